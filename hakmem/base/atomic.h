@@ -1,0 +1,24 @@
+/* Atomic accesses, the memory order in the name.
+ *
+ * Builtins in place of <stdatomic.h>: fields stay plain types, so headers serve C++ tests too, and every
+ * caller has to name an order. The reason for the order stands at each call. */
+#ifndef HAKMEM_BASE_ATOMIC_H
+#define HAKMEM_BASE_ATOMIC_H
+
+#define hak_load_relaxed(p) __atomic_load_n((p), __ATOMIC_RELAXED)
+#define hak_load_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define hak_store_relaxed(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+#define hak_store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+#define hak_exchange_acquire(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQUIRE)
+#define hak_fetch_or_release(p, v) __atomic_fetch_or((p), (v), __ATOMIC_RELEASE)
+#define hak_fetch_add_relaxed(p, v) __atomic_fetch_add((p), (v), __ATOMIC_RELAXED)
+#define hak_fetch_add_acq_rel(p, v) __atomic_fetch_add((p), (v), __ATOMIC_ACQ_REL)
+
+/* true where *p was `expected` and is now `desired`; else *expected holds what was found. */
+#define hak_compare_exchange_acq_rel(p, expected, desired) \
+    __atomic_compare_exchange_n((p), (expected), (desired), false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)
+
+/* A count that one thread writes and others only read: no read-modify-write is needed. */
+#define hak_count_add(p, n) hak_store_relaxed((p), hak_load_relaxed(p) + (n))
+
+#endif

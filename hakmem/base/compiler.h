@@ -1,0 +1,30 @@
+/* What the compiler is told: inlining, branches, thread-local storage, static assertions.
+ *
+ * Used by every layer. Valid in C11 and C++17, gcc and clang. */
+#ifndef HAKMEM_BASE_COMPILER_H
+#define HAKMEM_BASE_COMPILER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+#define HAK_STATIC_ASSERT(condition, text) static_assert(condition, text)
+#else
+#define HAK_STATIC_ASSERT(condition, text) _Static_assert(condition, text)
+#endif
+
+#define HAK_ALWAYS_INLINE static inline __attribute__((always_inline))
+#define HAK_NOINLINE __attribute__((noinline))
+#define HAK_COLD __attribute__((noinline, cold))
+#define HAK_LIKELY(condition) __builtin_expect(!!(condition), 1)
+#define HAK_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+
+/* Initial-exec: one load of a fixed offset from the thread pointer, and no call that could allocate. */
+#define HAK_THREAD_LOCAL __thread __attribute__((tls_model("initial-exec")))
+
+/* Bytes between two variables that different threads write: one line of every x86-64 and most ARM parts. */
+#define HAK_CACHE_LINE 64
+#define HAK_CACHE_ALIGNED __attribute__((aligned(HAK_CACHE_LINE)))
+
+#endif

@@ -1,0 +1,17 @@
+/* The build switches as values.
+ *
+ * BUILD defines each name as 0 or 1 from the Bazel flag of the same number, for the library and for all
+ * that includes its headers. Code tests them with a plain `if`, so that both sides always compile. */
+#ifndef HAKMEM_FLAGS_FLAGS_H
+#define HAKMEM_FLAGS_FLAGS_H
+
+#if !defined(HAK_P0_CLASS_TABLE) || !defined(HAK_P1_BATCHED_STATS) || !defined(HAK_P2_INLINE_FAST_PATH) || \
+    !defined(HAK_P3_SENTINELS) || !defined(HAK_DEBUG)
+#error "depend on //hakmem/flags: it defines HAK_P0_CLASS_TABLE .. HAK_P3_SENTINELS and HAK_DEBUG as 0 or 1"
+#endif
+
+#if (HAK_P0_CLASS_TABLE | HAK_P1_BATCHED_STATS | HAK_P2_INLINE_FAST_PATH | HAK_P3_SENTINELS | HAK_DEBUG) & ~1
+#error "a switch of hakmem is 0 or 1"
+#endif
+
+#endif

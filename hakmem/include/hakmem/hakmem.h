@@ -1,0 +1,170 @@
+/* hakmem: a memory allocator with bitmaps, ownership and exact statistics.
+ *
+ * Thread safety: every function may be called from any thread at any time, also while a thread ends.
+ * None is async-signal-safe. A block may be freed by any thread.
+ *
+ * Alignment: a block of 16 bytes or more is aligned to 16 where its size class is a multiple of 16, which
+ * holds for every class of the `pow2` spacing; the spacing `fine` also has classes that are multiples of 8
+ * only, so ask hak_aligned_alloc for more than 8 there.
+ *
+ * Misuse (freeing a pointer that hakmem did not give out, or twice) is found at the latest when the block
+ * goes back to its slab. It is reported in one line on standard error, then the process aborts, unless the
+ * environment says HAKMEM_ON_MISUSE=ignore. */
+#ifndef HAKMEM_HAKMEM_H
+#define HAKMEM_HAKMEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define HAK_API __attribute__((visibility("default")))
+
+/* ---- Allocation -------------------------------------------------------------------------------------- */
+
+/* A block of at least `size` bytes, uninitialised. size 0 gives a block of its own that can be freed.
+ * NULL with errno ENOMEM where the system has no memory or size is above PTRDIFF_MAX. */
+HAK_API void *hak_alloc(size_t size);
+
+/* hak_alloc, counted under `site`: any address that names the caller, say a return address or the address
+ * of a string. NULL counts as a site too. Counts are read with hak_site_get_stats. */
+HAK_API void *hak_alloc_at(size_t size, const void *site);
+
+/* A block for `count` elements of `size` bytes, all zero. NULL with ENOMEM where the product overflows. */
+HAK_API void *hak_calloc(size_t count, size_t size);
+
+/* The block p grown or shrunk to `size` bytes, its content kept up to the smaller of the two sizes; the
+ * result may be p itself. p NULL: hak_alloc(size). size 0: frees p and returns NULL.
+ * NULL with ENOMEM where there is no memory; p then stays as it was. */
+HAK_API void *hak_realloc(void *p, size_t size);
+
+/* A block of at least `size` bytes at a multiple of `alignment`, a power of two up to 1 GiB.
+ * NULL with errno EINVAL for any other alignment, ENOMEM where there is no memory. */
+HAK_API void *hak_aligned_alloc(size_t alignment, size_t size);
+
+/* Gives a block back. NULL is allowed. errno is kept. */
+HAK_API void hak_free(void *p);
+
+/* hak_free by a caller who knows the size it asked for; a size that does not fit the block is misuse. */
+HAK_API void hak_free_sized(void *p, size_t size);
+
+/* ---- Questions --------------------------------------------------------------------------------------- */
+
+/* Bytes that may be used in p's block: at least the size asked for, constant for the block's life.
+ * 0 for NULL and for a pointer that is not the start of a block. */
+HAK_API size_t hak_usable_size(const void *p);
+
+enum hak_pool { HAK_POOL_NONE, HAK_POOL_TINY, HAK_POOL_L2, HAK_POOL_L25, HAK_POOL_HUGE };
+
+enum hak_slab_state {
+    HAK_SLAB_NONE,    /* huge blocks have no slab */
+    HAK_SLAB_OWNED,   /* one thread may change its bitmap without atomics */
+    HAK_SLAB_FULL,    /* nobody owns it, hardly any block is free */
+    HAK_SLAB_PARTIAL, /* nobody owns it, any thread may take it */
+};
+
+struct hak_owner_info {
+    void *block;               /* start of the block that p lies in */
+    size_t block_size;         /* bytes */
+    enum hak_pool pool;
+    unsigned class_index;      /* within all pools; 0 for huge */
+    enum hak_slab_state state;
+    uint64_t thread;           /* the owning thread's number, from 1; 0: nobody owns the slab */
+};
+
+/* What p, any address, belongs to. false (and *info untouched) where it is not hakmem's. The answer is a
+ * snapshot; it says nothing about whether the block is live. */
+HAK_API bool hak_owner(const void *p, struct hak_owner_info *info);
+
+/* ---- Memory back to the system ----------------------------------------------------------------------- */
+
+/* Gives everything that the calling thread caches (magazines, owned slabs) back to the common pools. */
+HAK_API void hak_thread_flush(void);
+
+/* hak_thread_flush, then returns all unused memory to the system now. Result: bytes returned. */
+HAK_API size_t hak_trim(void);
+
+/* ---- Statistics -------------------------------------------------------------------------------------- */
+
+/* One class. Counts are exact whenever no thread is inside an allocation call; with P1 off `allocations` is
+ * an estimate from one sample in 16 and `frees` follows from it and the live blocks. */
+struct hak_class_stats {
+    size_t block_size;         /* bytes */
+    uint64_t allocations;      /* blocks given out since the start */
+    uint64_t frees;            /* blocks taken back since the start */
+    uint64_t live_blocks;      /* allocated and not freed, counted from bitmaps and magazines */
+    uint64_t slabs;            /* slabs of this class now */
+    uint64_t cached_blocks;    /* free blocks in magazines */
+    uint64_t live_bytes;       /* live_blocks * block_size */
+};
+
+struct hak_pool_stats {
+    uint64_t allocations, frees, live_blocks, slabs, cached_blocks, live_bytes; /* as above, summed */
+};
+
+struct hak_stats {
+    struct hak_pool_stats tiny, l2, l25, huge;
+    bool exact;                /* true with P1 on */
+    uint64_t exchanges;        /* magazine swaps, refills and flushes */
+    uint64_t remote_frees;     /* blocks freed to a slab that the freeing thread does not own */
+    /* Where memory is, in bytes; resident <= the sum of live_bytes and of these. */
+    uint64_t magazine_bytes;   /* free blocks in magazines */
+    uint64_t slab_free_bytes;  /* free blocks of slabs that also hold a live or cached block */
+    uint64_t metadata_bytes;   /* region headers, page map, thread records: what is touched at most */
+    uint64_t decaying_bytes;   /* free spans and mappings that are not purged yet */
+    uint64_t mapped_bytes;     /* address space obtained from the system */
+    uint64_t purged_bytes;     /* returned to the system since the start */
+    uint64_t system_maps, system_unmaps, system_purges; /* calls to the system since the start */
+};
+
+/* Fills *stats. Takes locks for a moment; never blocks a thread that allocates from its magazines. */
+HAK_API void hak_stats_get(struct hak_stats *stats);
+
+/* Statistics of the tiny class `tiny_class`, in the public numbering from 0.
+ * false (and *stats untouched) where there is no such class. */
+HAK_API bool hak_tiny_get_stats(int tiny_class, struct hak_class_stats *stats);
+
+/* The same for any class of the common class space: 1 up to hak_class_count() - 1. */
+HAK_API bool hak_class_get_stats(unsigned class_index, struct hak_class_stats *stats);
+HAK_API unsigned hak_class_count(void);
+
+struct hak_site_stats {
+    uint64_t allocations; /* calls of hak_alloc_at with this site that succeeded */
+    uint64_t bytes;       /* sum of the sizes asked for */
+};
+
+/* Counts of one site; false where hak_alloc_at never saw it, or where its table (4,096 sites) was full. */
+HAK_API bool hak_site_get_stats(const void *site, struct hak_site_stats *stats);
+
+/* ---- Size classes of the tiny pool, public numbering -------------------------------------------------- */
+
+/* Class of a size from 0 to 1024 by comparison chain; -1 above. */
+HAK_API int hak_tiny_size_to_class(size_t size);
+
+/* The same by the generated table. */
+HAK_API int hak_tiny_size_to_class_fast(size_t size);
+
+/* The slow path of a tiny allocation: what hak_tiny_alloc_hot (hakmem/tiny/tiny_fast.h) falls back to.
+ * size is at most 1024; NULL with ENOMEM. */
+HAK_API void *hak_tiny_alloc_slow(size_t size);
+
+/* ---- What was built ---------------------------------------------------------------------------------- */
+
+/* The switches that are on, "p0+p2"; "none" where all are off. */
+HAK_API const char *hak_config_string(void);
+
+/* The class spacing, "pow2" or "fine", and the table's granularity in bytes, 1 or 8. */
+HAK_API const char *hak_classes_string(void);
+HAK_API unsigned hak_table_granularity(void);
+
+/* "MAJOR.MINOR.PATCH". */
+HAK_API const char *hak_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,67 @@
+/* The system: everything hakmem asks of the kernel, and nothing else does.
+ *
+ * Every primitive returns 0 or an errno value, and on failure changes nothing; results come through
+ * out-parameters. None allocates, takes a lock or changes errno. All may be called from any thread.
+ * Addresses and sizes are multiples of os_page_size() unless said otherwise.
+ * One file a concern below linux/; the fake of the tests wraps each primitive at link time. */
+#ifndef HAKMEM_OS_OS_H
+#define HAKMEM_OS_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Maps `size` bytes of zeroed, private, readable and writable memory at a multiple of `alignment`.
+ * No swap is reserved. pre: alignment is a power of two, at least a page. ENOMEM */
+int os_map(size_t size, size_t alignment, void **out);
+
+/* Reserves `size` bytes that read as zero and cannot be written until os_make_writable; they are kept out
+ * of core dumps and from huge pages, since a single touched byte would otherwise cost 2 MiB. ENOMEM */
+int os_reserve(size_t size, void **out);
+
+/* Makes a part of a reservation writable. Where it is already, nothing happens. ENOMEM */
+int os_make_writable(void *start, size_t size);
+
+/* Takes a whole mapping, or a part of it, away. EINVAL, ENOMEM (too many mappings) */
+int os_unmap(void *start, size_t size);
+
+/* Gives the pages back; the range stays mapped and reads as zero. EINVAL, EAGAIN */
+int os_purge(void *start, size_t size);
+
+/* Keeps huge pages away from a range that is touched sparsely. A kernel without huge pages is no error. */
+int os_no_huge_pages(void *start, size_t size);
+
+/* Resizes a mapping of os_map, content kept; new bytes are zero. The result is at a multiple of
+ * `alignment`: in place where the neighbourhood allows it, else the pages move, uncopied. ENOMEM */
+int os_remap(void *start, size_t old_size, size_t new_size, size_t alignment, void **out);
+
+/* Bytes a page, a power of two. */
+size_t os_page_size(void);
+
+/* Milliseconds of a clock that never goes back; coarse (a few ms), some 5 ns to read. */
+uint64_t os_clock_ms(void);
+
+/* Starts a detached thread with a small stack and all signals blocked. EAGAIN, ENOMEM */
+int os_start_thread(void *(*main)(void *), void *argument);
+
+/* Sleeps while *word == expected, at most timeout_ms milliseconds (negative: without end). May wake early. */
+void os_wait(const uint32_t *word, uint32_t expected, int64_t timeout_ms);
+void os_wake(const uint32_t *word);
+
+/* What was asked of the system since the start, successful calls only. */
+struct os_counters {
+    uint64_t maps, unmaps, purges, remaps; /* calls */
+    uint64_t mapped_bytes;                 /* now, os_map and os_reserve */
+    uint64_t purged_bytes;                 /* since the start */
+};
+void os_counters_get(struct os_counters *counters);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
