@@ -1,0 +1,64 @@
+/* One line of text for standard error; the contract is in line.h.
+ *
+ * Called on the way to an abort, from signal handlers too, by any thread: only write(2) and stack memory. */
+#include "hakmem/base/line.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+static void line_byte(struct hak_line *line, char byte) {
+    if (line->used < HAK_LINE_BYTES - 1) line->text[line->used++] = byte;
+}
+
+void line_start(struct hak_line *line) { line->used = 0; }
+
+void line_text(struct hak_line *line, const char *text) {
+    for (; *text != '\0'; text++) line_byte(line, *text);
+}
+
+void line_decimal(struct hak_line *line, uint64_t value) {
+    char digits[20]; /* 2^64 - 1 has 20 */
+    size_t count = 0;
+    do {
+        digits[count++] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value != 0);
+    while (count != 0) line_byte(line, digits[--count]);
+}
+
+void line_pointer(struct hak_line *line, const void *p) {
+    uintptr_t value = (uintptr_t)p;
+    unsigned shift = 0;
+    while (shift + 4 < 8 * sizeof value && value >> (shift + 4) != 0) shift += 4;
+    line_text(line, "0x");
+    for (;; shift -= 4) {
+        line_byte(line, "0123456789abcdef"[value >> shift & 15]);
+        if (shift == 0) break;
+    }
+}
+
+void line_foreign_text(struct hak_line *line, const char *text, size_t limit) {
+    for (; *text != '\0'; text++, limit--) {
+        if (limit == 0) {
+            line_text(line, "...");
+            break;
+        }
+        line_byte(line, *text >= ' ' && *text <= '~' ? *text : '?');
+    }
+}
+
+void line_write(struct hak_line *line) {
+    int saved_errno = errno;
+    line->text[line->used++] = '\n';
+    ssize_t written;
+    do {
+        written = write(STDERR_FILENO, line->text, line->used);
+    } while (written < 0 && errno == EINTR);
+    /* There is nowhere to say that standard error cannot be written. */
+    errno = saved_errno;
+}
+
+const char *line_string(struct hak_line *line) {
+    line->text[line->used] = '\0';
+    return line->text;
+}

@@ -1,0 +1,41 @@
+/* One line of text for standard error, put together on the stack.
+ *
+ * Used by the reports and assertions of this folder only: stdio allocates and locks, this does neither.
+ * The struct belongs to its caller; what does not fit is cut, the newline always fits. */
+#ifndef HAKMEM_BASE_LINE_H
+#define HAKMEM_BASE_LINE_H
+
+#include "hakmem/base/compiler.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* 0 <= used < HAK_LINE_BYTES: one byte is kept for the newline. 1 KiB holds the list of all options. */
+#define HAK_LINE_BYTES 1024
+
+struct hak_line {
+    size_t used;
+    char text[HAK_LINE_BYTES];
+};
+
+void line_start(struct hak_line *line);
+void line_text(struct hak_line *line, const char *text);
+void line_decimal(struct hak_line *line, uint64_t value);
+void line_pointer(struct hak_line *line, const void *p);
+
+/* Text from outside: at most `limit` bytes of it, and '?' for what is not printable ASCII, so that it cannot
+ * fake or break a line. */
+void line_foreign_text(struct hak_line *line, const char *text, size_t limit);
+
+/* Ends the line and writes it to standard error in one write(2). Keeps errno. */
+void line_write(struct hak_line *line);
+
+/* The text as a string, for who passes it on. */
+const char *line_string(struct hak_line *line);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

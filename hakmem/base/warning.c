@@ -1,0 +1,25 @@
+/* Warnings; the contract is in warning.h.
+ *
+ * Any thread, any lock; owns nothing. */
+#include "hakmem/base/warning.h"
+
+#include "hakmem/base/line.h"
+
+/* The subject may come from the environment and be of any length; the remedy has to fit behind it. */
+#define SUBJECT_LIMIT 96
+
+void report_warning(const char *text, const char *subject, const char *remedy) {
+    struct hak_line line;
+    line_start(&line);
+    line_text(&line, "hakmem: warning: ");
+    if (subject != NULL) {
+        line_foreign_text(&line, subject, SUBJECT_LIMIT);
+        line_text(&line, ": ");
+    }
+    line_text(&line, text);
+    if (remedy != NULL) {
+        line_text(&line, "; ");
+        line_text(&line, remedy);
+    }
+    line_write(&line);
+}

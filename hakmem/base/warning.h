@@ -1,0 +1,24 @@
+/* Warnings: something is not as it should be, and the program goes on.
+ *
+ * Called by options.c for what the environment says, and by any layer for limits of the machine that cost
+ * speed or memory. Stands apart from report.h because report.c reads the options and options.c warns.
+ * Any thread, any lock; one write(2), no allocation, errno kept. */
+#ifndef HAKMEM_BASE_WARNING_H
+#define HAKMEM_BASE_WARNING_H
+
+#include "hakmem/base/compiler.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One line on standard error, "hakmem: warning: SUBJECT: TEXT; REMEDY". `text` says what is wrong,
+ * `subject` with what (what cannot be printed in it becomes '?', a long one is cut), `remedy` what to do;
+ * subject and remedy may be NULL. */
+HAK_COLD void report_warning(const char *text, const char *subject, const char *remedy);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

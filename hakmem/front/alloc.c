@@ -1,0 +1,49 @@
+/* hak_alloc and its slow path: which pool, once tiny's fast path had nothing. */
+#include <errno.h>
+
+#include "hakmem/front/front_fast.h"
+#include "hakmem/huge/huge.h"
+#include "hakmem/l2/l2_fast.h"
+#include "hakmem/l25/l25_fast.h"
+#include "hakmem/magazine/pool_whole.h"
+#include "hakmem/stats/site.h"
+
+/* Sizes above tiny. NULL with errno ENOMEM */
+HAK_ALWAYS_INLINE void *alloc_above_tiny(size_t size) {
+    if (size <= HAK_L2_MAX) {
+        return l2_alloc(size);
+    }
+    if (size <= HAK_L25_MAX) {
+        return l25_alloc(size);
+    }
+    if (size > PTRDIFF_MAX) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    bool zeroed;
+    return huge_alloc(size, 1, &zeroed);
+}
+
+void *front_alloc_slow(size_t size) {
+    return size <= HAK_TINY_MAX ? hak_tiny_alloc_slow(size) : alloc_above_tiny(size);
+}
+
+void *hak_alloc(size_t size) {
+    void *p = tiny_pop(size);
+    if (HAK_LIKELY(p != NULL)) {
+        return p;
+    }
+    if (HAK_P2_INLINE_FAST_PATH) {
+        return front_alloc_slow(size);
+    }
+    /* One function for fast and slow path. */
+    return size <= HAK_TINY_MAX ? pool_alloc_missed(size_class_tiny(size)) : alloc_above_tiny(size);
+}
+
+void *hak_alloc_at(size_t size, const void *site) {
+    void *p = hak_alloc(size);
+    if (p != NULL) {
+        site_count(site, size);
+    }
+    return p;
+}

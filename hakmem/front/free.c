@@ -1,0 +1,60 @@
+/* hak_free and its slow path. */
+#include <errno.h>
+
+#include "hakmem/base/report.h"
+#include "hakmem/front/front_fast.h"
+#include "hakmem/front/misuse.h"
+#include "hakmem/huge/huge.h"
+#include "hakmem/magazine/exchange.h"
+#include "hakmem/magazine/process.h"
+#include "hakmem/region/purge.h"
+
+/* p is not NULL, or its class in the page map is 0 or not known yet. */
+HAK_ALWAYS_INLINE void free_missed(void *p) {
+    if (p == NULL) {
+        return;
+    }
+    const int saved_errno = errno;
+    process_begin();
+    const unsigned class_index = region_chunk_class(p);
+    if (class_index != 0) {
+        exchange_free(class_index, p);
+        purge_poll();
+    } else if (!huge_free(p)) {
+        misuse_report("free", p);
+    }
+    errno = saved_errno;
+}
+
+void front_free_slow(void *p) { free_missed(p); }
+
+void front_free_remote(void *p) {
+    const int saved_errno = errno;
+    exchange_free_remote(page_map_class(p), p);
+    purge_poll();
+    errno = saved_errno;
+}
+
+void hak_free(void *p) {
+    if (HAK_UNLIKELY(!front_free_hot(p))) {
+        if (HAK_P2_INLINE_FAST_PATH) {
+            front_free_slow(p);
+        } else {
+            /* One function for fast and slow path. */
+            free_missed(p);
+        }
+    }
+}
+
+void hak_free_sized(void *p, size_t size) {
+    if (p == NULL) {
+        return;
+    }
+    const size_t usable = hak_usable_size(p);
+    /* A pointer that is no block is left to hak_free, which says so. */
+    if (usable != 0 && size > usable) {
+        report_misuse(HAK_MISUSE_SIZE, "free_sized", p, usable);
+        return;
+    }
+    hak_free(p);
+}

@@ -1,0 +1,54 @@
+/* hak_usable_size and hak_owner: what a pointer belongs to. */
+#include "hakmem/front/front_fast.h"
+#include "hakmem/huge/huge.h"
+#include "hakmem/region/region.h"
+
+HAK_STATIC_ASSERT((int)HAK_SLAB_OWNED == (int)SLAB_OWNED && (int)HAK_SLAB_FULL == (int)SLAB_FULL &&
+                      (int)HAK_SLAB_PARTIAL == (int)SLAB_PARTIAL,
+                  "the public states are the slab layer's");
+
+size_t hak_usable_size(const void *p) {
+    const unsigned class_index = region_chunk_class(p);
+    if (class_index == 0) {
+        return huge_usable_size(p);
+    }
+    struct slab_position position;
+    if (!slab_locate(p, class_index, &position) || position.offset != 0) {
+        return 0;
+    }
+    return hak_classes[class_index].block_size;
+}
+
+static enum hak_pool query_pool(unsigned class_index) {
+    if (class_index <= HAK_TINY_CLASS_LAST) {
+        return HAK_POOL_TINY;
+    }
+    return class_index <= HAK_L2_CLASS_LAST ? HAK_POOL_L2 : HAK_POOL_L25;
+}
+
+bool hak_owner(const void *p, struct hak_owner_info *info) {
+    const unsigned class_index = region_chunk_class(p);
+    if (class_index == 0) {
+        size_t size;
+        void *start = huge_find(p, &size);
+        if (start == NULL) {
+            return false;
+        }
+        *info = (struct hak_owner_info){.block = start, .block_size = size, .pool = HAK_POOL_HUGE};
+        return true;
+    }
+    struct slab_position position;
+    if (!slab_locate(p, class_index, &position)) {
+        return false;
+    }
+    *info = (struct hak_owner_info){
+        .block = (char *)p - position.offset,
+        .block_size = hak_classes[class_index].block_size,
+        .pool = query_pool(class_index),
+        .class_index = class_index,
+        .state = (enum hak_slab_state)slab_state_of(position.slab),
+        /* Relaxed: a snapshot. */
+        .thread = hak_load_relaxed(&position.slab->owner),
+    };
+    return true;
+}

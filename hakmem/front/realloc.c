@@ -1,0 +1,40 @@
+/* hak_realloc: in place where the block still fits, by moving pages where it is huge, else by copying. */
+#include <errno.h>
+#include <string.h>
+
+#include "hakmem/front/front_fast.h"
+#include "hakmem/front/misuse.h"
+#include "hakmem/huge/huge.h"
+
+/* A block stays where it is while the new size fills at least half of it; below that, moving saves memory. */
+static bool realloc_stays(size_t usable, size_t size) { return size <= usable && size >= usable / 2; }
+
+static void *realloc_move(void *p, size_t usable, size_t size) {
+    void *moved = hak_alloc(size);
+    if (moved != NULL) {
+        memcpy(moved, p, usable < size ? usable : size);
+        hak_free(p);
+    }
+    return moved;
+}
+
+void *hak_realloc(void *p, size_t size) {
+    if (p == NULL) {
+        return hak_alloc(size);
+    }
+    if (size == 0) {
+        hak_free(p);
+        return NULL;
+    }
+    const size_t usable = hak_usable_size(p);
+    if (HAK_UNLIKELY(usable == 0)) {
+        misuse_report("realloc", p);
+        errno = EINVAL;
+        return NULL;
+    }
+    const bool huge = region_chunk_class(p) == 0;
+    if (huge && size > HAK_L25_MAX) {
+        return huge_realloc(p, size);
+    }
+    return realloc_stays(usable, size) ? p : realloc_move(p, usable, size);
+}

@@ -1,0 +1,20 @@
+/* hak_thread_flush and hak_trim: memory back, now. */
+#include "hakmem/hakmem.h"
+#include "hakmem/magazine/exchange.h"
+#include "hakmem/magazine/process.h"
+#include "hakmem/magazine/shared.h"
+#include "hakmem/region/purge.h"
+
+void hak_thread_flush(void) {
+    if (hak_self != NULL) {
+        exchange_flush(hak_self);
+    }
+    purge_poll();
+}
+
+size_t hak_trim(void) {
+    process_begin();
+    hak_thread_flush();
+    shared_flush();
+    return purge_all();
+}

@@ -1,0 +1,136 @@
+/* See huge.h. The mappings come from region/large.h, which keeps freed ones while they decay. */
+#include "hakmem/huge/huge.h"
+
+#include <errno.h>
+
+#include "hakmem/base/assert.h"
+#include "hakmem/base/bits.h"
+#include "hakmem/base/config.h"
+#include "hakmem/base/lock.h"
+#include "hakmem/huge/table.h"
+#include "hakmem/magazine/process.h"
+#include "hakmem/os/os.h"
+#include "hakmem/region/large.h"
+#include "hakmem/region/purge.h"
+
+static struct hak_lock huge_lock = HAK_LOCK_INITIALIZER(HAK_RANK_HUGE);
+static struct huge_table huge_table;     /* huge lock */
+static uint64_t huge_allocations;        /* huge lock */
+static uint64_t huge_frees;              /* huge lock */
+static uint64_t huge_live_bytes;         /* huge lock */
+
+static void *huge_fail(void) {
+    errno = ENOMEM;
+    return NULL;
+}
+
+/* Whole pages; 0 where that would overflow. */
+static size_t huge_round(size_t size) {
+    size_t page = os_page_size();
+    return size > PTRDIFF_MAX - page ? 0 : bits_round_up(size == 0 ? 1 : size, page);
+}
+
+/* Enters a mapping in the table. false: no memory for the table */
+static bool huge_enter(void *start, size_t size) {
+    lock_acquire(&huge_lock);
+    bool room = huge_table_reserve(&huge_table) == 0;
+    if (room) {
+        huge_table_insert(&huge_table, (struct huge_block){.start = (uintptr_t)start, .size = size});
+        huge_allocations++;
+        huge_live_bytes += size;
+    }
+    lock_release(&huge_lock);
+    return room;
+}
+
+void *huge_alloc(size_t size, size_t alignment, bool *zeroed) {
+    process_begin();
+    size_t page = os_page_size();
+    size_t rounded = huge_round(size);
+    struct large large;
+    if (rounded == 0 || large_alloc(rounded, alignment > page ? alignment : page, &large) != 0) {
+        return huge_fail();
+    }
+    if (!huge_enter(large.start, large.size)) {
+        large_free(large.start, large.size);
+        return huge_fail();
+    }
+    purge_poll();
+    *zeroed = large.zeroed;
+    return large.start;
+}
+
+bool huge_free(void *p) {
+    size_t size = 0;
+    lock_acquire(&huge_lock);
+    struct huge_block *block = huge_table_find(&huge_table, p);
+    if (block != NULL) {
+        size = block->size;
+        huge_table_remove(&huge_table, block);
+        huge_frees++;
+        huge_live_bytes -= size;
+    }
+    lock_release(&huge_lock);
+    if (size == 0) {
+        return false;
+    }
+    large_free(p, size);
+    purge_poll();
+    return true;
+}
+
+void *huge_realloc(void *p, size_t size) {
+    size_t rounded = huge_round(size);
+    if (rounded == 0) {
+        return huge_fail();
+    }
+    /* The block stays in the table while its pages move: its owner alone may free it, and nothing else can
+     * be mapped at p before they have moved. The entry follows under one hold of the lock. */
+    lock_acquire(&huge_lock);
+    struct huge_block *block = huge_table_find(&huge_table, p);
+    HAK_CHECK(block != NULL);
+    size_t old_size = block->size;
+    void *moved = p;
+    int error = rounded == old_size ? 0 : os_remap(p, old_size, rounded, os_page_size(), &moved);
+    if (error == 0) {
+        huge_table_remove(&huge_table, block);
+        huge_table_insert(&huge_table, (struct huge_block){.start = (uintptr_t)moved, .size = rounded});
+        huge_live_bytes += rounded - old_size;
+    }
+    lock_release(&huge_lock);
+    return error == 0 ? moved : huge_fail();
+}
+
+size_t huge_usable_size(const void *p) {
+    lock_acquire(&huge_lock);
+    const struct huge_block *block = huge_table_find(&huge_table, p);
+    size_t size = block != NULL ? block->size : 0;
+    lock_release(&huge_lock);
+    return size;
+}
+
+void *huge_find(const void *p, size_t *size) {
+    void *start = NULL;
+    lock_acquire(&huge_lock);
+    for (size_t i = 0; i < huge_table.capacity && start == NULL; i++) {
+        const struct huge_block *block = &huge_table.entries[i];
+        if ((uintptr_t)p - block->start < block->size) {
+            start = (void *)block->start;
+            *size = block->size;
+        }
+    }
+    lock_release(&huge_lock);
+    return start;
+}
+
+void huge_totals(struct huge_totals *totals) {
+    lock_acquire(&huge_lock);
+    *totals = (struct huge_totals){
+        .allocations = huge_allocations,
+        .frees = huge_frees,
+        .live_blocks = huge_table.used,
+        .live_bytes = huge_live_bytes,
+        .metadata_bytes = huge_table.capacity * sizeof *huge_table.entries,
+    };
+    lock_release(&huge_lock);
+}

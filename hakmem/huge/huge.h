@@ -1,0 +1,32 @@
+/* Huge blocks: above L2.5, or aligned to more than a chunk. A mapping each, listed in a table of their own.
+ *
+ * Their chunks read class 0 in the page map, so front asks here on its cold paths only. Any thread; one lock,
+ * which is held for no system call but those that grow the table. */
+#ifndef HAKMEM_HUGE_HUGE_H
+#define HAKMEM_HUGE_HUGE_H
+
+#include "hakmem/base/compiler.h"
+
+/* A block of at least `size` bytes at a multiple of `alignment`; *zeroed: all of it reads zero.
+ * pre: size <= PTRDIFF_MAX, alignment is a power of two. NULL with errno ENOMEM */
+void *huge_alloc(size_t size, size_t alignment, bool *zeroed);
+
+/* false where p is not the start of a huge block. */
+bool huge_free(void *p);
+
+/* Grows or shrinks the block at p, by moving pages and not bytes. The result keeps p's alignment only up
+ * to a page. pre: p is the start of a huge block. NULL with errno ENOMEM: p stays as it was */
+void *huge_realloc(void *p, size_t size);
+
+/* Bytes of the block that starts at p; 0 where there is none. */
+size_t huge_usable_size(const void *p);
+
+/* The block that p lies in; NULL where there is none. Looks at all of them: for reports and questions. */
+void *huge_find(const void *p, size_t *size);
+
+struct huge_totals {
+    uint64_t allocations, frees, live_blocks, live_bytes, metadata_bytes;
+};
+void huge_totals(struct huge_totals *totals);
+
+#endif

@@ -1,0 +1,73 @@
+/* See table.h. */
+#include "hakmem/huge/table.h"
+
+#include "hakmem/base/assert.h"
+#include "hakmem/os/os.h"
+
+static size_t table_slot(const struct huge_table *table, uintptr_t start) {
+    /* Multiplicative hashing, Knuth, The Art of Computer Programming 6.4: 2^64 / golden ratio. Blocks start
+     * at pages, so the low bits say nothing; the high bits of the product depend on all others. */
+    return (size_t)((start * 0x9e3779b97f4a7c15u) >> 32) & (table->capacity - 1);
+}
+
+void huge_table_insert(struct huge_table *table, struct huge_block block) {
+    HAK_ASSERT(table->used < table->capacity / 2);
+    size_t slot = table_slot(table, block.start);
+    while (table->entries[slot].start != 0) {
+        slot = (slot + 1) & (table->capacity - 1);
+    }
+    table->entries[slot] = block;
+    table->used++;
+}
+
+int huge_table_reserve(struct huge_table *table) {
+    if (table->used + 1 <= table->capacity / 2) {
+        return 0;
+    }
+    struct huge_table larger = {.capacity = table->capacity == 0 ? os_page_size() / sizeof *table->entries
+                                                                 : 2 * table->capacity};
+    void *memory;
+    int error = os_map(larger.capacity * sizeof *table->entries, os_page_size(), &memory);
+    if (error != 0) {
+        return error;
+    }
+    larger.entries = memory;
+    for (size_t i = 0; i < table->capacity; i++) {
+        if (table->entries[i].start != 0) {
+            huge_table_insert(&larger, table->entries[i]);
+        }
+    }
+    if (table->capacity != 0) {
+        os_unmap(table->entries, table->capacity * sizeof *table->entries);
+    }
+    *table = larger;
+    return 0;
+}
+
+struct huge_block *huge_table_find(const struct huge_table *table, const void *start) {
+    if (table->capacity == 0 || start == NULL) {
+        return NULL;
+    }
+    size_t slot = table_slot(table, (uintptr_t)start);
+    for (; table->entries[slot].start != 0; slot = (slot + 1) & (table->capacity - 1)) {
+        if (table->entries[slot].start == (uintptr_t)start) {
+            return &table->entries[slot];
+        }
+    }
+    return NULL;
+}
+
+void huge_table_remove(struct huge_table *table, struct huge_block *block) {
+    /* Moves later entries of the same run back, so that no probe meets a gap before its entry. */
+    size_t mask = table->capacity - 1;
+    size_t gap = (size_t)(block - table->entries);
+    for (size_t slot = (gap + 1) & mask; table->entries[slot].start != 0; slot = (slot + 1) & mask) {
+        size_t wanted = table_slot(table, table->entries[slot].start);
+        if (((slot - wanted) & mask) >= ((slot - gap) & mask)) {
+            table->entries[gap] = table->entries[slot];
+            gap = slot;
+        }
+    }
+    table->entries[gap] = (struct huge_block){0};
+    table->used--;
+}

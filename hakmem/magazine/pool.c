@@ -1,0 +1,25 @@
+/* The slow path that the slab pools share; see pool.h. */
+#include "hakmem/magazine/pool.h"
+
+#include <errno.h>
+
+#include "hakmem/magazine/exchange.h"
+#include "hakmem/region/purge.h"
+
+void *pool_alloc_slow(unsigned class_index) {
+    void *p = exchange_alloc(class_index);
+    if (HAK_UNLIKELY(p == NULL)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    if (!HAK_P1_BATCHED_STATS) {
+        sample_allocation(class_index);
+    }
+    purge_poll();
+    return p;
+}
+
+void *pool_alloc(unsigned class_index) {
+    void *p = pool_pop(class_index);
+    return HAK_LIKELY(p != NULL) ? p : pool_alloc_slow(class_index);
+}

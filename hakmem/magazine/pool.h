@@ -1,0 +1,26 @@
+/* What the slab pools have in common once the class is known. Each pool adds how it finds the class. */
+#ifndef HAKMEM_MAGAZINE_POOL_H
+#define HAKMEM_MAGAZINE_POOL_H
+
+#include "hakmem/magazine/magazine_fast.h"
+#include "hakmem/stats/sample.h"
+
+/* A block of the class from the loaded magazine; NULL: the slow path. class_index 0 gives NULL. */
+HAK_ALWAYS_INLINE void *pool_pop(unsigned class_index) {
+    if (!HAK_P3_SENTINELS && HAK_UNLIKELY(class_index == 0)) {
+        return NULL;
+    }
+    void *p = magazine_pop(class_index);
+    if (!HAK_P1_BATCHED_STATS && HAK_LIKELY(p != NULL)) {
+        sample_allocation(class_index);
+    }
+    return p;
+}
+
+/* The slow path: exchanges, counts, lets what has decayed go. NULL with errno ENOMEM. */
+HAK_COLD void *pool_alloc_slow(unsigned class_index);
+
+/* Both, out of line: for callers that know the class and are in no hurry. */
+void *pool_alloc(unsigned class_index);
+
+#endif

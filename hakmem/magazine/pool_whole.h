@@ -1,0 +1,24 @@
+/* Fast and slow path in one: the body of the out-of-line functions that builds without P2 call. */
+#ifndef HAKMEM_MAGAZINE_POOL_WHOLE_H
+#define HAKMEM_MAGAZINE_POOL_WHOLE_H
+
+#include "hakmem/magazine/exchange.h"
+#include "hakmem/magazine/pool.h"
+
+/* What follows a pool's miss, inlined into the one function. NULL with errno ENOMEM. */
+HAK_ALWAYS_INLINE void *pool_alloc_missed(unsigned class_index) {
+    struct hak_thread *thread = hak_self;
+    if (thread == NULL) {
+        return pool_alloc_slow(class_index);
+    }
+    void *p = exchange_alloc_begun(thread, class_index);
+    if (p == NULL) {
+        return pool_alloc_slow(class_index);
+    }
+    if (!HAK_P1_BATCHED_STATS) {
+        sample_allocation(class_index);
+    }
+    return p;
+}
+
+#endif

@@ -1,0 +1,10 @@
+/* The process's one initialisation: options, page map, the key of the thread destructor.
+ *
+ * Needs no libc function that can allocate, and is done by whichever call comes first, from any thread. */
+#ifndef HAKMEM_MAGAZINE_PROCESS_H
+#define HAKMEM_MAGAZINE_PROCESS_H
+
+/* Returns when the process is initialised. Cheap when it is. */
+void process_begin(void);
+
+#endif

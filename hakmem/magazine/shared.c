@@ -1,0 +1,70 @@
+/* One owner for all threads without magazines; see shared.h. Its slabs are its own while it holds the lock. */
+#include "hakmem/magazine/shared.h"
+
+#include "hakmem/base/lock.h"
+#include "hakmem/magazine/thread.h"
+
+struct shared_class {
+    struct slab *active;  /* shared lock */
+    uint64_t allocations; /* atomic */
+    uint64_t frees;       /* atomic */
+};
+
+static struct hak_lock shared_lock = HAK_LOCK_INITIALIZER(HAK_RANK_SHARED);
+static struct shared_class shared_classes[HAK_CLASS_COUNT];
+
+static struct slab *shared_active_slab_locked(unsigned class_index) {
+    struct slab **active = &shared_classes[class_index].active;
+    if (*active != NULL && ((*active)->free_count > 0 || slab_drain(*active) > 0)) {
+        return *active;
+    }
+    struct slab *slab = slab_claim(class_index, THREAD_NUMBER_SHARED);
+    if (slab == NULL) {
+        slab = slab_create(class_index, THREAD_NUMBER_SHARED);
+    }
+    if (slab == NULL) {
+        return NULL;
+    }
+    if (*active != NULL) {
+        slab_detach(*active);
+    }
+    *active = slab;
+    return slab;
+}
+
+void *shared_alloc(unsigned class_index) {
+    void *p = NULL;
+    bool zeroed;
+    lock_acquire(&shared_lock);
+    struct slab *slab = shared_active_slab_locked(class_index);
+    if (slab != NULL) {
+        slab_take(slab, &p, 1, &zeroed);
+        /* Relaxed: a count orders nothing. */
+        hak_fetch_add_relaxed(&shared_classes[class_index].allocations, (uint64_t)1);
+    }
+    lock_release(&shared_lock);
+    return p;
+}
+
+void shared_free(unsigned class_index, void *p) {
+    /* As nobody: the slab's owner, if it has one, folds the bit in later. */
+    slab_free_blocks(SLAB_NOBODY, class_index, &p, 1);
+    hak_fetch_add_relaxed(&shared_classes[class_index].frees, (uint64_t)1);
+}
+
+void shared_flush(void) {
+    lock_acquire(&shared_lock);
+    for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
+        if (shared_classes[class_index].active != NULL) {
+            slab_drain(shared_classes[class_index].active);
+            slab_detach(shared_classes[class_index].active);
+            shared_classes[class_index].active = NULL;
+        }
+    }
+    lock_release(&shared_lock);
+}
+
+void shared_class_totals(unsigned class_index, uint64_t *allocations, uint64_t *frees) {
+    *allocations = hak_load_relaxed(&shared_classes[class_index].allocations);
+    *frees = hak_load_relaxed(&shared_classes[class_index].frees);
+}

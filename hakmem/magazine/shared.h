@@ -1,0 +1,19 @@
+/* Blocks for threads without magazines: those that have ended but still run destructors, and those for whose
+ * record there was no memory. Slow and correct; one lock for all. */
+#ifndef HAKMEM_MAGAZINE_SHARED_H
+#define HAKMEM_MAGAZINE_SHARED_H
+
+#include "hakmem/base/compiler.h"
+
+/* NULL: no memory */
+void *shared_alloc(unsigned class_index);
+
+void shared_free(unsigned class_index, void *p);
+
+/* Gives up the slabs that these threads share. */
+void shared_flush(void);
+
+/* Counts since the start; exact while no thread is inside. */
+void shared_class_totals(unsigned class_index, uint64_t *allocations, uint64_t *frees);
+
+#endif

@@ -1,0 +1,202 @@
+/* Thread records: begun, ended, counted; see thread.h.
+ *
+ * The threads lock guards the list of living records, the free ones and the totals of ended threads. A
+ * reader of statistics holds it, so that no thread's bins go away under it. */
+#include "hakmem/magazine/thread.h"
+
+#include <pthread.h>
+
+#include "hakmem/base/assert.h"
+#include "hakmem/base/bits.h"
+#include "hakmem/base/lock.h"
+#include "hakmem/magazine/exchange.h"
+#include "hakmem/magazine/process.h"
+#include "hakmem/magazine/shared.h"
+#include "hakmem/os/os.h"
+#include "hakmem/stats/sample.h"
+
+/* What a bin of class 0, of a thread not begun and of one that has ended points at: nothing to give, no
+ * room to take. */
+static void *thread_no_slots[2];
+#define THREAD_NO_BIN                                                                     \
+    {                                                                                     \
+        .loaded_top = &thread_no_slots[1], .returned_top = &thread_no_slots[1],           \
+        .returned_end = &thread_no_slots[1], .loaded_base = &thread_no_slots[1],          \
+    }
+
+HAK_THREAD_LOCAL struct hak_bin hak_bins[HAK_CLASS_COUNT] = {[0 ... HAK_CLASS_COUNT - 1] = THREAD_NO_BIN};
+HAK_THREAD_LOCAL struct hak_thread *hak_self;
+static HAK_THREAD_LOCAL bool thread_has_ended;
+
+static struct hak_lock threads_lock = HAK_LOCK_INITIALIZER(HAK_RANK_THREADS);
+static struct hak_thread *threads_living;                             /* threads lock */
+static struct hak_thread *threads_free;                               /* threads lock */
+static uint32_t threads_made;                                         /* threads lock */
+static struct thread_class_totals threads_ended[HAK_CLASS_COUNT];     /* threads lock */
+static struct thread_totals threads_ended_totals;                     /* threads lock */
+static pthread_key_t thread_end_key;                                  /* constant after init */
+static bool thread_may_begin;                                         /* constant after init */
+
+static void thread_link_locked(struct hak_thread **list, struct hak_thread *thread) {
+    thread->next = *list;
+    thread->link = list;
+    if (thread->next != NULL) {
+        thread->next->link = &thread->next;
+    }
+    *list = thread;
+}
+
+static void thread_unlink_locked(struct hak_thread *thread) {
+    *thread->link = thread->next;
+    if (thread->next != NULL) {
+        thread->next->link = thread->link;
+    }
+}
+
+static void thread_end(void *record) {
+    struct hak_thread *thread = record;
+    exchange_flush(thread);
+    lock_acquire(&threads_lock);
+    thread_unlink_locked(thread);
+    for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
+        threads_ended[class_index].allocations += thread->classes[class_index].allocations;
+        threads_ended[class_index].frees += thread->classes[class_index].frees;
+        thread->bins[class_index] = (struct hak_bin)THREAD_NO_BIN;
+    }
+    threads_ended_totals.exchanges += thread->exchanges;
+    threads_ended_totals.remote_frees += thread->remote_frees;
+    thread_link_locked(&threads_free, thread);
+    lock_release(&threads_lock);
+    /* Destructors that run after this one take the slow path and find that there is no record any more. */
+    hak_self = NULL;
+    thread_has_ended = true;
+}
+
+void thread_init(void) { thread_may_begin = pthread_key_create(&thread_end_key, thread_end) == 0; }
+
+/* A record for the calling thread, from the free ones or new. NULL: no memory */
+static struct hak_thread *thread_record_locked(void) {
+    struct hak_thread *thread = threads_free;
+    if (thread != NULL) {
+        thread_unlink_locked(thread);
+        return thread;
+    }
+    size_t bytes = bits_round_up(sizeof *thread, os_page_size());
+    void *memory;
+    if (os_map(bytes, os_page_size(), &memory) != 0) {
+        return NULL;
+    }
+    thread = memory;
+    threads_made++;
+    thread->number = THREAD_NUMBER_SHARED + threads_made;
+    return thread;
+}
+
+/* Empty magazines in the record's slots. pre: the record's slots hold no block */
+static void thread_lay_out(struct hak_thread *thread) {
+    void **slot = thread->slots;
+    thread->bins = hak_bins;
+    for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
+        const uint32_t capacity = hak_classes[class_index].magazine;
+        /* The slot below each magazine is never written: it stays the NULL of the fresh mapping. */
+        void **loaded = slot + 1;
+        void **returned = loaded + capacity + 1;
+        hak_bins[class_index] = (struct hak_bin){.loaded_top = loaded,
+                                                 .loaded_base = loaded,
+                                                 .returned_top = returned,
+                                                 .returned_end = returned + capacity};
+        thread->classes[class_index] = (struct hak_thread_class){0};
+        slot = returned + capacity;
+    }
+    thread->exchanges = 0;
+    thread->remote_frees = 0;
+}
+
+struct hak_thread *thread_begin(void) {
+    if (hak_self != NULL || thread_has_ended) {
+        return hak_self;
+    }
+    process_begin();
+    if (!thread_may_begin) {
+        return NULL;
+    }
+    lock_acquire(&threads_lock);
+    struct hak_thread *thread = thread_record_locked();
+    if (thread != NULL) {
+        thread_lay_out(thread);
+        thread_link_locked(&threads_living, thread);
+    }
+    lock_release(&threads_lock);
+    if (thread == NULL) {
+        return NULL;
+    }
+    /* Different threads sample different allocations; never 0, since the constant is not. */
+    hak_sample_state += (uint64_t)thread->number << 32;
+    hak_self = thread;
+    /* Last, because it may allocate: everything is in place for that. */
+    if (pthread_setspecific(thread_end_key, thread) != 0) {
+        /* Without the destructor the record would stay behind the thread. */
+        thread_end(thread);
+    }
+    return hak_self;
+}
+
+static uint64_t thread_slots_bytes(void) {
+    return (uint64_t)threads_made * bits_round_up(sizeof(struct hak_thread), os_page_size());
+}
+
+void thread_totals(struct thread_totals *totals) {
+    lock_acquire(&threads_lock);
+    *totals = threads_ended_totals;
+    for (const struct hak_thread *thread = threads_living; thread != NULL; thread = thread->next) {
+        /* Relaxed: counts of running threads are a snapshot. */
+        totals->exchanges += hak_load_relaxed(&thread->exchanges);
+        totals->remote_frees += hak_load_relaxed(&thread->remote_frees);
+    }
+    totals->metadata_bytes = thread_slots_bytes();
+    lock_release(&threads_lock);
+}
+
+/* A thread that is stopped in the middle of an exchange must not stop the reader: some milliseconds' worth. */
+#define THREAD_READ_ATTEMPTS 1000000
+
+/* One thread's counts, consistent with each other unless the thread stands still inside an exchange. */
+static struct thread_class_totals thread_read(const struct hak_thread *thread, unsigned class_index) {
+    const struct hak_thread_class *counts = &thread->classes[class_index];
+    const struct hak_bin *bin = &thread->bins[class_index];
+    const uint32_t capacity = hak_classes[class_index].magazine;
+    struct thread_class_totals read = {0};
+    for (int attempt = 0; attempt < THREAD_READ_ATTEMPTS; attempt++) {
+        /* Acquire, all: pairs with the release stores of exchanges; an even and unchanged sequence around
+         * the loads means that no exchange fell between them. */
+        const uint32_t before = hak_load_acquire(&thread->sequence);
+        void **loaded_top = hak_load_acquire(&bin->loaded_top);
+        void **loaded_base = hak_load_acquire(&bin->loaded_base);
+        void **returned_top = hak_load_acquire(&bin->returned_top);
+        void **returned_end = hak_load_acquire(&bin->returned_end);
+        uint64_t loaded = (uint64_t)(loaded_top - loaded_base);
+        uint64_t returned = (uint64_t)(returned_top - (returned_end - capacity));
+        read.allocations = hak_load_acquire(&counts->allocations) + hak_load_acquire(&counts->loaded_level) - loaded;
+        read.frees = hak_load_acquire(&counts->frees) + returned - hak_load_acquire(&counts->returned_level);
+        read.cached_blocks = loaded + returned;
+        if (before % 2 == 0 && hak_load_relaxed(&thread->sequence) == before) {
+            break;
+        }
+    }
+    return read;
+}
+
+void thread_class_totals(unsigned class_index, struct thread_class_totals *totals) {
+    shared_class_totals(class_index, &totals->allocations, &totals->frees);
+    totals->cached_blocks = 0;
+    lock_acquire(&threads_lock);
+    totals->allocations += threads_ended[class_index].allocations;
+    totals->frees += threads_ended[class_index].frees;
+    for (const struct hak_thread *thread = threads_living; thread != NULL; thread = thread->next) {
+        struct thread_class_totals read = thread_read(thread, class_index);
+        totals->allocations += read.allocations;
+        totals->frees += read.frees;
+        totals->cached_blocks += read.cached_blocks;
+    }
+    lock_release(&threads_lock);
+}

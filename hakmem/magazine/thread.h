@@ -1,0 +1,60 @@
+/* A thread's record: its magazines' storage, its active slabs, its counts.
+ *
+ * Made at the thread's first allocation, given up by a destructor at its end, reused by later threads. The
+ * record lives in a mapping of its own; only the pages of classes that the thread uses become resident. */
+#ifndef HAKMEM_MAGAZINE_THREAD_H
+#define HAKMEM_MAGAZINE_THREAD_H
+
+#include "hakmem/magazine/magazine_fast.h"
+#include "hakmem/slab/slab.h"
+
+/* Two magazines a class, each with its NULL below. */
+#define THREAD_SLOTS_OF(class_index, size, blocks, chunks, words, reciprocal, capacity) +2 * (1 + (capacity))
+enum { THREAD_SLOTS = 0 HAK_ALL_CLASSES(THREAD_SLOTS_OF) };
+#undef THREAD_SLOTS_OF
+
+struct hak_thread_class {
+    struct slab *active[2]; /* owner; A, taken from first, and B */
+    uint64_t allocations;   /* atomic: written by the owner; up to the last exchange */
+    uint64_t frees;         /* likewise */
+    uint32_t loaded_level;  /* atomic: likewise; blocks in the loaded magazine after the last exchange */
+    uint32_t returned_level;
+    bool loaded_zeroed;     /* owner; every block in the loaded magazine reads zero */
+};
+
+struct hak_thread {
+    struct hak_bin *bins;       /* the thread's hak_bins; constant while it lives */
+    struct hak_thread *next;    /* threads lock: living records, or free ones */
+    struct hak_thread **link;   /* threads lock: what points at this record */
+    uint32_t number;            /* constant; from 2, see THREAD_NUMBER_SHARED */
+    uint32_t sequence;          /* atomic; odd while the owner exchanges */
+    uint64_t exchanges;         /* atomic: written by the owner */
+    uint64_t remote_frees;      /* likewise */
+    struct hak_thread_class classes[HAK_CLASS_COUNT];
+    void *slots[THREAD_SLOTS];  /* owner */
+};
+
+/* Owner number of the slabs that serve threads without magazines. */
+#define THREAD_NUMBER_SHARED 1u
+
+/* Called once, by process_begin. Where the process has no key for the destructor left, no thread ever
+ * begins, and all are served as shared.h says. */
+void thread_init(void);
+
+/* The calling thread's record, made where it has none. NULL: the thread has ended, or there is no memory. */
+struct hak_thread *thread_begin(void);
+
+/* Counts of one class over all threads, living and ended, and what their magazines hold. */
+struct thread_class_totals {
+    uint64_t allocations, frees;
+    uint64_t cached_blocks;
+};
+void thread_class_totals(unsigned class_index, struct thread_class_totals *totals);
+
+struct thread_totals {
+    uint64_t exchanges, remote_frees;
+    uint64_t metadata_bytes;
+};
+void thread_totals(struct thread_totals *totals);
+
+#endif

@@ -1,0 +1,59 @@
+/* The wrappers of the fake, and its plan; the contract is in fake.h.
+ *
+ * The linker renames: a call of os_map in the allocator arrives at __wrap_os_map here, and __real_os_map is
+ * the one below linux/. No lock: a wrapper runs inside the allocator with whatever locks that holds. */
+#include "hakmem/os/fake/fake.h"
+
+#include <errno.h>
+
+#include "hakmem/base/atomic.h"
+#include "hakmem/base/compiler.h"
+#include "hakmem/os/os.h"
+
+/* Numbers of calls, counted from 1; 0 is no call. All relaxed: only the plan itself passes between threads,
+ * and who sets it orders that with the calls by the means of the test (before it starts threads, say). */
+static uint64_t calls;                   /* atomic */
+static uint64_t fail_at;                 /* atomic */
+static uint64_t fail_from;               /* atomic */
+static unsigned counted = OS_FAKE_ALL;   /* atomic: kinds */
+
+void os_fake_fail_at(uint64_t n) { hak_store_relaxed(&fail_at, n == 0 ? 0 : hak_load_relaxed(&calls) + n); }
+
+void os_fake_fail_from(uint64_t n) { hak_store_relaxed(&fail_from, n == 0 ? 0 : hak_load_relaxed(&calls) + n); }
+
+void os_fake_fail_only(unsigned kinds_mask) { hak_store_relaxed(&counted, kinds_mask); }
+
+uint64_t os_fake_calls(void) { return hak_load_relaxed(&calls); }
+
+void os_fake_reset(void) {
+    hak_store_relaxed(&fail_at, 0);
+    hak_store_relaxed(&fail_from, 0);
+    hak_store_relaxed(&counted, OS_FAKE_ALL);
+    hak_store_relaxed(&calls, 0);
+}
+
+static bool fails(enum os_fake_kind kind) {
+    if ((hak_load_relaxed(&counted) & (unsigned)kind) == 0) return false;
+    uint64_t call = hak_fetch_add_relaxed(&calls, 1) + 1;
+    uint64_t first = hak_load_relaxed(&fail_from);
+    return call == hak_load_relaxed(&fail_at) || (first != 0 && call >= first);
+}
+
+/* Declares the real primitive and its wrapper, and defines the wrapper. */
+#define WRAP(kind, primitive, parameters, arguments)    \
+    int __real_##primitive parameters;                  \
+    int __wrap_##primitive parameters;                  \
+    int __wrap_##primitive parameters {                 \
+        if (fails(kind)) return ENOMEM;                 \
+        return __real_##primitive arguments;            \
+    }
+
+WRAP(OS_FAKE_MAP, os_map, (size_t size, size_t alignment, void **out), (size, alignment, out))
+WRAP(OS_FAKE_RESERVE, os_reserve, (size_t size, void **out), (size, out))
+WRAP(OS_FAKE_MAKE_WRITABLE, os_make_writable, (void *start, size_t size), (start, size))
+WRAP(OS_FAKE_UNMAP, os_unmap, (void *start, size_t size), (start, size))
+WRAP(OS_FAKE_PURGE, os_purge, (void *start, size_t size), (start, size))
+WRAP(OS_FAKE_REMAP, os_remap, (void *start, size_t old_size, size_t new_size, size_t alignment, void **out),
+     (start, old_size, new_size, alignment, out))
+WRAP(OS_FAKE_START_THREAD, os_start_thread, (void *(*main)(void *), void *argument), (main, argument))
+WRAP(OS_FAKE_NO_HUGE_PAGES, os_no_huge_pages, (void *start, size_t size), (start, size))

@@ -1,0 +1,84 @@
+/* Mappings of zeroed memory at a multiple of a large alignment.
+ *
+ * Called for regions, large spans, huge blocks and metadata, by any thread; nothing is locked. The kernel
+ * aligns to pages only. Two ways to more: ask for a place beside the last mapping, which is aligned as long as
+ * nobody else maps there and costs one call; or map too much and cut both ends off, which always works and
+ * costs three. The first is tried first. */
+#include "hakmem/os/linux/linux.h"
+
+/* End of the range to try next; 0: none. Atomic, relaxed: a stale value costs a few system calls, no more,
+ * because the kernel treats it as a wish and the result is tested. */
+static uintptr_t hint_end;
+
+void linux_map_hint_set(const void *end) { hak_store_relaxed(&hint_end, (uintptr_t)end); }
+
+/* The highest aligned place for `size` bytes below hint_end; NULL lets the kernel choose. */
+static void *hint(size_t size, size_t alignment) {
+    uintptr_t end = hak_load_relaxed(&hint_end);
+    if (end <= size) return NULL;
+    return (void *)((end - size) & ~(uintptr_t)(alignment - 1));
+}
+
+static int map_at(void *wish, size_t size, void **out) {
+    int saved_errno = errno;
+    void *start = mmap(wish, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (start == MAP_FAILED) return linux_take_error(saved_errno);
+    *out = start;
+    return 0;
+}
+
+static bool is_aligned(const void *start, size_t alignment) { return ((uintptr_t)start & (alignment - 1)) == 0; }
+
+/* Cuts [mapped, mapped + mapped_size) down to [start, start + size). The kernel may refuse, since a cut within
+ * a mapping that it has joined to its neighbour makes two of one; then the rest is given back whole. Should it
+ * refuse that too, address space is lost, but no memory: nothing of it was ever touched. */
+static int trim(char *mapped, size_t mapped_size, char *start, size_t size) {
+    size_t head = (size_t)(start - mapped);
+    size_t tail = mapped_size - head - size;
+    if (head != 0 && linux_munmap(mapped, head) != 0) {
+        (void)linux_munmap(mapped, mapped_size);
+        return ENOMEM;
+    }
+    if (tail != 0 && linux_munmap(start + size, tail) != 0) {
+        (void)linux_munmap(start, size + tail);
+        return ENOMEM;
+    }
+    return 0;
+}
+
+static int map_more_and_trim(size_t size, size_t alignment, void **out) {
+    /* What the kernel returns is a multiple of a page already. */
+    size_t mapped_size;
+    if (__builtin_add_overflow(size, alignment - os_page_size(), &mapped_size)) return ENOMEM;
+    void *mapped = NULL;
+    int error = map_at(NULL, mapped_size, &mapped);
+    if (error != 0) return error;
+    char *start = (char *)bits_round_up((uintptr_t)mapped, alignment);
+    error = trim(mapped, mapped_size, start, size);
+    if (error == 0) *out = start;
+    return error;
+}
+
+int linux_map_aligned(size_t size, size_t alignment, void **out) {
+    void *start = NULL;
+    if (alignment <= os_page_size()) return map_at(NULL, size, out);
+    int error = map_at(hint(size, alignment), size, &start);
+    if (error != 0) return error;
+    if (!is_aligned(start, alignment)) {
+        /* Whether or not the kernel takes it back, it is of no use; it fails only where a trim would. */
+        error = linux_munmap(start, size);
+        if (error == 0) error = map_more_and_trim(size, alignment, &start);
+        if (error != 0) return error;
+    }
+    linux_map_hint_set(start);
+    *out = start;
+    return 0;
+}
+
+int os_map(size_t size, size_t alignment, void **out) {
+    int error = linux_map_aligned(size, alignment, out);
+    if (error != 0) return error;
+    linux_count(maps, 1);
+    linux_count(mapped_bytes, size);
+    return 0;
+}

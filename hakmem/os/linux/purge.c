@@ -1,0 +1,15 @@
+/* Memory back to the system, address space kept.
+ *
+ * Called by the purge of regions and of cached huge blocks; any thread that owns the range. MADV_DONTNEED and
+ * not MADV_FREE: the pages leave the resident size at once, which is what the promise of the purge is about,
+ * and read as zero, which calloc builds on. One call for the whole range: a huge page that lies in it is given
+ * back whole instead of being split first. */
+#include "hakmem/os/linux/linux.h"
+
+int os_purge(void *start, size_t size) {
+    int error = linux_madvise(start, size, MADV_DONTNEED);
+    if (error != 0) return error;
+    linux_count(purges, 1);
+    linux_count(purged_bytes, size);
+    return 0;
+}

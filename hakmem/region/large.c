@@ -1,0 +1,105 @@
+/* A small cache of mappings in front of the system; see large.h.
+ *
+ * Mapping, faulting in and unmapping a block of 2 MiB costs some hundred microseconds; a program that
+ * allocates and frees such blocks in turn pays it once. Best fit keeps the waste below an eighth. */
+#include "hakmem/region/large.h"
+
+#include "hakmem/base/atomic.h"
+#include "hakmem/base/lock.h"
+#include "hakmem/os/os.h"
+#include "hakmem/region/purge.h"
+
+/* More spans than this at once are given back, the oldest first. */
+#define LARGE_KEPT_MAX 64
+
+struct large_kept {
+    void *start;
+    size_t size;
+    uint64_t freed_at_ms;
+};
+
+static struct hak_lock large_lock = HAK_LOCK_INITIALIZER(HAK_RANK_REGION);
+static struct large_kept large_kept[LARGE_KEPT_MAX]; /* large lock; oldest first */
+static unsigned large_kept_count;                    /* large lock */
+static size_t large_kept_bytes;                      /* atomic: read without the lock, written under it */
+
+static struct large_kept large_remove_locked(unsigned index) {
+    struct large_kept removed = large_kept[index];
+    large_kept_count--;
+    for (unsigned i = index; i < large_kept_count; i++) {
+        large_kept[i] = large_kept[i + 1];
+    }
+    hak_store_relaxed(&large_kept_bytes, large_kept_bytes - removed.size);
+    return removed;
+}
+
+static bool large_take_kept(size_t size, size_t alignment, struct large *out) {
+    unsigned best = LARGE_KEPT_MAX;
+    lock_acquire(&large_lock);
+    for (unsigned i = 0; i < large_kept_count; i++) {
+        const struct large_kept *kept = &large_kept[i];
+        bool fits = kept->size >= size && kept->size - size <= size / 8 && (uintptr_t)kept->start % alignment == 0;
+        if (fits && (best == LARGE_KEPT_MAX || kept->size <= large_kept[best].size)) {
+            best = i;
+        }
+    }
+    if (best < LARGE_KEPT_MAX) {
+        struct large_kept taken = large_remove_locked(best);
+        *out = (struct large){.start = taken.start, .size = taken.size, .zeroed = false};
+    }
+    lock_release(&large_lock);
+    return best < LARGE_KEPT_MAX;
+}
+
+int large_alloc(size_t size, size_t alignment, struct large *out) {
+    if (large_take_kept(size, alignment, out)) {
+        return 0;
+    }
+    void *start;
+    int error = os_map(size, alignment, &start);
+    if (error != 0 && large_purge(UINT64_MAX) > 0) {
+        error = os_map(size, alignment, &start);
+    }
+    if (error == 0) {
+        *out = (struct large){.start = start, .size = size, .zeroed = true};
+    }
+    return error;
+}
+
+void large_free(void *start, size_t size) {
+    uint64_t now = os_clock_ms();
+    struct large_kept evicted = {0};
+    lock_acquire(&large_lock);
+    if (large_kept_count == LARGE_KEPT_MAX) {
+        evicted = large_remove_locked(0);
+    }
+    large_kept[large_kept_count++] = (struct large_kept){.start = start, .size = size, .freed_at_ms = now};
+    hak_count_add(&large_kept_bytes, size);
+    lock_release(&large_lock);
+    if (evicted.start != NULL && os_unmap(evicted.start, evicted.size) != 0) {
+        /* The system's limit of mappings is reached: at least the pages go. */
+        os_purge(evicted.start, evicted.size);
+    }
+    purge_note_freed(now);
+}
+
+size_t large_purge(uint64_t freed_until_ms) {
+    size_t purged = 0;
+    for (;;) {
+        struct large_kept taken = {0};
+        lock_acquire(&large_lock);
+        if (large_kept_count > 0 && large_kept[0].freed_at_ms <= freed_until_ms) {
+            taken = large_remove_locked(0);
+        }
+        lock_release(&large_lock);
+        if (taken.start == NULL) {
+            return purged;
+        }
+        if (os_unmap(taken.start, taken.size) != 0) {
+            os_purge(taken.start, taken.size);
+        }
+        purged += taken.size;
+    }
+}
+
+size_t large_dirty_bytes(void) { return hak_load_relaxed(&large_kept_bytes); }

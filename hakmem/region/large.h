@@ -1,0 +1,28 @@
+/* Large spans: mappings of their own for blocks above L2.5, kept for reuse while they decay.
+ *
+ * Called by the huge pool, from any thread; one lock of its own, no system call under it. */
+#ifndef HAKMEM_REGION_LARGE_H
+#define HAKMEM_REGION_LARGE_H
+
+#include "hakmem/base/compiler.h"
+
+struct large {
+    void *start;
+    size_t size; /* bytes, a multiple of the page size, at least what was asked for */
+    bool zeroed; /* every byte reads zero */
+};
+
+/* A span of at least `size` bytes, at most an eighth more, at a multiple of `alignment`.
+ * pre: both are multiples of the page size, alignment is a power of two. ENOMEM */
+int large_alloc(size_t size, size_t alignment, struct large *out);
+
+/* Keeps the span for reuse until it decays. */
+void large_free(void *start, size_t size);
+
+/* Unmaps every kept span that was freed at or before `freed_until_ms`. Result: bytes. */
+size_t large_purge(uint64_t freed_until_ms);
+
+/* Bytes in kept spans. A snapshot. */
+size_t large_dirty_bytes(void);
+
+#endif

@@ -1,0 +1,26 @@
+/* Decay: free spans go back to the system once they were free for HAKMEM_PURGE_DELAY_MS.
+ *
+ * Slow paths poll; where more than PURGE_THREAD_BYTES wait, a thread does it, so that memory also returns
+ * when the program allocates no more. Below that the next slow path of any thread does it. */
+#ifndef HAKMEM_REGION_PURGE_H
+#define HAKMEM_REGION_PURGE_H
+
+#include "hakmem/base/compiler.h"
+
+/* What a program that stops allocating may keep unpurged, bytes: less than a thread and its stack are worth. */
+#define PURGE_THREAD_BYTES ((size_t)1 << 20)
+
+/* Something was freed at `now_ms`: it decays from then on. */
+void purge_note_freed(uint64_t now_ms);
+
+/* Purges what has decayed. pre: the caller holds no lock and is in no exchange, since starting a thread
+ * may allocate */
+void purge_poll(void);
+
+/* Purges everything that is free, decayed or not. Result: bytes. */
+size_t purge_all(void);
+
+/* Bytes that still decay. */
+size_t purge_waiting_bytes(void);
+
+#endif

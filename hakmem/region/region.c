@@ -1,0 +1,217 @@
+/* Spans of chunks out of regions; see region.h.
+ *
+ * Called by the slab layer when a slab begins or ends, never on a fast path. One lock guards all regions;
+ * no system call but mapping a new region happens under it. */
+#include "hakmem/region/region.h"
+
+#include "hakmem/base/assert.h"
+#include "hakmem/base/lock.h"
+#include "hakmem/os/os.h"
+#include "hakmem/region/bitmap.h"
+#include "hakmem/region/page_map.h"
+#include "hakmem/region/purge.h"
+#include "hakmem/region/region_set.h"
+
+HAK_STATIC_ASSERT(sizeof(struct region) <= (size_t)20 * HAK_CHUNK_BYTES, "a header takes under 4 % of its region");
+
+static struct hak_lock region_lock = HAK_LOCK_INITIALIZER(HAK_RANK_REGION);
+static struct region *region_first; /* region lock */
+static struct region *region_last;  /* region lock */
+static size_t region_dirty_total;   /* atomic: read without the lock; written under it */
+static size_t region_count;         /* atomic, likewise */
+
+/* Maps one more region and appends it. ENOMEM, nothing changed */
+static int region_grow_locked(void) {
+    void *memory;
+    int error = os_map(HAK_REGION_BYTES, HAK_REGION_BYTES, &memory);
+    if (error != 0) {
+        return error;
+    }
+    struct region *region = memory;
+    error = page_map_add_region(region);
+    if (error == 0) {
+        error = region_set_add(region);
+    }
+    if (error != 0) {
+        os_unmap(memory, HAK_REGION_BYTES);
+        return error;
+    }
+    /* Headers are touched sparsely; a huge page there would be nearly all waste. Refusal costs memory only. */
+    os_no_huge_pages(memory, (size_t)REGION_CHUNK_FIRST * HAK_CHUNK_BYTES);
+    region->free_count = HAK_REGION_CHUNKS - REGION_CHUNK_FIRST;
+    region->run_limit = region->free_count;
+    bitmap_set_run(region->free, REGION_CHUNK_FIRST, region->free_count, true);
+    if (region_last != NULL) {
+        region_last->next = region;
+    } else {
+        region_first = region;
+    }
+    region_last = region;
+    hak_count_add(&region_count, 1);
+    return 0;
+}
+
+/* Position of a run of `count` free chunks, or HAK_REGION_CHUNKS. */
+static unsigned region_find_locked(struct region *region, unsigned count) {
+    if (region->free_count < count || region->run_limit < count) {
+        return HAK_REGION_CHUNKS;
+    }
+    if (count == 1) {
+        /* Dirty first: its pages are resident already, and the others stay clean. */
+        unsigned chunk = bitmap_next(region->dirty, HAK_REGION_CHUNKS, 0, true);
+        return chunk < HAK_REGION_CHUNKS ? chunk : bitmap_next(region->free, HAK_REGION_CHUNKS, 0, true);
+    }
+    unsigned longest;
+    unsigned first = bitmap_find_run(region->free, HAK_REGION_CHUNKS, count, &longest);
+    if (first == HAK_REGION_CHUNKS) {
+        region->run_limit = longest;
+    }
+    return first;
+}
+
+static void region_take_locked(struct region *region, unsigned first, unsigned count, unsigned class_index,
+                               struct span *out) {
+    unsigned dirty = bitmap_count_run(region->dirty, first, count);
+    /* Plain subtraction by a relaxed store: only holders of the lock write. */
+    hak_store_relaxed(&region_dirty_total, region_dirty_total - (size_t)dirty * HAK_CHUNK_BYTES);
+    bitmap_set_run(region->free, first, count, false);
+    bitmap_set_run(region->dirty, first, count, false);
+    region->free_count -= count;
+    for (unsigned chunk = first; chunk < first + count; chunk++) {
+        /* Relaxed: read by frees of blocks that are handed out after this, and by misuse. */
+        hak_store_relaxed(&region->span_first[chunk], (uint16_t)first);
+        hak_store_relaxed(&region->chunk_class[chunk], (uint8_t)class_index);
+    }
+    page_map_set(region_chunk_address(region, first), count, class_index);
+    *out = (struct span){.region = region, .first = first, .count = count, .zeroed = dirty == 0};
+}
+
+int region_span_alloc(unsigned count, unsigned class_index, struct span *out) {
+    HAK_ASSERT(count >= 1 && count <= HAK_REGION_CHUNKS - REGION_CHUNK_FIRST && class_index != 0);
+    lock_acquire(&region_lock);
+    int error = 0;
+    while (error == 0) {
+        for (struct region *region = region_first; region != NULL; region = region->next) {
+            unsigned first = region_find_locked(region, count);
+            if (first < HAK_REGION_CHUNKS) {
+                region_take_locked(region, first, count, class_index, out);
+                lock_release(&region_lock);
+                return 0;
+            }
+        }
+        error = region_grow_locked();
+    }
+    lock_release(&region_lock);
+    return error;
+}
+
+void region_span_free(struct region *region, unsigned first, unsigned count) {
+    uint64_t now = os_clock_ms();
+    lock_acquire(&region_lock);
+    HAK_ASSERT(bitmap_count_run(region->free, first, count) == 0);
+    page_map_set(region_chunk_address(region, first), count, 0);
+    for (unsigned chunk = first; chunk < first + count; chunk++) {
+        hak_store_relaxed(&region->chunk_class[chunk], (uint8_t)0);
+        region->freed_at_ms[chunk] = now;
+    }
+    bitmap_set_run(region->free, first, count, true);
+    bitmap_set_run(region->dirty, first, count, true);
+    region->free_count += count;
+    region->run_limit = HAK_REGION_CHUNKS;
+    hak_count_add(&region_dirty_total, (size_t)count * HAK_CHUNK_BYTES);
+    lock_release(&region_lock);
+    purge_note_freed(now);
+}
+
+unsigned region_chunk_class(const void *p) {
+    if (hak_page_map.mask != 0) {
+        return (uintptr_t)p >> HAK_ADDRESS_BITS == 0 ? page_map_class(p) : 0;
+    }
+    struct region *region = region_of(p);
+    return region_set_has(region) ? hak_load_relaxed(&region->chunk_class[region_chunk_of(p)]) : 0;
+}
+
+void region_for_each_span(void (*visit)(struct region *region, unsigned first, void *argument), void *argument) {
+    lock_acquire(&region_lock);
+    for (struct region *region = region_first; region != NULL; region = region->next) {
+        unsigned chunk = REGION_CHUNK_FIRST;
+        while ((chunk = bitmap_next(region->free, HAK_REGION_CHUNKS, chunk, false)) < HAK_REGION_CHUNKS) {
+            /* Chunks that are being purged are neither free nor of a class. */
+            if (region->chunk_class[chunk] != 0 && region->span_first[chunk] == chunk) {
+                visit(region, chunk, argument);
+            }
+            chunk++;
+        }
+    }
+    lock_release(&region_lock);
+}
+
+/* The next run of chunks that decayed, taken out of the free ones; false where there is none. */
+static bool region_take_decayed_locked(struct region *region, uint64_t freed_until_ms, unsigned from,
+                                       struct span *out) {
+    unsigned first = from, count = 0;
+    while ((first = bitmap_next(region->dirty, HAK_REGION_CHUNKS, first, true)) < HAK_REGION_CHUNKS) {
+        while (first + count < HAK_REGION_CHUNKS &&
+               bitmap_next(region->dirty, HAK_REGION_CHUNKS, first + count, true) == first + count &&
+               region->freed_at_ms[first + count] <= freed_until_ms) {
+            count++;
+        }
+        if (count > 0) {
+            region_take_locked(region, first, count, 0, out);
+            return true;
+        }
+        first++;
+    }
+    return false;
+}
+
+/* Puts a run back that region_take_decayed_locked took; `clean`: its pages are gone. */
+static void region_put_back(const struct span *span, bool clean, uint64_t freed_at_ms) {
+    lock_acquire(&region_lock);
+    bitmap_set_run(span->region->free, span->first, span->count, true);
+    span->region->free_count += span->count;
+    span->region->run_limit = HAK_REGION_CHUNKS;
+    if (!clean) {
+        bitmap_set_run(span->region->dirty, span->first, span->count, true);
+        for (unsigned chunk = span->first; chunk < span->first + span->count; chunk++) {
+            span->region->freed_at_ms[chunk] = freed_at_ms;
+        }
+        hak_count_add(&region_dirty_total, (size_t)span->count * HAK_CHUNK_BYTES);
+    }
+    lock_release(&region_lock);
+}
+
+size_t region_purge(uint64_t freed_until_ms) {
+    size_t purged = 0;
+    lock_acquire(&region_lock);
+    struct region *region = region_first;
+    lock_release(&region_lock);
+    for (; region != NULL;) {
+        struct span span;
+        unsigned from = 0;
+        for (;;) {
+            lock_acquire(&region_lock);
+            bool taken = region_take_decayed_locked(region, freed_until_ms, from, &span);
+            lock_release(&region_lock);
+            if (!taken) {
+                break;
+            }
+            /* Outside the lock: nobody else sees the run meanwhile. */
+            size_t bytes = (size_t)span.count * HAK_CHUNK_BYTES;
+            bool clean = os_purge(region_chunk_address(region, span.first), bytes) == 0;
+            region_put_back(&span, clean, os_clock_ms());
+            purged += clean ? bytes : 0;
+            from = span.first + span.count;
+        }
+        lock_acquire(&region_lock);
+        region = region->next;
+        lock_release(&region_lock);
+    }
+    return purged;
+}
+
+size_t region_dirty_bytes(void) { return hak_load_relaxed(&region_dirty_total); }
+
+size_t region_metadata_bytes(void) {
+    return hak_load_relaxed(&region_count) * (size_t)REGION_CHUNK_FIRST * HAK_CHUNK_BYTES;
+}

@@ -1,0 +1,85 @@
+/* Regions: 32 MiB of address space each, a header and then chunks, handed out as spans of chunks.
+ *
+ *     region                                                    multiple of 32 MiB
+ *     +--------+-------------+-----------+-------------+--------+--------+-- ... --+
+ *     | fields | descriptors | free bits | remote bits | chunk  | chunk  |         |
+ *     +--------+-------------+-----------+-------------+--------+--------+-- ... --+
+ *       512 of each, one a chunk; sparse, so only what is used becomes resident
+ *
+ * The slab layer owns descriptors and bits; this layer gives it the storage, beside no user data. Regions
+ * are never unmapped, so a descriptor may be read at any time; their unused pages go back to the system.
+ *
+ * Invariants, under the region lock:  dirty & ~free == 0  (only free chunks decay)
+ *                                     free_count == popcount(free) */
+#ifndef HAKMEM_REGION_REGION_H
+#define HAKMEM_REGION_REGION_H
+
+#include "hakmem/base/atomic.h"
+#include "hakmem/base/compiler.h"
+#include "hakmem/base/config.h"
+
+#define REGION_WORDS (HAK_REGION_CHUNKS / 64)
+#define REGION_DESCRIPTOR_BYTES 128
+
+struct region_descriptor {
+    unsigned char bytes[REGION_DESCRIPTOR_BYTES];
+} HAK_CACHE_ALIGNED;
+
+struct region {
+    struct region *next;            /* constant after it is set: older regions first */
+    uint32_t free_count;            /* region lock */
+    uint32_t run_limit;             /* region lock; no run of free chunks is longer than this */
+    uint64_t free[REGION_WORDS];    /* region lock; chunks that belong to nobody */
+    uint64_t dirty[REGION_WORDS];   /* region lock; free chunks whose pages may be resident and not zero */
+    uint64_t freed_at_ms[HAK_REGION_CHUNKS];   /* region lock; valid where dirty */
+    uint16_t span_first[HAK_REGION_CHUNKS];    /* atomic; a used chunk's span starts at this chunk */
+    uint8_t chunk_class[HAK_REGION_CHUNKS];    /* atomic; what the page map says, and its oracle */
+    struct region_descriptor descriptors[HAK_REGION_CHUNKS];
+    uint64_t free_bits[HAK_REGION_CHUNKS][HAK_BITMAP_WORDS_MAX];
+    uint64_t remote_bits[HAK_REGION_CHUNKS][HAK_BITMAP_WORDS_MAX];
+};
+
+/* The first chunk that user data may lie in. */
+#define REGION_CHUNK_FIRST ((unsigned)((sizeof(struct region) + HAK_CHUNK_BYTES - 1) / HAK_CHUNK_BYTES))
+
+HAK_ALWAYS_INLINE struct region *region_of(const void *p) {
+    return (struct region *)((uintptr_t)p & ~(uintptr_t)(HAK_REGION_BYTES - 1));
+}
+
+/* Position in its region of the chunk that p lies in. */
+HAK_ALWAYS_INLINE unsigned region_chunk_of(const void *p) {
+    return (unsigned)((uintptr_t)p >> HAK_CHUNK_SHIFT) & (HAK_REGION_CHUNKS - 1);
+}
+
+HAK_ALWAYS_INLINE void *region_chunk_address(struct region *region, unsigned chunk) {
+    return (char *)region + (size_t)chunk * HAK_CHUNK_BYTES;
+}
+
+/* A span: `count` chunks in a row, used by one slab. */
+struct span {
+    struct region *region;
+    unsigned first, count;
+    bool zeroed; /* every byte reads zero */
+};
+
+/* Takes a span for blocks of class `class_index` and enters it in the page map. Lowest address first, so
+ * that high regions empty; single chunks that are still resident before others. ENOMEM */
+int region_span_alloc(unsigned count, unsigned class_index, struct span *out);
+
+/* Gives it back; its pages decay from now on. pre: no block in it is in use */
+void region_span_free(struct region *region, unsigned first, unsigned count);
+
+/* Class of the chunk that p lies in, in either form of the page map; 0 = not ours. Any p. */
+unsigned region_chunk_class(const void *p);
+
+/* Calls visit for each used span, under the region lock. */
+void region_for_each_span(void (*visit)(struct region *region, unsigned first, void *argument), void *argument);
+
+/* Returns to the system every dirty span that was freed at or before `freed_until_ms`. Result: bytes. */
+size_t region_purge(uint64_t freed_until_ms);
+
+/* Bytes in free chunks that are not purged yet; bytes of headers that may be touched. Snapshots. */
+size_t region_dirty_bytes(void);
+size_t region_metadata_bytes(void);
+
+#endif

@@ -1,0 +1,105 @@
+/* Lists of PARTIAL slabs by how free they are; see partial.h.
+ *
+ * Lock: the class lock guards the lists, `next`, `previous`, `bucket`, and every change of state from FULL
+ * and PARTIAL. Only the region lock is taken behind it, and not while it is held. */
+#include "hakmem/slab/partial.h"
+
+#include "hakmem/base/assert.h"
+#include "hakmem/base/lock.h"
+#include "hakmem/slab/control.h"
+
+struct partial_lists {
+    struct hak_lock lock;
+    struct slab *lists[CONTROL_LEVEL_LAST + 1]; /* index 0 stays NULL */
+} HAK_CACHE_ALIGNED;
+
+static struct partial_lists partial_lists[HAK_CLASS_COUNT] = {
+    [0 ... HAK_CLASS_COUNT - 1] = {.lock = HAK_LOCK_INITIALIZER(HAK_RANK_CLASS)},
+};
+
+static void partial_link_locked(struct partial_lists *lists, struct slab *slab, unsigned bucket) {
+    slab->bucket = (uint8_t)bucket;
+    slab->previous = NULL;
+    slab->next = lists->lists[bucket];
+    if (slab->next != NULL) {
+        slab->next->previous = slab;
+    }
+    lists->lists[bucket] = slab;
+}
+
+static void partial_unlink_locked(struct partial_lists *lists, struct slab *slab) {
+    if (slab->next != NULL) {
+        slab->next->previous = slab->previous;
+    }
+    if (slab->previous != NULL) {
+        slab->previous->next = slab->next;
+    } else {
+        HAK_ASSERT(lists->lists[slab->bucket] == slab);
+        lists->lists[slab->bucket] = slab->next;
+    }
+}
+
+/* true where every block is free: the slab is EMPTY then and the caller returns its span. */
+static bool partial_relist_locked(struct partial_lists *lists, struct slab *slab, unsigned class_index) {
+    /* Acquire: pairs with the acquire-release additions of freeing threads and of slab_detach. */
+    uint64_t control = hak_load_acquire(&slab->control);
+    enum slab_state state = control_state(control);
+    if (control_class(control) != class_index || (state != SLAB_FULL && state != SLAB_PARTIAL)) {
+        return false;
+    }
+    unsigned level = control_level(control_count(control), hak_classes[class_index].blocks);
+    if (level == CONTROL_LEVEL_FULL || (state == SLAB_PARTIAL && level == slab->bucket)) {
+        return false;
+    }
+    if (state == SLAB_PARTIAL) {
+        partial_unlink_locked(lists, slab);
+    }
+    if (level == CONTROL_LEVEL_EMPTY) {
+        /* Release: pairs with the acquire above in a thread whose relist comes too late. Nobody adds to the
+         * count any more, since every block's free is counted. */
+        hak_store_release(&slab->control, control_make(SLAB_EMPTY, 0));
+        return true;
+    }
+    if (state == SLAB_FULL) {
+        /* An addition, since others add to the count meanwhile. Acquire-release as theirs. */
+        hak_fetch_add_acq_rel(&slab->control, control_delta(SLAB_FULL, SLAB_PARTIAL, 0));
+    }
+    partial_link_locked(lists, slab, level);
+    return false;
+}
+
+void partial_relist(struct slab *slab, unsigned class_index) {
+    const struct hak_class *constants = &hak_classes[class_index];
+    struct partial_lists *lists = &partial_lists[class_index];
+    lock_acquire(&lists->lock);
+    bool empty = partial_relist_locked(lists, slab, class_index);
+    lock_release(&lists->lock);
+    if (!empty) {
+        return;
+    }
+    for (uint32_t word = 0; word < constants->bitmap_words; word++) {
+        /* Relaxed: the slab is nobody's now. A new slab expects them clear. */
+        if (hak_load_relaxed(&slab->remote_bits[word]) != 0) {
+            hak_store_relaxed(&slab->remote_bits[word], (uint64_t)0);
+        }
+    }
+    region_span_free(region_of(slab), region_chunk_of((void *)slab->base), constants->chunks);
+}
+
+struct slab *partial_claim(unsigned class_index) {
+    struct partial_lists *lists = &partial_lists[class_index];
+    struct slab *slab = NULL;
+    lock_acquire(&lists->lock);
+    for (unsigned bucket = 1; bucket <= CONTROL_LEVEL_LAST && slab == NULL; bucket++) {
+        slab = lists->lists[bucket];
+    }
+    if (slab != NULL) {
+        partial_unlink_locked(lists, slab);
+        /* From now on the count holds only what is not drained: the bits that the last owner left free are
+         * taken out. Acquire-release: pairs with slab_detach, whose bits are read next. */
+        hak_fetch_add_acq_rel(&slab->control,
+                              control_delta(SLAB_PARTIAL, SLAB_OWNED, -(int64_t)slab->free_count));
+    }
+    lock_release(&lists->lock);
+    return slab;
+}

@@ -1,0 +1,15 @@
+/* The lists of PARTIAL slabs, one set a class, under the class lock. */
+#ifndef HAKMEM_SLAB_PARTIAL_H
+#define HAKMEM_SLAB_PARTIAL_H
+
+#include "hakmem/slab/slab.h"
+
+/* Moves an unowned slab to where its count says: into a list, to another one, or back to the region layer.
+ * Whoever changes the count across a level calls it. The slab may have been taken, emptied or reused in
+ * between: then nothing happens. */
+void partial_relist(struct slab *slab, unsigned class_index);
+
+/* Takes the slab with the fewest free blocks at hand and makes it OWNED; NULL where there is none. */
+struct slab *partial_claim(unsigned class_index);
+
+#endif

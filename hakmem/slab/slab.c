@@ -1,0 +1,167 @@
+/* A slab's life: made, taken from, drained, given up; see slab.h for states and invariants. */
+#include "hakmem/slab/slab.h"
+
+#include "hakmem/base/assert.h"
+#include "hakmem/base/bits.h"
+#include "hakmem/base/report.h"
+#include "hakmem/region/large.h"
+#include "hakmem/slab/control.h"
+#include "hakmem/slab/partial.h"
+
+/* The span of a new slab. Kept mappings of large blocks are given up before memory counts as exhausted. */
+static int slab_span_alloc(unsigned class_index, struct span *span) {
+    unsigned chunks = hak_classes[class_index].chunks;
+    int error = region_span_alloc(chunks, class_index, span);
+    if (error != 0 && large_purge(UINT64_MAX) > 0) {
+        error = region_span_alloc(chunks, class_index, span);
+    }
+    return error;
+}
+
+struct slab *slab_create(unsigned class_index, uint32_t owner) {
+    const struct hak_class *constants = &hak_classes[class_index];
+    struct span span;
+    if (slab_span_alloc(class_index, &span) != 0) {
+        return NULL;
+    }
+    struct slab *slab = (struct slab *)&span.region->descriptors[span.first];
+    bool inlined = constants->bitmap_words <= SLAB_INLINE_WORDS;
+    slab->free_bits = inlined ? slab->inline_free_bits : span.region->free_bits[span.first];
+    slab->remote_bits = inlined ? slab->inline_remote_bits : span.region->remote_bits[span.first];
+    slab->base = (uintptr_t)region_chunk_address(span.region, span.first);
+    slab->class_index = (uint8_t)class_index;
+    slab->free_count = constants->blocks;
+    slab->scan_word = 0;
+    slab->fresh_from = span.zeroed ? 0 : constants->blocks;
+    for (uint32_t word = 0, left = constants->blocks; word < constants->bitmap_words; word++) {
+        uint32_t here = left < 64 ? left : 64;
+        /* Relaxed, here and below: nobody else knows the slab before a block of it is handed out. */
+        hak_store_relaxed(&slab->free_bits[word], bits_low_mask(here));
+        left -= here;
+    }
+    hak_store_relaxed(&slab->owner, owner);
+    /* Release: pairs with the acquire of a relist that came too late for the slab that was here before. */
+    hak_store_release(&slab->control, control_make(SLAB_OWNED, class_index));
+    return slab;
+}
+
+struct slab *slab_claim(unsigned class_index, uint32_t owner) {
+    struct slab *slab = partial_claim(class_index);
+    if (slab != NULL) {
+        /* Relaxed: others compare it with their own number only. */
+        hak_store_relaxed(&slab->owner, owner);
+        slab_drain(slab);
+    }
+    return slab;
+}
+
+uint32_t slab_take(struct slab *slab, void **slots, uint32_t wanted, bool *zeroed) {
+    HAK_ASSERT(slab->free_count > 0);
+    const uint32_t block_size = hak_classes[slab->class_index].block_size;
+    const uint32_t count = wanted < slab->free_count ? wanted : slab->free_count;
+    uint32_t word = slab->scan_word;
+    void **slot = slots + count;
+    uint32_t block = 0;
+    *zeroed = true;
+    while (slot > slots) {
+        /* Relaxed, and in the store below: only the owner writes; others look for double frees. */
+        uint64_t bits = hak_load_relaxed(&slab->free_bits[word]);
+        if (bits == 0) {
+            word++;
+            continue;
+        }
+        do {
+            block = word * 64 + bits_lowest(bits);
+            *zeroed &= block >= slab->fresh_from;
+            *--slot = (void *)(slab->base + (uintptr_t)block * block_size);
+            bits &= bits - 1;
+        } while (bits != 0 && slot > slots);
+        hak_store_relaxed(&slab->free_bits[word], bits);
+    }
+    slab->scan_word = word;
+    slab->free_count -= count;
+    if (block >= slab->fresh_from) {
+        slab->fresh_from = block + 1;
+    }
+    return count;
+}
+
+uint32_t slab_drain(struct slab *slab) {
+    /* Acquire: pairs with the count's additions; what was counted has its bits set. */
+    if (control_count(hak_load_acquire(&slab->control)) == 0) {
+        return 0;
+    }
+    const uint32_t words = hak_classes[slab->class_index].bitmap_words;
+    uint32_t drained = 0;
+    for (uint32_t word = 0; word < words; word++) {
+        /* Relaxed: only a hint; the exchange decides. */
+        if (hak_load_relaxed(&slab->remote_bits[word]) == 0) {
+            continue;
+        }
+        /* Acquire: pairs with the release that set each bit, so that what the freeing thread wrote to the
+         * block is before its next use. */
+        uint64_t bits = hak_exchange_acquire(&slab->remote_bits[word], (uint64_t)0);
+        uint64_t before = hak_load_relaxed(&slab->free_bits[word]);
+        HAK_ASSERT((before & bits) == 0);
+        /* Relaxed: only the owner writes. */
+        hak_store_relaxed(&slab->free_bits[word], before | bits);
+        drained += bits_count(bits);
+        if (word < slab->scan_word) {
+            slab->scan_word = word;
+        }
+    }
+    slab->free_count += drained;
+    /* Acquire-release: keeps the count's chain unbroken between the threads that add to it. */
+    hak_fetch_add_acq_rel(&slab->control, control_delta(SLAB_OWNED, SLAB_OWNED, -(int64_t)drained));
+    return drained;
+}
+
+void slab_detach(struct slab *slab) {
+    const unsigned class_index = slab->class_index;
+    const int64_t blocks = hak_classes[class_index].blocks;
+    const int64_t free_count = slab->free_count;
+    /* Relaxed: whoever frees concurrently compares it with its own number, which it is not. */
+    hak_store_relaxed(&slab->owner, SLAB_NOBODY);
+    /* Acquire-release: publishes free_bits and free_count to the next owner, and sees every free that was
+     * counted while the slab was OWNED; those that come later see FULL. */
+    uint64_t before = hak_fetch_add_acq_rel(&slab->control, control_delta(SLAB_OWNED, SLAB_FULL, free_count));
+    HAK_ASSERT(control_state(before) == SLAB_OWNED && control_class(before) == class_index);
+    if (control_level(control_count(before) + free_count, blocks) != CONTROL_LEVEL_FULL) {
+        partial_relist(slab, class_index);
+    }
+}
+
+bool slab_release_if_empty(struct slab *slab) {
+    slab_drain(slab);
+    if (slab->free_count != hak_classes[slab->class_index].blocks) {
+        return false;
+    }
+    slab_detach(slab);
+    return true;
+}
+
+uint32_t slab_count_free(const struct slab *slab) {
+    const uint32_t words = hak_classes[slab->class_index].bitmap_words;
+    uint32_t count = 0;
+    for (uint32_t word = 0; word < words; word++) {
+        /* Relaxed: a snapshot; exact while nobody writes. */
+        count += bits_count(hak_load_relaxed(&slab->free_bits[word]) | hak_load_relaxed(&slab->remote_bits[word]));
+    }
+    return count;
+}
+
+enum slab_state slab_state_of(const struct slab *slab) { return control_state(hak_load_acquire(&slab->control)); }
+
+void slab_check(const struct slab *slab) {
+    const struct hak_class *constants = &hak_classes[slab->class_index];
+    uint32_t free_count = 0;
+    for (uint32_t word = 0; word < constants->bitmap_words; word++) {
+        uint64_t bits = hak_load_relaxed(&slab->free_bits[word]);
+        free_count += bits_count(bits);
+        HAK_CHECK((bits & hak_load_relaxed(&slab->remote_bits[word])) == 0);
+        HAK_CHECK(word >= slab->scan_word || bits == 0);
+    }
+    HAK_CHECK(free_count == slab->free_count);
+    HAK_CHECK(slab->free_count <= constants->blocks);
+    HAK_CHECK(control_class(hak_load_acquire(&slab->control)) == slab->class_index);
+}

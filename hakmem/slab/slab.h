@@ -1,0 +1,118 @@
+/* Slabs: chunks cut into equal blocks of one class, one bit a block, held outside the blocks.
+ *
+ * Called by the magazine layer when it exchanges. Who may touch what depends on the state:
+ *
+ *     state    who may touch free_bits        where the slab is
+ *     OWNED    the owner, plain               one of the owner's two active slabs of the class
+ *     FULL     nobody                         in no list; fewer than an eighth of the blocks free
+ *     PARTIAL  nobody                         in the class's lists, under the class lock
+ *     EMPTY    nobody                         given back to the region layer
+ *
+ *           slab_create               slab_detach, few free        count reaches an eighth
+ *     EMPTY ----------> OWNED  ---------------------------> FULL -------------------------> PARTIAL
+ *       ^                | ^ \------ slab_detach, many free ---- - - - - - - - - - - - - - > | |
+ *       |  slab_release  | \---------------------- slab_claim -------------------------------/ |
+ *       +----------------+---------------- count reaches all blocks (from FULL or PARTIAL) ----+
+ *
+ * Any thread frees into a slab that it does not own by setting remote_bits and then adding to the count in
+ * `control`. State, class and count share that word, so every transition is one atomic operation on it and
+ * sees exactly the frees that were counted before it:
+ *
+ *     OWNED:          count == frees announced by others and not yet drained
+ *     FULL, PARTIAL:  count == free blocks == popcount(free_bits) + popcount(remote_bits), or is about to be
+ *     always:         bits are set before they are counted, so count <= what the bits say
+ *
+ * The count is a freeing thread's last access to the slab, unless its own addition makes it the one that
+ * moves the slab; that is why EMPTY may only follow from the count, never from the bits. */
+#ifndef HAKMEM_SLAB_SLAB_H
+#define HAKMEM_SLAB_SLAB_H
+
+#include "hakmem/region/region.h"
+#include "hakmem/size_class/size_class.h"
+
+enum slab_state { SLAB_EMPTY, SLAB_OWNED, SLAB_FULL, SLAB_PARTIAL };
+
+/* Owner number of no thread. */
+#define SLAB_NOBODY 0u
+
+/* Slabs of up to this many words keep their bits in the descriptor: no second page is touched for them. */
+#define SLAB_INLINE_WORDS 2
+
+struct slab {
+    /* First line: changed by the owner only. */
+    uintptr_t base;         /* address of block 0; constant while the slab lives */
+    uint64_t *free_bits;    /* 1 = free and not in remote_bits; the words are atomic: others read them */
+    uint32_t free_count;    /* == popcount(free_bits) whenever the owner is between calls */
+    uint32_t scan_word;     /* no word before this has a free bit */
+    uint32_t fresh_from;    /* blocks from here on were never given out: they read zero */
+    uint32_t owner;         /* atomic; number of the owning thread, or SLAB_NOBODY */
+    uint8_t class_index;    /* constant while the slab lives */
+    uint8_t bucket;         /* class lock; which list of the class it is in */
+    uint64_t inline_free_bits[SLAB_INLINE_WORDS];
+
+    /* Second line: changed by others. */
+    uint64_t control HAK_CACHE_ALIGNED; /* atomic; state | class << 8 | count << 16 */
+    uint64_t *remote_bits;  /* words are atomic: 1 = freed by a thread that is not the owner */
+    struct slab *next;      /* class lock */
+    struct slab *previous;  /* class lock */
+    uint64_t inline_remote_bits[SLAB_INLINE_WORDS];
+};
+
+HAK_STATIC_ASSERT(sizeof(struct slab) == REGION_DESCRIPTOR_BYTES, "a slab is what a region stores a chunk");
+HAK_STATIC_ASSERT(offsetof(struct slab, control) == HAK_CACHE_LINE, "owner and others write different lines");
+
+/* Where a pointer lies. */
+struct slab_position {
+    struct slab *slab;
+    uint32_t block;  /* index in the slab */
+    uint32_t offset; /* bytes behind the start of the block */
+};
+
+/* The one place that maps a pointer to its block. pre: p's chunk is of class class_index, not 0.
+ * false where p lies in the unused end of a slab. */
+HAK_ALWAYS_INLINE bool slab_locate(const void *p, unsigned class_index, struct slab_position *out) {
+    const struct hak_class *constants = &hak_classes[class_index];
+    struct region *region = region_of(p);
+    /* Relaxed: written before any block of the span was handed out. */
+    unsigned first = hak_load_relaxed(&region->span_first[region_chunk_of(p)]);
+    uintptr_t base = (uintptr_t)region + (uintptr_t)first * HAK_CHUNK_BYTES;
+    uint32_t offset = (uint32_t)((uintptr_t)p - base);
+    uint32_t block = (uint32_t)((uint64_t)offset * constants->reciprocal >> 32);
+    out->slab = (struct slab *)&region->descriptors[first];
+    out->block = block;
+    out->offset = offset - block * constants->block_size;
+    return block < constants->blocks;
+}
+
+/* A new slab of the class, all blocks free, owned by thread number `owner`. NULL: no memory */
+struct slab *slab_create(unsigned class_index, uint32_t owner);
+
+/* A PARTIAL slab of the class, the fullest at hand, now owned by `owner` and drained. NULL: there is none */
+struct slab *slab_claim(unsigned class_index, uint32_t owner);
+
+/* Takes up to `wanted` blocks, lowest addresses first, and lays them down so that popping from slots[n - 1]
+ * ascends. *zeroed: every one of them reads zero. Result: n. By the owner; pre: free_count > 0 */
+uint32_t slab_take(struct slab *slab, void **slots, uint32_t wanted, bool *zeroed);
+
+/* Folds in what others freed. Result: blocks that became free. By the owner. */
+uint32_t slab_drain(struct slab *slab);
+
+/* Gives up ownership; the slab is FULL, PARTIAL or EMPTY then and must not be touched. By the owner. */
+void slab_detach(struct slab *slab);
+
+/* slab_detach where every block is free, else nothing. Result: whether it was. By the owner. */
+bool slab_release_if_empty(struct slab *slab);
+
+/* Frees blocks[0..count) of one class on behalf of thread number `self`, reporting misuse as `operation`.
+ * Result: how many went to slabs that `self` does not own. Any thread. */
+uint32_t slab_free_blocks(uint32_t self, unsigned class_index, void *const *blocks, uint32_t count);
+
+/* Free blocks by the bits, own and remote. Exact while nobody frees or takes. Any thread. */
+uint32_t slab_count_free(const struct slab *slab);
+
+enum slab_state slab_state_of(const struct slab *slab);
+
+/* Asserts the invariants above. By the owner, while nobody else frees. */
+void slab_check(const struct slab *slab);
+
+#endif

@@ -1,0 +1,10 @@
+/* Allocations by site, for hak_alloc_at: exact counts in a fixed table, without a lock. */
+#ifndef HAKMEM_STATS_SITE_H
+#define HAKMEM_STATS_SITE_H
+
+#include "hakmem/hakmem.h"
+
+/* Counts one allocation of `size` bytes. Where the table is full, a new site is not counted. Any thread. */
+void site_count(const void *site, size_t size);
+
+#endif

@@ -1,0 +1,14 @@
+/* The tiny pool out of line; see tiny_fast.h. */
+#include "hakmem/tiny/tiny_fast.h"
+
+#include "hakmem/base/assert.h"
+
+void *hak_tiny_alloc_slow(size_t size) {
+    HAK_CHECK(size <= HAK_TINY_MAX);
+    return pool_alloc_slow(size_class_tiny(size));
+}
+
+/* Public numbering: the tiny classes from 0. */
+int hak_tiny_size_to_class(size_t size) { return (int)size_class_tiny_chain(size) - HAK_TINY_CLASS_FIRST; }
+
+int hak_tiny_size_to_class_fast(size_t size) { return (int)size_class_tiny_table(size) - HAK_TINY_CLASS_FIRST; }

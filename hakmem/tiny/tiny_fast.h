@@ -1,0 +1,32 @@
+/* The tiny pool's fast path: 0 to 1,024 bytes.
+ *
+ * Called by front, and by programs that inline it. Switches: P0 picks how the class is found, P1 whether
+ * the allocation is sampled, P3 the explicit branches; P2 is front's: it inlines this or calls a function. */
+#ifndef HAKMEM_TINY_TINY_FAST_H
+#define HAKMEM_TINY_TINY_FAST_H
+
+#include "hakmem/hakmem.h"
+#include "hakmem/magazine/pool.h"
+#include "hakmem/size_class/size_class.h"
+
+/* A block of at least `size` bytes from the loaded magazine; NULL: the slow path, or the size is above the
+ * pool. Any size is allowed. */
+HAK_ALWAYS_INLINE void *tiny_pop(size_t size) {
+    if (!HAK_P3_SENTINELS) {
+        if (HAK_UNLIKELY(size == 0)) {
+            size = 1;
+        }
+        if (HAK_UNLIKELY(size > HAK_TINY_MAX)) {
+            return NULL;
+        }
+    }
+    return pool_pop(size_class_tiny(size));
+}
+
+/* Fast path here, slow path elsewhere: builds with P2. NULL with errno ENOMEM. pre: size <= HAK_TINY_MAX */
+HAK_ALWAYS_INLINE void *hak_tiny_alloc_hot(size_t size) {
+    void *p = tiny_pop(size);
+    return HAK_LIKELY(p != NULL) ? p : hak_tiny_alloc_slow(size);
+}
+
+#endif

@@ -1,0 +1,136 @@
+"""Targets stamped for each combination of the switches, side by side in one build.
+
+    load("//tools/bazel:variants.bzl", "hak_all_variants_binary", "hak_all_variants_test")
+
+    hak_all_variants_test(name = "test_calloc", actual = ":test_calloc_binary")
+
+makes test_calloc_none, test_calloc_p0, .. test_calloc_p0_p1_p2_p3: the same target, built sixteen times
+under a configuration transition. A single variant is hak_variant_test or hak_variant_binary.
+
+Every variant sets every switch to an absolute value through one transition, so that equal switches mean
+one configuration, wherever they are asked for: tests and benchmarks share their object files. Switches
+on the command line (--config=p3) make no difference to a variant.
+"""
+
+_FLAGS = "//hakmem/flags:"
+_ALLOWLIST = "@bazel_tools//tools/allowlists/function_transition_allowlist"
+
+SWITCHES = ["p0", "p1", "p2", "p3"]
+
+def _combination(number, classes = "pow2", granularity = "1"):
+    on = [switch for bit, switch in enumerate(SWITCHES) if (number >> bit) % 2]
+    spacing = ([] if classes == "pow2" else [classes]) + ([] if granularity == "1" else ["g" + granularity])
+    return struct(
+        name = "_".join((on or ["none"]) + spacing),
+        config_string = "+".join(on) or "none",
+        switches = {switch: switch in on for switch in SWITCHES},
+        classes = classes,
+        granularity = granularity,
+    )
+
+# All sixteen combinations, at the default spacing of classes. Fields: name, "p0_p2"; config_string, "p0+p2"
+# as hak_config_string() gives it; switches, classes and granularity, values of the flags.
+SWITCH_COMBINATIONS = [_combination(number) for number in range(16)]
+
+# The other spacings of classes and tables, each with all switches off and with all on.
+SPACING_COMBINATIONS = [
+    _combination(number, classes, granularity)
+    for classes, granularity in [("fine", "1"), ("pow2", "8"), ("fine", "8")]
+    for number in [0, 15]
+]
+
+def _switch_transition_impl(_settings, attr):
+    values = {_FLAGS + switch: getattr(attr, switch) for switch in SWITCHES}
+    values[_FLAGS + "classes"] = attr.classes
+    values[_FLAGS + "granularity"] = attr.granularity
+    return values
+
+_switch_transition = transition(
+    implementation = _switch_transition_impl,
+    inputs = [],
+    outputs = [_FLAGS + name for name in SWITCHES + ["classes", "granularity"]],
+)
+
+def _variant_impl(ctx):
+    # A transition makes the attribute a list, here of one.
+    wrapped = ctx.attr.actual[0][DefaultInfo]
+    executable = ctx.actions.declare_file(ctx.label.name)
+    ctx.actions.symlink(
+        output = executable,
+        target_file = wrapped.files_to_run.executable,
+        is_executable = True,
+    )
+
+    # The runfiles of `actual` stand below this target's own name as well: programs find their data, and a
+    # Python stub its sources, without knowing that they were wrapped.
+    runfiles = ctx.runfiles(files = [executable]).merge(wrapped.default_runfiles)
+    return [
+        DefaultInfo(
+            executable = executable,
+            files = depset([executable]),
+            runfiles = runfiles,
+        ),
+        testing.TestEnvironment(ctx.attr.env),
+    ]
+
+_ATTRS = dict({
+    "actual": attr.label(
+        mandatory = True,
+        executable = True,
+        cfg = _switch_transition,
+        doc = "The program to build under the switches.",
+    ),
+    "classes": attr.string(default = "pow2", values = ["pow2", "fine"]),
+    "granularity": attr.string(default = "1", values = ["1", "8"]),
+    "env": attr.string_dict(doc = "Environment of a test."),
+    "_allowlist_function_transition": attr.label(default = _ALLOWLIST),
+}, **{switch: attr.bool(default = False) for switch in SWITCHES})
+
+hak_variant_binary = rule(
+    implementation = _variant_impl,
+    attrs = _ATTRS,
+    executable = True,
+    doc = "A program built with the given switches.",
+)
+
+hak_variant_test = rule(
+    implementation = _variant_impl,
+    attrs = _ATTRS,
+    test = True,
+    doc = "A test built with the given switches. args, env, size and tags are those of this target.",
+)
+
+def variant_env(combination):
+    """What a test is told about the variant that it runs in, so that it can hold the build against it."""
+    return {
+        "HAK_TEST_CONFIG": combination.config_string,
+        "HAK_TEST_CLASSES": combination.classes,
+        "HAK_TEST_GRANULARITY": combination.granularity,
+    }
+
+def _stamp(rule, name, actual, combinations, env, kwargs):
+    for combination in combinations:
+        rule(
+            name = name + "_" + combination.name,
+            actual = actual,
+            classes = combination.classes,
+            granularity = combination.granularity,
+            env = dict(env, **variant_env(combination)) if rule == hak_variant_test else {},
+            **dict(kwargs, **combination.switches)
+        )
+
+def hak_all_variants_test(name, actual, combinations = SWITCH_COMBINATIONS, env = {}, **kwargs):
+    """NAME_none .. NAME_p0_p1_p2_p3, each the test `actual` built under one combination.
+
+    Args:
+      name: prefix of the variants' names.
+      actual: an executable, usually a cc_test with the tag "manual".
+      combinations: which; SWITCH_COMBINATIONS, SPACING_COMBINATIONS or a part of them.
+      env: environment, on top of variant_env.
+      **kwargs: attributes of each test: args, size, tags, visibility ...
+    """
+    _stamp(hak_variant_test, name, actual, combinations, env, kwargs)
+
+def hak_all_variants_binary(name, actual, combinations = SWITCH_COMBINATIONS, **kwargs):
+    """NAME_none .. NAME_p0_p1_p2_p3, each the program `actual` built under one combination."""
+    _stamp(hak_variant_binary, name, actual, combinations, {}, kwargs)
