@@ -40,14 +40,14 @@ extern HAK_THREAD_LOCAL struct hak_thread *hak_self;
 /* A block of the class, or NULL: exchange. */
 HAK_ALWAYS_INLINE void *magazine_pop(unsigned class_index) {
     struct hak_bin *bin = &hak_bins[class_index];
-    /* Relaxed, here and below: only this thread writes; a reader of statistics wants no order. */
-    void **top = hak_load_relaxed(&bin->loaded_top);
+    /* Owned, here and below: only this thread writes; a reader of statistics wants no order. */
+    void **top = hak_load_owned(&bin->loaded_top);
     if (!HAK_P3_SENTINELS) {
         const bool thread_begun = hak_self != NULL;
         if (HAK_UNLIKELY(!thread_begun)) {
             return NULL;
         }
-        const bool empty = top == hak_load_relaxed(&bin->loaded_base);
+        const bool empty = top == hak_load_owned(&bin->loaded_base);
         if (HAK_UNLIKELY(empty)) {
             return NULL;
         }
@@ -56,19 +56,19 @@ HAK_ALWAYS_INLINE void *magazine_pop(unsigned class_index) {
     if (HAK_P3_SENTINELS && HAK_UNLIKELY(p == NULL)) {
         return NULL;
     }
-    hak_store_relaxed(&bin->loaded_top, top - 1);
+    hak_store_owned(&bin->loaded_top, top - 1);
     return p;
 }
 
 /* false: the returned magazine is full; exchange. */
 HAK_ALWAYS_INLINE bool magazine_push(unsigned class_index, void *p) {
     struct hak_bin *bin = &hak_bins[class_index];
-    void **top = hak_load_relaxed(&bin->returned_top);
+    void **top = hak_load_owned(&bin->returned_top);
     if (HAK_UNLIKELY(top == bin->returned_end)) {
         return false;
     }
     *top = p;
-    hak_store_relaxed(&bin->returned_top, top + 1);
+    hak_store_owned(&bin->returned_top, top + 1);
     return true;
 }
 
