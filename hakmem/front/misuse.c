@@ -3,11 +3,16 @@
 
 #include "hakmem/base/report.h"
 #include "hakmem/hakmem.h"
+#include "hakmem/region/large.h"
+#include "hakmem/region/region.h"
 
 void misuse_report(const char *operation, const void *p) {
     struct hak_owner_info info;
     if (hak_owner(p, &info)) {
         report_misuse(HAK_MISUSE_INTERIOR, operation, p, info.block_size);
+    } else if (region_contains(p) || large_is_kept(p)) {
+        /* All blocks that were here are free, and their memory waits for its next use. */
+        report_misuse(HAK_MISUSE_DOUBLE_FREE, operation, p, 0);
     } else {
         report_misuse(HAK_MISUSE_FOREIGN, operation, p, 0);
     }

@@ -4,7 +4,8 @@
 
 #include "hakmem/base/compiler.h"
 
-/* Reports that `operation` was asked to work on p: inside a block, or not hakmem's at all. */
+/* Reports that `operation` was asked to work on p: inside a block, where a block was, or not
+ * hakmem's at all. */
 HAK_COLD void misuse_report(const char *operation, const void *p);
 
 #endif

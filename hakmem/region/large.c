@@ -102,4 +102,14 @@ size_t large_purge(uint64_t freed_until_ms) {
     }
 }
 
+bool large_is_kept(const void *start) {
+    bool kept = false;
+    lock_acquire(&large_lock);
+    for (unsigned i = 0; i < large_kept_count && !kept; i++) {
+        kept = large_kept[i].start == start;
+    }
+    lock_release(&large_lock);
+    return kept;
+}
+
 size_t large_dirty_bytes(void) { return hak_load_relaxed(&large_kept_bytes); }

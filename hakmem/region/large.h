@@ -19,6 +19,9 @@ int large_alloc(size_t size, size_t alignment, struct large *out);
 /* Keeps the span for reuse until it decays. */
 void large_free(void *start, size_t size);
 
+/* Whether p is the start of a kept span. */
+bool large_is_kept(const void *start);
+
 /* Unmaps every kept span that was freed at or before `freed_until_ms`. Result: bytes. */
 size_t large_purge(uint64_t freed_until_ms);
 

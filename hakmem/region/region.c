@@ -131,6 +131,16 @@ unsigned region_chunk_class(const void *p) {
     return region_set_has(region) ? hak_load_relaxed(&region->chunk_class[region_chunk_of(p)]) : 0;
 }
 
+bool region_contains(const void *p) {
+    bool found = false;
+    lock_acquire(&region_lock);
+    for (const struct region *region = region_first; region != NULL && !found; region = region->next) {
+        found = region == region_of(p) && region_chunk_of(p) >= REGION_CHUNK_FIRST;
+    }
+    lock_release(&region_lock);
+    return found;
+}
+
 void region_for_each_span(void (*visit)(struct region *region, unsigned first, void *argument), void *argument) {
     lock_acquire(&region_lock);
     for (struct region *region = region_first; region != NULL; region = region->next) {

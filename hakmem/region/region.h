@@ -72,6 +72,9 @@ void region_span_free(struct region *region, unsigned first, unsigned count);
 /* Class of the chunk that p lies in, in either form of the page map; 0 = not ours. Any p. */
 unsigned region_chunk_class(const void *p);
 
+/* Whether p lies in a region at all, in use or not. Looks at all of them: for reports. */
+bool region_contains(const void *p);
+
 /* Calls visit for each used span, under the region lock. */
 void region_for_each_span(void (*visit)(struct region *region, unsigned first, void *argument), void *argument);
 
