@@ -7,7 +7,7 @@
 #include "hakmem/huge/huge.h"
 #include "hakmem/magazine/exchange.h"
 #include "hakmem/magazine/process.h"
-#include "hakmem/region/purge.h"
+#include "hakmem/slab/purge.h"
 
 /* p is not NULL, or its class in the page map is 0 or not known yet. */
 HAK_ALWAYS_INLINE void free_missed(void *p) {

@@ -3,7 +3,7 @@
 #include "hakmem/magazine/exchange.h"
 #include "hakmem/magazine/process.h"
 #include "hakmem/magazine/shared.h"
-#include "hakmem/region/purge.h"
+#include "hakmem/slab/purge.h"
 
 void hak_thread_flush(void) {
     if (hak_self != NULL) {

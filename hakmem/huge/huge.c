@@ -11,7 +11,7 @@
 #include "hakmem/magazine/process.h"
 #include "hakmem/os/os.h"
 #include "hakmem/region/large.h"
-#include "hakmem/region/purge.h"
+#include "hakmem/slab/purge.h"
 
 static struct hak_lock huge_lock = HAK_LOCK_INITIALIZER(HAK_RANK_HUGE);
 static struct huge_table huge_table;     /* huge lock */

@@ -4,7 +4,7 @@
 #include <errno.h>
 
 #include "hakmem/magazine/exchange.h"
-#include "hakmem/region/purge.h"
+#include "hakmem/slab/purge.h"
 
 void *pool_alloc_slow(unsigned class_index) {
     void *p = exchange_alloc(class_index);

@@ -7,7 +7,7 @@
 #include "hakmem/base/atomic.h"
 #include "hakmem/base/lock.h"
 #include "hakmem/os/os.h"
-#include "hakmem/region/purge.h"
+#include "hakmem/region/decay.h"
 
 /* More spans than this at once are given back, the oldest first. */
 #define LARGE_KEPT_MAX 64
@@ -80,7 +80,7 @@ void large_free(void *start, size_t size) {
         /* The system's limit of mappings is reached: at least the pages go. */
         os_purge(evicted.start, evicted.size);
     }
-    purge_note_freed(now);
+    decay_note_freed(now);
 }
 
 size_t large_purge(uint64_t freed_until_ms) {

@@ -9,7 +9,7 @@
 #include "hakmem/os/os.h"
 #include "hakmem/region/bitmap.h"
 #include "hakmem/region/page_map.h"
-#include "hakmem/region/purge.h"
+#include "hakmem/region/decay.h"
 #include "hakmem/region/region_set.h"
 
 HAK_STATIC_ASSERT(sizeof(struct region) <= (size_t)20 * HAK_CHUNK_BYTES, "a header takes under 4 % of its region");
@@ -120,7 +120,7 @@ void region_span_free(struct region *region, unsigned first, unsigned count) {
     region->run_limit = HAK_REGION_CHUNKS;
     hak_count_add(&region_dirty_total, (size_t)count * HAK_CHUNK_BYTES);
     lock_release(&region_lock);
-    purge_note_freed(now);
+    decay_note_freed(now);
 }
 
 unsigned region_chunk_class(const void *p) {

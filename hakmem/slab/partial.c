@@ -6,6 +6,8 @@
 
 #include "hakmem/base/assert.h"
 #include "hakmem/base/lock.h"
+#include "hakmem/os/os.h"
+#include "hakmem/region/decay.h"
 #include "hakmem/slab/control.h"
 
 struct partial_lists {
@@ -18,6 +20,7 @@ static struct partial_lists partial_lists[HAK_CLASS_COUNT] = {
 };
 
 static void partial_link_locked(struct partial_lists *lists, struct slab *slab, unsigned bucket) {
+    slab->listed_at_ms = os_clock_ms();
     slab->bucket = (uint8_t)bucket;
     slab->previous = NULL;
     slab->next = lists->lists[bucket];
@@ -39,17 +42,20 @@ static void partial_unlink_locked(struct partial_lists *lists, struct slab *slab
     }
 }
 
-/* true where every block is free: the slab is EMPTY then and the caller returns its span. */
-static bool partial_relist_locked(struct partial_lists *lists, struct slab *slab, unsigned class_index) {
+enum partial_change { PARTIAL_STAYS, PARTIAL_LISTED, PARTIAL_EMPTIED };
+
+/* PARTIAL_EMPTIED: every block is free; the slab is EMPTY then and the caller returns its span. */
+static enum partial_change partial_relist_locked(struct partial_lists *lists, struct slab *slab,
+                                                 unsigned class_index) {
     /* Acquire: pairs with the acquire-release additions of freeing threads and of slab_detach. */
     uint64_t control = hak_load_acquire(&slab->control);
     enum slab_state state = control_state(control);
     if (control_class(control) != class_index || (state != SLAB_FULL && state != SLAB_PARTIAL)) {
-        return false;
+        return PARTIAL_STAYS;
     }
     unsigned level = control_level(control_count(control), hak_classes[class_index].blocks);
     if (level == CONTROL_LEVEL_FULL || (state == SLAB_PARTIAL && level == slab->bucket)) {
-        return false;
+        return PARTIAL_STAYS;
     }
     if (state == SLAB_PARTIAL) {
         partial_unlink_locked(lists, slab);
@@ -58,23 +64,26 @@ static bool partial_relist_locked(struct partial_lists *lists, struct slab *slab
         /* Release: pairs with the acquire above in a thread whose relist comes too late. Nobody adds to the
          * count any more, since every block's free is counted. */
         hak_store_release(&slab->control, control_make(SLAB_EMPTY, 0));
-        return true;
+        return PARTIAL_EMPTIED;
     }
     if (state == SLAB_FULL) {
         /* An addition, since others add to the count meanwhile. Acquire-release as theirs. */
         hak_fetch_add_acq_rel(&slab->control, control_delta(SLAB_FULL, SLAB_PARTIAL, 0));
     }
     partial_link_locked(lists, slab, level);
-    return false;
+    return PARTIAL_LISTED;
 }
 
 void partial_relist(struct slab *slab, unsigned class_index) {
     const struct hak_class *constants = &hak_classes[class_index];
     struct partial_lists *lists = &partial_lists[class_index];
     lock_acquire(&lists->lock);
-    bool empty = partial_relist_locked(lists, slab, class_index);
+    const enum partial_change change = partial_relist_locked(lists, slab, class_index);
     lock_release(&lists->lock);
-    if (!empty) {
+    if (change == PARTIAL_LISTED) {
+        decay_note_freed(os_clock_ms());
+    }
+    if (change != PARTIAL_EMPTIED) {
         return;
     }
     for (uint32_t word = 0; word < constants->bitmap_words; word++) {
@@ -86,6 +95,14 @@ void partial_relist(struct slab *slab, unsigned class_index) {
     region_span_free(region_of(slab), region_chunk_of((void *)slab->base), constants->chunks);
 }
 
+/* From its list into the caller's hands. */
+static void partial_own_locked(struct partial_lists *lists, struct slab *slab) {
+    partial_unlink_locked(lists, slab);
+    /* From now on the count holds only what is not drained: the bits that the last owner left free are taken
+     * out. Acquire-release: pairs with slab_detach, whose bits are read next. */
+    hak_fetch_add_acq_rel(&slab->control, control_delta(SLAB_PARTIAL, SLAB_OWNED, -(int64_t)slab->free_count));
+}
+
 struct slab *partial_claim(unsigned class_index) {
     struct partial_lists *lists = &partial_lists[class_index];
     struct slab *slab = NULL;
@@ -94,12 +111,69 @@ struct slab *partial_claim(unsigned class_index) {
         slab = lists->lists[bucket];
     }
     if (slab != NULL) {
-        partial_unlink_locked(lists, slab);
-        /* From now on the count holds only what is not drained: the bits that the last owner left free are
-         * taken out. Acquire-release: pairs with slab_detach, whose bits are read next. */
-        hak_fetch_add_acq_rel(&slab->control,
-                              control_delta(SLAB_PARTIAL, SLAB_OWNED, -(int64_t)slab->free_count));
+        partial_own_locked(lists, slab);
+        slab->purged_free = 0; /* its pages will be touched again */
     }
     lock_release(&lists->lock);
     return slab;
+}
+
+static bool partial_is_unpurged_locked(const struct slab *slab) {
+    /* Relaxed: a count that rises meanwhile is seen at the next look. */
+    return control_count(hak_load_relaxed(&slab->control)) > (int64_t)slab->purged_free;
+}
+
+/* Slabs that one hold of the lock takes out for purging: enough to make walking the list cheap, few enough
+ * that other threads find slabs meanwhile. */
+#define PARTIAL_PURGE_BATCH 32
+
+/* Slabs that are due for purging, now OWNED by the caller. Result: how many. */
+static unsigned partial_own_unpurged(struct partial_lists *lists, uint64_t listed_until_ms, struct slab **batch) {
+    unsigned count = 0;
+    lock_acquire(&lists->lock);
+    for (unsigned bucket = 1; bucket <= CONTROL_LEVEL_LAST; bucket++) {
+        struct slab *next;
+        for (struct slab *slab = lists->lists[bucket]; slab != NULL && count < PARTIAL_PURGE_BATCH; slab = next) {
+            next = slab->next;
+            if (slab->listed_at_ms <= listed_until_ms && partial_is_unpurged_locked(slab)) {
+                partial_own_locked(lists, slab);
+                batch[count++] = slab;
+            }
+        }
+    }
+    lock_release(&lists->lock);
+    return count;
+}
+
+size_t partial_purge(uint64_t listed_until_ms) {
+    size_t purged = 0;
+    for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
+        struct slab *batch[PARTIAL_PURGE_BATCH];
+        unsigned count;
+        do {
+            count = partial_own_unpurged(&partial_lists[class_index], listed_until_ms, batch);
+            for (unsigned i = 0; i < count; i++) {
+                slab_drain(batch[i]);
+                purged += slab_purge_free_pages(batch[i]);
+                batch[i]->purged_free = batch[i]->free_count;
+                slab_detach(batch[i]);
+            }
+        } while (count == PARTIAL_PURGE_BATCH);
+    }
+    return purged;
+}
+
+bool partial_has_unpurged(void) {
+    bool found = false;
+    for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT && !found; class_index++) {
+        struct partial_lists *lists = &partial_lists[class_index];
+        lock_acquire(&lists->lock);
+        for (unsigned bucket = 1; bucket <= CONTROL_LEVEL_LAST && !found; bucket++) {
+            for (struct slab *slab = lists->lists[bucket]; slab != NULL && !found; slab = slab->next) {
+                found = partial_is_unpurged_locked(slab);
+            }
+        }
+        lock_release(&lists->lock);
+    }
+    return found;
 }

@@ -9,6 +9,13 @@
  * between: then nothing happens. */
 void partial_relist(struct slab *slab, unsigned class_index);
 
+/* Gives the free pages of every slab back that has been in its list since `listed_until_ms` or longer, and
+ * has more free blocks than when that was last done. Result: bytes. */
+size_t partial_purge(uint64_t listed_until_ms);
+
+/* Whether partial_purge will find something once it has been listed long enough. A hint. */
+bool partial_has_unpurged(void);
+
 /* Takes the slab with the fewest free blocks at hand and makes it OWNED; NULL where there is none. */
 struct slab *partial_claim(unsigned class_index);
 

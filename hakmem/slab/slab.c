@@ -3,7 +3,8 @@
 
 #include "hakmem/base/assert.h"
 #include "hakmem/base/bits.h"
-#include "hakmem/base/report.h"
+#include "hakmem/os/os.h"
+#include "hakmem/region/bitmap.h"
 #include "hakmem/region/large.h"
 #include "hakmem/slab/control.h"
 #include "hakmem/slab/partial.h"
@@ -32,6 +33,7 @@ struct slab *slab_create(unsigned class_index, uint32_t owner) {
     slab->class_index = (uint8_t)class_index;
     slab->free_count = constants->blocks;
     slab->scan_word = 0;
+    slab->purged_free = 0;
     slab->fresh_from = span.zeroed ? 0 : constants->blocks;
     for (uint32_t word = 0, left = constants->blocks; word < constants->bitmap_words; word++) {
         uint32_t here = left < 64 ? left : 64;
@@ -138,6 +140,27 @@ bool slab_release_if_empty(struct slab *slab) {
     }
     slab_detach(slab);
     return true;
+}
+
+/* The whole pages between two addresses. */
+static size_t slab_purge_range(uintptr_t start, uintptr_t end) {
+    const uintptr_t page = os_page_size();
+    start = bits_round_up(start, page);
+    end &= ~(page - 1);
+    return start < end && os_purge((void *)start, end - start) == 0 ? end - start : 0;
+}
+
+size_t slab_purge_free_pages(struct slab *slab) {
+    const struct hak_class *constants = &hak_classes[slab->class_index];
+    size_t purged = 0;
+    unsigned start = bitmap_next(slab->free_bits, constants->blocks, 0, true);
+    while (start < constants->blocks) {
+        const unsigned end = bitmap_next(slab->free_bits, constants->blocks, start, false);
+        purged += slab_purge_range(slab->base + (uintptr_t)start * constants->block_size,
+                                   slab->base + (uintptr_t)end * constants->block_size);
+        start = bitmap_next(slab->free_bits, constants->blocks, end, true);
+    }
+    return purged;
 }
 
 uint32_t slab_count_free(const struct slab *slab) {

@@ -55,6 +55,8 @@ struct slab {
     uint64_t *remote_bits;  /* words are atomic: 1 = freed by a thread that is not the owner */
     struct slab *next;      /* class lock */
     struct slab *previous;  /* class lock */
+    uint64_t listed_at_ms;  /* class lock; when it came into its list */
+    uint32_t purged_free;   /* class lock; count of free blocks when its free pages were last purged */
     uint64_t inline_remote_bits[SLAB_INLINE_WORDS];
 };
 
@@ -111,6 +113,9 @@ uint32_t slab_free_blocks(uint32_t self, unsigned class_index, void *const *bloc
 uint32_t slab_count_free(const struct slab *slab);
 
 enum slab_state slab_state_of(const struct slab *slab);
+
+/* Gives the pages back that hold free blocks only. Result: bytes. By whoever holds it OWNED. */
+size_t slab_purge_free_pages(struct slab *slab);
 
 /* Asserts the invariants above. By the owner, while nobody else frees. */
 void slab_check(const struct slab *slab);

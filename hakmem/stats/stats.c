@@ -7,7 +7,7 @@
 #include "hakmem/magazine/process.h"
 #include "hakmem/magazine/thread.h"
 #include "hakmem/os/os.h"
-#include "hakmem/region/purge.h"
+#include "hakmem/slab/purge.h"
 #include "hakmem/stats/sample.h"
 
 /* What the bitmaps say of one class, or of all of them. */

@@ -1,0 +1,25 @@
+/* When memory that was freed goes back to the system: HAKMEM_PURGE_DELAY_MS after it was freed.
+ *
+ * This is the clock only. Regions, large spans and slabs note what they free; slab/purge.h looks when a
+ * time has come. Any thread, no locks. */
+#ifndef HAKMEM_REGION_DECAY_H
+#define HAKMEM_REGION_DECAY_H
+
+#include "hakmem/base/compiler.h"
+
+/* Something was freed at `now_ms`: a look is due a delay later, unless one is due before. */
+void decay_note_freed(uint64_t now_ms);
+
+/* A look is due at `due_ms`, unless one is due before. */
+void decay_schedule(uint64_t due_ms);
+
+/* Time of the next look; 0: nothing decays. */
+uint64_t decay_due_ms(void);
+
+/* Takes the next look upon the caller: false where another thread took it, or nothing decays. */
+bool decay_take(void);
+
+/* Sleeps until the next look is due, or until one is scheduled where none was. May return early. */
+void decay_wait(void);
+
+#endif
