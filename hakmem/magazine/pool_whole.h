@@ -4,6 +4,7 @@
 
 #include "hakmem/magazine/exchange.h"
 #include "hakmem/magazine/pool.h"
+#include "hakmem/slab/purge.h"
 
 /* What follows a pool's miss, inlined into the one function. NULL with errno ENOMEM. */
 HAK_ALWAYS_INLINE void *pool_alloc_missed(unsigned class_index) {
@@ -18,6 +19,7 @@ HAK_ALWAYS_INLINE void *pool_alloc_missed(unsigned class_index) {
     if (!HAK_P1_BATCHED_STATS) {
         sample_allocation(class_index);
     }
+    purge_poll();
     return p;
 }
 

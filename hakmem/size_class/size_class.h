@@ -14,7 +14,7 @@
 struct hak_class {
     uint32_t block_size;   /* bytes */
     uint32_t blocks;       /* a slab */
-    uint32_t reciprocal;   /* block index = offset in the slab * reciprocal >> 32 */
+    uint32_t reciprocal;   /* block index = offset * reciprocal >> HAK_RECIPROCAL_SHIFT */
     uint16_t bitmap_words; /* of 64 bits, a slab */
     uint16_t magazine;     /* blocks a magazine; even */
     uint32_t chunks;       /* a slab */

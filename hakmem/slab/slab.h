@@ -79,11 +79,12 @@ HAK_ALWAYS_INLINE bool slab_locate(const void *p, unsigned class_index, struct s
     unsigned first = hak_load_relaxed(&region->span_first[region_chunk_of(p)]);
     uintptr_t base = (uintptr_t)region + (uintptr_t)first * HAK_CHUNK_BYTES;
     uint32_t offset = (uint32_t)((uintptr_t)p - base);
-    uint32_t block = (uint32_t)((uint64_t)offset * constants->reciprocal >> 32);
+    uint32_t block = (uint32_t)((uint64_t)offset * constants->reciprocal >> HAK_RECIPROCAL_SHIFT);
     out->slab = (struct slab *)&region->descriptors[first];
     out->block = block;
     out->offset = offset - block * constants->block_size;
-    return block < constants->blocks;
+    /* The second test is for slabs of one block, whose index is 0 at every offset. */
+    return block < constants->blocks && out->offset < constants->block_size;
 }
 
 /* A new slab of the class, all blocks free, owned by thread number `owner`. NULL: no memory */

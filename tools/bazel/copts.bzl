@@ -4,5 +4,4 @@
 HAKMEM_COPTS = [
     "-fvisibility=hidden",
     "-Wconversion",
-    "-Wno-sign-conversion",
 ]
