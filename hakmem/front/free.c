@@ -36,13 +36,16 @@ void front_free_remote(void *p) {
 }
 
 void hak_free(void *p) {
-    if (HAK_UNLIKELY(!front_free_hot(p))) {
-        if (HAK_P2_INLINE_FAST_PATH) {
-            front_free_slow(p);
-        } else {
-            /* One function for fast and slow path. */
-            free_missed(p);
-        }
+    if (HAK_P2_INLINE_FAST_PATH) {
+        hak_free_inline(p);
+        return;
+    }
+    /* One function for fast and slow path. */
+    const enum front_free done = front_free_hot(p);
+    if (HAK_UNLIKELY(done == FRONT_FREE_REMOTE)) {
+        front_free_remote(p);
+    } else if (HAK_UNLIKELY(done == FRONT_FREE_MISSED)) {
+        free_missed(p);
     }
 }
 

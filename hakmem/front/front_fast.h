@@ -20,41 +20,47 @@ HAK_COLD void front_free_slow(void *p);
 /* A block of a slab that another thread owns (builds without P3). */
 HAK_COLD void front_free_remote(void *p);
 
-/* The explicit branches of builds without P3: what the sentinels of those with it make superfluous.
- * true: p is taken care of. */
-HAK_ALWAYS_INLINE bool front_free_explicit(void *p) {
-    if (HAK_UNLIKELY(p == NULL)) {
-        return true;
-    }
+enum front_free {
+    FRONT_FREE_DONE,
+    FRONT_FREE_MISSED, /* the slow path */
+    FRONT_FREE_REMOTE, /* another thread owns the slab */
+};
+
+/* The explicit branches of builds without P3, which the sentinels of those with it make superfluous. DONE: none
+ * of them is taken but NULL's. */
+HAK_ALWAYS_INLINE enum front_free front_free_explicit(const void *p, unsigned class_index) {
+    const struct hak_thread *self = hak_self;
     const bool in_range = (uintptr_t)p >> HAK_ADDRESS_BITS == 0;
-    const bool thread_begun = hak_self != NULL;
-    if (HAK_UNLIKELY(!in_range) || HAK_UNLIKELY(!thread_begun)) {
-        front_free_slow(p);
-        return true;
+    if (HAK_UNLIKELY(!in_range)) {
+        return FRONT_FREE_MISSED;
     }
-    const unsigned class_index = page_map_class(p);
+    if (HAK_UNLIKELY(self == NULL)) {
+        return FRONT_FREE_MISSED;
+    }
     if (HAK_UNLIKELY(class_index == 0)) {
-        front_free_slow(p);
-        return true;
+        return FRONT_FREE_MISSED;
     }
-    struct slab_position position;
-    if (HAK_LIKELY(slab_locate(p, class_index, &position))) {
-        /* Relaxed: it equals this thread's number only where this thread stored it. */
-        const uint32_t owner = hak_load_relaxed(&position.slab->owner);
-        if (HAK_UNLIKELY(owner != SLAB_NOBODY && owner != hak_self->number)) {
-            front_free_remote(p);
-            return true;
-        }
+    /* Relaxed: it equals this thread's number only where this thread stored it. */
+    const uint32_t owner = hak_load_relaxed(&slab_of(p)->owner);
+    if (HAK_UNLIKELY(owner != SLAB_NOBODY && owner != self->number)) {
+        return FRONT_FREE_REMOTE;
     }
-    return false;
+    return FRONT_FREE_DONE;
 }
 
-/* true: p lies in a returned magazine now, or is taken care of otherwise. */
-HAK_ALWAYS_INLINE bool front_free_hot(void *p) {
-    if (!HAK_P3_SENTINELS && front_free_explicit(p)) {
-        return true;
+/* DONE: p lies in a returned magazine now, or is NULL. */
+HAK_ALWAYS_INLINE enum front_free front_free_hot(void *p) {
+    if (!HAK_P3_SENTINELS && HAK_UNLIKELY(p == NULL)) {
+        return FRONT_FREE_DONE;
     }
-    return magazine_push(page_map_class(p), p);
+    const unsigned class_index = page_map_class(p);
+    if (!HAK_P3_SENTINELS) {
+        const enum front_free taken = front_free_explicit(p, class_index);
+        if (HAK_UNLIKELY(taken != FRONT_FREE_DONE)) {
+            return taken;
+        }
+    }
+    return HAK_LIKELY(magazine_push(class_index, p)) ? FRONT_FREE_DONE : FRONT_FREE_MISSED;
 }
 
 HAK_ALWAYS_INLINE void *hak_alloc_inline(size_t size) {
@@ -67,7 +73,10 @@ HAK_ALWAYS_INLINE void *hak_alloc_inline(size_t size) {
 
 HAK_ALWAYS_INLINE void hak_free_inline(void *p) {
     if (HAK_P2_INLINE_FAST_PATH) {
-        if (HAK_UNLIKELY(!front_free_hot(p))) {
+        const enum front_free done = front_free_hot(p);
+        if (!HAK_P3_SENTINELS && HAK_UNLIKELY(done == FRONT_FREE_REMOTE)) {
+            front_free_remote(p);
+        } else if (HAK_UNLIKELY(done == FRONT_FREE_MISSED)) {
             front_free_slow(p);
         }
     } else {

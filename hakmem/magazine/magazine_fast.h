@@ -56,6 +56,9 @@ HAK_ALWAYS_INLINE void *magazine_pop(unsigned class_index) {
     if (HAK_P3_SENTINELS && HAK_UNLIKELY(p == NULL)) {
         return NULL;
     }
+    if (!HAK_P3_SENTINELS && p == NULL) {
+        __builtin_unreachable(); /* or the callers' own test would be one branch more than the switch is about */
+    }
     hak_store_owned(&bin->loaded_top, top - 1);
     return p;
 }

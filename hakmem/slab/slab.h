@@ -70,6 +70,13 @@ struct slab_position {
     uint32_t offset; /* bytes behind the start of the block */
 };
 
+/* The slab that p's chunk belongs to. pre: p's chunk is of a class other than 0 */
+HAK_ALWAYS_INLINE struct slab *slab_of(const void *p) {
+    struct region *region = region_of(p);
+    /* Relaxed: written before any block of the span was handed out. */
+    return (struct slab *)&region->descriptors[hak_load_relaxed(&region->span_first[region_chunk_of(p)])];
+}
+
 /* The one place that maps a pointer to its block. pre: p's chunk is of class class_index, not 0.
  * false where p lies in the unused end of a slab. */
 HAK_ALWAYS_INLINE bool slab_locate(const void *p, unsigned class_index, struct slab_position *out) {
