@@ -1,7 +1,8 @@
 /* The system: everything hakmem asks of the kernel, and nothing else does.
  *
  * Every primitive returns 0 or an errno value, and on failure changes nothing; results come through
- * out-parameters. None takes a lock or changes errno, and none but os_start_thread allocates. Any thread may call them.
+ * out-parameters. None takes a lock or changes errno, and none but os_start_thread allocates. Any thread may
+ * call them.
  * Addresses and sizes are multiples of os_page_size() unless said otherwise.
  * One file a concern below linux/; the fake of the tests wraps each primitive at link time. */
 #ifndef HAKMEM_OS_OS_H
