@@ -3,11 +3,13 @@
 
 #include "hakmem/base/report.h"
 #include "hakmem/hakmem.h"
+#include "hakmem/magazine/process.h"
 #include "hakmem/region/large.h"
 #include "hakmem/region/region.h"
 
 void misuse_report(const char *operation, const void *p) {
     struct hak_owner_info info;
+    process_begin(); /* this may be the first call of all; what to do about misuse is an option */
     if (hak_owner(p, &info)) {
         report_misuse(HAK_MISUSE_INTERIOR, operation, p, info.block_size);
     } else if (region_contains(p) || large_is_kept(p)) {

@@ -6,8 +6,11 @@
 #include "hakmem/front/misuse.h"
 #include "hakmem/huge/huge.h"
 
-/* A block stays where it is while the new size fills at least half of it; below that, moving saves memory. */
-static bool realloc_stays(size_t usable, size_t size) { return size <= usable && size >= usable / 2; }
+/* A block stays where it is while the new size fills at least half of it, or no smaller class would do; else
+ * moving saves memory. class_index is the block's, 0 where it is huge. */
+static bool realloc_stays(size_t usable, unsigned class_index, size_t size) {
+    return size <= usable && (size >= usable / 2 || size_class_of(size) == class_index);
+}
 
 static void *realloc_move(void *p, size_t usable, size_t size) {
     void *moved = hak_alloc(size);
@@ -32,9 +35,9 @@ void *hak_realloc(void *p, size_t size) {
         errno = EINVAL;
         return NULL;
     }
-    const bool huge = region_chunk_class(p) == 0;
-    if (huge && size > HAK_L25_MAX) {
+    const unsigned class_index = region_chunk_class(p);
+    if (class_index == 0 && size > HAK_L25_MAX) {
         return huge_realloc(p, size);
     }
-    return realloc_stays(usable, size) ? p : realloc_move(p, usable, size);
+    return realloc_stays(usable, class_index, size) ? p : realloc_move(p, usable, size);
 }

@@ -103,6 +103,11 @@ uint32_t slab_free_blocks(uint32_t self, unsigned class_index, void *const *bloc
     struct batch batch = {.self = self, .class_index = class_index};
     for (uint32_t i = 0; i < count; i++) {
         struct slab_position position;
+        /* The page map's index is masked: only the address itself shows bits above those of any block. */
+        if (HAK_UNLIKELY((uintptr_t)blocks[i] >> HAK_ADDRESS_BITS != 0)) {
+            report_misuse(HAK_MISUSE_FOREIGN, "free", blocks[i], 0);
+            continue;
+        }
         if (HAK_UNLIKELY(!slab_locate(blocks[i], class_index, &position) || position.offset != 0)) {
             report_misuse(HAK_MISUSE_INTERIOR, "free", blocks[i], block_size);
             continue;
