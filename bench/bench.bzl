@@ -1,0 +1,150 @@
+"""Macros of the benchmarks: one worker a contender, one driver a benchmark, and all sixteen variants of each."""
+
+load("@bazel_skylib//rules:write_file.bzl", "write_file")
+load("@rules_cc//cc:defs.bzl", "cc_binary")
+load("//tools/bazel:variants.bzl", "SWITCH_COMBINATIONS", "hak_variant_binary")
+
+_WORKER_SRCS = [
+    "contender.c",
+    "contender.h",
+    "handover.h",
+    "hot_path.c",
+    "hot_path.h",
+    "hot_path_probes.c",
+    "measure.c",
+    "measure.h",
+    "options.c",
+    "options.h",
+    "verify.c",
+    "verify.h",
+    "worker.c",
+    "workload.h",
+    "workload_mt.c",
+    "workload_patterns.h",
+    "workload_scenario.c",
+    "workload_table.c",
+    "workload_tiny.c",
+]
+
+def bench_worker(name, contender, srcs = [], deps = [], **kwargs):
+    """The workloads compiled for one contender.
+
+    Args:
+      name: of the executable.
+      contender: a name of bench/contender.h, "BENCH_GLIBC".
+      srcs: shared objects to link with.
+      deps: libraries of the contender.
+      **kwargs: further attributes of cc_binary.
+    """
+    cc_binary(
+        name = name,
+        srcs = _WORKER_SRCS + srcs,
+        # The C++ library, which the toolchain adds to every program, would allocate before main.
+        linkopts = [
+            "-lpthread",
+            "-Wl,--as-needed",
+        ],
+        local_defines = [
+            "_GNU_SOURCE",
+            "BENCH_CONTENDER=" + contender,
+        ],
+        deps = deps + [
+            "//hakmem/base:atomic",
+            "//hakmem/base:compiler",
+        ],
+        **kwargs
+    )
+
+def bench_peer_worker(name, contender, **kwargs):
+    """A worker that no switch of hakmem changes: built once, whatever variant asks for it."""
+    bench_worker(
+        name = name + "_build",
+        contender = contender,
+        tags = ["manual"],
+        **kwargs
+    )
+    hak_variant_binary(
+        name = name,
+        actual = ":" + name + "_build",
+    )
+
+# Where a program needs the compiled-in worker of every combination.
+WORKER_VARIANTS = [":worker_hakmem_" + combination.name for combination in SWITCH_COMBINATIONS]
+
+# Every benchmark with its switches fixed.
+DRIVER_VARIANTS = [
+    ":%s_%s" % (name, combination.name)
+    for name in ["allocators", "tiny", "tiny_mt"]
+    for combination in SWITCH_COMBINATIONS
+]
+
+def _driver(name, program, data, visibility):
+    native.py_binary(
+        name = name,
+        srcs = [program],
+        data = data + [
+            ":worker_glibc",
+            ":worker_mimalloc",
+        ],
+        main = program,
+        python_version = "PY3",
+        visibility = visibility,
+        deps = [":driver"],
+    )
+
+def bench_driver(name, visibility = None):
+    """A benchmark: `bazel run //bench:NAME`, and NAME_none .. NAME_p0_p1_p2_p3 with the switches fixed.
+
+    NAME measures hakmem as the command line's flags have it. In the variants the transition stands below the
+    workers: the programs only differ in which workers they start, and share everything else.
+
+    Args:
+      name: of the benchmark; its program is driver/NAME.py.
+      visibility: of the benchmark and its variants.
+    """
+    _driver(
+        name = name,
+        program = "driver/%s.py" % name,
+        data = [
+            ":worker_hakmem",
+            ":worker_hakmem_shared",
+        ],
+        visibility = visibility,
+    )
+    for combination in SWITCH_COMBINATIONS:
+        variant = "_" + combination.name
+        write_file(
+            name = name + variant + "_program",
+            out = name + variant + ".py",
+            content = [
+                '"""//bench:%s%s: driver/%s.py with hakmem\'s switches fixed to %s."""' %
+                (name, variant, name, combination.config_string),
+                "from bench.driver import %s, program" % name,
+                "",
+                'if __name__ == "__main__":',
+                '    program.run("%s%s", lambda: %s.main("%s"))' % (name, variant, name, variant),
+                "",
+            ],
+        )
+        _driver(
+            name = name + variant,
+            program = name + variant + ".py",
+            data = [
+                ":worker_hakmem" + variant,
+                ":worker_hakmem_shared" + variant,
+            ],
+            visibility = visibility,
+        )
+
+def bench_test(name, program = None, size = "small", **kwargs):
+    """A test of the drivers: driver/PROGRAM.py, by default driver/NAME.py."""
+    main = "driver/%s.py" % (program or name)
+    native.py_test(
+        name = name,
+        srcs = [main],
+        size = size,
+        main = main,
+        python_version = "PY3",
+        deps = [":driver"],
+        **kwargs
+    )

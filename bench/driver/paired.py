@@ -1,0 +1,68 @@
+"""Statistics of paired rounds.
+
+The machine's speed drifts, so times of different rounds are not comparable; times of one round are. Each round
+gives one ratio of contender to baseline; the median of the ratios' logarithms is the estimate, and a bootstrap
+over rounds its interval. Logarithms make a ratio and its inverse equally far from 1.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+# Fewer pairs give a median whose 95 % interval is little more than the range of the data.
+ROUNDS_MIN = 15
+
+CONFIDENCE = 0.95
+
+# Resamples of the bootstrap: scipy's default, an odd count of gaps between the order statistics.
+_RESAMPLES = 9999
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A time relative to a baseline's: below 1 is faster than the baseline."""
+
+    estimate: float
+    low: float
+    """Lower end of the 95 % interval."""
+    high: float
+    """Upper end of the 95 % interval."""
+
+
+ONE = Ratio(1.0, 1.0, 1.0)
+"""The baseline's ratio to itself."""
+
+
+def ratio(times: Sequence[float], baseline: Sequence[float], seed: int) -> Ratio:
+    """The paired ratio of `times` to `baseline`, both in rounds' order and one unit (ns per operation).
+
+    The interval is the percentile bootstrap of the median, from `seed`, so that equal data give equal figures.
+    """
+    if len(times) != len(baseline) or len(times) < ROUNDS_MIN:
+        raise ValueError(f"{len(times)} and {len(baseline)} times are not {ROUNDS_MIN} pairs")
+    # Half a second to load, which --help and a refused argument do without.
+    import numpy
+    import scipy.stats
+
+    logs = [math.log(time / base) for time, base in zip(times, baseline)]
+    interval = scipy.stats.bootstrap(
+        (numpy.array(logs),),
+        numpy.median,
+        n_resamples=_RESAMPLES,
+        confidence_level=CONFIDENCE,
+        method="percentile",
+        random_state=seed,
+    ).confidence_interval
+    return Ratio(
+        estimate=math.exp(statistics.median(logs)),
+        low=math.exp(float(interval.low)),
+        high=math.exp(float(interval.high)),
+    )
+
+
+def median_count(values: Sequence[int]) -> int:
+    """The median of counts or bytes: one of the values, the lower of the middle two."""
+    return statistics.median_low(values)

@@ -1,0 +1,33 @@
+"""//bench:update_golden: writes golden/hot_path.json of the workspace from what the sixteen builds execute now."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+from bench.driver import hot_path, program, rounds
+from bench.driver.program import BenchError
+from bench.driver.variants import COMBINATIONS
+
+NAME = "update_golden"
+
+
+def main() -> None:
+    """Measures, writes and says what changed."""
+    argparse.ArgumentParser(prog=NAME, description=__doc__, allow_abbrev=False).parse_args()
+    workspace = os.environ.get("BUILD_WORKSPACE_DIRECTORY")
+    if workspace is None:
+        raise BenchError(f"the workspace is not known: start this with `{hot_path.UPDATE}`")
+    path = Path(workspace) / hot_path.GOLDEN
+    profiles = {combination: hot_path.profile(combination) for combination in rounds.shown(NAME, list(COMBINATIONS))}
+    if path.exists():
+        for line in hot_path.differences(json.loads(path.read_text()), hot_path.golden_object(profiles)):
+            print(line)
+    path.write_text(hot_path.golden_text(profiles))
+    print(f"{path} written")
+
+
+if __name__ == "__main__":
+    program.run(NAME, main)

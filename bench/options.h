@@ -1,0 +1,27 @@
+/* A worker's arguments. Strict: what is not understood ends the process with usage and status 2. */
+#ifndef BENCH_OPTIONS_H
+#define BENCH_OPTIONS_H
+
+#include "bench/workload.h"
+
+enum options_mode {
+    OPTIONS_RUN,      /* run a workload and print one line of JSON */
+    OPTIONS_CONFIG,   /* print the switches that the contender was built with */
+    OPTIONS_LIST,     /* print the workloads */
+    OPTIONS_HOT_PATH, /* call the probes, and print where they are */
+};
+
+struct options {
+    enum options_mode mode;
+    const struct workload *workload; /* OPTIONS_RUN only, then never NULL */
+    uint64_t operations;             /* of each thread, a multiple of the workload's unit */
+    uint64_t warm_up;                /* likewise; 0: none */
+    uint64_t seed;
+    unsigned threads;
+    bool verify;
+};
+
+/* pre: called once, from main. Does not return where the arguments are wrong or ask for help. */
+void options_parse(int argc, char **argv, struct options *options);
+
+#endif

@@ -1,0 +1,202 @@
+/* The system refuses memory at every point in turn: each operation then gives NULL with ENOMEM or works, no
+ * live block suffers, the counts stay consistent, and all works again afterwards. */
+#include <errno.h>
+#include <stdint.h>
+#include <sys/mman.h>
+
+#include "hakmem/hakmem.h"
+#include "hakmem/os/fake/fake.h"
+#include "tests/harness/census.h"
+#include "tests/harness/harness.h"
+#include "tests/harness/pattern.h"
+#include "tests/harness/threads.h"
+
+#define LIVE_MAX 4096
+
+static struct {
+    void *blocks[LIVE_MAX];
+    size_t sizes[LIVE_MAX];
+    unsigned count;
+    unsigned refused; /* operations that gave NULL */
+} script;
+
+/* p and errno as an allocation left them. */
+static void keep(void *p, size_t size) {
+    if (p == NULL) {
+        HAK_EXPECT_EQ(errno, ENOMEM);
+        script.refused++;
+        return;
+    }
+    HAK_ASSERT_TRUE(script.count < LIVE_MAX);
+    pattern_mark_pages(p, size, script.count);
+    script.blocks[script.count] = p;
+    script.sizes[script.count++] = size;
+}
+
+/* A failed realloc leaves the block as it was. */
+static void resize(unsigned index, size_t size) {
+    size_t old_size = script.sizes[index];
+    errno = 0;
+    void *p = hak_realloc(script.blocks[index], size);
+    if (p == NULL) {
+        HAK_EXPECT_EQ(errno, ENOMEM);
+        script.refused++;
+        HAK_EXPECT(pattern_pages_hold(script.blocks[index], old_size, index));
+        return;
+    }
+    HAK_EXPECT(pattern_pages_hold(p, old_size < size ? old_size : size, index));
+    pattern_mark_pages(p, size, index);
+    script.blocks[index] = p;
+    script.sizes[index] = size;
+}
+
+/* Few pages in all: the script runs hundreds of times. */
+static const struct load {
+    size_t size;
+    unsigned count;
+} loads[] = {{0, 4}, {24, 150}, {1000, 70}, {1025, 10}, {5000, 10}, {32768, 2}, {40000, 2}, {300000, 1}, {1100000, 1}};
+#define LOADS (sizeof loads / sizeof *loads)
+
+static void allocate_in_every_pool(void) {
+    for (unsigned k = 0; k < LOADS; k++) {
+        for (unsigned i = 0; i < loads[k].count; i++) {
+            errno = 0;
+            keep(hak_alloc(loads[k].size), loads[k].size);
+        }
+    }
+}
+
+static void use_every_call(void) {
+    for (unsigned k = 0; k < LOADS; k++) {
+        size_t size = loads[k].size;
+        errno = 0;
+        void *zeroed = hak_calloc(1, size);
+        HAK_EXPECT(zeroed == NULL || pattern_all_zero(zeroed, size < 65536 ? size : 65536));
+        keep(zeroed, size);
+        errno = 0;
+        keep(hak_alloc_at(size, &script), size);
+        errno = 0;
+        keep(hak_aligned_alloc((size_t)4096 << k, size), size);
+    }
+    unsigned count = script.count;
+    for (unsigned i = 0; i < count; i += 17) resize(i, loads[1 + i % (LOADS - 1)].size);
+}
+
+static void use_in_thread(void *argument, unsigned index) {
+    (void)argument;
+    (void)index;
+    allocate_in_every_pool();
+}
+
+static void expect_content(void) {
+    for (unsigned i = 0; i < script.count; i++)
+        HAK_EXPECT(pattern_pages_hold(script.blocks[i], script.sizes[i], i));
+}
+
+/* Everything that may ask the system for something. */
+static void run_script(void) {
+    script.count = script.refused = 0;
+    allocate_in_every_pool();
+    use_every_call();
+    threads_run(1, use_in_thread, NULL);
+    for (unsigned i = 0; i < script.count; i += 2) {
+        hak_free(script.blocks[i]);
+        script.sizes[i] = 0;
+        errno = 0;
+        script.blocks[i] = hak_alloc(1);
+        if (script.blocks[i] == NULL) script.refused++;
+    }
+    hak_trim();
+    allocate_in_every_pool();
+    expect_content();
+}
+
+static unsigned live_of_script(void) {
+    unsigned live = 0;
+    for (unsigned i = 0; i < script.count; i++) live += script.blocks[i] != NULL;
+    return live;
+}
+
+static void end_script(void) {
+    expect_content();
+    HAK_EXPECT_EQ(census_live_blocks(), live_of_script());
+    for (unsigned i = 0; i < script.count; i++) hak_free(script.blocks[i]);
+    HAK_EXPECT_EQ(census_live_blocks(), 0);
+    CENSUS_EXPECT_CONSISTENT();
+}
+
+/* In a process in which the allocator does not exist yet, so that its start is refused memory too. */
+static void expect_recovery(void (*plan)(uint64_t n), uint64_t n) {
+    os_fake_reset();
+    plan(n);
+    run_script();
+    os_fake_reset();
+    end_script();
+    script.count = script.refused = 0;
+    allocate_in_every_pool();
+    HAK_EXPECT_EQ(script.refused, 0);
+    end_script();
+}
+
+/* Calls that a run makes in which nothing fails; 0 where that run went wrong. Read from a child. */
+static uint64_t calls_of_script(void) {
+    uint64_t *calls = (uint64_t *)mmap(NULL, sizeof *calls, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (calls == MAP_FAILED) return 0;
+    HAK_EXPECT_EXIT_OK({
+        os_fake_reset();
+        run_script();
+        *calls = os_fake_calls();
+        HAK_EXPECT_EQ(script.refused, 0);
+        end_script();
+    });
+    uint64_t result = *calls;
+    munmap(calls, sizeof *calls);
+    return result;
+}
+
+/* The purge of decayed memory may come at another moment than in the counted run. */
+#define CALLS_MORE 3
+
+static void expect_recovery_from_each(void (*plan)(uint64_t n)) {
+    uint64_t calls = calls_of_script();
+    HAK_ASSERT_TRUE(calls > 5);
+    uint64_t step = calls / HAK_TEST_SCALE(calls); /* every call, but under a sanitizer */
+    for (uint64_t n = 1; n <= calls + CALLS_MORE; n += step) {
+        unsigned before = harness_failure_count();
+        HAK_EXPECT_EXIT_OK(expect_recovery(plan, n));
+        if (harness_failure_count() == before) continue;
+        harness_fail(__FILE__, __LINE__, "... where call %llu of %llu was refused", (unsigned long long)n,
+                     (unsigned long long)calls);
+        return;
+    }
+}
+
+HAK_TEST(OutOfMemory, OneRefusedCallAtEveryPoint) { expect_recovery_from_each(os_fake_fail_at); }
+
+HAK_TEST(OutOfMemory, NothingButRefusalsFromEveryPointOn) { expect_recovery_from_each(os_fake_fail_from); }
+
+static void expect_refusal_of(unsigned kind) {
+    os_fake_fail_only(kind);
+    os_fake_fail_from(1);
+    run_script();
+    os_fake_reset();
+    end_script();
+}
+
+HAK_TEST(OutOfMemory, EachKindOfCallAlwaysRefused) {
+    for (unsigned kind = 1; kind < OS_FAKE_ALL; kind *= 2) HAK_EXPECT_EXIT_OK(expect_refusal_of(kind));
+}
+
+/* Without threads and purges of the system's, memory that is free is used before any is asked for. */
+static void expect_free_memory_to_serve(void) {
+    for (unsigned round = 0; round < 2; round++) {
+        if (round == 1) os_fake_fail_from(1);
+        script.count = script.refused = 0;
+        allocate_in_every_pool();
+        HAK_EXPECT(round == 0 || script.refused <= 2); /* huge blocks may have gone back */
+        for (unsigned i = 0; i < script.count; i++) hak_free(script.blocks[i]);
+    }
+    os_fake_reset();
+}
+
+HAK_TEST(OutOfMemory, FreeMemoryServesWithoutTheSystem) { HAK_EXPECT_EXIT_OK(expect_free_memory_to_serve()); }

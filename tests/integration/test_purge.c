@@ -1,0 +1,160 @@
+/* Memory goes back to the system: after the decay time, at once, never, or when it is asked for. Every test
+ * has a process of its own, since the delay is read once. */
+#include <stdint.h>
+
+#include "hakmem/hakmem.h"
+#include "tests/harness/census.h"
+#include "tests/harness/harness.h"
+#include "tests/harness/pattern.h"
+#include "tests/harness/system.h"
+
+#define MIB ((size_t)1 << 20)
+
+/* What the tests allocate: about 16 MiB a pool, all of it written to. */
+static const struct load {
+    size_t size;
+    unsigned count;
+} loads[] = {{512, 32768}, {16384, 1024}, {500000, 34}, {4 << 20, 4}};
+#define LOADS (sizeof loads / sizeof *loads)
+#define LOAD_BYTES (60 * MIB) /* all loads together, at least */
+#define SLAB_BYTES (45 * MIB) /* ... without the huge blocks, which may be unmapped in place of purged */
+#define SLACK_BYTES (10 * MIB) /* what may stay: metadata, magazines, the test's own memory */
+#define DEADLINE_SECONDS 60
+
+static void *blocks[LOADS][32768];
+
+static void allocate_loads(void) {
+    for (unsigned k = 0; k < LOADS; k++) {
+        for (unsigned i = 0; i < loads[k].count; i++) {
+            blocks[k][i] = hak_alloc(loads[k].size);
+            HAK_ASSERT_TRUE(blocks[k][i] != NULL);
+            pattern_mark_pages(blocks[k][i], loads[k].size, i);
+        }
+    }
+}
+
+/* Frees all but every keep_one_in-th block; 0 keeps none. */
+static void free_loads(unsigned keep_one_in) {
+    for (unsigned k = 0; k < LOADS; k++) {
+        for (unsigned i = 0; i < loads[k].count; i++) {
+            if (keep_one_in != 0 && i % keep_one_in == 0) continue;
+            hak_free(blocks[k][i]);
+        }
+    }
+}
+
+/* Resident bytes before anything is allocated, the table of pointers included. */
+static size_t start(void) {
+    for (size_t at = 0; at < sizeof blocks; at += 4096) *((volatile char *)blocks + at) = 0;
+    return system_resident_bytes();
+}
+
+static bool resident_is_low(void *limit) { return system_resident_bytes() < *(size_t *)limit; }
+
+/* The program does nothing but sleep and look. */
+static void expect_fall_while_sleeping(void) {
+    size_t limit = start() + SLACK_BYTES;
+    allocate_loads();
+    HAK_EXPECT_GE(system_resident_bytes(), limit - SLACK_BYTES + LOAD_BYTES);
+    free_loads(0);
+    hak_thread_flush();
+    HAK_EXPECT(system_wait_until(resident_is_low, &limit, DEADLINE_SECONDS));
+    HAK_EXPECT_GE(census_all().purged_bytes, SLAB_BYTES);
+}
+
+HAK_TEST_ISOLATED(Purge, DecaysAlsoWhenTheProgramOnlySleeps, "") { expect_fall_while_sleeping(); }
+
+HAK_TEST_ISOLATED(Purge, DecayTimeIsAnOption, "HAKMEM_PURGE_DELAY_MS=50") { expect_fall_while_sleeping(); }
+
+HAK_TEST_ISOLATED(Purge, FreedMemoryStaysForTheDecayTime, "HAKMEM_PURGE_DELAY_MS=600000") {
+    start();
+    allocate_loads();
+    free_loads(0);
+    hak_thread_flush();
+    HAK_EXPECT_GE(census_all().decaying_bytes, LOAD_BYTES - SLACK_BYTES);
+    HAK_EXPECT_EQ(census_all().purged_bytes, 0);
+}
+
+HAK_TEST_ISOLATED(Purge, DelayZeroGivesMemoryBackAtOnce, "HAKMEM_PURGE_DELAY_MS=0") {
+    size_t before = start();
+    allocate_loads();
+    free_loads(0);
+    hak_thread_flush();
+    HAK_EXPECT_LT(system_resident_bytes(), before + SLACK_BYTES);
+    HAK_EXPECT_LT(census_all().decaying_bytes, MIB);
+}
+
+HAK_TEST_ISOLATED(Purge, DelayMinusOneKeepsMemoryUntilTrim, "HAKMEM_PURGE_DELAY_MS=-1") {
+    size_t before = start();
+    allocate_loads();
+    free_loads(0);
+    hak_thread_flush();
+    HAK_EXPECT_GE(system_resident_bytes(), before + LOAD_BYTES - SLACK_BYTES);
+    HAK_EXPECT_EQ(census_all().purged_bytes, 0);
+    HAK_EXPECT_GE(hak_trim(), LOAD_BYTES - SLACK_BYTES);
+    HAK_EXPECT_LT(system_resident_bytes(), before + SLACK_BYTES);
+}
+
+HAK_TEST_ISOLATED(Purge, TrimGivesMemoryBackAtOnce, "") {
+    size_t before = start();
+    allocate_loads();
+    free_loads(0);
+    hak_trim();
+    HAK_EXPECT_LT(system_resident_bytes(), before + SLACK_BYTES);
+    HAK_EXPECT_EQ(census_all().decaying_bytes, 0);
+    HAK_EXPECT_EQ(census_all().magazine_bytes, 0);
+    HAK_EXPECT_LT(hak_trim(), MIB);
+}
+
+HAK_TEST_ISOLATED(Purge, TrimmedMemoryCanBeUsedAgain, "") {
+    for (unsigned round = 0; round < 3; round++) {
+        allocate_loads();
+        for (unsigned k = 0; k < LOADS; k++) {
+            for (unsigned i = 0; i < loads[k].count; i++)
+                HAK_ASSERT_TRUE(pattern_pages_hold(blocks[k][i], loads[k].size, i));
+        }
+        free_loads(0);
+        hak_trim();
+    }
+    CENSUS_EXPECT_CONSISTENT();
+    HAK_EXPECT_EQ(census_live_blocks(), 0);
+}
+
+HAK_TEST_ISOLATED(Purge, LiveBlocksKeepTheirContentThroughTrim, "") {
+    allocate_loads();
+    free_loads(3);
+    hak_trim();
+    for (unsigned k = 0; k < LOADS; k++) {
+        for (unsigned i = 0; i < loads[k].count; i += 3) {
+            HAK_ASSERT_TRUE(pattern_pages_hold(blocks[k][i], loads[k].size, i));
+            hak_free(blocks[k][i]);
+        }
+    }
+}
+
+/* The figures of hak_stats_get account for everything that is resident. */
+static void expect_accounted(size_t resident_before, const char *when) {
+    struct hak_stats s = census_all();
+    uint64_t bound = s.tiny.live_bytes + s.l2.live_bytes + s.l25.live_bytes + s.huge.live_bytes + s.magazine_bytes +
+                     s.slab_free_bytes + s.metadata_bytes + s.decaying_bytes;
+    size_t resident = system_resident_bytes() - resident_before;
+    /* Half a MiB for the stack and for what the C library's own allocations touch meanwhile. */
+    if (resident > bound + MIB / 2)
+        harness_fail(__FILE__, __LINE__, "%s: %zu bytes are resident, %llu accounted for", when, resident,
+                     (unsigned long long)bound);
+}
+
+HAK_TEST_ISOLATED(Purge, ResidentMemoryIsAccountedFor, "") {
+#if defined(HAK_TEST_TSAN) || defined(HAK_TEST_ASAN)
+    HAK_SKIP("the sanitizer's memory is resident too");
+#endif
+    size_t before = start();
+    allocate_loads();
+    expect_accounted(before, "all live");
+    free_loads(10);
+    expect_accounted(before, "one in ten live");
+    hak_thread_flush();
+    expect_accounted(before, "flushed");
+    hak_trim();
+    expect_accounted(before, "trimmed");
+}

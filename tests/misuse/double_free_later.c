@@ -1,0 +1,14 @@
+/* A block is freed, others after it, then the block again. */
+#include "tests/misuse/misuse.h"
+
+int main(int argc, char **argv) {
+    (void)argc;
+    void *p = misuse_of(hak_alloc(misuse_size(argv)));
+    void *others[8];
+    for (int i = 0; i < 8; i++) others[i] = hak_alloc(misuse_size(argv));
+    hak_free(p);
+    for (int i = 0; i < 8; i++) hak_free(others[i]);
+    hak_free(p);
+    hak_thread_flush();
+    return 0;
+}

@@ -1,0 +1,180 @@
+"""Searches the model of the slab protocol, slab_state.pml, exhaustively, and its mutants until each is found.
+
+    slab_state_test                 the test
+    slab_state_test trace [-D...]   the shortest way to an error under these definitions, step by step
+
+spin makes a C program, pan, from the model; pan visits every state that can be reached.
+"""
+
+import concurrent.futures
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+FOLDER = os.path.dirname(os.path.abspath(__file__))
+MODEL = os.path.join(FOLDER, "slab_state.pml")
+
+# What each adds to the others: slabs that move between lists; FULL slabs with a free block; threads that claim
+# what others detached; owners of two slabs, and lists of two.
+CONFIGURATIONS = {
+    "lists": ["BLOCKS=3", "LEVEL_2_COUNT=2"],
+    "full": ["BLOCKS=3", "LEVEL_1_COUNT=2"],
+    "owners": ["OWNERS=2", "FREERS=1"],
+    "descriptors": ["DESCRIPTORS=2", "FREERS=1"],
+}
+
+# The assertions that a mutant may violate, as pan spells them.
+GIVEN_BACK_IN_USE = r"slabs\[slab\]\.out==0"
+EMPTY_AT_WRONG_COUNT = r"slabs\[slab\]\.control>>4\)==\d"
+FREE_WHILE_OUT = r"slabs\[slab\]\.out&\(slabs\[slab\]\.free_bits\|slabs\[slab\]\.remote_bits"
+TOUCHED_BY_ANOTHER = r"slabs\[slab\]\.holder==_pid"
+LEFT_BEHIND = r"slabs\[i\]\.control=="
+
+# Each with the harm that it does, and a configuration in which it does it; [] is the smallest.
+MUTANTS = {
+    "CLAIM_KEEPS_COUNT": (EMPTY_AT_WRONG_COUNT, []),
+    "COUNT_BEFORE_BITS": (GIVEN_BACK_IN_USE, []),
+    "DETACH_BY_STORE": (LEFT_BEHIND, []),
+    "DETACH_KEEPS_OWNER": (TOUCHED_BY_ANOTHER, []),
+    "DETACH_WITHOUT_RECHECK": (LEFT_BEHIND, []),
+    "DRAIN_SUBTRACTS_WHAT_IT_READ": (EMPTY_AT_WRONG_COUNT, []),
+    "EMPTY_FROM_BITS": (GIVEN_BACK_IN_USE, []),
+    "LEVEL_FROM_EARLIER_LOAD": (LEFT_BEHIND, ["BLOCKS=3"]),
+    "PARTIAL_BY_STORE": (LEFT_BEHIND, []),
+    "RELIST_IGNORES_CLASS": (GIVEN_BACK_IN_USE, []),
+    "RELIST_IGNORES_STATE": (GIVEN_BACK_IN_USE, []),
+    "RELIST_LOADS_BEFORE_LOCK": (GIVEN_BACK_IN_USE, []),
+    "SPAN_FREED_BEFORE_BITS_CLEAR": (FREE_WHILE_OUT, []),
+}
+
+SEARCHES_AT_ONCE = 2
+MEGABYTES_OF_EACH = 490
+DEPTH = 1000000
+
+# Safety only: no cycles are looked for. No partial order reduction: nearly every step touches what is shared.
+PAN_OPTIONS = ["-w", "-DSAFETY", "-DNOREDUCE", "-DNOBOUNDCHECK", "-DMEMLIM=%d" % MEGABYTES_OF_EACH]
+
+
+def run(command, directory):
+    try:
+        return subprocess.run(command, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    except FileNotFoundError:
+        sys.exit("%s is not installed: run tools/setup" % command[0])
+
+
+def spin(definitions, arguments, directory):
+    return run(["spin"] + ["-D" + definition for definition in definitions] + arguments + [MODEL], directory)
+
+
+def build_pan(definitions, options, directory):
+    for done in (
+        spin(definitions, ["-a"], directory),
+        run(["gcc"] + options + PAN_OPTIONS + ["-o", "pan", "pan.c"], directory),
+    ):
+        if done.returncode != 0:
+            raise RuntimeError("%s: %s" % (" ".join(definitions), done.stdout))
+
+
+def search(definitions):
+    """pan's report on every state there is. -O2 would take longer to compile than it saves here."""
+    with tempfile.TemporaryDirectory(dir=os.environ.get("TEST_TMPDIR")) as directory:
+        build_pan(definitions, ["-O1"], directory)
+        return run(["./pan", "-m%d" % DEPTH], directory).stdout
+
+
+def search_mutant(name):
+    """pan's report on the states up to the first error. It comes soon: neither speed nor a large table pays."""
+    with tempfile.TemporaryDirectory(dir=os.environ.get("TEST_TMPDIR")) as directory:
+        # Without the equations: what is found is the harm done, not the bookkeeping.
+        build_pan(MUTANTS[name][1] + ["MUTANT_" + name, "UNCHECKED_EQUATIONS"], ["-O0"], directory)
+        return run(["./pan", "-m%d" % DEPTH, "-w18"], directory).stdout
+
+
+def trace(definitions):
+    """A shortest execution that ends in an error: each thread's steps, and what they change."""
+    with tempfile.TemporaryDirectory() as directory:
+        build_pan(definitions, ["-O1", "-DBFS"], directory)
+        report = run(["./pan"], directory).stdout
+        if "errors: 0" in report:
+            return report
+        replay = spin(definitions, ["-k", os.path.basename(MODEL) + ".trail", "-p"], directory).stdout
+    step = re.compile(r"^\s*\d+:\tproc +(\d+) \(thread:1\) \S*?(\w+\.pml:\d+) \(state \d+\)\t\[(.*)\]$", re.MULTILINE)
+    lines = [
+        "thread %s  %-28s %s" % found
+        for found in step.findall(replay)
+        if re.match(r"\(*step==|(slabs|class_lock).* = |batch = |control = slabs", found[2])
+    ]
+    return "\n".join(lines + re.findall(r"^spin: .*", replay, re.MULTILINE))
+
+
+def is_complete(report):
+    """Every state was visited; none was left out for want of memory or depth."""
+    return (
+        "Full statespace search" in report
+        and re.search(r"assertion violations\s+\+", report) is not None
+        and re.search(r"invalid end states\s+\+", report) is not None
+        and not re.search(r"max search depth too small|out of memory|MEMLIM|not completed|Bit statespace", report)
+    )
+
+
+def unreached(report):
+    """Statements of the model that pan never executed, by line and text."""
+    return set(re.findall(r"^\t\S+:(\d+), state \d+, (.*)$", report, re.MULTILINE))
+
+
+def summary(report):
+    states = re.search(r"(\d+) states, stored", report)
+    complaint = re.search(r"^pan:\d+: (.*)$", report, re.MULTILINE)
+    return "%9s states  %s" % (states.group(1) if states else "no", complaint.group(1) if complaint else "")
+
+
+class SlabStateTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        with concurrent.futures.ThreadPoolExecutor(SEARCHES_AT_ONCE) as pool:
+            searches = {name: pool.submit(search, definitions) for name, definitions in CONFIGURATIONS.items()}
+            mutants = {name: pool.submit(search_mutant, name) for name in MUTANTS}
+            cls.reports = {name: found.result() for name, found in searches.items()}
+            cls.mutant_reports = {name: found.result() for name, found in mutants.items()}
+        for name, report in list(cls.reports.items()) + list(cls.mutant_reports.items()):
+            print("%-30s %s" % (name, summary(report)), flush=True)
+
+    def test_ProtocolHoldsInEveryReachableState(self):
+        for name, report in self.reports.items():
+            with self.subTest(name):
+                self.assertIn("errors: 0\n", report)
+
+    def test_SearchIsComplete(self):
+        for name, report in self.reports.items():
+            with self.subTest(name):
+                self.assertTrue(is_complete(report), report)
+
+    def test_EveryStatementOfTheModelIsReached(self):
+        for name, report in self.reports.items():
+            with self.subTest(name):
+                self.assertRegex(report, r"unreached in proctype thread")
+        self.assertEqual(set.intersection(*map(unreached, self.reports.values())), set())
+
+    def test_EveryMutantIsFoundByTheHarmItDoes(self):
+        for name, report in self.mutant_reports.items():
+            with self.subTest(name):
+                self.assertRegex(report, r"errors: [1-9]")
+                self.assertRegex(report, r"assertion violated .*" + MUTANTS[name][0])
+
+    def test_EveryMutantOfTheModelIsTried(self):
+        named = set()
+        for file in os.listdir(FOLDER):
+            if file.endswith(".pml"):
+                with open(os.path.join(FOLDER, file)) as text:
+                    named |= set(re.findall(r"^#ifn?def MUTANT_(\w+)$", text.read(), re.MULTILINE))
+        self.assertEqual(named, set(MUTANTS))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["trace"]:
+        print(trace([argument[2:] for argument in sys.argv[2:]]))
+    else:
+        unittest.main()

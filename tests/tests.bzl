@@ -1,0 +1,59 @@
+"""hak_test: a test program of the allocator, run under every combination of the switches."""
+
+load("@rules_cc//cc:defs.bzl", "cc_test")
+load("//tools/bazel:variants.bzl", "SPACING_COMBINATIONS", "SWITCH_COMBINATIONS", "hak_all_variants_test")
+
+def hak_test(
+        name,
+        srcs,
+        deps = [],
+        data = [],
+        spacings = False,
+        env = {},
+        args = [],
+        size = "small",
+        tags = []):
+    """NAME_none .. NAME_p0_p1_p2_p3, and NAME itself for the switches of the command line.
+
+    NAME is tagged "manual", so that `bazel test //...` runs each combination once. NAME_variants is the
+    suite of all.
+
+    Args:
+      name: name of the test.
+      srcs: C or C++ files with HAK_TESTs.
+      deps: libraries on top of the allocator and the harness.
+      data: files and programs that the test reads or runs; they are built under the same switches.
+      spacings: also run under the other spacings of the classes and tables.
+      env: environment.
+      args: arguments.
+      size: as for every test.
+      tags: as for every test.
+    """
+    cc_test(
+        name = name,
+        size = size,
+        srcs = srcs,
+        args = args,
+        data = data,
+        linkstatic = 1,  # -Wl,--wrap of the fakes needs the library's objects in the program
+        tags = tags + ["manual"],
+        deps = deps + [
+            "//hakmem",
+            "//tests/harness",
+            "//tests/harness:census",
+        ],
+    )
+    combinations = SWITCH_COMBINATIONS + (SPACING_COMBINATIONS if spacings else [])
+    hak_all_variants_test(
+        name = name,
+        size = size,
+        actual = ":" + name,
+        args = args,
+        combinations = combinations,
+        env = env,
+        tags = tags,
+    )
+    native.test_suite(
+        name = name + "_variants",
+        tests = [name + "_" + combination.name for combination in combinations],
+    )

@@ -1,0 +1,266 @@
+/* Assertions, reports, warnings and options: what they print, where, and what happens after.
+ *
+ * Everything that prints or aborts runs in a child process, whose streams the test reads. */
+#include <errno.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "hakmem/base/assert.h"
+#include "hakmem/base/options.h"
+#include "hakmem/base/random.h"
+#include "hakmem/base/report.h"
+#include "tests/harness/harness.h"
+
+extern char **environ;
+
+/* Runs `body` in a child; the result stays valid until the next call. */
+static const struct process_result *run(void (*body)(void)) {
+    static struct process_result result;
+    struct process child;
+    pid_t pid = process_fork(&child);
+    if (pid == 0) {
+        body();
+        _exit(0);
+    }
+    memset(&result, 0, sizeof result);
+    HAK_EXPECT(pid > 0);
+    if (pid > 0) process_finish(&child, &result);
+    return &result;
+}
+
+static unsigned lines(const struct process_text *text) {
+    unsigned count = 0;
+    for (size_t i = 0; i < text->length; i++) count += text->bytes[i] == '\n';
+    return count;
+}
+
+static bool aborted(const struct process_result *result) { return !result->exited && result->code == SIGABRT; }
+
+/* ---- Assertions -------------------------------------------------------------------------------------- */
+
+static unsigned evaluations;
+
+static bool evaluate(bool value) {
+    evaluations++;
+    return value;
+}
+
+HAK_TEST(Assert, CheckIsAlwaysOn) {
+    evaluations = 0;
+    HAK_CHECK(evaluate(true));
+    HAK_EXPECT_EQ(evaluations, 1);
+    HAK_EXPECT_DEATH(HAK_CHECK(1 + 1 == 3),
+                     "^hakmem: tests/unit/test_base\\.c:[0-9]+: does not hold: 1 \\+ 1 == 3\n$");
+}
+
+HAK_TEST(Assert, OthersAreEvaluatedInDebugBuildsOnly) {
+    evaluations = 0;
+    HAK_ASSERT(evaluate(true));
+    HAK_ASSERT_SLOW(evaluate(true));
+    HAK_EXPECT_EQ(evaluations, HAK_DEBUG ? 2 : 0);
+    if (HAK_DEBUG) {
+        HAK_EXPECT_DEATH(HAK_ASSERT(evaluate(false)), "does not hold: evaluate\\(false\\)");
+        HAK_EXPECT_DEATH(HAK_ASSERT_SLOW(evaluate(false)), "does not hold: evaluate\\(false\\)");
+    } else {
+        HAK_ASSERT(evaluate(false));
+        HAK_ASSERT_SLOW(evaluate(false));
+    }
+}
+
+static void fail_check(void) { HAK_CHECK(environ == NULL && "nothing to show"); }
+
+HAK_TEST(Assert, PrintsOneLineOnStandardErrorAndAborts) {
+    const struct process_result *result = run(fail_check);
+    HAK_EXPECT(aborted(result));
+    HAK_EXPECT_EQ(lines(&result->errors), 1);
+    HAK_EXPECT_EQ(result->output.length, 0);
+}
+
+/* ---- Reports of misuse ------------------------------------------------------------------------------- */
+
+static void report_foreign(void) { report_misuse(HAK_MISUSE_FOREIGN, "free", (void *)0x7f12345678, 0); }
+static void report_interior(void) { report_misuse(HAK_MISUSE_INTERIOR, "realloc", (void *)0x10, 64); }
+static void report_double_free(void) { report_misuse(HAK_MISUSE_DOUBLE_FREE, "free", (void *)0x7f12345678, 64); }
+static void report_size(void) { report_misuse(HAK_MISUSE_SIZE, "free_sized", (void *)UINTPTR_MAX, SIZE_MAX); }
+static void report_null(void) { report_misuse(HAK_MISUSE_DOUBLE_FREE, "free", NULL, 0); }
+
+static const struct {
+    void (*report)(void);
+    const char *line;
+} reports[] = {
+    {report_foreign, "hakmem: free(0x7f12345678): foreign pointer: not a block of hakmem\n"},
+    {report_interior, "hakmem: realloc(0x10): interior pointer: not the start of the block of 64 bytes\n"},
+    {report_double_free, "hakmem: free(0x7f12345678): double free: the block of 64 bytes is free already\n"},
+    {report_size, "hakmem: free_sized(0xffffffffffffffff): wrong size: the size given does not fit the block of "
+                  "18446744073709551615 bytes\n"},
+    {report_null, "hakmem: free(0x0): double free: the block is free already\n"},
+};
+
+HAK_TEST(Report, PrintsExactlyOneLineOnStandardErrorAndAborts) {
+    for (size_t i = 0; i < sizeof reports / sizeof reports[0]; i++) {
+        const struct process_result *result = run(reports[i].report);
+        HAK_EXPECT(aborted(result));
+        HAK_EXPECT_STREQ(result->errors.bytes, reports[i].line);
+        HAK_EXPECT_EQ(result->output.length, 0);
+    }
+}
+
+static void report_and_go_on(void) {
+    hak_options.misuse_abort = 0;
+    errno = EDOM;
+    report_double_free();
+    report_foreign();
+    _exit(errno == EDOM ? 7 : 8);
+}
+
+HAK_TEST(Report, IgnorePolicyReportsAndGoesOnWithErrnoKept) {
+    const struct process_result *result = run(report_and_go_on);
+    HAK_EXPECT(result->exited);
+    HAK_EXPECT_EQ(result->code, 7);
+    HAK_EXPECT_EQ(lines(&result->errors), 2);
+    HAK_EXPECT_EQ(result->output.length, 0);
+}
+
+static void report_without_standard_error(void) {
+    hak_options.misuse_abort = 0;
+    close(STDERR_FILENO);
+    errno = EDOM;
+    report_double_free();
+    _exit(errno == EDOM ? 7 : 8);
+}
+
+HAK_TEST(Report, ClosedStandardErrorKeepsErrno) { HAK_EXPECT_EQ(run(report_without_standard_error)->code, 7); }
+
+static void warn(void) { report_warning("it is so", "what\n\x1b[1m", "do that"); }
+static void warn_short(void) { report_warning("it is so", NULL, NULL); }
+
+HAK_TEST(Warning, IsOneLineAndGoesOn) {
+    const struct process_result *result = run(warn);
+    HAK_EXPECT(result->exited && result->code == 0);
+    HAK_EXPECT_STREQ(result->errors.bytes, "hakmem: warning: what??[1m: it is so; do that\n");
+    HAK_EXPECT_STREQ(run(warn_short)->errors.bytes, "hakmem: warning: it is so\n");
+}
+
+static void warn_long(void) {
+    static char subject[100000];
+    memset(subject, 'x', sizeof subject - 1);
+    report_warning("it is so", subject, "do that");
+}
+
+static void warn_too_long(void) {
+    static char remedy[100000];
+    memset(remedy, 'x', sizeof remedy - 1);
+    report_warning("it is so", "this", remedy);
+}
+
+HAK_TEST(Warning, LongTextIsCutToOneLine) {
+    const struct process_result *result = run(warn_long);
+    HAK_EXPECT_EQ(lines(&result->errors), 1);
+    HAK_EXPECT(strstr(result->errors.bytes, "xxx...: it is so; do that\n") != NULL);
+    result = run(warn_too_long);
+    HAK_EXPECT_EQ(lines(&result->errors), 1);
+    HAK_EXPECT_EQ(result->errors.length, 1024);
+}
+
+/* ---- Options ----------------------------------------------------------------------------------------- */
+
+static char *variables[8]; /* the environment that the child shall have */
+
+/* options_init in a process with these variables only; it prints what came of them. */
+static void init_and_print(void) {
+    environ = variables;
+    errno = EDOM;
+    options_init();
+    printf("%d %lld%s", hak_options.misuse_abort, (long long)hak_options.purge_delay_ms,
+           errno == EDOM ? "" : " errno changed");
+    fflush(stdout);
+}
+
+/* The environment with one variable, or with two. */
+static const struct process_result *init_with(const char *first, const char *second) {
+    memset(variables, 0, sizeof variables);
+    variables[0] = (char *)"PATH=/bin";
+    variables[1] = (char *)first;
+    variables[2] = (char *)second;
+    return run(init_and_print);
+}
+
+HAK_TEST(Options, DefaultsHoldBeforeAnyInitialisation) {
+    HAK_EXPECT_EQ(hak_options.misuse_abort, 1);
+    HAK_EXPECT_EQ(hak_options.purge_delay_ms, 1000);
+}
+
+HAK_TEST(Options, AllowedValuesAreTakenInSilence) {
+    const char *cases[][3] = {
+        {NULL, NULL, "1 1000"},
+        {"HAKMEM_ON_MISUSE=abort", NULL, "1 1000"},
+        {"HAKMEM_ON_MISUSE=ignore", NULL, "0 1000"},
+        {"HAKMEM_PURGE_DELAY_MS=-1", NULL, "1 -1"},
+        {"HAKMEM_PURGE_DELAY_MS=0", NULL, "1 0"},
+        {"HAKMEM_PURGE_DELAY_MS=25", "HAKMEM_ON_MISUSE=ignore", "0 25"},
+        {"HAKMEM_PURGE_DELAY_MS=3600000", NULL, "1 3600000"},
+        {"HAKMEMX=1", "hakmem_on_misuse=ignore", "1 1000"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct process_result *result = init_with(cases[i][0], cases[i][1]);
+        HAK_EXPECT_STREQ(result->output.bytes, cases[i][2]);
+        HAK_EXPECT_STREQ(result->errors.bytes, "");
+    }
+}
+
+HAK_TEST(Options, MalformedValuesKeepTheDefaultAndSayWhatIsAllowed) {
+    const char *misuse[] = {"HAKMEM_ON_MISUSE=", "HAKMEM_ON_MISUSE", "HAKMEM_ON_MISUSE=Abort",
+                            "HAKMEM_ON_MISUSE=ignore ", "HAKMEM_ON_MISUSE=1"};
+    for (size_t i = 0; i < sizeof misuse / sizeof misuse[0]; i++) {
+        const struct process_result *result = init_with(misuse[i], NULL);
+        HAK_EXPECT_STREQ(result->output.bytes, "1 1000");
+        HAK_EXPECT_EQ(lines(&result->errors), 1);
+        HAK_EXPECT(strstr(result->errors.bytes, misuse[i]) != NULL);
+        HAK_EXPECT(strstr(result->errors.bytes, "allowed: abort or ignore, default abort\n") != NULL);
+    }
+    const char *delays[] = {"", "-", "-2", "3600001", "1e3", " 1", "1 ", "+1", "0x10", "1.5",
+                            "18446744073709551617", "-9223372036854775808", "99999999999999999999999"};
+    for (size_t i = 0; i < sizeof delays / sizeof delays[0]; i++) {
+        char variable[128];
+        snprintf(variable, sizeof variable, "HAKMEM_PURGE_DELAY_MS=%s", delays[i]);
+        const struct process_result *result = init_with(variable, NULL);
+        HAK_EXPECT_STREQ(result->output.bytes, "1 1000");
+        HAK_EXPECT_EQ(lines(&result->errors), 1);
+        HAK_EXPECT(strstr(result->errors.bytes, "allowed: -1 (never) to 3600000, default 1000\n") != NULL);
+    }
+}
+
+HAK_TEST(Options, UnknownNamesAreNamedWithWhatIsKnown) {
+    const char *names[] = {"HAKMEM_=1", "HAKMEM_ON_MISUSES=abort", "HAKMEM_ON_MISUS=abort", "HAKMEM_PURGE=1"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const struct process_result *result = init_with(names[i], "HAKMEM_PURGE_DELAY_MS=5");
+        HAK_EXPECT_STREQ(result->output.bytes, "1 5");
+        HAK_EXPECT_EQ(lines(&result->errors), 1);
+        HAK_EXPECT(strstr(result->errors.bytes, names[i]) != NULL);
+        HAK_EXPECT(strstr(result->errors.bytes, "HAKMEM_ON_MISUSE (abort or ignore, default abort)") != NULL);
+        HAK_EXPECT(strstr(result->errors.bytes, "HAKMEM_PURGE_DELAY_MS (-1 (never) to 3600000, default 1000)\n") !=
+                   NULL);
+    }
+}
+
+static void init_without_environment(void) {
+    environ = NULL;
+    options_init();
+    _exit(hak_options.misuse_abort == 1 && hak_options.purge_delay_ms == 1000 ? 7 : 8);
+}
+
+HAK_TEST(Options, NoEnvironmentMeansDefaults) { HAK_EXPECT_EQ(run(init_without_environment)->code, 7); }
+
+/* ---- Random numbers ---------------------------------------------------------------------------------- */
+
+HAK_TEST(Random, FollowsTheDefinition) {
+    /* From state 1: 1 ^ 1 << 13 = 0x2001; ^ >> 7 = 0x2041; ^ << 17 = 0x40822041. */
+    uint64_t state = 1;
+    HAK_EXPECT_EQ(random_xorshift64(&state), 0x40822041);
+    HAK_EXPECT_EQ(state, 0x40822041);
+    for (int i = 0; i < 1000000; i++) HAK_ASSERT_TRUE(random_xorshift64(&state) != 0);
+}

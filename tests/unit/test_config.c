@@ -1,0 +1,36 @@
+/* What was built, against what the headers say and what the variant's name promises: a variant that was
+ * built with other switches than its name's fails here. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hakmem/flags/flags.h"
+#include "hakmem/hakmem.h"
+#include "tests/harness/harness.h"
+
+HAK_TEST(Config, StringNamesTheSwitchesOfTheHeaders) {
+    char expected[32] = "";
+    if (HAK_P0_CLASS_TABLE) strcat(expected, "+p0");
+    if (HAK_P1_BATCHED_STATS) strcat(expected, "+p1");
+    if (HAK_P2_INLINE_FAST_PATH) strcat(expected, "+p2");
+    if (HAK_P3_SENTINELS) strcat(expected, "+p3");
+    HAK_EXPECT_STREQ(hak_config_string(), expected[0] != '\0' ? expected + 1 : "none");
+}
+
+HAK_TEST(Config, BuildIsTheOneThatTheVariantIsNamedFor) {
+    const char *switches = getenv("HAK_TEST_CONFIG");
+    const char *classes = getenv("HAK_TEST_CLASSES");
+    const char *granularity = getenv("HAK_TEST_GRANULARITY");
+    if (switches == NULL || classes == NULL || granularity == NULL) HAK_SKIP("not run as a variant");
+    char built_granularity[16];
+    snprintf(built_granularity, sizeof built_granularity, "%u", hak_table_granularity());
+    HAK_EXPECT_STREQ(hak_config_string(), switches);
+    HAK_EXPECT_STREQ(hak_classes_string(), classes);
+    HAK_EXPECT_STREQ(built_granularity, granularity);
+}
+
+HAK_TEST(Config, StatisticsAreExactWithP1Only) {
+    struct hak_stats stats;
+    hak_stats_get(&stats);
+    HAK_EXPECT_EQ(stats.exact, HAK_P1_BATCHED_STATS);
+}

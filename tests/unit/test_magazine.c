@@ -1,0 +1,208 @@
+/* Magazines from inside: sentinels, order, and what an exchange moves. Each test works in a fresh thread, whose
+ * magazines are empty. */
+#include <pthread.h>
+#include <stdint.h>
+
+#include "hakmem/hakmem.h"
+#include "hakmem/magazine/exchange.h"
+#include "tests/harness/census.h"
+#include "tests/harness/harness.h"
+#include "tests/harness/threads.h"
+
+#define CLASS 4u
+#define CAPACITY (hak_classes[CLASS].magazine)
+#define BLOCKS_MAX 512
+
+struct work {
+    void *blocks[BLOCKS_MAX];
+    void (*body)(struct work *work);
+};
+
+static void enter(void *argument, unsigned index) {
+    struct work *work = (struct work *)argument;
+    (void)index;
+    work->body(work);
+}
+
+static void in_fresh_thread(void (*body)(struct work *work)) {
+    struct work work = {{NULL}, body};
+    threads_run(1, enter, &work);
+}
+
+static uint32_t loaded(void) { return exchange_loaded_level(&hak_bins[CLASS]); }
+static uint32_t returned(void) { return exchange_returned_level(&hak_bins[CLASS], CLASS); }
+
+static void *take(void) {
+    void *p = magazine_pop(CLASS);
+    return p != NULL ? p : exchange_alloc(CLASS);
+}
+
+static void take_all(struct work *work, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) work->blocks[i] = take();
+}
+
+static void give_all(struct work *work, uint32_t first, uint32_t count) {
+    for (uint32_t i = first; i < first + count; i++) exchange_free(CLASS, work->blocks[i]);
+}
+
+static void expect_no_bin(unsigned class_index) {
+    int local = 0;
+    HAK_EXPECT(magazine_pop(class_index) == NULL);
+    HAK_EXPECT(!magazine_push(class_index, &local));
+    HAK_EXPECT(hak_bins[class_index].loaded_top[-1] == NULL);
+    HAK_EXPECT_PTR_EQ(hak_bins[class_index].returned_top, hak_bins[class_index].returned_end);
+}
+
+static void expect_no_bins(struct work *work) {
+    (void)work;
+    for (unsigned c = 0; c < HAK_CLASS_COUNT; c++) expect_no_bin(c);
+}
+
+HAK_TEST(Magazine, ThreadThatHasNotBegunGivesAndTakesNothing) { in_fresh_thread(expect_no_bins); }
+
+static void expect_class_0_stays_empty(struct work *work) {
+    take_all(work, 10);
+    expect_no_bin(0);
+    give_all(work, 0, 10);
+    expect_no_bin(0);
+}
+
+HAK_TEST(Magazine, Class0GivesAndTakesNothing) { in_fresh_thread(expect_class_0_stays_empty); }
+
+static pthread_key_t late_key;
+
+/* Set again until the last round: the allocator's own destructor has run by then. */
+static void expect_ended(void *round) {
+    if ((uintptr_t)round < THREADS_DESTRUCTOR_ROUNDS) {
+        pthread_setspecific(late_key, (void *)((uintptr_t)round + 1));
+        return;
+    }
+    expect_no_bins(NULL);
+    HAK_EXPECT(hak_self == NULL);
+}
+
+static void end_late(struct work *work) {
+    take_all(work, 10);
+    give_all(work, 0, 10);
+    pthread_setspecific(late_key, (void *)1);
+}
+
+HAK_TEST(Magazine, ThreadThatHasEndedGivesAndTakesNothing) {
+    HAK_EXPECT_EQ(pthread_key_create(&late_key, expect_ended), 0);
+    in_fresh_thread(end_late);
+    pthread_key_delete(late_key);
+}
+
+static void expect_null_below_every_magazine(struct work *work) {
+    take_all(work, 1);
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
+        struct hak_bin *bin = &hak_bins[c];
+        HAK_EXPECT(bin->loaded_base[-1] == NULL);
+        HAK_EXPECT(bin->returned_end[-(ptrdiff_t)hak_classes[c].magazine - 1] == NULL);
+    }
+    give_all(work, 0, 1);
+}
+
+HAK_TEST(Magazine, NullLiesBelowEveryMagazine) { in_fresh_thread(expect_null_below_every_magazine); }
+
+static void expect_refill(struct work *work) {
+    void *first = exchange_alloc(CLASS);
+    HAK_EXPECT_GT(loaded(), 0);
+    HAK_EXPECT_LT(loaded(), CAPACITY / 2); /* half a magazine, and one of it is out */
+    uintptr_t last = (uintptr_t)first;
+    unsigned n = 0;
+    while (loaded() > 0) {
+        work->blocks[n] = magazine_pop(CLASS);
+        HAK_EXPECT_GT((uintptr_t)work->blocks[n], last);
+        last = (uintptr_t)work->blocks[n++];
+    }
+    HAK_EXPECT(magazine_pop(CLASS) == NULL);
+    exchange_free(CLASS, first);
+    give_all(work, 0, n);
+}
+
+HAK_TEST(Magazine, RefillLoadsHalfAndPopsAscend) { in_fresh_thread(expect_refill); }
+
+static void expect_room_for_a_magazine(struct work *work) {
+    take_all(work, CAPACITY + 1);
+    for (uint32_t i = 0; i < CAPACITY; i++) {
+        HAK_EXPECT_EQ(returned(), i);
+        HAK_EXPECT(magazine_push(CLASS, work->blocks[i]));
+    }
+    HAK_EXPECT(!magazine_push(CLASS, work->blocks[CAPACITY]));
+    HAK_EXPECT_EQ(returned(), CAPACITY);
+    exchange_free(CLASS, work->blocks[CAPACITY]);
+}
+
+HAK_TEST(Magazine, ReturnedMagazineTakesItsCapacity) { in_fresh_thread(expect_room_for_a_magazine); }
+
+static void expect_swap(struct work *work) {
+    take_all(work, 2 * CAPACITY);
+    uint32_t taken = 2 * CAPACITY;
+    while (loaded() > 0) work->blocks[taken++] = magazine_pop(CLASS);
+    give_all(work, 0, 10);
+    struct slab *active = hak_self->classes[CLASS].active[0];
+    uint32_t free_count = active->free_count;
+    HAK_EXPECT_PTR_EQ(exchange_alloc(CLASS), work->blocks[9]); /* the last that came back */
+    HAK_EXPECT_EQ(loaded(), 9);
+    HAK_EXPECT_EQ(returned(), 0);
+    HAK_EXPECT_EQ(active->free_count, free_count);
+    give_all(work, 9, taken - 9);
+}
+
+HAK_TEST(Magazine, EmptyLoadedAndReturnedOneChangePlaces) { in_fresh_thread(expect_swap); }
+
+static void expect_youngest_half_to_stay(struct work *work) {
+    take_all(work, CAPACITY + 1);
+    if (loaded() == 0) {
+        work->blocks[CAPACITY + 1] = take();
+        HAK_EXPECT_GT(loaded(), 0);
+    }
+    give_all(work, 0, CAPACITY + 1);
+    uint32_t kept = CAPACITY - CAPACITY / 2;
+    HAK_EXPECT_EQ(returned(), kept + 1);
+    void **base = hak_bins[CLASS].returned_end - CAPACITY;
+    for (uint32_t i = 0; i <= kept; i++) HAK_EXPECT_PTR_EQ(base[i], work->blocks[CAPACITY - kept + i]);
+    if (work->blocks[CAPACITY + 1] != NULL) exchange_free(CLASS, work->blocks[CAPACITY + 1]);
+}
+
+HAK_TEST(Magazine, FullReturnedMagazineLosesItsOldestHalf) { in_fresh_thread(expect_youngest_half_to_stay); }
+
+static void expect_flush(struct work *work) {
+    take_all(work, 300);
+    give_all(work, 0, 200);
+    HAK_EXPECT(hak_self->classes[CLASS].active[0] != NULL);
+    hak_thread_flush();
+    HAK_EXPECT_EQ(loaded(), 0);
+    HAK_EXPECT_EQ(returned(), 0);
+    HAK_EXPECT(hak_self->classes[CLASS].active[0] == NULL);
+    HAK_EXPECT(hak_self->classes[CLASS].active[1] == NULL);
+    HAK_EXPECT_EQ(census_class(CLASS).cached_blocks, 0);
+    give_all(work, 200, 100);
+    take_all(work, 1);
+    give_all(work, 0, 1);
+}
+
+HAK_TEST(Magazine, FlushEmptiesBothAndGivesUpTheSlabs) { in_fresh_thread(expect_flush); }
+
+static void expect_counts(struct work *work) {
+    struct thread_class_totals before, after;
+    thread_class_totals(CLASS, &before);
+    for (uint32_t i = 0; i < 200; i++) {
+        work->blocks[i] = take();
+        thread_class_totals(CLASS, &after);
+        HAK_EXPECT_EQ(after.allocations, before.allocations + i + 1);
+    }
+    for (uint32_t i = 0; i < 200; i++) {
+        exchange_free(CLASS, work->blocks[i]);
+        thread_class_totals(CLASS, &after);
+        HAK_EXPECT_EQ(after.frees, before.frees + i + 1);
+    }
+    HAK_EXPECT_EQ(after.allocations, before.allocations + 200);
+    HAK_EXPECT_EQ(after.cached_blocks, before.cached_blocks + loaded() + returned());
+}
+
+HAK_TEST(Magazine, CountsFollowFromTheLevelsAfterEveryCall) {
+    if (!HAK_P1_BATCHED_STATS) HAK_SKIP("counts are estimated");
+    in_fresh_thread(expect_counts);
+}

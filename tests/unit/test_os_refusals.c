@@ -1,0 +1,151 @@
+/* What the Linux form of os.h does where the kernel refuses in the middle of something.
+ *
+ * The functions of the C library that it calls are replaced in this program by ones that refuse on demand;
+ * there is no other way to make, say, the second of three unmappings fail. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "hakmem/os/os.h"
+#include "tests/harness/harness.h"
+
+#define MIB ((size_t)1 << 20)
+
+/* Calls from now that still work; negative: all do. */
+static int munmaps_left = -1, madvises_left = -1, moves_left = -1;
+
+static bool refuses(int *left) {
+    if (*left < 0) return false;
+    if (*left > 0) {
+        --*left;
+        return false;
+    }
+    *left = -1;
+    errno = ENOMEM;
+    return true;
+}
+
+int munmap(void *start, size_t size) {
+    if (refuses(&munmaps_left)) return -1;
+    return (int)syscall(SYS_munmap, start, size);
+}
+
+int madvise(void *start, size_t size, int advice) {
+    if (refuses(&madvises_left)) return -1;
+    return (int)syscall(SYS_madvise, start, size, advice);
+}
+
+void *mremap(void *start, size_t old_size, size_t new_size, int flags, ...) {
+    va_list rest;
+    va_start(rest, flags);
+    void *destination = (flags & 2) != 0 ? va_arg(rest, void *) : NULL;
+    va_end(rest);
+    if ((flags & 1) != 0 && refuses(&moves_left)) return MAP_FAILED;
+    return (void *)syscall(SYS_mremap, start, old_size, new_size, flags, destination);
+}
+
+/* true where nothing is mapped at `start` .. `start + size`: a mapping there, asked for with the promise to
+ * replace nothing, succeeds. */
+static bool is_free(void *start, size_t size) {
+    const int map_fixed_noreplace = 0x100000;
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | map_fixed_noreplace;
+    void *probe = mmap(start, size, PROT_NONE, flags, -1, 0);
+    if (probe == MAP_FAILED) return false;
+    munmap(probe, size);
+    return probe == start;
+}
+
+/* Address space in use; 0 where the system does not say. */
+static size_t address_space_bytes(void) {
+    unsigned long long pages = 0;
+    FILE *statm = fopen("/proc/self/statm", "r");
+    if (statm != NULL && fscanf(statm, "%llu", &pages) != 1) pages = 0;
+    if (statm != NULL) fclose(statm);
+    return (size_t)pages * os_page_size();
+}
+
+/* Occupies the place that the hint names after a mapping at `start`, so that the next one is trimmed. */
+static void *occupy_below(char *start, size_t alignment) {
+    return mmap(start - alignment, MIB, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+/* One os_map of which munmap number `works` + 1 is refused: 1 is of the try that is not aligned, 2 of the
+ * head, 3 of the tail. false where it did not come to that, because something was aligned by chance. */
+static bool map_with_refused_munmap(int works) {
+    void *first = NULL, *start = NULL;
+    struct os_counters before, after;
+    if (os_map(MIB, 64 * MIB, &first) != 0) return false;
+    void *blocker = occupy_below(first, 64 * MIB);
+    os_counters_get(&before);
+    munmaps_left = works;
+    errno = EDOM;
+    int error = os_map(MIB, 64 * MIB, &start);
+    bool refused = munmaps_left < 0;
+    munmaps_left = -1;
+    HAK_EXPECT_EQ(errno, EDOM);
+    os_counters_get(&after);
+    if (refused) {
+        HAK_EXPECT_EQ(error, ENOMEM);
+        HAK_EXPECT_PTR_EQ(start, NULL);
+        HAK_EXPECT_EQ(after.maps, before.maps);
+        HAK_EXPECT_EQ(after.mapped_bytes, before.mapped_bytes);
+    } else if (error == 0) {
+        HAK_EXPECT_EQ(os_unmap(start, MIB), 0);
+    }
+    munmap(blocker, MIB);
+    HAK_EXPECT_EQ(os_unmap(first, MIB), 0);
+    return refused;
+}
+
+HAK_TEST(OsMap, RefusedTrimGivesTheWholeMappingBack) {
+    for (int works = 0; works < 3; works++) {
+        size_t before = address_space_bytes();
+        bool refused = false;
+        for (int attempt = 0; attempt < 4 && !refused; attempt++) refused = map_with_refused_munmap(works);
+        HAK_EXPECT(refused);
+        /* A refusal of the first munmap leaves nobody to give that mapping back to; the others leave nothing. */
+        HAK_EXPECT_LE(address_space_bytes(), before + (works == 0 ? MIB : 0) + MIB / 2);
+    }
+}
+
+HAK_TEST(OsReserve, RefusedAdviceGivesTheReservationBack) {
+    for (int works = 0; works < 2; works++) {
+        struct os_counters before, after;
+        os_counters_get(&before);
+        size_t address_space = address_space_bytes();
+        void *start = NULL;
+        madvises_left = works;
+        errno = EDOM;
+        HAK_EXPECT_EQ(os_reserve(64 * MIB, &start), ENOMEM);
+        HAK_EXPECT_EQ(errno, EDOM);
+        HAK_EXPECT_PTR_EQ(start, NULL);
+        HAK_EXPECT_LE(address_space_bytes(), address_space + MIB);
+        os_counters_get(&after);
+        HAK_EXPECT_EQ(after.mapped_bytes, before.mapped_bytes);
+    }
+}
+
+HAK_TEST(OsRemap, RefusedMoveLeavesTheContentAndNoDestination) {
+    void *start = NULL;
+    HAK_ASSERT_TRUE(os_map(2 * MIB, 2 * MIB, &start) == 0);
+    memset(start, 7, 2 * MIB);
+    void *blocker = mmap((char *)start + 2 * MIB, MIB, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    /* Where the destination goes: directly below, by the hint. */
+    char *expected = (char *)start - 4 * MIB;
+    bool predictable = is_free(expected, 4 * MIB);
+    void *result = NULL;
+    moves_left = 0;
+    errno = EDOM;
+    HAK_EXPECT_EQ(os_remap(start, 2 * MIB, 4 * MIB, 2 * MIB, &result), ENOMEM);
+    HAK_EXPECT_EQ(errno, EDOM);
+    HAK_EXPECT_EQ(moves_left, -1);
+    HAK_EXPECT_PTR_EQ(result, NULL);
+    for (size_t i = 0; i < 2 * MIB; i++) HAK_ASSERT_TRUE(((char *)start)[i] == 7);
+    if (predictable) HAK_EXPECT(is_free(expected, 4 * MIB));
+    munmap(blocker, MIB);
+    HAK_EXPECT_EQ(os_unmap(start, 2 * MIB), 0);
+}

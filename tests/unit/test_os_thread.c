@@ -1,0 +1,114 @@
+/* What os.h promises about time and threads: the clock, waiting for a word, threads of the allocator's own. */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "hakmem/os/os.h"
+#include "tests/harness/harness.h"
+
+#define MIB ((size_t)1 << 20)
+
+HAK_TEST(OsClock, NeverGoesBackAndAdvances) {
+    uint64_t start = os_clock_ms(), last = start;
+    while (last < start + 20) {
+        uint64_t now = os_clock_ms();
+        HAK_ASSERT_TRUE(now >= last);
+        last = now;
+    }
+}
+
+static uint64_t precise_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+HAK_TEST(OsClock, IsTheMonotonicClockInMilliseconds) {
+    uint64_t before = precise_ms();
+    uint64_t coarse = os_clock_ms();
+    HAK_EXPECT_LE(before, coarse + 1000);
+    HAK_EXPECT_LE(coarse, precise_ms());
+}
+
+HAK_TEST(OsWait, ReturnsAtOnceWhereTheWordIsAnother) {
+    uint32_t word = 1;
+    errno = EDOM;
+    os_wait(&word, 0, -1);
+    HAK_EXPECT_EQ(errno, EDOM);
+}
+
+HAK_TEST(OsWait, ReturnsAfterItsTime) {
+    uint32_t word = 0;
+    errno = EDOM;
+    os_wait(&word, 0, 0);
+    os_wait(&word, 0, 1);
+    HAK_EXPECT_EQ(errno, EDOM);
+}
+
+/* More than a stack of the least size could give to thread-local storage. */
+static __thread volatile char large[300 * 1024];
+
+static uint32_t thread_done; /* atomic */
+static bool all_signals_blocked;
+
+/* Most of what the stack promises, touched. */
+static __attribute__((noinline)) void use_stack(void) {
+    volatile char bytes[48 * 1024];
+    for (size_t i = 0; i < sizeof bytes; i += 1024) bytes[i] = 1;
+    large[0] = bytes[0];
+    large[sizeof large - 1] = 1;
+}
+
+static void *thread_main(void *argument) {
+    sigset_t blocked;
+    sigemptyset(&blocked);
+    pthread_sigmask(SIG_BLOCK, NULL, &blocked);
+    all_signals_blocked = sigismember(&blocked, SIGTERM) == 1 && sigismember(&blocked, SIGPROF) == 1 &&
+                          sigismember(&blocked, SIGSEGV) == 1 && sigismember(&blocked, SIGRTMAX) == 1;
+    use_stack();
+    __atomic_store_n((uint32_t *)argument, 1, __ATOMIC_RELEASE);
+    os_wake(argument);
+    return NULL;
+}
+
+HAK_TEST(OsStartThread, RunsWithAllSignalsBlockedAndWakesItsStarter) {
+    sigset_t before, after;
+    sigemptyset(&before);
+    sigemptyset(&after);
+    pthread_sigmask(SIG_BLOCK, NULL, &before);
+    errno = EDOM;
+    HAK_ASSERT_TRUE(os_start_thread(thread_main, &thread_done) == 0);
+    while (__atomic_load_n(&thread_done, __ATOMIC_ACQUIRE) == 0) os_wait(&thread_done, 0, -1);
+    HAK_EXPECT_EQ(errno, EDOM);
+    HAK_EXPECT(all_signals_blocked);
+    pthread_sigmask(SIG_BLOCK, NULL, &after);
+    for (int signal = 1; signal < SIGRTMIN; signal++) {
+        HAK_EXPECT_EQ(sigismember(&after, signal), sigismember(&before, signal));
+    }
+}
+
+static void *wait_for_ever(void *word) {
+    for (;;) os_wait(word, 0, -1);
+    return NULL;
+}
+
+static void start_threads_without_room(void) {
+    static uint32_t never;
+    struct rlimit limit = {MIB, MIB};
+    HAK_ASSERT_TRUE(setrlimit(RLIMIT_AS, &limit) == 0);
+    errno = EDOM;
+    int error = 0;
+    /* The C library may have the stacks of ended threads left, few as they are. */
+    for (int i = 0; i < 16 && error == 0; i++) error = os_start_thread(wait_for_ever, &never);
+    HAK_EXPECT(error == EAGAIN || error == ENOMEM);
+    HAK_EXPECT_EQ(errno, EDOM);
+}
+
+HAK_TEST(OsStartThread, NoRoomForAStackIsAnErrorAndKeepsErrno) {
+#if defined(HAK_TEST_ASAN) || defined(HAK_TEST_TSAN)
+    HAK_SKIP("a sanitizer needs terabytes of address space");
+#endif
+    HAK_EXPECT_EXIT_OK(start_threads_without_room());
+}

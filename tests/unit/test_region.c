@@ -1,0 +1,170 @@
+/* Spans of chunks: disjoint, in the page map, lowest first; clean after a purge. */
+#include <stdint.h>
+#include <string.h>
+
+#include "hakmem/base/random.h"
+#include "hakmem/magazine/process.h"
+#include "hakmem/os/os.h"
+#include "hakmem/region/page_map.h"
+#include "hakmem/region/region.h"
+#include "tests/harness/harness.h"
+#include "tests/harness/pattern.h"
+#include "tests/harness/system.h"
+
+#define CLASS 7u
+#define MIB ((size_t)1 << 20)
+
+static char *address_of(const struct span *span) { return (char *)region_chunk_address(span->region, span->first); }
+
+static size_t bytes_of(const struct span *span) { return (size_t)span->count * HAK_CHUNK_BYTES; }
+
+static struct span take(unsigned count, unsigned class_index) {
+    struct span span;
+    memset(&span, 0, sizeof span);
+    process_begin();
+    HAK_EXPECT_EQ(region_span_alloc(count, class_index, &span), 0);
+    return span;
+}
+
+static void give_back(const struct span *span) { region_span_free(span->region, span->first, span->count); }
+
+HAK_TEST(Region, SpanIsInThePageMapWhileItIsUsed) {
+    const unsigned counts[] = {1, 2, 16, 100, HAK_REGION_CHUNKS - REGION_CHUNK_FIRST};
+    for (unsigned i = 0; i < 5; i++) {
+        struct span span = take(counts[i], CLASS);
+        char *start = address_of(&span);
+        HAK_EXPECT_EQ(span.count, counts[i]);
+        HAK_EXPECT_GE(span.first, REGION_CHUNK_FIRST);
+        HAK_EXPECT_LE(span.first + span.count, HAK_REGION_CHUNKS);
+        for (unsigned chunk = 0; chunk < span.count; chunk++) {
+            HAK_EXPECT_EQ(region_chunk_class(start + (size_t)chunk * HAK_CHUNK_BYTES), CLASS);
+            HAK_EXPECT_EQ(region_chunk_class(start + (size_t)chunk * HAK_CHUNK_BYTES + 65535), CLASS);
+            HAK_EXPECT_EQ(span.region->span_first[span.first + chunk], span.first);
+            HAK_EXPECT_EQ(span.region->chunk_class[span.first + chunk], CLASS);
+        }
+        HAK_EXPECT_PTR_EQ(region_of(start + bytes_of(&span) - 1), span.region);
+        give_back(&span);
+        HAK_EXPECT_EQ(region_chunk_class(start), 0);
+        HAK_EXPECT_EQ(region_chunk_class(start + bytes_of(&span) - 1), 0);
+    }
+}
+
+HAK_TEST(Region, NothingElseIsInThePageMap) {
+    struct span span = take(1, CLASS);
+    int local = 0;
+    HAK_EXPECT_EQ(region_chunk_class(NULL), 0);
+    HAK_EXPECT_EQ(region_chunk_class(&local), 0);
+    HAK_EXPECT_EQ(region_chunk_class(span.region), 0); /* the header */
+    HAK_EXPECT_EQ(region_chunk_class((void *)UINTPTR_MAX), 0);
+    HAK_EXPECT_EQ(region_chunk_class((void *)((uintptr_t)address_of(&span) | (uintptr_t)1 << 48)), 0);
+    give_back(&span);
+}
+
+/* The library's own record of what is free against one that the test keeps. */
+HAK_TEST(Region, RandomSpansAreDisjointAndKeepTheirContent) {
+    enum { SPANS = 120 };
+    static struct span spans[SPANS];
+    memset(spans, 0, sizeof spans);
+    uint64_t random = 31;
+    for (unsigned round = 0; round < (unsigned)HAK_TEST_SCALE(4000); round++) {
+        uint64_t value = random_xorshift64(&random);
+        unsigned i = value % SPANS;
+        struct span *span = &spans[i];
+        if (span->count != 0) {
+            HAK_ASSERT_TRUE(pattern_holds(address_of(span), 64, i));
+            HAK_ASSERT_TRUE(pattern_holds(address_of(span) + bytes_of(span) - 64, 64, i));
+            give_back(span);
+            span->count = 0;
+        } else {
+            *span = take((unsigned)(value >> 16) % 16 + 1, 1 + i % 5);
+            if (span->zeroed) HAK_EXPECT(pattern_all_zero(address_of(span), bytes_of(span)));
+            pattern_fill(address_of(span), 64, i);
+            pattern_fill(address_of(span) + bytes_of(span) - 64, 64, i);
+        }
+        if (round % 500 == 250) region_purge(UINT64_MAX);
+    }
+    for (unsigned i = 0; i < SPANS; i++) {
+        if (spans[i].count != 0) give_back(&spans[i]);
+    }
+}
+
+HAK_TEST(Region, LowestAddressesFirst) {
+    struct span a = take(2, CLASS), b = take(2, CLASS), c = take(2, CLASS);
+    give_back(&a);
+    give_back(&b);
+    struct span again = take(2, CLASS);
+    HAK_EXPECT_PTR_EQ(address_of(&again), address_of(&a));
+    give_back(&again);
+    struct span longer = take(4, CLASS);
+    HAK_EXPECT_PTR_EQ(address_of(&longer), address_of(&a));
+    give_back(&longer);
+    give_back(&c);
+}
+
+struct visits {
+    const struct span *expected;
+    unsigned found, others;
+};
+
+static void visit(struct region *region, unsigned first, void *argument) {
+    struct visits *visits = (struct visits *)argument;
+    for (unsigned i = 0; i < 3; i++) {
+        if (visits->expected[i].region == region && visits->expected[i].first == first) {
+            visits->found++;
+            return;
+        }
+    }
+    visits->others++;
+}
+
+HAK_TEST(Region, WalkVisitsEachUsedSpanOnce) {
+    const struct span spans[3] = {take(1, CLASS), take(3, CLASS), take(16, CLASS)};
+    struct visits visits = {spans, 0, 0};
+    region_for_each_span(visit, &visits);
+    HAK_EXPECT_EQ(visits.found, 3);
+    for (unsigned i = 0; i < 3; i++) give_back(&spans[i]);
+    struct visits after = {spans, 0, 0};
+    region_for_each_span(visit, &after);
+    HAK_EXPECT_EQ(after.found, 0);
+    HAK_EXPECT_EQ(after.others, visits.others);
+}
+
+HAK_TEST(Region, FreedSpansAreDirtyUntilPurged) {
+    region_purge(UINT64_MAX);
+    HAK_EXPECT_EQ(region_dirty_bytes(), 0);
+    struct span span = take(300, CLASS);
+    HAK_EXPECT(span.zeroed);
+    memset(address_of(&span), 0xEE, bytes_of(&span));
+    size_t resident = system_resident_bytes();
+    uint64_t before_free = os_clock_ms();
+    give_back(&span);
+    HAK_EXPECT_EQ(region_dirty_bytes(), bytes_of(&span));
+    HAK_EXPECT_EQ(before_free == 0 ? 0 : region_purge(before_free - 1), 0); /* nothing is that old */
+    HAK_EXPECT_EQ(region_dirty_bytes(), bytes_of(&span));
+    HAK_EXPECT_EQ(region_purge(UINT64_MAX), bytes_of(&span));
+    HAK_EXPECT_EQ(region_dirty_bytes(), 0);
+    HAK_EXPECT_LT(system_resident_bytes(), resident - bytes_of(&span) + 4 * MIB);
+    HAK_EXPECT_EQ(region_purge(UINT64_MAX), 0);
+    struct span again = take(300, CLASS);
+    HAK_EXPECT_PTR_EQ(address_of(&again), address_of(&span));
+    HAK_EXPECT(again.zeroed);
+    HAK_EXPECT(pattern_all_zero(address_of(&again), bytes_of(&again)));
+    give_back(&again);
+}
+
+HAK_TEST(Region, ReusedSpanIsNotClaimedToBeZero) {
+    struct span span = take(1, CLASS);
+    memset(address_of(&span), 1, 100);
+    give_back(&span);
+    struct span again = take(1, CLASS);
+    HAK_EXPECT_PTR_EQ(address_of(&again), address_of(&span));
+    HAK_EXPECT(!again.zeroed);
+    give_back(&again);
+}
+
+HAK_TEST(Region, HeadersAreAccountedAsMetadata) {
+    struct span span = take(1, CLASS);
+    HAK_EXPECT_GE(region_metadata_bytes(), sizeof(struct region));
+    HAK_EXPECT_LE(sizeof(struct region), HAK_REGION_BYTES / 25);
+    give_back(&span);
+}

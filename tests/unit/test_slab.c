@@ -1,0 +1,311 @@
+/* Slabs from inside: what is taken and freed shows in the bits, and each state follows from the counts.
+ *
+ * The slabs belong to thread numbers that no thread of the test has. */
+#include <stdint.h>
+#include <string.h>
+
+#include "hakmem/base/random.h"
+#include "hakmem/magazine/process.h"
+#include "hakmem/slab/slab.h"
+#include "tests/harness/harness.h"
+#include "tests/harness/threads.h"
+
+#define SELF 1001u
+#define OTHER 1002u
+#define BLOCKS_MAX 8192
+
+/* Classes with many words, with one word, and with one block a slab. */
+static const unsigned classes[] = {1, 3, HAK_TINY_CLASS_LAST, HAK_L2_CLASS_FIRST + 1, HAK_L25_CLASS_LAST};
+#define CLASSES (sizeof classes / sizeof *classes)
+
+static void *blocks[BLOCKS_MAX];
+
+/* A new slab whose blocks are all in `blocks`. */
+static struct slab *full_slab(unsigned class_index) {
+    process_begin();
+    struct slab *slab = slab_create(class_index, SELF);
+    HAK_EXPECT(slab != NULL);
+    bool zeroed;
+    uint32_t count = hak_classes[class_index].blocks;
+    HAK_EXPECT_EQ(slab_take(slab, blocks, count, &zeroed), count);
+    return slab;
+}
+
+/* Gives up a slab that SELF owns and whose blocks from `first` on are not freed yet. */
+static void give_up(struct slab *slab, unsigned class_index, uint32_t first) {
+    slab_free_blocks(SELF, class_index, blocks + first, hak_classes[class_index].blocks - first);
+    HAK_EXPECT(slab_release_if_empty(slab));
+    HAK_EXPECT_EQ(slab_state_of(slab), SLAB_EMPTY);
+}
+
+HAK_TEST(Slab, TakeGivesEachBlockOnceAndPopsAscend) {
+    for (unsigned k = 0; k < CLASSES; k++) {
+        const struct hak_class *constants = &hak_classes[classes[k]];
+        struct slab *slab = full_slab(classes[k]);
+        uint32_t count = constants->blocks;
+        for (uint32_t i = 0; i < count; i++) {
+            uintptr_t expected = slab->base + (uintptr_t)(count - 1 - i) * constants->block_size;
+            HAK_EXPECT_PTR_EQ(blocks[i], (void *)expected);
+        }
+        HAK_EXPECT_EQ(slab->free_count, 0);
+        HAK_EXPECT_EQ(slab_count_free(slab), 0);
+        HAK_EXPECT_EQ(slab_state_of(slab), SLAB_OWNED);
+        slab_check(slab);
+        give_up(slab, classes[k], 0);
+    }
+}
+
+HAK_TEST(Slab, LocateFindsBlockAndOffset) {
+    for (unsigned k = 0; k < CLASSES; k++) {
+        const struct hak_class *constants = &hak_classes[classes[k]];
+        struct slab *slab = full_slab(classes[k]);
+        for (uint32_t block = 0; block < constants->blocks; block++) {
+            for (uint32_t offset = 0; offset < constants->block_size; offset += constants->block_size / 2 - 1) {
+                struct slab_position position;
+                uintptr_t address = slab->base + (uintptr_t)block * constants->block_size + offset;
+                HAK_EXPECT(slab_locate((void *)address, classes[k], &position));
+                HAK_EXPECT_PTR_EQ(position.slab, slab);
+                HAK_EXPECT_EQ(position.block, block);
+                HAK_EXPECT_EQ(position.offset, offset);
+            }
+        }
+        give_up(slab, classes[k], 0);
+    }
+}
+
+HAK_TEST(Slab, FreeCountEqualsPopcountThroughRandomWork) {
+    for (unsigned k = 0; k < CLASSES; k++) {
+        unsigned c = classes[k];
+        uint64_t random = 99;
+        struct slab *slab = full_slab(c);
+        uint32_t live = hak_classes[c].blocks;
+        for (unsigned round = 0; round < (unsigned)HAK_TEST_SCALE(2000); round++) {
+            uint64_t value = random_xorshift64(&random);
+            uint32_t n = (uint32_t)(value >> 8) % 70 + 1;
+            if (value % 2 == 0 && slab->free_count > 0) {
+                bool zeroed;
+                live += slab_take(slab, blocks + live, n, &zeroed);
+            } else if (live >= n) {
+                live -= n;
+                uint32_t self = value % 4 < 3 ? SELF : OTHER;
+                HAK_EXPECT_EQ(slab_free_blocks(self, c, blocks + live, n), self == SELF ? 0 : n);
+                if (value % 8 == 3) slab_drain(slab);
+            }
+            slab_check(slab);
+            HAK_EXPECT_EQ(slab_count_free(slab), hak_classes[c].blocks - live);
+        }
+        slab_free_blocks(SELF, c, blocks, live);
+        HAK_EXPECT(slab_release_if_empty(slab));
+    }
+}
+
+HAK_TEST(Slab, RemoteFreesWaitForTheDrain) {
+    for (unsigned k = 0; k < CLASSES; k++) {
+        struct slab *slab = full_slab(classes[k]);
+        uint32_t half = (hak_classes[classes[k]].blocks + 1) / 2;
+        HAK_EXPECT_EQ(slab_free_blocks(OTHER, classes[k], blocks, half), half);
+        HAK_EXPECT_EQ(slab->free_count, 0);
+        HAK_EXPECT_EQ(slab_count_free(slab), half);
+        HAK_EXPECT_EQ(slab_drain(slab), half);
+        HAK_EXPECT_EQ(slab->free_count, half);
+        HAK_EXPECT_EQ(slab_drain(slab), 0);
+        slab_check(slab);
+        give_up(slab, classes[k], half);
+    }
+}
+
+HAK_TEST(Slab, FullSlabBecomesPartialWhenAnEighthIsFree) {
+    for (unsigned k = 0; k < CLASSES - 1; k++) {
+        unsigned c = classes[k];
+        uint32_t eighth = hak_classes[c].blocks / 8;
+        struct slab *slab = full_slab(c);
+        slab_detach(slab);
+        HAK_EXPECT_EQ(slab_state_of(slab), SLAB_FULL);
+        for (uint32_t i = 0; i < eighth; i++) {
+            HAK_EXPECT_EQ(slab_state_of(slab), SLAB_FULL);
+            HAK_EXPECT_EQ(slab_free_blocks(OTHER, c, blocks + i, 1), 1);
+        }
+        HAK_EXPECT_EQ(slab_state_of(slab), SLAB_PARTIAL);
+        HAK_EXPECT_PTR_EQ(slab_claim(c, SELF), slab);
+        HAK_EXPECT_EQ(slab_state_of(slab), SLAB_OWNED);
+        HAK_EXPECT_EQ(slab->free_count, eighth);
+        HAK_EXPECT(slab_claim(c, SELF) == NULL);
+        slab_check(slab);
+        give_up(slab, c, eighth);
+    }
+}
+
+HAK_TEST(Slab, DetachChoosesTheStateByWhatIsFree) {
+    for (unsigned k = 0; k < CLASSES - 1; k++) {
+        unsigned c = classes[k];
+        uint32_t count = hak_classes[c].blocks;
+        const uint32_t freed[] = {0, count / 8 - 1, count / 8, count - 1, count};
+        const enum slab_state expected[] = {SLAB_FULL, SLAB_FULL, SLAB_PARTIAL, SLAB_PARTIAL, SLAB_EMPTY};
+        for (unsigned i = 0; i < 5; i++) {
+            struct slab *slab = full_slab(c);
+            slab_free_blocks(SELF, c, blocks, freed[i]);
+            slab_detach(slab);
+            HAK_EXPECT_EQ(slab_state_of(slab), expected[i]);
+            slab_free_blocks(SLAB_NOBODY, c, blocks + freed[i], count - freed[i]);
+            HAK_EXPECT_EQ(slab_state_of(slab), SLAB_EMPTY);
+        }
+    }
+}
+
+HAK_TEST(Slab, RemoteFreeOfLastBlockEmptiesSlab) {
+    for (unsigned k = 0; k < CLASSES; k++) {
+        unsigned c = classes[k];
+        uint32_t last = hak_classes[c].blocks - 1;
+        struct slab *slab = full_slab(c);
+        void *start = (void *)slab->base;
+        slab_detach(slab);
+        slab_free_blocks(OTHER, c, blocks, last);
+        HAK_EXPECT_NE(slab_state_of(slab), SLAB_EMPTY);
+        HAK_EXPECT_EQ(region_chunk_class(start), c);
+        slab_free_blocks(SLAB_NOBODY, c, blocks + last, 1);
+        HAK_EXPECT_EQ(slab_state_of(slab), SLAB_EMPTY);
+        HAK_EXPECT_EQ(region_chunk_class(start), 0);
+    }
+}
+
+HAK_TEST(Slab, ClaimTakesTheFullest) {
+    unsigned c = 3;
+    uint32_t count = hak_classes[c].blocks;
+    static void *of_first[BLOCKS_MAX];
+    struct slab *first = full_slab(c);
+    memcpy(of_first, blocks, count * sizeof *blocks);
+    struct slab *second = full_slab(c);
+    slab_free_blocks(SELF, c, of_first, count * 7 / 8);
+    slab_free_blocks(SELF, c, blocks, count / 4);
+    slab_detach(second);
+    slab_detach(first);
+    HAK_EXPECT_PTR_EQ(slab_claim(c, SELF), second);
+    HAK_EXPECT_PTR_EQ(slab_claim(c, SELF), first);
+    give_up(second, c, count / 4);
+    slab_free_blocks(SELF, c, of_first + count * 7 / 8, count - count * 7 / 8);
+    HAK_EXPECT(slab_release_if_empty(first));
+}
+
+HAK_TEST(Slab, FreshBlocksAreZeroedUsedOnesAreNotClaimedToBe) {
+    unsigned c = HAK_TINY_CLASS_LAST;
+    uint32_t size = hak_classes[c].block_size;
+    process_begin();
+    struct slab *slab = slab_create(c, SELF);
+    bool zeroed;
+    for (uint32_t i = 0; i < hak_classes[c].blocks; i++) {
+        HAK_EXPECT_EQ(slab_take(slab, blocks + i, 1, &zeroed), 1);
+        const unsigned char *bytes = (const unsigned char *)blocks[i];
+        for (uint32_t at = 0; zeroed && at < size; at++) HAK_ASSERT_TRUE(bytes[at] == 0);
+        memset(blocks[i], 0xFF, size);
+    }
+    slab_free_blocks(SELF, c, blocks, 10);
+    HAK_EXPECT_EQ(slab_take(slab, blocks, 10, &zeroed), 10);
+    HAK_EXPECT(!zeroed);
+    give_up(slab, c, 0);
+}
+
+HAK_TEST(Slab, SecondFreeIsReported) {
+    unsigned c = 3;
+    const uint32_t selves[] = {SELF, OTHER};
+    for (unsigned first = 0; first < 2; first++) {
+        for (unsigned second = 0; second < 2; second++) {
+            struct slab *slab = full_slab(c);
+            slab_free_blocks(selves[first], c, blocks, 1);
+            HAK_EXPECT_DEATH(slab_free_blocks(selves[second], c, blocks, 1), "double free");
+            give_up(slab, c, 1);
+        }
+    }
+}
+
+HAK_TEST(Slab, SecondFreeInOneCallIsReported) {
+    struct slab *slab = full_slab(3);
+    void *twice[] = {blocks[0], blocks[1], blocks[0]};
+    HAK_EXPECT_DEATH(slab_free_blocks(SELF, 3, twice, 3), "double free");
+    HAK_EXPECT_DEATH(slab_free_blocks(OTHER, 3, twice, 3), "double free");
+    give_up(slab, 3, 0);
+}
+
+/* ---- Others free at the same time, and while the owner takes and drains ---- */
+
+#define HELPERS 3
+
+/* One block at a time, so that all threads are at work in the same words. */
+static void free_every_third(void *argument, unsigned index) {
+    unsigned c = *(unsigned *)argument;
+    for (uint32_t i = index; i < hak_classes[c].blocks; i += HELPERS) slab_free_blocks(OTHER + index, c, blocks + i, 1);
+}
+
+HAK_TEST(Slab, RemoteFreesIntoTheSameWordsAllArrive) {
+    unsigned c = 1;
+    for (unsigned round = 0; round < (unsigned)HAK_TEST_SCALE(40); round++) {
+        struct slab *slab = full_slab(c);
+        threads_run(HELPERS, free_every_third, &c);
+        HAK_EXPECT_EQ(slab_drain(slab), hak_classes[c].blocks);
+        slab_check(slab);
+        give_up(slab, c, hak_classes[c].blocks);
+    }
+}
+
+HAK_TEST(Slab, LastOfManyRemoteFreesEmptiesSlab) {
+    unsigned c = 1;
+    for (unsigned round = 0; round < (unsigned)HAK_TEST_SCALE(40); round++) {
+        struct slab *slab = full_slab(c);
+        slab_detach(slab);
+        threads_run(HELPERS, free_every_third, &c);
+        HAK_EXPECT_EQ(slab_state_of(slab), SLAB_EMPTY);
+    }
+}
+
+#define HANDED 64
+
+struct shared_slab {
+    struct slab *slab;
+    unsigned class_index;
+    void *handed[HELPERS][HANDED]; /* atomic; NULL: taken by the helper */
+    int done;                      /* atomic */
+};
+
+static void free_what_is_handed(void *argument, unsigned index) {
+    struct shared_slab *shared = (struct shared_slab *)argument;
+    for (;;) {
+        /* Acquire: the blocks that were handed before the end are seen after it. */
+        bool last = __atomic_load_n(&shared->done, __ATOMIC_ACQUIRE) != 0;
+        for (unsigned i = 0; i < HANDED; i++) {
+            void *p = __atomic_exchange_n(&shared->handed[index][i], (void *)NULL, __ATOMIC_ACQUIRE);
+            if (p != NULL) slab_free_blocks(OTHER + index, shared->class_index, &p, 1);
+        }
+        if (last) return;
+    }
+}
+
+HAK_TEST(Slab, ConcurrentRemoteFreesAllArrive) {
+    for (unsigned k = 0; k < CLASSES - 1; k++) {
+        static struct shared_slab shared;
+        memset(&shared, 0, sizeof shared);
+        process_begin();
+        shared.class_index = classes[k];
+        shared.slab = slab_create(classes[k], SELF);
+        struct threads helpers;
+        threads_start(&helpers, HELPERS, free_what_is_handed, &shared);
+        uint64_t random = 5 + k, handed = 0;
+        for (unsigned round = 0; round < (unsigned)HAK_TEST_SCALE(20000); round++) {
+            void **place = &shared.handed[random_xorshift64(&random) % HELPERS][random % HANDED];
+            /* Relaxed: only this thread fills places. */
+            if (__atomic_load_n(place, __ATOMIC_RELAXED) != NULL) continue;
+            if (shared.slab->free_count == 0 && slab_drain(shared.slab) == 0) continue;
+            void *p;
+            bool zeroed;
+            HAK_EXPECT_EQ(slab_take(shared.slab, &p, 1, &zeroed), 1);
+            *(uint64_t *)p = handed++;
+            /* Release: the block's content goes with it. */
+            __atomic_store_n(place, p, __ATOMIC_RELEASE);
+        }
+        __atomic_store_n(&shared.done, 1, __ATOMIC_RELEASE);
+        threads_join(&helpers);
+        slab_drain(shared.slab);
+        slab_check(shared.slab);
+        HAK_EXPECT_EQ(shared.slab->free_count, hak_classes[classes[k]].blocks);
+        HAK_EXPECT_GT(handed, 0);
+        give_up(shared.slab, classes[k], hak_classes[classes[k]].blocks);
+    }
+}
