@@ -1,7 +1,8 @@
 /* A small cache of mappings in front of the system; see large.h.
  *
  * Mapping, faulting in and unmapping a block of 2 MiB costs some hundred microseconds; a program that
- * allocates and frees such blocks in turn pays it once. Best fit keeps the waste below an eighth. */
+ * allocates and frees such blocks in turn pays it once. A kept span of another size is cut or grown to fit: one
+ * system call, where a new mapping costs a page fault for each of its pages. */
 #include "hakmem/region/large.h"
 
 #include "hakmem/base/atomic.h"
@@ -33,33 +34,60 @@ static struct large_kept large_remove_locked(unsigned index) {
     return removed;
 }
 
-static bool large_take_kept(size_t size, size_t alignment, struct large *out) {
+/* How many bytes of pages a kept span would save or cost for `size`: smaller is better. A span that is too
+ * small lacks the pages that it has to grow by; one that is too large gives some up. */
+static size_t large_misfit(size_t kept, size_t size) { return kept >= size ? kept - size : size - kept; }
+
+/* Takes the span that fits best, whatever its size. false: nothing is kept that lies at such an alignment */
+static bool large_take_kept(size_t size, size_t alignment, struct large_kept *out) {
     unsigned best = LARGE_KEPT_MAX;
     lock_acquire(&large_lock);
     for (unsigned i = 0; i < large_kept_count; i++) {
         const struct large_kept *kept = &large_kept[i];
-        bool fits = kept->size >= size && kept->size - size <= size / 8 && (uintptr_t)kept->start % alignment == 0;
-        if (fits && (best == LARGE_KEPT_MAX || kept->size <= large_kept[best].size)) {
+        if ((uintptr_t)kept->start % alignment == 0 &&
+            (best == LARGE_KEPT_MAX || large_misfit(kept->size, size) <= large_misfit(large_kept[best].size, size))) {
             best = i;
         }
     }
     if (best < LARGE_KEPT_MAX) {
-        struct large_kept taken = large_remove_locked(best);
-        *out = (struct large){.start = taken.start, .size = taken.size, .zeroed = false};
+        *out = large_remove_locked(best);
     }
     lock_release(&large_lock);
     return best < LARGE_KEPT_MAX;
 }
 
+/* Brings a kept span to `size`: pages are added to it, or its end goes where that is worth the page faults that
+ * the next growth will take. */
+static bool large_fit(struct large_kept *kept, size_t size, size_t alignment) {
+    if (kept->size >= size && kept->size - size <= LARGE_EXCESS_MAX) {
+        return true;
+    }
+    if (os_remap(kept->start, kept->size, size, alignment, &kept->start) != 0) {
+        return false;
+    }
+    kept->size = size;
+    return true;
+}
+
+static int large_map(size_t size, size_t alignment, void **start) {
+    int error = os_map(size, alignment, start);
+    if (error != 0 && large_purge(UINT64_MAX) > 0) {
+        error = os_map(size, alignment, start);
+    }
+    return error;
+}
+
 int large_alloc(size_t size, size_t alignment, struct large *out) {
-    if (large_take_kept(size, alignment, out)) {
-        return 0;
+    struct large_kept kept;
+    if (large_take_kept(size, alignment, &kept)) {
+        if (large_fit(&kept, size, alignment)) {
+            *out = (struct large){.start = kept.start, .size = kept.size, .zeroed = false};
+            return 0;
+        }
+        large_free(kept.start, kept.size);
     }
     void *start;
-    int error = os_map(size, alignment, &start);
-    if (error != 0 && large_purge(UINT64_MAX) > 0) {
-        error = os_map(size, alignment, &start);
-    }
+    int error = large_map(size, alignment, &start);
     if (error == 0) {
         *out = (struct large){.start = start, .size = size, .zeroed = true};
     }

@@ -56,13 +56,12 @@ static unsigned region_find_locked(struct region *region, unsigned count) {
     if (region->free_count < count || region->run_limit < count) {
         return HAK_REGION_CHUNKS;
     }
-    if (count == 1) {
-        /* Dirty first: its pages are resident already, and the others stay clean. */
-        unsigned chunk = bitmap_next(region->dirty, HAK_REGION_CHUNKS, 0, true);
-        return chunk < HAK_REGION_CHUNKS ? chunk : bitmap_next(region->free, HAK_REGION_CHUNKS, 0, true);
-    }
     unsigned longest;
-    unsigned first = bitmap_find_run(region->free, HAK_REGION_CHUNKS, count, &longest);
+    /* Dirty first: its pages are resident already, and the others stay clean. */
+    unsigned first = bitmap_find_run(region->dirty, HAK_REGION_CHUNKS, count, &longest);
+    if (first == HAK_REGION_CHUNKS) {
+        first = bitmap_find_run(region->free, HAK_REGION_CHUNKS, count, &longest);
+    }
     if (first == HAK_REGION_CHUNKS) {
         region->run_limit = longest;
     }

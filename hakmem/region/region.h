@@ -62,8 +62,8 @@ struct span {
     bool zeroed; /* every byte reads zero */
 };
 
-/* Takes a span for blocks of class `class_index` and enters it in the page map. Lowest address first, so
- * that high regions empty; single chunks that are still resident before others. ENOMEM */
+/* Takes a span for blocks of class `class_index` and enters it in the page map. Chunks that are still
+ * resident before others, then the lowest address, so that high regions empty. ENOMEM */
 int region_span_alloc(unsigned count, unsigned class_index, struct span *out);
 
 /* Gives it back; its pages decay from now on. pre: no block in it is in use */

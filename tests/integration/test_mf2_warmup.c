@@ -50,21 +50,33 @@ static void burst(uint64_t *random) {
     }
 }
 
+static uint64_t faults_of_rounds(void (*round)(uint64_t *random), unsigned rounds, uint64_t *random) {
+    const uint64_t before = system_page_faults();
+    for (unsigned i = 0; i < rounds; i++) round(random);
+    return system_page_faults() - before;
+}
+
+/* The kernel may take any page back for a moment when it ages them, and the program's next access faults: one
+ * fault in some sixty runs was seen. An allocator that faults does so in every attempt. */
+#define ATTEMPTS 3
+
 static void expect_steady_state(void (*round)(uint64_t *random), unsigned warm_up, unsigned rounds) {
     uint64_t random = 4711;
     read_block_sizes();
     for (unsigned i = 0; i < warm_up; i++) round(&random);
     struct os_counters before, after;
     os_counters_get(&before);
-    uint64_t faults = system_page_faults();
-    for (unsigned i = 0; i < rounds; i++) round(&random);
-    faults = system_page_faults() - faults;
+    uint64_t faults = faults_of_rounds(round, rounds, &random);
+#if !defined(HAK_TEST_TSAN) && !defined(HAK_TEST_ASAN) /* the sanitizers' shadows fault as well */
+    for (unsigned attempt = 1; attempt < ATTEMPTS && faults != 0; attempt++) {
+        faults = faults_of_rounds(round, rounds, &random);
+    }
+    HAK_EXPECT_EQ(faults, 0);
+#endif
     os_counters_get(&after);
     HAK_EXPECT_EQ(after.maps, before.maps);
     HAK_EXPECT_EQ(after.mapped_bytes, before.mapped_bytes);
-#if !defined(HAK_TEST_TSAN) && !defined(HAK_TEST_ASAN) /* the sanitizers' shadows fault as well */
-    HAK_EXPECT_EQ(faults, 0);
-#endif
+    (void)faults;
 }
 
 HAK_TEST_ISOLATED(WarmUp, PairsFaultNoMore, "") { expect_steady_state(pair, WARM_UP_ROUNDS, ROUNDS); }

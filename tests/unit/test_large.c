@@ -16,7 +16,7 @@ static struct large take(size_t size, size_t alignment) {
     process_begin();
     HAK_EXPECT_EQ(large_alloc(size, alignment, &large), 0);
     HAK_EXPECT_GE(large.size, size);
-    HAK_EXPECT_LE(large.size, size + size / 8);
+    HAK_EXPECT_LE(large.size, size + LARGE_EXCESS_MAX);
     HAK_EXPECT_EQ((uintptr_t)large.start % alignment, 0);
     return large;
 }
@@ -43,13 +43,48 @@ HAK_TEST(Large, FreedSpanIsUsedAgain) {
     large_purge(UINT64_MAX);
 }
 
-HAK_TEST(Large, SpanThatWastesTooMuchIsNotUsed) {
+HAK_TEST(Large, SpanThatIsMuchTooLargeIsCut) {
+    large_purge(UINT64_MAX);
+    struct os_counters before, after;
+    struct large large = take(16 * MIB, 4096);
+    large_free(large.start, large.size);
+    os_counters_get(&before);
+    struct large small = take(2 * MIB, 4096);
+    os_counters_get(&after);
+    HAK_EXPECT_PTR_EQ(small.start, large.start);
+    HAK_EXPECT_EQ(small.size, 2 * MIB);
+    HAK_EXPECT_EQ(after.mapped_bytes, before.mapped_bytes - 14 * MIB);
+    HAK_EXPECT_EQ(large_dirty_bytes(), 0);
+    large_free(small.start, small.size);
+    large_purge(UINT64_MAX);
+}
+
+HAK_TEST(Large, SpanThatIsALittleTooLargeIsLeftWhole) {
     large_purge(UINT64_MAX);
     struct large large = take(4 * MIB, 4096);
     large_free(large.start, large.size);
     struct large small = take(2 * MIB, 4096);
-    HAK_EXPECT(small.start != large.start);
+    HAK_EXPECT_PTR_EQ(small.start, large.start);
+    HAK_EXPECT_EQ(small.size, large.size);
     large_free(small.start, small.size);
+    large_purge(UINT64_MAX);
+}
+
+HAK_TEST(Large, SpanThatIsTooSmallGrows) {
+    large_purge(UINT64_MAX);
+    struct os_counters before, after;
+    struct large small = take(2 * MIB, 4096);
+    large_free(small.start, small.size);
+    os_counters_get(&before);
+    struct large large = take(6 * MIB, 4096);
+    os_counters_get(&after);
+    HAK_EXPECT_EQ(large.size, 6 * MIB);
+    HAK_EXPECT(!large.zeroed);
+    HAK_EXPECT_EQ(after.maps, before.maps);
+    HAK_EXPECT_EQ(after.remaps, before.remaps + 1);
+    HAK_EXPECT_EQ(large_dirty_bytes(), 0);
+    memset(large.start, 1, large.size);
+    large_free(large.start, large.size);
     large_purge(UINT64_MAX);
 }
 
