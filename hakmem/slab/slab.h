@@ -18,9 +18,10 @@
  * `control`. State, class and count share that word, so every transition is one atomic operation on it and
  * sees exactly the frees that were counted before it:
  *
- *     OWNED:          count == frees announced by others and not yet drained
- *     FULL, PARTIAL:  count == free blocks == popcount(free_bits) + popcount(remote_bits), or is about to be
- *     always:         bits are set before they are counted, so count <= what the bits say
+ *     OWNED:          count + uncounted == popcount(remote_bits) + drained and not yet subtracted
+ *     FULL, PARTIAL:  count + uncounted == free_count + popcount(remote_bits)
+ *     uncounted:      bits that are set and whose addition has still to come, so count <= what the bits say;
+ *                     a drain takes such bits too, and leaves the count below zero until then
  *
  * The count is a freeing thread's last access to the slab, unless its own addition makes it the one that
  * moves the slab; that is why EMPTY may only follow from the count, never from the bits. */
