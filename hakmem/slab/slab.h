@@ -8,11 +8,11 @@
  *     PARTIAL  nobody                         in the class's lists, under the class lock
  *     EMPTY    nobody                         given back to the region layer
  *
- *           slab_create               slab_detach, few free        count reaches an eighth
- *     EMPTY ----------> OWNED  ---------------------------> FULL -------------------------> PARTIAL
- *       ^                | ^ \------ slab_detach, many free ---- - - - - - - - - - - - - - > | |
- *       |  slab_release  | \---------------------- slab_claim -------------------------------/ |
- *       +----------------+---------------- count reaches all blocks (from FULL or PARTIAL) ----+
+ *     EMPTY   -> OWNED      slab_create
+ *     OWNED   -> FULL       slab_detach; if more is free, PARTIAL or EMPTY follows at once
+ *     FULL    -> PARTIAL    a free brings the count to an eighth of the blocks
+ *     PARTIAL -> OWNED      slab_claim, and for a moment while its free pages are purged
+ *     FULL or PARTIAL -> EMPTY   a free brings the count to all blocks
  *
  * Any thread frees into a slab that it does not own by setting remote_bits and then adding to the count in
  * `control`. State, class and count share that word, so every transition is one atomic operation on it and
