@@ -116,7 +116,8 @@ struct hak_stats {
     uint64_t metadata_bytes;   /* region headers, page map, thread records: what is touched at most */
     uint64_t decaying_bytes;   /* free spans and mappings that are not purged yet */
     uint64_t mapped_bytes;     /* address space obtained from the system */
-    uint64_t purged_bytes;     /* returned to the system since the start */
+    uint64_t purged_bytes;     /* pages given back since the start whose addresses stayed mapped; huge blocks are
+                                * unmapped instead, which lowers mapped_bytes */
     uint64_t system_maps, system_unmaps, system_purges; /* calls to the system since the start */
 };
 
