@@ -19,7 +19,7 @@ SIZE_MULTIPLE = 8  # One index step of the coarse table, and the least alignment
 BLOCKS_MAX = BITMAP_WORDS_MAX * BITMAP_WORD_BITS
 CHUNKS_MAX = 16
 CAPACITY_MIN = 2
-CAPACITY_MAX = 256
+CAPACITY_MAX = 126
 CLASSES_MAX = 254  # A class is one byte of the page map; 0 is "not ours" and 255 stays free.
 LARGE_TABLE_ENTRIES_MAX = 1024  # Of L2 and of L2.5 each: a table stays within 16 cache lines.
 

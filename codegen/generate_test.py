@@ -83,9 +83,9 @@ REFUSED = {
     "too many blocks": (with_lines({1: "tiny 8 2 96"}), 1, "16384 blocks a slab", "at most 8192"),
     "no chunk": (with_lines({7: "l2 4096 0 32"}), 7, "0 chunks", "1 to 16"),
     "17 chunks": (with_lines({7: "l2 4096 17 32"}), 7, "17 chunks", "1 to 16"),
-    "an odd capacity": (with_lines({7: "l2 4096 2 33"}), 7, "magazine capacity 33", "even numbers from 2 to 256"),
-    "capacity 0": (with_lines({7: "l2 4096 2 0"}), 7, "magazine capacity 0", "even numbers from 2 to 256"),
-    "capacity 258": (with_lines({7: "l2 4096 2 258"}), 7, "magazine capacity 258", "even numbers from 2 to 256"),
+    "an odd capacity": (with_lines({7: "l2 4096 2 33"}), 7, "magazine capacity 33", "even numbers from 2 to 126"),
+    "capacity 0": (with_lines({7: "l2 4096 2 0"}), 7, "magazine capacity 0", "even numbers from 2 to 126"),
+    "capacity 128": (with_lines({7: "l2 4096 2 128"}), 7, "magazine capacity 128", "even numbers from 2 to 126"),
     "a long l2 table": (with_lines({6: "l2 2064 1 64"}), 6, "table of 2048 entries", "at most 1024"),
     "a long l25 table": (with_lines({9: "l25 66048 2 4"}), 9, "table of 2048 entries", "at most 1024"),
     "an inexact reciprocal": (
@@ -99,7 +99,7 @@ ACCEPTED = {
     "lines that end in CR LF": [line + "\r" for line in VALID],
     "254 classes": many_classes(254),
     "1024 table entries": with_lines({6: "l2 2080 1 64", 9: "l25 66560 2 4"}),
-    "capacities 2 and 256": with_lines({1: "tiny 8 1 256", 2: "tiny 16 1 2"}),
+    "capacities 2 and 126": with_lines({1: "tiny 8 1 126", 2: "tiny 16 1 2"}),
     "16 chunks": with_lines({7: "l2 4096 16 32"}),
     "5 chunks of an exact reciprocal": with_lines({7: "l2 28672 5 4"}),
 }

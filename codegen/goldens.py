@@ -20,7 +20,7 @@ class Golden:
         return f"codegen/golden/hak_classes_{self.spec}_g{self.granularity}.h"
 
 
-GOLDENS = [Golden(spec, granularity) for spec in ("pow2", "fine") for granularity in GRANULARITY_SHIFTS]
+GOLDENS = [Golden(spec, granularity) for spec in ("pow2", "fine", "fine16") for granularity in GRANULARITY_SHIFTS]
 
 
 def fresh_header(golden: Golden) -> str:

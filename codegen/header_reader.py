@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-SPECS = {name: FOLDER / "specs" / f"{name}.spec" for name in ("pow2", "fine")}
+SPECS = {name: FOLDER / "specs" / f"{name}.spec" for name in ("pow2", "fine", "fine16")}
 
 
 @dataclass(frozen=True)

@@ -188,6 +188,21 @@ class Constants(unittest.TestCase):
                 self.assertLessEqual(waste, Fraction(1, 8), line)
             previous = line.block_size
 
+    def test_fine16_is_aligned_and_wastes_as_much_as_it_says(self) -> None:
+        previous = 0
+        for line in read_spec("fine16"):
+            if line.block_size >= 16:
+                self.assertEqual(line.block_size % 16, 0, line)
+            if line.block_size > 112:
+                waste = Fraction(line.block_size - (previous + 1), line.block_size)
+                self.assertLessEqual(waste, Fraction(1, 8 if line.block_size <= 8192 else 5), line)
+            previous = line.block_size
+
+    def test_fine16_cuts_slabs_as_fine_does(self) -> None:
+        fine = {line.block_size: (line.chunks, line.magazine_capacity) for line in read_spec("fine")}
+        for line in read_spec("fine16"):
+            self.assertEqual((line.chunks, line.magazine_capacity), fine[line.block_size], line)
+
     def test_a_fine_l2_slab_is_short_and_leaves_little_unused(self) -> None:
         """At least 8 blocks and at most 4 % unused, unless no such slab has an exact reciprocal."""
         for line in read_spec("fine"):
@@ -250,7 +265,7 @@ class Compilation(unittest.TestCase):
             ("X( 3,   24, 2730, 1,  43, 178956970, 96)", "reciprocal of class 3 at a first byte"),
             ("X( 3,   24, 2730, 1,  43, 180000000, 96)", "reciprocal of class 3 at a last byte"),
             ("X( 3,   24, 2730, 1,  43, 178956971, 95)", "magazine of class 3 is halved"),
-            ("X( 3,   24, 2730, 1,  43, 178956971, 258)", "magazine of class 3"),
+            ("X( 3,   24, 2730, 1,  43, 178956971, 128)", "magazine of class 3"),
             ("X( 3,   16, 4096, 1,  64, 268435456, 96)", "size of class 3 ascends"),
             ("X(200,   24, 2730, 1,  43, 178956971, 96)", "class 200 is numbered"),
             ("X( 3,  24, 46420, 17, 43, 178956971, 96)", "chunks of class 3"),

@@ -254,7 +254,7 @@ HAK_STATIC_ASSERT(HAK_L25_TABLE_ENTRIES == HAK_L25_MAX >> HAK_L25_TABLE_SHIFT,
                       "reciprocal of class " #class_ " at a first byte"); \
     HAK_STATIC_ASSERT(((blocks) * (block_size) - 1) * reciprocal##ull >> HAK_RECIPROCAL_SHIFT == (blocks) - 1, \
                       "reciprocal of class " #class_ " at a last byte"); \
-    HAK_STATIC_ASSERT((magazine_capacity) >= 2 && (magazine_capacity) <= 256, \
+    HAK_STATIC_ASSERT((magazine_capacity) >= 2 && (magazine_capacity) <= 126, \
                       "magazine of class " #class_); \
     HAK_STATIC_ASSERT((magazine_capacity) % 2 == 0, "magazine of class " #class_ " is halved");
 HAK_ALL_CLASSES(HAK_CHECK_CLASS_)

@@ -5,10 +5,14 @@
 #ifndef HAKMEM_BASE_ATOMIC_H
 #define HAKMEM_BASE_ATOMIC_H
 
+#include "hakmem/base/compiler.h"
+
 #define hak_load_relaxed(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 #define hak_load_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define hak_store_relaxed(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 #define hak_store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+#define hak_load_seq_cst(p) __atomic_load_n((p), __ATOMIC_SEQ_CST)
+#define hak_exchange_seq_cst(p, v) __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
 #define hak_exchange_acquire(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQUIRE)
 #define hak_fetch_or_release(p, v) __atomic_fetch_or((p), (v), __ATOMIC_RELEASE)
 #define hak_fetch_add_relaxed(p, v) __atomic_fetch_add((p), (v), __ATOMIC_RELAXED)
@@ -18,17 +22,14 @@
 #define hak_compare_exchange_acq_rel(p, expected, desired) \
     __atomic_compare_exchange_n((p), (expected), (desired), false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)
 
+/* The same as one side of a pair that stores to its own word and reads the other's. */
+#define hak_compare_exchange_seq_cst(p, expected, desired) \
+    __atomic_compare_exchange_n((p), (expected), (desired), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
+
 /* Relaxed accesses to hot fields that one thread writes and others only read. A volatile access is one
  * plain, whole access, which is all that relaxed asks for; the builtins keep GCC 12 from folding the address
  * and cost three more instructions in free. ThreadSanitizer understands the builtins only. */
-#if defined(__SANITIZE_THREAD__)
-#define HAK_THREAD_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define HAK_THREAD_SANITIZER 1
-#endif
-#endif
-#ifdef HAK_THREAD_SANITIZER
+#if HAK_THREAD_SANITIZER
 #define hak_load_owned(p) hak_load_relaxed(p)
 #define hak_store_owned(p, v) hak_store_relaxed(p, v)
 #else

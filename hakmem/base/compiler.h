@@ -20,6 +20,23 @@
 #define HAK_LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define HAK_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
+/* What the code is instrumented with: gcc and clang say so in different ways. */
+#ifdef __has_feature
+#define HAK_HAS_FEATURE(name) __has_feature(name)
+#else
+#define HAK_HAS_FEATURE(name) 0
+#endif
+#if defined(__SANITIZE_THREAD__) || HAK_HAS_FEATURE(thread_sanitizer)
+#define HAK_THREAD_SANITIZER 1
+#else
+#define HAK_THREAD_SANITIZER 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || HAK_HAS_FEATURE(address_sanitizer)
+#define HAK_ADDRESS_SANITIZER 1
+#else
+#define HAK_ADDRESS_SANITIZER 0
+#endif
+
 /* Initial-exec: one load of a fixed offset from the thread pointer, and no call that could allocate. */
 #define HAK_THREAD_LOCAL __thread __attribute__((tls_model("initial-exec")))
 

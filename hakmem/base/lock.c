@@ -23,7 +23,7 @@ void lock_init(struct hak_lock *lock, enum hak_lock_rank rank) {
 }
 
 void lock_debug_push(const struct hak_lock *lock, bool same_rank_allowed) {
-    HAK_CHECK(lock->rank >= HAK_RANK_THREADS && lock->rank <= HAK_RANK_SITE);
+    HAK_CHECK(lock->rank >= HAK_RANK_PURGE && lock->rank <= HAK_RANK_REGION);
     HAK_CHECK(!lock_debug_is_held(lock));
     if (held_count != 0) {
         enum hak_lock_rank highest_rank_held = held[held_count - 1]->rank;

@@ -25,12 +25,12 @@ extern "C" {
 
 /* In the order in which they may be taken. */
 enum hak_lock_rank {
-    HAK_RANK_THREADS = 1, /* list of thread records */
-    HAK_RANK_SHARED,      /* magazine of the threads that have none of their own */
-    HAK_RANK_CLASS,       /* partial slabs of one class; many locks, one at a time */
-    HAK_RANK_HUGE,        /* huge blocks */
-    HAK_RANK_REGION,      /* regions, chunks, spans */
-    HAK_RANK_SITE,        /* table of allocation sites */
+    HAK_RANK_PURGE = 1, /* a purge in progress */
+    HAK_RANK_THREADS,   /* list of thread records */
+    HAK_RANK_SHARED,    /* magazine of the threads that have none of their own */
+    HAK_RANK_CLASS,     /* partial slabs of one class; many locks, one at a time */
+    HAK_RANK_HUGE,      /* huge blocks */
+    HAK_RANK_REGION,    /* regions, chunks, spans; kept mappings */
 };
 
 struct hak_lock {

@@ -1,7 +1,7 @@
 /* The options: their defaults, their table, and the scan of the environment.
  *
  * options_init runs while the allocator initialises itself, in one thread, perhaps before the C library is
- * ready: it reads `environ` itself and calls nothing that could allocate. An option is one line of the table. */
+ * ready: it reads the environment itself and calls nothing that could allocate. An option is one line of the table. */
 #include "hakmem/base/options.h"
 
 #include <string.h>
@@ -12,12 +12,20 @@
 
 extern char **environ;
 
+/* Where the kernel put argc, and behind it the arguments, NULL, and the environment. From glibc's loader. */
+extern void *__libc_stack_end;
+
 #define PREFIX "HAKMEM_"
 
 /* An hour: a longer delay is "never" in effect, and milliseconds of it stay far from any overflow. */
 #define PURGE_DELAY_MS_MAX 3600000
 
-struct hak_options hak_options = {.misuse_abort = 1, .purge_delay_ms = 1000};
+struct hak_options hak_options = {
+    .on_misuse = HAK_ON_MISUSE_ABORT,
+    .purge_delay_ms = 1000,
+    .trim_threshold = -1,
+    .map_threshold = SIZE_MAX,
+};
 
 /* Decimal, with an optional minus, nothing before or behind it. false where it is not within low..high. */
 static bool parse_integer(const char *text, int64_t low, int64_t high, int64_t *out) {
@@ -36,10 +44,21 @@ static bool parse_integer(const char *text, int64_t low, int64_t high, int64_t *
     return true;
 }
 
+static bool set_help(const char *value);
+
 static bool set_on_misuse(const char *value) {
-    if (strcmp(value, "abort") != 0 && strcmp(value, "ignore") != 0) return false;
-    hak_options.misuse_abort = value[0] == 'a';
-    return true;
+    static const char *const names[] = {
+        [HAK_ON_MISUSE_ABORT] = "abort",
+        [HAK_ON_MISUSE_REPORT] = "report",
+        [HAK_ON_MISUSE_IGNORE] = "ignore",
+    };
+    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(value, names[i]) == 0) {
+            hak_options.on_misuse = (enum hak_on_misuse)i;
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool set_purge_delay_ms(const char *value) {
@@ -49,15 +68,38 @@ static bool set_purge_delay_ms(const char *value) {
 struct option {
     const char *name;
     const char *allowed;            /* for the user: the values, and the default */
+    const char *meaning;            /* for the user: a sentence */
     bool (*set)(const char *value); /* false, and nothing changed, where the value is not allowed */
 };
 
+/* Ascending, as HAKMEM_HELP prints them. */
 static const struct option options[] = {
-    {"HAKMEM_ON_MISUSE", "abort or ignore, default abort", set_on_misuse},
-    {"HAKMEM_PURGE_DELAY_MS", "-1 (never) to 3600000, default 1000", set_purge_delay_ms},
+    {"HAKMEM_HELP", "0 or 1, default 0", "prints this list on standard error, and the program goes on", set_help},
+    {"HAKMEM_ON_MISUSE", "abort, report or ignore, default abort",
+     "what an invalid or double free does: a line on standard error and abort, the line alone, or nothing",
+     set_on_misuse},
+    {"HAKMEM_PURGE_DELAY_MS", "-1 to 3600000, default 1000",
+     "milliseconds after which freed memory goes back to the system; 0 at once, -1 never", set_purge_delay_ms},
 };
 
 #define OPTION_COUNT (sizeof options / sizeof options[0])
+
+static bool set_help(const char *value) {
+    if (strcmp(value, "0") == 0) return true;
+    if (strcmp(value, "1") != 0) return false;
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        struct hak_line line;
+        line_start(&line);
+        line_text(&line, "hakmem: option: ");
+        line_text(&line, options[i].name);
+        line_text(&line, " (");
+        line_text(&line, options[i].allowed);
+        line_text(&line, "): ");
+        line_text(&line, options[i].meaning);
+        line_write(&line);
+    }
+    return true;
+}
 
 static void warn_unknown(const char *entry) {
     struct hak_line known;
@@ -66,10 +108,8 @@ static void warn_unknown(const char *entry) {
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         if (i != 0) line_text(&known, ", ");
         line_text(&known, options[i].name);
-        line_text(&known, " (");
-        line_text(&known, options[i].allowed);
-        line_text(&known, ")");
     }
+    line_text(&known, "; HAKMEM_HELP=1 explains them");
     report_warning("no such option", entry, line_string(&known));
 }
 
@@ -94,11 +134,18 @@ static void apply(const char *entry) {
     warn_unknown(entry);
 }
 
+/* `environ` is set by the C library's first constructor; a library that is initialised before that finds what the
+ * kernel left on the stack. */
+static char **environment(void) {
+    if (environ != NULL) return environ;
+    const long argument_count = *(long *)__libc_stack_end;
+    return (char **)__libc_stack_end + 1 + argument_count + 1;
+}
+
 void options_init(void) {
     /* Whoever starts a set-user-id program must not switch its checks off. */
     if (getauxval(AT_SECURE) != 0) return;
-    if (environ == NULL) return;
-    for (char **entry = environ; *entry != NULL; entry++) {
+    for (char **entry = environment(); *entry != NULL; entry++) {
         if (strncmp(*entry, PREFIX, sizeof PREFIX - 1) == 0) apply(*entry);
     }
 }

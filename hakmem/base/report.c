@@ -41,6 +41,7 @@ static void line_misuse(struct hak_line *line, enum hak_misuse kind, size_t bloc
 }
 
 void report_misuse(enum hak_misuse kind, const char *operation, const void *p, size_t block_size) {
+    if (hak_options.on_misuse == HAK_ON_MISUSE_IGNORE) return;
     struct hak_line line;
     line_start(&line);
     line_text(&line, "hakmem: ");
@@ -50,5 +51,5 @@ void report_misuse(enum hak_misuse kind, const char *operation, const void *p, s
     line_text(&line, "): ");
     line_misuse(&line, kind, block_size);
     line_write(&line);
-    if (hak_options.misuse_abort) abort();
+    if (hak_options.on_misuse == HAK_ON_MISUSE_ABORT) abort();
 }

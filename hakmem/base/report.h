@@ -21,7 +21,8 @@ enum hak_misuse {
 };
 
 /* Says what `operation` ("free", "realloc", ...) was asked to do with p; `block_size` is in bytes, 0 where it
- * is not known. Aborts, unless hak_options.misuse_abort is 0: then the caller leaves p alone and goes on. */
+ * is not known. hak_options.on_misuse says whether
+ * there is a line, and whether it aborts; where it does not, the caller leaves p alone and goes on. */
 HAK_COLD void report_misuse(enum hak_misuse kind, const char *operation, const void *p, size_t block_size);
 
 #ifdef __cplusplus

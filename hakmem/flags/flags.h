@@ -5,13 +5,26 @@
 #ifndef HAKMEM_FLAGS_FLAGS_H
 #define HAKMEM_FLAGS_FLAGS_H
 
+#include "hakmem/base/compiler.h"
+
 #if !defined(HAK_P0_CLASS_TABLE) || !defined(HAK_P1_BATCHED_STATS) || !defined(HAK_P2_INLINE_FAST_PATH) || \
     !defined(HAK_P3_SENTINELS) || !defined(HAK_DEBUG)
 #error "depend on //hakmem/flags: it defines HAK_P0_CLASS_TABLE .. HAK_P3_SENTINELS and HAK_DEBUG as 0 or 1"
 #endif
 
+#if !defined(HAK_INLINE_HOT) || !defined(HAK_MAGAZINE_HALF) || (HAK_INLINE_HOT | HAK_MAGAZINE_HALF) & ~1
+#error "depend on //hakmem/flags: it defines HAK_INLINE_HOT and HAK_MAGAZINE_HALF as 0 or 1"
+#endif
+
 #if (HAK_P0_CLASS_TABLE | HAK_P1_BATCHED_STATS | HAK_P2_INLINE_FAST_PATH | HAK_P3_SENTINELS | HAK_DEBUG) & ~1
 #error "a switch of hakmem is 0 or 1"
+#endif
+
+/* The fast path's functions: always inlined, or hot, which leaves it to the compiler at each call. */
+#if HAK_INLINE_HOT
+#define HAK_FAST_PATH static inline __attribute__((hot))
+#else
+#define HAK_FAST_PATH HAK_ALWAYS_INLINE
 #endif
 
 #endif

@@ -18,4 +18,5 @@ const char *hak_classes_string(void) { return HAK_CLASSES_NAME; }
 
 unsigned hak_table_granularity(void) { return HAK_TABLE_GRANULARITY; }
 
-const char *hak_version(void) { return "0.1.0"; }
+/* BUILD defines HAK_VERSION from tools/dist/version.bzl. */
+const char *hak_version(void) { return HAK_VERSION; }

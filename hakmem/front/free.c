@@ -9,8 +9,9 @@
 #include "hakmem/magazine/process.h"
 #include "hakmem/slab/purge.h"
 
-/* p is not NULL, or its class in the page map is 0 or not known yet. */
-HAK_ALWAYS_INLINE void free_missed(void *p) {
+/* p is not NULL, or its class in the page map is 0 or not known yet. `caller` as in purge_poll: every function on the
+ * way here is inlined or ends in a jump, so the return address is the program's. */
+HAK_ALWAYS_INLINE void free_missed(void *p, const void *caller) {
     if (p == NULL) {
         return;
     }
@@ -19,19 +20,19 @@ HAK_ALWAYS_INLINE void free_missed(void *p) {
     const unsigned class_index = region_chunk_class(p);
     if (class_index != 0) {
         exchange_free(class_index, p);
-        purge_poll();
-    } else if (!huge_free(p)) {
+        purge_poll(caller);
+    } else if (!huge_free(p, caller)) {
         misuse_report("free", p);
     }
     errno = saved_errno;
 }
 
-void front_free_slow(void *p) { free_missed(p); }
+void front_free_slow(void *p) { free_missed(p, __builtin_return_address(0)); }
 
 void front_free_remote(void *p) {
     const int saved_errno = errno;
     exchange_free_remote(page_map_class(p), p);
-    purge_poll();
+    purge_poll(__builtin_return_address(0));
     errno = saved_errno;
 }
 
@@ -45,7 +46,7 @@ void hak_free(void *p) {
     if (HAK_UNLIKELY(done == FRONT_FREE_REMOTE)) {
         front_free_remote(p);
     } else if (HAK_UNLIKELY(done == FRONT_FREE_MISSED)) {
-        free_missed(p);
+        free_missed(p, __builtin_return_address(0));
     }
 }
 

@@ -28,7 +28,7 @@ enum front_free {
 
 /* The explicit branches of builds without P3, which the sentinels of those with it make superfluous. DONE: none
  * of them is taken but NULL's. */
-HAK_ALWAYS_INLINE enum front_free front_free_explicit(const void *p, unsigned class_index) {
+HAK_FAST_PATH enum front_free front_free_explicit(const void *p, unsigned class_index) {
     const struct hak_thread *self = hak_self;
     const bool in_range = (uintptr_t)p >> HAK_ADDRESS_BITS == 0;
     if (HAK_UNLIKELY(!in_range)) {
@@ -49,7 +49,7 @@ HAK_ALWAYS_INLINE enum front_free front_free_explicit(const void *p, unsigned cl
 }
 
 /* DONE: p lies in a returned magazine now, or is NULL. */
-HAK_ALWAYS_INLINE enum front_free front_free_hot(void *p) {
+HAK_FAST_PATH enum front_free front_free_hot(void *p) {
     if (!HAK_P3_SENTINELS && HAK_UNLIKELY(p == NULL)) {
         return FRONT_FREE_DONE;
     }
@@ -63,7 +63,7 @@ HAK_ALWAYS_INLINE enum front_free front_free_hot(void *p) {
     return HAK_LIKELY(magazine_push(class_index, p)) ? FRONT_FREE_DONE : FRONT_FREE_MISSED;
 }
 
-HAK_ALWAYS_INLINE void *hak_alloc_inline(size_t size) {
+HAK_FAST_PATH void *hak_alloc_inline(size_t size) {
     if (HAK_P2_INLINE_FAST_PATH) {
         void *p = tiny_pop(size);
         return HAK_LIKELY(p != NULL) ? p : front_alloc_slow(size);
@@ -71,7 +71,7 @@ HAK_ALWAYS_INLINE void *hak_alloc_inline(size_t size) {
     return hak_alloc(size);
 }
 
-HAK_ALWAYS_INLINE void hak_free_inline(void *p) {
+HAK_FAST_PATH void hak_free_inline(void *p) {
     if (HAK_P2_INLINE_FAST_PATH) {
         const enum front_free done = front_free_hot(p);
         if (!HAK_P3_SENTINELS && HAK_UNLIKELY(done == FRONT_FREE_REMOTE)) {

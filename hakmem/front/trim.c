@@ -9,7 +9,7 @@ void hak_thread_flush(void) {
     if (hak_self != NULL) {
         exchange_flush(hak_self);
     }
-    purge_poll();
+    purge_poll(NULL);
 }
 
 size_t hak_trim(void) {

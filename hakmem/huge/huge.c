@@ -18,6 +18,8 @@ static struct huge_table huge_table;     /* huge lock */
 static uint64_t huge_allocations;        /* huge lock */
 static uint64_t huge_frees;              /* huge lock */
 static uint64_t huge_live_bytes;         /* huge lock */
+static uint64_t huge_live_blocks_most;   /* huge lock; at any one time */
+static uint64_t huge_live_bytes_most;    /* huge lock; likewise */
 
 static void *huge_fail(void) {
     errno = ENOMEM;
@@ -30,6 +32,15 @@ static size_t huge_round(size_t size) {
     return size > PTRDIFF_MAX - page ? 0 : bits_round_up(size == 0 ? 1 : size, page);
 }
 
+static void huge_note_most_locked(void) {
+    if (huge_table.used > huge_live_blocks_most) {
+        huge_live_blocks_most = huge_table.used;
+    }
+    if (huge_live_bytes > huge_live_bytes_most) {
+        huge_live_bytes_most = huge_live_bytes;
+    }
+}
+
 /* Enters a mapping in the table. false: no memory for the table */
 static bool huge_enter(void *start, size_t size) {
     lock_acquire(&huge_lock);
@@ -38,6 +49,7 @@ static bool huge_enter(void *start, size_t size) {
         huge_table_insert(&huge_table, (struct huge_block){.start = (uintptr_t)start, .size = size});
         huge_allocations++;
         huge_live_bytes += size;
+        huge_note_most_locked();
     }
     lock_release(&huge_lock);
     return room;
@@ -55,12 +67,12 @@ void *huge_alloc(size_t size, size_t alignment, bool *zeroed) {
         large_free(large.start, large.size);
         return huge_fail();
     }
-    purge_poll();
+    purge_poll(NULL);
     *zeroed = large.zeroed;
     return large.start;
 }
 
-bool huge_free(void *p) {
+bool huge_free(void *p, const void *caller) {
     size_t size = 0;
     lock_acquire(&huge_lock);
     struct huge_block *block = huge_table_find(&huge_table, p);
@@ -75,7 +87,7 @@ bool huge_free(void *p) {
         return false;
     }
     large_free(p, size);
-    purge_poll();
+    purge_poll(caller);
     return true;
 }
 
@@ -96,6 +108,7 @@ void *huge_realloc(void *p, size_t size) {
         huge_table_remove(&huge_table, block);
         huge_table_insert(&huge_table, (struct huge_block){.start = (uintptr_t)moved, .size = rounded});
         huge_live_bytes += rounded - old_size;
+        huge_note_most_locked();
     }
     lock_release(&huge_lock);
     return error == 0 ? moved : huge_fail();
@@ -130,7 +143,13 @@ void huge_totals(struct huge_totals *totals) {
         .frees = huge_frees,
         .live_blocks = huge_table.used,
         .live_bytes = huge_live_bytes,
+        .live_blocks_most = huge_live_blocks_most,
+        .live_bytes_most = huge_live_bytes_most,
         .metadata_bytes = huge_table.capacity * sizeof *huge_table.entries,
     };
     lock_release(&huge_lock);
 }
+
+void huge_fork_acquire(void) { lock_acquire(&huge_lock); }
+
+void huge_fork_release(void) { lock_release(&huge_lock); }

@@ -11,8 +11,8 @@
  * pre: size <= PTRDIFF_MAX, alignment is a power of two. NULL with errno ENOMEM */
 void *huge_alloc(size_t size, size_t alignment, bool *zeroed);
 
-/* false where p is not the start of a huge block. */
-bool huge_free(void *p);
+/* false where p is not the start of a huge block. `caller` as in purge_poll. */
+bool huge_free(void *p, const void *caller);
 
 /* Grows or shrinks the block at p, by moving pages and not bytes. The result keeps p's alignment only up
  * to a page. pre: p is the start of a huge block. NULL with errno ENOMEM: p stays as it was */
@@ -24,8 +24,13 @@ size_t huge_usable_size(const void *p);
 /* The block that p lies in; NULL where there is none. Looks at all of them: for reports and questions. */
 void *huge_find(const void *p, size_t *size);
 
+/* Around fork: the child finds the table consistent. */
+void huge_fork_acquire(void);
+void huge_fork_release(void);
+
 struct huge_totals {
     uint64_t allocations, frees, live_blocks, live_bytes, metadata_bytes;
+    uint64_t live_blocks_most, live_bytes_most; /* at any one time */
 };
 void huge_totals(struct huge_totals *totals);
 

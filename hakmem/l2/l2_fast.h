@@ -10,7 +10,7 @@
 
 /* A block of at least `size` bytes from the loaded magazine; NULL: the slow path, or the size is above the pool.
  * pre: size > HAK_TINY_MAX */
-HAK_ALWAYS_INLINE void *l2_pop(size_t size) {
+HAK_FAST_PATH void *l2_pop(size_t size) {
     if (!HAK_P3_SENTINELS && HAK_UNLIKELY(size > HAK_L2_MAX)) {
         return NULL;
     }
@@ -24,12 +24,12 @@ HAK_COLD void *l2_alloc_slow(size_t size);
 void *l2_alloc_whole(size_t size);
 
 /* Fast path here, slow path elsewhere: builds with P2. pre: as above */
-HAK_ALWAYS_INLINE void *l2_alloc_hot(size_t size) {
+HAK_FAST_PATH void *l2_alloc_hot(size_t size) {
     void *p = l2_pop(size);
     return HAK_LIKELY(p != NULL) ? p : l2_alloc_slow(size);
 }
 
-HAK_ALWAYS_INLINE void *l2_alloc(size_t size) {
+HAK_FAST_PATH void *l2_alloc(size_t size) {
     return HAK_P2_INLINE_FAST_PATH ? l2_alloc_hot(size) : l2_alloc_whole(size);
 }
 

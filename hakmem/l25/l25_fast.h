@@ -10,7 +10,7 @@
 
 /* A block of at least `size` bytes from the loaded magazine; NULL: the slow path, or the size is above the pool.
  * pre: size > HAK_L2_MAX */
-HAK_ALWAYS_INLINE void *l25_pop(size_t size) {
+HAK_FAST_PATH void *l25_pop(size_t size) {
     if (!HAK_P3_SENTINELS && HAK_UNLIKELY(size > HAK_L25_MAX)) {
         return NULL;
     }
@@ -24,12 +24,12 @@ HAK_COLD void *l25_alloc_slow(size_t size);
 void *l25_alloc_whole(size_t size);
 
 /* Fast path here, slow path elsewhere: builds with P2. pre: as above */
-HAK_ALWAYS_INLINE void *l25_alloc_hot(size_t size) {
+HAK_FAST_PATH void *l25_alloc_hot(size_t size) {
     void *p = l25_pop(size);
     return HAK_LIKELY(p != NULL) ? p : l25_alloc_slow(size);
 }
 
-HAK_ALWAYS_INLINE void *l25_alloc(size_t size) {
+HAK_FAST_PATH void *l25_alloc(size_t size) {
     return HAK_P2_INLINE_FAST_PATH ? l25_alloc_hot(size) : l25_alloc_whole(size);
 }
 

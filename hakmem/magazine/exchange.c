@@ -32,20 +32,6 @@ static struct slab *exchange_active_slab(struct hak_thread *thread, unsigned cla
     return slab;
 }
 
-bool exchange_refill(struct hak_thread *thread, unsigned class_index) {
-    struct hak_thread_class *own = &thread->classes[class_index];
-    struct hak_bin *bin = &thread->bins[class_index];
-    struct slab *slab = exchange_active_slab(thread, class_index);
-    if (slab == NULL) {
-        return false;
-    }
-    void **base = hak_load_relaxed(&bin->loaded_base);
-    uint32_t taken = slab_take(slab, base, hak_classes[class_index].magazine / 2, &own->loaded_zeroed);
-    /* Release: behind the odd sequence of the exchange. */
-    hak_store_release(&bin->loaded_top, base + taken);
-    return true;
-}
-
 /* Returns to the region layer what has no block in use. */
 static void exchange_release_empty(struct hak_thread *thread, unsigned class_index) {
     struct slab **active = thread->classes[class_index].active;
@@ -63,16 +49,16 @@ static void exchange_free_to_slabs(struct hak_thread *thread, unsigned class_ind
     hak_count_add(&thread->remote_frees, slab_free_blocks(thread->number, class_index, blocks, count));
 }
 
-/* Frees the oldest half of the returned magazine; what is younger is more likely still in a cache. */
+/* Frees the oldest half of the returned magazine; what is younger is more likely still in a cache.
+ * pre: it is full */
 static void exchange_flush_oldest(struct hak_thread *thread, unsigned class_index) {
-    struct hak_bin *bin = &thread->bins[class_index];
     const uint32_t capacity = hak_classes[class_index].magazine;
     const uint32_t half = capacity / 2;
-    void **base = bin->returned_end - capacity;
+    void **base = hak_load_relaxed(&thread->returned[class_index]) - capacity;
     exchange_free_to_slabs(thread, class_index, base, half);
     memmove(base, base + half, (capacity - half) * sizeof *base);
     /* Release: behind the odd sequence of the exchange. */
-    hak_store_release(&bin->returned_top, base + (capacity - half));
+    hak_store_release(&thread->returned[class_index], base + (capacity - half));
     exchange_release_empty(thread, class_index);
 }
 
@@ -97,7 +83,7 @@ void exchange_free(unsigned class_index, void *p) {
     }
     exchange_enter(thread);
     exchange_count(thread, class_index);
-    if (exchange_loaded_level(&thread->bins[class_index]) == 0) {
+    if (exchange_loaded_level(thread, class_index) == 0) {
         exchange_swap(thread, class_index);
     } else {
         exchange_flush_oldest(thread, class_index);
@@ -117,21 +103,23 @@ void exchange_free_remote(unsigned class_index, void *p) {
     }
 }
 
+/* Empties one magazine: result is its top afterwards, its base. */
+static void **exchange_flush_magazine(struct hak_thread *thread, unsigned class_index, void **top) {
+    const uint32_t level = magazine_level(top, class_index);
+    if (level > 0) {
+        exchange_free_to_slabs(thread, class_index, top - level, level);
+    }
+    return top - level;
+}
+
 static void exchange_flush_class(struct hak_thread *thread, unsigned class_index) {
-    struct hak_bin *bin = &thread->bins[class_index];
     struct hak_thread_class *own = &thread->classes[class_index];
-    const uint32_t loaded = exchange_loaded_level(bin);
-    const uint32_t returned = exchange_returned_level(bin, class_index);
     exchange_count(thread, class_index);
-    if (loaded > 0) {
-        exchange_free_to_slabs(thread, class_index, hak_load_relaxed(&bin->loaded_base), loaded);
-    }
-    if (returned > 0) {
-        exchange_free_to_slabs(thread, class_index, hak_load_relaxed(&bin->returned_top) - returned, returned);
-    }
+    void **loaded = exchange_flush_magazine(thread, class_index, hak_load_relaxed(&thread->loaded[class_index]));
+    void **returned = exchange_flush_magazine(thread, class_index, hak_load_relaxed(&thread->returned[class_index]));
     /* Release: behind the odd sequence. */
-    hak_store_release(&bin->loaded_top, hak_load_relaxed(&bin->loaded_base));
-    hak_store_release(&bin->returned_top, bin->returned_end - hak_classes[class_index].magazine);
+    hak_store_release(&thread->loaded[class_index], loaded);
+    hak_store_release(&thread->returned[class_index], returned);
     exchange_note_levels(thread, class_index);
     for (unsigned i = 0; i < 2; i++) {
         if (own->active[i] != NULL) {
@@ -139,6 +127,48 @@ static void exchange_flush_class(struct hak_thread *thread, unsigned class_index
             own->active[i] = NULL;
         }
     }
+}
+
+/* Bytes in the magazines of the classes above tiny. */
+static size_t exchange_large_bytes(const struct hak_thread *thread) {
+    size_t bytes = 0;
+    for (unsigned class_index = HAK_L2_CLASS_FIRST; class_index < HAK_CLASS_COUNT; class_index++) {
+        const uint32_t blocks =
+            exchange_loaded_level(thread, class_index) + exchange_returned_level(thread, class_index);
+        bytes += (size_t)blocks * hak_classes[class_index].block_size;
+    }
+    return bytes;
+}
+
+/* Keeps the bytes in a thread's large magazines within bounds: what a class was used for once, by a buffer that grew
+ * through it say, goes back. Classes in use stay, or each would empty the others' magazines in turn. */
+static void exchange_bound(struct hak_thread *thread, unsigned current) {
+    if (exchange_large_bytes(thread) <= EXCHANGE_LARGE_BYTES) {
+        return;
+    }
+    for (unsigned class_index = HAK_L2_CLASS_FIRST; class_index < HAK_CLASS_COUNT; class_index++) {
+        struct hak_thread_class *own = &thread->classes[class_index];
+        if (!own->recent && class_index != current) {
+            exchange_flush_class(thread, class_index);
+        }
+        own->recent = false;
+    }
+}
+
+bool exchange_refill(struct hak_thread *thread, unsigned class_index) {
+    if (class_index >= HAK_L2_CLASS_FIRST) {
+        exchange_bound(thread, class_index);
+    }
+    struct slab *slab = exchange_active_slab(thread, class_index);
+    if (slab == NULL) {
+        return false;
+    }
+    void **base = hak_load_relaxed(&thread->loaded[class_index]);
+    uint32_t taken = slab_take(slab, base, hak_classes[class_index].magazine / 2,
+                               &thread->classes[class_index].loaded_zeroed);
+    /* Release: behind the odd sequence of the exchange. */
+    hak_store_release(&thread->loaded[class_index], base + taken);
+    return true;
 }
 
 void exchange_flush(struct hak_thread *thread) {

@@ -35,57 +35,54 @@ HAK_ALWAYS_INLINE void exchange_leave(struct hak_thread *thread) {
     hak_store_release(&thread->sequence, thread->sequence + 1);
 }
 
-HAK_ALWAYS_INLINE uint32_t exchange_loaded_level(const struct hak_bin *bin) {
-    return (uint32_t)(hak_load_relaxed(&bin->loaded_top) - hak_load_relaxed(&bin->loaded_base));
+/* Blocks in a thread's two magazines of a class. */
+HAK_ALWAYS_INLINE uint32_t exchange_loaded_level(const struct hak_thread *thread, unsigned class_index) {
+    return magazine_level(hak_load_relaxed(&thread->loaded[class_index]), class_index);
 }
 
-HAK_ALWAYS_INLINE uint32_t exchange_returned_level(const struct hak_bin *bin, unsigned class_index) {
-    return (uint32_t)(hak_load_relaxed(&bin->returned_top) - (bin->returned_end - hak_classes[class_index].magazine));
+HAK_ALWAYS_INLINE uint32_t exchange_returned_level(const struct hak_thread *thread, unsigned class_index) {
+    return magazine_level(hak_load_relaxed(&thread->returned[class_index]), class_index);
 }
 
 /* Counts what left the loaded and entered the returned magazine since the last exchange (switch P1). */
 HAK_ALWAYS_INLINE void exchange_count(struct hak_thread *thread, unsigned class_index) {
     if (HAK_P1_BATCHED_STATS) {
         struct hak_thread_class *counts = &thread->classes[class_index];
-        const struct hak_bin *bin = &thread->bins[class_index];
         /* Release: behind the odd sequence. The owner alone writes. */
         hak_store_release(&counts->allocations,
-                          counts->allocations + (counts->loaded_level - exchange_loaded_level(bin)));
+                          counts->allocations + (counts->loaded_level - exchange_loaded_level(thread, class_index)));
         hak_store_release(&counts->frees,
-                          counts->frees + (exchange_returned_level(bin, class_index) - counts->returned_level));
+                          counts->frees + (exchange_returned_level(thread, class_index) - counts->returned_level));
     }
 }
+
+/* Bytes in the magazines of a thread's classes above tiny from which on those that it no longer uses are emptied. */
+#define EXCHANGE_LARGE_BYTES ((size_t)1 << 20)
 
 /* Notes the levels that the next exchange counts from. */
 HAK_ALWAYS_INLINE void exchange_note_levels(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *counts = &thread->classes[class_index];
-    const struct hak_bin *bin = &thread->bins[class_index];
-    hak_store_release(&counts->loaded_level, exchange_loaded_level(bin));
-    hak_store_release(&counts->returned_level, exchange_returned_level(bin, class_index));
+    hak_store_release(&counts->loaded_level, exchange_loaded_level(thread, class_index));
+    hak_store_release(&counts->returned_level, exchange_returned_level(thread, class_index));
+    counts->recent = true;
 }
 
 /* Loaded and returned magazine change places: no slab is touched. pre: the loaded one is empty */
 HAK_ALWAYS_INLINE void exchange_swap(struct hak_thread *thread, unsigned class_index) {
-    struct hak_bin *bin = &thread->bins[class_index];
-    const uint32_t capacity = hak_classes[class_index].magazine;
-    void **loaded_base = hak_load_relaxed(&bin->loaded_base);
-    void **returned_base = bin->returned_end - capacity;
+    void **empty_top = hak_load_relaxed(&thread->loaded[class_index]);
     /* Release: behind the odd sequence. */
-    hak_store_release(&bin->loaded_top, hak_load_relaxed(&bin->returned_top));
-    hak_store_release(&bin->loaded_base, returned_base);
-    hak_store_release(&bin->returned_top, loaded_base);
-    hak_store_release(&bin->returned_end, loaded_base + capacity);
+    hak_store_release(&thread->loaded[class_index], hak_load_relaxed(&thread->returned[class_index]));
+    hak_store_release(&thread->returned[class_index], empty_top);
     thread->classes[class_index].loaded_zeroed = false;
 }
 
 /* The slow path itself, for exchange_alloc and for the functions of builds without P2, which hold fast and
  * slow path in one. pre: the thread has begun and its loaded magazine of the class is empty */
 HAK_ALWAYS_INLINE void *exchange_alloc_begun(struct hak_thread *thread, unsigned class_index) {
-    struct hak_bin *bin = &thread->bins[class_index];
     bool loaded = true;
     exchange_enter(thread);
     exchange_count(thread, class_index);
-    if (exchange_returned_level(bin, class_index) > 0) {
+    if (exchange_returned_level(thread, class_index) > 0) {
         exchange_swap(thread, class_index);
     } else {
         loaded = exchange_refill(thread, class_index);

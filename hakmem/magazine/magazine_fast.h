@@ -1,18 +1,29 @@
 /* The hot half of magazines: take a block from the loaded one, put a block into the returned one.
  *
- *     loaded_base                loaded_top          returned_base            returned_top   returned_end
- *          v                         v                     v                       v              v
- *     NULL b  b  b  b  b  b  b  b  b                 NULL  f  f  f  f  f  f  f  f
- *          <- taken from the right ->                      <- filled to the right ->
+ * A magazine is the end of a block of MAGAZINE_SLOTS slots that lies at a multiple of its own size:
  *
- * Below every magazine lies a NULL: reading loaded_top[-1] of an empty one gives NULL, which is also what
- * the magazine of class 0, of a thread that has not begun and of one that has ended gives. For these three
- * returned_top == returned_end as well, so one test covers all reasons for the slow path (switch P3).
+ *     multiple of MAGAZINE_BYTES                        multiple of MAGAZINE_BYTES
+ *          v                                                       v
+ *          :     ...       NULL b  b  b  b  b  b                   :
+ *                               ^                 ^                ^
+ *                             base               top              end
+ *                               |<--------- capacity ------------->|
+ *
+ * So one pointer a magazine is all its state: it is full where the low bits of `top` are 0, and
+ * end == top rounded up, base == end - capacity, level == top - base.
+ *
+ * malloc takes top[-1] of the loaded magazine. Below every magazine lies a NULL, which an empty one gives, and
+ * which that of class 0, of a thread that has not begun and of one that has ended gives as well. free stores at
+ * the top of the returned magazine; these three have a full one. So one test covers all reasons for the slow
+ * path (switch P3).
  *
  * Blocks leave the loaded magazine only by malloc and enter the returned one only by free: the exchange
  * counts both from the levels, exactly, and nothing is counted here (switch P1).
  *
- * Bins are written by their thread only. Other threads read the tops for statistics. */
+ * Two arrays of pointers and not one of pairs: the processor scales an index by 8 for nothing, and thread-local
+ * bytes are few (a library that is loaded late has to do with some 1,700 bytes for all its like).
+ *
+ * The tops are written by their thread only. Other threads read them for statistics. */
 #ifndef HAKMEM_MAGAZINE_MAGAZINE_FAST_H
 #define HAKMEM_MAGAZINE_MAGAZINE_FAST_H
 
@@ -21,33 +32,41 @@
 #include "hakmem/flags/flags.h"
 #include "hakmem/size_class/size_class.h"
 
-struct hak_bin {
-    void **loaded_top;   /* atomic; next block is loaded_top[-1] */
-    void **returned_top; /* atomic; next free slot */
-    void **returned_end; /* owner; returned_base == returned_end - capacity */
-    void **loaded_base;  /* atomic */
-};
+#define MAGAZINE_SLOTS 128
+#define MAGAZINE_BYTES (MAGAZINE_SLOTS * sizeof(void *))
 
-HAK_STATIC_ASSERT(sizeof(struct hak_bin) == 4 * sizeof(void *), "a bin's address is one shift away");
+/* A slot below the magazine stays NULL. */
+#define MAGAZINE_FITS(class_index, size, blocks, chunks, words, reciprocal, capacity) \
+    HAK_STATIC_ASSERT((capacity) < MAGAZINE_SLOTS, "magazine of class " #class_index);
+HAK_ALL_CLASSES(MAGAZINE_FITS)
+#undef MAGAZINE_FITS
+
+/* Tops of the calling thread's magazines, by class. Atomic. */
+extern HAK_THREAD_LOCAL void **hak_loaded[HAK_CLASS_COUNT];
+extern HAK_THREAD_LOCAL void **hak_returned[HAK_CLASS_COUNT];
 
 struct hak_thread;
-
-extern HAK_THREAD_LOCAL struct hak_bin hak_bins[HAK_CLASS_COUNT];
 
 /* The calling thread's record; NULL before its first allocation and after its end. */
 extern HAK_THREAD_LOCAL struct hak_thread *hak_self;
 
+/* Blocks in the magazine of the class with this top. */
+HAK_ALWAYS_INLINE uint32_t magazine_level(void *const *top, unsigned class_index) {
+    const uintptr_t end = ((uintptr_t)top + MAGAZINE_BYTES - 1) & ~(MAGAZINE_BYTES - 1);
+    return hak_classes[class_index].magazine - (uint32_t)((end - (uintptr_t)top) / sizeof *top);
+}
+
 /* A block of the class, or NULL: exchange. */
-HAK_ALWAYS_INLINE void *magazine_pop(unsigned class_index) {
-    struct hak_bin *bin = &hak_bins[class_index];
+HAK_FAST_PATH void *magazine_pop(unsigned class_index) {
     /* Owned, here and below: only this thread writes; a reader of statistics wants no order. */
-    void **top = hak_load_owned(&bin->loaded_top);
+    void **top = hak_load_owned(&hak_loaded[class_index]);
     if (!HAK_P3_SENTINELS) {
         const bool thread_begun = hak_self != NULL;
         if (HAK_UNLIKELY(!thread_begun)) {
             return NULL;
         }
-        const bool empty = top == hak_load_owned(&bin->loaded_base);
+        const size_t slot = (uintptr_t)top % MAGAZINE_BYTES / sizeof *top;
+        const bool empty = slot + hak_classes[class_index].magazine == MAGAZINE_SLOTS;
         if (HAK_UNLIKELY(empty)) {
             return NULL;
         }
@@ -59,19 +78,18 @@ HAK_ALWAYS_INLINE void *magazine_pop(unsigned class_index) {
     if (!HAK_P3_SENTINELS && p == NULL) {
         __builtin_unreachable(); /* or the callers' own test would be one branch more than the switch is about */
     }
-    hak_store_owned(&bin->loaded_top, top - 1);
+    hak_store_owned(&hak_loaded[class_index], top - 1);
     return p;
 }
 
 /* false: the returned magazine is full; exchange. */
-HAK_ALWAYS_INLINE bool magazine_push(unsigned class_index, void *p) {
-    struct hak_bin *bin = &hak_bins[class_index];
-    void **top = hak_load_owned(&bin->returned_top);
-    if (HAK_UNLIKELY(top == bin->returned_end)) {
+HAK_FAST_PATH bool magazine_push(unsigned class_index, void *p) {
+    void **top = hak_load_owned(&hak_returned[class_index]);
+    if (HAK_UNLIKELY((uintptr_t)top % MAGAZINE_BYTES == 0)) {
         return false;
     }
     *top = p;
-    hak_store_owned(&bin->returned_top, top + 1);
+    hak_store_owned(&hak_returned[class_index], top + 1);
     return true;
 }
 

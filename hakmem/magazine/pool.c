@@ -15,7 +15,7 @@ void *pool_alloc_slow(unsigned class_index) {
     if (!HAK_P1_BATCHED_STATS) {
         sample_allocation(class_index);
     }
-    purge_poll();
+    purge_poll(NULL);
     return p;
 }
 

@@ -7,7 +7,7 @@
 
 /* A block of the class from the loaded magazine; NULL: the slow path. Class 0 gives NULL with P3, and is kept
  * out by an explicit branch of the pool without it. */
-HAK_ALWAYS_INLINE void *pool_pop(unsigned class_index) {
+HAK_FAST_PATH void *pool_pop(unsigned class_index) {
     void *p = magazine_pop(class_index);
     if (!HAK_P1_BATCHED_STATS && HAK_LIKELY(p != NULL)) {
         sample_allocation(class_index);

@@ -19,7 +19,7 @@ HAK_ALWAYS_INLINE void *pool_alloc_missed(unsigned class_index) {
     if (!HAK_P1_BATCHED_STATS) {
         sample_allocation(class_index);
     }
-    purge_poll();
+    purge_poll(NULL);
     return p;
 }
 

@@ -1,18 +1,51 @@
-/* See process.h. */
+/* See process.h.
+ *
+ * Not pthread_once: a function of the C library that is called in here may have been replaced by one that allocates, and
+ * so come back; the thread that initialises then goes on with what is there, others wait. The page map comes first, by
+ * system calls only, so that no region is made before it; without the key no thread begins, and calls from within are
+ * served one by one (shared.h). */
 #include "hakmem/magazine/process.h"
 
-#include <pthread.h>
-
+#include "hakmem/base/atomic.h"
 #include "hakmem/base/options.h"
 #include "hakmem/magazine/thread.h"
+#include "hakmem/os/os.h"
 #include "hakmem/region/page_map.h"
 
-static pthread_once_t process_once = PTHREAD_ONCE_INIT;
+enum { PROCESS_NEW, PROCESS_INITIALISING, PROCESS_BEGUN };
+
+static uint32_t process_state;            /* atomic */
+static struct hak_thread **process_owner; /* atomic; address of the initialising thread's hak_self */
 
 static void process_init(void) {
-    options_init();
     page_map_init();
+    options_init();
     thread_init();
 }
 
-void process_begin(void) { pthread_once(&process_once, process_init); }
+static HAK_COLD void process_begin_slow(void) {
+    uint32_t state = PROCESS_NEW;
+    /* Acquire-release: one thread initialises. */
+    if (hak_compare_exchange_acq_rel(&process_state, &state, PROCESS_INITIALISING)) {
+        /* Relaxed, and below: the value is compared with a thread's own, which that thread stored itself. */
+        hak_store_relaxed(&process_owner, &hak_self);
+        process_init();
+        /* Release: pairs with the acquire in process_begin. */
+        hak_store_release(&process_state, (uint32_t)PROCESS_BEGUN);
+        os_wake(&process_state);
+        return;
+    }
+    if (hak_load_relaxed(&process_owner) == &hak_self) {
+        return;
+    }
+    while (hak_load_acquire(&process_state) != PROCESS_BEGUN) {
+        os_wait(&process_state, PROCESS_INITIALISING, -1);
+    }
+}
+
+void process_begin(void) {
+    /* Acquire: pairs with the release of the thread that initialised. */
+    if (HAK_UNLIKELY(hak_load_acquire(&process_state) != PROCESS_BEGUN)) {
+        process_begin_slow();
+    }
+}

@@ -4,7 +4,7 @@
 #ifndef HAKMEM_MAGAZINE_PROCESS_H
 #define HAKMEM_MAGAZINE_PROCESS_H
 
-/* Returns when the process is initialised. Cheap when it is. */
+/* Returns when the process is initialised, or where the calling thread is about to do that. Cheap when it is. */
 void process_begin(void);
 
 #endif

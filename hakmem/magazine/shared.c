@@ -68,3 +68,7 @@ void shared_class_totals(unsigned class_index, uint64_t *allocations, uint64_t *
     *allocations = hak_load_relaxed(&shared_classes[class_index].allocations);
     *frees = hak_load_relaxed(&shared_classes[class_index].frees);
 }
+
+void shared_fork_acquire(void) { lock_acquire(&shared_lock); }
+
+void shared_fork_release(void) { lock_release(&shared_lock); }

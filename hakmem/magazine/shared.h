@@ -13,6 +13,10 @@ void shared_free(unsigned class_index, void *p);
 /* Gives up the slabs that these threads share. */
 void shared_flush(void);
 
+/* Around fork: the child finds the shared slabs consistent. */
+void shared_fork_acquire(void);
+void shared_fork_release(void);
+
 /* Counts since the start; exact while no thread is inside. */
 void shared_class_totals(unsigned class_index, uint64_t *allocations, uint64_t *frees);
 

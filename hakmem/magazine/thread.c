@@ -1,7 +1,7 @@
 /* Thread records: begun, ended, counted; see thread.h.
  *
  * The threads lock guards the list of living records, the free ones and the totals of ended threads. A
- * reader of statistics holds it, so that no thread's bins go away under it. */
+ * reader of statistics holds it, so that no thread's magazines go away under it. */
 #include "hakmem/magazine/thread.h"
 
 #include <pthread.h>
@@ -15,16 +15,13 @@
 #include "hakmem/os/os.h"
 #include "hakmem/stats/sample.h"
 
-/* What a bin of class 0, of a thread not begun and of one that has ended points at: nothing to give, no
- * room to take. */
+/* The magazines of class 0, of a thread not begun and of one that has ended: nothing to give, no room to take.
+ * NULL counts as the top of a full one, and is what static storage holds. */
 static void *thread_no_slots[2];
-#define THREAD_NO_BIN                                                                     \
-    {                                                                                     \
-        .loaded_top = &thread_no_slots[1], .returned_top = &thread_no_slots[1],           \
-        .returned_end = &thread_no_slots[1], .loaded_base = &thread_no_slots[1],          \
-    }
+#define THREAD_NO_LOADED (&thread_no_slots[1])
 
-HAK_THREAD_LOCAL struct hak_bin hak_bins[HAK_CLASS_COUNT] = {[0 ... HAK_CLASS_COUNT - 1] = THREAD_NO_BIN};
+HAK_THREAD_LOCAL void **hak_loaded[HAK_CLASS_COUNT] = {[0 ... HAK_CLASS_COUNT - 1] = THREAD_NO_LOADED};
+HAK_THREAD_LOCAL void **hak_returned[HAK_CLASS_COUNT];
 HAK_THREAD_LOCAL struct hak_thread *hak_self;
 static HAK_THREAD_LOCAL bool thread_has_ended;
 
@@ -53,23 +50,58 @@ static void thread_unlink_locked(struct hak_thread *thread) {
     }
 }
 
-static void thread_end(void *record) {
-    struct hak_thread *thread = record;
-    exchange_flush(thread);
-    lock_acquire(&threads_lock);
+/* Off the list of living records; what it counted is kept. */
+static void thread_retire_locked(struct hak_thread *thread) {
     thread_unlink_locked(thread);
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
         threads_ended[class_index].allocations += thread->classes[class_index].allocations;
         threads_ended[class_index].frees += thread->classes[class_index].frees;
-        thread->bins[class_index] = (struct hak_bin)THREAD_NO_BIN;
     }
     threads_ended_totals.exchanges += thread->exchanges;
     threads_ended_totals.remote_frees += thread->remote_frees;
+}
+
+static void thread_end(void *record) {
+    struct hak_thread *thread = record;
+    exchange_flush(thread);
+    lock_acquire(&threads_lock);
+    thread_retire_locked(thread);
+    for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
+        thread->loaded[class_index] = THREAD_NO_LOADED;
+        thread->returned[class_index] = NULL;
+    }
     thread_link_locked(&threads_free, thread);
     lock_release(&threads_lock);
     /* Destructors that run after this one take the slow path and find that there is no record any more. */
     hak_self = NULL;
     thread_has_ended = true;
+}
+
+void thread_fork_acquire(void) { lock_acquire(&threads_lock); }
+
+void thread_fork_release(void) { lock_release(&threads_lock); }
+
+void thread_fork_child(void) {
+    lock_acquire(&threads_lock);
+    struct hak_thread *next;
+    for (struct hak_thread *thread = threads_living; thread != NULL; thread = next) {
+        next = thread->next;
+        if (thread == hak_self) {
+            continue;
+        }
+        /* Its tops lie in thread-local storage of a thread that is gone; fork copied it, and nothing has used it
+         * since. Each thread's stores are there up to one of them, in their order, so an even sequence means that
+         * the magazines are whole. Relaxed: the child has one thread. */
+        const bool is_whole = hak_load_relaxed(&thread->sequence) % 2 == 0;
+        if (is_whole) {
+            exchange_flush(thread);
+        }
+        thread_retire_locked(thread);
+        if (is_whole) {
+            thread_link_locked(&threads_free, thread);
+        }
+    }
+    lock_release(&threads_lock);
 }
 
 void thread_init(void) { thread_may_begin = pthread_key_create(&thread_end_key, thread_end) == 0; }
@@ -94,19 +126,13 @@ static struct hak_thread *thread_record_locked(void) {
 
 /* Empty magazines in the record's slots. pre: the record's slots hold no block */
 static void thread_lay_out(struct hak_thread *thread) {
-    void **slot = thread->slots;
-    thread->bins = hak_bins;
+    thread->loaded = hak_loaded;
+    thread->returned = hak_returned;
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
         const uint32_t capacity = hak_classes[class_index].magazine;
-        /* The slot below each magazine is never written: it stays the NULL of the fresh mapping. */
-        void **loaded = slot + 1;
-        void **returned = loaded + capacity + 1;
-        hak_bins[class_index] = (struct hak_bin){.loaded_top = loaded,
-                                                 .loaded_base = loaded,
-                                                 .returned_top = returned,
-                                                 .returned_end = returned + capacity};
+        hak_loaded[class_index] = &thread->slots[class_index - 1][0][MAGAZINE_SLOTS - capacity];
+        hak_returned[class_index] = &thread->slots[class_index - 1][1][MAGAZINE_SLOTS - capacity];
         thread->classes[class_index] = (struct hak_thread_class){0};
-        slot = returned + capacity;
     }
     thread->exchanges = 0;
     thread->remote_frees = 0;
@@ -163,19 +189,13 @@ void thread_totals(struct thread_totals *totals) {
 /* One thread's counts, consistent with each other unless the thread stands still inside an exchange. */
 static struct thread_class_totals thread_read(const struct hak_thread *thread, unsigned class_index) {
     const struct hak_thread_class *counts = &thread->classes[class_index];
-    const struct hak_bin *bin = &thread->bins[class_index];
-    const uint32_t capacity = hak_classes[class_index].magazine;
     struct thread_class_totals read = {0};
     for (int attempt = 0; attempt < THREAD_READ_ATTEMPTS; attempt++) {
         /* Acquire, all: pairs with the release stores of exchanges; an even and unchanged sequence around
          * the loads means that no exchange fell between them. */
         const uint32_t before = hak_load_acquire(&thread->sequence);
-        void **loaded_top = hak_load_acquire(&bin->loaded_top);
-        void **loaded_base = hak_load_acquire(&bin->loaded_base);
-        void **returned_top = hak_load_acquire(&bin->returned_top);
-        void **returned_end = hak_load_acquire(&bin->returned_end);
-        uint64_t loaded = (uint64_t)(loaded_top - loaded_base);
-        uint64_t returned = (uint64_t)(returned_top - (returned_end - capacity));
+        const uint64_t loaded = magazine_level(hak_load_acquire(&thread->loaded[class_index]), class_index);
+        const uint64_t returned = magazine_level(hak_load_acquire(&thread->returned[class_index]), class_index);
         read.allocations = hak_load_acquire(&counts->allocations) + hak_load_acquire(&counts->loaded_level) - loaded;
         read.frees = hak_load_acquire(&counts->frees) + returned - hak_load_acquire(&counts->returned_level);
         read.cached_blocks = loaded + returned;

@@ -8,11 +8,6 @@
 #include "hakmem/magazine/magazine_fast.h"
 #include "hakmem/slab/slab.h"
 
-/* Two magazines a class, each with its NULL below. */
-#define THREAD_SLOTS_OF(class_index, size, blocks, chunks, words, reciprocal, capacity) +2 * (1 + (capacity))
-enum { THREAD_SLOTS = 0 HAK_ALL_CLASSES(THREAD_SLOTS_OF) };
-#undef THREAD_SLOTS_OF
-
 struct hak_thread_class {
     struct slab *active[2]; /* owner; A, taken from first, and B */
     uint64_t allocations;   /* atomic: written by the owner; up to the last exchange */
@@ -20,10 +15,12 @@ struct hak_thread_class {
     uint32_t loaded_level;  /* atomic: likewise; blocks in the loaded magazine after the last exchange */
     uint32_t returned_level;
     bool loaded_zeroed;     /* owner; every block in the loaded magazine reads zero */
+    bool recent;            /* owner; exchanged since exchange_bound last looked */
 };
 
 struct hak_thread {
-    struct hak_bin *bins;       /* the thread's hak_bins; constant while it lives */
+    void ***loaded;             /* the thread's hak_loaded; constant while it lives */
+    void ***returned;           /* likewise */
     struct hak_thread *next;    /* threads lock: living records, or free ones */
     struct hak_thread **link;   /* threads lock: what points at this record */
     uint32_t number;            /* constant; from 2, see THREAD_NUMBER_SHARED */
@@ -31,7 +28,8 @@ struct hak_thread {
     uint64_t exchanges;         /* atomic: written by the owner */
     uint64_t remote_frees;      /* likewise */
     struct hak_thread_class classes[HAK_CLASS_COUNT];
-    void *slots[THREAD_SLOTS];  /* owner */
+    /* Owner; two magazines a class. Nothing below the first slot of a magazine is ever written. */
+    void *slots[HAK_CLASS_COUNT - 1][2][MAGAZINE_SLOTS] __attribute__((aligned(MAGAZINE_BYTES)));
 };
 
 /* Owner number of the slabs that serve threads without magazines. */
@@ -43,6 +41,15 @@ void thread_init(void);
 
 /* The calling thread's record, made where it has none. NULL: the thread has ended, or there is no memory. */
 struct hak_thread *thread_begin(void);
+
+/* Around fork: the child finds the list of records consistent. */
+void thread_fork_acquire(void);
+void thread_fork_release(void);
+
+/* In the child, where only the calling thread is left: what the others had in their magazines goes back to the
+ * slabs. A thread that was in the middle of an exchange keeps what it had, for good: nobody can tell how far it
+ * came. pre: no lock is held */
+void thread_fork_child(void);
 
 /* Counts of one class over all threads, living and ended, and what their magazines hold. */
 struct thread_class_totals {

@@ -49,6 +49,17 @@ uint64_t os_clock_ms(void);
 /* Starts a detached thread with a small stack and all signals blocked. EAGAIN, ENOMEM */
 int os_start_thread(void *(*main)(void *), void *argument);
 
+/* Notes where the C library is and what threads need. Called once, while the process has one thread; later the loader
+ * would have to be asked under its locks, which the child of a fork may find locked for good. */
+void os_init(void);
+
+/* Whether an address lies in the code of the C library or of its loader; true as well where that is not known: before
+ * os_init, and in a program that is linked statically. */
+bool os_is_c_library(const void *address);
+
+/* Sleeps so long, or shorter. */
+void os_sleep_ms(uint64_t duration_ms);
+
 /* Sleeps while *word == expected, at most timeout_ms milliseconds (negative: without end). May wake early. */
 void os_wait(const uint32_t *word, uint32_t expected, int64_t timeout_ms);
 void os_wake(const uint32_t *word);

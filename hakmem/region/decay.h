@@ -16,10 +16,10 @@ void decay_schedule(uint64_t due_ms);
 /* Time of the next look; 0: nothing decays. */
 uint64_t decay_due_ms(void);
 
+/* Whether anything decays, for who is about to stop looking. */
+bool decay_is_due(void);
+
 /* Takes the next look upon the caller: false where another thread took it, or nothing decays. */
 bool decay_take(void);
-
-/* Sleeps until the next look is due, or until one is scheduled where none was. May return early. */
-void decay_wait(void);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "hakmem/base/atomic.h"
 #include "hakmem/base/lock.h"
+#include "hakmem/base/options.h"
 #include "hakmem/os/os.h"
 #include "hakmem/region/decay.h"
 
@@ -94,7 +95,19 @@ int large_alloc(size_t size, size_t alignment, struct large *out) {
     return error;
 }
 
+/* The system's limit of mappings may refuse: at least the pages go then. */
+static void large_unmap(void *start, size_t size) {
+    if (os_unmap(start, size) != 0) {
+        os_purge(start, size);
+    }
+}
+
 void large_free(void *start, size_t size) {
+    /* Relaxed: see options.h. */
+    if (size >= hak_load_relaxed(&hak_options.map_threshold)) {
+        large_unmap(start, size);
+        return;
+    }
     uint64_t now = os_clock_ms();
     struct large_kept evicted = {0};
     lock_acquire(&large_lock);
@@ -104,9 +117,8 @@ void large_free(void *start, size_t size) {
     large_kept[large_kept_count++] = (struct large_kept){.start = start, .size = size, .freed_at_ms = now};
     hak_count_add(&large_kept_bytes, size);
     lock_release(&large_lock);
-    if (evicted.start != NULL && os_unmap(evicted.start, evicted.size) != 0) {
-        /* The system's limit of mappings is reached: at least the pages go. */
-        os_purge(evicted.start, evicted.size);
+    if (evicted.start != NULL) {
+        large_unmap(evicted.start, evicted.size);
     }
     decay_note_freed(now);
 }
@@ -123,9 +135,7 @@ size_t large_purge(uint64_t freed_until_ms) {
         if (taken.start == NULL) {
             return purged;
         }
-        if (os_unmap(taken.start, taken.size) != 0) {
-            os_purge(taken.start, taken.size);
-        }
+        large_unmap(taken.start, taken.size);
         purged += taken.size;
     }
 }
@@ -141,3 +151,7 @@ bool large_is_kept(const void *start) {
 }
 
 size_t large_dirty_bytes(void) { return hak_load_relaxed(&large_kept_bytes); }
+
+void large_fork_acquire(void) { lock_acquire_next_of_rank(&large_lock); }
+
+void large_fork_release(void) { lock_release(&large_lock); }

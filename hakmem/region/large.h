@@ -20,7 +20,7 @@ struct large {
  * pre: both are multiples of the page size, alignment is a power of two. ENOMEM */
 int large_alloc(size_t size, size_t alignment, struct large *out);
 
-/* Keeps the span for reuse until it decays. */
+/* Keeps the span for reuse until it decays; one from hak_options.map_threshold on is unmapped at once. */
 void large_free(void *start, size_t size);
 
 /* Whether p is the start of a kept span. */
@@ -28,6 +28,10 @@ bool large_is_kept(const void *start);
 
 /* Unmaps every kept span that was freed at or before `freed_until_ms`. Result: bytes. */
 size_t large_purge(uint64_t freed_until_ms);
+
+/* Around fork, after the regions' lock, which has the same rank. */
+void large_fork_acquire(void);
+void large_fork_release(void);
 
 /* Bytes in kept spans. A snapshot. */
 size_t large_dirty_bytes(void);

@@ -15,8 +15,7 @@ void page_map_init(void) {
     if (os_reserve(PAGE_MAP_ENTRIES, &entries) != 0) {
         return;
     }
-    /* A thread that races with this store holds no block yet: it can only ask for NULL or for a foreign
-     * pointer, and NULL reads index 0 in either form. */
+    /* Nobody reads meanwhile: the process has one thread, or the library's names are not known yet (front/init.c). */
     hak_page_map.classes = entries;
     hak_page_map.mask = PAGE_MAP_ENTRIES - 1;
 }

@@ -224,3 +224,7 @@ size_t region_dirty_bytes(void) { return hak_load_relaxed(&region_dirty_total); 
 size_t region_metadata_bytes(void) {
     return hak_load_relaxed(&region_count) * (size_t)REGION_CHUNK_FIRST * HAK_CHUNK_BYTES;
 }
+
+void region_fork_acquire(void) { lock_acquire(&region_lock); }
+
+void region_fork_release(void) { lock_release(&region_lock); }

@@ -81,6 +81,10 @@ void region_for_each_span(void (*visit)(struct region *region, unsigned first, v
 /* Returns to the system every dirty span that was freed at or before `freed_until_ms`. Result: bytes. */
 size_t region_purge(uint64_t freed_until_ms);
 
+/* Around fork: the child finds the regions consistent. */
+void region_fork_acquire(void);
+void region_fork_release(void);
+
 /* Bytes in free chunks that are not purged yet; bytes of headers that may be touched. Snapshots. */
 size_t region_dirty_bytes(void);
 size_t region_metadata_bytes(void);

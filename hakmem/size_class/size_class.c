@@ -1,13 +1,17 @@
 /* The generated tables as data; see size_class.h. */
 #include "hakmem/size_class/size_class.h"
 
+/* Half of the generated capacity, even and at least 2: what is counted only when a magazine is exchanged is then counted
+ * twice as often. */
+#define CLASS_MAGAZINE(capacity) (HAK_MAGAZINE_HALF ? ((capacity) / 2 + 1) / 2 * 2 : (capacity))
+
 #define CLASS_CONSTANTS(class_index, size, block_count, chunk_count, words, reciprocal_value, capacity) \
     [class_index] = {                                                                                    \
         .block_size = (size),                                                                            \
         .blocks = (block_count),                                                                         \
         .reciprocal = (reciprocal_value),                                                                \
         .bitmap_words = (words),                                                                         \
-        .magazine = (capacity),                                                                          \
+        .magazine = CLASS_MAGAZINE(capacity),                                                            \
         .chunks = (chunk_count),                                                                         \
     },
 

@@ -18,6 +18,7 @@ struct batch {
     uint32_t uncounted;   /* remote bits that are set and not yet added to the slab's count */
     uint32_t word;        /* of the bitmap */
     uint64_t bits;        /* gathered for that word */
+    uint32_t bit_count;   /* == popcount(bits) */
 };
 
 static void batch_report_double(const struct batch *batch, uint64_t bits) {
@@ -28,6 +29,9 @@ static void batch_report_double(const struct batch *batch, uint64_t bits) {
     }
 }
 
+/* Bits that were set already: none, but for misuse. */
+static uint32_t batch_count(uint64_t already) { return HAK_LIKELY(already == 0) ? 0 : bits_count(already); }
+
 static void batch_flush_own_word(struct batch *batch) {
     struct slab *slab = batch->slab;
     /* Relaxed: only the owner writes. The remote word is looked at for double frees only. */
@@ -36,9 +40,8 @@ static void batch_flush_own_word(struct batch *batch) {
     if (HAK_UNLIKELY(already != 0)) {
         batch_report_double(batch, already);
     }
-    uint64_t freed = batch->bits & ~already;
-    hak_store_relaxed(&slab->free_bits[batch->word], before | freed);
-    slab->free_count += bits_count(freed);
+    hak_store_relaxed(&slab->free_bits[batch->word], before | (batch->bits & ~already));
+    slab->free_count += batch->bit_count - batch_count(already);
     if (batch->word < slab->scan_word) {
         slab->scan_word = batch->word;
     }
@@ -55,7 +58,7 @@ static void batch_flush_remote_word(struct batch *batch) {
     if (HAK_UNLIKELY(already != 0)) {
         batch_report_double(batch, already);
     }
-    batch->uncounted += bits_count(bits & ~before);
+    batch->uncounted += batch->bit_count - batch_count(already);
 }
 
 static void batch_flush_word(struct batch *batch) {
@@ -65,6 +68,7 @@ static void batch_flush_word(struct batch *batch) {
         batch_flush_remote_word(batch);
     }
     batch->bits = 0;
+    batch->bit_count = 0;
 }
 
 /* Counts the frees of others' slabs: the last access to the slab, unless this addition moves it. */
@@ -92,42 +96,68 @@ static void batch_end_slab(struct batch *batch) {
     }
 }
 
-static void batch_begin_slab(struct batch *batch, struct slab *slab) {
+static void batch_begin_slab(struct batch *batch, struct slab *slab, uint32_t first_block) {
     batch->slab = slab;
     /* Relaxed: it equals `self` only where this thread stored it. */
     batch->own = batch->self != SLAB_NOBODY && hak_load_relaxed(&slab->owner) == batch->self;
+    batch->word = first_block / 64;
+}
+
+HAK_ALWAYS_INLINE void batch_add(struct batch *batch, uint32_t block) {
+    const uint32_t word = block / 64;
+    const uint64_t bit = (uint64_t)1 << block % 64;
+    if (word != batch->word || (batch->bits & bit) != 0) {
+        batch_flush_word(batch);
+        batch->word = word;
+    }
+    batch->bits |= bit;
+    batch->bit_count++;
+}
+
+/* The slab that p lies in, and the index of p in it. NULL, and a report, where p is no block of the class. */
+static struct slab *batch_locate(unsigned class_index, void *p, uint32_t *block) {
+    const uint32_t block_size = hak_classes[class_index].block_size;
+    struct slab_position position;
+    /* The page map's index is masked: only the address itself shows bits above those of any block. */
+    if (HAK_UNLIKELY((uintptr_t)p >> HAK_ADDRESS_BITS != 0)) {
+        report_misuse(HAK_MISUSE_FOREIGN, "free", p, 0);
+        return NULL;
+    }
+    if (HAK_UNLIKELY(!slab_locate(p, class_index, &position) || position.offset != 0)) {
+        report_misuse(HAK_MISUSE_INTERIOR, "free", p, block_size);
+        return NULL;
+    }
+    /* Relaxed: a live block keeps its slab's class. Another class means that every block of the slab was
+     * free since, this one among them. */
+    if (HAK_UNLIKELY(control_class(hak_load_relaxed(&position.slab->control)) != class_index)) {
+        report_misuse(HAK_MISUSE_DOUBLE_FREE, "free", p, block_size);
+        return NULL;
+    }
+    *block = position.block;
+    return position.slab;
 }
 
 uint32_t slab_free_blocks(uint32_t self, unsigned class_index, void *const *blocks, uint32_t count) {
-    const uint32_t block_size = hak_classes[class_index].block_size;
+    const struct hak_class *constants = &hak_classes[class_index];
+    const uintptr_t slab_bytes = (uintptr_t)constants->blocks * constants->block_size;
     struct batch batch = {.self = self, .class_index = class_index};
+    uintptr_t base = UINTPTR_MAX; /* of the batch's slab; before the first no address lies in it */
     for (uint32_t i = 0; i < count; i++) {
-        struct slab_position position;
-        /* The page map's index is masked: only the address itself shows bits above those of any block. */
-        if (HAK_UNLIKELY((uintptr_t)blocks[i] >> HAK_ADDRESS_BITS != 0)) {
-            report_misuse(HAK_MISUSE_FOREIGN, "free", blocks[i], 0);
-            continue;
+        const uintptr_t offset = (uintptr_t)blocks[i] - base;
+        uint32_t block = (uint32_t)((uint64_t)(uint32_t)offset * constants->reciprocal >> HAK_RECIPROCAL_SHIFT);
+        if (offset >= slab_bytes || offset != (uintptr_t)block * constants->block_size) {
+            struct slab *slab = batch_locate(class_index, blocks[i], &block);
+            if (slab == NULL) {
+                continue;
+            }
+            if (slab != batch.slab) {
+                batch_end_slab(&batch);
+                batch_begin_slab(&batch, slab, block);
+                base = slab->base;
+            }
         }
-        if (HAK_UNLIKELY(!slab_locate(blocks[i], class_index, &position) || position.offset != 0)) {
-            report_misuse(HAK_MISUSE_INTERIOR, "free", blocks[i], block_size);
-            continue;
-        }
-        /* Relaxed: a live block keeps its slab's class. Another class means that every block of the slab was
-         * free since, this one among them. */
-        if (HAK_UNLIKELY(control_class(hak_load_relaxed(&position.slab->control)) != class_index)) {
-            report_misuse(HAK_MISUSE_DOUBLE_FREE, "free", blocks[i], block_size);
-            continue;
-        }
-        const uint32_t word = position.block / 64;
-        const uint64_t bit = (uint64_t)1 << position.block % 64;
-        if (position.slab != batch.slab) {
-            batch_end_slab(&batch);
-            batch_begin_slab(&batch, position.slab);
-        } else if (word != batch.word || (batch.bits & bit) != 0) {
-            batch_flush_word(&batch);
-        }
-        batch.word = word;
-        batch.bits |= bit;
+        /* A block of the slab before needs no look at its class: that cannot change while frees are not counted. */
+        batch_add(&batch, block);
     }
     batch_end_slab(&batch);
     return batch.remote;

@@ -19,9 +19,21 @@ static struct partial_lists partial_lists[HAK_CLASS_COUNT] = {
     [0 ... HAK_CLASS_COUNT - 1] = {.lock = HAK_LOCK_INITIALIZER(HAK_RANK_CLASS)},
 };
 
-static void partial_link_locked(struct partial_lists *lists, struct slab *slab, unsigned bucket) {
-    slab->listed_at_ms = os_clock_ms();
+static size_t partial_unpurged; /* atomic; sum of listed_free over all lists, in bytes */
+
+/* Relaxed: a hint of how much there is to purge. */
+static void partial_count_unpurged(const struct slab *slab, size_t sign) {
+    hak_fetch_add_relaxed(&partial_unpurged, sign * slab->listed_free * hak_classes[slab->class_index].block_size);
+}
+
+size_t partial_unpurged_bytes(void) { return hak_load_relaxed(&partial_unpurged); }
+
+static void partial_link_locked(struct partial_lists *lists, struct slab *slab, unsigned bucket, int64_t free_blocks,
+                                uint64_t now_ms) {
+    slab->listed_at_ms = now_ms;
     slab->bucket = (uint8_t)bucket;
+    slab->listed_free = free_blocks > (int64_t)slab->purged_free ? (uint32_t)free_blocks - slab->purged_free : 0;
+    partial_count_unpurged(slab, 1);
     slab->previous = NULL;
     slab->next = lists->lists[bucket];
     if (slab->next != NULL) {
@@ -31,6 +43,7 @@ static void partial_link_locked(struct partial_lists *lists, struct slab *slab, 
 }
 
 static void partial_unlink_locked(struct partial_lists *lists, struct slab *slab) {
+    partial_count_unpurged(slab, (size_t)-1);
     if (slab->next != NULL) {
         slab->next->previous = slab->previous;
     }
@@ -45,15 +58,16 @@ static void partial_unlink_locked(struct partial_lists *lists, struct slab *slab
 enum partial_change { PARTIAL_STAYS, PARTIAL_LISTED, PARTIAL_EMPTIED };
 
 /* PARTIAL_EMPTIED: every block is free; the slab is EMPTY then and the caller returns its span. */
-static enum partial_change partial_relist_locked(struct partial_lists *lists, struct slab *slab,
-                                                 unsigned class_index) {
+static enum partial_change partial_relist_locked(struct partial_lists *lists, struct slab *slab, unsigned class_index,
+                                                 uint64_t now_ms) {
     /* Acquire: pairs with the acquire-release additions of freeing threads and of slab_detach. */
     uint64_t control = hak_load_acquire(&slab->control);
     enum slab_state state = control_state(control);
     if (control_class(control) != class_index || (state != SLAB_FULL && state != SLAB_PARTIAL)) {
         return PARTIAL_STAYS;
     }
-    unsigned level = control_level(control_count(control), hak_classes[class_index].blocks);
+    const int64_t free_blocks = control_count(control);
+    unsigned level = control_level(free_blocks, hak_classes[class_index].blocks);
     if (level == CONTROL_LEVEL_FULL || (state == SLAB_PARTIAL && level == slab->bucket)) {
         return PARTIAL_STAYS;
     }
@@ -70,18 +84,19 @@ static enum partial_change partial_relist_locked(struct partial_lists *lists, st
         /* An addition, since others add to the count meanwhile. Acquire-release as theirs. */
         hak_fetch_add_acq_rel(&slab->control, control_delta(SLAB_FULL, SLAB_PARTIAL, 0));
     }
-    partial_link_locked(lists, slab, level);
+    partial_link_locked(lists, slab, level, free_blocks, now_ms);
     return PARTIAL_LISTED;
 }
 
 void partial_relist(struct slab *slab, unsigned class_index) {
     const struct hak_class *constants = &hak_classes[class_index];
     struct partial_lists *lists = &partial_lists[class_index];
+    const uint64_t now_ms = os_clock_ms();
     lock_acquire(&lists->lock);
-    const enum partial_change change = partial_relist_locked(lists, slab, class_index);
+    const enum partial_change change = partial_relist_locked(lists, slab, class_index, now_ms);
     lock_release(&lists->lock);
     if (change == PARTIAL_LISTED) {
-        decay_note_freed(os_clock_ms());
+        decay_note_freed(now_ms);
     }
     if (change != PARTIAL_EMPTIED) {
         return;
@@ -176,4 +191,16 @@ bool partial_has_unpurged(void) {
         lock_release(&lists->lock);
     }
     return found;
+}
+
+void partial_fork_acquire(void) {
+    for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
+        lock_acquire_next_of_rank(&partial_lists[class_index].lock);
+    }
+}
+
+void partial_fork_release(void) {
+    for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
+        lock_release(&partial_lists[class_index].lock);
+    }
 }

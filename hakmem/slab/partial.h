@@ -16,6 +16,14 @@ size_t partial_purge(uint64_t listed_until_ms);
 /* Whether partial_purge will find something once it has been listed long enough. A hint. */
 bool partial_has_unpurged(void);
 
+/* Bytes of blocks that were freed in listed slabs since those were last purged. Some lie in pages with live blocks, and
+ * what came after a slab's listing is missing: a hint. */
+size_t partial_unpurged_bytes(void);
+
+/* Around fork: the child finds every class's lists consistent. */
+void partial_fork_acquire(void);
+void partial_fork_release(void);
+
 /* Takes the slab with the fewest free blocks at hand and makes it OWNED; NULL where there is none. */
 struct slab *partial_claim(unsigned class_index);
 

@@ -3,6 +3,7 @@
 #include "hakmem/slab/purge.h"
 
 #include "hakmem/base/atomic.h"
+#include "hakmem/base/lock.h"
 #include "hakmem/base/options.h"
 #include "hakmem/os/os.h"
 #include "hakmem/region/decay.h"
@@ -10,20 +11,27 @@
 #include "hakmem/region/region.h"
 #include "hakmem/slab/partial.h"
 
-static uint32_t purge_thread_started; /* atomic: 1 from its start on */
+/* Held while something is purged, so that a fork finds nothing half-way: neither chunks nor slabs are in the
+ * hands of a thread that the child does not have. */
+static struct hak_lock purge_lock = HAK_LOCK_INITIALIZER(HAK_RANK_PURGE);
+static uint32_t purge_thread_started; /* atomic: 1 from its start to its end */
 
 size_t purge_waiting_bytes(void) { return region_dirty_bytes() + large_dirty_bytes(); }
 
 static size_t purge_freed_until(uint64_t freed_until_ms) {
+    lock_acquire(&purge_lock);
     /* Slabs first: one that turns out to be free altogether joins the chunks. */
-    return partial_purge(freed_until_ms) + region_purge(freed_until_ms) + large_purge(freed_until_ms);
+    size_t purged = partial_purge(freed_until_ms) + region_purge(freed_until_ms) + large_purge(freed_until_ms);
+    lock_release(&purge_lock);
+    return purged;
 }
 
 static void purge_run(uint64_t now) {
-    const uint64_t delay = (uint64_t)hak_options.purge_delay_ms;
-    if (!decay_take()) {
+    const int64_t delay_ms = hak_load_relaxed(&hak_options.purge_delay_ms);
+    if (!decay_take() || delay_ms < 0) {
         return;
     }
+    const uint64_t delay = (uint64_t)delay_ms;
     purge_freed_until(now > delay ? now - delay : 0);
     if (purge_waiting_bytes() > 0 || partial_has_unpurged()) {
         /* A quarter of the delay: nothing stays longer than one and a quarter of it. */
@@ -31,16 +39,25 @@ static void purge_run(uint64_t now) {
     }
 }
 
+/* Purges as long as something waits, then ends: a process whose other threads have all ended ends with it, and a
+ * program that only once had much to give back does not keep a thread for it. */
 static void *purge_thread(void *unused) {
-    (void)unused;
-    for (;;) {
-        decay_wait();
-        const uint64_t due = decay_due_ms(), now = os_clock_ms();
-        if (due != 0 && now >= due) {
-            purge_run(now);
+    uint32_t stopped = 0;
+    do {
+        uint64_t due;
+        while ((due = decay_due_ms()) != 0) {
+            const uint64_t now = os_clock_ms();
+            if (now >= due) {
+                purge_run(now);
+            } else {
+                os_sleep_ms(due - now);
+            }
         }
-    }
-    return NULL;
+        /* Sequentially consistent, both, as in decay_schedule and purge_poll: this side says that it ends and looks
+         * whether anything was scheduled, the other schedules and looks whether this one runs. One of them sees. */
+        (void)hak_exchange_seq_cst(&purge_thread_started, 0u);
+    } while (decay_is_due() && hak_compare_exchange_acq_rel(&purge_thread_started, &stopped, 1u));
+    return unused;
 }
 
 static void purge_start_thread(void) {
@@ -53,17 +70,43 @@ static void purge_start_thread(void) {
     }
 }
 
-void purge_poll(void) {
+/* Whether more waits than mallopt allows. Relaxed, here and below: see options.h. */
+static bool purge_is_over_threshold(void) {
+    const int64_t threshold = hak_load_relaxed(&hak_options.trim_threshold);
+    return threshold >= 0 && purge_waiting_bytes() > (size_t)threshold;
+}
+
+void purge_poll(const void *caller) {
     const uint64_t due = decay_due_ms();
-    /* Relaxed: whether the thread runs already is only a hint. */
-    if (HAK_LIKELY(due == 0) || hak_load_relaxed(&purge_thread_started) != 0) {
+    if (HAK_LIKELY(due == 0)) {
+        return;
+    }
+    if (purge_is_over_threshold()) {
+        purge_freed_until(UINT64_MAX);
+        return;
+    }
+    /* Sequentially consistent: pairs with the thread's end. */
+    if (hak_load_seq_cst(&purge_thread_started) != 0) {
         return;
     }
     const uint64_t now = os_clock_ms();
-    if (now >= due || hak_options.purge_delay_ms == 0) {
+    if (now >= due || hak_load_relaxed(&hak_options.purge_delay_ms) == 0) {
         purge_run(now);
-    } else if (purge_waiting_bytes() > PURGE_THREAD_BYTES) {
+    } else if (purge_waiting_bytes() + partial_unpurged_bytes() > PURGE_THREAD_BYTES && (caller == NULL || !os_is_c_library(caller))) {
         purge_start_thread();
+    }
+}
+
+void purge_fork_acquire(void) { lock_acquire(&purge_lock); }
+
+void purge_fork_release(void) { lock_release(&purge_lock); }
+
+void purge_fork_child(void) {
+    /* Relaxed: the child has one thread. */
+    hak_store_relaxed(&purge_thread_started, 0u);
+    /* A look that a thread had taken upon itself is lost with it. */
+    if (purge_waiting_bytes() > 0) {
+        decay_note_freed(os_clock_ms());
     }
 }
 

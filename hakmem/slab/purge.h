@@ -10,12 +10,18 @@
 /* What a program that stops allocating may keep unpurged, bytes: less than a thread and its stack are worth. */
 #define PURGE_THREAD_BYTES ((size_t)1 << 20)
 
-/* Purges what has decayed. pre: the caller holds no lock and is in no exchange, since starting a thread
- * may allocate */
-void purge_poll(void);
+/* Purges what has decayed, or starts the thread. `caller`: the return address of the program's call, where that may be
+ * the C library's while it holds locks of its own: it frees under the one that pthread_create wants. NULL elsewhere.
+ * pre: the caller holds no lock and is in no exchange, since starting a thread may allocate */
+void purge_poll(const void *caller);
 
 /* Purges everything that is free, decayed or not. Result: bytes. */
 size_t purge_all(void);
+
+/* Around fork: no purge is in progress; and in the child, whose thread is gone. */
+void purge_fork_acquire(void);
+void purge_fork_release(void);
+void purge_fork_child(void);
 
 /* Bytes in whole chunks and mappings that still decay. */
 size_t purge_waiting_bytes(void);

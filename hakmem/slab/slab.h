@@ -58,6 +58,7 @@ struct slab {
     struct slab *previous;  /* class lock */
     uint64_t listed_at_ms;  /* class lock; when it came into its list */
     uint32_t purged_free;   /* class lock; count of free blocks when its free pages were last purged */
+    uint32_t listed_free;   /* class lock; blocks freed since then, when it came into its list */
     uint64_t inline_remote_bits[SLAB_INLINE_WORDS];
 };
 

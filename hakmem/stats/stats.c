@@ -49,6 +49,7 @@ static void census_class(const struct slab_census *census, unsigned class_index,
         .slabs = census->slabs[class_index],
         .cached_blocks = totals.cached_blocks,
         .live_bytes = live * hak_classes[class_index].block_size,
+        .free_blocks = census->free_blocks[class_index],
     };
 }
 
@@ -72,7 +73,8 @@ static void stats_slab_pools(struct hak_stats *stats) {
                                                                          : &stats->l25;
         pool_add(pool, &one);
         stats->magazine_bytes += one.cached_blocks * one.block_size;
-        stats->slab_free_bytes += census.free_blocks[class_index] * one.block_size;
+        stats->slab_free_bytes += one.free_blocks * one.block_size;
+        stats->slab_free_blocks += one.free_blocks;
     }
 }
 
@@ -87,6 +89,8 @@ void hak_stats_get(struct hak_stats *stats) {
                                           .frees = huge.frees,
                                           .live_blocks = huge.live_blocks,
                                           .live_bytes = huge.live_bytes};
+    stats->huge_blocks_most = huge.live_blocks_most;
+    stats->huge_bytes_most = huge.live_bytes_most;
 
     struct thread_totals threads;
     thread_totals(&threads);

@@ -11,7 +11,7 @@
 
 /* A block of at least `size` bytes from the loaded magazine; NULL: the slow path, or the size is above the
  * pool. Any size is allowed. */
-HAK_ALWAYS_INLINE void *tiny_pop(size_t size) {
+HAK_FAST_PATH void *tiny_pop(size_t size) {
     if (!HAK_P3_SENTINELS) {
         if (HAK_UNLIKELY(size == 0)) {
             size = 1;
@@ -24,7 +24,7 @@ HAK_ALWAYS_INLINE void *tiny_pop(size_t size) {
 }
 
 /* Fast path here, slow path elsewhere: builds with P2. NULL with errno ENOMEM. pre: size <= HAK_TINY_MAX */
-HAK_ALWAYS_INLINE void *hak_tiny_alloc_hot(size_t size) {
+HAK_FAST_PATH void *hak_tiny_alloc_hot(size_t size) {
     void *p = tiny_pop(size);
     return HAK_LIKELY(p != NULL) ? p : hak_tiny_alloc_slow(size);
 }

@@ -4,12 +4,12 @@
  * None is async-signal-safe. A block may be freed by any thread.
  *
  * Alignment: a block of 16 bytes or more is aligned to 16 where its size class is a multiple of 16, which
- * holds for every class of the `pow2` spacing; the spacing `fine` also has classes that are multiples of 8
+ * holds for every class of the spacings `pow2` and `fine16`; `fine` also has classes that are multiples of 8
  * only, so ask hak_aligned_alloc for more than 8 there.
  *
  * Misuse (freeing a pointer that hakmem did not give out, or twice) is found at the latest when the block
  * goes back to its slab. It is reported in one line on standard error, then the process aborts, unless the
- * environment says HAKMEM_ON_MISUSE=ignore. */
+ * environment says HAKMEM_ON_MISUSE=report (the line only) or ignore (nothing). */
 #ifndef HAKMEM_HAKMEM_H
 #define HAKMEM_HAKMEM_H
 
@@ -99,6 +99,7 @@ struct hak_class_stats {
     uint64_t slabs;            /* slabs of this class now */
     uint64_t cached_blocks;    /* free blocks in magazines */
     uint64_t live_bytes;       /* live_blocks * block_size */
+    uint64_t free_blocks;      /* free blocks of its slabs, those in magazines apart */
 };
 
 struct hak_pool_stats {
@@ -113,11 +114,14 @@ struct hak_stats {
     /* Where memory is, in bytes; resident <= the sum of live_bytes and of these. */
     uint64_t magazine_bytes;   /* free blocks in magazines */
     uint64_t slab_free_bytes;  /* free blocks of slabs that also hold a live or cached block */
+    uint64_t slab_free_blocks; /* their number */
     uint64_t metadata_bytes;   /* region headers, page map, thread records: what is touched at most */
     uint64_t decaying_bytes;   /* free spans and mappings that are not purged yet */
     uint64_t mapped_bytes;     /* address space obtained from the system */
     uint64_t purged_bytes;     /* pages given back since the start whose addresses stayed mapped; huge blocks are
                                 * unmapped instead, which lowers mapped_bytes */
+    uint64_t huge_blocks_most; /* the most huge blocks that lived at any one time */
+    uint64_t huge_bytes_most;  /* likewise their bytes */
     uint64_t system_maps, system_unmaps, system_purges; /* calls to the system since the start */
 };
 
@@ -157,7 +161,7 @@ HAK_API void *hak_tiny_alloc_slow(size_t size);
 /* The switches that are on, "p0+p2"; "none" where all are off. */
 HAK_API const char *hak_config_string(void);
 
-/* The class spacing, "pow2" or "fine", and the table's granularity in bytes, 1 or 8. */
+/* The class spacing, "pow2", "fine" or "fine16", and the table's granularity in bytes, 1 or 8. */
 HAK_API const char *hak_classes_string(void);
 HAK_API unsigned hak_table_granularity(void);
 

@@ -1,15 +1,35 @@
 /* The clock of the purge decay.
  *
  * Any thread. The coarse clock is read without entering the kernel and without reading a counter of the
- * processor; it advances once a timer tick, which is a few milliseconds, and decay is about a second. */
+ * processor; it advances once a timer tick, which is a few milliseconds, and decay is about a second. From the kernel's
+ * own code in the process: the C library's function may have been replaced by one that allocates, in the middle of an
+ * exchange. */
 #include <time.h>
 
 #include "hakmem/os/linux/linux.h"
 
+typedef int clock_function(clockid_t clock, struct timespec *now);
+
+static clock_function *clock_read; /* atomic; NULL: not looked up yet */
+
+static HAK_COLD clock_function *clock_look_up(void) {
+#if defined(__aarch64__)
+    void *found = linux_vdso_function("__kernel_clock_gettime");
+#else
+    void *found = linux_vdso_function("__vdso_clock_gettime");
+#endif
+    clock_function *function = found != NULL ? (clock_function *)found : clock_gettime;
+    /* Relaxed: every thread finds the same. */
+    hak_store_relaxed(&clock_read, function);
+    return function;
+}
+
 uint64_t os_clock_ms(void) {
     struct timespec now = {0, 0};
     int saved_errno = errno;
-    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    clock_function *read = hak_load_relaxed(&clock_read);
+    if (HAK_UNLIKELY(read == NULL)) read = clock_look_up();
+    (void)read(CLOCK_MONOTONIC_COARSE, &now);
     errno = saved_errno;
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }

@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "hakmem/base/atomic.h"
 #include "hakmem/base/bits.h"
@@ -26,20 +28,45 @@ HAK_ALWAYS_INLINE int linux_take_error(int saved_errno) {
     return error;
 }
 
-/* munmap, madvise and mprotect with the conventions of os.h. */
+/* The calls on memory, with the conventions of os.h. Not through the C library's functions: a program may have
+ * replaced them by its own, and such a hook may allocate, in the middle of an allocation or of initialisation.
+ * The sanitizers are such a replacement, and need to see every mapping. */
+#if HAK_THREAD_SANITIZER || HAK_ADDRESS_SANITIZER
+#define LINUX_CALL(name, ...) (name(__VA_ARGS__))
+#else
+#define LINUX_CALL(name, ...) ((__typeof__(name(__VA_ARGS__)))syscall(SYS_##name, __VA_ARGS__))
+#endif
+
+/* An anonymous private mapping, never charged beyond what the kernel insists on. */
+HAK_ALWAYS_INLINE int linux_mmap(void *wish, size_t size, int protection, void **out) {
+    int saved_errno = errno;
+    void *start = LINUX_CALL(mmap, wish, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, (off_t)0);
+    if (start == MAP_FAILED) return linux_take_error(saved_errno);
+    *out = start;
+    return 0;
+}
+
 HAK_ALWAYS_INLINE int linux_munmap(void *start, size_t size) {
     int saved_errno = errno;
-    return munmap(start, size) == 0 ? 0 : linux_take_error(saved_errno);
+    return LINUX_CALL(munmap, start, size) == 0 ? 0 : linux_take_error(saved_errno);
 }
 
 HAK_ALWAYS_INLINE int linux_madvise(void *start, size_t size, int advice) {
     int saved_errno = errno;
-    return madvise(start, size, advice) == 0 ? 0 : linux_take_error(saved_errno);
+    return LINUX_CALL(madvise, start, size, advice) == 0 ? 0 : linux_take_error(saved_errno);
 }
 
 HAK_ALWAYS_INLINE int linux_mprotect(void *start, size_t size, int protection) {
     int saved_errno = errno;
-    return mprotect(start, size, protection) == 0 ? 0 : linux_take_error(saved_errno);
+    return LINUX_CALL(mprotect, start, size, protection) == 0 ? 0 : linux_take_error(saved_errno);
+}
+
+/* In place where `destination` is NULL, else there. */
+HAK_ALWAYS_INLINE int linux_mremap(void *start, size_t old_size, size_t new_size, void *destination) {
+    int saved_errno = errno;
+    int flags = destination == NULL ? 0 : MREMAP_MAYMOVE | MREMAP_FIXED;
+    void *moved = LINUX_CALL(mremap, start, old_size, new_size, flags, destination);
+    return moved != MAP_FAILED ? 0 : linux_take_error(saved_errno);
 }
 
 /* os_map without the counting. */
@@ -47,6 +74,12 @@ int linux_map_aligned(size_t size, size_t alignment, void **out);
 
 /* os_no_huge_pages. */
 int linux_no_huge_pages(void *start, size_t size);
+
+/* Thread-local storage of the modules that the program started with; 0 before os_init. */
+extern size_t linux_thread_local_bytes;
+
+/* The kernel's function of that name in this process; NULL where there is none. */
+void *linux_vdso_function(const char *name);
 
 /* Where the next aligned mapping is likely to fit: directly below `end`. */
 void linux_map_hint_set(const void *end);

@@ -20,11 +20,7 @@ static void *hint(size_t size, size_t alignment) {
 }
 
 static int map_at(void *wish, size_t size, void **out) {
-    int saved_errno = errno;
-    void *start = mmap(wish, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (start == MAP_FAILED) return linux_take_error(saved_errno);
-    *out = start;
-    return 0;
+    return linux_mmap(wish, size, PROT_READ | PROT_WRITE, out);
 }
 
 static bool is_aligned(const void *start, size_t alignment) { return ((uintptr_t)start & (alignment - 1)) == 0; }

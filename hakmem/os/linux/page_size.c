@@ -1,8 +1,18 @@
 /* The size of a page.
  *
- * Any thread, any time: the C library has the value from the kernel before any code of the process runs. */
-#include <unistd.h>
+ * Any thread, any time: the kernel hands the value to every program, and it is read once. */
+#include <sys/auxv.h>
 
 #include "hakmem/os/linux/linux.h"
 
-size_t os_page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }
+static size_t page_size; /* atomic; 0: not read yet */
+
+size_t os_page_size(void) {
+    /* Relaxed, both: every thread stores the same. */
+    size_t size = hak_load_relaxed(&page_size);
+    if (HAK_UNLIKELY(size == 0)) {
+        size = getauxval(AT_PAGESZ);
+        hak_store_relaxed(&page_size, size);
+    }
+    return size;
+}

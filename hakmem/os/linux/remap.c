@@ -3,11 +3,6 @@
  * Called by realloc of huge blocks; any thread that owns the mapping. */
 #include "hakmem/os/linux/linux.h"
 
-static int resize_in_place(void *start, size_t old_size, size_t new_size) {
-    int saved_errno = errno;
-    return mremap(start, old_size, new_size, 0) != MAP_FAILED ? 0 : linux_take_error(saved_errno);
-}
-
 /* The kernel cannot be asked for an aligned destination, so one is mapped first and the pages move onto it.
  * It is mapped as what will replace it: the move gives back the destination's share of every limit (address
  * space, commit charge, number of mappings) before it asks for its own, and so can hardly fail half-way. */
@@ -15,9 +10,8 @@ static int move(void *start, size_t old_size, size_t new_size, size_t alignment,
     void *destination = NULL;
     int error = linux_map_aligned(new_size, alignment, &destination);
     if (error != 0) return error;
-    int saved_errno = errno;
-    if (mremap(start, old_size, new_size, MREMAP_MAYMOVE | MREMAP_FIXED, destination) == MAP_FAILED) {
-        error = linux_take_error(saved_errno);
+    error = linux_mremap(start, old_size, new_size, destination);
+    if (error != 0) {
         (void)linux_munmap(destination, new_size);
         return error;
     }
@@ -28,7 +22,7 @@ static int move(void *start, size_t old_size, size_t new_size, size_t alignment,
 int os_remap(void *start, size_t old_size, size_t new_size, size_t alignment, void **out) {
     void *result = start;
     bool aligned = ((uintptr_t)start & (alignment - 1)) == 0;
-    int error = aligned ? resize_in_place(start, old_size, new_size) : ENOMEM;
+    int error = aligned ? linux_mremap(start, old_size, new_size, NULL) : ENOMEM;
     /* Mostly there is just no room behind the mapping; if it is something worse, the move finds out. */
     if (error != 0) error = move(start, old_size, new_size, alignment, &result);
     if (error != 0) return error;

@@ -15,10 +15,10 @@ int linux_no_huge_pages(void *start, size_t size) {
 int os_no_huge_pages(void *start, size_t size) { return linux_no_huge_pages(start, size); }
 
 int os_reserve(size_t size, void **out) {
-    int saved_errno = errno;
-    void *start = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (start == MAP_FAILED) return linux_take_error(saved_errno);
-    int error = linux_madvise(start, size, MADV_DONTDUMP);
+    void *start = NULL;
+    int error = linux_mmap(NULL, size, PROT_READ, &start);
+    if (error != 0) return error;
+    error = linux_madvise(start, size, MADV_DONTDUMP);
     if (error == 0) error = linux_no_huge_pages(start, size);
     if (error != 0) {
         (void)linux_munmap(start, size);

@@ -3,34 +3,23 @@
  * Called at most a few times a process, by any thread that holds no lock: the C library may call calloc for the
  * thread's table of thread-local storage, and thus come back into the allocator. All signals are blocked in
  * the new thread from its first instruction on: the handlers of the program must never run on it. */
-#include <link.h>
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include "hakmem/os/linux/linux.h"
 
-/* What the code of the thread itself may use. */
-#define STACK_BYTES ((size_t)64 * 1024)
-
-static int add_thread_local_bytes(struct dl_phdr_info *module, size_t size, void *sum) {
-    (void)size;
-    for (unsigned i = 0; i < module->dlpi_phnum; i++) {
-        const ElfW(Phdr) *segment = &module->dlpi_phdr[i];
-        if (segment->p_type == PT_TLS) *(size_t *)sum += segment->p_memsz + segment->p_align;
-    }
-    return 0;
-}
+/* What the code of the thread may use. It needs little, but where it is the process's last thread, the program's
+ * handlers of exit run on it; pages that are not touched cost nothing. */
+#define STACK_BYTES ((size_t)256 * 1024)
 
 /* The C library takes the guard page, thread-local storage of all modules and the space of a signal frame out of
  * the stack that it is asked for; a program with much of these must not leave us without. */
 static size_t stack_size(void) {
-    size_t thread_local_bytes = 0;
-    (void)dl_iterate_phdr(add_thread_local_bytes, &thread_local_bytes);
     long least = sysconf(_SC_THREAD_STACK_MIN);
     size_t least_bytes = least > 0 ? (size_t)least : 0;
     size_t page = os_page_size();
-    return bits_round_up(STACK_BYTES + least_bytes + thread_local_bytes, page) + page;
+    return bits_round_up(STACK_BYTES + least_bytes + linux_thread_local_bytes, page) + page;
 }
 
 static int create(void *(*main)(void *), void *argument) {

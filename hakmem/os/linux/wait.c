@@ -1,6 +1,6 @@
-/* Sleep until a word changes, and wake who sleeps: a private futex.
+/* Sleep for a time, or until a word changes; and wake who sleeps: a private futex.
  *
- * For the thread that purges; any thread may wake it. The word is the caller's and atomic. Through syscall(2)
+ * For the thread that purges, and for threads that come while another initialises. The word is the caller's and atomic. Through syscall(2)
  * because the C library has no function for it. */
 #include <limits.h>
 #include <linux/futex.h>
@@ -22,4 +22,9 @@ void os_wake(const uint32_t *word) {
     int saved_errno = errno;
     (void)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
     errno = saved_errno;
+}
+
+void os_sleep_ms(uint64_t duration_ms) {
+    static const uint32_t never_changes = 0;
+    os_wait(&never_changes, 0, (int64_t)duration_ms);
 }

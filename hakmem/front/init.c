@@ -1,0 +1,15 @@
+/* What happens when the program or the library is loaded.
+ *
+ * Whoever calls earlier, a constructor of another library say, initialises the process by that call; both are in the
+ * one thread that exists by then. So what process_begin writes is constant for every further thread. */
+#include "hakmem/base/compiler.h"
+#include "hakmem/front/fork.h"
+#include "hakmem/magazine/process.h"
+#include "hakmem/os/os.h"
+
+/* 101: the first of the constructors with a priority that programs may use. */
+__attribute__((constructor(101))) static void init_process(void) {
+    os_init();
+    fork_init();
+    process_begin();
+}

@@ -1,0 +1,52 @@
+/* malloc, free, calloc, realloc and their kin under libc's names.
+ *
+ * malloc and free hold the inlined fast path: one branch, and the slow path in tail position. Everything else
+ * is a call of the function of hakmem.h that does it. */
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+
+#include "hakmem/front/front_fast.h"
+#include "hakmem/preload/preload.h"
+
+PRELOAD_API void *malloc(size_t size) { return hak_alloc_inline(size); }
+
+PRELOAD_API void free(void *p) { hak_free_inline(p); }
+
+PRELOAD_API void *calloc(size_t count, size_t size) { return hak_calloc(count, size); }
+
+PRELOAD_API void *realloc(void *p, size_t size) { return hak_realloc(p, size); }
+
+PRELOAD_API void *reallocarray(void *p, size_t count, size_t size) {
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return hak_realloc(p, bytes);
+}
+
+PRELOAD_API size_t malloc_usable_size(void *p) { return hak_usable_size(p); }
+
+/* C23. What the caller knows of the block is not needed to free it. */
+PRELOAD_API void free_sized(void *p, size_t size);
+PRELOAD_API void free_sized(void *p, size_t size) {
+    (void)size;
+    hak_free_inline(p);
+}
+
+PRELOAD_API void free_aligned_sized(void *p, size_t alignment, size_t size);
+PRELOAD_API void free_aligned_sized(void *p, size_t alignment, size_t size) {
+    (void)alignment;
+    (void)size;
+    hak_free_inline(p);
+}
+
+/* Gone from the headers since 2.26; old programs still carry the reference. */
+PRELOAD_ALIAS(cfree, free);
+
+PRELOAD_ALIAS(__libc_malloc, malloc);
+PRELOAD_ALIAS(__libc_free, free);
+PRELOAD_ALIAS(__libc_calloc, calloc);
+PRELOAD_ALIAS(__libc_realloc, realloc);
+PRELOAD_ALIAS(__libc_reallocarray, reallocarray);

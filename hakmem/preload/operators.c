@@ -1,0 +1,131 @@
+/* operator new and delete, in C: a library in C++ would load the C++ runtime into every C program.
+ *
+ * new(size), delete(p) and their aligned forms hold the fast paths of malloc and free. All other forms are what the
+ * standard says of them, calls of these: a program that replaces only these, as it may, is then asked for every
+ * block and gets every one back. So each call goes by the symbol, a jump through the global offset table, and all
+ * symbols are weak. Sizes and alignments that delete is told are not needed to free a block.
+ *
+ * The slow path of new calls the new handler until there is memory, none is set, or it throws. Compiled with
+ * -fexceptions, since exceptions pass through here. */
+#include "hakmem/preload/operators.h"
+
+#include "hakmem/base/bits.h"
+#include "hakmem/front/front_fast.h"
+#include "hakmem/preload/cxx_runtime.h"
+
+/* alignment 0: as malloc aligns. */
+static void *operators_block(size_t size, size_t alignment) {
+    return alignment == 0 ? hak_alloc(size) : hak_aligned_alloc(alignment, size);
+}
+
+/* Throws where there is no memory. */
+static HAK_COLD void *operators_new_slow(size_t size, size_t alignment, const void *caller) {
+    for (;;) {
+        void *p = operators_block(size, alignment);
+        if (p != NULL) {
+            return p;
+        }
+        cxx_handler handler = cxx_new_handler(caller);
+        if (handler == NULL) {
+            cxx_throw_bad_alloc(caller);
+        }
+        handler();
+    }
+}
+
+/* Asked for on slow paths only. */
+#define CALLER __builtin_return_address(0)
+
+static void *operators_new(size_t size) {
+    void *p = HAK_P2_INLINE_FAST_PATH ? tiny_pop(size) : NULL;
+    return HAK_LIKELY(p != NULL) ? p : operators_new_slow(size, 0, CALLER);
+}
+
+static void operators_delete(void *p) { hak_free_inline(p); }
+
+static void *operators_new_aligned(size_t size, size_t alignment) {
+    /* No handler can mend an alignment that is not one. */
+    if (HAK_UNLIKELY(!bits_is_power_of_two(alignment))) {
+        cxx_throw_bad_alloc(CALLER);
+    }
+    return operators_new_slow(size, alignment, CALLER);
+}
+
+static void operators_delete_aligned(void *p, size_t alignment) {
+    (void)alignment;
+    hak_free_inline(p);
+}
+
+static void *operators_new_array(size_t size) { return _Znwm(size); }
+
+static void *operators_new_array_aligned(size_t size, size_t alignment) {
+    return _ZnwmSt11align_val_t(size, alignment);
+}
+
+OPERATOR(_Znwm, operators_new);
+OPERATOR(_Znam, operators_new_array);
+OPERATOR(_ZnwmSt11align_val_t, operators_new_aligned);
+OPERATOR(_ZnamSt11align_val_t, operators_new_array_aligned);
+OPERATOR(_ZdlPv, operators_delete);
+OPERATOR(_ZdlPvSt11align_val_t, operators_delete_aligned);
+
+bool operators_are_own(enum cxx_new form) {
+    switch (form) {
+    case CXX_NEW:
+        return _Znwm == operators_new;
+    case CXX_NEW_ARRAY:
+        return _Znam == operators_new_array && _Znwm == operators_new;
+    case CXX_NEW_ALIGNED:
+        return _ZnwmSt11align_val_t == operators_new_aligned;
+    case CXX_NEW_ARRAY_ALIGNED:
+        return _ZnamSt11align_val_t == operators_new_array_aligned && _ZnwmSt11align_val_t == operators_new_aligned;
+    }
+    return false;
+}
+
+/* The other forms of delete: of arrays, of known size, and what follows an exception of a constructor after a nothrow
+ * new. */
+
+void _ZdaPv(void *p) { _ZdlPv(p); }
+
+void _ZdlPvm(void *p, size_t size) {
+    (void)size;
+    _ZdlPv(p);
+}
+
+void _ZdaPvm(void *p, size_t size) {
+    (void)size;
+    _ZdaPv(p);
+}
+
+void _ZdlPvRKSt9nothrow_t(void *p, const void *nothrow) {
+    (void)nothrow;
+    _ZdlPv(p);
+}
+
+void _ZdaPvRKSt9nothrow_t(void *p, const void *nothrow) {
+    (void)nothrow;
+    _ZdaPv(p);
+}
+
+void _ZdaPvSt11align_val_t(void *p, size_t alignment) { _ZdlPvSt11align_val_t(p, alignment); }
+
+void _ZdlPvmSt11align_val_t(void *p, size_t size, size_t alignment) {
+    (void)size;
+    _ZdlPvSt11align_val_t(p, alignment);
+}
+
+void _ZdaPvmSt11align_val_t(void *p, size_t size, size_t alignment) {
+    (void)size;
+    _ZdaPvSt11align_val_t(p, alignment);
+}
+
+void _ZdlPvSt11align_val_tRKSt9nothrow_t(void *p, size_t alignment, const void *nothrow) {
+    (void)nothrow;
+    _ZdlPvSt11align_val_t(p, alignment);
+}
+
+void _ZdaPvSt11align_val_tRKSt9nothrow_t(void *p, size_t alignment, const void *nothrow) {
+    (void)nothrow;
+    _ZdaPvSt11align_val_t(p, alignment);
+}

@@ -1,0 +1,137 @@
+/* What the heap holds, in glibc's four forms: mallinfo, mallinfo2, malloc_stats, malloc_info.
+ *
+ * All figures come from the statistics, which count; they agree with each other while no other thread
+ * allocates. glibc's words, and what they stand for here:
+ *
+ *     arena            slabs and what waits to be purged: the bytes that are neither huge blocks nor metadata
+ *     uordblks         live blocks but huge ones, at the size of their class
+ *     fordblks         the rest of arena: free blocks of slabs and magazines, free spans and mappings not purged
+ *     fast (fsmblks)   free blocks in magazines; smblks is their number
+ *     rest, ordblks    all other free memory, that not purged counting as one block, as glibc's top does
+ *     keepcost         bytes not purged yet: what malloc_trim gives back at least
+ *     mmap (hblks)     huge blocks; hblkhd is their bytes
+ *
+ *     arena == uordblks + fordblks, fordblks == fsmblks + rest >= fsmblks + keepcost
+ *
+ * usmblks is 0, as in glibc. The maxima of malloc_stats are those of huge blocks over time. Where malloc_info has the
+ * system's maximum, the present figure stands: of the slabs' bytes no maximum is kept. */
+#include <errno.h>
+#include <malloc.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "hakmem/hakmem.h"
+#include "hakmem/preload/preload.h"
+#include "hakmem/size_class/size_class.h"
+
+static struct mallinfo2 report_info(const struct hak_stats *stats) {
+    const uint64_t in_use = stats->tiny.live_bytes + stats->l2.live_bytes + stats->l25.live_bytes;
+    const uint64_t free_bytes = stats->magazine_bytes + stats->slab_free_bytes + stats->decaying_bytes;
+    return (struct mallinfo2){
+        .arena = in_use + free_bytes,
+        .ordblks = stats->slab_free_blocks + (stats->decaying_bytes != 0),
+        .smblks = stats->tiny.cached_blocks + stats->l2.cached_blocks + stats->l25.cached_blocks,
+        .hblks = stats->huge.live_blocks,
+        .hblkhd = stats->huge.live_bytes,
+        .fsmblks = stats->magazine_bytes,
+        .uordblks = in_use,
+        .fordblks = free_bytes,
+        .keepcost = stats->decaying_bytes,
+    };
+}
+
+PRELOAD_API struct mallinfo2 mallinfo2(void) {
+    struct hak_stats stats;
+    hak_stats_get(&stats);
+    return report_info(&stats);
+}
+
+/* The same in fields that are too small: they wrap around, as glibc's do. */
+PRELOAD_API struct mallinfo mallinfo(void) {
+    const struct mallinfo2 info = mallinfo2();
+    return (struct mallinfo){
+        .arena = (int)info.arena,
+        .ordblks = (int)info.ordblks,
+        .smblks = (int)info.smblks,
+        .hblks = (int)info.hblks,
+        .hblkhd = (int)info.hblkhd,
+        .fsmblks = (int)info.fsmblks,
+        .uordblks = (int)info.uordblks,
+        .fordblks = (int)info.fordblks,
+        .keepcost = (int)info.keepcost,
+    };
+}
+
+/* Written out, because to name mallinfo, which the headers call deprecated, is a warning. */
+extern struct mallinfo __libc_mallinfo(void) __attribute__((visibility("default"), nothrow, leaf, alias("mallinfo")));
+
+PRELOAD_API void malloc_stats(void) {
+    struct hak_stats stats;
+    hak_stats_get(&stats);
+    const struct mallinfo2 info = report_info(&stats);
+    fprintf(stderr,
+            "Arena 0:\n"
+            "system bytes     = %10zu\n"
+            "in use bytes     = %10zu\n"
+            "Total (incl. mmap):\n"
+            "system bytes     = %10zu\n"
+            "in use bytes     = %10zu\n"
+            "max mmap regions = %10ju\n"
+            "max mmap bytes   = %10ju\n",
+            info.arena, info.uordblks, info.arena + info.hblkhd, info.uordblks + info.hblkhd,
+            (uintmax_t)stats.huge_blocks_most, (uintmax_t)stats.huge_bytes_most);
+}
+
+/* A line a class that has free blocks. */
+static void report_sizes(const struct hak_class_stats *classes, FILE *file) {
+    fputs("<sizes>\n", file);
+    size_t smaller = 0;
+    for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
+        const struct hak_class_stats *one = &classes[class_index];
+        const uint64_t count = one->free_blocks + one->cached_blocks;
+        if (count != 0) {
+            fprintf(file, "  <size from=\"%zu\" to=\"%zu\" total=\"%ju\" count=\"%ju\"/>\n", smaller + 1,
+                    one->block_size, (uintmax_t)(count * one->block_size), (uintmax_t)count);
+        }
+        smaller = one->block_size;
+    }
+    fputs("</sizes>\n", file);
+}
+
+static void report_free(const struct mallinfo2 *info, FILE *file) {
+    fprintf(file,
+            "<total type=\"fast\" count=\"%zu\" size=\"%zu\"/>\n"
+            "<total type=\"rest\" count=\"%zu\" size=\"%zu\"/>\n",
+            info->smblks, info->fsmblks, info->ordblks, info->fordblks - info->fsmblks);
+}
+
+static void report_system(const struct mallinfo2 *info, FILE *file) {
+    fprintf(file,
+            "<system type=\"current\" size=\"%zu\"/>\n"
+            "<system type=\"max\" size=\"%zu\"/>\n"
+            "<aspace type=\"total\" size=\"%zu\"/>\n"
+            "<aspace type=\"mprotect\" size=\"%zu\"/>\n",
+            info->arena, info->arena, info->arena, info->arena);
+}
+
+/* All slabs are one heap. Everything is read before anything is written, because writing may allocate. */
+PRELOAD_API int malloc_info(int options, FILE *file) {
+    if (options != 0) {
+        return EINVAL;
+    }
+    const struct mallinfo2 info = mallinfo2();
+    struct hak_class_stats classes[HAK_CLASS_COUNT];
+    for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
+        (void)hak_class_get_stats(class_index, &classes[class_index]);
+    }
+    fputs("<malloc version=\"1\">\n<heap nr=\"0\">\n", file);
+    report_sizes(classes, file);
+    report_free(&info, file);
+    report_system(&info, file);
+    fputs("</heap>\n", file);
+    report_free(&info, file);
+    fprintf(file, "<total type=\"mmap\" count=\"%zu\" size=\"%zu\"/>\n", info.hblks, info.hblkhd);
+    report_system(&info, file);
+    fputs("</malloc>\n", file);
+    return 0;
+}
