@@ -1,7 +1,7 @@
 """hak_test: a test program of the allocator, run under every combination of the switches."""
 
 load("@rules_cc//cc:defs.bzl", "cc_test")
-load("//tools/bazel:variants.bzl", "SPACING_COMBINATIONS", "SWITCH_COMBINATIONS", "hak_all_variants_test")
+load("//tools/bazel:variants.bzl", "SHIPPED_COMBINATION", "SPACING_COMBINATIONS", "SWITCH_COMBINATIONS", "hak_all_variants_test")
 
 def hak_test(
         name,
@@ -13,7 +13,7 @@ def hak_test(
         args = [],
         size = "small",
         tags = []):
-    """NAME_none .. NAME_p0_p1_p2_p3, and NAME itself for the switches of the command line.
+    """NAME_none .. NAME_p0_p1_p2_p3, NAME_p0_p1_p2_p3_fine16 as shipped, and NAME itself for the switches of the command line.
 
     NAME is tagged "manual", so that `bazel test //...` runs each combination once. NAME_variants is the
     suite of all.
@@ -23,7 +23,7 @@ def hak_test(
       srcs: C or C++ files with HAK_TESTs.
       deps: libraries on top of the allocator and the harness.
       data: files and programs that the test reads or runs; they are built under the same switches.
-      spacings: also run under the other spacings of the classes and tables.
+      spacings: also run under all other spacings of the classes and tables.
       env: environment.
       args: arguments.
       size: as for every test.
@@ -43,7 +43,7 @@ def hak_test(
             "//tests/harness:census",
         ],
     )
-    combinations = SWITCH_COMBINATIONS + (SPACING_COMBINATIONS if spacings else [])
+    combinations = SWITCH_COMBINATIONS + (SPACING_COMBINATIONS if spacings else [SHIPPED_COMBINATION])
     hak_all_variants_test(
         name = name,
         size = size,

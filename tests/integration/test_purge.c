@@ -66,6 +66,23 @@ HAK_TEST_ISOLATED(Purge, DecaysAlsoWhenTheProgramOnlySleeps, "") { expect_fall_w
 
 HAK_TEST_ISOLATED(Purge, DecayTimeIsAnOption, "HAKMEM_PURGE_DELAY_MS=50") { expect_fall_while_sleeping(); }
 
+/* One block in a hundred lives: no slab is free as a whole, and only pages can go. */
+HAK_TEST_ISOLATED(Purge, PagesOfPartialSlabsDecayAlsoWhenTheProgramOnlySleeps, "") {
+    const unsigned count = loads[0].count;
+    start();
+    for (unsigned i = 0; i < count; i++) {
+        blocks[0][i] = hak_alloc(loads[0].size);
+        HAK_ASSERT_TRUE(blocks[0][i] != NULL);
+        pattern_mark_pages(blocks[0][i], loads[0].size, i);
+    }
+    size_t limit = system_resident_bytes() - 8 * MIB;
+    for (unsigned i = 0; i < count; i++) {
+        if (i % 100 != 0) hak_free(blocks[0][i]);
+    }
+    HAK_EXPECT(system_wait_until(resident_is_low, &limit, DEADLINE_SECONDS));
+    for (unsigned i = 0; i < count; i += 100) HAK_EXPECT(pattern_pages_hold(blocks[0][i], loads[0].size, i));
+}
+
 HAK_TEST_ISOLATED(Purge, FreedMemoryStaysForTheDecayTime, "HAKMEM_PURGE_DELAY_MS=600000") {
     start();
     allocate_loads();

@@ -110,14 +110,14 @@ HAK_TEST(Report, PrintsExactlyOneLineOnStandardErrorAndAborts) {
 }
 
 static void report_and_go_on(void) {
-    hak_options.misuse_abort = 0;
+    hak_options.on_misuse = HAK_ON_MISUSE_REPORT;
     errno = EDOM;
     report_double_free();
     report_foreign();
     _exit(errno == EDOM ? 7 : 8);
 }
 
-HAK_TEST(Report, IgnorePolicyReportsAndGoesOnWithErrnoKept) {
+HAK_TEST(Report, ReportPolicyReportsAndGoesOnWithErrnoKept) {
     const struct process_result *result = run(report_and_go_on);
     HAK_EXPECT(result->exited);
     HAK_EXPECT_EQ(result->code, 7);
@@ -126,7 +126,7 @@ HAK_TEST(Report, IgnorePolicyReportsAndGoesOnWithErrnoKept) {
 }
 
 static void report_without_standard_error(void) {
-    hak_options.misuse_abort = 0;
+    hak_options.on_misuse = HAK_ON_MISUSE_REPORT;
     close(STDERR_FILENO);
     errno = EDOM;
     report_double_free();
@@ -175,7 +175,7 @@ static void init_and_print(void) {
     environ = variables;
     errno = EDOM;
     options_init();
-    printf("%d %lld%s", hak_options.misuse_abort, (long long)hak_options.purge_delay_ms,
+    printf("%d %lld%s", (int)hak_options.on_misuse, (long long)hak_options.purge_delay_ms,
            errno == EDOM ? "" : " errno changed");
     fflush(stdout);
 }
@@ -190,20 +190,21 @@ static const struct process_result *init_with(const char *first, const char *sec
 }
 
 HAK_TEST(Options, DefaultsHoldBeforeAnyInitialisation) {
-    HAK_EXPECT_EQ(hak_options.misuse_abort, 1);
+    HAK_EXPECT_EQ(hak_options.on_misuse, HAK_ON_MISUSE_ABORT);
     HAK_EXPECT_EQ(hak_options.purge_delay_ms, 1000);
 }
 
 HAK_TEST(Options, AllowedValuesAreTakenInSilence) {
     const char *cases[][3] = {
-        {NULL, NULL, "1 1000"},
-        {"HAKMEM_ON_MISUSE=abort", NULL, "1 1000"},
-        {"HAKMEM_ON_MISUSE=ignore", NULL, "0 1000"},
-        {"HAKMEM_PURGE_DELAY_MS=-1", NULL, "1 -1"},
-        {"HAKMEM_PURGE_DELAY_MS=0", NULL, "1 0"},
-        {"HAKMEM_PURGE_DELAY_MS=25", "HAKMEM_ON_MISUSE=ignore", "0 25"},
-        {"HAKMEM_PURGE_DELAY_MS=3600000", NULL, "1 3600000"},
-        {"HAKMEMX=1", "hakmem_on_misuse=ignore", "1 1000"},
+        {NULL, NULL, "0 1000"},
+        {"HAKMEM_ON_MISUSE=abort", NULL, "0 1000"},
+        {"HAKMEM_ON_MISUSE=ignore", NULL, "2 1000"},
+        {"HAKMEM_ON_MISUSE=report", NULL, "1 1000"},
+        {"HAKMEM_PURGE_DELAY_MS=-1", NULL, "0 -1"},
+        {"HAKMEM_PURGE_DELAY_MS=0", NULL, "0 0"},
+        {"HAKMEM_PURGE_DELAY_MS=25", "HAKMEM_ON_MISUSE=ignore", "2 25"},
+        {"HAKMEM_PURGE_DELAY_MS=3600000", NULL, "0 3600000"},
+        {"HAKMEMX=1", "hakmem_on_misuse=ignore", "0 1000"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const struct process_result *result = init_with(cases[i][0], cases[i][1]);
@@ -217,10 +218,10 @@ HAK_TEST(Options, MalformedValuesKeepTheDefaultAndSayWhatIsAllowed) {
                             "HAKMEM_ON_MISUSE=ignore ", "HAKMEM_ON_MISUSE=1"};
     for (size_t i = 0; i < sizeof misuse / sizeof misuse[0]; i++) {
         const struct process_result *result = init_with(misuse[i], NULL);
-        HAK_EXPECT_STREQ(result->output.bytes, "1 1000");
+        HAK_EXPECT_STREQ(result->output.bytes, "0 1000");
         HAK_EXPECT_EQ(lines(&result->errors), 1);
         HAK_EXPECT(strstr(result->errors.bytes, misuse[i]) != NULL);
-        HAK_EXPECT(strstr(result->errors.bytes, "allowed: abort or ignore, default abort\n") != NULL);
+        HAK_EXPECT(strstr(result->errors.bytes, "allowed: abort, report or ignore, default abort\n") != NULL);
     }
     const char *delays[] = {"", "-", "-2", "3600001", "1e3", " 1", "1 ", "+1", "0x10", "1.5",
                             "18446744073709551617", "-9223372036854775808", "99999999999999999999999"};
@@ -228,9 +229,9 @@ HAK_TEST(Options, MalformedValuesKeepTheDefaultAndSayWhatIsAllowed) {
         char variable[128];
         snprintf(variable, sizeof variable, "HAKMEM_PURGE_DELAY_MS=%s", delays[i]);
         const struct process_result *result = init_with(variable, NULL);
-        HAK_EXPECT_STREQ(result->output.bytes, "1 1000");
+        HAK_EXPECT_STREQ(result->output.bytes, "0 1000");
         HAK_EXPECT_EQ(lines(&result->errors), 1);
-        HAK_EXPECT(strstr(result->errors.bytes, "allowed: -1 (never) to 3600000, default 1000\n") != NULL);
+        HAK_EXPECT(strstr(result->errors.bytes, "allowed: -1 to 3600000, default 1000\n") != NULL);
     }
 }
 
@@ -238,22 +239,47 @@ HAK_TEST(Options, UnknownNamesAreNamedWithWhatIsKnown) {
     const char *names[] = {"HAKMEM_=1", "HAKMEM_ON_MISUSES=abort", "HAKMEM_ON_MISUS=abort", "HAKMEM_PURGE=1"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const struct process_result *result = init_with(names[i], "HAKMEM_PURGE_DELAY_MS=5");
-        HAK_EXPECT_STREQ(result->output.bytes, "1 5");
+        HAK_EXPECT_STREQ(result->output.bytes, "0 5");
         HAK_EXPECT_EQ(lines(&result->errors), 1);
         HAK_EXPECT(strstr(result->errors.bytes, names[i]) != NULL);
-        HAK_EXPECT(strstr(result->errors.bytes, "HAKMEM_ON_MISUSE (abort or ignore, default abort)") != NULL);
-        HAK_EXPECT(strstr(result->errors.bytes, "HAKMEM_PURGE_DELAY_MS (-1 (never) to 3600000, default 1000)\n") !=
-                   NULL);
+        HAK_EXPECT(strstr(result->errors.bytes, "known are HAKMEM_HELP, HAKMEM_ON_MISUSE, HAKMEM_PURGE_DELAY_MS; "
+                                                "HAKMEM_HELP=1 explains them\n") != NULL);
     }
+}
+
+HAK_TEST(Options, HelpListsEveryOptionWithWhatIsAllowed) {
+    const struct process_result *result = init_with("HAKMEM_HELP=1", "HAKMEM_ON_MISUSE=report");
+    HAK_EXPECT_STREQ(result->output.bytes, "1 1000");
+    HAK_EXPECT_EQ(lines(&result->errors), 3);
+    HAK_EXPECT(strstr(result->errors.bytes, "hakmem: option: HAKMEM_HELP (0 or 1, default 0): ") != NULL);
+    HAK_EXPECT(strstr(result->errors.bytes, "HAKMEM_ON_MISUSE (abort, report or ignore, default abort): ") != NULL);
+    HAK_EXPECT(strstr(result->errors.bytes, "HAKMEM_PURGE_DELAY_MS (-1 to 3600000, default 1000): ") != NULL);
+    HAK_EXPECT_STREQ(init_with("HAKMEM_HELP=0", NULL)->errors.bytes, "");
+    HAK_EXPECT(strstr(init_with("HAKMEM_HELP=yes", NULL)->errors.bytes, "allowed: 0 or 1, default 0\n") != NULL);
+}
+
+static void report_in_silence(void) {
+    hak_options.on_misuse = HAK_ON_MISUSE_IGNORE;
+    report_double_free();
+    _exit(7);
+}
+
+HAK_TEST(Report, IgnorePolicyIsSilent) {
+    const struct process_result *result = run(report_in_silence);
+    HAK_EXPECT_EQ(result->code, 7);
+    HAK_EXPECT_EQ(result->errors.length, 0);
 }
 
 static void init_without_environment(void) {
     environ = NULL;
     options_init();
-    _exit(hak_options.misuse_abort == 1 && hak_options.purge_delay_ms == 1000 ? 7 : 8);
+    _exit(hak_options.on_misuse == HAK_ON_MISUSE_REPORT && hak_options.purge_delay_ms == 1000 ? 7 : 8);
 }
 
-HAK_TEST(Options, NoEnvironmentMeansDefaults) { HAK_EXPECT_EQ(run(init_without_environment)->code, 7); }
+/* As before the C library's constructors. */
+HAK_TEST_ISOLATED(Options, TheKernelsEnvironmentStandsInForOneThatIsNotSetYet, "HAKMEM_ON_MISUSE=report") {
+    HAK_EXPECT_EQ(run(init_without_environment)->code, 7);
+}
 
 /* ---- Random numbers ---------------------------------------------------------------------------------- */
 

@@ -70,7 +70,7 @@ HAK_TEST(Lock, WrongOrderDiesInDebugBuilds) {
     HAK_EXPECT_DEATH(acquire_equal(), "lock->rank > highest_rank_held");
     HAK_EXPECT_DEATH(acquire_next_below(), "lock->rank > highest_rank_held");
     HAK_EXPECT_DEATH(acquire_twice(), "!lock_debug_is_held");
-    HAK_EXPECT_DEATH(acquire_without_init(), "HAK_RANK_THREADS");
+    HAK_EXPECT_DEATH(acquire_without_init(), "HAK_RANK_PURGE");
 }
 
 HAK_TEST(Lock, ReleaseAndAssertionOfWhatIsNotHeldDieInDebugBuilds) {
@@ -131,7 +131,7 @@ static void *count(void *rounds) {
 HAK_TEST(Lock, ExcludesOtherThreads) {
     pthread_t threads[4];
     uint64_t rounds = HAK_TEST_SCALE(100000);
-    lock_init(&counter_lock, HAK_RANK_SITE);
+    lock_init(&counter_lock, HAK_RANK_REGION);
     counter = 0;
     for (unsigned i = 0; i < 4; i++) HAK_ASSERT_TRUE(pthread_create(&threads[i], NULL, count, &rounds) == 0);
     for (unsigned i = 0; i < 4; i++) pthread_join(threads[i], NULL);

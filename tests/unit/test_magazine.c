@@ -5,6 +5,7 @@
 
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/exchange.h"
+#include "hakmem/magazine/pool.h"
 #include "tests/harness/census.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/threads.h"
@@ -29,8 +30,8 @@ static void in_fresh_thread(void (*body)(struct work *work)) {
     threads_run(1, enter, &work);
 }
 
-static uint32_t loaded(void) { return exchange_loaded_level(&hak_bins[CLASS]); }
-static uint32_t returned(void) { return exchange_returned_level(&hak_bins[CLASS], CLASS); }
+static uint32_t loaded(void) { return magazine_level(hak_loaded[CLASS], CLASS); }
+static uint32_t returned(void) { return magazine_level(hak_returned[CLASS], CLASS); }
 
 static void *take(void) {
     void *p = magazine_pop(CLASS);
@@ -45,26 +46,27 @@ static void give_all(struct work *work, uint32_t first, uint32_t count) {
     for (uint32_t i = first; i < first + count; i++) exchange_free(CLASS, work->blocks[i]);
 }
 
-static void expect_no_bin(unsigned class_index) {
+static void expect_no_magazine(unsigned class_index) {
     int local = 0;
-    HAK_EXPECT(magazine_pop(class_index) == NULL);
+    /* Without P3 the pools themselves keep class 0 out. */
+    if (HAK_P3_SENTINELS || class_index != 0) HAK_EXPECT(magazine_pop(class_index) == NULL);
     HAK_EXPECT(!magazine_push(class_index, &local));
-    HAK_EXPECT(hak_bins[class_index].loaded_top[-1] == NULL);
-    HAK_EXPECT_PTR_EQ(hak_bins[class_index].returned_top, hak_bins[class_index].returned_end);
+    HAK_EXPECT(hak_loaded[class_index][-1] == NULL);
+    HAK_EXPECT_EQ((uintptr_t)hak_returned[class_index] % MAGAZINE_BYTES, 0);
 }
 
-static void expect_no_bins(struct work *work) {
+static void expect_no_magazines(struct work *work) {
     (void)work;
-    for (unsigned c = 0; c < HAK_CLASS_COUNT; c++) expect_no_bin(c);
+    for (unsigned c = 0; c < HAK_CLASS_COUNT; c++) expect_no_magazine(c);
 }
 
-HAK_TEST(Magazine, ThreadThatHasNotBegunGivesAndTakesNothing) { in_fresh_thread(expect_no_bins); }
+HAK_TEST(Magazine, ThreadThatHasNotBegunGivesAndTakesNothing) { in_fresh_thread(expect_no_magazines); }
 
 static void expect_class_0_stays_empty(struct work *work) {
     take_all(work, 10);
-    expect_no_bin(0);
+    expect_no_magazine(0);
     give_all(work, 0, 10);
-    expect_no_bin(0);
+    expect_no_magazine(0);
 }
 
 HAK_TEST(Magazine, Class0GivesAndTakesNothing) { in_fresh_thread(expect_class_0_stays_empty); }
@@ -77,7 +79,7 @@ static void expect_ended(void *round) {
         pthread_setspecific(late_key, (void *)((uintptr_t)round + 1));
         return;
     }
-    expect_no_bins(NULL);
+    expect_no_magazines(NULL);
     HAK_EXPECT(hak_self == NULL);
 }
 
@@ -96,12 +98,25 @@ HAK_TEST(Magazine, ThreadThatHasEndedGivesAndTakesNothing) {
 static void expect_null_below_every_magazine(struct work *work) {
     take_all(work, 1);
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
-        struct hak_bin *bin = &hak_bins[c];
-        HAK_EXPECT(bin->loaded_base[-1] == NULL);
-        HAK_EXPECT(bin->returned_end[-(ptrdiff_t)hak_classes[c].magazine - 1] == NULL);
+        void **loaded_top = hak_loaded[c], **returned_top = hak_returned[c];
+        HAK_EXPECT(loaded_top[-(ptrdiff_t)magazine_level(loaded_top, c) - 1] == NULL);
+        HAK_EXPECT(returned_top[-(ptrdiff_t)magazine_level(returned_top, c) - 1] == NULL);
     }
     give_all(work, 0, 1);
 }
+
+static void expect_levels(struct work *work) {
+    (void)work;
+    void *slots[2 * MAGAZINE_SLOTS];
+    void **end = (void **)(((uintptr_t)slots + MAGAZINE_BYTES - 1) / MAGAZINE_BYTES * MAGAZINE_BYTES) + MAGAZINE_SLOTS;
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
+        for (uint32_t level = 0; level <= hak_classes[c].magazine; level++) {
+            HAK_EXPECT_EQ(magazine_level(end - hak_classes[c].magazine + level, c), level);
+        }
+    }
+}
+
+HAK_TEST(Magazine, LevelFollowsFromTheTop) { in_fresh_thread(expect_levels); }
 
 HAK_TEST(Magazine, NullLiesBelowEveryMagazine) { in_fresh_thread(expect_null_below_every_magazine); }
 
@@ -161,7 +176,7 @@ static void expect_youngest_half_to_stay(struct work *work) {
     give_all(work, 0, CAPACITY + 1);
     uint32_t kept = CAPACITY - CAPACITY / 2;
     HAK_EXPECT_EQ(returned(), kept + 1);
-    void **base = hak_bins[CLASS].returned_end - CAPACITY;
+    void **base = hak_returned[CLASS] - returned();
     for (uint32_t i = 0; i <= kept; i++) HAK_EXPECT_PTR_EQ(base[i], work->blocks[CAPACITY - kept + i]);
     if (work->blocks[CAPACITY + 1] != NULL) exchange_free(CLASS, work->blocks[CAPACITY + 1]);
 }
@@ -184,6 +199,36 @@ static void expect_flush(struct work *work) {
 }
 
 HAK_TEST(Magazine, FlushEmptiesBothAndGivesUpTheSlabs) { in_fresh_thread(expect_flush); }
+
+static size_t own_large_bytes(void) {
+    size_t bytes = 0;
+    for (unsigned c = HAK_L2_CLASS_FIRST; c < HAK_CLASS_COUNT; c++) {
+        const uint32_t blocks = magazine_level(hak_loaded[c], c) + magazine_level(hak_returned[c], c);
+        bytes += (size_t)blocks * hak_classes[c].block_size;
+    }
+    return bytes;
+}
+
+/* A buffer that grows through every class leaves a block in each; what follows uses one class only. */
+static void expect_bound(struct work *work) {
+    for (unsigned c = HAK_L2_CLASS_FIRST; c < HAK_CLASS_COUNT; c++) {
+        work->blocks[0] = exchange_alloc(c);
+        exchange_free(c, work->blocks[0]);
+    }
+    const unsigned used = HAK_L2_CLASS_FIRST;
+    HAK_EXPECT_GT(own_large_bytes(), EXCHANGE_LARGE_BYTES);
+    for (int round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < BLOCKS_MAX; i++) work->blocks[i] = pool_alloc(used);
+        for (unsigned i = 0; i < BLOCKS_MAX; i++) hak_free(work->blocks[i]);
+    }
+    /* The class in use was empty when the exchange looked, and is full now. */
+    const size_t in_use = (size_t)2 * hak_classes[used].magazine * hak_classes[used].block_size;
+    HAK_EXPECT_LE(own_large_bytes(), EXCHANGE_LARGE_BYTES + in_use);
+    HAK_EXPECT_GT(census_class(used).cached_blocks, 0);
+    CENSUS_EXPECT_CONSISTENT();
+}
+
+HAK_TEST(Magazine, ClassesThatAreNoLongerUsedGiveTheirBytesBack) { in_fresh_thread(expect_bound); }
 
 static void expect_counts(struct work *work) {
     struct thread_class_totals before, after;

@@ -1,8 +1,10 @@
 /* What the Linux form of os.h does where the kernel refuses in the middle of something.
  *
- * The functions of the C library that it calls are replaced in this program by ones that refuse on demand;
- * there is no other way to make, say, the second of three unmappings fail. */
+ * syscall(2), which it calls, is wrapped in this program and refuses on demand; so are the functions that it
+ * calls in its place where a sanitizer has to see every mapping. There is no other way to make, say, the second of
+ * three unmappings fail. */
 #include <errno.h>
+#include <linux/mman.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,23 +31,35 @@ static bool refuses(int *left) {
     return true;
 }
 
-int munmap(void *start, size_t size) {
-    if (refuses(&munmaps_left)) return -1;
-    return (int)syscall(SYS_munmap, start, size);
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+
+long __wrap_syscall(long number, ...) {
+    long argument[6];
+    va_list rest;
+    va_start(rest, number);
+    for (unsigned i = 0; i < 6; i++) argument[i] = va_arg(rest, long);
+    va_end(rest);
+    const bool moves = number == SYS_mremap && (argument[3] & MREMAP_MAYMOVE) != 0;
+    if ((number == SYS_munmap && refuses(&munmaps_left)) || (number == SYS_madvise && refuses(&madvises_left)) ||
+        (moves && refuses(&moves_left))) {
+        return -1;
+    }
+    return __real_syscall(number, argument[0], argument[1], argument[2], argument[3], argument[4], argument[5]);
 }
 
+int munmap(void *start, size_t size) { return (int)__wrap_syscall(SYS_munmap, start, size, 0L, 0L, 0L, 0L); }
+
 int madvise(void *start, size_t size, int advice) {
-    if (refuses(&madvises_left)) return -1;
-    return (int)syscall(SYS_madvise, start, size, advice);
+    return (int)__wrap_syscall(SYS_madvise, start, size, (long)advice, 0L, 0L, 0L);
 }
 
 void *mremap(void *start, size_t old_size, size_t new_size, int flags, ...) {
     va_list rest;
     va_start(rest, flags);
-    void *destination = (flags & 2) != 0 ? va_arg(rest, void *) : NULL;
+    void *destination = (flags & MREMAP_FIXED) != 0 ? va_arg(rest, void *) : NULL;
     va_end(rest);
-    if ((flags & 1) != 0 && refuses(&moves_left)) return MAP_FAILED;
-    return (void *)syscall(SYS_mremap, start, old_size, new_size, flags, destination);
+    return (void *)__wrap_syscall(SYS_mremap, start, old_size, new_size, (long)flags, destination, 0L);
 }
 
 /* true where nothing is mapped at `start` .. `start + size`: a mapping there, asked for with the promise to

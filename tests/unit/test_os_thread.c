@@ -8,6 +8,9 @@
 #include "hakmem/os/os.h"
 #include "tests/harness/harness.h"
 
+/* As when the allocator is loaded. */
+__attribute__((constructor)) static void init(void) { os_init(); }
+
 #define MIB ((size_t)1 << 20)
 
 HAK_TEST(OsClock, NeverGoesBackAndAdvances) {

@@ -117,7 +117,7 @@ HAK_TEST(Slab, RemoteFreesWaitForTheDrain) {
 HAK_TEST(Slab, FullSlabBecomesPartialWhenAnEighthIsFree) {
     for (unsigned k = 0; k < CLASSES - 1; k++) {
         unsigned c = classes[k];
-        uint32_t eighth = hak_classes[c].blocks / 8;
+        uint32_t eighth = (hak_classes[c].blocks + 7) / 8;
         struct slab *slab = full_slab(c);
         slab_detach(slab);
         HAK_EXPECT_EQ(slab_state_of(slab), SLAB_FULL);
@@ -139,7 +139,8 @@ HAK_TEST(Slab, DetachChoosesTheStateByWhatIsFree) {
     for (unsigned k = 0; k < CLASSES - 1; k++) {
         unsigned c = classes[k];
         uint32_t count = hak_classes[c].blocks;
-        const uint32_t freed[] = {0, count / 8 - 1, count / 8, count - 1, count};
+        const uint32_t eighth = (count + 7) / 8;
+        const uint32_t freed[] = {0, eighth - 1, eighth, count - 1, count};
         const enum slab_state expected[] = {SLAB_FULL, SLAB_FULL, SLAB_PARTIAL, SLAB_PARTIAL, SLAB_EMPTY};
         for (unsigned i = 0; i < 5; i++) {
             struct slab *slab = full_slab(c);

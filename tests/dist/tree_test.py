@@ -1,0 +1,104 @@
+"""What lies in the dist tree, and that the two forms of the library offer the same names and no others."""
+
+import re
+import sys
+import tarfile
+import unittest
+from pathlib import Path
+
+# Run as a plain script, only this folder is on the path.
+sys.path.insert(0, str(Path(__file__).parent.parent.parent))
+
+from tests.dist import consumer  # noqa: E402
+
+ARCHIVE, TREE, VERSION, HEADER = sys.argv[1:5]
+
+_SHARED = f"libhakmem.so.{VERSION}"
+_SONAME = f"libhakmem.so.{VERSION.split('.')[0]}"
+_LINKS = {
+    f"lib/{_SONAME}": _SHARED,
+    "lib/libhakmem.so": _SONAME,
+}
+_FILES = {
+    "include/hakmem/hakmem.h",
+    "lib/cmake/hakmem/hakmemConfig.cmake",
+    "lib/cmake/hakmem/hakmemConfigVersion.cmake",
+    "lib/libhakmem.a",
+    f"lib/{_SHARED}",
+    "lib/pkgconfig/hakmem.pc",
+    "share/man/man3/hakmem.3",
+    "share/man/man7/hakmem.7",
+}
+
+# A licence is there as soon as the source has one.
+_NOTICES = "share/doc/hakmem/"
+
+# What a program may expect of any malloc.
+_LIBC_NAMES = {"malloc", "free", "calloc", "realloc", "memalign", "aligned_alloc", "posix_memalign", "malloc_usable_size"}
+
+# The C library and its loader: nothing else may be asked of a library that is preloaded everywhere.
+_ALLOWED_NEEDED = re.compile(r"libc\.so\.6|ld-linux.*\.so\.\d")
+
+
+def exported(library: Path) -> set[str]:
+    """Names that the shared library offers."""
+    said = consumer.run("nm", "--dynamic", "--defined-only", "--extern-only", "--format=posix", library)
+    return {line.split()[0] for line in said.splitlines()}
+
+
+def offered(archive: Path) -> tuple[set[str], set[str]]:
+    """Names that the archive's members define for others: those that a shared library made of it would export, too,
+    and those that it would not."""
+    said = consumer.run("readelf", "--symbols", "--wide", archive)
+    symbols = re.findall(r"(?:GLOBAL|WEAK) +(DEFAULT|HIDDEN|PROTECTED|INTERNAL) +(\w+) (\S+)$", said, re.MULTILINE)
+    defined = [(visibility, name) for visibility, section, name in symbols if section != "UND"]
+    return ({name for visibility, name in defined if visibility == "DEFAULT"},
+            {name for visibility, name in defined if visibility != "DEFAULT"})
+
+
+class TreeTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.prefix = consumer.unpacked(ARCHIVE)
+
+    def test_members(self):
+        with tarfile.open(ARCHIVE) as tar:
+            members = tar.getmembers()
+        self.assertEqual({one.name: one.linkname for one in members if one.issym()}, _LINKS)
+        files = {one.name for one in members if one.isfile()}
+        self.assertEqual({name for name in files if not name.startswith(_NOTICES)}, _FILES)
+        self.assertEqual({one.mode for one in members if one.isfile()}, {0o644})
+        self.assertEqual({one.mode for one in members if one.isdir()}, {0o755})
+
+    def test_tree_is_the_archive(self):
+        def contents(folder):
+            return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+        self.assertEqual(contents(Path(TREE)), contents(self.prefix))
+
+    def test_header_is_the_sources(self):
+        self.assertEqual((self.prefix / "include/hakmem/hakmem.h").read_bytes(), Path(HEADER).read_bytes())
+
+    def test_shared_library(self):
+        shared = self.prefix / "lib" / _SHARED
+        self.assertEqual(consumer.soname(shared), _SONAME)
+        for name in consumer.needed(shared):
+            self.assertRegex(name, _ALLOWED_NEEDED)
+
+    def test_both_libraries_offer_the_same_names(self):
+        shared = exported(self.prefix / "lib" / _SHARED)
+        archive, hidden = offered(self.prefix / "lib/libhakmem.a")
+        self.assertEqual(archive, shared)
+        self.assertLessEqual(_LIBC_NAMES, shared)
+        # No name of the archive can meet one of the program's own.
+        self.assertEqual({name for name in hidden if not name.startswith("hak_")}, set())
+
+    def test_every_function_of_the_header_is_offered(self):
+        declared = set(re.findall(r"\b(hak_\w+)\s*\(", re.sub(r"/\*.*?\*/", "", Path(HEADER).read_text(), flags=re.S)))
+        names = {name for name in exported(self.prefix / "lib" / _SHARED) if name.startswith("hak_")}
+        self.assertGreater(len(declared), 10)
+        self.assertEqual(names, declared)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])

@@ -1,0 +1,160 @@
+/* fork while other threads allocate: the child has a whole allocator, and what vanished threads had cached. */
+#include <pthread.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "hakmem/base/atomic.h"
+#include "hakmem/base/random.h"
+#include "hakmem/hakmem.h"
+#include "tests/harness/census.h"
+#include "tests/harness/harness.h"
+#include "tests/harness/pattern.h"
+#include "tests/harness/system.h"
+#include "tests/harness/threads.h"
+
+#define MIB ((size_t)1 << 20)
+#define WORKERS 4
+#define SLOTS 64
+
+/* ThreadSanitizer ends a child of a process with several threads when that reuses the id of one of them. */
+#ifdef HAK_TEST_TSAN
+#define CHILD_HAS_THREADS false
+#else
+#define CHILD_HAS_THREADS true
+#endif
+
+static void allocate_one_of_each_size(void) {
+    void *blocks[CENSUS_SIZE_COUNT];
+    for (unsigned i = 0; i < CENSUS_SIZE_COUNT; i++) {
+        blocks[i] = hak_alloc(census_sizes[i]);
+        HAK_ASSERT_TRUE(blocks[i] != NULL);
+        pattern_mark_pages(blocks[i], census_sizes[i], i);
+    }
+    for (unsigned i = 0; i < CENSUS_SIZE_COUNT; i++) {
+        HAK_EXPECT(pattern_pages_hold(blocks[i], census_sizes[i], i));
+        hak_free(blocks[i]);
+    }
+}
+
+/* ---- Under load ---- */
+
+static void *mailbox[WORKERS];  /* atomic; each thread frees what its neighbour left */
+static uint32_t load_ended;     /* atomic */
+
+static void work_until_told(void *argument, unsigned index) {
+    uint64_t state = index + 1;
+    void *slots[SLOTS] = {NULL};
+    (void)argument;
+    /* Relaxed: only the end of the loop hangs on it. */
+    while (hak_load_relaxed(&load_ended) == 0) {
+        const uint64_t random = random_xorshift64(&state);
+        void **slot = &slots[random % SLOTS];
+        hak_free(*slot);
+        *slot = hak_alloc(census_sizes[(random >> 32) % CENSUS_SIZE_COUNT]);
+        /* Acquire-release of the exchange: the neighbour's block is whole. */
+        hak_free(__atomic_exchange_n(&mailbox[(index + 1) % WORKERS], NULL, __ATOMIC_ACQ_REL));
+        hak_free(__atomic_exchange_n(&mailbox[index], hak_alloc(random % 2000), __ATOMIC_ACQ_REL));
+        if (random % 1024 == 0) hak_trim();
+    }
+    for (unsigned i = 0; i < SLOTS; i++) hak_free(slots[i]);
+    hak_free(__atomic_exchange_n(&mailbox[index], NULL, __ATOMIC_ACQ_REL));
+}
+
+static void allocate_in_thread(void *argument, unsigned index) {
+    (void)argument;
+    (void)index;
+    for (int i = 0; i < 3; i++) allocate_one_of_each_size();
+}
+
+/* What a child does, to the given depth of children of its own. */
+static void live_on(unsigned depth) {
+    allocate_one_of_each_size();
+    /* Blocks that a thread of the parent allocated and that is not here. */
+    for (unsigned i = 0; i < WORKERS; i++) hak_free(mailbox[i]);
+    memset(mailbox, 0, sizeof mailbox);
+    if (CHILD_HAS_THREADS) threads_run(2, allocate_in_thread, NULL);
+    hak_trim();
+    struct hak_stats stats;
+    hak_stats_get(&stats);
+    if (depth > 0) HAK_EXPECT_EXIT_OK(live_on(depth - 1));
+    allocate_one_of_each_size();
+}
+
+#define FORKS HAK_TEST_SCALE(6)
+
+HAK_TEST_ISOLATED(Fork, ChildrenOfABusyProcessLiveOn, "") {
+    struct threads threads;
+    threads_start(&threads, WORKERS, work_until_told, NULL);
+    for (int i = 0; i < FORKS && harness_failure_count() == 0; i++) HAK_EXPECT_EXIT_OK(live_on(2));
+    hak_store_relaxed(&load_ended, 1u);
+    threads_join(&threads);
+    CENSUS_EXPECT_CONSISTENT();
+}
+
+/* ---- What vanished threads had ---- */
+
+static pthread_barrier_t cached, seen;
+
+static void cache_and_wait(void *argument, unsigned index) {
+    (void)argument;
+    (void)index;
+    allocate_one_of_each_size();
+    pthread_barrier_wait(&cached);
+    pthread_barrier_wait(&seen);
+}
+
+static void expect_only_own_cache(uint64_t live, uint64_t allocations, uint64_t frees) {
+    hak_thread_flush();
+    struct hak_stats stats = census_all();
+    HAK_EXPECT_EQ(stats.magazine_bytes, 0);
+    HAK_EXPECT_EQ(census_live_blocks(), live);
+    if (stats.exact) HAK_EXPECT_EQ(census_allocations(), allocations);
+    if (stats.exact) HAK_EXPECT_EQ(census_frees(), frees);
+    CENSUS_EXPECT_CONSISTENT();
+    /* Nobody owns a slab any more, and every block is free. */
+    hak_trim();
+    if (live == 0) HAK_EXPECT_EQ(census_slabs(), 0);
+    allocate_one_of_each_size();
+}
+
+HAK_TEST_ISOLATED(Fork, ChildGetsTheMagazinesOfThreadsItDoesNotHave, "") {
+    struct threads threads;
+    pthread_barrier_init(&cached, NULL, WORKERS + 1);
+    pthread_barrier_init(&seen, NULL, WORKERS + 1);
+    threads_start(&threads, WORKERS, cache_and_wait, NULL);
+    pthread_barrier_wait(&cached);
+    HAK_EXPECT_GT(census_all().magazine_bytes, 0);
+    HAK_EXPECT_EXIT_OK(expect_only_own_cache(census_live_blocks(), census_allocations(), census_frees()));
+    /* Nothing of that happened here. */
+    HAK_EXPECT_GT(census_all().magazine_bytes, 0);
+    pthread_barrier_wait(&seen);
+    threads_join(&threads);
+    CENSUS_EXPECT_CONSISTENT();
+}
+
+/* ---- Purging in the child ---- */
+
+static bool nothing_waits(void *unused) {
+    (void)unused;
+    return census_all().decaying_bytes == 0;
+}
+
+static void expect_purge_without_help(void) {
+    hak_free(hak_alloc(8 * MIB));
+    HAK_EXPECT(system_wait_until(nothing_waits, NULL, 20));
+}
+
+static void expect_purge_of_what_waits(void) {
+    hak_thread_flush();
+    HAK_EXPECT(system_wait_until(nothing_waits, NULL, 20));
+}
+
+HAK_TEST_ISOLATED(Fork, ChildPurgesThoughItsParentsThreadIsGone, "HAKMEM_PURGE_DELAY_MS=50") {
+    if (!CHILD_HAS_THREADS) HAK_SKIP("no threads in children");
+    expect_purge_without_help();
+    HAK_EXPECT_EXIT_OK(expect_purge_without_help());
+    /* What waits at the time of the fork goes as well, from the child's first exchange on. */
+    hak_free(hak_alloc(8 * MIB));
+    HAK_EXPECT_EXIT_OK(expect_purge_of_what_waits());
+}

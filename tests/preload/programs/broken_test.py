@@ -1,0 +1,75 @@
+"""That the checks find breakage: programs under allocators with one defect each fail, under a sound one they pass."""
+
+from __future__ import annotations
+
+import unittest
+from pathlib import Path
+
+from tests.preload.programs import allocator, registry, runner
+from tests.preload.programs.errors import CheckError
+
+_HERE = Path(__file__).parent
+
+# Each does a few seconds of work at most, so that a defect has time to show and the test to be over.
+_PROGRAMS = ("lua", "perl", "git", "imagemagick")
+
+# No defect shows in every program; a check that only one program could fail would be by chance.
+_FAILING_LEAST = 2
+
+# A program that lost its data may go round in circles.
+_LIMIT_SECONDS = 60.0
+
+
+class BrokenTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls) -> None:
+        scratch = cls.enterClassContext(runner.scratch_folder())
+        cls.public = allocator.public_folder(scratch / "public")
+        tools = allocator.tools(cls.public)
+        cls.runners, cls.references = {}, {}
+        for name in _PROGRAMS:
+            (workload,) = registry.FAMILIES[name]
+            cls.runners[name] = runner.Runner(workload, tools, scratch / name, 1, _LIMIT_SECONDS)
+            cls.references[name] = cls.runners[name].run(allocator.glibc(), watched=True)
+
+    def check(self, library: Path, program: str) -> None:
+        """As check.py does; raises CheckError."""
+        tested = allocator.library(library.name, library, self.public)
+        runner.check(self.runners[program].run(tested, watched=True), self.references[program], tested)
+
+    def failures(self, defect: str) -> list[str]:
+        found = []
+        for program in _PROGRAMS:
+            try:
+                self.check(_HERE / f"broken_{defect}.so", program)
+            except CheckError as error:
+                found.append(str(error))
+        return found
+
+    def test_sound_allocator_passes(self) -> None:
+        """So whatever fails below fails for its defect."""
+        self.assertEqual(self.failures("sound"), [])
+
+    def test_defects_are_found(self) -> None:
+        for defect in ("short", "misaligned", "dirty", "forgetful", "twice"):
+            with self.subTest(defect):
+                found = self.failures(defect)
+                self.assertGreaterEqual(len(found), _FAILING_LEAST, found)
+                for message in found:
+                    self.assertNotIn("answered by", message)
+
+    def test_line_of_the_allocator_is_found(self) -> None:
+        with self.assertRaisesRegex(CheckError, "lua5.4 made the allocator say: hakmem: this is not an error"):
+            self.check(_HERE / "broken_chatty.so", "lua")
+
+    def test_name_that_another_library_answers_is_found(self) -> None:
+        with self.assertRaisesRegex(CheckError, "aligned_alloc of lua5.4 was answered by .*libc.so.6"):
+            self.check(_HERE / "broken_partial.so", "lua")
+
+    def test_library_without_malloc_is_found(self) -> None:
+        with self.assertRaisesRegex(CheckError, "malloc of lua5.4 was answered by .*libc.so.6"):
+            self.check(_HERE / "libwitness.so", "lua")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,49 @@
+"""surface_program: one program, preloaded, linked and linked statically."""
+
+load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_test")
+load("//tests/preload:preload.bzl", "preload_test")
+
+# What programs do on purpose here is what compilers warn about; and they must call what they name.
+PROGRAM_COPTS = ["-w", "-fno-builtin"]
+
+# clang has these forms of delete only when asked.
+_CXX_COPTS = ["-fsized-deallocation"]
+
+PROGRAM_LINKOPTS = ["-Wl,--as-needed", "-ldl", "-lpthread"]
+
+def surface_program(name, src, **kwargs):
+    """The program NAME and its tests.
+
+    NAME_preloaded runs it with libhakmem.so preloaded, NAME_linked is the same source linked with
+    `malloc = "//hakmem:malloc"`, NAME_static the same without any shared library.
+
+    Args:
+      name: name of the program.
+      src: its source, C or C++; it ends with check_done().
+      **kwargs: arguments of preload_test.
+    """
+    copts = PROGRAM_COPTS + (_CXX_COPTS if src.endswith(".cc") else [])
+    cc_binary(
+        name = name,
+        srcs = [src],
+        copts = copts,
+        linkopts = PROGRAM_LINKOPTS,
+        deps = [":check"],
+    )
+    preload_test(
+        name = name + "_preloaded",
+        program = name,
+        **kwargs
+    )
+    for suffix, linkopts in [("linked", []), ("static", ["-static"])]:
+        cc_test(
+            name = name + "_" + suffix,
+            size = "small",
+            srcs = [src],
+            copts = copts + ["-DSURFACE_LINKED"],
+            linkopts = PROGRAM_LINKOPTS + linkopts,
+            linkstatic = suffix == "static",
+            malloc = "//hakmem:malloc",
+            tags = ["no-sanitizer"],
+            deps = [":check"],
+        )

@@ -1,0 +1,32 @@
+/* The clock of the decay, by itself: which look is next, and who takes it. */
+#include "hakmem/region/decay.h"
+#include "tests/harness/harness.h"
+
+/* The default, which nothing here changes. */
+#define DELAY_MS 1000
+
+HAK_TEST_ISOLATED(Decay, LookIsDueADelayAfterTheFirstFree, "") {
+    HAK_EXPECT(!decay_is_due());
+    decay_note_freed(5000);
+    decay_note_freed(5100);
+    HAK_EXPECT_EQ(decay_due_ms(), 5000 + DELAY_MS + 1);
+}
+
+/* Slabs that a look finds empty note that they were freed, before the look says when the next one is due. */
+HAK_TEST_ISOLATED(Decay, EarlierLookWins, "") {
+    decay_note_freed(5000);
+    decay_schedule(5250);
+    HAK_EXPECT_EQ(decay_due_ms(), 5250);
+    decay_schedule(5500);
+    decay_note_freed(5000);
+    HAK_EXPECT_EQ(decay_due_ms(), 5250);
+}
+
+HAK_TEST_ISOLATED(Decay, LookIsTakenOnce, "") {
+    decay_note_freed(5000);
+    HAK_EXPECT(decay_take());
+    HAK_EXPECT(!decay_take());
+    HAK_EXPECT_EQ(decay_due_ms(), 0);
+    decay_note_freed(6000);
+    HAK_EXPECT(decay_is_due());
+}
