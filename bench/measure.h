@@ -1,12 +1,15 @@
-/* What a run costs the process: time, page faults, resident memory. Read outside of the measured part. */
+/* What a run costs the process: time, page faults, context switches, memory. Read outside of the measured part. */
 #ifndef BENCH_MEASURE_H
 #define BENCH_MEASURE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-struct measure_faults {
-    uint64_t minor, major; /* of all threads since the process started */
+/* Of all threads since the process started. */
+struct measure_usage {
+    uint64_t minor_faults, major_faults;
+    uint64_t voluntary_switches, involuntary_switches;
+    uint64_t user_us, system_us;
 };
 
 struct measure_memory {
@@ -17,8 +20,14 @@ struct measure_memory {
 /* Nanoseconds of a clock that never goes back. */
 uint64_t measure_clock_ns(void);
 
-/* Both return 0 or an errno value. */
-int measure_faults_get(struct measure_faults *faults);
+/* What happened between two readings. */
+struct measure_usage measure_usage_between(const struct measure_usage *before, const struct measure_usage *after);
+
+/* All return 0 or an errno value, and ask the allocator for nothing. The first two are cheap. measure_resident_get
+ * walks the page tables and is exact; mappings are the lines of /proc/self/maps. */
+int measure_usage_get(struct measure_usage *usage);
 int measure_memory_get(struct measure_memory *memory);
+int measure_resident_get(uint64_t *bytes);
+int measure_mappings_get(unsigned *mappings);
 
 #endif

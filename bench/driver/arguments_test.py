@@ -50,7 +50,7 @@ class RefusalTest(unittest.TestCase):
 
     def test_unknown_workloads(self) -> None:
         self.refuse(allocators, ["--scenario=xml"], "--scenario", "json", "mir", "vm", "mixed")
-        self.refuse(tiny, ["--workload=handover"], "--workload", "batch")
+        self.refuse(tiny, ["--workload=handover"], "--workload", "batch_lifo")
 
 
 class PlanTest(unittest.TestCase):
@@ -67,7 +67,7 @@ class PlanTest(unittest.TestCase):
     def test_defaults(self) -> None:
         plan = self.plan(tiny)
         self.assertEqual((plan.benchmark, plan.threads, plan.rounds), ("tiny", 1, 15))
-        self.assertEqual(list(plan.workloads), ["batch", "replacement"])
+        self.assertEqual(list(plan.workloads), ["batch_lifo", "replacement"])
         self.assertEqual(self.plan(tiny_mt).threads, 2)
         self.assertEqual(list(self.plan(allocators).workloads), ["json", "mir", "vm", "mixed"])
 

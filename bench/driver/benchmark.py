@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.driver import paired, rounds, worker
+from bench.driver import conditions, paired, rounds, worker
 from bench.driver.program import BenchError
+from bench.driver.rounds import Turn
 from bench.driver.worker import Measurement
 
 BASELINE = "mimalloc"
@@ -117,16 +118,21 @@ def _verify(plan: Plan, paths: Sequence[Path]) -> None:
 def execute(plan: Plan) -> Outcome:
     """Measures the plan. Nothing but the workers runs meanwhile."""
     worker.say_what_is_cleared(os.environ)
+    conditions.randomise_layout()
     paths = contenders(plan.variant)
     built = config(plan.variant)
     _verify(plan, paths)
+
+    def measure(turn: Turn[str, Path]) -> Measurement:
+        operations = plan.workloads[turn.slot]
+        run = worker.run_arguments(turn.slot, operations, plan.threads, plan.seed + turn.number)
+        return worker.measure(turn.key, run, turn.padding)
+
+    slots = {workload: paths for workload in plan.workloads}
+    with conditions.pinned(plan.threads):
+        runs = rounds.run(plan.benchmark, slots, plan.rounds, plan.seed, measure)
     rows = []
-    for workload, operations in plan.workloads.items():
-
-        def measure(path: Path, number: int, workload: str = workload, operations: int = operations) -> Measurement:
-            return worker.measure(path, worker.run_arguments(workload, operations, plan.threads, plan.seed + number))
-
-        runs = rounds.run(f"{plan.benchmark} {workload}", paths, plan.rounds, plan.seed, measure)
-        baseline = next(measured for measured in runs.values() if measured[0].name == BASELINE)
-        rows += [row(workload, runs[path], baseline, plan.seed) for path in paths]
+    for workload, measured in runs.items():
+        baseline = next(values for values in measured.values() if values[0].name == BASELINE)
+        rows += [row(workload, measured[path], baseline, plan.seed) for path in paths]
     return Outcome(plan=plan, config=built, rows=rows)

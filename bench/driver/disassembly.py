@@ -11,6 +11,9 @@ from bench.driver import valgrind, worker
 
 _FUNCTION = re.compile(r"^([0-9a-f]+) <([^>]+)>:$")
 _INSTRUCTION = re.compile(r"^ *([0-9a-f]+):\t(.*)$")
+_SECTION = re.compile(r"^Disassembly of section (\S+):$")
+_BYTES = re.compile(r"^ *[0-9a-f]+:\t((?:[0-9a-f]{2} )+)")
+_RELOCATION = re.compile(r"^\s+[0-9a-f]+: (R_\S+)\s+(\S+)$")
 _TARGET = re.compile(r"<([^>+]+)")
 # Where gcc puts the unlikely parts of a function: still that function.
 _COLD_PART = re.compile(r"\.cold(\.[0-9]+)?$")
@@ -77,6 +80,23 @@ def parse(listing: str) -> Program:
             text = instruction[2].strip()
             instructions[int(instruction[1], 16)] = Instruction(_kind(text, function), text)
     return Program(instructions, functions)
+
+
+def parse_sections(listing: str) -> dict[str, list[str]]:
+    """Reads the output of `objdump -dr --show-raw-insn`: the bytes and relocations of each section, in order.
+
+    Of an object compiled with -ffunction-sections, that is a section a function, ".text.malloc".
+    """
+    sections: dict[str, list[str]] = {}
+    lines: list[str] = []
+    for line in listing.splitlines():
+        if heading := _SECTION.match(line):
+            lines = sections.setdefault(heading[1], [])
+        elif code := _BYTES.match(line):
+            lines.append(code[1].strip())
+        elif relocation := _RELOCATION.match(line):
+            lines.append(f"{relocation[1]} {relocation[2]}")
+    return sections
 
 
 def disassemble(path: Path) -> Program:

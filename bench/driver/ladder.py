@@ -8,14 +8,28 @@ time.
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from bench.driver import arguments, benchmark, cli, paired, program, report, rounds, valgrind, worker
+from bench.driver import (
+    arguments,
+    benchmark,
+    cli,
+    conditions,
+    paired,
+    program,
+    progress,
+    report,
+    rounds,
+    valgrind,
+    worker,
+)
 from bench.driver.benchmark import Row
+from bench.driver.rounds import Turn
 from bench.driver.worker import Measurement
 
 NAME = "ladder"
@@ -23,7 +37,7 @@ STEPS = ("none", "p0", "p0_p1", "p0_p1_p2", "p0_p1_p2_p3")
 _BASELINE_WORKER = "worker_mimalloc"
 
 # Some 15 to 100 ms a run.
-_ITERATIONS = {"pair": 5_000_000, "batch": 5_000_000, "replacement": 5_000_000}
+_ITERATIONS = {"pair": 5_000_000, "batch_lifo": 5_000_000, "replacement": 5_000_000}
 
 # Operations whose instructions are counted: thousands of refills, and a second under valgrind. A multiple of a
 # batch, so that both runs consist of whole ones.
@@ -84,19 +98,25 @@ def _steps(workload: str, runs: dict[Path, list[Measurement]], counts: dict[Path
     return steps
 
 
-def _measure(workload: str, operations: int, parsed: argparse.Namespace) -> list[Step]:
-    """Counts and times all steps on one workload."""
+def _measure(parsed: argparse.Namespace, workloads: dict[str, int]) -> dict[str, list[Step]]:
+    """Counts and times all steps on `workloads`, whose values are operations."""
     paths = [worker.executable(f"worker_hakmem_{step}") for step in STEPS] + [worker.executable(_BASELINE_WORKER)]
     counts = {
-        path: valgrind.instructions_per_op(path, workload, _COUNTED_OPERATIONS, parsed.seed)
-        for path in rounds.shown(f"{NAME} {workload}: instructions", paths)
+        (workload, path): valgrind.per_operation(path, workload, _COUNTED_OPERATIONS, parsed.seed).instructions
+        for workload, path in progress.shown(f"{NAME}: instructions", list(itertools.product(workloads, paths)))
     }
 
-    def measure(path: Path, number: int) -> Measurement:
-        return worker.measure(path, worker.run_arguments(workload, operations, 1, parsed.seed + number))
+    def measure(turn: Turn[str, Path]) -> Measurement:
+        run = worker.run_arguments(turn.slot, workloads[turn.slot], 1, parsed.seed + turn.number)
+        return worker.measure(turn.key, run, turn.padding)
 
-    runs = rounds.run(f"{NAME} {workload}: time", paths, parsed.rounds, parsed.seed, measure)
-    return _steps(workload, runs, counts, parsed.seed)
+    with conditions.pinned(1):
+        slots = {workload: paths for workload in workloads}
+        runs = rounds.run(f"{NAME}: time", slots, parsed.rounds, parsed.seed, measure)
+    return {
+        workload: _steps(workload, measured, {path: counts[workload, path] for path in paths}, parsed.seed)
+        for workload, measured in runs.items()
+    }
 
 
 def step_object(step: Step) -> dict[str, Any]:
@@ -154,10 +174,9 @@ def main() -> None:
     cli.add_workloads(parser, "--workload", _ITERATIONS, tuple(_ITERATIONS))
     parsed = parser.parse_args()
     worker.say_what_is_cleared(os.environ)
-    steps = {
-        workload: _measure(workload, parsed.iterations or _ITERATIONS[workload], parsed)
-        for workload in dict.fromkeys(parsed.workloads or parsed.shown)
-    }
+    conditions.randomise_layout()
+    chosen = dict.fromkeys(parsed.workloads or parsed.shown)
+    steps = _measure(parsed, {workload: parsed.iterations or _ITERATIONS[workload] for workload in chosen})
     if parsed.format == "table":
         _print_tables(steps, parsed.rounds, sys.stdout)
         return

@@ -41,13 +41,24 @@ def ratio(times: Sequence[float], baseline: Sequence[float], seed: int) -> Ratio
 
     The interval is the percentile bootstrap of the median, from `seed`, so that equal data give equal figures.
     """
-    if len(times) != len(baseline) or len(times) < ROUNDS_MIN:
-        raise ValueError(f"{len(times)} and {len(baseline)} times are not {ROUNDS_MIN} pairs")
+    return median_ratio(log_ratios(times, baseline), seed)
+
+
+def log_ratios(times: Sequence[float], baseline: Sequence[float]) -> list[float]:
+    """The logarithm of each round's ratio."""
+    if len(times) != len(baseline):
+        raise ValueError(f"{len(times)} and {len(baseline)} times are not pairs")
+    return [math.log(time / base) for time, base in zip(times, baseline)]
+
+
+def median_ratio(logs: Sequence[float], seed: int) -> Ratio:
+    """The median of logarithms of ratios, as a ratio, with its interval."""
+    if len(logs) < ROUNDS_MIN:
+        raise ValueError(f"{len(logs)} rounds are fewer than {ROUNDS_MIN}")
     # Half a second to load, which --help and a refused argument do without.
     import numpy
     import scipy.stats
 
-    logs = [math.log(time / base) for time, base in zip(times, baseline)]
     interval = scipy.stats.bootstrap(
         (numpy.array(logs),),
         numpy.median,

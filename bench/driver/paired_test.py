@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import unittest
@@ -78,13 +79,28 @@ class RoundsTest(unittest.TestCase):
     def test_warm_up_is_discarded_and_results_stay_in_rounds_order(self) -> None:
         seen: list[tuple[str, int]] = []
 
-        def measure(key: str, number: int) -> int:
-            seen.append((key, number))
-            return number
+        def measure(turn: rounds.Turn[str, str]) -> int:
+            seen.append((turn.key, turn.number))
+            return turn.number
 
-        results = rounds.run("test", ["a", "b"], 3, 1, measure)
-        self.assertEqual(results, {"a": [1, 2, 3], "b": [1, 2, 3]})
+        results = rounds.run("test", {"slot": ["a", "b"]}, 3, 1, measure)
+        self.assertEqual(results, {"slot": {"a": [1, 2, 3], "b": [1, 2, 3]}})
         self.assertEqual([number for _, number in seen], [0, 0, 1, 1, 2, 2, 3, 3])
+
+    def test_contenders_of_a_slot_stand_next_to_each_other(self) -> None:
+        slots = {"one": list("abc"), "other": list("abcd"), "third": list("x")}
+        turns = list(rounds.schedule(slots, 20, seed=1))
+        runs = [slot for slot, _ in itertools.groupby(turn.slot for turn in turns)]
+        # Two rounds may end and begin with the same slot; nothing else joins two groups of turns.
+        self.assertGreaterEqual(len(runs), 3 * 21 - 20)
+        self.assertEqual({slot for slot in runs}, set(slots))
+        self.assertGreater(len({tuple(runs[at : at + 3]) for at in range(0, 30, 3)}), 1)
+
+    def test_contenders_of_a_round_share_its_padding_and_rounds_differ(self) -> None:
+        turns = list(rounds.schedule({"one": list("ab"), "other": list("cd")}, 20, seed=1))
+        by_round = [{turn.padding for turn in turns if turn.number == number} for number in range(21)]
+        self.assertEqual({len(lengths) for lengths in by_round}, {1})
+        self.assertGreater(len(set.union(*by_round)), 15)
 
 
 if __name__ == "__main__":

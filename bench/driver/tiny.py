@@ -8,8 +8,8 @@ from bench.driver.arguments import whole_number
 NAME = "tiny"
 
 # Some 40 to 200 ms a run: far above the clock's and the scheduler's grain.
-_ITERATIONS = {"batch": 10_000_000, "replacement": 10_000_000, "pair": 10_000_000}
-_SHOWN = ("batch", "replacement")
+_ITERATIONS = {"batch_lifo": 10_000_000, "replacement": 10_000_000, "pair": 10_000_000}
+_SHOWN = ("batch_lifo", "replacement")
 _THREADS_MAX = 64
 
 
@@ -18,7 +18,7 @@ def main(variant: str = "") -> None:
     parser = cli.parser(
         NAME + variant,
         "Tiny blocks, 8 to 64 bytes, on one thread: hakmem against mimalloc and glibc.\n\n"
-        "batch        100 blocks allocated, then freed, the last one first\n"
+        "batch_lifo   100 blocks allocated, then freed, the last one first\n"
         "replacement  a random one of 1,024 live blocks freed and allocated anew\n"
         "pair         one block allocated and freed at once",
     )

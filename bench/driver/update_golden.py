@@ -7,7 +7,7 @@ import json
 import os
 from pathlib import Path
 
-from bench.driver import hot_path, program, rounds
+from bench.driver import hot_path, program, progress
 from bench.driver.program import BenchError
 from bench.driver.variants import COMBINATIONS
 
@@ -21,7 +21,7 @@ def main() -> None:
     if workspace is None:
         raise BenchError(f"the workspace is not known: start this with `{hot_path.UPDATE}`")
     path = Path(workspace) / hot_path.GOLDEN
-    profiles = {combination: hot_path.profile(combination) for combination in rounds.shown(NAME, list(COMBINATIONS))}
+    profiles = {combination: hot_path.profile(combination) for combination in progress.shown(NAME, list(COMBINATIONS))}
     if path.exists():
         for line in hot_path.differences(json.loads(path.read_text()), hot_path.golden_object(profiles)):
             print(line)

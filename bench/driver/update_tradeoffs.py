@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.driver import arguments, cli, paired, program, rounds, valgrind, worker
+from bench.driver import arguments, cli, conditions, paired, program, progress, rounds, valgrind, worker
 from bench.driver.program import BenchError
+from bench.driver.rounds import Turn
 from bench.driver.variants import COMBINATIONS, SWITCHES
 from bench.driver.worker import Measurement
 
@@ -22,15 +23,15 @@ _OUTPUT = Path("docs/tradeoffs.md")
 _TEMPLATE = Path(__file__).with_name("tradeoffs.md.j2")
 
 _ALL = "_".join(SWITCHES)
-SPACINGS = {"pow2, 1": _ALL, "pow2, 8": f"{_ALL}_g8", "fine, 1": f"{_ALL}_fine", "fine, 8": f"{_ALL}_fine_g8"}
+SPACINGS = {"pow2, 1": _ALL, "pow2, 8": f"{_ALL}_g8", "fine, 1": f"{_ALL}_fine", "fine16, 1": f"{_ALL}_fine16", "fine, 8": f"{_ALL}_fine_g8"}
 """Class spacing and bytes an entry of the tiny table -> the worker with all switches on."""
 
 _WORKLOAD = "replacement"
 _OPERATIONS = 5_000_000
 _COUNTED_OPERATIONS = 100_000
 
-# The loops of bench/workload_tiny.c: an allocation and a free are compiled into each.
-_LOOPS = {"pair": "tiny_pair_run", "batch": "tiny_batch_run", "replacement": "tiny_replacement_run"}
+# The loops of bench/workloads/tiny.c: an allocation and a free are compiled into each.
+_LOOPS = {name: f"{name}_run" for name in ("pair", "batch_lifo", "replacement")}
 _TABLES = ("hak_size_class_table", "hak_l2_class_table", "hak_l25_class_table")
 _CACHE_LINE = 64
 
@@ -65,12 +66,13 @@ def without(switch: str) -> str:
 
 
 def _time(variants: list[str], workload: str, threads: int, parsed: Any) -> dict[str, list[Measurement]]:
-    def measure(variant: str, number: int) -> Measurement:
-        return worker.measure(
-            _worker(variant), worker.run_arguments(workload, _OPERATIONS, threads, parsed.seed + number)
-        )
+    def measure(turn: Turn[str, str]) -> Measurement:
+        run = worker.run_arguments(workload, _OPERATIONS, threads, parsed.seed + turn.number)
+        return worker.measure(_worker(turn.key), run, turn.padding)
 
-    return rounds.run(f"{NAME}: {workload}", variants, parsed.rounds, parsed.seed, measure)
+    with conditions.pinned(threads):
+        runs = rounds.run(f"{NAME}: {workload}", {workload: variants}, parsed.rounds, parsed.seed, measure)
+    return runs[workload]
 
 
 class Measured:
@@ -79,8 +81,10 @@ class Measured:
     def __init__(self, variants: list[str], parsed: Any) -> None:
         self._seed = parsed.seed
         self._instructions = {
-            variant: valgrind.instructions_per_op(_worker(variant), _WORKLOAD, _COUNTED_OPERATIONS, parsed.seed)
-            for variant in rounds.shown(f"{NAME}: instructions", variants)
+            variant: valgrind.per_operation(
+                _worker(variant), _WORKLOAD, _COUNTED_OPERATIONS, parsed.seed
+            ).instructions
+            for variant in progress.shown(f"{NAME}: instructions", variants)
         }
         self._runs = _time(variants, _WORKLOAD, 1, parsed)
 
@@ -141,6 +145,7 @@ def main() -> None:
     if workspace is None:
         raise BenchError(f"the workspace is not known: start this with `bazel run //bench:{NAME}`")
     worker.say_what_is_cleared(os.environ)
+    conditions.randomise_layout()
     variants = ["none", *SWITCHES, *(without(switch) for switch in SWITCHES), *SPACINGS.values()]
     measured = Measured(variants, parsed)
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True)

@@ -1,17 +1,22 @@
-"""Exact instruction counts of a worker, by valgrind's callgrind. No counter of the processor is needed."""
+"""Exact counts of a worker's instructions, branches and data references, by valgrind's callgrind.
+
+No counter of the processor is needed.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.driver import worker
 from bench.driver.program import BenchError
 
-# The function of worker.c that holds all that the clock covers.
+# The function of runner.c that holds all that the clock covers.
 _COUNTED = "measured_part"
 
 
@@ -23,8 +28,45 @@ def tool(name: str) -> str:
     return path
 
 
-def _count(path: Path, arguments: Sequence[str]) -> int:
-    """Instructions that one run of the worker `path` executes in _COUNTED, warm-up included."""
+@dataclass(frozen=True)
+class Counts:
+    """What the processor is asked to do, by valgrind's count: of a run, or on the average of an operation."""
+
+    instructions: float
+    branches: float
+    """Conditional and indirect ones."""
+    data_references: float
+    """Reads and writes."""
+
+
+# callgrind's event -> the field of Counts that it belongs to.
+_EVENTS = {
+    "Ir": "instructions",
+    "Bc": "branches",
+    "Bi": "branches",
+    "Dr": "data_references",
+    "Dw": "data_references",
+}
+
+
+def parse_totals(text: str) -> Counts:
+    """The counts that callgrind's output file holds; a ValueError where there are none."""
+    events = re.search(r"^events: (.+)$", text, re.MULTILINE)
+    totals = re.search(r"^totals: (.+)$", text, re.MULTILINE)
+    if events is None or totals is None:
+        raise ValueError("no totals")
+    # callgrind leaves out zeros at the end.
+    sums = dict.fromkeys(_EVENTS.values(), 0)
+    for event, count in zip(events[1].split(), totals[1].split()):
+        if event in _EVENTS:
+            sums[_EVENTS[event]] += int(count)
+    if sums["instructions"] == 0:
+        raise ValueError("no instructions")
+    return Counts(**sums)
+
+
+def _count(path: Path, arguments: Sequence[str], environment: Mapping[str, str] | None) -> Counts:
+    """What one run of the worker `path` executes in _COUNTED, warm-up included."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "callgrind.out"
         worker.start(
@@ -32,26 +74,33 @@ def _count(path: Path, arguments: Sequence[str]) -> int:
                 tool("valgrind"),
                 "--tool=callgrind",
                 f"--callgrind-out-file={out}",
+                "--cache-sim=yes",
+                "--branch-sim=yes",
                 "--collect-atstart=no",
                 f"--toggle-collect={_COUNTED}",
                 str(path),
                 *arguments,
-            ]
+            ],
+            environment,
         )
-        totals = re.search(r"^totals: ([0-9]+)$", out.read_text(), re.MULTILINE)
-    if totals is None or int(totals[1]) == 0:
-        raise BenchError(f"callgrind counted nothing in {_COUNTED} of {path}")
-    return int(totals[1])
+        try:
+            return parse_totals(out.read_text())
+        except ValueError as error:
+            raise BenchError(f"callgrind counted nothing in {_COUNTED} of {path}") from error
 
 
-def instructions_per_op(path: Path, workload: str, operations: int, seed: int) -> float:
-    """Instructions of an operation, the loop's own included.
+def per_operation(
+    path: Path, workload: str, operations: int, seed: int, environment: Mapping[str, str] | None = None
+) -> Counts:
+    """The counts of an operation, the loop's own included.
 
     The difference of a run of 2 * `operations` and one of `operations`, by `operations`: what the start of a run
     and the first touch of memory cost cancels, what refills and other rare paths cost is in, spread over all.
     """
     once, twice = (
-        _count(path, [*worker.run_arguments(workload, count, 1, seed), f"--warm-up={operations}"])
+        _count(path, [*worker.run_arguments(workload, count, 1, seed), f"--warm-up={operations}"], environment)
         for count in (operations, 2 * operations)
     )
-    return (twice - once) / operations
+    return Counts(
+        *((after - before) / operations for before, after in zip(dataclasses.astuple(once), dataclasses.astuple(twice)))
+    )

@@ -11,7 +11,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from bench.driver import conditions
 from bench.driver.program import BenchError
 
 # Variables that change an allocator, or which one is loaded: no contender gets them.
@@ -76,12 +78,15 @@ def _ending(status: int) -> str:
         return f"was ended by signal {-status}"
 
 
-def start(command: Sequence[str]) -> str:
-    """Runs `command` to its end and returns its standard output. Anything but success is a BenchError."""
+def start(command: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
+    """Runs `command` to its end and returns its standard output. Anything but success is a BenchError.
+
+    It gets `environment`, by default the clean one.
+    """
     try:
         done = subprocess.run(
             command,
-            env=clean_environment(os.environ),
+            env=clean_environment(os.environ) if environment is None else environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -105,11 +110,24 @@ def run_arguments(workload: str, operations: int, threads: int, seed: int) -> li
     ]
 
 
-def measure(path: Path, arguments: Sequence[str]) -> Measurement:
-    """One run of the worker `path`."""
-    output = start([str(path), *arguments])
+def result(command: Sequence[str], environment: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The JSON object that `command` prints."""
+    output = start(command, environment)
     try:
-        line = json.loads(output)
+        value = json.loads(output)
+    except ValueError as error:
+        raise BenchError(f"{command[0]} printed what is not a result: {output!r}") from error
+    if not isinstance(value, dict):
+        raise BenchError(f"{command[0]} printed what is not a result: {output!r}")
+    return value
+
+
+def measure(path: Path, arguments: Sequence[str], padding: int = 0) -> Measurement:
+    """One run of the worker `path`, its environment longer by `padding` bytes."""
+    environment = clean_environment(os.environ)
+    environment = conditions.padded(environment, conditions.total_bytes([environment], padding))
+    line = result([str(path), *arguments], environment)
+    try:
         return Measurement(
             name=line["name"],
             link=line["link"],
@@ -123,8 +141,8 @@ def measure(path: Path, arguments: Sequence[str]) -> Measurement:
             minor_faults=line["minor_faults"],
             major_faults=line["major_faults"],
         )
-    except (ValueError, KeyError, TypeError, ZeroDivisionError) as error:
-        raise BenchError(f"{path} printed what is not a result: {output!r}") from error
+    except (KeyError, TypeError, ZeroDivisionError) as error:
+        raise BenchError(f"{path} printed what is not a result: {line}") from error
 
 
 def config(path: Path) -> str:

@@ -1,0 +1,197 @@
+"""The command line of //bench:lab and //bench:update_results: what they measure, and what they write."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any, TextIO
+
+from bench.driver import arguments, paired, report as printing
+from bench.driver.program import BenchError
+from bench.lab import compare, contenders, inference, plan as plans, traces, workloads
+from bench.lab.contenders import Group
+from bench.lab.plan import Plan
+from bench.lab.workloads import Workload
+
+_ROOT = Path(__file__).parents[2]
+
+_EPILOG = (
+    "A GLOB is a name or GROUP/NAME with *, ? and [..]; it may be given more than once. hakmem itself, under two "
+    "names, is always there.\n"
+    "Ctrl-C ends the run and reports what was measured; the report says that it is partial.\n"
+    "Exit status: 0, 1 where something failed, 2 for wrong arguments, 130 after Ctrl-C."
+)
+
+_ROUNDS_MOST = 1000
+_OPERATIONS_MOST = 10**12
+_SEED_MOST = 2**32 - 1
+
+
+def user_path(text: str) -> Path:
+    """A path of the command line: relative to where `bazel run` was started."""
+    return Path(os.environ.get("BUILD_WORKING_DIRECTORY", "."), text)
+
+
+def output(text: str) -> Path:
+    """A file to write: its folder must be there now, not after an hour."""
+    path = user_path(text)
+    if path.is_dir() or not os.access(path.parent, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
+        raise argparse.ArgumentTypeError(f"'{text}' cannot be written: a file in a folder that exists is wanted")
+    return path
+
+
+def _peer(text: str) -> tuple[str, Path]:
+    try:
+        return contenders.peer(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def kept_report(text: str) -> dict[str, Any]:
+    try:
+        return compare.load(user_path(text))
+    except BenchError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def parser(name: str, description: str) -> argparse.ArgumentParser:
+    """What decides what is measured, and what is written."""
+    result = argparse.ArgumentParser(
+        prog=name,
+        description=description,
+        epilog=_EPILOG,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = result.add_argument
+    add("--quick", action="store_true", help="few workloads, three minutes; without it, all within an hour")
+    add("--workload", dest="workloads", action="append", default=[], metavar="GLOB", help="only these workloads")
+    add("--contender", dest="contenders", action="append", default=[], metavar="GLOB", help="only these contenders")
+    add(
+        "--peer",
+        dest="peers",
+        action="append",
+        default=[],
+        type=_peer,
+        metavar="NAME=/path/lib.so",
+        help="one more library to compare with",
+    )
+    add(
+        "--rounds",
+        type=arguments.whole_number(paired.ROUNDS_MIN, _ROUNDS_MOST, f"an interval needs {paired.ROUNDS_MIN} pairs"),
+        metavar="N",
+        help=f"rounds (least {paired.ROUNDS_MIN}; default: the fewest in which each comparison can come out)",
+    )
+    add(
+        "--operations",
+        type=arguments.whole_number(1, _OPERATIONS_MOST),
+        metavar="N",
+        help="operations of each thread in every run (default: fixed by a calibration before the first round)",
+    )
+    add(
+        "--seed",
+        type=arguments.whole_number(0, _SEED_MOST),
+        default=1,
+        metavar="N",
+        help="of all orders, layouts, random numbers and intervals (default: %(default)s)",
+    )
+    add("--html", type=output, metavar="FILE", help="write the report as a page")
+    add("--json", type=output, metavar="FILE", help="write the report with all raw samples")
+    return result
+
+
+def add_own(result: argparse.ArgumentParser) -> None:
+    """What only the laboratory itself has, not update_results."""
+    result.add_argument(
+        "--compare", type=kept_report, metavar="OLD.json", help="say what changed since the report in OLD.json"
+    )
+    result.add_argument("--list", action="store_true", help="print contenders and workloads, measure nothing")
+
+
+def _groups(parsed: argparse.Namespace) -> list[Group]:
+    """The groups that the command line leaves."""
+    names = [name for name, _ in parsed.peers]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise UsageError(f"--peer: {', '.join(sorted(twice))} is given twice")
+    found = contenders.groups(parsed.peers)
+    if parsed.quick and not parsed.contenders:
+        found = [group for group in found if group.name in plans.QUICK_GROUPS]
+    left = [narrow for group in found if (narrow := contenders.narrowed(group, parsed.contenders)) is not None]
+    if not left:
+        known = ", ".join(f"{group.name}/{name}" for group in found for name in group.names())
+        raise UsageError(f"--contender: nothing matches {', '.join(parsed.contenders)}; there are {known}")
+    return left
+
+
+class UsageError(Exception):
+    """Arguments that are wrong together, or that name what is not there."""
+
+
+def available() -> list[Workload]:
+    """All workloads, in the order of the lists that offer them."""
+    return workloads.listed(_ROOT / "bench/worker_malloc") + traces.offered()
+
+
+def make_plan(parsed: argparse.Namespace) -> Plan:
+    """What `parsed` asks for; a UsageError where that is nothing."""
+    offered = available()
+    chosen = workloads.chosen(offered, parsed.workloads)
+    if not chosen:
+        known = ", ".join(f"{workload.group}/{workload.name}" for workload in offered)
+        raise UsageError(f"--workload: nothing matches {', '.join(parsed.workloads)}; there are {known}")
+    plan = plans.make(
+        _groups(parsed),
+        chosen,
+        parsed.workloads,
+        rounds_asked=parsed.rounds,
+        seed=parsed.seed,
+        quick=parsed.quick,
+        operations=parsed.operations,
+    )
+    wanted = inference.rounds_wanted(plan.comparisons)
+    if plan.rounds < wanted:
+        print(
+            f"of {plan.comparisons} comparisons none can be decided in {plan.rounds} rounds; "
+            f"{wanted} are wanted",
+            file=sys.stderr,
+        )
+    return plan
+
+
+def print_list(plan: Plan, out: TextIO) -> None:
+    """Contenders and workloads of the plan."""
+    grids = [
+        printing.Grid(
+            "contenders",
+            ["name", "link", "compared with"],
+            [
+                [
+                    f"{group.name}/{contender.name}",
+                    contender.link,
+                    ", ".join(other for one, other in group.pairs if one == contender.name),
+                ]
+                for group in plan.groups.values()
+                for contender in group.contenders
+            ],
+            words=3,
+        ),
+        printing.Grid(
+            "workloads",
+            ["name", "threads", "in", "what it does"],
+            [
+                [
+                    f"{workload.group}/{workload.name}",
+                    str(workload.threads),
+                    ", ".join(slot.group for slot in plan.slots if slot.workload == workload.name),
+                    workload.description,
+                ]
+                for workload in plan.workloads.values()
+            ],
+            words=4,
+        ),
+    ]
+    caption = f"{plan.rounds} rounds, {plan.comparisons} comparisons."
+    printing.print_grids("what would be measured", grids, caption, out)

@@ -1,0 +1,262 @@
+"""Who is compared with whom.
+
+A **group** is a set of contenders that are linked alike and run next to each other: only they are compared. Each has
+twins, one library under two names, whose difference is the noise of the machine; and, where the link allows it, a
+yardstick that no change of hakmem touches, by which two reports can be compared.
+
+  libraries    hakmem as it ships and its peers, preloaded into one and the same program
+  switches     the sixteen combinations of hakmem's switches, preloaded
+  compiled-in  the same, linked into the program; with P2 their fast path is inlined
+  spacings     other spacings of the size classes, preloaded
+  experiments  the fallbacks that the design keeps ready, preloaded; that of inlining is among the compiled-in ones
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bench.driver.program import BenchError
+from bench.driver.variants import COMBINATIONS, SWITCHES
+
+LIBRARIES = "libraries"
+COMPILED_IN = "compiled-in"
+HAKMEM = "hakmem"
+AGAIN = "-again"
+"""What the second name of twins ends with."""
+
+YARDSTICK = "mimalloc"
+
+ALL = "+".join(SWITCHES)
+STEPS = ("none", "p0", "p0+p1", "p0+p1+p2", ALL)
+"""The ladder."""
+
+PEERS = {"mimalloc": "libmimalloc.so.2", "jemalloc": "libjemalloc.so.2", "tcmalloc": "libtcmalloc_minimal.so.4"}
+"""Peers that the distribution has, by the name that the loader knows."""
+
+GLIBC = "glibc"
+
+SPACINGS = {
+    "pow2": "p0_p1_p2_p3",
+    "fine": "p0_p1_p2_p3_fine",
+    "fine16": "p0_p1_p2_p3_fine16",
+    "fine-g8": "p0_p1_p2_p3_fine_g8",
+}
+"""Name -> variant. All four switches are on."""
+
+_MULTIPLES_OF_8 = ("p0_p1_p2_p3_fine", "p0_p1_p2_p3_fine_g8")
+"""Variants with classes of 24, 40 .. bytes: too little for a malloc of libc's names, and enough to be measured."""
+
+EXPERIMENTS = {
+    "as-built": "p0_p1_p2_p3",
+    "table-129": "p0_p1_p2_p3_g8",
+    "magazine-half": "p0_p1_p2_p3_half",
+}
+"""Name -> variant; the first is what the others are compared with."""
+
+HOT = "inline-hot"
+"""All switches, the fast path left to the compiler. In a library nothing is inlined into the program, so this one is
+compiled in."""
+
+_PEER = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)=(.+)")
+
+# Bazel lays what it built beside this folder's parents: ROOT/bench/lab/contenders.py.
+_ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One allocator as one program calls it."""
+
+    name: str
+    link: str
+    """preload, inlined or static."""
+    worker: Path
+    library: Path | None = None
+    """What is preloaded; None: nothing."""
+    config: str | None = None
+    """The switches that it must say it was built with; None: not asked."""
+    alignment: int | None = None
+    """Of every block of 16 bytes and more; None: what the interface promises by which it is called."""
+
+    def environment(self, clean: dict[str, str]) -> dict[str, str]:
+        """`clean` and what loads the library. The name is there in any case: an empty one loads nothing."""
+        return {**clean, "LD_PRELOAD": str(self.library or "")}
+
+
+@dataclass(frozen=True)
+class Group:
+    """Contenders that are compared with each other."""
+
+    name: str
+    contenders: tuple[Contender, ...]
+    twins: tuple[str, str]
+    pairs: tuple[tuple[str, str], ...]
+    """Comparisons: the time of the first by that of the second."""
+    yardstick: str
+
+    def names(self) -> list[str]:
+        return [contender.name for contender in self.contenders]
+
+    def find(self, name: str) -> Contender:
+        return next(contender for contender in self.contenders if contender.name == name)
+
+
+def _built(path: str) -> Path:
+    found = _ROOT / path
+    if not found.exists():
+        raise BenchError(f"{found} is missing: start the laboratory with `bazel run //bench:lab`")
+    return found
+
+
+def installed(soname: str) -> Path:
+    """Where the loader finds the library `soname`."""
+    for tool in ("ldconfig", "/sbin/ldconfig", "/usr/sbin/ldconfig"):
+        try:
+            listing = subprocess.run([tool, "-p"], capture_output=True, text=True, check=True).stdout
+            break
+        except (OSError, subprocess.CalledProcessError):
+            continue
+    else:
+        raise BenchError("ldconfig cannot be started: which libraries are installed is not known")
+    found = re.search(rf"^\s*{re.escape(soname)} .*=> (\S+)$", listing, re.MULTILINE)
+    if found is None:
+        raise BenchError(f"{soname} is not installed: tools/setup installs all peers")
+    return Path(found[1])
+
+
+def peer(text: str) -> tuple[str, Path]:
+    """NAME=/path/lib.so of the command line; a ValueError says what is wrong."""
+    parts = _PEER.fullmatch(text)
+    if parts is None:
+        raise ValueError(f"'{text}' is not NAME=/path/lib.so, NAME of letters, digits, '.', '_' and '-'")
+    name, path = parts[1], Path(os.environ.get("BUILD_WORKING_DIRECTORY", "."), parts[2]).resolve()
+    if name in (HAKMEM, HAKMEM + AGAIN, GLIBC, *PEERS):
+        raise ValueError(f"'{text}': the name {name} is taken")
+    try:
+        head = path.open("rb").read(4)
+    except OSError as error:
+        raise ValueError(f"'{text}': {path}: {error.strerror}") from error
+    if head != b"\x7fELF":
+        raise ValueError(f"'{text}': {path} is not a shared library")
+    if re.search(r"[:\s]", str(path)):
+        raise ValueError(f"'{text}': the loader takes no path with a colon or blank")
+    return name, path
+
+
+def _preload(name: str, library: Path | None, config: str | None = None) -> Contender:
+    return Contender(name, "preload", _built("bench/worker_malloc"), library, config)
+
+
+def _variant(name: str, variant: str, config: str = ALL) -> Contender:
+    built = _preload(name, _built(f"bench/lab/libhakmem_{variant}"), config)
+    return replace(built, alignment=8) if variant in _MULTIPLES_OF_8 else built
+
+
+def _twin(contender: Contender) -> Contender:
+    return replace(contender, name=contender.name + AGAIN)
+
+
+def _yardstick() -> Contender:
+    return _preload(YARDSTICK, installed(PEERS[YARDSTICK]))
+
+
+def libraries(peers: Sequence[tuple[str, Path]]) -> Group:
+    """hakmem as it ships, what the system has, and `peers`."""
+    shipped = _preload(HAKMEM, _built("hakmem/preload/libhakmem.so"), ALL)
+    others = [_preload(name, installed(soname)) for name, soname in PEERS.items()]
+    others += [_preload(name, path) for name, path in peers]
+    others.append(_preload(GLIBC, None))
+    return Group(
+        name=LIBRARIES,
+        contenders=(shipped, _twin(shipped), *others),
+        twins=(HAKMEM, HAKMEM + AGAIN),
+        pairs=tuple((HAKMEM, other.name) for other in others),
+        yardstick=YARDSTICK,
+    )
+
+
+def switch_pairs() -> tuple[tuple[str, str], ...]:
+    """The ladder's steps, each switch alone against none, and all against all but one."""
+    ladder = [(STEPS[i], STEPS[i - 1]) for i in range(1, len(STEPS))]
+    added = [(switch, "none") for switch in SWITCHES]
+    left_out = [(ALL, "+".join(other for other in SWITCHES if other != switch)) for switch in SWITCHES]
+    return tuple(dict.fromkeys(ladder + added + left_out))
+
+
+def _with_twins(name: str, contenders: list[Contender], reference: str, pairs: Sequence[tuple[str, str]]) -> Group:
+    twin = _twin(next(contender for contender in contenders if contender.name == reference))
+    return Group(
+        name=name,
+        contenders=(*contenders, twin, _yardstick()),
+        twins=(reference, twin.name),
+        pairs=tuple(pairs),
+        yardstick=YARDSTICK,
+    )
+
+
+def switches() -> Group:
+    """All combinations, preloaded."""
+    found = [_variant(config, name, config) for name, config in COMBINATIONS.items()]
+    return _with_twins("switches", found, ALL, switch_pairs())
+
+
+def compiled_in() -> Group:
+    """All combinations, linked into the program, and how it would be if the compiler chose what to inline."""
+    found = [
+        Contender(
+            config, "inlined" if "p2" in config else "static", _built(f"bench/worker_hakmem_{name}"), None, config
+        )
+        for name, config in COMBINATIONS.items()
+    ]
+    found.append(Contender(HOT, "inlined", _built("bench/lab/worker_hakmem_p0_p1_p2_p3_hot"), None, ALL))
+    return _with_twins(COMPILED_IN, found, ALL, [*switch_pairs(), (HOT, ALL)])
+
+
+def _against_first(name: str, variants: dict[str, str]) -> Group:
+    first, *others = variants
+    found = [_variant(own, variant) for own, variant in variants.items()]
+    return _with_twins(name, found, first, [(other, first) for other in others])
+
+
+def spacings() -> Group:
+    """Other size classes, against the powers of two."""
+    return _against_first("spacings", SPACINGS)
+
+
+def experiments() -> Group:
+    """The fallbacks, against the build as it is."""
+    return _against_first("experiments", EXPERIMENTS)
+
+
+def groups(peers: Sequence[tuple[str, Path]]) -> list[Group]:
+    """All groups, in the report's order."""
+    return [libraries(peers), switches(), compiled_in(), spacings(), experiments()]
+
+
+def matches(globs: Sequence[str], group: str, name: str) -> bool:
+    """Whether one of `globs` is NAME or GROUP/NAME; none at all match everything."""
+    return not globs or any(
+        fnmatch.fnmatchcase(name, glob) or fnmatch.fnmatchcase(f"{group}/{name}", glob) for glob in globs
+    )
+
+
+def narrowed(group: Group, globs: Sequence[str]) -> Group | None:
+    """The group with the contenders that `globs` name, and those that they are compared with; None where none is."""
+    if not globs:
+        return group
+    asked = {name for name in group.names() if matches(globs, group.name, name)}
+    # hakmem is compared with whom one asks for; elsewhere who is asked for is compared with what it derives from.
+    place = 1 if group.name == LIBRARIES else 0
+    pairs = tuple(pair for pair in group.pairs if pair[place] in asked)
+    if not pairs and not asked.intersection(group.twins):
+        return None
+    kept = {*asked, *group.twins, *(name for pair in pairs for name in pair)}
+    if group.name != LIBRARIES:
+        kept.add(group.yardstick)
+    return replace(group, contenders=tuple(one for one in group.contenders if one.name in kept), pairs=pairs)

@@ -1,0 +1,130 @@
+"""Phases after the rounds: exact counts, system calls, memory, single calls. phases.py says when."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from bench.driver import conditions, progress, rounds, valgrind
+from bench.lab import contenders, items, runs, system_calls
+from bench.lab.contenders import Group
+from bench.lab.items import Item
+from bench.lab.results import Results
+from bench.lab.workloads import Workload
+
+# Operations under callgrind, fifty to a hundred times slower than without: thousands of refills.
+_COUNTED_OPERATIONS = 100_000
+
+# Runs of the figures that are read off one run each: their middle one is reported.
+_LATENCY_RUNS = {False: 5, True: 3}
+
+# Of the libraries' workloads in a quick run: those that are counted, and those whose memory is looked at, which waits
+# for it to decay.
+_QUICK_COUNTED = ("pair", "replacement_64k")
+_QUICK_MEMORY = ("replacement_64k", "sizes_server", "producer_consumer")
+
+MEMORY_KEYS = (
+    "samples",
+    "baseline_rss_bytes",
+    "peak_rss_bytes",
+    "rss_after_free_bytes",
+    "rss_after_decay_bytes",
+    "decay_ms",
+    "mappings",
+)
+LATENCY_KEYS = ("alloc", "free", "timer", "timer_cost_ns")
+
+
+def count(results: Results) -> None:
+    """Exact figures of the workloads that execute the same instructions each time."""
+    plan = results.plan
+
+    def exact(item: Item) -> dict[str, Any]:
+        _, group, contender, workload = item
+        operations = plan.operations or min(_COUNTED_OPERATIONS, workload.quick_operations)
+        operations = items.whole_units(operations, workload)
+        environment = runs.environment(group, contender, 0)
+        counts = valgrind.per_operation(contender.worker, workload.name, operations, plan.seed, environment)
+        return items.row(item) | {"operations": operations} | dataclasses.asdict(counts)
+
+    def wanted(group: Group, workload: Workload) -> bool:
+        asked = not plan.quick or group.name != contenders.LIBRARIES or workload.name in _QUICK_COUNTED
+        return workload.exact and not workload.is_trace and asked
+
+    chosen = [item for item in items.without_twins(items.each(results, wanted)) if not items.is_yardstick(item)]
+    for row in items.beside_each_other("counts", chosen, exact):
+        results.counts.append(row)
+
+
+def count_system_calls(results: Results) -> None:
+    """What the second half of a run twice as long asks the kernel for."""
+    plan = results.plan
+
+    def counted(item: Item) -> dict[str, Any]:
+        _, group, contender, workload = item
+        operations = plan.operations or workload.quick_operations
+        # A replay does not go on beyond the end of its trace.
+        operations = max(1, operations // 2) if workload.is_trace else items.whole_units(operations, workload)
+
+        def calls(many: int) -> dict[str, int]:
+            return system_calls.counted(
+                lambda wrapper: runs.run(group, contender, workload, many, plan.seed, wrapper=wrapper)
+            )
+
+        found = system_calls.difference(calls(operations), calls(2 * operations))
+        threads = 1 if workload.is_trace else workload.threads
+        return items.row(item) | {"operations": operations * threads, "calls": found}
+
+    chosen = items.without_twins(items.each(results, items.is_libraries))
+    for row in items.beside_each_other("system calls", chosen, counted):
+        results.system_calls.append(row)
+
+
+def _many_operations(results: Results, workload: Workload) -> int:
+    """Of a run that looks at what happens over time, or seldom."""
+    plan = results.plan
+    asked = plan.operations or (workload.quick_operations if plan.quick else workload.default_operations)
+    return items.whole_units(asked, workload)
+
+
+def watch_memory(results: Results) -> None:
+    """Resident and live bytes over time."""
+    plan = results.plan
+
+    def watched(item: Item) -> dict[str, Any]:
+        _, group, contender, workload = item
+        operations = _many_operations(results, workload)
+        said = runs.run(group, contender, workload, operations, plan.seed, extra=["--memory"])
+        return items.row(item) | items.picked(contender, said, MEMORY_KEYS)
+
+    def wanted(group: Group, workload: Workload) -> bool:
+        return items.is_libraries(group, workload) and (not plan.quick or workload.name in _QUICK_MEMORY)
+
+    for row in items.beside_each_other("memory", items.without_twins(items.each(results, wanted)), watched):
+        results.memory.append(row)
+
+
+def time_calls(results: Results) -> None:
+    """The tail of single calls, in rounds of their own."""
+    plan = results.plan
+    slots = {
+        slot: names
+        for slot, names in plan.slots.items()
+        if slot.group == contenders.LIBRARIES and not plan.workloads[slot.workload].is_trace
+    }
+    turns = list(rounds.schedule(slots, _LATENCY_RUNS[plan.quick] - rounds.WARM_UP_ROUNDS, plan.seed))
+    for turn in progress.shown("latency", turns):
+        group, workload = plan.groups[turn.slot.group], plan.workloads[turn.slot.workload]
+        contender = group.find(turn.key)
+        with conditions.pinned(workload.threads):
+            said = runs.run(
+                group,
+                contender,
+                workload,
+                _many_operations(results, workload),
+                plan.seed + turn.number,
+                padding=turn.padding,
+                extra=["--latency"],
+            )
+        kept = items.picked(contender, said.get("latency", {}), LATENCY_KEYS)
+        results.latency.append(items.row((turn.slot, group, contender, workload)) | {"run": turn.number} | kept)

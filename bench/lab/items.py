@@ -1,0 +1,77 @@
+"""What a phase goes through: contenders on workloads, and how they are gone through when their time does not matter."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from bench.driver import conditions, progress
+from bench.driver.program import BenchError
+from bench.lab import contenders
+from bench.lab.contenders import Contender, Group
+from bench.lab.plan import Slot
+from bench.lab.results import Results
+from bench.lab.workloads import Workload
+
+Item = tuple[Slot, Group, Contender, Workload]
+
+
+def each(results: Results, keep: Callable[[Group, Workload], bool] = lambda _group, _workload: True) -> list[Item]:
+    """Every contender of every slot that `keep` wants."""
+    plan = results.plan
+    found = []
+    for slot, names in plan.slots.items():
+        group, workload = plan.groups[slot.group], plan.workloads[slot.workload]
+        if keep(group, workload):
+            found += [(slot, group, group.find(name), workload) for name in names]
+    return found
+
+
+def is_libraries(group: Group, _workload: Workload) -> bool:
+    """For figures that are of interest between allocators, not between builds of one."""
+    return group.name == contenders.LIBRARIES
+
+
+def without_twins(items: Sequence[Item]) -> list[Item]:
+    """Without second names, for what does not vary: the same figures twice say nothing."""
+    return [item for item in items if not item[2].name.endswith(contenders.AGAIN)]
+
+
+def is_yardstick(item: Item) -> bool:
+    """Whether the contender is only there for comparisons of two reports."""
+    _, group, contender, _ = item
+    return group.name != contenders.LIBRARIES and contender.name == group.yardstick
+
+
+def row(item: Item) -> dict[str, Any]:
+    """What every row of a figure begins with."""
+    slot, _, contender, _ = item
+    return {"group": slot.group, "workload": slot.workload, "contender": contender.name}
+
+
+def whole_units(operations: int, workload: Workload) -> int:
+    """`operations`, up to a multiple of the workload's unit."""
+    return -(-operations // workload.unit) * workload.unit
+
+
+def picked(contender: Contender, said: dict[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    """What is kept of what a worker said; a BenchError where it did not say it."""
+    missing = [key for key in keys if key not in said]
+    if missing:
+        raise BenchError(f"{contender.name}: the worker did not report {', '.join(missing)}")
+    return {key: said[key] for key in keys}
+
+
+def beside_each_other(
+    description: str, items: Sequence[Item], work: Callable[[Item], dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    """What `work` makes of the items, in their order, as many at a time as there are processors: for figures that do
+    not depend on time. Whoever stops asking ends it when the runs that have begun are through."""
+    pool = concurrent.futures.ThreadPoolExecutor(len(conditions.processors()))
+    try:
+        futures = [pool.submit(work, item) for item in items]
+        for future in progress.shown(description, futures):
+            yield future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

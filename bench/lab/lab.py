@@ -1,0 +1,113 @@
+"""//bench:lab: contenders and workloads, measured in interleaved rounds, judged, and reported.
+
+README.md beside this file says how it measures and how to read what it prints.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from bench.driver import conditions, hot_path, program, worker
+from bench.lab import command_line, compare, compare_table, contenders, identity, page, phases, report as reports, table
+from bench.lab.plan import Plan
+from bench.lab.results import Results
+
+NAME = "lab"
+
+_ROOT = Path(__file__).parents[2]
+_HOT_PATH = _ROOT / hot_path.GOLDEN
+_COMPILATION = _ROOT / "bench/lab/compilation.json"
+_SWITCHED_OFF = _ROOT / "bench/lab/switched_off"
+
+
+def _surroundings(plan: Plan) -> reports.Surroundings:
+    binaries: dict[tuple[str, str], dict[str, Any]] = {}
+    known: dict[Path, dict[str, Any]] = {}
+    libc = contenders.installed("libc.so.6")
+    for group in plan.groups.values():
+        for contender in group.contenders:
+            path = contender.library or (libc if contender.link == "preload" else contender.worker)
+            if path not in known:
+                known[path] = identity.binary(path)
+            binaries[group.name, contender.name] = known[path]
+    return reports.Surroundings(
+        machine=identity.machine(),
+        commit=identity.commit(os.environ.get("BUILD_WORKSPACE_DIRECTORY")),
+        compilation=identity.compilation(_COMPILATION),
+        binaries=binaries,
+        hot_path=json.loads(_HOT_PATH.read_text(encoding="utf-8")),
+        switched_off=[
+            json.loads(path.read_text(encoding="utf-8")) for path in sorted(_SWITCHED_OFF.glob("*_in_*.json"))
+        ],
+    )
+
+
+def measure(plan: Plan) -> dict[str, Any]:
+    """Measures the plan and returns the report, whole or partial."""
+    worker.say_what_is_cleared(os.environ)
+    conditions.randomise_layout()
+    around = _surroundings(plan)
+    with tempfile.TemporaryDirectory(prefix="hakmem-lab-") as folder:
+        results = Results(plan, Path(folder))
+        phases.work(results)
+    return reports.make(results, around, datetime.datetime.now(datetime.timezone.utc))
+
+
+def _write(path: Path, text: str) -> None:
+    """All of `text` or nothing: a report that exists is replaced when the new one is there."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_files(parsed: argparse.Namespace, report: dict[str, Any]) -> None:
+    """The files that the command line asks for."""
+    if parsed.json:
+        _write(parsed.json, json.dumps(report, allow_nan=False, separators=(",", ":")) + "\n")
+    if parsed.html:
+        _write(parsed.html, page.render(report))
+
+
+def status(report: dict[str, Any]) -> int:
+    """The exit status of a run that gave `report`."""
+    return {
+        None: 0,
+        phases.INTERRUPTED: program.INTERRUPTED,
+        phases.TERMINATED: program.TERMINATED,
+    }.get(report["ended_by"], program.FAILED)
+
+
+def main() -> None:
+    """Parses the command line, measures and reports."""
+    own = command_line.parser(NAME, "Measures contenders on workloads, in interleaved rounds, and says who is faster.")
+    command_line.add_own(own)
+    parsed = own.parse_args()
+    try:
+        plan = command_line.make_plan(parsed)
+    except command_line.UsageError as error:
+        own.error(str(error))
+    if parsed.list:
+        command_line.print_list(plan, sys.stdout)
+        return
+    report = measure(plan)
+    write_files(parsed, report)
+    table.write(report, sys.stdout)
+    if parsed.compare is not None:
+        compare_table.write(parsed.compare, report, compare.compare(parsed.compare, report), sys.stdout)
+    if not report["complete"]:
+        print(f"{NAME}: {report['ended_by']} in '{report['ended_in']}': the report is partial", file=sys.stderr)
+    sys.exit(status(report))
+
+
+if __name__ == "__main__":
+    program.run(NAME, main)

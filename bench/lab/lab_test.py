@@ -1,0 +1,127 @@
+"""The laboratory from end to end, with its real contenders and few operations: quick, and each kind of figure."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from bench.driver.variants import COMBINATIONS, SWITCHES
+from bench.lab import contenders, views
+
+_BENCH = Path(__file__).parents[1]
+_LAB = str(_BENCH / "lab/lab")
+_UPDATE = str(_BENCH / "lab/update_results")
+_SCHEMA = json.loads((_BENCH / "schema/lab.schema.json").read_text())
+
+_FEW = "--operations=3000"
+
+
+def run(program: str, *line: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [program, *line], capture_output=True, text=True, check=False, env=os.environ | environment
+    )
+
+
+class LabTest(unittest.TestCase):
+    def setUp(self) -> None:
+        held = tempfile.TemporaryDirectory()
+        self.addCleanup(held.cleanup)
+        self.folder = Path(held.name)
+
+    def measure(self, *line: str) -> dict[str, Any]:
+        """A whole run; its report, checked against the schema."""
+        file = self.folder / "report.json"
+        done = run(_LAB, *line, _FEW, f"--json={file}", f"--html={self.folder / 'report.html'}")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        report: dict[str, Any] = json.loads(file.read_text())
+        jsonschema.validate(report, _SCHEMA)
+        self.assertTrue(report["complete"])
+        return report
+
+    def test_quick(self) -> None:
+        report = self.measure("--quick")
+        self.assertEqual({row["group"] for row in report["times"]}, {contenders.LIBRARIES, "switches"})
+        self.libraries(report)
+        self.switches(report)
+        self.assertEqual(len(report["switched_off"]), 3 * len(SWITCHES))
+        self.document(self.folder / "report.json")
+
+    def libraries(self, report: dict[str, Any]) -> None:
+        rows = {row["name"]: row for row in report["contenders"] if row["group"] == contenders.LIBRARIES}
+        self.assertEqual(
+            list(rows), ["hakmem", "hakmem-again", "mimalloc", "jemalloc", "tcmalloc", "glibc"]
+        )
+        self.assertEqual(len({row["sha256"] for row in rows.values()}), 5, "twins are one file, all others differ")
+        self.assertTrue(all(re.search(r"\d\.\d", row["version"]) for row in rows.values()), rows)
+        self.assertEqual(rows["hakmem"]["config"], contenders.ALL)
+        for kind in ("memory", "latency", "system_calls", "counts"):
+            self.assertTrue(report[kind], kind)
+        self.assertTrue(all(len(row["samples"]) >= 50 for row in report["memory"]))
+        for row in report["noise"]:
+            self.assertGreaterEqual(row["floor"], 0)
+
+    def switches(self, report: dict[str, Any]) -> None:
+        configs = {row["name"]: row["config"] for row in report["contenders"] if row["group"] == "switches"}
+        self.assertEqual({configs[name] for name in COMBINATIONS.values()}, set(COMBINATIONS.values()))
+        self.assertEqual(len(report["effects"]), 10)
+        steps = views.ladder(report, "switches", "replacement_64k")
+        instructions = [step["counts"]["instructions"] for step in steps]
+        self.assertEqual(instructions, sorted(instructions, reverse=True), "each step saves instructions")
+
+    def document(self, report: Path) -> None:
+        """update_results from a report that was kept."""
+        (self.folder / "docs").mkdir()
+        done = run(_UPDATE, f"--from={report}", BUILD_WORKSPACE_DIRECTORY=str(self.folder))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("## Losses", (self.folder / "docs/results.md").read_text())
+
+    def test_compiled_in_and_a_peer_of_one_s_own(self) -> None:
+        library = contenders.installed("libjemalloc.so.2")
+        report = self.measure(
+            f"--peer=mine={library}", "--workload=pair", "--contender=mine", "--contender=inline-hot"
+        )
+        self.assertEqual({row["group"] for row in report["times"]}, {contenders.LIBRARIES, contenders.COMPILED_IN})
+        self.assertEqual(
+            [(row["one"], row["other"]) for row in report["comparisons"]],
+            [("hakmem", "mine"), ("inline-hot", contenders.ALL)],
+        )
+        links = {row["name"]: row["link"] for row in report["contenders"] if row["group"] == contenders.COMPILED_IN}
+        self.assertEqual(links["inline-hot"], "inlined")
+
+    def test_the_other_groups_and_threads(self) -> None:
+        report = self.measure("--workload=local", "--contender=spacings/*", "--contender=experiments/*")
+        self.assertEqual({row["threads"] for row in report["workloads"]}, {2})
+        self.assertEqual(
+            [row["one"] for row in report["comparisons"]],
+            ["fine", "fine16", "fine-g8", "table-129", "magazine-half"],
+        )
+
+    def test_a_recorded_program(self) -> None:
+        report = self.measure("--workload=trace:perl", "--contender=glibc")
+        self.assertEqual([row["group"] for row in report["workloads"]], ["traces"])
+        self.assertTrue(report["comparisons"])
+
+    def test_a_library_that_is_none_of_an_allocator_is_an_error(self) -> None:
+        library = contenders.installed("libm.so.6")
+        file = self.folder / "report.json"
+        done = run(_LAB, f"--peer=mine={library}", "--contender=mine", "--workload=pair", _FEW, f"--json={file}")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("answers malloc where", done.stderr)
+        self.assertFalse(json.loads(file.read_text())["complete"])
+
+    def test_update_results_refuses(self) -> None:
+        done = run(_UPDATE, "--from=/nowhere/x.json")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("No such file", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,156 @@
+"""The work, one phase after the other. Each adds to the results as it goes, so that an end at any time loses nothing.
+
+  record        the traces of real programs
+  verify        every workload with every contender, each block checked
+  calibrate     one short run each; fixes the operations before anything is measured
+  rounds        the times
+  counts        instructions, branches, data references by callgrind, where a workload is exact
+  system calls  by strace
+  memory        resident and live bytes over time, and what is left afterwards
+  latency       single calls, timed
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from bench.driver import conditions, progress, rounds
+from bench.driver.program import BenchError
+from bench.lab import figures, items, plan as plans, runs, traces
+from bench.lab.contenders import Contender
+from bench.lab.plan import Calibration, Plan, Slot
+from bench.lab.results import Results, ns_per_op
+from bench.lab.workloads import Workload
+
+# Operations of the run that checks every block: enough to fill and empty caches many times, a fraction of a second.
+_VERIFIED_OPERATIONS = 20_000
+
+
+def record(results: Results) -> None:
+    """Makes the traces that the plan asks for."""
+    if results.plan.records:
+        results.notes += traces.missing()
+    wanted = [workload for workload in results.plan.workloads.values() if workload.is_trace]
+    for workload in progress.shown("record", wanted):
+        results.plan.workloads[workload.name] = traces.recorded(workload, results.folder)
+
+
+def _verified_operations(plan: Plan, workload: Workload) -> int:
+    """Few, but for a trace, which is checked as a whole."""
+    asked = plan.operations or workload.quick_operations
+    return items.whole_units(asked if workload.is_trace else min(asked, _VERIFIED_OPERATIONS), workload)
+
+
+def _checks(contender: Contender, workload: Workload) -> list[str]:
+    """A replayer checks what alignment the program asked for, and no other."""
+    if contender.alignment is None or workload.is_trace:
+        return ["--verify"]
+    return ["--verify", f"--alignment={contender.alignment}"]
+
+
+def _require_same_work(first: tuple[str, Any], contender: Contender, said: dict[str, Any]) -> None:
+    """A BenchError where two contenders of a slot did not do the same: their times would say nothing."""
+    if said.get("checksum") != first[1]:
+        raise BenchError(
+            f"{contender.name} and {first[0]} did different work on {said.get('workload')}: "
+            f"checksums {said.get('checksum')} and {first[1]}"
+        )
+
+
+def verify(results: Results) -> None:
+    """Runs everything once with every block checked; a wrong block, or a contender that is not itself, is an error."""
+    plan = results.plan
+    comparable = True
+    sums: dict[Slot, tuple[str, Any]] = {}
+    for slot, group, contender, workload in progress.shown("verify", items.each(results)):
+        operations = _verified_operations(plan, workload)
+        said = runs.run(group, contender, workload, operations, plan.seed, extra=_checks(contender, workload))
+        results.said.setdefault((slot.group, contender.name), said)
+        comparable &= bool(said["comparable"])
+        if workload.exact or workload.is_trace:
+            _require_same_work(sums.setdefault(slot, (contender.name, said.get("checksum"))), contender, said)
+    if not comparable:
+        results.notes.append("built without optimisation, or with assertions or a sanitizer: times mean little")
+
+
+def _calibrate_one(results: Results, item: items.Item) -> None:
+    slot, group, contender, workload = item
+    plan = results.plan
+    operations = items.whole_units(plan.operations or workload.least_operations(plan.quick), workload)
+    with conditions.pinned(workload.threads):
+        began = time.monotonic()
+        said = runs.run(group, contender, workload, operations, plan.seed)
+        took = time.monotonic() - began
+    sample = runs.sample(contender, said)
+    overhead = max(0.0, took - plans.WARM_UP * sample["ns"] / 1e9)
+    results.calibration.setdefault(slot, {})[contender.name] = Calibration(ns_per_op(sample), overhead)
+    results.working_sets[slot.workload] = said.get("working_set_bytes")
+
+
+def calibrate(results: Results) -> None:
+    """One run each with few operations; then every slot's operations are fixed."""
+    plan = results.plan
+    for item in progress.shown("calibrate", items.each(results)):
+        _calibrate_one(results, item)
+    results.run_seconds = plans.run_seconds(plan, results.calibration)
+    for slot, calibrated in results.calibration.items():
+        workload = plan.workloads[slot.workload]
+        results.operations[slot] = (
+            items.whole_units(plan.operations, workload)
+            if plan.operations
+            else plans.operations(plan, workload, results.run_seconds, calibrated)
+        )
+
+
+def measure(results: Results) -> None:
+    """The rounds."""
+    plan = results.plan
+    turns = list(rounds.schedule(plan.slots, plan.rounds, plan.seed))
+    for turn in progress.shown("rounds", turns):
+        group, workload = plan.groups[turn.slot.group], plan.workloads[turn.slot.workload]
+        contender = group.find(turn.key)
+        seed = plan.seed + turn.number
+        with conditions.pinned(workload.threads) as pinned:
+            said = runs.run(group, contender, workload, results.operations[turn.slot], seed, padding=turn.padding)
+        results.pinned[workload.threads] = pinned
+        if turn.counts:
+            results.paddings[turn.number] = turn.padding
+            kept = results.samples.setdefault(turn.slot, {name: {} for name in plan.slots[turn.slot]})
+            kept[turn.key][turn.number] = runs.sample(contender, said)
+
+
+PHASES: dict[str, Callable[[Results], None]] = {
+    "record": record,
+    "verify": verify,
+    "calibrate": calibrate,
+    "rounds": measure,
+    "counts": figures.count,
+    "system calls": figures.count_system_calls,
+    "memory": figures.watch_memory,
+    "latency": figures.time_calls,
+}
+"""In the order in which they run. The times come first: on the machine as it was found."""
+
+INTERRUPTED = "interrupted"
+TERMINATED = "terminated"
+
+
+def work(results: Results) -> None:
+    """All phases. An interrupt or a failure is noted in the results, and ends the work without being raised."""
+    for name, phase in PHASES.items():
+        began = time.monotonic()
+        try:
+            phase(results)
+        except KeyboardInterrupt:
+            results.ended_in, results.ended_by = name, INTERRUPTED
+        except SystemExit:
+            # program.run raises it for SIGTERM.
+            results.ended_in, results.ended_by = name, TERMINATED
+        except BenchError as error:
+            results.ended_in, results.ended_by = name, str(error)
+        finally:
+            results.seconds[name] = time.monotonic() - began
+        if results.ended_in is not None:
+            return

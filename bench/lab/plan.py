@@ -1,0 +1,150 @@
+"""What a run of the laboratory measures: fixed before the first measurement, and in the report as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from bench.driver import rounds
+from bench.driver.program import BenchError
+from bench.driver.variants import COMBINATIONS
+from bench.lab import contenders, factorial, inference
+from bench.lab.contenders import Group
+from bench.lab.workloads import Workload
+
+
+class Slot(NamedTuple):
+    """A workload of a group: what runs next to each other in a round."""
+
+    group: str
+    workload: str
+
+
+SWITCH_WORKLOADS = ("pair", "batch_lifo", "replacement_64k", "sizes_server", "local")
+"""Where the other groups run: tiny blocks, which the switches are about, alone and mixed, on one thread and on two."""
+
+QUICK_WORKLOADS = ("pair", "batch_lifo", "replacement_64k", "sizes_server", "realloc_growth", "producer_consumer")
+QUICK_SWITCH_WORKLOADS = ("replacement_64k",)
+QUICK_GROUPS = (contenders.LIBRARIES, "switches")
+
+# Seconds for everything, and the share of it that rounds get: the rest is for counts, memory and latency.
+_BUDGET_S = {False: 2700.0, True: 150.0}
+_ROUNDS_SHARE = {False: 0.5, True: 0.6}
+
+# Seconds of a run: below the first the start of threads and the clock's grain show, above the second there is more to
+# gain from other rounds.
+_RUN_LEAST_S = 0.005
+_RUN_MOST_S = 0.100
+
+# The worker warms up with a tenth of the operations.
+WARM_UP = 1.1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything but the numbers of operations, which the calibration adds."""
+
+    groups: dict[str, Group]
+    workloads: dict[str, Workload]
+    slots: dict[Slot, list[str]]
+    """The contenders of each, by name."""
+    rounds: int
+    seed: int
+    quick: bool
+    operations: int | None
+    """Of every run and thread, where the command line fixes them."""
+
+    @property
+    def records(self) -> bool:
+        """Whether programs are recorded."""
+        return any(workload.is_trace for workload in self.workloads.values())
+
+    @property
+    def comparisons(self) -> int:
+        """How many p-values the report corrects for."""
+        return sum(_comparisons_of(self.groups[slot.group]) for slot in self.slots)
+
+    @property
+    def budget_s(self) -> float:
+        return _BUDGET_S[self.quick]
+
+
+def _workloads_of(group: str, available: Mapping[str, Workload], globs: Sequence[str], quick: bool) -> list[str]:
+    """The workloads that a group runs where they are not named: all for the libraries, some for the others."""
+    if globs:
+        return list(available)
+    if group == contenders.LIBRARIES:
+        wanted = QUICK_WORKLOADS if quick else tuple(available)
+    else:
+        wanted = QUICK_SWITCH_WORKLOADS if quick else SWITCH_WORKLOADS
+    missing = [name for name in wanted if name not in available]
+    if missing:
+        raise BenchError(f"the worker has no workload {', '.join(missing)}")
+    return [name for name in available if name in wanted]
+
+
+def _comparisons_of(group: Group) -> int:
+    """The p-values of a slot: its pairs, its twins, and the switches' effects where all combinations run."""
+    whole = set(COMBINATIONS.values()).issubset(group.names())
+    return len(group.pairs) + 1 + (len(factorial.EFFECTS) if whole else 0)
+
+
+def make(
+    groups: Sequence[Group],
+    available: Sequence[Workload],
+    globs: Sequence[str],
+    *,
+    rounds_asked: int | None,
+    seed: int,
+    quick: bool,
+    operations: int | None,
+) -> Plan:
+    """A plan for `groups` and the workloads `available`, those that `globs` leave."""
+    workloads = {workload.name: workload for workload in available}
+    slots = {
+        Slot(group.name, name): group.names()
+        for group in groups
+        for name in _workloads_of(group.name, workloads, globs, quick)
+        if not (workloads[name].is_trace and group.name == contenders.COMPILED_IN)
+    }
+    by_name = {group.name: group for group in groups}
+    comparisons = sum(_comparisons_of(by_name[slot.group]) for slot in slots)
+    return Plan(
+        groups=by_name,
+        workloads={slot.workload: workloads[slot.workload] for slot in slots},
+        slots=slots,
+        rounds=rounds_asked or inference.rounds_wanted(comparisons),
+        seed=seed,
+        quick=quick,
+        operations=operations,
+    )
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """One short run, before anything is measured."""
+
+    ns_per_op: float
+    """Of the operations of all threads."""
+    overhead_s: float
+    """What a run costs beside its operations: its start, and what the workload prepares."""
+
+
+def run_seconds(plan: Plan, calibrated: Mapping[Slot, Mapping[str, Calibration]]) -> float:
+    """How long the measured part of a run shall take, so that all rounds fit the budget."""
+    runs = [one for slot in calibrated.values() for one in slot.values()]
+    turns = plan.rounds + rounds.WARM_UP_ROUNDS
+    left = plan.budget_s * _ROUNDS_SHARE[plan.quick] - turns * sum(one.overhead_s for one in runs)
+    return min(_RUN_MOST_S, max(_RUN_LEAST_S, left / (WARM_UP * turns * max(1, len(runs)))))
+
+
+def operations(plan: Plan, workload: Workload, seconds: float, calibrated: Mapping[str, Calibration]) -> int:
+    """Operations of each thread, the same for all contenders, so that the middle one of them takes `seconds`."""
+    costs = sorted(one.ns_per_op for one in calibrated.values())
+    middle = costs[len(costs) // 2]
+    wanted = int(seconds * 1e9 / (middle * workload.threads))
+    if workload.is_trace:
+        return workload.default_operations
+    count = max(workload.least_operations(plan.quick), wanted)
+    return -(-count // workload.unit) * workload.unit

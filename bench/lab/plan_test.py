@@ -1,0 +1,182 @@
+"""Groups, what the command line leaves of them, and operations that are fixed before anything is measured."""
+
+from __future__ import annotations
+
+import unittest
+from dataclasses import replace
+from pathlib import Path
+from unittest import mock
+
+from bench.driver.program import BenchError
+from bench.driver.variants import COMBINATIONS
+from bench.lab import contenders, identity, inference, plan, workloads
+from bench.lab.plan import Calibration, Slot
+from bench.lab.testing import fake, simulated
+
+
+def all_groups() -> dict[str, contenders.Group]:
+    """The groups of contenders.py, whether their files are there or not."""
+    with (
+        mock.patch.object(contenders, "_built", Path),
+        mock.patch.object(contenders, "installed", Path),
+    ):
+        return {group.name: group for group in contenders.groups([("mine", Path("mine.so"))])}
+
+
+class GroupsTest(unittest.TestCase):
+    def test_every_pair_and_twin_is_there(self) -> None:
+        for group in all_groups().values():
+            names = group.names()
+            self.assertEqual(len(names), len(set(names)))
+            for one, other in (*group.pairs, group.twins):
+                self.assertIn(one, names)
+                self.assertIn(other, names)
+            self.assertIn(group.yardstick, names)
+
+    def test_twins_are_one_file_under_two_names(self) -> None:
+        for group in all_groups().values():
+            first, again = (group.find(name) for name in group.twins)
+            self.assertEqual(replace(again, name=first.name), first)
+
+    def test_all_libraries_run_in_one_program(self) -> None:
+        group = all_groups()[contenders.LIBRARIES]
+        self.assertEqual(len({one.worker for one in group.contenders}), 1)
+        self.assertEqual({one.link for one in group.contenders}, {"preload"})
+        self.assertIn(("hakmem", "mine"), group.pairs)
+
+    def test_every_combination_is_there_twice(self) -> None:
+        found = all_groups()
+        for name in ("switches", contenders.COMPILED_IN):
+            self.assertLessEqual(set(COMBINATIONS.values()), set(found[name].names()))
+
+    def test_pairs_of_switches_differ_in_one_switch(self) -> None:
+        for one, other in contenders.switch_pairs():
+            with_it, without = (set(name.split("+")) - {"none"} for name in (one, other))
+            self.assertEqual(len(with_it - without), 1)
+            self.assertFalse(without - with_it)
+
+    def narrowed(self, group: str, *globs: str) -> set[str]:
+        left = contenders.narrowed(all_groups()[group], globs)
+        return set() if left is None else set(left.names())
+
+    def test_who_is_asked_for_comes_with_whom_it_is_compared_with(self) -> None:
+        self.assertEqual(self.narrowed("libraries", "glibc"), {"hakmem", "hakmem-again", "glibc"})
+        self.assertEqual(self.narrowed("libraries", "hakmem"), {"hakmem", "hakmem-again"})
+        twins = {contenders.ALL, contenders.ALL + "-again", "mimalloc"}
+        self.assertEqual(self.narrowed("switches", "p0+p1"), twins | {"p0+p1", "p0"})
+        self.assertEqual(self.narrowed("switches", "libraries/*"), set())
+        self.assertEqual(self.narrowed("switches", "switches/*"), set(all_groups()["switches"].names()))
+        self.assertEqual(self.narrowed("switches", "mimalloc"), set())
+
+
+class PlanTest(unittest.TestCase):
+    def make(self, globs: tuple[str, ...] = (), **options: object) -> plan.Plan:
+        offered = [simulated.workload(name) for name in (*plan.QUICK_WORKLOADS, *plan.SWITCH_WORKLOADS, "other")]
+        offered.append(replace(simulated.workload("trace:x"), program="x"))
+        given = {"rounds_asked": None, "seed": 1, "quick": False, "operations": None} | options
+        chosen = workloads.chosen(list({one.name: one for one in offered}.values()), globs)
+        return plan.make(list(all_groups().values()), chosen, globs, **given)  # type: ignore[arg-type]
+
+    def slots(self, found: plan.Plan, group: str) -> set[str]:
+        return {slot.workload for slot in found.slots if slot.group == group}
+
+    def test_libraries_run_everything_the_others_some(self) -> None:
+        found = self.make()
+        self.assertIn("other", self.slots(found, "libraries"))
+        self.assertEqual(self.slots(found, "switches"), set(plan.SWITCH_WORKLOADS))
+
+    def test_a_quick_run_is_a_part(self) -> None:
+        found = self.make(quick=True)
+        self.assertEqual(self.slots(found, "libraries"), set(plan.QUICK_WORKLOADS))
+        self.assertEqual(self.slots(found, "switches"), set(plan.QUICK_SWITCH_WORKLOADS))
+
+    def test_named_workloads_run_everywhere_but_traces_are_not_compiled_in(self) -> None:
+        found = self.make(("other", "trace:*"))
+        self.assertEqual(self.slots(found, "switches"), {"other", "trace:x"})
+        self.assertEqual(self.slots(found, contenders.COMPILED_IN), {"other"})
+
+    def test_a_list_without_a_workload_that_a_group_wants_is_an_error(self) -> None:
+        with self.assertRaisesRegex(BenchError, "no workload"):
+            plan.make(
+                list(all_groups().values()),
+                [simulated.workload("pair")],
+                (),
+                rounds_asked=None,
+                seed=1,
+                quick=True,
+                operations=None,
+            )
+
+    def test_rounds_suffice_for_all_comparisons(self) -> None:
+        found = self.make()
+        self.assertEqual(found.rounds, inference.rounds_wanted(found.comparisons))
+        self.assertEqual(self.make(rounds_asked=33).rounds, 33)
+
+
+class CalibrationTest(unittest.TestCase):
+    def setUp(self) -> None:
+        self.plan = simulated.make_plan()
+        self.workload = replace(fake.offered()[0], quick_operations=1000, unit=300)
+
+    def calibrated(self, ns: float, overhead: float) -> dict[Slot, dict[str, Calibration]]:
+        return {slot: dict.fromkeys(names, Calibration(ns, overhead)) for slot, names in self.plan.slots.items()}
+
+    def test_runs_get_shorter_where_there_are_many_or_their_start_costs(self) -> None:
+        cheap = plan.run_seconds(self.plan, self.calibrated(10, 0.0))
+        dear = plan.run_seconds(self.plan, self.calibrated(10, 2.3))
+        self.assertGreater(cheap, dear)
+        many = plan.run_seconds(replace(self.plan, rounds=900), self.calibrated(10, 0.0))
+        self.assertGreater(cheap, many)
+
+    def test_the_middle_contender_takes_the_time_and_counts_are_whole_units(self) -> None:
+        calibrated = {name: Calibration(ns, 0.0) for name, ns in (("a", 10.0), ("b", 20.0), ("c", 1000.0))}
+        found = plan.operations(self.plan, self.workload, 0.02, calibrated)
+        self.assertEqual(found % 300, 0)
+        self.assertAlmostEqual(found, 0.02e9 / 20, delta=300)
+        both = plan.operations(self.plan, replace(self.workload, threads=2), 0.02, calibrated)
+        self.assertAlmostEqual(both, found / 2, delta=300)
+
+    def test_operations_fill_a_working_set(self) -> None:
+        slow = {"a": Calibration(1e6, 0.0)}
+        self.assertEqual(plan.operations(self.plan, self.workload, 0.02, slow), 1200)
+        kept = replace(self.workload, has_working_set=True, default_operations=30_000)
+        self.assertEqual(plan.operations(self.plan, kept, 0.02, slow), 30_000)
+
+
+class WorkloadsTest(unittest.TestCase):
+    def test_threads(self) -> None:
+        self.assertEqual(workloads.threads_for(1, 1, 16), 1)
+        self.assertEqual(workloads.threads_for(1, 64, 1), 2)
+        self.assertEqual(workloads.threads_for(1, 64, 4), 4)
+        self.assertEqual(workloads.threads_for(1, 64, 64), workloads.THREADS_MAX)
+        self.assertEqual(workloads.threads_for(2, 4, 64), 4)
+
+    def test_what_is_no_list_is_an_error(self) -> None:
+        for rows in ([{}], [1], 5, [{"name": "x"}]):
+            with self.assertRaises(BenchError):
+                workloads.parse(rows, 2)
+
+
+class IdentityTest(unittest.TestCase):
+    def test_a_library_that_did_not_load_is_an_error(self) -> None:
+        libc = contenders.installed("libc.so.6")
+        identity.require_same_object(str(libc), None, "glibc")
+        identity.require_same_object(str(libc), libc, "other")
+        for said, library in ((str(libc), Path("/bin/sh")), ("/bin/sh", None), (None, None)):
+            with self.assertRaisesRegex(BenchError, "malloc"):
+                identity.require_same_object(said, library, "x")
+
+    def test_a_report_does_not_name_the_host(self) -> None:
+        import platform
+
+        self.assertNotIn(platform.node(), [str(value) for value in identity.machine().values()])
+
+    def test_a_binary_by_its_content(self) -> None:
+        found = identity.binary(Path("/bin/sh"))
+        self.assertEqual(len(found["sha256"]), 64)
+        self.assertGreater(found["bytes"], found["code_bytes"])
+        self.assertNotIn("/", found["file"])
+
+
+if __name__ == "__main__":
+    unittest.main()

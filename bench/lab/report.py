@@ -1,0 +1,286 @@
+"""The report as one JSON object, described by schema/lab.schema.json: what was measured, raw, and what follows from it.
+
+Everything else that is printed or drawn is made from this object alone, so that a report that was kept can be printed
+and compared as well as a fresh one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bench.driver import conditions, paired
+from bench.driver.report import figure
+from bench.driver.variants import COMBINATIONS
+from bench.lab import factorial, inference
+from bench.lab.contenders import Group
+from bench.lab.inference import Estimate, Verdict
+from bench.lab.plan import Plan, Slot
+from bench.lab.results import Results
+
+SCHEMA = 1
+"""Changes when the meaning of a key does."""
+
+Row = dict[str, Any]
+
+
+def _ratio(estimate: Estimate) -> Row:
+    ratio = estimate.ratio
+    return {
+        "ratio": figure(estimate.median),
+        "low": None if ratio is None else figure(ratio.low),
+        "high": None if ratio is None else figure(ratio.high),
+        "rounds": estimate.rounds,
+        "p": figure(estimate.p),
+    }
+
+
+def _adjust(rows: Sequence[Row]) -> None:
+    """Adds the corrected p-value to each, over all of them."""
+    for row, adjusted in zip(rows, inference.holm([row["p"] for row in rows])):
+        row["p_adjusted"] = figure(adjusted)
+
+
+def _verdict(row: Row, floor: float | None) -> str:
+    if row["low"] is None or floor is None:
+        return Verdict.INCOMPLETE.value
+    ratio = paired.Ratio(row["ratio"], row["low"], row["high"])
+    return inference.verdict(ratio, row["p_adjusted"], floor).value
+
+
+def _compared(results: Results, slot: Slot, one: str, other: str) -> Row | None:
+    """The ratio of two contenders; None where neither ran."""
+    times = results.times(slot)
+    if one not in times or other not in times or not times[one]:
+        return None
+    logs = paired.log_ratios(times[one], times[other])
+    return {"group": slot.group, "workload": slot.workload, "one": one, "other": other} | _ratio(
+        inference.estimate(logs, results.plan.seed)
+    )
+
+
+def noise(results: Results) -> list[Row]:
+    """The twins of each slot, and the floor that they show."""
+    rows = []
+    for slot in results.plan.slots:
+        again, first = reversed(results.plan.groups[slot.group].twins)
+        row = _compared(results, slot, again, first)
+        if row is not None:
+            known = row["low"] is not None
+            reach = inference.reach(paired.Ratio(row["ratio"], row["low"], row["high"])) if known else None
+            rows.append(row | {"floor": None if reach is None else figure(math.exp(reach) - 1)})
+    return rows
+
+
+def _floors(rows: Sequence[Row]) -> dict[Slot, float]:
+    """Slot -> how far the twins' interval reaches, as a logarithm."""
+    return {
+        Slot(row["group"], row["workload"]): math.log1p(row["floor"]) for row in rows if row["floor"] is not None
+    }
+
+
+def _comparisons(results: Results) -> list[Row]:
+    rows = [
+        _compared(results, slot, one, other)
+        for slot in results.plan.slots
+        for one, other in results.plan.groups[slot.group].pairs
+    ]
+    return [row for row in rows if row is not None]
+
+
+def _effects(results: Results) -> list[Row]:
+    """The effects of the switches where all combinations ran."""
+    rows = []
+    for slot in results.plan.slots:
+        times = results.times(slot)
+        if not times.keys() >= set(COMBINATIONS.values()) or not next(iter(times.values())):
+            continue
+        for switches, estimate in factorial.effects(times, results.plan.seed).items():
+            rows.append(
+                {"group": slot.group, "workload": slot.workload, "switches": list(switches)} | _ratio(estimate)
+            )
+    return rows
+
+
+def judged(results: Results) -> dict[str, list[Row]]:
+    """Comparisons, effects and twins with verdicts, corrected over all of them together."""
+    twins, compared, effects = noise(results), _comparisons(results), _effects(results)
+    _adjust([*twins, *compared, *effects])
+    floors = _floors(twins)
+    for row in [*compared, *effects]:
+        row["verdict"] = _verdict(row, floors.get(Slot(row["group"], row["workload"])))
+    for row in twins:
+        # Nothing is a floor for the floor: this says whether the laboratory sees a difference where there is none.
+        row["verdict"] = _verdict(row, 0.0)
+    return {"noise": twins, "comparisons": compared, "effects": effects}
+
+
+def _contender_rows(results: Results, binaries: Mapping[tuple[str, str], Row]) -> list[Row]:
+    rows = []
+    for group in results.plan.groups.values():
+        for contender in group.contenders:
+            said = results.said.get((group.name, contender.name), {})
+            rows.append(
+                {
+                    "group": group.name,
+                    "name": contender.name,
+                    "link": contender.link,
+                    "version": said.get("version"),
+                    "config": said.get("config"),
+                }
+                | binaries[group.name, contender.name]
+            )
+    return rows
+
+
+def _workload_rows(results: Results) -> list[Row]:
+    rows = []
+    for workload in results.plan.workloads.values():
+        slots = [slot for slot in results.plan.slots if slot.workload == workload.name]
+        rows.append(
+            {
+                "name": workload.name,
+                "group": workload.group,
+                "description": workload.description,
+                "source": workload.source,
+                "threads": workload.threads,
+                "exact": workload.exact,
+                "working_set_bytes": results.working_sets.get(workload.name),
+                "pinned": results.pinned.get(workload.threads),
+                "operations": {slot.group: results.operations[slot] for slot in slots if slot in results.operations},
+            }
+        )
+    return rows
+
+
+def _calibration_rows(results: Results) -> list[Row]:
+    return [
+        {"group": slot.group, "workload": slot.workload, "contender": name}
+        | {key: figure(value) for key, value in dataclasses.asdict(one).items()}
+        for slot, calibrated in results.calibration.items()
+        for name, one in calibrated.items()
+    ]
+
+
+def _sample_rows(results: Results) -> list[Row]:
+    """Raw: a row a contender, an entry a round under each key."""
+    rows = []
+    for slot, kept in results.samples.items():
+        for name, by_round in kept.items():
+            numbers = sorted(by_round)
+            keys = list(by_round[numbers[0]]) if numbers else []
+            rows.append(
+                {"group": slot.group, "workload": slot.workload, "contender": name, "rounds": numbers}
+                | {key: [by_round[number][key] for number in numbers] for key in keys}
+            )
+    return rows
+
+
+def _time_rows(results: Results) -> list[Row]:
+    """The middle time of each contender; for orientation, comparisons are of rounds."""
+    return [
+        {
+            "group": slot.group,
+            "workload": slot.workload,
+            "contender": name,
+            "ns_per_op": figure(statistics.median(times)),
+            "rounds": len(times),
+        }
+        for slot in results.plan.slots
+        for name, times in results.times(slot).items()
+        if times
+    ]
+
+
+def _latency_rows(rows: Sequence[Row]) -> list[Row]:
+    """The runs of each contender, quantile by quantile."""
+    groups: dict[tuple[str, str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row["group"], row["workload"], row["contender"]), []).append(row)
+    return [
+        {"group": key[0], "workload": key[1], "contender": key[2], "runs": len(runs)}
+        | {
+            call: {name: [figure(run[call][name]) for run in runs] for name in runs[0][call]}
+            for call in ("alloc", "free")
+        }
+        | {
+            "timer": runs[0]["timer"],
+            "timer_cost_ns": figure(statistics.median(run["timer_cost_ns"] for run in runs)),
+        }
+        for key, runs in groups.items()
+    ]
+
+
+def _conditions(plan: Plan, results: Results) -> Row:
+    return {
+        "address_space_layout": "random",
+        "padding_bytes": [results.paddings[number] for number in sorted(results.paddings)],
+        "processors_one_thread": conditions.pinned_to(1),
+        "processors_more_threads": conditions.pinned_to(2),
+        "comparisons": plan.comparisons,
+        "alpha": inference.ALPHA,
+        "correction": "Holm",
+        "test": "Wilcoxon signed-rank",
+        "equivalent_within": inference.EQUIVALENT,
+        "run_seconds": None if results.run_seconds is None else figure(results.run_seconds),
+    }
+
+
+def _about(group: Group) -> Row:
+    return {"name": group.name, "twins": list(group.twins), "yardstick": group.yardstick}
+
+
+@dataclasses.dataclass(frozen=True)
+class Surroundings:
+    """What is in a report beside the measurements."""
+
+    machine: Row
+    commit: Row | None
+    compilation: Row
+    binaries: dict[tuple[str, str], Row]
+    hot_path: Row
+    switched_off: list[Row]
+
+
+def make(results: Results, around: Surroundings, now: datetime.datetime) -> Row:
+    """The whole report."""
+    plan = results.plan
+    return {
+        "schema": SCHEMA,
+        "created": now.astimezone(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "complete": results.ended_in is None,
+        "ended_in": results.ended_in,
+        "ended_by": results.ended_by,
+        "mode": "quick" if plan.quick else "full",
+        "rounds": plan.rounds,
+        "seed": plan.seed,
+        "notes": results.notes,
+        "seconds": {name: figure(value) for name, value in results.seconds.items()},
+        "machine": around.machine,
+        "commit": around.commit,
+        "compilation": around.compilation,
+        "conditions": _conditions(plan, results),
+        "groups": [_about(group) for group in plan.groups.values()],
+        "contenders": _contender_rows(results, around.binaries),
+        "workloads": _workload_rows(results),
+        "calibration": _calibration_rows(results),
+        "times": _time_rows(results),
+        **judged(results),
+        "counts": [_rounded(row) for row in results.counts],
+        "hot_path": around.hot_path,
+        "switched_off": around.switched_off,
+        "system_calls": results.system_calls,
+        "memory": results.memory,
+        "latency": _latency_rows(results.latency),
+        "samples": _sample_rows(results),
+    }
+
+
+def _rounded(row: Row) -> Row:
+    return {key: figure(value) if isinstance(value, float) else value for key, value in row.items()}
+
+

@@ -1,0 +1,58 @@
+"""Everything that was measured so far, and how far that is. Filled by phases.py, read by report.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.lab.plan import Calibration, Plan, Slot
+
+Sample = dict[str, int]
+
+
+@dataclass
+class Results:
+    """Grows while the laboratory works; whatever ends it early leaves what was measured before."""
+
+    plan: Plan
+    folder: Path
+    """For what is made and used up on the way."""
+    said: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    """Group and contender -> what its first run said about itself."""
+    calibration: dict[Slot, dict[str, Calibration]] = field(default_factory=dict)
+    run_seconds: float | None = None
+    operations: dict[Slot, int] = field(default_factory=dict)
+    samples: dict[Slot, dict[str, dict[int, Sample]]] = field(default_factory=dict)
+    """Contender -> number of the round -> its run. A round that was interrupted has some contenders only."""
+    paddings: dict[int, int] = field(default_factory=dict)
+    """Number of the round -> bytes."""
+    working_sets: dict[str, int | None] = field(default_factory=dict)
+    """Workload -> bytes that the calibrating run kept live; None: the workload has no such figure."""
+    pinned: dict[int, bool] = field(default_factory=dict)
+    """Threads of a workload -> whether its runs were pinned."""
+    counts: list[dict[str, Any]] = field(default_factory=list)
+    system_calls: list[dict[str, Any]] = field(default_factory=list)
+    memory: list[dict[str, Any]] = field(default_factory=list)
+    latency: list[dict[str, Any]] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Phase -> how long it took, finished or not."""
+    notes: list[str] = field(default_factory=list)
+    ended_in: str | None = None
+    """The phase that did not come to its end; None: all did."""
+    ended_by: str | None = None
+    """Why."""
+
+    def times(self, slot: Slot) -> dict[str, list[float]]:
+        """ns per operation of each contender, in the rounds in which all of the slot ran."""
+        runs = self.samples.get(slot, {})
+        if not runs:
+            return {}
+        whole = sorted(set.intersection(*(set(rounds) for rounds in runs.values())))
+        return {name: [ns_per_op(rounds[number]) for number in whole] for name, rounds in runs.items()}
+
+
+def ns_per_op(sample: Mapping[str, int]) -> float:
+    """Wall time by the operations of all threads."""
+    return sample["ns"] / sample["operations"]

@@ -1,0 +1,216 @@
+"""The report as tables on a terminal or in a file: losses first, then wins, then all figures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, TextIO
+
+from bench.driver import report as grids
+from bench.driver.report import MIB, Grid
+from bench.lab import contenders, views
+
+Row = dict[str, Any]
+
+MARKS = {"faster": "+", "slower": "-", "equivalent": "=", "undecided": "?", "incomplete": ".."}
+
+_LINES_MOST = 25
+
+CAPTION = (
+    "A ratio is hakmem's time by the other's in the same round: below 1 is faster. Verdicts: + faster, - slower, "
+    "= equivalent (the whole interval within 1 %), ? undecided, .. too few rounds. A + or - holds at 5 % over all "
+    "comparisons of the report together (Wilcoxon's signed-rank test, Holm's correction) and lies outside the floor, "
+    "which is how far two names of the same library were apart. All libraries are preloaded into one program."
+)
+
+
+def interval(row: Row) -> str:
+    return "" if row["low"] is None else f"{row['low']:.3f}..{row['high']:.3f}"
+
+
+def cell(row: Row | None) -> str:
+    """A ratio with its verdict's mark."""
+    return "" if row is None else f"{row['ratio']:.3f} {MARKS[row['verdict']]}"
+
+
+def percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.1f} %"
+
+
+def _state(report: Row) -> str:
+    if report["complete"]:
+        return ""
+    return f"\nPARTIAL: {report['ended_by']} during '{report['ended_in']}'"
+
+
+def heading(report: Row) -> str:
+    """What and where."""
+    machine = report["machine"]
+    versions = [
+        f"{row['name']} {row['version']}"
+        for row in report["contenders"]
+        if row["group"] == contenders.LIBRARIES and row["version"] and not row["name"].endswith(contenders.AGAIN)
+    ]
+    commit = report["commit"]
+    built = "" if commit is None else f"\ncommit {commit['id'][:12]}" + (" and changes" if commit["modified"] else "")
+    return (
+        f"hakmem laboratory, {report['mode']} run: {report['rounds']} rounds, seed {report['seed']}{built}\n"
+        f"{machine['cpu_model']}, {machine['processors_allowed']} processors, Linux {machine['kernel']}, "
+        f"huge pages {machine['transparent_huge_pages']}\n{', '.join(versions)}{_state(report)}"
+    )
+
+
+def _ratio_lines(rows: list[Row]) -> list[list[str]]:
+    return [[row["workload"], row["other"], cell(row), interval(row), f"{row['p_adjusted']:.2g}"] for row in rows]
+
+
+def _ratio_grid(title: str, rows: list[Row]) -> Grid:
+    return Grid(title, ["workload", "other", "ratio", "95 % interval", "p"], _ratio_lines(rows), words=2)
+
+
+def _worst(grid: Grid) -> Grid:
+    """Not more lines than a reader reads: the page has all."""
+    if len(grid.lines) <= _LINES_MOST:
+        return grid
+    return replace(grid, title=f"{grid.title}; the first {_LINES_MOST}, --html has all", lines=grid.lines[:_LINES_MOST])
+
+
+def _excess_lines(rows: list[Row], unit: float, form: str) -> list[list[str]]:
+    return [
+        [
+            row["workload"],
+            row["other"],
+            row["what"],
+            form.format(row["ours"] / unit),
+            form.format(row["theirs"] / unit),
+            f"{row['ratio']:.2f}",
+        ]
+        for row in rows
+    ]
+
+
+def _losses(report: Row) -> list[Grid]:
+    columns = ["workload", "other", "what", "hakmem", "the other", "ratio"]
+    memory, latency = views.memory_losses(report), views.latency_losses(report)
+    found = [
+        _ratio_grid(f"LOSSES: slower, {len(views.losses(report))}", views.losses(report)),
+        Grid(f"LOSSES: memory, MiB, {len(memory)}", columns, _excess_lines(memory, MIB, "{:.1f}"), words=3),
+        Grid(f"LOSSES: tails, ns, {len(latency)}", columns, _excess_lines(latency, 1, "{:.0f}"), words=3),
+    ]
+    return [_worst(grid) for grid in found if grid.lines]
+
+
+def _matrix(report: Row) -> Grid:
+    names = views.peers(report)
+    rows = views.compared(report, contenders.LIBRARIES)
+    cells = views.by_workload(rows, lambda row: str(row["other"]))
+    floors = views.floors(report, contenders.LIBRARIES)
+    times = {
+        row["workload"]: row["ns_per_op"]
+        for row in report["times"]
+        if row["group"] == contenders.LIBRARIES and row["contender"] == contenders.HAKMEM
+    }
+    lines = [
+        [workload, f"{times[workload]:.2f}", *(cell(of.get(name)) for name in names), percent(floors.get(workload))]
+        for workload, of in cells.items()
+    ]
+    means = [views.geometric_mean([row for row in rows if row["other"] == name]) for name in names]
+    lines.append(["geometric mean", "", *("" if mean is None else f"{mean:.3f}" for mean in means), ""])
+    for verdict in views.DECIDED:
+        tallies = [views.tally([row for row in rows if row["other"] == name])[verdict.value] for name in names]
+        lines.append([verdict.value, "", *map(str, tallies), ""])
+    return Grid(
+        "all workloads: hakmem's time by the other's",
+        ["workload", "hakmem ns", *names, "floor"],
+        lines,
+        words=1,
+    )
+
+
+def _switch_grids(report: Row) -> list[Grid]:
+    result = []
+    for group in ("switches", contenders.COMPILED_IN):
+        for workload in views.workloads(report, group):
+            rows = views.switch_rows(report, group, workload)
+            if not any(row[key] for row in rows for key in ("added", "left_out", "effect")):
+                continue
+            columns = ["switch", "alone", "last", "main effect", "95 % interval"]
+            lines = [
+                [
+                    row["switch"],
+                    cell(row["added"]),
+                    cell(row["left_out"]),
+                    cell(row["effect"]),
+                    interval(row["effect"]) if row["effect"] else "",
+                ]
+                for row in rows
+            ]
+            lines += [
+                [views.effect_name(row), "", "", cell(row), interval(row)]
+                for row in report["effects"]
+                if row["group"] == group and row["workload"] == workload and len(row["switches"]) == 2
+            ]
+            result.append(Grid(f"{group}: {workload}", columns, lines, words=1))
+    return result
+
+
+def _other_grids(report: Row) -> list[Grid]:
+    lines = [
+        [
+            row["group"],
+            row["workload"],
+            row["one"],
+            row["other"],
+            cell(row),
+            interval(row),
+            *(f"{views.code_bytes(report, row['group'], row[key]):,}" for key in ("one", "other")),
+        ]
+        for row in views.others(report)
+    ]
+    columns = ["group", "workload", "contender", "by", "ratio", "95 % interval", "code, bytes", "the other's"]
+    return [Grid("spacings and fallbacks", columns, lines, words=4)] if lines else []
+
+
+def _switched_off(report: Row) -> Grid:
+    lines = [
+        [
+            row["switch"].upper(),
+            row["library"].removeprefix("library_"),
+            "taken out" if row["mode"] == "removed" else "control",
+            f"{row['identical_objects']} of {row['objects']}",
+            f"{row['functions'] - len(row['different_functions'])} of {row['functions']}",
+        ]
+        for row in report["switched_off"]
+    ]
+    return Grid(
+        "switched off is off: objects of the build with the switch off and of sources without it",
+        ["switch", "others", "compared with", "equal objects", "equal functions"],
+        lines,
+        words=3,
+    )
+
+
+def write(report: Row, out: TextIO) -> None:
+    """Prints the report's tables."""
+    found = _losses(report)
+    if views.wins(report):
+        found.append(_worst(_ratio_grid(f"WINS: faster, {len(views.wins(report))}", views.wins(report))))
+    if views.compared(report, contenders.LIBRARIES):
+        found.append(_matrix(report))
+    found += _switch_grids(report) + _other_grids(report)
+    if report["switched_off"]:
+        found.append(_switched_off(report))
+    remarks = "".join(f"\n\nNOTE: {note}" for note in notes(report))
+    grids.print_grids(heading(report), found, CAPTION + remarks, out)
+
+
+def notes(report: Row) -> list[str]:
+    """What a reader has to know to believe the figures, or not to."""
+    found = list(report["notes"])
+    found += [
+        f"two names of the same library differ on {row['workload']} ({row['group']}): {row['ratio']:.3f}"
+        for row in views.noisy_twins(report)
+    ]
+    unpinned = [row["name"] for row in report["workloads"] if row["pinned"] is False]
+    if unpinned:
+        found.append(f"not pinned to processors: {', '.join(unpinned)}")
+    return found

@@ -1,0 +1,138 @@
+"""A laboratory whose workers only say that they measured: for tests of everything around the measuring.
+
+As a program it is //bench:lab with these contenders and workloads in place of its own; its last argument is a folder,
+in which it keeps its worker and counts its runs.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from bench.driver import program
+from bench.lab import command_line, contenders, lab, plan, report
+from bench.lab.contenders import Contender, Group
+from bench.lab.workloads import Workload
+
+RUNS = "runs"
+"""The file in the folder that is a byte longer after each timed run."""
+
+_WORKER = '''#!{python}
+import json, os, random, sys
+folder = os.path.dirname(os.path.abspath(__file__))
+given = dict(word[2:].split("=", 1) if "=" in word else (word[2:], "") for word in sys.argv[1:])
+library = os.environ.get("LD_PRELOAD", "")
+factor = json.load(open(os.path.join(folder, "factors.json")))[os.path.basename(library) or "glibc"]
+operations = int(given["operations"]) * int(given["threads"])
+# The same for all contenders of a round: what the machine does to them; then a little of their own.
+shared = random.Random(given["workload"] + given["seed"]).lognormvariate(0, 0.3)
+ns = max(1, int(operations * 10 * factor * shared * random.SystemRandom().lognormvariate(0, 0.002)))
+result = {{
+    "name": "malloc", "link": "preload", "version": "1.0", "config": None, "comparable": True,
+    "allocator": library or {libc!r}, "workload": given["workload"], "threads": int(given["threads"]),
+    "operations": operations, "ns": ns, "checksum": "0", "working_set_bytes": None,
+    "peak_rss_bytes": int(1e6 * factor), "rss_bytes": 1000000, "minor_faults": 1, "major_faults": 0,
+    "voluntary_switches": 0, "involuntary_switches": 0, "user_us": 1, "system_us": 0,
+}}
+if "hakmem" in library:
+    result["config"] = "p0+p1+p2+p3"
+if "memory" in given:
+    result |= {{
+        "samples": [{{"ms": 0.1 * i, "rss_bytes": 4096 * (i + 2), "live_bytes": 4096 * i}} for i in range(50)],
+        "baseline_rss_bytes": 4096, "rss_after_free_bytes": 40960, "rss_after_decay_bytes": 8192, "decay_ms": 3,
+        "mappings": 20,
+    }}
+elif "latency" in given:
+    tail = {{"count": operations, "p50_ns": 10.0 * factor, "p99_ns": 20.0, "p999_ns": 90.0, "max_ns": 900.0}}
+    result["latency"] = {{"timer": "fake", "timer_cost_ns": 1.0, "alloc": tail, "free": tail}}
+elif "verify" not in given:
+    with open(os.path.join(folder, {runs!r}), "a") as count:
+        count.write(".")
+print(json.dumps(result))
+'''
+
+FACTORS = {"libhakmem.so": 1.0, "libmimalloc.so": 1.25, "libquick.so": 0.8, "glibc": 1.0005}
+"""File of a contender -> its time by hakmem's."""
+
+
+def make(folder: Path, factors: dict[str, float] | None = None) -> Group:
+    """Writes the worker and the libraries into `folder`, and returns the group that runs them."""
+    worker = folder / "worker"
+    libc = contenders.installed("libc.so.6")
+    worker.write_text(_WORKER.format(python=sys.executable, libc=str(libc), runs=RUNS), encoding="utf-8")
+    worker.chmod(0o755)
+    (folder / "factors.json").write_text(json.dumps(factors or FACTORS), encoding="utf-8")
+    libraries = {}
+    for name in (factors or FACTORS).keys() - {"glibc"}:
+        libraries[name] = folder / name
+        libraries[name].write_bytes(b"")
+
+    def preload(name: str, file: str | None) -> Contender:
+        return Contender(name, "preload", worker, libraries[file] if file else None)
+
+    others = [preload("mimalloc", "libmimalloc.so"), preload("quick", "libquick.so"), preload("glibc", None)]
+    shipped = preload(contenders.HAKMEM, "libhakmem.so")
+    again = preload(contenders.HAKMEM + contenders.AGAIN, "libhakmem.so")
+    return Group(
+        name=contenders.LIBRARIES,
+        contenders=(shipped, again, *others),
+        twins=(shipped.name, again.name),
+        pairs=tuple((shipped.name, other.name) for other in others),
+        yardstick="mimalloc",
+    )
+
+
+def offered() -> list[Workload]:
+    """Two workloads, one of them of two threads."""
+    common: dict[str, Any] = {
+        "description": "nothing", "source": "nobody", "unit": 1, "exact": False, "default_operations": 1000,
+        "quick_operations": 100,
+    }  # fmt: skip
+    return [
+        Workload(name="alone", group="single", threads=1, **common),
+        Workload(name="pairs", group="threads", threads=2, **common),
+    ]
+
+
+def surroundings(whole: plan.Plan) -> report.Surroundings:
+    """No binaries to look at: the libraries are empty files."""
+    row = {"file": "x", "bytes": 1, "code_bytes": 1, "sha256": "0" * 64, "compiler": None}
+    return report.Surroundings(
+        machine={
+            "cpu_model": "none", "processors": 2, "processors_allowed": 2, "hypervisor": False, "memory_bytes": None,
+            "architecture": "x86_64", "kernel": "1", "distribution": None, "transparent_huge_pages": "never",
+            "governors": [], "overcommit": "0", "load_before": 0.0,
+        },
+        commit=None,
+        compilation={"compiler": "cc", "arguments": ["-O2"]},
+        binaries={(group.name, name): row for group in whole.groups.values() for name in group.names()},
+        hot_path={"compiler": "gcc", "combinations": {}},
+        switched_off=[],
+    )  # fmt: skip
+
+
+def main() -> None:
+    folder = Path(sys.argv.pop())
+    group = make(folder)
+    library = folder / "libunknown.so"
+    library.write_bytes(b"")
+    broken = replace(group.contenders[0], name="unknown", library=library, config=None)
+    if any("unknown" in word for word in sys.argv):
+        group = replace(
+            group, contenders=(*group.contenders, broken), pairs=(*group.pairs, (contenders.HAKMEM, broken.name))
+        )
+    with (
+        mock.patch.object(contenders, "groups", lambda peers: [group]),
+        mock.patch.object(command_line, "available", offered),
+        mock.patch.object(lab, "_surroundings", surroundings),
+        mock.patch.object(plan, "QUICK_WORKLOADS", ("alone",)),
+    ):
+        lab.main()
+
+
+if __name__ == "__main__":
+    program.run("lab", main)

@@ -1,0 +1,93 @@
+"""What is measured: the worker's own list, and recorded programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.driver import conditions, worker
+from bench.driver.program import BenchError
+from bench.lab import contenders
+
+THREADS_MAX = 8
+"""Above this the lab leaves processors of a large machine idle: workloads of threads are about two that meet."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One row of a worker's list."""
+
+    name: str
+    group: str
+    description: str
+    source: str
+    threads: int
+    """That the lab runs it with."""
+    unit: int
+    exact: bool
+    """Whether a run executes the same instructions each time."""
+    default_operations: int
+    quick_operations: int
+    has_working_set: bool = False
+    """Whether it keeps as many bytes live as its name says, given operations enough to fill them."""
+    program: str = ""
+    """That is recorded and replayed; empty: the workload is one of the worker's."""
+    trace: Path | None = None
+    """Once it is recorded."""
+    replay: Path | None = None
+    """The program that runs the trace in place of the worker."""
+
+    @property
+    def is_trace(self) -> bool:
+        return bool(self.program)
+
+    def least_operations(self, quick: bool) -> int:
+        """Of a timed run. A working set wants operations enough to be filled; a quick run makes do with a part."""
+        return self.default_operations if self.has_working_set and not quick else self.quick_operations
+
+
+def threads_for(low: int, high: int, processors: int) -> int:
+    """One where the workload allows it and is about nothing else, else as many as there are processors."""
+    if high == 1:
+        return 1
+    return max(low, min(high, max(2, min(processors, THREADS_MAX))))
+
+
+def parse(rows: Any, processors: int) -> list[Workload]:
+    """The workloads in what `--list=json` printed; a BenchError where that is not understood."""
+    try:
+        return [
+            Workload(
+                name=row["name"],
+                group=row["group"],
+                description=row["description"],
+                source=row["source"],
+                threads=threads_for(*row["threads"], processors),
+                unit=row["unit"],
+                exact=row["exact"],
+                default_operations=row["default_operations"],
+                quick_operations=row["quick_operations"],
+                has_working_set=row["working_set_bytes"] is not None,
+            )
+            for row in rows
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise BenchError(f"the worker's list of workloads is not understood: {error!r}") from error
+
+
+def listed(path: Path) -> list[Workload]:
+    """What the worker `path` offers."""
+    output = worker.start([str(path), "--list=json"])
+    try:
+        rows = json.loads(output)
+    except ValueError as error:
+        raise BenchError(f"{path} printed what is not a list: {output[:200]!r}") from error
+    return parse(rows, len(conditions.processors()))
+
+
+def chosen(workloads: Sequence[Workload], globs: Sequence[str]) -> list[Workload]:
+    """Those that `globs` name, NAME or GROUP/NAME, in the list's order; all where there are none."""
+    return [workload for workload in workloads if contenders.matches(globs, workload.group, workload.name)]

@@ -1,0 +1,13 @@
+/* CRC-32 as zlib, PNG and IEEE 802.3 have it, so that Python's zlib.crc32 gives the same. */
+#ifndef BENCH_TRACE_CRC32_H
+#define BENCH_TRACE_CRC32_H
+
+#include "hakmem/base/compiler.h"
+
+/* Fills the tables. Before the first crc32_add, by one thread. */
+void crc32_start(void);
+
+/* `crc` is 0 at first, then the result for the bytes before, as with zlib.crc32(bytes, crc). */
+uint32_t crc32_add(uint32_t crc, const void *bytes, size_t length);
+
+#endif
