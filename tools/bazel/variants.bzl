@@ -17,38 +17,55 @@ _ALLOWLIST = "@bazel_tools//tools/allowlists/function_transition_allowlist"
 
 SWITCHES = ["p0", "p1", "p2", "p3"]
 
-def _combination(number, classes = "pow2", granularity = "1"):
+def _combination(number, classes = "pow2", granularity = "1", inline = "always", magazine = "full"):
     on = [switch for bit, switch in enumerate(SWITCHES) if (number >> bit) % 2]
     spacing = ([] if classes == "pow2" else [classes]) + ([] if granularity == "1" else ["g" + granularity])
+    experiment = ([] if inline == "always" else [inline]) + ([] if magazine == "full" else [magazine])
     return struct(
-        name = "_".join((on or ["none"]) + spacing),
+        name = "_".join((on or ["none"]) + spacing + experiment),
         config_string = "+".join(on) or "none",
         switches = {switch: switch in on for switch in SWITCHES},
         classes = classes,
         granularity = granularity,
+        inline = inline,
+        magazine = magazine,
     )
 
 # All sixteen combinations, at the default spacing of classes. Fields: name, "p0_p2"; config_string, "p0+p2"
 # as hak_config_string() gives it; switches, classes and granularity, values of the flags.
 SWITCH_COMBINATIONS = [_combination(number) for number in range(16)]
 
+# Those in which every pair of switches takes each of its four settings: a covering array of strength two for four
+# binary factors, which has five rows, the build that ships one of them. The others are tagged "beyond-pairwise", for
+# runs that are slow a test: --test_tag_filters=-beyond-pairwise.
+_PAIRWISE = ["p0", "p1", "p2", "p3", "p0_p1_p2_p3_fine16"]
+
 # The other spacings of classes and tables, each with all switches off and with all on.
 SPACING_COMBINATIONS = [
     _combination(number, classes, granularity)
-    for classes, granularity in [("fine", "1"), ("pow2", "8"), ("fine", "8")]
+    for classes, granularity in [("fine", "1"), ("fine16", "1"), ("pow2", "8"), ("fine", "8")]
     for number in [0, 15]
 ]
+
+# The fallbacks that the laboratory measures, with all switches on.
+EXPERIMENT_COMBINATIONS = [_combination(15, inline = "hot"), _combination(15, magazine = "half")]
+
+# What the drop-in library is built with.
+SHIPPED_COMBINATION = _combination(15, "fine16")
 
 def _switch_transition_impl(_settings, attr):
     values = {_FLAGS + switch: getattr(attr, switch) for switch in SWITCHES}
     values[_FLAGS + "classes"] = attr.classes
     values[_FLAGS + "granularity"] = attr.granularity
+    values[_FLAGS + "inline"] = attr.inline
+    values[_FLAGS + "magazine"] = attr.magazine
     return values
 
-_switch_transition = transition(
+# Sets every switch to what the attributes of VARIANT_ATTRS say.
+variant_transition = transition(
     implementation = _switch_transition_impl,
     inputs = [],
-    outputs = [_FLAGS + name for name in SWITCHES + ["classes", "granularity"]],
+    outputs = [_FLAGS + name for name in SWITCHES + ["classes", "granularity", "inline", "magazine"]],
 )
 
 def _variant_impl(ctx):
@@ -73,18 +90,35 @@ def _variant_impl(ctx):
         testing.TestEnvironment(ctx.attr.env),
     ]
 
-_ATTRS = dict({
-    "actual": attr.label(
-        mandatory = True,
-        executable = True,
-        cfg = _switch_transition,
-        doc = "The program to build under the switches.",
-    ),
-    "classes": attr.string(default = "pow2", values = ["pow2", "fine"]),
+# What a rule under variant_transition takes.
+VARIANT_ATTRS = dict({
+    "classes": attr.string(default = "pow2", values = ["pow2", "fine", "fine16"]),
     "granularity": attr.string(default = "1", values = ["1", "8"]),
-    "env": attr.string_dict(doc = "Environment of a test."),
+    "inline": attr.string(default = "always", values = ["always", "hot"]),
+    "magazine": attr.string(default = "full", values = ["full", "half"]),
     "_allowlist_function_transition": attr.label(default = _ALLOWLIST),
 }, **{switch: attr.bool(default = False) for switch in SWITCHES})
+
+def variant_attributes(combination):
+    """Values of VARIANT_ATTRS."""
+    return dict(
+        combination.switches,
+        classes = combination.classes,
+        granularity = combination.granularity,
+        inline = combination.inline,
+        magazine = combination.magazine,
+    )
+
+_ATTRS = dict(
+    VARIANT_ATTRS,
+    actual = attr.label(
+        mandatory = True,
+        executable = True,
+        cfg = variant_transition,
+        doc = "The program to build under the switches.",
+    ),
+    env = attr.string_dict(doc = "Environment of a test."),
+)
 
 hak_variant_binary = rule(
     implementation = _variant_impl,
@@ -108,18 +142,18 @@ def variant_env(combination):
         "HAK_TEST_GRANULARITY": combination.granularity,
     }
 
-def _stamp(rule, name, actual, combinations, env, kwargs):
+def _stamp(rule, name, actual, combinations, env, tags, kwargs):
     for combination in combinations:
+        is_pairwise = combination.name in _PAIRWISE
         rule(
             name = name + "_" + combination.name,
             actual = actual,
-            classes = combination.classes,
-            granularity = combination.granularity,
             env = dict(env, **variant_env(combination)) if rule == hak_variant_test else {},
-            **dict(kwargs, **combination.switches)
+            tags = tags + ([] if is_pairwise else ["beyond-pairwise"]),
+            **dict(kwargs, **variant_attributes(combination))
         )
 
-def hak_all_variants_test(name, actual, combinations = SWITCH_COMBINATIONS, env = {}, **kwargs):
+def hak_all_variants_test(name, actual, combinations = SWITCH_COMBINATIONS, env = {}, tags = [], **kwargs):
     """NAME_none .. NAME_p0_p1_p2_p3, each the test `actual` built under one combination.
 
     Args:
@@ -127,10 +161,11 @@ def hak_all_variants_test(name, actual, combinations = SWITCH_COMBINATIONS, env 
       actual: an executable, usually a cc_test with the tag "manual".
       combinations: which; SWITCH_COMBINATIONS, SPACING_COMBINATIONS or a part of them.
       env: environment, on top of variant_env.
-      **kwargs: attributes of each test: args, size, tags, visibility ...
+      tags: of every variant.
+      **kwargs: attributes of each test: args, size, visibility ...
     """
-    _stamp(hak_variant_test, name, actual, combinations, env, kwargs)
+    _stamp(hak_variant_test, name, actual, combinations, env, tags, kwargs)
 
 def hak_all_variants_binary(name, actual, combinations = SWITCH_COMBINATIONS, **kwargs):
     """NAME_none .. NAME_p0_p1_p2_p3, each the program `actual` built under one combination."""
-    _stamp(hak_variant_binary, name, actual, combinations, {}, kwargs)
+    _stamp(hak_variant_binary, name, actual, combinations, {}, [], kwargs)

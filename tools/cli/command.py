@@ -1,0 +1,50 @@
+"""What a subcommand is, and what all of them share."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+FORMATS = ("table", "json")
+
+REFUSED = 2
+"""The status for wrong arguments and for input that cannot be used."""
+
+
+class InputError(Exception):
+    """What the user gave cannot be used: one message on standard error, status 2."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """One subcommand: a module makes one and registry.py lists it."""
+
+    name: str
+    summary: str
+    """One line, for the list of all subcommands."""
+    description: str
+    """For its own --help: what it does and the statuses that it ends with."""
+    configure: Callable[[argparse.ArgumentParser], None]
+    """Adds its arguments."""
+    run: Callable[[argparse.Namespace], int]
+    """Does it; returns the status."""
+
+
+def caller_path(text: str) -> Path:
+    """A path as the caller meant it: `bazel run` starts programs elsewhere than where it was called."""
+    return Path(os.environ.get("BUILD_WORKING_DIRECTORY", ".")) / text
+
+
+def existing_file(text: str) -> Path:
+    """For argparse: the path of a file that is there."""
+    path = caller_path(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"'{text}' is not a file")
+    return path
+
+
+def add_format(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", choices=FORMATS, default="table", help="of the result (default: %(default)s)")

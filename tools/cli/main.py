@@ -1,0 +1,68 @@
+"""hakmem: one command for what one does with an allocator beside linking it.
+
+Statuses: 0; 1 where something failed; 2 where the arguments or the input are wrong; 130 after Ctrl-C. `record` ends as
+the recorded program did.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from bench.driver import program
+from tools.cli.command import REFUSED, InputError
+from tools.cli.registry import COMMANDS
+
+NAME = "hakmem"
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser with all subcommands; the chosen one's Command is in `command`."""
+    result = argparse.ArgumentParser(
+        prog=NAME,
+        description="Tools around the allocator hakmem.",
+        epilog="`hakmem COMMAND --help` explains a command.\n\n"
+        "Exit status: 0, 1 where something failed, 2 where arguments or input are wrong, 130 after Ctrl-C.",
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = result.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        own = commands.add_parser(
+            command.name,
+            help=command.summary,
+            description=command.description,
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.configure(own)
+        own.set_defaults(command=command)
+    return result
+
+
+def execute(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command line; the status."""
+    parsed = parser().parse_args(arguments)
+    try:
+        status: int = parsed.command.run(parsed)
+        return status
+    except InputError as error:
+        print(f"{NAME} {parsed.command.name}: {error}", file=sys.stderr)
+        return REFUSED
+
+
+def main() -> None:
+    """The program: bench.driver.program says how the rest of what can happen ends it."""
+    status = 0
+
+    def run() -> None:
+        nonlocal status
+        status = execute()
+
+    program.run(NAME, run)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

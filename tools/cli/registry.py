@@ -1,0 +1,9 @@
+"""All subcommands. A new one is a module that makes a Command, and a line here."""
+
+from __future__ import annotations
+
+from tools.cli import record, replay, trace
+from tools.cli.command import Command
+
+COMMANDS: tuple[Command, ...] = (record.COMMAND, replay.COMMAND, trace.COMMAND)
+"""In the order in which --help lists them."""

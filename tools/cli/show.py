@@ -1,0 +1,23 @@
+"""Figures for readers. Tables are bench.driver.report's."""
+
+from __future__ import annotations
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+def size(count: float) -> str:
+    """Bytes in the largest unit of which there is one, three digits at least."""
+    unit = 0
+    while abs(count) >= 1024 and unit < len(_UNITS) - 1:
+        count /= 1024
+        unit += 1
+    return f"{count:,.0f} {_UNITS[unit]}" if unit == 0 or count >= 100 else f"{count:,.1f} {_UNITS[unit]}"
+
+
+def number(count: float) -> str:
+    return f"{count:,.0f}"
+
+
+def bar(share: float, width: int = 30) -> str:
+    """A bar of at most `width` characters."""
+    return "#" * max(1 if share > 0 else 0, round(share * width))

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# tools/hakmem: starts the built command, whose --help says what it does.
+set -euo pipefail
+
+root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../.." && pwd)
+built=$root/bazel-bin/tools/cli/hakmem
+if [ ! -x "$built" ]; then
+    printf 'tools/hakmem: not built yet: cd %s && bazel build //tools:hakmem\n' "$root" >&2
+    exit 2
+fi
+exec "$built" "$@"

@@ -1,0 +1,149 @@
+"""What an installation of hakmem consists of, and where each file lies: one list for the dist tree and the package.
+
+An installation is a list of entries below a prefix, sorted by path. Nothing here touches the file system but to read
+the inputs; tarball.py and deb.py write.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os.path
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+import jinja2
+
+# Libraries are no programs: nobody executes them.
+FILE_MODE = 0o644
+FOLDER_MODE = 0o755
+
+_ELF_MAGIC = b"\x7fELF"
+_POINTER_BYTES_OF_ELF_CLASS = {1: 4, 2: 8}
+
+
+class Refusal(Exception):
+    """Nothing can be written; the text says why, for standard error."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    path: str
+    """Below the prefix, with '/'."""
+    data: bytes = b""
+    link: str = ""
+    """Target, of a symbolic link only."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What was built, as paths of files, and what version.bzl says of it."""
+
+    shared: Path
+    archive: Path
+    header: Path
+    man3: Path
+    man7: Path
+    notices: tuple[Path, ...]
+    """Licence files; they are installed under their own names."""
+    version: str
+    soname: str
+    epoch: int
+    """Seconds since 1970: the time of every file."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    for name in ("shared", "archive", "header", "man3", "man7"):
+        parser.add_argument(f"--{name}", required=True, type=Path, help=f"file that becomes the {name} of the tree")
+    parser.add_argument("--notice", action="append", default=[], type=Path, help="licence file; may be repeated")
+    parser.add_argument("--version", required=True, help="MAJOR.MINOR.PATCH")
+    parser.add_argument("--soname", required=True, help="name that programs need the shared library by")
+    parser.add_argument("--date", required=True, type=epoch_of, dest="epoch", help="YYYY-MM-DD, the time of all files")
+
+
+def epoch_of(date: str) -> int:
+    """Midnight, UTC, of "YYYY-MM-DD"."""
+    try:
+        return int(datetime.strptime(date, "%Y-%m-%d").replace(tzinfo=timezone.utc).timestamp())
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{date!r} is no date; YYYY-MM-DD is allowed") from None
+
+
+def inputs_of(parsed: argparse.Namespace) -> Inputs:
+    return Inputs(
+        shared=parsed.shared,
+        archive=parsed.archive,
+        header=parsed.header,
+        man3=parsed.man3,
+        man7=parsed.man7,
+        notices=tuple(parsed.notice),
+        version=parsed.version,
+        soname=parsed.soname,
+        epoch=parsed.epoch,
+    )
+
+
+def read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Refusal(f"{path}: {error.strerror}") from None
+
+
+def render(template: str, **values: object) -> bytes:
+    """A template of this folder, by its name without .j2."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+    )
+    return environment.get_template(template + ".j2").render(values).encode("utf-8")
+
+
+def pointer_bytes(shared: bytes, path: Path) -> int:
+    if shared[:4] != _ELF_MAGIC or shared[4] not in _POINTER_BYTES_OF_ELF_CLASS:
+        raise Refusal(f"{path}: not an ELF file; the shared library is wanted")
+    return _POINTER_BYTES_OF_ELF_CLASS[shared[4]]
+
+
+def shared_name(inputs: Inputs) -> str:
+    """The file behind the links: libhakmem.so.MAJOR.MINOR.PATCH."""
+    return f"libhakmem.so.{inputs.version}"
+
+
+def entries(inputs: Inputs, *, prefix: str, libdir: str) -> list[Entry]:
+    """The installation.
+
+    `prefix` is what hakmem.pc says, so that ${pcfiledir} can make it relocatable; `libdir` is relative to it.
+    """
+    shared = read(inputs.shared)
+    values = {
+        "version": inputs.version,
+        "soname": inputs.soname,
+        "shared_name": shared_name(inputs),
+        "prefix": prefix,
+        "libdir": libdir,
+        "libdir_to_prefix": os.path.relpath(".", libdir),
+        "pointer_bytes": pointer_bytes(shared, inputs.shared),
+    }
+    cmake = f"{libdir}/cmake/hakmem"
+    found = [
+        Entry(f"{libdir}/{shared_name(inputs)}", shared),
+        Entry(f"{libdir}/{inputs.soname}", link=shared_name(inputs)),
+        Entry(f"{libdir}/libhakmem.so", link=inputs.soname),
+        Entry(f"{libdir}/libhakmem.a", read(inputs.archive)),
+        Entry("include/hakmem/hakmem.h", read(inputs.header)),
+        Entry(f"{libdir}/pkgconfig/hakmem.pc", render("hakmem.pc", **values)),
+        Entry(f"{cmake}/hakmemConfig.cmake", render("hakmemConfig.cmake", **values)),
+        Entry(f"{cmake}/hakmemConfigVersion.cmake", render("hakmemConfigVersion.cmake", **values)),
+        Entry("share/man/man3/hakmem.3", read(inputs.man3)),
+        Entry("share/man/man7/hakmem.7", read(inputs.man7)),
+    ]
+    found += [Entry(f"share/doc/hakmem/{notice.name}", read(notice)) for notice in inputs.notices]
+    return sorted(found, key=lambda entry: entry.path)
+
+
+def folders(found: list[Entry]) -> list[str]:
+    """Every folder that the entries lie in, outermost first."""
+    return sorted({str(parent) for entry in found for parent in Path(entry.path).parents if str(parent) != "."})
