@@ -23,13 +23,14 @@ void threads_start(struct threads *threads, unsigned count, threads_body *body, 
     threads->count = count;
     threads->body = body;
     threads->argument = argument;
-    need(pthread_barrier_init(&threads->start, NULL, count), "pthread_barrier_init");
+    need(pthread_barrier_init(&threads->start, NULL, count + 1), "pthread_barrier_init");
     for (unsigned i = 0; i < count; i++) {
         struct threads_one *one = &threads->one[i];
         one->all = threads;
         one->index = i;
         need(pthread_create(&one->thread, NULL, enter, one), "pthread_create");
     }
+    pthread_barrier_wait(&threads->start);
 }
 
 void threads_join(struct threads *threads) {

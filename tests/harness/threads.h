@@ -36,8 +36,8 @@ struct threads {
     } one[THREADS_MAX];
 };
 
-/* Starts `count` threads that all enter `body` at once, when the last of them exists. A system that has no
- * more threads ends the test program with a message. */
+/* Starts `count` threads that all enter `body` at once, when the last of them exists, and returns when they do. A
+ * system that has no more threads ends the test program with a message. */
 void threads_start(struct threads *threads, unsigned count, threads_body *body, void *argument);
 
 /* Waits until all have ended, their key destructors included. */
