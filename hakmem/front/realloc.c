@@ -37,7 +37,8 @@ void *hak_realloc(void *p, size_t size) {
     }
     const unsigned class_index = region_chunk_class(p);
     if (class_index == 0 && size > HAK_L25_MAX) {
-        return huge_realloc(p, size);
+        void *moved = huge_realloc(p, size);
+        return moved != NULL ? moved : realloc_move(p, usable, size);
     }
     return realloc_stays(usable, class_index, size) ? p : realloc_move(p, usable, size);
 }

@@ -26,10 +26,9 @@ static void *huge_fail(void) {
     return NULL;
 }
 
-/* Whole pages; 0 where that would overflow. */
+/* Whole chunks; 0 where that would overflow. */
 static size_t huge_round(size_t size) {
-    size_t page = os_page_size();
-    return size > PTRDIFF_MAX - page ? 0 : bits_round_up(size == 0 ? 1 : size, page);
+    return size > PTRDIFF_MAX - HAK_CHUNK_BYTES ? 0 : bits_round_up(size == 0 ? 1 : size, HAK_CHUNK_BYTES);
 }
 
 static void huge_note_most_locked(void) {
@@ -57,19 +56,18 @@ static bool huge_enter(void *start, size_t size) {
 
 void *huge_alloc(size_t size, size_t alignment, bool *zeroed) {
     process_begin();
-    size_t page = os_page_size();
-    size_t rounded = huge_round(size);
-    struct large large;
-    if (rounded == 0 || large_alloc(rounded, alignment > page ? alignment : page, &large) != 0) {
+    const size_t rounded = huge_round(size);
+    void *start;
+    if (rounded == 0 ||
+        large_alloc(rounded, alignment > HAK_CHUNK_BYTES ? alignment : HAK_CHUNK_BYTES, &start, zeroed) != 0) {
         return huge_fail();
     }
-    if (!huge_enter(large.start, large.size)) {
-        large_free(large.start, large.size);
+    if (!huge_enter(start, rounded)) {
+        large_free(start, rounded);
         return huge_fail();
     }
     purge_poll(NULL);
-    *zeroed = large.zeroed;
-    return large.start;
+    return start;
 }
 
 bool huge_free(void *p, const void *caller) {
@@ -94,7 +92,7 @@ bool huge_free(void *p, const void *caller) {
 void *huge_realloc(void *p, size_t size) {
     size_t rounded = huge_round(size);
     if (rounded == 0) {
-        return huge_fail();
+        return NULL;
     }
     /* The block stays in the table while its pages move: its owner alone may free it, and nothing else can
      * be mapped at p before they have moved. The entry follows under one hold of the lock. */
@@ -103,7 +101,7 @@ void *huge_realloc(void *p, size_t size) {
     HAK_CHECK(block != NULL);
     size_t old_size = block->size;
     void *moved = p;
-    int error = rounded == old_size ? 0 : os_remap(p, old_size, rounded, os_page_size(), &moved);
+    int error = rounded == old_size ? 0 : os_remap(p, old_size, rounded, HAK_CHUNK_BYTES, &moved);
     if (error == 0) {
         huge_table_remove(&huge_table, block);
         huge_table_insert(&huge_table, (struct huge_block){.start = (uintptr_t)moved, .size = rounded});
@@ -111,7 +109,7 @@ void *huge_realloc(void *p, size_t size) {
         huge_note_most_locked();
     }
     lock_release(&huge_lock);
-    return error == 0 ? moved : huge_fail();
+    return error == 0 ? moved : NULL;
 }
 
 size_t huge_usable_size(const void *p) {

@@ -15,7 +15,8 @@ void *huge_alloc(size_t size, size_t alignment, bool *zeroed);
 bool huge_free(void *p, const void *caller);
 
 /* Grows or shrinks the block at p, by moving pages and not bytes. The result keeps p's alignment only up
- * to a page. pre: p is the start of a huge block. NULL with errno ENOMEM: p stays as it was */
+ * to a chunk. pre: p is the start of a huge block. NULL: the kernel does not move it, as a part of several
+ * mappings or for want of memory; p stays as it was */
 void *huge_realloc(void *p, size_t size);
 
 /* Bytes of the block that starts at p; 0 where there is none. */

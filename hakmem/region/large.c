@@ -1,9 +1,13 @@
-/* A small cache of mappings in front of the system; see large.h.
+/* Freed mappings in front of the system, joined and split as they are needed; see large.h.
  *
  * Mapping, faulting in and unmapping a block of 2 MiB costs some hundred microseconds; a program that
- * allocates and frees such blocks in turn pays it once. A kept span of another size is cut or grown to fit: one
- * system call, where a new mapping costs a page fault for each of its pages. */
+ * allocates and frees such blocks in turn pays it once. The kernel puts mappings side by side, so freed ones
+ * are neighbours often and become one span, out of which a block of any size is cut.
+ *
+ * All is in chunks: a block that is written here and there only touches the same pages when it comes again. */
 #include "hakmem/region/large.h"
+
+#include <string.h>
 
 #include "hakmem/base/atomic.h"
 #include "hakmem/base/lock.h"
@@ -15,62 +19,135 @@
 #define LARGE_KEPT_MAX 64
 
 struct large_kept {
-    void *start;
-    size_t size;
-    uint64_t freed_at_ms;
+    uintptr_t start, end;
+    uint64_t freed_at_ms; /* of its oldest part */
 };
 
 static struct hak_lock large_lock = HAK_LOCK_INITIALIZER(HAK_RANK_REGION);
-static struct large_kept large_kept[LARGE_KEPT_MAX]; /* large lock; oldest first */
+static struct large_kept large_kept[LARGE_KEPT_MAX]; /* large lock; by address, no two adjacent */
 static unsigned large_kept_count;                    /* large lock */
 static size_t large_kept_bytes;                      /* atomic: read without the lock, written under it */
 
+static size_t large_kept_size(const struct large_kept *kept) { return kept->end - kept->start; }
+
 static struct large_kept large_remove_locked(unsigned index) {
-    struct large_kept removed = large_kept[index];
+    const struct large_kept removed = large_kept[index];
     large_kept_count--;
-    for (unsigned i = index; i < large_kept_count; i++) {
-        large_kept[i] = large_kept[i + 1];
-    }
-    hak_store_relaxed(&large_kept_bytes, large_kept_bytes - removed.size);
+    memmove(&large_kept[index], &large_kept[index + 1], (large_kept_count - index) * sizeof *large_kept);
+    hak_store_relaxed(&large_kept_bytes, large_kept_bytes - large_kept_size(&removed));
     return removed;
 }
 
-/* How many bytes of pages a kept span would save or cost for `size`: smaller is better. A span that is too
- * small lacks the pages that it has to grow by; one that is too large gives some up. */
-static size_t large_misfit(size_t kept, size_t size) { return kept >= size ? kept - size : size - kept; }
+/* The first span behind that address. */
+static unsigned large_position_locked(uintptr_t address) {
+    unsigned index = 0;
+    while (index < large_kept_count && large_kept[index].start < address) {
+        index++;
+    }
+    return index;
+}
 
-/* Takes the span that fits best, whatever its size. false: nothing is kept that lies at such an alignment */
-static bool large_take_kept(size_t size, size_t alignment, struct large_kept *out) {
-    unsigned best = LARGE_KEPT_MAX;
-    lock_acquire(&large_lock);
-    for (unsigned i = 0; i < large_kept_count; i++) {
-        const struct large_kept *kept = &large_kept[i];
-        if ((uintptr_t)kept->start % alignment == 0 &&
-            (best == LARGE_KEPT_MAX || large_misfit(kept->size, size) <= large_misfit(large_kept[best].size, size))) {
-            best = i;
+/* pre: there is room, and no neighbour to join */
+static void large_insert_locked(struct large_kept kept) {
+    const unsigned index = large_position_locked(kept.start);
+    memmove(&large_kept[index + 1], &large_kept[index], (large_kept_count - index) * sizeof *large_kept);
+    large_kept[index] = kept;
+    large_kept_count++;
+    hak_count_add(&large_kept_bytes, large_kept_size(&kept));
+}
+
+/* Removes the span at that index and makes it a part of `kept`, which is as old as the older of both. */
+static void large_join_locked(struct large_kept *kept, unsigned index) {
+    const struct large_kept neighbour = large_remove_locked(index);
+    kept->start = neighbour.start < kept->start ? neighbour.start : kept->start;
+    kept->end = neighbour.end > kept->end ? neighbour.end : kept->end;
+    kept->freed_at_ms = neighbour.freed_at_ms < kept->freed_at_ms ? neighbour.freed_at_ms : kept->freed_at_ms;
+}
+
+/* pre: there is one */
+static unsigned large_oldest_locked(void) {
+    unsigned oldest = 0;
+    for (unsigned i = 1; i < large_kept_count; i++) {
+        if (large_kept[i].freed_at_ms < large_kept[oldest].freed_at_ms) {
+            oldest = i;
         }
     }
-    if (best < LARGE_KEPT_MAX) {
-        *out = large_remove_locked(best);
+    return oldest;
+}
+
+/* Keeps a span, joined with its neighbours. Result: what has to go for it, empty mostly */
+static struct large_kept large_keep_locked(struct large_kept kept) {
+    struct large_kept evicted = {0};
+    unsigned index = large_position_locked(kept.start);
+    if (index < large_kept_count && large_kept[index].start == kept.end) {
+        large_join_locked(&kept, index);
+    }
+    if (index > 0 && large_kept[index - 1].end == kept.start) {
+        large_join_locked(&kept, index - 1);
+    }
+    if (large_kept_count == LARGE_KEPT_MAX) {
+        evicted = large_remove_locked(large_oldest_locked());
+    }
+    large_insert_locked(kept);
+    return evicted;
+}
+
+/* The highest place for `size` bytes in a span, so that what is used again and again is the same pages; 0 where it
+ * has none. */
+static uintptr_t large_place(const struct large_kept *kept, size_t size, size_t alignment) {
+    const uintptr_t place = large_kept_size(kept) < size ? 0 : (kept->end - size) & ~(alignment - 1);
+    return place >= kept->start ? place : 0;
+}
+
+/* Cuts [place, place + size) out of the span at that index; what is left over is kept. Result: as large_keep_locked */
+static struct large_kept large_cut_locked(unsigned index, uintptr_t place, size_t size) {
+    const struct large_kept span = large_remove_locked(index);
+    const struct large_kept before = {.start = span.start, .end = place, .freed_at_ms = span.freed_at_ms};
+    const struct large_kept behind = {.start = place + size, .end = span.end, .freed_at_ms = span.freed_at_ms};
+    if (large_kept_size(&before) > 0) {
+        large_insert_locked(before);
+    }
+    return large_kept_size(&behind) > 0 ? large_keep_locked(behind) : (struct large_kept){0};
+}
+
+/* The system's limit of mappings may refuse: at least the pages go then. */
+static void large_unmap(const struct large_kept *kept) {
+    const size_t size = large_kept_size(kept);
+    if (size > 0 && os_unmap((void *)kept->start, size) != 0) {
+        os_purge((void *)kept->start, size);
+    }
+}
+
+/* Takes the place in the smallest span that has one. false: no kept span has */
+static bool large_take_kept(size_t size, size_t alignment, void **start) {
+    struct large_kept evicted = {0};
+    unsigned best = LARGE_KEPT_MAX;
+    uintptr_t best_place = 0;
+    lock_acquire(&large_lock);
+    for (unsigned i = 0; i < large_kept_count; i++) {
+        const uintptr_t place = large_place(&large_kept[i], size, alignment);
+        if (place != 0 &&
+            (best_place == 0 || large_kept_size(&large_kept[i]) < large_kept_size(&large_kept[best]))) {
+            best = i;
+            best_place = place;
+        }
+    }
+    if (best_place != 0) {
+        evicted = large_cut_locked(best, best_place, size);
     }
     lock_release(&large_lock);
-    return best < LARGE_KEPT_MAX;
+    large_unmap(&evicted);
+    if (best_place != 0) {
+        *start = (void *)best_place;
+    }
+    return best_place != 0;
 }
 
-/* Brings a kept span to `size`: pages are added to it, or its end goes where that is worth the page faults that
- * the next growth will take. */
-static bool large_fit(struct large_kept *kept, size_t size, size_t alignment) {
-    if (kept->size >= size && kept->size - size <= LARGE_EXCESS_MAX) {
-        return true;
+int large_alloc(size_t size, size_t alignment, void **start, bool *zeroed) {
+    *zeroed = !large_take_kept(size, alignment, start);
+    if (!*zeroed) {
+        return 0;
     }
-    if (os_remap(kept->start, kept->size, size, alignment, &kept->start) != 0) {
-        return false;
-    }
-    kept->size = size;
-    return true;
-}
-
-static int large_map(size_t size, size_t alignment, void **start) {
     int error = os_map(size, alignment, start);
     if (error != 0 && large_purge(UINT64_MAX) > 0) {
         error = os_map(size, alignment, start);
@@ -78,49 +155,19 @@ static int large_map(size_t size, size_t alignment, void **start) {
     return error;
 }
 
-int large_alloc(size_t size, size_t alignment, struct large *out) {
-    struct large_kept kept;
-    if (large_take_kept(size, alignment, &kept)) {
-        if (large_fit(&kept, size, alignment)) {
-            *out = (struct large){.start = kept.start, .size = kept.size, .zeroed = false};
-            return 0;
-        }
-        large_free(kept.start, kept.size);
-    }
-    void *start;
-    int error = large_map(size, alignment, &start);
-    if (error == 0) {
-        *out = (struct large){.start = start, .size = size, .zeroed = true};
-    }
-    return error;
-}
-
-/* The system's limit of mappings may refuse: at least the pages go then. */
-static void large_unmap(void *start, size_t size) {
-    if (os_unmap(start, size) != 0) {
-        os_purge(start, size);
-    }
-}
-
 void large_free(void *start, size_t size) {
+    struct large_kept freed = {.start = (uintptr_t)start, .end = (uintptr_t)start + size};
     /* Relaxed: see options.h. */
     if (size >= hak_load_relaxed(&hak_options.map_threshold)) {
-        large_unmap(start, size);
+        large_unmap(&freed);
         return;
     }
-    uint64_t now = os_clock_ms();
-    struct large_kept evicted = {0};
+    freed.freed_at_ms = os_clock_ms();
     lock_acquire(&large_lock);
-    if (large_kept_count == LARGE_KEPT_MAX) {
-        evicted = large_remove_locked(0);
-    }
-    large_kept[large_kept_count++] = (struct large_kept){.start = start, .size = size, .freed_at_ms = now};
-    hak_count_add(&large_kept_bytes, size);
+    const struct large_kept evicted = large_keep_locked(freed);
     lock_release(&large_lock);
-    if (evicted.start != NULL) {
-        large_unmap(evicted.start, evicted.size);
-    }
-    decay_note_freed(now);
+    large_unmap(&evicted);
+    decay_note_freed(freed.freed_at_ms);
 }
 
 size_t large_purge(uint64_t freed_until_ms) {
@@ -128,24 +175,26 @@ size_t large_purge(uint64_t freed_until_ms) {
     for (;;) {
         struct large_kept taken = {0};
         lock_acquire(&large_lock);
-        if (large_kept_count > 0 && large_kept[0].freed_at_ms <= freed_until_ms) {
-            taken = large_remove_locked(0);
+        if (large_kept_count > 0) {
+            const unsigned oldest = large_oldest_locked();
+            if (large_kept[oldest].freed_at_ms <= freed_until_ms) {
+                taken = large_remove_locked(oldest);
+            }
         }
         lock_release(&large_lock);
-        if (taken.start == NULL) {
+        if (taken.start == 0) {
             return purged;
         }
-        large_unmap(taken.start, taken.size);
-        purged += taken.size;
+        large_unmap(&taken);
+        purged += large_kept_size(&taken);
     }
 }
 
-bool large_is_kept(const void *start) {
-    bool kept = false;
+bool large_is_kept(const void *p) {
+    const uintptr_t address = (uintptr_t)p;
     lock_acquire(&large_lock);
-    for (unsigned i = 0; i < large_kept_count && !kept; i++) {
-        kept = large_kept[i].start == start;
-    }
+    const unsigned behind = large_position_locked(address + 1);
+    const bool kept = behind > 0 && address < large_kept[behind - 1].end;
     lock_release(&large_lock);
     return kept;
 }

@@ -6,27 +6,17 @@
 
 #include "hakmem/base/compiler.h"
 
-struct large {
-    void *start;
-    size_t size; /* bytes, a multiple of the page size, at least what was asked for */
-    bool zeroed; /* every byte reads zero */
-};
-
-/* How much larger than asked for a reused span may be, bytes. Cutting every span to size took 21,462 page faults
- * where this takes 3,338: 80,000 operations of `//bench:allocators --scenario=mixed`, blocks of 1 to 4 MiB. */
-#define LARGE_EXCESS_MAX ((size_t)4 << 20)
-
-/* A span of at least `size` bytes, at most LARGE_EXCESS_MAX more, at a multiple of `alignment`.
- * pre: both are multiples of the page size, alignment is a power of two. ENOMEM */
-int large_alloc(size_t size, size_t alignment, struct large *out);
+/* A span of `size` bytes at a multiple of `alignment`; zeroed: every byte reads zero.
+ * pre: both are multiples of HAK_CHUNK_BYTES, alignment is a power of two. ENOMEM */
+int large_alloc(size_t size, size_t alignment, void **start, bool *zeroed);
 
 /* Keeps the span for reuse until it decays; one from hak_options.map_threshold on is unmapped at once. */
 void large_free(void *start, size_t size);
 
-/* Whether p is the start of a kept span. */
-bool large_is_kept(const void *start);
+/* Whether p lies in a kept span. */
+bool large_is_kept(const void *p);
 
-/* Unmaps every kept span that was freed at or before `freed_until_ms`. Result: bytes. */
+/* Unmaps every kept span of which any part was freed at or before `freed_until_ms`. Result: bytes. */
 size_t large_purge(uint64_t freed_until_ms);
 
 /* Around fork, after the regions' lock, which has the same rank. */
