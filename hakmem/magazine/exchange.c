@@ -11,7 +11,10 @@ static struct slab *exchange_active_slab(struct hak_thread *thread, unsigned cla
     struct slab **active = thread->classes[class_index].active;
     for (unsigned i = 0; i < 2; i++) {
         struct slab *slab = active[i];
-        if (slab != NULL && (slab->free_count > 0 || slab_drain(slab) > 0)) {
+        if (slab == NULL) {
+            continue;
+        }
+        if (slab->free_count > 0 || slab_drain(slab) > 0) {
             active[i] = active[0];
             active[0] = slab;
             return slab;
@@ -60,6 +63,15 @@ static void exchange_flush_oldest(struct hak_thread *thread, unsigned class_inde
     /* Release: behind the odd sequence of the exchange. */
     hak_store_release(&thread->returned[class_index], base + (capacity - half));
     exchange_release_empty(thread, class_index);
+}
+
+/* Loaded and returned magazine change places: no slab is touched. pre: the loaded one is empty */
+static void exchange_swap(struct hak_thread *thread, unsigned class_index) {
+    void **empty_top = hak_load_relaxed(&thread->loaded[class_index]);
+    /* Release: behind the odd sequence. */
+    hak_store_release(&thread->loaded[class_index], hak_load_relaxed(&thread->returned[class_index]));
+    hak_store_release(&thread->returned[class_index], empty_top);
+    thread->classes[class_index].loaded_zeroed = false;
 }
 
 void *exchange_alloc(unsigned class_index) {
@@ -155,7 +167,22 @@ static void exchange_bound(struct hak_thread *thread, unsigned current) {
     }
 }
 
-bool exchange_refill(struct hak_thread *thread, unsigned class_index) {
+/* How many blocks a refill loads: a page's worth at first, then twice as many each time, up to half a magazine. Those
+ * that came back are among them. */
+static uint32_t exchange_next_load(struct hak_thread *thread, unsigned class_index) {
+    struct hak_thread_class *own = &thread->classes[class_index];
+    const struct hak_class *class = &hak_classes[class_index];
+    const uint32_t first = class->block_size >= EXCHANGE_FIRST_BYTES ? 1 : EXCHANGE_FIRST_BYTES / class->block_size;
+    const uint32_t wanted = own->batch == 0 ? first : 2u * own->batch;
+    const uint32_t half = class->magazine / 2;
+    own->batch = (uint8_t)(wanted < half ? wanted : half);
+    own->swaps = 0;
+    const uint32_t returned = exchange_returned_level(thread, class_index);
+    return returned < own->batch ? own->batch - returned : 1;
+}
+
+/* false: no memory, nothing changed */
+static bool exchange_refill(struct hak_thread *thread, unsigned class_index) {
     if (class_index >= HAK_L2_CLASS_FIRST) {
         exchange_bound(thread, class_index);
     }
@@ -164,17 +191,39 @@ bool exchange_refill(struct hak_thread *thread, unsigned class_index) {
         return false;
     }
     void **base = hak_load_relaxed(&thread->loaded[class_index]);
-    uint32_t taken = slab_take(slab, base, hak_classes[class_index].magazine / 2,
+    uint32_t taken = slab_take(slab, base, exchange_next_load(thread, class_index),
                                &thread->classes[class_index].loaded_zeroed);
     /* Release: behind the odd sequence of the exchange. */
     hak_store_release(&thread->loaded[class_index], base + taken);
     return true;
 }
 
+/* After so many swaps a thread gets more blocks, though those that came back would do: who allocates and frees in turn
+ * would swap for each block else, having had no reason to refill. */
+#define EXCHANGE_SWAPS_MAX 8u
+
+/* Whether a refill is due where a swap would do. */
+static bool exchange_wants_more(struct hak_thread_class *own, unsigned class_index) {
+    return own->batch < hak_classes[class_index].magazine / 2 && ++own->swaps == EXCHANGE_SWAPS_MAX;
+}
+
+bool exchange_load(struct hak_thread *thread, unsigned class_index) {
+    const bool can_swap = exchange_returned_level(thread, class_index) > 0;
+    if ((!can_swap || exchange_wants_more(&thread->classes[class_index], class_index)) &&
+        exchange_refill(thread, class_index)) {
+        return true;
+    }
+    if (can_swap) {
+        exchange_swap(thread, class_index);
+    }
+    return can_swap;
+}
+
 void exchange_flush(struct hak_thread *thread) {
     exchange_enter(thread);
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
         exchange_flush_class(thread, class_index);
+        thread->classes[class_index].batch = 0;
     }
     exchange_leave(thread);
 }

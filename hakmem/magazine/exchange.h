@@ -20,8 +20,8 @@ HAK_COLD void exchange_free_remote(unsigned class_index, void *p);
 /* Empties both magazines of every class and gives up the active slabs. */
 void exchange_flush(struct hak_thread *thread);
 
-/* Loads an empty magazine from a slab. false: no memory, nothing changed */
-bool exchange_refill(struct hak_thread *thread, unsigned class_index);
+/* Gets blocks into the loaded magazine, which is empty. false: no memory, nothing changed */
+bool exchange_load(struct hak_thread *thread, unsigned class_index);
 
 /* Statistics readers see an odd sequence and try again while a bin and its levels disagree. */
 HAK_ALWAYS_INLINE void exchange_enter(struct hak_thread *thread) {
@@ -59,6 +59,9 @@ HAK_ALWAYS_INLINE void exchange_count(struct hak_thread *thread, unsigned class_
 /* Bytes in the magazines of a thread's classes above tiny from which on those that it no longer uses are emptied. */
 #define EXCHANGE_LARGE_BYTES ((size_t)1 << 20)
 
+/* Bytes of the first blocks that a thread loads of a class: one page, which is the least that is touched anyhow. */
+#define EXCHANGE_FIRST_BYTES 4096u
+
 /* Notes the levels that the next exchange counts from. */
 HAK_ALWAYS_INLINE void exchange_note_levels(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *counts = &thread->classes[class_index];
@@ -67,26 +70,12 @@ HAK_ALWAYS_INLINE void exchange_note_levels(struct hak_thread *thread, unsigned 
     counts->recent = true;
 }
 
-/* Loaded and returned magazine change places: no slab is touched. pre: the loaded one is empty */
-HAK_ALWAYS_INLINE void exchange_swap(struct hak_thread *thread, unsigned class_index) {
-    void **empty_top = hak_load_relaxed(&thread->loaded[class_index]);
-    /* Release: behind the odd sequence. */
-    hak_store_release(&thread->loaded[class_index], hak_load_relaxed(&thread->returned[class_index]));
-    hak_store_release(&thread->returned[class_index], empty_top);
-    thread->classes[class_index].loaded_zeroed = false;
-}
-
 /* The slow path itself, for exchange_alloc and for the functions of builds without P2, which hold fast and
  * slow path in one. pre: the thread has begun and its loaded magazine of the class is empty */
 HAK_ALWAYS_INLINE void *exchange_alloc_begun(struct hak_thread *thread, unsigned class_index) {
-    bool loaded = true;
     exchange_enter(thread);
     exchange_count(thread, class_index);
-    if (exchange_returned_level(thread, class_index) > 0) {
-        exchange_swap(thread, class_index);
-    } else {
-        loaded = exchange_refill(thread, class_index);
-    }
+    const bool loaded = exchange_load(thread, class_index);
     exchange_note_levels(thread, class_index);
     exchange_leave(thread);
     return loaded ? magazine_pop(class_index) : NULL;

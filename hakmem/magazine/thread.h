@@ -16,6 +16,8 @@ struct hak_thread_class {
     uint32_t returned_level;
     bool loaded_zeroed;     /* owner; every block in the loaded magazine reads zero */
     bool recent;            /* owner; exchanged since exchange_bound last looked */
+    uint8_t batch;          /* owner; blocks that the last refill asked for, 0 before the first */
+    uint8_t swaps;          /* owner; since the last refill */
 };
 
 struct hak_thread {

@@ -138,6 +138,45 @@ static void expect_refill(struct work *work) {
 
 HAK_TEST(Magazine, RefillLoadsHalfAndPopsAscend) { in_fresh_thread(expect_refill); }
 
+/* Blocks that the refill of a class loads, when its loaded magazine is empty and the blocks are all kept. */
+static uint32_t refill(unsigned class_index, void **blocks, uint32_t *taken) {
+    blocks[(*taken)++] = exchange_alloc(class_index);
+    const uint32_t left = magazine_level(hak_loaded[class_index], class_index);
+    for (uint32_t i = 0; i < left; i++) blocks[(*taken)++] = magazine_pop(class_index);
+    return left + 1;
+}
+
+static void expect_doubling(struct work *work) {
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
+        const uint32_t half = hak_classes[c].magazine / 2, size = hak_classes[c].block_size;
+        uint32_t expected = size < EXCHANGE_FIRST_BYTES ? EXCHANGE_FIRST_BYTES / size : 1, taken = 0;
+        for (unsigned i = 0; i < 8; i++) {
+            if (expected > half) expected = half;
+            const uint32_t loads = refill(c, work->blocks, &taken);
+            HAK_EXPECT_LE(loads, expected);
+            /* Fewer only where the slab has no more. */
+            if (hak_self->classes[c].active[0]->free_count > 0) HAK_EXPECT_EQ(loads, expected);
+            expected *= 2;
+        }
+        for (uint32_t i = 0; i < taken; i++) hak_free(work->blocks[i]);
+    }
+}
+
+HAK_TEST(Magazine, RefillsBeginWithAPageAndDouble) { in_fresh_thread(expect_doubling); }
+
+static void expect_few_swaps_of_pairs(struct work *work) {
+    (void)work;
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
+        const uint32_t half = hak_classes[c].magazine / 2;
+        const uint64_t before = hak_self == NULL ? 0 : hak_self->exchanges;
+        for (unsigned i = 0; i < 4096; i++) hak_free(hak_alloc(hak_classes[c].block_size));
+        /* The first loads, less than doubled eight times, take nine exchanges each; later swaps move half a magazine. */
+        HAK_EXPECT_LE(hak_self->exchanges - before, 8 * 9 + 4096 / half + 1);
+    }
+}
+
+HAK_TEST(Magazine, PairsLoadMoreBlocksSlowly) { in_fresh_thread(expect_few_swaps_of_pairs); }
+
 static void expect_room_for_a_magazine(struct work *work) {
     take_all(work, CAPACITY + 1);
     for (uint32_t i = 0; i < CAPACITY; i++) {
