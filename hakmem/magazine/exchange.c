@@ -14,6 +14,7 @@ static struct slab *exchange_active_slab(struct hak_thread *thread, unsigned cla
         if (slab == NULL) {
             continue;
         }
+        slab_drain_before_fresh(slab);
         if (slab->free_count > 0 || slab_drain(slab) > 0) {
             active[i] = active[0];
             active[0] = slab;

@@ -118,6 +118,15 @@ uint32_t slab_drain(struct slab *slab) {
     return drained;
 }
 
+void slab_drain_before_fresh(struct slab *slab) {
+    const struct hak_class *constants = &hak_classes[slab->class_index];
+    /* Relaxed: only a hint; the drain loads it again. A drain looks at every word, so each has to bring one block. */
+    if (slab->fresh_from < constants->blocks &&
+        control_count(hak_load_relaxed(&slab->control)) >= constants->bitmap_words) {
+        slab_drain(slab);
+    }
+}
+
 void slab_detach(struct slab *slab) {
     const unsigned class_index = slab->class_index;
     const int64_t blocks = hak_classes[class_index].blocks;

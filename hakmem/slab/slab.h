@@ -109,6 +109,10 @@ uint32_t slab_take(struct slab *slab, void **slots, uint32_t wanted, bool *zeroe
 /* Folds in what others freed. Result: blocks that became free. By the owner. */
 uint32_t slab_drain(struct slab *slab);
 
+/* slab_drain where others freed enough and the slab has blocks that were never given out: memory that need not become
+ * resident. By the owner. */
+void slab_drain_before_fresh(struct slab *slab);
+
 /* Gives up ownership; the slab is FULL, PARTIAL or EMPTY then and must not be touched. By the owner. */
 void slab_detach(struct slab *slab);
 

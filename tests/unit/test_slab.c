@@ -6,6 +6,7 @@
 
 #include "hakmem/base/random.h"
 #include "hakmem/magazine/process.h"
+#include "hakmem/slab/purge.h"
 #include "hakmem/slab/slab.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/threads.h"
@@ -112,6 +113,35 @@ HAK_TEST(Slab, RemoteFreesWaitForTheDrain) {
         slab_check(slab);
         give_up(slab, classes[k], half);
     }
+}
+
+static void expect_drain_before_fresh(unsigned c) {
+    const uint32_t words = hak_classes[c].bitmap_words, all = hak_classes[c].blocks;
+    bool zeroed;
+    purge_all();
+    struct slab *slab = slab_create(c, SELF);
+    HAK_EXPECT_EQ(slab->fresh_from, 0); /* or the rest shows nothing */
+    HAK_EXPECT_EQ(slab_take(slab, blocks, words, &zeroed), words);
+    /* Too few to look for, then enough. */
+    slab_free_blocks(OTHER, c, blocks, words - 1);
+    slab_drain_before_fresh(slab);
+    HAK_EXPECT_EQ(slab->free_count, all - words);
+    slab_free_blocks(OTHER, c, blocks + words - 1, 1);
+    slab_drain_before_fresh(slab);
+    HAK_EXPECT_EQ(slab->free_count, all);
+    /* A slab without fresh blocks waits until it has none at all. */
+    HAK_EXPECT_EQ(slab_take(slab, blocks, all, &zeroed), all);
+    slab_free_blocks(OTHER, c, blocks, words);
+    slab_drain_before_fresh(slab);
+    HAK_EXPECT_EQ(slab->free_count, 0);
+    slab_check(slab);
+    give_up(slab, c, words);
+}
+
+HAK_TEST(Slab, BlocksThatOthersFreedComeBeforeFreshOnes) {
+    process_begin();
+    expect_drain_before_fresh(1);
+    expect_drain_before_fresh(HAK_TINY_CLASS_LAST);
 }
 
 HAK_TEST(Slab, FullSlabBecomesPartialWhenAnEighthIsFree) {
