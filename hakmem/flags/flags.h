@@ -16,9 +16,17 @@
 #error "depend on //hakmem/flags: it defines HAK_INLINE_HOT and HAK_MAGAZINE_HALF as 0 or 1"
 #endif
 
+#if !defined(HAK_GUARD) || HAK_GUARD < 0 || HAK_GUARD > 2
+#error "depend on //hakmem/flags: it defines HAK_GUARD as 0, 1 or 2"
+#endif
+
 #if (HAK_P0_CLASS_TABLE | HAK_P1_BATCHED_STATS | HAK_P2_INLINE_FAST_PATH | HAK_P3_SENTINELS | HAK_DEBUG) & ~1
 #error "a switch of hakmem is 0 or 1"
 #endif
+
+/* Switch `guard`: every invalid free is found by the free itself; full: and much of what is done to blocks besides. */
+#define HAK_GUARD_EXACT (HAK_GUARD >= 1)
+#define HAK_GUARD_FULL (HAK_GUARD == 2)
 
 /* The fast path's functions: always inlined, or hot, which leaves it to the compiler at each call. */
 #if HAK_INLINE_HOT

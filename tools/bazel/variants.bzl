@@ -17,18 +17,20 @@ _ALLOWLIST = "@bazel_tools//tools/allowlists/function_transition_allowlist"
 
 SWITCHES = ["p0", "p1", "p2", "p3"]
 
-def _combination(number, classes = "pow2", granularity = "1", inline = "always", magazine = "full"):
+def _combination(number, classes = "pow2", granularity = "1", inline = "always", magazine = "full", guard = "off"):
     on = [switch for bit, switch in enumerate(SWITCHES) if (number >> bit) % 2]
     spacing = ([] if classes == "pow2" else [classes]) + ([] if granularity == "1" else ["g" + granularity])
     experiment = ([] if inline == "always" else [inline]) + ([] if magazine == "full" else [magazine])
+    guarded = [] if guard == "off" else ["guard_" + guard]
     return struct(
-        name = "_".join((on or ["none"]) + spacing + experiment),
+        name = "_".join((on or ["none"]) + spacing + experiment + guarded),
         config_string = "+".join(on) or "none",
         switches = {switch: switch in on for switch in SWITCHES},
         classes = classes,
         granularity = granularity,
         inline = inline,
         magazine = magazine,
+        guard = guard,
     )
 
 # All sixteen combinations, at the default spacing of classes. Fields: name, "p0_p2"; config_string, "p0+p2"
@@ -59,13 +61,14 @@ def _switch_transition_impl(_settings, attr):
     values[_FLAGS + "granularity"] = attr.granularity
     values[_FLAGS + "inline"] = attr.inline
     values[_FLAGS + "magazine"] = attr.magazine
+    values[_FLAGS + "guard"] = attr.guard
     return values
 
 # Sets every switch to what the attributes of VARIANT_ATTRS say.
 variant_transition = transition(
     implementation = _switch_transition_impl,
     inputs = [],
-    outputs = [_FLAGS + name for name in SWITCHES + ["classes", "granularity", "inline", "magazine"]],
+    outputs = [_FLAGS + name for name in SWITCHES + ["classes", "granularity", "inline", "magazine", "guard"]],
 )
 
 def _variant_impl(ctx):
@@ -96,6 +99,7 @@ VARIANT_ATTRS = dict({
     "granularity": attr.string(default = "1", values = ["1", "8"]),
     "inline": attr.string(default = "always", values = ["always", "hot"]),
     "magazine": attr.string(default = "full", values = ["full", "half"]),
+    "guard": attr.string(default = "off", values = ["off", "exact", "full"]),
     "_allowlist_function_transition": attr.label(default = _ALLOWLIST),
 }, **{switch: attr.bool(default = False) for switch in SWITCHES})
 
@@ -107,6 +111,7 @@ def variant_attributes(combination):
         granularity = combination.granularity,
         inline = combination.inline,
         magazine = combination.magazine,
+        guard = combination.guard,
     )
 
 _ATTRS = dict(
