@@ -21,6 +21,11 @@
 /* 8192 blocks of 8 bytes fill a chunk: 128 words of 64 bits. */
 #define HAK_BITMAP_WORDS_MAX 128
 
+/* What a thread keeps of a class in full magazines beside its two: at most so many, of so many bytes of blocks together.
+ * Larger ones cost more memory than an exchange is worth; measured, docs/performance.md. */
+#define HAK_STASH_MAX 5
+#define HAK_STASH_BYTES 32768
+
 /* User addresses of x86-64 and arm64 Linux with four-level page tables. */
 #define HAK_ADDRESS_BITS 47
 

@@ -25,7 +25,7 @@ HAK_ALWAYS_INLINE void *alloc_above_tiny(size_t size) {
 }
 
 void *front_alloc_slow(size_t size) {
-    return size <= HAK_TINY_MAX ? hak_tiny_alloc_slow(size) : alloc_above_tiny(size);
+    return size <= HAK_TINY_MAX ? pool_alloc_slow(size_class_tiny(size)) : alloc_above_tiny(size);
 }
 
 void *hak_alloc(size_t size) {

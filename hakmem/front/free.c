@@ -27,7 +27,17 @@ HAK_ALWAYS_INLINE void free_missed(void *p, const void *caller) {
     errno = saved_errno;
 }
 
-void front_free_slow(void *p) { free_missed(p, __builtin_return_address(0)); }
+void front_free_slow(void *p) {
+    struct hak_thread *thread = hak_self;
+    const unsigned class_index = page_map_class(p);
+    /* The commonest reason by far: the returned magazine is full. */
+    if (HAK_LIKELY(thread != NULL && class_index != 0 && (uintptr_t)p >> HAK_ADDRESS_BITS == 0)) {
+        exchange_free_begun(thread, class_index, p);
+        purge_poll(__builtin_return_address(0));
+        return;
+    }
+    free_missed(p, __builtin_return_address(0));
+}
 
 void front_free_remote(void *p) {
     const int saved_errno = errno;

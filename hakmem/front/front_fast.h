@@ -12,10 +12,10 @@
 #include "hakmem/tiny/tiny_fast.h"
 
 /* Above tiny, magazine empty, thread or process not begun. */
-HAK_COLD void *front_alloc_slow(size_t size);
+HAK_NOINLINE void *front_alloc_slow(size_t size);
 
 /* NULL, foreign, huge, magazine full, thread or process not begun. */
-HAK_COLD void front_free_slow(void *p);
+HAK_NOINLINE void front_free_slow(void *p);
 
 /* A block of a slab that another thread owns (builds without P3). */
 HAK_COLD void front_free_remote(void *p);

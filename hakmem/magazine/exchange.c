@@ -5,6 +5,7 @@
 
 #include "hakmem/base/assert.h"
 #include "hakmem/magazine/shared.h"
+#include "hakmem/magazine/stash.h"
 
 /* A slab of the class with free blocks, as active[0]. NULL: no memory, nothing changed */
 static struct slab *exchange_active_slab(struct hak_thread *thread, unsigned class_index) {
@@ -63,7 +64,48 @@ static void exchange_flush_oldest(struct hak_thread *thread, unsigned class_inde
     memmove(base, base + half, (capacity - half) * sizeof *base);
     /* Release: behind the odd sequence of the exchange. */
     hak_store_release(&thread->returned[class_index], base + (capacity - half));
-    exchange_release_empty(thread, class_index);
+}
+
+/* Frees a whole magazine. Result: its top afterwards, its base */
+static void **exchange_flush_magazine(struct hak_thread *thread, unsigned class_index, void **top) {
+    const uint32_t level = magazine_level(top, class_index);
+    if (level > 0) {
+        exchange_free_to_slabs(thread, class_index, top - level, level);
+    }
+    return top - level;
+}
+
+/* Frees all that the thread holds of the class in magazines. */
+static void exchange_flush_magazines(struct hak_thread *thread, unsigned class_index) {
+    struct hak_thread_class *own = &thread->classes[class_index];
+    while (own->stashed > 0) {
+        stash_put_back(own, stash_storage(
+            exchange_flush_magazine(thread, class_index, stash_full_top(stash_take_oldest(own)))));
+    }
+    void **loaded = exchange_flush_magazine(thread, class_index, hak_load_relaxed(&thread->loaded[class_index]));
+    void **returned = exchange_flush_magazine(thread, class_index, hak_load_relaxed(&thread->returned[class_index]));
+    /* Release: behind the odd sequence. */
+    hak_store_release(&thread->loaded[class_index], loaded);
+    hak_store_release(&thread->returned[class_index], returned);
+    own->batch = 0;
+}
+
+/* Puts the full returned magazine into the stash and an empty one in its place; where the stash has no room, the oldest
+ * magazine in there is freed for it. false: the class has no stash */
+static bool exchange_stash(struct hak_thread *thread, unsigned class_index) {
+    struct hak_thread_class *own = &thread->classes[class_index];
+    void **storage = stash_make_room(thread, class_index);
+    if (storage == NULL && own->stashed > 0) {
+        storage = stash_take_oldest(own);
+        (void)exchange_flush_magazine(thread, class_index, stash_full_top(storage));
+    }
+    if (storage == NULL) {
+        return false;
+    }
+    stash_put(own, stash_storage(hak_load_relaxed(&thread->returned[class_index])));
+    /* Release: behind the odd sequence. */
+    hak_store_release(&thread->returned[class_index], stash_base(storage, class_index));
+    return true;
 }
 
 /* Loaded and returned magazine change places: no slab is touched. pre: the loaded one is empty */
@@ -89,18 +131,31 @@ void exchange_free(unsigned class_index, void *p) {
     struct hak_thread *thread = thread_begin();
     if (HAK_UNLIKELY(thread == NULL)) {
         shared_free(class_index, p);
-        return;
+    } else if (!magazine_push(class_index, p)) {
+        exchange_free_begun(thread, class_index, p);
     }
-    if (magazine_push(class_index, p)) {
-        return;
-    }
-    exchange_enter(thread);
-    exchange_count(thread, class_index);
-    if (exchange_loaded_level(thread, class_index) == 0) {
+}
+
+/* Makes room in the full returned magazine. A thread that only frees keeps nothing: it allocated none of the class since
+ * its magazines were last emptied, or let all of them fill up in between. */
+static void exchange_make_room(struct hak_thread *thread, unsigned class_index) {
+    struct hak_thread_class *own = &thread->classes[class_index];
+    if (own->batch == 0 || own->overflows++ > hak_classes[class_index].stash + 1u) {
+        exchange_flush_magazines(thread, class_index);
+        own->overflows = 0;
+    } else if (exchange_loaded_level(thread, class_index) == 0) {
         exchange_swap(thread, class_index);
-    } else {
+        return;
+    } else if (!exchange_stash(thread, class_index)) {
         exchange_flush_oldest(thread, class_index);
     }
+    exchange_release_empty(thread, class_index);
+}
+
+void exchange_free_begun(struct hak_thread *thread, unsigned class_index, void *p) {
+    exchange_enter(thread);
+    exchange_count(thread, class_index);
+    exchange_make_room(thread, class_index);
     exchange_note_levels(thread, class_index);
     exchange_leave(thread);
     bool pushed = magazine_push(class_index, p);
@@ -116,23 +171,10 @@ void exchange_free_remote(unsigned class_index, void *p) {
     }
 }
 
-/* Empties one magazine: result is its top afterwards, its base. */
-static void **exchange_flush_magazine(struct hak_thread *thread, unsigned class_index, void **top) {
-    const uint32_t level = magazine_level(top, class_index);
-    if (level > 0) {
-        exchange_free_to_slabs(thread, class_index, top - level, level);
-    }
-    return top - level;
-}
-
 static void exchange_flush_class(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
     exchange_count(thread, class_index);
-    void **loaded = exchange_flush_magazine(thread, class_index, hak_load_relaxed(&thread->loaded[class_index]));
-    void **returned = exchange_flush_magazine(thread, class_index, hak_load_relaxed(&thread->returned[class_index]));
-    /* Release: behind the odd sequence. */
-    hak_store_release(&thread->loaded[class_index], loaded);
-    hak_store_release(&thread->returned[class_index], returned);
+    exchange_flush_magazines(thread, class_index);
     exchange_note_levels(thread, class_index);
     for (unsigned i = 0; i < 2; i++) {
         if (own->active[i] != NULL) {
@@ -153,15 +195,26 @@ static size_t exchange_large_bytes(const struct hak_thread *thread) {
     return bytes;
 }
 
+/* Whether there is anything to flush; what came back did not need an exchange to be there. */
+static bool exchange_holds_any(const struct hak_thread *thread, unsigned class_index) {
+    return thread->classes[class_index].active[0] != NULL || exchange_returned_level(thread, class_index) > 0 ||
+           exchange_loaded_level(thread, class_index) > 0;
+}
+
 /* Keeps the bytes in a thread's large magazines within bounds: what a class was used for once, by a buffer that grew
  * through it say, goes back. Classes in use stay, or each would empty the others' magazines in turn. */
 static void exchange_bound(struct hak_thread *thread, unsigned current) {
+    /* The sum over all classes costs more than a refill of small blocks; so many bytes later is soon enough. */
+    if (thread->large_loaded_bytes < EXCHANGE_LARGE_BYTES / 4) {
+        return;
+    }
+    thread->large_loaded_bytes = 0;
     if (exchange_large_bytes(thread) <= EXCHANGE_LARGE_BYTES) {
         return;
     }
     for (unsigned class_index = HAK_L2_CLASS_FIRST; class_index < HAK_CLASS_COUNT; class_index++) {
         struct hak_thread_class *own = &thread->classes[class_index];
-        if (!own->recent && class_index != current) {
+        if (!own->recent && class_index != current && exchange_holds_any(thread, class_index)) {
             exchange_flush_class(thread, class_index);
         }
         own->recent = false;
@@ -194,37 +247,44 @@ static bool exchange_refill(struct hak_thread *thread, unsigned class_index) {
     void **base = hak_load_relaxed(&thread->loaded[class_index]);
     uint32_t taken = slab_take(slab, base, exchange_next_load(thread, class_index),
                                &thread->classes[class_index].loaded_zeroed);
+    if (class_index >= HAK_L2_CLASS_FIRST) {
+        thread->large_loaded_bytes += (size_t)taken * hak_classes[class_index].block_size;
+    }
     /* Release: behind the odd sequence of the exchange. */
     hak_store_release(&thread->loaded[class_index], base + taken);
     return true;
 }
 
-/* After so many swaps a thread gets more blocks, though those that came back would do: who allocates and frees in turn
- * would swap for each block else, having had no reason to refill. */
-#define EXCHANGE_SWAPS_MAX 8u
-
-/* Whether a refill is due where a swap would do. */
-static bool exchange_wants_more(struct hak_thread_class *own, unsigned class_index) {
-    return own->batch < hak_classes[class_index].magazine / 2 && ++own->swaps == EXCHANGE_SWAPS_MAX;
+/* Loads the youngest magazine of the stash. */
+static void exchange_unstash(struct hak_thread *thread, unsigned class_index) {
+    struct hak_thread_class *own = &thread->classes[class_index];
+    void **emptied = stash_storage(hak_load_relaxed(&thread->loaded[class_index]));
+    /* Release: behind the odd sequence. */
+    hak_store_release(&thread->loaded[class_index], stash_full_top(stash_take(own, emptied)));
+    own->loaded_zeroed = false;
 }
 
 bool exchange_load(struct hak_thread *thread, unsigned class_index) {
-    const bool can_swap = exchange_returned_level(thread, class_index) > 0;
-    if ((!can_swap || exchange_wants_more(&thread->classes[class_index], class_index)) &&
-        exchange_refill(thread, class_index)) {
-        return true;
-    }
-    if (can_swap) {
+    struct hak_thread_class *own = &thread->classes[class_index];
+    bool loaded = true;
+    exchange_enter(thread);
+    exchange_count(thread, class_index);
+    own->overflows = 0;
+    if (own->stashed > 0) {
+        exchange_unstash(thread, class_index);
+    } else if (!exchange_refill(thread, class_index)) {
+        loaded = exchange_returned_level(thread, class_index) > 0;
         exchange_swap(thread, class_index);
     }
-    return can_swap;
+    exchange_note_levels(thread, class_index);
+    exchange_leave(thread);
+    return loaded;
 }
 
 void exchange_flush(struct hak_thread *thread) {
     exchange_enter(thread);
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
         exchange_flush_class(thread, class_index);
-        thread->classes[class_index].batch = 0;
     }
     exchange_leave(thread);
 }

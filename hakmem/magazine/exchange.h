@@ -7,12 +7,14 @@
 
 #include "hakmem/magazine/thread.h"
 
-/* A block of the class where the loaded magazine is empty, the thread may not have begun or may have ended.
- * NULL: no memory */
+/* A block of the class for a thread that may not have begun, or may have ended. NULL: no memory */
 HAK_COLD void *exchange_alloc(unsigned class_index);
 
-/* Takes p back where the returned magazine is full, or the thread has not begun or has ended. */
+/* Takes p back for a thread that may not have begun, or may have ended. */
 HAK_COLD void exchange_free(unsigned class_index, void *p);
+
+/* Takes p back where the thread has begun and its returned magazine is full. */
+void exchange_free_begun(struct hak_thread *thread, unsigned class_index, void *p);
 
 /* Takes p back at once, without a magazine: what builds without P3 do with blocks of other owners. */
 HAK_COLD void exchange_free_remote(unsigned class_index, void *p);
@@ -20,7 +22,7 @@ HAK_COLD void exchange_free_remote(unsigned class_index, void *p);
 /* Empties both magazines of every class and gives up the active slabs. */
 void exchange_flush(struct hak_thread *thread);
 
-/* Gets blocks into the loaded magazine, which is empty. false: no memory, nothing changed */
+/* Gets blocks into the loaded magazine, which is empty, from the stash or a slab. false: no memory, nothing changed */
 bool exchange_load(struct hak_thread *thread, unsigned class_index);
 
 /* Statistics readers see an odd sequence and try again while a bin and its levels disagree. */
@@ -70,15 +72,51 @@ HAK_ALWAYS_INLINE void exchange_note_levels(struct hak_thread *thread, unsigned 
     counts->recent = true;
 }
 
-/* The slow path itself, for exchange_alloc and for the functions of builds without P2, which hold fast and
- * slow path in one. pre: the thread has begun and its loaded magazine of the class is empty */
-HAK_ALWAYS_INLINE void *exchange_alloc_begun(struct hak_thread *thread, unsigned class_index) {
+/* After so many swaps a thread gets more blocks, though those that came back would do: who allocates and frees in turn
+ * would swap for each block else, having had no reason to refill. */
+#define EXCHANGE_SWAPS_MAX 8u
+
+/* Whether a refill is due where a swap would do. */
+HAK_ALWAYS_INLINE bool exchange_wants_more(struct hak_thread_class *own, unsigned class_index) {
+    return HAK_UNLIKELY(own->batch < hak_classes[class_index].magazine / 2) && ++own->swaps >= EXCHANGE_SWAPS_MAX;
+}
+
+/* Fewer blocks than this in the returned magazine are not worth a swap: they would be gone at once, and the next exchange due. */
+HAK_ALWAYS_INLINE uint32_t exchange_swap_least(unsigned class_index) { return hak_classes[class_index].magazine / 8u + 1; }
+
+/* The commonest exchange: nothing is left in the calling thread's loaded magazine, and what came back takes its place.
+ * false: hardly any came back, or more are wanted; nothing changed. pre: the loaded magazine is empty */
+HAK_ALWAYS_INLINE bool exchange_swap_in(struct hak_thread *thread, unsigned class_index) {
+    struct hak_thread_class *own = &thread->classes[class_index];
+    void **const empty = hak_loaded[class_index], **const top = hak_returned[class_index];
+    const uint32_t level = magazine_level(top, class_index);
+    if (level < exchange_swap_least(class_index) || exchange_wants_more(own, class_index)) {
+        return false;
+    }
     exchange_enter(thread);
-    exchange_count(thread, class_index);
-    const bool loaded = exchange_load(thread, class_index);
-    exchange_note_levels(thread, class_index);
+    /* Release, all: behind the odd sequence. */
+    if (HAK_P1_BATCHED_STATS) {
+        hak_store_release(&own->allocations, own->allocations + own->loaded_level);
+        hak_store_release(&own->frees, own->frees + (level - own->returned_level));
+    }
+    hak_store_release(&hak_loaded[class_index], top);
+    hak_store_release(&hak_returned[class_index], empty);
+    hak_store_release(&own->loaded_level, level);
+    hak_store_release(&own->returned_level, 0u);
+    own->loaded_zeroed = false;
+    own->recent = true;
+    own->overflows = 0;
     exchange_leave(thread);
-    return loaded ? magazine_pop(class_index) : NULL;
+    return true;
+}
+
+/* The slow path itself, for the pools and for the functions of builds without P2, which hold fast and slow path in one.
+ * NULL: no memory. pre: the thread has begun and its loaded magazine of the class is empty */
+HAK_ALWAYS_INLINE void *exchange_alloc_begun(struct hak_thread *thread, unsigned class_index) {
+    if (HAK_LIKELY(exchange_swap_in(thread, class_index))) {
+        return magazine_pop(class_index);
+    }
+    return exchange_load(thread, class_index) ? magazine_pop(class_index) : NULL;
 }
 
 /* Whether a block that the calling thread just took from its loaded magazine reads zero. */

@@ -78,7 +78,7 @@ HAK_FAST_PATH void *magazine_pop(unsigned class_index) {
     if (!HAK_P3_SENTINELS && p == NULL) {
         __builtin_unreachable(); /* or the callers' own test would be one branch more than the switch is about */
     }
-    hak_store_owned(&hak_loaded[class_index], top - 1);
+    hak_move_owned(&hak_loaded[class_index], -1);
     return p;
 }
 
@@ -89,7 +89,7 @@ HAK_FAST_PATH bool magazine_push(unsigned class_index, void *p) {
         return false;
     }
     *top = p;
-    hak_store_owned(&hak_returned[class_index], top + 1);
+    hak_move_owned(&hak_returned[class_index], 1);
     return true;
 }
 

@@ -7,7 +7,8 @@
 #include "hakmem/slab/purge.h"
 
 void *pool_alloc_slow(unsigned class_index) {
-    void *p = exchange_alloc(class_index);
+    struct hak_thread *thread = hak_self;
+    void *p = HAK_LIKELY(thread != NULL) ? exchange_alloc_begun(thread, class_index) : exchange_alloc(class_index);
     if (HAK_UNLIKELY(p == NULL)) {
         errno = ENOMEM;
         return NULL;

@@ -16,7 +16,7 @@ HAK_FAST_PATH void *pool_pop(unsigned class_index) {
 }
 
 /* The slow path: exchanges, counts, lets what has decayed go. NULL with errno ENOMEM. */
-HAK_COLD void *pool_alloc_slow(unsigned class_index);
+HAK_NOINLINE void *pool_alloc_slow(unsigned class_index);
 
 /* Both, out of line: for callers that know the class and are in no hurry. */
 void *pool_alloc(unsigned class_index);

@@ -134,6 +134,7 @@ static void thread_lay_out(struct hak_thread *thread) {
         hak_returned[class_index] = &thread->slots[class_index - 1][1][MAGAZINE_SLOTS - capacity];
         thread->classes[class_index] = (struct hak_thread_class){0};
     }
+    thread->spares_used = 0;
     thread->exchanges = 0;
     thread->remote_frees = 0;
 }
@@ -198,7 +199,8 @@ static struct thread_class_totals thread_read(const struct hak_thread *thread, u
         const uint64_t returned = magazine_level(hak_load_acquire(&thread->returned[class_index]), class_index);
         read.allocations = hak_load_acquire(&counts->allocations) + hak_load_acquire(&counts->loaded_level) - loaded;
         read.frees = hak_load_acquire(&counts->frees) + returned - hak_load_acquire(&counts->returned_level);
-        read.cached_blocks = loaded + returned;
+        read.cached_blocks =
+            loaded + returned + (uint64_t)hak_load_acquire(&counts->stashed) * hak_classes[class_index].magazine;
         if (before % 2 == 0 && hak_load_relaxed(&thread->sequence) == before) {
             break;
         }

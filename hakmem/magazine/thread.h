@@ -8,17 +8,26 @@
 #include "hakmem/magazine/magazine_fast.h"
 #include "hakmem/slab/slab.h"
 
+/* Magazines of a record for the stashes of its classes: as many as some 16 classes in constant use fill. */
+#define THREAD_SPARES 64
+
 struct hak_thread_class {
     struct slab *active[2]; /* owner; A, taken from first, and B */
     uint64_t allocations;   /* atomic: written by the owner; up to the last exchange */
     uint64_t frees;         /* likewise */
     uint32_t loaded_level;  /* atomic: likewise; blocks in the loaded magazine after the last exchange */
     uint32_t returned_level;
+    void **stash;           /* owner; full magazines, the youngest first: stash.h */
+    void **emptied;         /* owner; magazines that came out of the stash and wait to be filled again */
+    uint16_t stashed;       /* atomic: written by the owner; full magazines */
     bool loaded_zeroed;     /* owner; every block in the loaded magazine reads zero */
     bool recent;            /* owner; exchanged since exchange_bound last looked */
     uint8_t batch;          /* owner; blocks that the last refill asked for, 0 before the first */
     uint8_t swaps;          /* owner; since the last refill */
+    uint8_t overflows;      /* owner; full returned magazines since the loaded one was last empty */
 };
+
+HAK_STATIC_ASSERT(sizeof(struct hak_thread_class) == HAK_CACHE_LINE, "an exchange touches one line of a class");
 
 struct hak_thread {
     void ***loaded;             /* the thread's hak_loaded; constant while it lives */
@@ -29,9 +38,13 @@ struct hak_thread {
     uint32_t sequence;          /* atomic; odd while the owner exchanges */
     uint64_t exchanges;         /* atomic: written by the owner */
     uint64_t remote_frees;      /* likewise */
-    struct hak_thread_class classes[HAK_CLASS_COUNT];
+    uint32_t spares_used;       /* owner; of the slots below */
+    size_t large_loaded_bytes;  /* owner; of classes above tiny, since exchange_bound last summed them up */
+    struct hak_thread_class classes[HAK_CLASS_COUNT] HAK_CACHE_ALIGNED;
     /* Owner; two magazines a class. Nothing below the first slot of a magazine is ever written. */
     void *slots[HAK_CLASS_COUNT - 1][2][MAGAZINE_SLOTS] __attribute__((aligned(MAGAZINE_BYTES)));
+    /* Owner; for the stashes, which take one after the other as they grow. */
+    void *spares[THREAD_SPARES][MAGAZINE_SLOTS];
 };
 
 /* Owner number of the slabs that serve threads without magazines. */

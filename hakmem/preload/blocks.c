@@ -9,9 +9,9 @@
 #include "hakmem/front/front_fast.h"
 #include "hakmem/preload/preload.h"
 
-PRELOAD_API void *malloc(size_t size) { return hak_alloc_inline(size); }
+PRELOAD_API HAK_HOT_ENTRY void *malloc(size_t size) { return hak_alloc_inline(size); }
 
-PRELOAD_API void free(void *p) { hak_free_inline(p); }
+PRELOAD_API HAK_HOT_ENTRY void free(void *p) { hak_free_inline(p); }
 
 PRELOAD_API void *calloc(size_t count, size_t size) { return hak_calloc(count, size); }
 

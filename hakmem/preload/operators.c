@@ -36,12 +36,12 @@ static HAK_COLD void *operators_new_slow(size_t size, size_t alignment, const vo
 /* Asked for on slow paths only. */
 #define CALLER __builtin_return_address(0)
 
-static void *operators_new(size_t size) {
+static HAK_HOT_ENTRY void *operators_new(size_t size) {
     void *p = HAK_P2_INLINE_FAST_PATH ? tiny_pop(size) : NULL;
     return HAK_LIKELY(p != NULL) ? p : operators_new_slow(size, 0, CALLER);
 }
 
-static void operators_delete(void *p) { hak_free_inline(p); }
+static HAK_HOT_ENTRY void operators_delete(void *p) { hak_free_inline(p); }
 
 static void *operators_new_aligned(size_t size, size_t alignment) {
     /* No handler can mend an alignment that is not one. */

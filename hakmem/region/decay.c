@@ -6,14 +6,14 @@
 #include "hakmem/base/options.h"
 #include "hakmem/os/os.h"
 
-static uint64_t decay_due; /* atomic; ms */
+uint64_t hak_decay_due;
 
 void decay_schedule(uint64_t due_ms) {
     /* Sequentially consistent, all: pair with decay_take, so that a look follows each schedule, and with the end of the
      * thread that looks (slab/purge.c). Who only reads an earlier time freed under a lock that the look takes later:
      * had the look come first, the time would have been read as taken. */
-    uint64_t due = hak_load_seq_cst(&decay_due);
-    while ((due == 0 || due > due_ms) && !hak_compare_exchange_seq_cst(&decay_due, &due, due_ms)) {
+    uint64_t due = hak_load_seq_cst(&hak_decay_due);
+    while ((due == 0 || due > due_ms) && !hak_compare_exchange_seq_cst(&hak_decay_due, &due, due_ms)) {
     }
 }
 
@@ -27,10 +27,7 @@ void decay_note_freed(uint64_t now_ms) {
 }
 
 /* Sequentially consistent: pairs with decay_schedule. */
-bool decay_is_due(void) { return hak_load_seq_cst(&decay_due) != 0; }
-
-/* Relaxed: a look that comes a little late is still a look. */
-uint64_t decay_due_ms(void) { return hak_load_relaxed(&decay_due); }
+bool decay_is_due(void) { return hak_load_seq_cst(&hak_decay_due) != 0; }
 
 /* Acquire: pairs with decay_schedule. Frees from now on schedule anew. */
-bool decay_take(void) { return hak_exchange_acquire(&decay_due, (uint64_t)0) != 0; }
+bool decay_take(void) { return hak_exchange_acquire(&hak_decay_due, (uint64_t)0) != 0; }

@@ -5,6 +5,7 @@
 #ifndef HAKMEM_REGION_DECAY_H
 #define HAKMEM_REGION_DECAY_H
 
+#include "hakmem/base/atomic.h"
 #include "hakmem/base/compiler.h"
 
 /* Something was freed at `now_ms`: a look is due a delay later, unless one is due before. */
@@ -13,8 +14,11 @@ void decay_note_freed(uint64_t now_ms);
 /* A look is due at `due_ms`, unless one is due before. */
 void decay_schedule(uint64_t due_ms);
 
-/* Time of the next look; 0: nothing decays. */
-uint64_t decay_due_ms(void);
+/* Atomic; the time of the next look in ms, 0: nothing decays. */
+extern HAK_INTERNAL uint64_t hak_decay_due;
+
+/* Time of the next look; 0: nothing decays. Relaxed: a look that comes a little late is still a look. */
+HAK_ALWAYS_INLINE uint64_t decay_due_ms(void) { return hak_load_relaxed(&hak_decay_due); }
 
 /* Whether anything decays, for who is about to stop looking. */
 bool decay_is_due(void);

@@ -20,7 +20,7 @@ struct page_map {
     uintptr_t mask;   /* constant after init; index = address >> HAK_CHUNK_SHIFT & mask */
 };
 
-extern struct page_map hak_page_map;
+extern HAK_INTERNAL struct page_map hak_page_map;
 
 /* Class of the chunk that p lies in by the map alone: 0 in the limited form. */
 HAK_ALWAYS_INLINE unsigned page_map_class(const void *p) {

@@ -5,6 +5,11 @@
  * twice as often. */
 #define CLASS_MAGAZINE(capacity) (HAK_MAGAZINE_HALF ? ((capacity) / 2 + 1) / 2 * 2 : (capacity))
 
+/* As many as HAK_STASH_BYTES has room for. */
+#define CLASS_STASH_FITS(capacity, size) (HAK_STASH_BYTES / (CLASS_MAGAZINE(capacity) * (size)))
+#define CLASS_STASH(capacity, size) \
+    (CLASS_STASH_FITS(capacity, size) < HAK_STASH_MAX ? CLASS_STASH_FITS(capacity, size) : HAK_STASH_MAX)
+
 #define CLASS_CONSTANTS(class_index, size, block_count, chunk_count, words, reciprocal_value, capacity) \
     [class_index] = {                                                                                    \
         .block_size = (size),                                                                            \
@@ -13,6 +18,7 @@
         .bitmap_words = (words),                                                                         \
         .magazine = CLASS_MAGAZINE(capacity),                                                            \
         .chunks = (chunk_count),                                                                         \
+        .stash = CLASS_STASH(capacity, size),                                                            \
     },
 
 const struct hak_class hak_classes[HAK_CLASS_COUNT] = {HAK_ALL_CLASSES(CLASS_CONSTANTS)};

@@ -17,7 +17,8 @@ struct hak_class {
     uint32_t reciprocal;   /* block index = offset * reciprocal >> HAK_RECIPROCAL_SHIFT */
     uint16_t bitmap_words; /* of 64 bits, a slab */
     uint16_t magazine;     /* blocks a magazine; even */
-    uint32_t chunks;       /* a slab */
+    uint16_t chunks;       /* a slab */
+    uint16_t stash;        /* full magazines that a thread may keep beside its two */
 };
 
 extern const struct hak_class hak_classes[HAK_CLASS_COUNT];

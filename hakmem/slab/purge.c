@@ -2,6 +2,8 @@
  * the pages of PARTIAL slabs that hold no block in use. */
 #include "hakmem/slab/purge.h"
 
+#include <errno.h>
+
 #include "hakmem/base/atomic.h"
 #include "hakmem/base/lock.h"
 #include "hakmem/base/options.h"
@@ -76,11 +78,8 @@ static bool purge_is_over_threshold(void) {
     return threshold >= 0 && purge_waiting_bytes() > (size_t)threshold;
 }
 
-void purge_poll(const void *caller) {
+static void purge_poll_now(const void *caller) {
     const uint64_t due = decay_due_ms();
-    if (HAK_LIKELY(due == 0)) {
-        return;
-    }
     if (purge_is_over_threshold()) {
         purge_freed_until(UINT64_MAX);
         return;
@@ -95,6 +94,12 @@ void purge_poll(const void *caller) {
     } else if (purge_waiting_bytes() + partial_unpurged_bytes() > PURGE_THREAD_BYTES && (caller == NULL || !os_is_c_library(caller))) {
         purge_start_thread();
     }
+}
+
+void purge_poll_due(const void *caller) {
+    const int saved_errno = errno;
+    purge_poll_now(caller);
+    errno = saved_errno;
 }
 
 void purge_fork_acquire(void) { lock_acquire(&purge_lock); }

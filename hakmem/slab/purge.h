@@ -6,14 +6,22 @@
 #define HAKMEM_SLAB_PURGE_H
 
 #include "hakmem/base/compiler.h"
+#include "hakmem/region/decay.h"
 
 /* What a program that stops allocating may keep unpurged, bytes: less than a thread and its stack are worth. */
 #define PURGE_THREAD_BYTES ((size_t)1 << 20)
 
+/* The cold half of purge_poll: something decays. */
+HAK_COLD void purge_poll_due(const void *caller);
+
 /* Purges what has decayed, or starts the thread. `caller`: the return address of the program's call, where that may be
  * the C library's while it holds locks of its own: it frees under the one that pthread_create wants. NULL elsewhere.
- * pre: the caller holds no lock and is in no exchange, since starting a thread may allocate */
-void purge_poll(const void *caller);
+ * Keeps errno. pre: the caller holds no lock and is in no exchange, since starting a thread may allocate */
+HAK_ALWAYS_INLINE void purge_poll(const void *caller) {
+    if (HAK_UNLIKELY(decay_due_ms() != 0)) {
+        purge_poll_due(caller);
+    }
+}
 
 /* Purges everything that is free, decayed or not. Result: bytes. */
 size_t purge_all(void);

@@ -6,13 +6,14 @@
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/exchange.h"
 #include "hakmem/magazine/pool.h"
+#include "hakmem/magazine/stash.h"
 #include "tests/harness/census.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/threads.h"
 
 #define CLASS 4u
 #define CAPACITY (hak_classes[CLASS].magazine)
-#define BLOCKS_MAX 512
+#define BLOCKS_MAX 1024
 
 struct work {
     void *blocks[BLOCKS_MAX];
@@ -194,33 +195,146 @@ static void expect_swap(struct work *work) {
     take_all(work, 2 * CAPACITY);
     uint32_t taken = 2 * CAPACITY;
     while (loaded() > 0) work->blocks[taken++] = magazine_pop(CLASS);
-    give_all(work, 0, 10);
+    const uint32_t least = exchange_swap_least(CLASS);
+    give_all(work, 0, least);
     struct slab *active = hak_self->classes[CLASS].active[0];
     uint32_t free_count = active->free_count;
-    HAK_EXPECT_PTR_EQ(exchange_alloc(CLASS), work->blocks[9]); /* the last that came back */
-    HAK_EXPECT_EQ(loaded(), 9);
+    HAK_EXPECT_PTR_EQ(exchange_alloc(CLASS), work->blocks[least - 1]); /* the last that came back */
+    HAK_EXPECT_EQ(loaded(), least - 1);
     HAK_EXPECT_EQ(returned(), 0);
     HAK_EXPECT_EQ(active->free_count, free_count);
-    give_all(work, 9, taken - 9);
+    give_all(work, least - 1, taken - (least - 1));
 }
 
 HAK_TEST(Magazine, EmptyLoadedAndReturnedOneChangePlaces) { in_fresh_thread(expect_swap); }
 
-static void expect_youngest_half_to_stay(struct work *work) {
-    take_all(work, CAPACITY + 1);
-    if (loaded() == 0) {
-        work->blocks[CAPACITY + 1] = take();
-        HAK_EXPECT_GT(loaded(), 0);
-    }
-    give_all(work, 0, CAPACITY + 1);
-    uint32_t kept = CAPACITY - CAPACITY / 2;
-    HAK_EXPECT_EQ(returned(), kept + 1);
-    void **base = hak_returned[CLASS] - returned();
-    for (uint32_t i = 0; i <= kept; i++) HAK_EXPECT_PTR_EQ(base[i], work->blocks[CAPACITY - kept + i]);
-    if (work->blocks[CAPACITY + 1] != NULL) exchange_free(CLASS, work->blocks[CAPACITY + 1]);
+static void expect_no_swap_for_few(struct work *work) {
+    take_all(work, 2 * CAPACITY);
+    uint32_t taken = 2 * CAPACITY;
+    while (loaded() > 0) work->blocks[taken++] = magazine_pop(CLASS);
+    const uint32_t few = exchange_swap_least(CLASS) - 1;
+    give_all(work, 0, few);
+    void *p = exchange_alloc(CLASS);
+    HAK_EXPECT_EQ(returned(), few);
+    HAK_EXPECT_GT(loaded(), 0);
+    exchange_free(CLASS, p);
+    give_all(work, few, taken - few);
 }
 
-HAK_TEST(Magazine, FullReturnedMagazineLosesItsOldestHalf) { in_fresh_thread(expect_youngest_half_to_stay); }
+HAK_TEST(Magazine, FewBlocksThatCameBackStayUntilThereAreMore) { in_fresh_thread(expect_no_swap_for_few); }
+
+/* The largest tiny blocks, of which no magazine goes into a stash. */
+#define UNSTASHED ((unsigned)HAK_TINY_CLASS_LAST)
+
+static void expect_youngest_half_to_stay(struct work *work) {
+    const uint32_t capacity = hak_classes[UNSTASHED].magazine, kept = capacity - capacity / 2;
+    HAK_EXPECT_EQ(hak_classes[UNSTASHED].stash, 0);
+    uint32_t taken = 0;
+    while (taken <= capacity || magazine_level(hak_loaded[UNSTASHED], UNSTASHED) == 0) {
+        work->blocks[taken++] = pool_alloc(UNSTASHED);
+    }
+    for (uint32_t i = 0; i < capacity + 1; i++) exchange_free(UNSTASHED, work->blocks[i]);
+    void **top = hak_returned[UNSTASHED];
+    HAK_EXPECT_EQ(magazine_level(top, UNSTASHED), kept + 1);
+    for (uint32_t i = 0; i <= kept; i++) HAK_EXPECT_PTR_EQ(top[-1 - (int)i], work->blocks[capacity - i]);
+    for (uint32_t i = capacity + 1; i < taken; i++) exchange_free(UNSTASHED, work->blocks[i]);
+}
+
+HAK_TEST(Magazine, FullReturnedMagazineWithoutAStashLosesItsOldestHalf) {
+    in_fresh_thread(expect_youngest_half_to_stay);
+}
+
+static uint32_t stashed(void) { return hak_self->classes[CLASS].stashed; }
+
+/* Blocks of a burst: what fills both magazines and the stash, and one more. */
+#define BURST (CAPACITY * (hak_classes[CLASS].stash + 2u) + 1u)
+
+/* Takes a burst and leaves a block in the loaded magazine. */
+static uint32_t take_burst(struct work *work) {
+    uint32_t taken = BURST;
+    HAK_EXPECT_GT(hak_classes[CLASS].stash, 0);
+    HAK_EXPECT_LT(BURST, BLOCKS_MAX);
+    take_all(work, taken);
+    while (loaded() == 0) work->blocks[taken++] = take();
+    return taken;
+}
+
+static void expect_stash(struct work *work) {
+    const uint32_t taken = take_burst(work);
+    struct slab *active = hak_self->classes[CLASS].active[0];
+    const uint32_t left = loaded(), free_count = active->free_count;
+    give_all(work, 0, 2 * CAPACITY + 1);
+    HAK_EXPECT_EQ(stashed(), 2);
+    HAK_EXPECT_EQ(returned(), 1);
+    HAK_EXPECT_EQ(active->free_count, free_count);
+    HAK_EXPECT_EQ(census_class(CLASS).cached_blocks, left + 2 * CAPACITY + 1);
+    /* The youngest comes first. */
+    for (uint32_t i = 0; i < left; i++) work->blocks[i] = magazine_pop(CLASS);
+    HAK_EXPECT_PTR_EQ(exchange_alloc(CLASS), work->blocks[2 * CAPACITY - 1]);
+    HAK_EXPECT_EQ(stashed(), 1);
+    HAK_EXPECT_EQ(loaded(), CAPACITY - 1);
+    HAK_EXPECT_EQ(active->free_count, free_count);
+    exchange_free(CLASS, work->blocks[2 * CAPACITY - 1]);
+    give_all(work, 0, left);
+    give_all(work, 2 * CAPACITY + 1, taken - (2 * CAPACITY + 1));
+    CENSUS_EXPECT_CONSISTENT();
+}
+
+HAK_TEST(Magazine, FullReturnedMagazineGoesToTheStashAndComesBackWhole) { in_fresh_thread(expect_stash); }
+
+static void expect_bounded_stash(struct work *work) {
+    for (int round = 0; round < 20; round++) {
+        const uint32_t taken = take_burst(work);
+        for (uint32_t i = 0; i < taken; i++) {
+            exchange_free(CLASS, work->blocks[i]);
+            HAK_EXPECT_LE(stashed(), hak_classes[CLASS].stash);
+        }
+    }
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
+        const struct hak_class *class = &hak_classes[c];
+        HAK_EXPECT_LE((size_t)class->stash * class->magazine * class->block_size, HAK_STASH_BYTES);
+    }
+    CENSUS_EXPECT_CONSISTENT();
+}
+
+HAK_TEST(Magazine, StashIsBounded) { in_fresh_thread(expect_bounded_stash); }
+
+/* Each thread takes its spares anew; what a class of longer magazines left in them must not look like a block. */
+static void use_every_stash(struct work *work) {
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned k = 1; k < HAK_CLASS_COUNT; k++) {
+            const unsigned c = round == 0 ? k : HAK_CLASS_COUNT - k;
+            for (uint32_t i = 0; i < BLOCKS_MAX; i++) work->blocks[i] = pool_alloc(c);
+            for (uint32_t i = 0; i < BLOCKS_MAX; i++) hak_free(work->blocks[i]);
+            HAK_EXPECT(hak_loaded[c][-(ptrdiff_t)magazine_level(hak_loaded[c], c) - 1] == NULL);
+            HAK_EXPECT(hak_returned[c][-(ptrdiff_t)magazine_level(hak_returned[c], c) - 1] == NULL);
+        }
+        CENSUS_EXPECT_CONSISTENT();
+        hak_thread_flush();
+    }
+}
+
+HAK_TEST(Magazine, SparesServeClassesOfEveryCapacity) {
+    in_fresh_thread(use_every_stash);
+    in_fresh_thread(use_every_stash);
+}
+
+static void take_for_others(struct work *work) { take_all(work, BLOCKS_MAX); }
+
+static void expect_nothing_to_stay(struct work *work) {
+    for (uint32_t i = 0; i < BLOCKS_MAX; i++) {
+        exchange_free(CLASS, work->blocks[i]);
+        HAK_EXPECT_LE(census_class(CLASS).cached_blocks, CAPACITY);
+    }
+}
+
+HAK_TEST(Magazine, ThreadThatOnlyFreesKeepsOneMagazine) {
+    static struct work work;
+    work.body = take_for_others;
+    threads_run(1, enter, &work);
+    work.body = expect_nothing_to_stay;
+    threads_run(1, enter, &work);
+}
 
 static void expect_flush(struct work *work) {
     take_all(work, 300);
@@ -283,7 +397,7 @@ static void expect_counts(struct work *work) {
         HAK_EXPECT_EQ(after.frees, before.frees + i + 1);
     }
     HAK_EXPECT_EQ(after.allocations, before.allocations + 200);
-    HAK_EXPECT_EQ(after.cached_blocks, before.cached_blocks + loaded() + returned());
+    HAK_EXPECT_EQ(after.cached_blocks, before.cached_blocks + loaded() + returned() + stashed() * CAPACITY);
 }
 
 HAK_TEST(Magazine, CountsFollowFromTheLevelsAfterEveryCall) {
