@@ -19,7 +19,7 @@
 #include "hakmem/base/config.h"
 
 #define REGION_WORDS (HAK_REGION_CHUNKS / 64)
-#define REGION_DESCRIPTOR_BYTES 128
+#define REGION_DESCRIPTOR_BYTES 256
 
 struct region_descriptor {
     unsigned char bytes[REGION_DESCRIPTOR_BYTES];

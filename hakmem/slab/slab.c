@@ -34,7 +34,8 @@ struct slab *slab_create(unsigned class_index, uint32_t owner) {
     slab->free_count = constants->blocks;
     slab->scan_word = 0;
     slab->purged_free = 0;
-    slab->fresh_from = span.zeroed ? 0 : constants->blocks;
+    slab->fresh_from = 0;
+    slab->zeroed = span.zeroed;
     for (uint32_t word = 0, left = constants->blocks; word < constants->bitmap_words; word++) {
         uint32_t here = left < 64 ? left : 64;
         /* Relaxed, here and below: nobody else knows the slab before a block of it is handed out. */
@@ -64,7 +65,7 @@ uint32_t slab_take(struct slab *slab, void **slots, uint32_t wanted, bool *zeroe
     uint32_t word = slab->scan_word;
     void **slot = slots + count;
     uint32_t block = 0;
-    *zeroed = true;
+    *zeroed = slab->zeroed;
     while (slot > slots) {
         /* Relaxed, and in the store below: only the owner writes; others look for double frees. */
         uint64_t bits = hak_load_relaxed(&slab->free_bits[word]);

@@ -36,22 +36,24 @@ enum slab_state { SLAB_EMPTY, SLAB_OWNED, SLAB_FULL, SLAB_PARTIAL };
 /* Owner number of no thread. */
 #define SLAB_NOBODY 0u
 
-/* Slabs of up to this many words keep their bits in the descriptor: no second page is touched for them. */
-#define SLAB_INLINE_WORDS 2
+/* Slabs of up to this many words keep their bits in the descriptor: no other pages are touched for them. Two words share
+ * the line of the other fields, the others fill one. */
+#define SLAB_INLINE_WORDS 10
 
 struct slab {
-    /* First line: changed by the owner only. */
+    /* First two lines: changed by the owner only. */
     uintptr_t base;         /* address of block 0; constant while the slab lives */
     uint64_t *free_bits;    /* 1 = free and not in remote_bits; the words are atomic: others read them */
     uint32_t free_count;    /* == popcount(free_bits) whenever the owner is between calls */
     uint32_t scan_word;     /* no word before this has a free bit */
-    uint32_t fresh_from;    /* blocks from here on were never given out: they read zero */
+    uint32_t fresh_from;    /* blocks from here on were never given out; with `zeroed` they read zero */
     uint32_t owner;         /* atomic; number of the owning thread, or SLAB_NOBODY */
     uint8_t class_index;    /* constant while the slab lives */
     uint8_t bucket;         /* class lock; which list of the class it is in */
+    bool zeroed;            /* constant while the slab lives; its memory read zero when it was made */
     uint64_t inline_free_bits[SLAB_INLINE_WORDS];
 
-    /* Second line: changed by others. */
+    /* The other two: changed by others. */
     uint64_t control HAK_CACHE_ALIGNED; /* atomic; state | class << 8 | count << 16 */
     uint64_t *remote_bits;  /* words are atomic: 1 = freed by a thread that is not the owner */
     struct slab *next;      /* class lock */
@@ -63,7 +65,7 @@ struct slab {
 };
 
 HAK_STATIC_ASSERT(sizeof(struct slab) == REGION_DESCRIPTOR_BYTES, "a slab is what a region stores a chunk");
-HAK_STATIC_ASSERT(offsetof(struct slab, control) == HAK_CACHE_LINE, "owner and others write different lines");
+HAK_STATIC_ASSERT(offsetof(struct slab, control) == 2 * HAK_CACHE_LINE, "owner and others write different lines");
 
 /* Where a pointer lies. */
 struct slab_position {
