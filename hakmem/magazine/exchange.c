@@ -54,21 +54,19 @@ static void exchange_free_to_slabs(struct hak_thread *thread, unsigned class_ind
     hak_count_add(&thread->remote_frees, slab_free_blocks(thread->number, class_index, blocks, count));
 }
 
-/* Frees the oldest half of the returned magazine; what is younger is more likely still in a cache.
- * pre: it is full */
+/* Frees the oldest half of the returned magazine; what is younger is more likely still in a cache. */
 static void exchange_flush_oldest(struct hak_thread *thread, unsigned class_index) {
-    const uint32_t capacity = hak_classes[class_index].magazine;
-    const uint32_t half = capacity / 2;
-    void **base = hak_load_relaxed(&thread->returned[class_index]) - capacity;
+    const uint32_t level = exchange_returned_level(thread, class_index), half = level / 2;
+    void **base = hak_load_relaxed(&thread->returned[class_index]) - level;
     exchange_free_to_slabs(thread, class_index, base, half);
-    memmove(base, base + half, (capacity - half) * sizeof *base);
+    memmove(base, base + half, (level - half) * sizeof *base);
     /* Release: behind the odd sequence of the exchange. */
-    hak_store_release(&thread->returned[class_index], base + (capacity - half));
+    hak_store_release(&thread->returned[class_index], base + (level - half));
 }
 
 /* Frees a whole magazine. Result: its top afterwards, its base */
 static void **exchange_flush_magazine(struct hak_thread *thread, unsigned class_index, void **top) {
-    const uint32_t level = magazine_level(top, class_index);
+    const uint32_t level = magazine_level(top, class_index) - thread->classes[class_index].floor;
     if (level > 0) {
         exchange_free_to_slabs(thread, class_index, top - level, level);
     }
@@ -117,6 +115,46 @@ static void exchange_swap(struct hak_thread *thread, unsigned class_index) {
     thread->classes[class_index].loaded_zeroed = false;
 }
 
+/* Moves a magazine down by `shift` slots, into those that were not in use yet. Result: its top */
+static void **exchange_move_down(void **top, uint32_t level, uint32_t shift) {
+    void **base = top - level - shift;
+    memmove(base, top - level, level * sizeof *top);
+    /* A thread that had the record before may have used this slot. */
+    base[-1] = NULL;
+    return base + level;
+}
+
+/* Twice the room for both magazines. */
+static void exchange_grow(struct hak_thread *thread, unsigned class_index) {
+    const uint32_t floor = thread->classes[class_index].floor;
+    const uint32_t capacity = exchange_capacity(thread, class_index);
+    const uint32_t shift = capacity < floor ? capacity : floor;
+    void **loaded = exchange_move_down(hak_load_relaxed(&thread->loaded[class_index]),
+                                       exchange_loaded_level(thread, class_index), shift);
+    void **returned = exchange_move_down(hak_load_relaxed(&thread->returned[class_index]),
+                                         exchange_returned_level(thread, class_index), shift);
+    /* Release, all: behind the odd sequence. */
+    hak_store_release(&thread->loaded[class_index], loaded);
+    hak_store_release(&thread->returned[class_index], returned);
+    hak_store_release(&thread->classes[class_index].floor, (uint8_t)(floor - shift));
+}
+
+/* Notes an exchange of the class. Result: it is one of those that the thread exchanges most; it has more room then, and
+ * is to get more blocks. What is rarely exchanged stays small, however many classes there are. */
+static bool exchange_note_turn(struct hak_thread *thread, unsigned class_index) {
+    struct hak_thread_class *own = &thread->classes[class_index];
+    if (++own->turns < EXCHANGE_TURNS) {
+        return false;
+    }
+    const bool often = (uint16_t)(thread->exchanges - own->since) <= EXCHANGE_TURNS_AMONG;
+    own->turns = 0;
+    own->since = (uint16_t)thread->exchanges;
+    if (often && own->floor > 0) {
+        exchange_grow(thread, class_index);
+    }
+    return often;
+}
+
 void *exchange_alloc(unsigned class_index) {
     struct hak_thread *thread = thread_begin();
     if (HAK_UNLIKELY(thread == NULL)) {
@@ -136,7 +174,7 @@ void exchange_free(unsigned class_index, void *p) {
     }
 }
 
-/* Makes room in the full returned magazine. A thread that only frees keeps nothing: it allocated none of the class since
+/* pre: the returned magazine is full. It is not afterwards. A thread that only frees keeps nothing: it allocated none of the class since
  * its magazines were last emptied, or let all of them fill up in between. */
 static void exchange_make_room(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
@@ -155,7 +193,10 @@ static void exchange_make_room(struct hak_thread *thread, unsigned class_index) 
 void exchange_free_begun(struct hak_thread *thread, unsigned class_index, void *p) {
     exchange_enter(thread);
     exchange_count(thread, class_index);
-    exchange_make_room(thread, class_index);
+    (void)exchange_note_turn(thread, class_index);
+    if (exchange_returned_level(thread, class_index) == exchange_capacity(thread, class_index)) {
+        exchange_make_room(thread, class_index);
+    }
     exchange_note_levels(thread, class_index);
     exchange_leave(thread);
     bool pushed = magazine_push(class_index, p);
@@ -228,9 +269,8 @@ static uint32_t exchange_next_load(struct hak_thread *thread, unsigned class_ind
     const struct hak_class *class = &hak_classes[class_index];
     const uint32_t first = class->block_size >= EXCHANGE_FIRST_BYTES ? 1 : EXCHANGE_FIRST_BYTES / class->block_size;
     const uint32_t wanted = own->batch == 0 ? first : 2u * own->batch;
-    const uint32_t half = class->magazine / 2;
+    const uint32_t half = (exchange_capacity(thread, class_index) + 1) / 2;
     own->batch = (uint8_t)(wanted < half ? wanted : half);
-    own->swaps = 0;
     const uint32_t returned = exchange_returned_level(thread, class_index);
     return returned < own->batch ? own->batch - returned : 1;
 }
@@ -264,18 +304,29 @@ static void exchange_unstash(struct hak_thread *thread, unsigned class_index) {
     own->loaded_zeroed = false;
 }
 
-bool exchange_load(struct hak_thread *thread, unsigned class_index) {
+/* false: no memory */
+static bool exchange_load_any(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
-    bool loaded = true;
+    const uint32_t returned = exchange_returned_level(thread, class_index);
+    const bool wants_more = exchange_note_turn(thread, class_index) && own->batch < hak_classes[class_index].magazine / 2;
+    if (returned < exchange_swap_least(thread, class_index) || wants_more) {
+        if (own->stashed > 0) {
+            exchange_unstash(thread, class_index);
+            return true;
+        }
+        if (exchange_refill(thread, class_index)) {
+            return true;
+        }
+    }
+    exchange_swap(thread, class_index);
+    return returned > 0;
+}
+
+bool exchange_load(struct hak_thread *thread, unsigned class_index) {
     exchange_enter(thread);
     exchange_count(thread, class_index);
-    own->overflows = 0;
-    if (own->stashed > 0) {
-        exchange_unstash(thread, class_index);
-    } else if (!exchange_refill(thread, class_index)) {
-        loaded = exchange_returned_level(thread, class_index) > 0;
-        exchange_swap(thread, class_index);
-    }
+    thread->classes[class_index].overflows = 0;
+    const bool loaded = exchange_load_any(thread, class_index);
     exchange_note_levels(thread, class_index);
     exchange_leave(thread);
     return loaded;

@@ -39,11 +39,18 @@ HAK_ALWAYS_INLINE void exchange_leave(struct hak_thread *thread) {
 
 /* Blocks in a thread's two magazines of a class. */
 HAK_ALWAYS_INLINE uint32_t exchange_loaded_level(const struct hak_thread *thread, unsigned class_index) {
-    return magazine_level(hak_load_relaxed(&thread->loaded[class_index]), class_index);
+    return magazine_level(hak_load_relaxed(&thread->loaded[class_index]), class_index) -
+           hak_load_relaxed(&thread->classes[class_index].floor);
 }
 
 HAK_ALWAYS_INLINE uint32_t exchange_returned_level(const struct hak_thread *thread, unsigned class_index) {
-    return magazine_level(hak_load_relaxed(&thread->returned[class_index]), class_index);
+    return magazine_level(hak_load_relaxed(&thread->returned[class_index]), class_index) -
+           hak_load_relaxed(&thread->classes[class_index].floor);
+}
+
+/* Blocks that each of the two magazines has room for now. */
+HAK_ALWAYS_INLINE uint32_t exchange_capacity(const struct hak_thread *thread, unsigned class_index) {
+    return hak_classes[class_index].magazine - hak_load_relaxed(&thread->classes[class_index].floor);
 }
 
 /* Counts what left the loaded and entered the returned magazine since the last exchange (switch P1). */
@@ -64,35 +71,34 @@ HAK_ALWAYS_INLINE void exchange_count(struct hak_thread *thread, unsigned class_
 /* Bytes of the first blocks that a thread loads of a class: one page, which is the least that is touched anyhow. */
 #define EXCHANGE_FIRST_BYTES 4096u
 
+/* A class is exchanged often where so many exchanges are its own among so many of its thread. */
+#define EXCHANGE_TURNS 16
+#define EXCHANGE_TURNS_AMONG 256u
+
 /* Notes the levels that the next exchange counts from. */
 HAK_ALWAYS_INLINE void exchange_note_levels(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *counts = &thread->classes[class_index];
-    hak_store_release(&counts->loaded_level, exchange_loaded_level(thread, class_index));
-    hak_store_release(&counts->returned_level, exchange_returned_level(thread, class_index));
+    hak_store_release(&counts->loaded_level, (uint16_t)exchange_loaded_level(thread, class_index));
+    hak_store_release(&counts->returned_level, (uint16_t)exchange_returned_level(thread, class_index));
     counts->recent = true;
 }
 
-/* After so many swaps a thread gets more blocks, though those that came back would do: who allocates and frees in turn
- * would swap for each block else, having had no reason to refill. */
-#define EXCHANGE_SWAPS_MAX 8u
-
-/* Whether a refill is due where a swap would do. */
-HAK_ALWAYS_INLINE bool exchange_wants_more(struct hak_thread_class *own, unsigned class_index) {
-    return HAK_UNLIKELY(own->batch < hak_classes[class_index].magazine / 2) && ++own->swaps >= EXCHANGE_SWAPS_MAX;
+/* Fewer blocks than this in the returned magazine are not worth a swap: they would be gone at once, and the next exchange
+ * due. */
+HAK_ALWAYS_INLINE uint32_t exchange_swap_least(const struct hak_thread *thread, unsigned class_index) {
+    return exchange_capacity(thread, class_index) / 8 + 1;
 }
 
-/* Fewer blocks than this in the returned magazine are not worth a swap: they would be gone at once, and the next exchange due. */
-HAK_ALWAYS_INLINE uint32_t exchange_swap_least(unsigned class_index) { return hak_classes[class_index].magazine / 8u + 1; }
-
 /* The commonest exchange: nothing is left in the calling thread's loaded magazine, and what came back takes its place.
- * false: hardly any came back, or more are wanted; nothing changed. pre: the loaded magazine is empty */
+ * false: hardly any came back, or it is time to look whether the class wants more; nothing changed. pre: the loaded magazine is empty */
 HAK_ALWAYS_INLINE bool exchange_swap_in(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
     void **const empty = hak_loaded[class_index], **const top = hak_returned[class_index];
-    const uint32_t level = magazine_level(top, class_index);
-    if (level < exchange_swap_least(class_index) || exchange_wants_more(own, class_index)) {
+    const uint32_t level = magazine_level(top, class_index) - own->floor;
+    if (level < exchange_swap_least(thread, class_index) || HAK_UNLIKELY(own->turns + 1 >= EXCHANGE_TURNS)) {
         return false;
     }
+    own->turns++;
     exchange_enter(thread);
     /* Release, all: behind the odd sequence. */
     if (HAK_P1_BATCHED_STATS) {
@@ -101,8 +107,8 @@ HAK_ALWAYS_INLINE bool exchange_swap_in(struct hak_thread *thread, unsigned clas
     }
     hak_store_release(&hak_loaded[class_index], top);
     hak_store_release(&hak_returned[class_index], empty);
-    hak_store_release(&own->loaded_level, level);
-    hak_store_release(&own->returned_level, 0u);
+    hak_store_release(&own->loaded_level, (uint16_t)level);
+    hak_store_release(&own->returned_level, (uint16_t)0);
     own->loaded_zeroed = false;
     own->recent = true;
     own->overflows = 0;

@@ -19,12 +19,12 @@ static void **stash_pop(void ***list) {
 
 static void stash_count(struct hak_thread_class *own, int change) {
     /* Release: behind the odd sequence of the exchange. */
-    hak_store_release(&own->stashed, (uint16_t)(own->stashed + change));
+    hak_store_release(&own->stashed, (uint8_t)(own->stashed + change));
 }
 
 void **stash_make_room(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
-    if (own->stashed >= hak_classes[class_index].stash) {
+    if (own->floor != 0 || own->stashed >= hak_classes[class_index].stash) {
         return NULL;
     }
     if (own->emptied != NULL) {

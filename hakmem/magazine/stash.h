@@ -21,7 +21,8 @@ HAK_ALWAYS_INLINE void **stash_storage(void **top) {
     return (void **)(((uintptr_t)top - 1) & ~(uintptr_t)(MAGAZINE_BYTES - 1));
 }
 
-/* Storage for one more magazine of the class, empty; NULL: the stash is full, or the record has no more. */
+/* Storage for one more magazine of the class, empty; NULL: the stash is full, or the record has no more, or the class is not
+ * exchanged often enough to have whole magazines. */
 void **stash_make_room(struct hak_thread *thread, unsigned class_index);
 
 /* Puts a full magazine in. pre: stash_make_room gave storage for the one that takes its place */

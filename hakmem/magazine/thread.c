@@ -124,15 +124,33 @@ static struct hak_thread *thread_record_locked(void) {
     return thread;
 }
 
+/* Without P3 the fast path finds an empty magazine by the whole capacity. */
+static uint32_t thread_first_capacity(unsigned class_index) {
+    const uint32_t capacity = hak_classes[class_index].magazine;
+    uint32_t blocks = THREAD_FIRST_BYTES / hak_classes[class_index].block_size;
+    blocks = blocks > THREAD_FIRST_BLOCKS ? blocks : THREAD_FIRST_BLOCKS;
+    return HAK_P3_SENTINELS && blocks < capacity ? blocks : capacity;
+}
+
 /* Empty magazines in the record's slots. pre: the record's slots hold no block */
 static void thread_lay_out(struct hak_thread *thread) {
+    const bool is_new = thread->loaded == NULL;
     thread->loaded = hak_loaded;
     thread->returned = hak_returned;
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
-        const uint32_t capacity = hak_classes[class_index].magazine;
-        hak_loaded[class_index] = &thread->slots[class_index - 1][0][MAGAZINE_SLOTS - capacity];
-        hak_returned[class_index] = &thread->slots[class_index - 1][1][MAGAZINE_SLOTS - capacity];
-        thread->classes[class_index] = (struct hak_thread_class){0};
+        struct hak_thread_class *own = &thread->classes[class_index];
+        const uint32_t capacity = thread_first_capacity(class_index);
+        const uint32_t floor = hak_classes[class_index].magazine - capacity;
+        void **loaded = &thread->slots[class_index - 1][0][MAGAZINE_SLOTS - capacity];
+        void **returned = &thread->slots[class_index - 1][1][MAGAZINE_SLOTS - capacity];
+        if (!is_new && own->floor < floor) {
+            /* The thread before had more room, and wrote here. */
+            loaded[-1] = NULL;
+            returned[-1] = NULL;
+        }
+        hak_loaded[class_index] = loaded;
+        hak_returned[class_index] = returned;
+        *own = (struct hak_thread_class){.floor = (uint8_t)floor};
     }
     thread->spares_used = 0;
     thread->exchanges = 0;
@@ -195,8 +213,9 @@ static struct thread_class_totals thread_read(const struct hak_thread *thread, u
         /* Acquire, all: pairs with the release stores of exchanges; an even and unchanged sequence around
          * the loads means that no exchange fell between them. */
         const uint32_t before = hak_load_acquire(&thread->sequence);
-        const uint64_t loaded = magazine_level(hak_load_acquire(&thread->loaded[class_index]), class_index);
-        const uint64_t returned = magazine_level(hak_load_acquire(&thread->returned[class_index]), class_index);
+        const uint32_t floor = hak_load_acquire(&counts->floor);
+        const uint64_t loaded = magazine_level(hak_load_acquire(&thread->loaded[class_index]), class_index) - floor;
+        const uint64_t returned = magazine_level(hak_load_acquire(&thread->returned[class_index]), class_index) - floor;
         read.allocations = hak_load_acquire(&counts->allocations) + hak_load_acquire(&counts->loaded_level) - loaded;
         read.frees = hak_load_acquire(&counts->frees) + returned - hak_load_acquire(&counts->returned_level);
         read.cached_blocks =

@@ -15,16 +15,18 @@ struct hak_thread_class {
     struct slab *active[2]; /* owner; A, taken from first, and B */
     uint64_t allocations;   /* atomic: written by the owner; up to the last exchange */
     uint64_t frees;         /* likewise */
-    uint32_t loaded_level;  /* atomic: likewise; blocks in the loaded magazine after the last exchange */
-    uint32_t returned_level;
+    uint16_t loaded_level;  /* atomic: likewise; blocks in the loaded magazine after the last exchange */
+    uint16_t returned_level;
+    uint8_t floor;          /* atomic: likewise; slots at the base of each magazine that are not in use yet */
+    uint8_t stashed;        /* atomic: likewise; full magazines in the stash */
     void **stash;           /* owner; full magazines, the youngest first: stash.h */
     void **emptied;         /* owner; magazines that came out of the stash and wait to be filled again */
-    uint16_t stashed;       /* atomic: written by the owner; full magazines */
     bool loaded_zeroed;     /* owner; every block in the loaded magazine reads zero */
     bool recent;            /* owner; exchanged since exchange_bound last looked */
-    uint8_t batch;          /* owner; blocks that the last refill asked for, 0 before the first */
-    uint8_t swaps;          /* owner; since the last refill */
+    uint8_t batch;          /* owner; blocks that the last refill asked for; 0: none since the magazines were emptied */
+    uint8_t turns;          /* owner; exchanges of the class since `since` */
     uint8_t overflows;      /* owner; full returned magazines since the loaded one was last empty */
+    uint16_t since;         /* owner; low bits of the thread's `exchanges` then */
 };
 
 HAK_STATIC_ASSERT(sizeof(struct hak_thread_class) == HAK_CACHE_LINE, "an exchange touches one line of a class");
@@ -49,6 +51,10 @@ struct hak_thread {
 
 /* Owner number of the slabs that serve threads without magazines. */
 #define THREAD_NUMBER_SHARED 1u
+
+/* Bytes that a magazine has room for until its class shows that it is exchanged often, and the least blocks. */
+#define THREAD_FIRST_BYTES 16384u
+#define THREAD_FIRST_BLOCKS 8u
 
 /* Called once, by process_begin. Where the process has no key for the destructor left, no thread ever
  * begins, and all are served as shared.h says. */

@@ -6,7 +6,6 @@
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/exchange.h"
 #include "hakmem/magazine/pool.h"
-#include "hakmem/magazine/stash.h"
 #include "tests/harness/census.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/threads.h"
@@ -31,8 +30,8 @@ static void in_fresh_thread(void (*body)(struct work *work)) {
     threads_run(1, enter, &work);
 }
 
-static uint32_t loaded(void) { return magazine_level(hak_loaded[CLASS], CLASS); }
-static uint32_t returned(void) { return magazine_level(hak_returned[CLASS], CLASS); }
+static uint32_t loaded(void) { return exchange_loaded_level(hak_self, CLASS); }
+static uint32_t returned(void) { return exchange_returned_level(hak_self, CLASS); }
 
 static void *take(void) {
     void *p = magazine_pop(CLASS);
@@ -99,9 +98,8 @@ HAK_TEST(Magazine, ThreadThatHasEndedGivesAndTakesNothing) {
 static void expect_null_below_every_magazine(struct work *work) {
     take_all(work, 1);
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
-        void **loaded_top = hak_loaded[c], **returned_top = hak_returned[c];
-        HAK_EXPECT(loaded_top[-(ptrdiff_t)magazine_level(loaded_top, c) - 1] == NULL);
-        HAK_EXPECT(returned_top[-(ptrdiff_t)magazine_level(returned_top, c) - 1] == NULL);
+        HAK_EXPECT(hak_loaded[c][-(ptrdiff_t)exchange_loaded_level(hak_self, c) - 1] == NULL);
+        HAK_EXPECT(hak_returned[c][-(ptrdiff_t)exchange_returned_level(hak_self, c) - 1] == NULL);
     }
     give_all(work, 0, 1);
 }
@@ -142,16 +140,17 @@ HAK_TEST(Magazine, RefillLoadsHalfAndPopsAscend) { in_fresh_thread(expect_refill
 /* Blocks that the refill of a class loads, when its loaded magazine is empty and the blocks are all kept. */
 static uint32_t refill(unsigned class_index, void **blocks, uint32_t *taken) {
     blocks[(*taken)++] = exchange_alloc(class_index);
-    const uint32_t left = magazine_level(hak_loaded[class_index], class_index);
+    const uint32_t left = exchange_loaded_level(hak_self, class_index);
     for (uint32_t i = 0; i < left; i++) blocks[(*taken)++] = magazine_pop(class_index);
     return left + 1;
 }
 
 static void expect_doubling(struct work *work) {
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
-        const uint32_t half = hak_classes[c].magazine / 2, size = hak_classes[c].block_size;
+        const uint32_t size = hak_classes[c].block_size;
         uint32_t expected = size < EXCHANGE_FIRST_BYTES ? EXCHANGE_FIRST_BYTES / size : 1, taken = 0;
         for (unsigned i = 0; i < 8; i++) {
+            const uint32_t half = ((hak_self == NULL ? hak_classes[c].magazine : exchange_capacity(hak_self, c)) + 1) / 2;
             if (expected > half) expected = half;
             const uint32_t loads = refill(c, work->blocks, &taken);
             HAK_EXPECT_LE(loads, expected);
@@ -171,12 +170,41 @@ static void expect_few_swaps_of_pairs(struct work *work) {
         const uint32_t half = hak_classes[c].magazine / 2;
         const uint64_t before = hak_self == NULL ? 0 : hak_self->exchanges;
         for (unsigned i = 0; i < 4096; i++) hak_free(hak_alloc(hak_classes[c].block_size));
-        /* The first loads, less than doubled eight times, take nine exchanges each; later swaps move half a magazine. */
-        HAK_EXPECT_LE(hak_self->exchanges - before, 8 * 9 + 4096 / half + 1);
+        /* The first loads, less than doubled eight times, last for EXCHANGE_TURNS each; later swaps move half a magazine. */
+        HAK_EXPECT_LE(hak_self->exchanges - before, 8 * EXCHANGE_TURNS + 4096 / half + 1);
+        HAK_EXPECT_EQ(exchange_capacity(hak_self, c), hak_classes[c].magazine);
     }
 }
 
 HAK_TEST(Magazine, PairsLoadMoreBlocksSlowly) { in_fresh_thread(expect_few_swaps_of_pairs); }
+
+/* Every class in turn, so that none is exchanged more often than the others. */
+static void expect_little_room(struct work *work) {
+    for (unsigned round = 0; round < 64; round++) {
+        const unsigned count = 1 + round % 16;
+        for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
+            for (unsigned i = 0; i < count; i++) work->blocks[i] = pool_alloc(c);
+            for (unsigned i = 0; i < count; i++) hak_free(work->blocks[i]);
+        }
+    }
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
+        const size_t room = (size_t)exchange_capacity(hak_self, c) * hak_classes[c].block_size;
+        HAK_EXPECT(room <= THREAD_FIRST_BYTES || exchange_capacity(hak_self, c) <= THREAD_FIRST_BLOCKS);
+    }
+}
+
+HAK_TEST(Magazine, ClassesThatAreRarelyExchangedStaySmall) {
+    if (!HAK_P3_SENTINELS || HAK_CLASS_COUNT < 2 * EXCHANGE_TURNS_AMONG / EXCHANGE_TURNS) HAK_SKIP("they are as large as they get");
+    in_fresh_thread(expect_little_room);
+}
+
+/* A record is used again: the threads run one after the other. */
+HAK_TEST(Magazine, NullLiesBelowTheMagazinesOfAnotherThreadsRecord) {
+    in_fresh_thread(expect_few_swaps_of_pairs);
+    in_fresh_thread(expect_null_below_every_magazine);
+    in_fresh_thread(expect_few_swaps_of_pairs);
+    in_fresh_thread(expect_null_below_every_magazine);
+}
 
 static void expect_room_for_a_magazine(struct work *work) {
     take_all(work, CAPACITY + 1);
@@ -195,7 +223,7 @@ static void expect_swap(struct work *work) {
     take_all(work, 2 * CAPACITY);
     uint32_t taken = 2 * CAPACITY;
     while (loaded() > 0) work->blocks[taken++] = magazine_pop(CLASS);
-    const uint32_t least = exchange_swap_least(CLASS);
+    const uint32_t least = exchange_swap_least(hak_self, CLASS);
     give_all(work, 0, least);
     struct slab *active = hak_self->classes[CLASS].active[0];
     uint32_t free_count = active->free_count;
@@ -212,7 +240,7 @@ static void expect_no_swap_for_few(struct work *work) {
     take_all(work, 2 * CAPACITY);
     uint32_t taken = 2 * CAPACITY;
     while (loaded() > 0) work->blocks[taken++] = magazine_pop(CLASS);
-    const uint32_t few = exchange_swap_least(CLASS) - 1;
+    const uint32_t few = exchange_swap_least(hak_self, CLASS) - 1;
     give_all(work, 0, few);
     void *p = exchange_alloc(CLASS);
     HAK_EXPECT_EQ(returned(), few);
@@ -229,111 +257,21 @@ HAK_TEST(Magazine, FewBlocksThatCameBackStayUntilThereAreMore) { in_fresh_thread
 static void expect_youngest_half_to_stay(struct work *work) {
     const uint32_t capacity = hak_classes[UNSTASHED].magazine, kept = capacity - capacity / 2;
     HAK_EXPECT_EQ(hak_classes[UNSTASHED].stash, 0);
+    while (hak_self == NULL || exchange_capacity(hak_self, UNSTASHED) < capacity) hak_free(pool_alloc(UNSTASHED));
     uint32_t taken = 0;
-    while (taken <= capacity || magazine_level(hak_loaded[UNSTASHED], UNSTASHED) == 0) {
+    while (taken <= capacity || exchange_loaded_level(hak_self, UNSTASHED) == 0 ||
+           exchange_returned_level(hak_self, UNSTASHED) > 0) {
         work->blocks[taken++] = pool_alloc(UNSTASHED);
     }
     for (uint32_t i = 0; i < capacity + 1; i++) exchange_free(UNSTASHED, work->blocks[i]);
     void **top = hak_returned[UNSTASHED];
-    HAK_EXPECT_EQ(magazine_level(top, UNSTASHED), kept + 1);
+    HAK_EXPECT_EQ(exchange_returned_level(hak_self, UNSTASHED), kept + 1);
     for (uint32_t i = 0; i <= kept; i++) HAK_EXPECT_PTR_EQ(top[-1 - (int)i], work->blocks[capacity - i]);
     for (uint32_t i = capacity + 1; i < taken; i++) exchange_free(UNSTASHED, work->blocks[i]);
 }
 
 HAK_TEST(Magazine, FullReturnedMagazineWithoutAStashLosesItsOldestHalf) {
     in_fresh_thread(expect_youngest_half_to_stay);
-}
-
-static uint32_t stashed(void) { return hak_self->classes[CLASS].stashed; }
-
-/* Blocks of a burst: what fills both magazines and the stash, and one more. */
-#define BURST (CAPACITY * (hak_classes[CLASS].stash + 2u) + 1u)
-
-/* Takes a burst and leaves a block in the loaded magazine. */
-static uint32_t take_burst(struct work *work) {
-    uint32_t taken = BURST;
-    HAK_EXPECT_GT(hak_classes[CLASS].stash, 0);
-    HAK_EXPECT_LT(BURST, BLOCKS_MAX);
-    take_all(work, taken);
-    while (loaded() == 0) work->blocks[taken++] = take();
-    return taken;
-}
-
-static void expect_stash(struct work *work) {
-    const uint32_t taken = take_burst(work);
-    struct slab *active = hak_self->classes[CLASS].active[0];
-    const uint32_t left = loaded(), free_count = active->free_count;
-    give_all(work, 0, 2 * CAPACITY + 1);
-    HAK_EXPECT_EQ(stashed(), 2);
-    HAK_EXPECT_EQ(returned(), 1);
-    HAK_EXPECT_EQ(active->free_count, free_count);
-    HAK_EXPECT_EQ(census_class(CLASS).cached_blocks, left + 2 * CAPACITY + 1);
-    /* The youngest comes first. */
-    for (uint32_t i = 0; i < left; i++) work->blocks[i] = magazine_pop(CLASS);
-    HAK_EXPECT_PTR_EQ(exchange_alloc(CLASS), work->blocks[2 * CAPACITY - 1]);
-    HAK_EXPECT_EQ(stashed(), 1);
-    HAK_EXPECT_EQ(loaded(), CAPACITY - 1);
-    HAK_EXPECT_EQ(active->free_count, free_count);
-    exchange_free(CLASS, work->blocks[2 * CAPACITY - 1]);
-    give_all(work, 0, left);
-    give_all(work, 2 * CAPACITY + 1, taken - (2 * CAPACITY + 1));
-    CENSUS_EXPECT_CONSISTENT();
-}
-
-HAK_TEST(Magazine, FullReturnedMagazineGoesToTheStashAndComesBackWhole) { in_fresh_thread(expect_stash); }
-
-static void expect_bounded_stash(struct work *work) {
-    for (int round = 0; round < 20; round++) {
-        const uint32_t taken = take_burst(work);
-        for (uint32_t i = 0; i < taken; i++) {
-            exchange_free(CLASS, work->blocks[i]);
-            HAK_EXPECT_LE(stashed(), hak_classes[CLASS].stash);
-        }
-    }
-    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
-        const struct hak_class *class = &hak_classes[c];
-        HAK_EXPECT_LE((size_t)class->stash * class->magazine * class->block_size, HAK_STASH_BYTES);
-    }
-    CENSUS_EXPECT_CONSISTENT();
-}
-
-HAK_TEST(Magazine, StashIsBounded) { in_fresh_thread(expect_bounded_stash); }
-
-/* Each thread takes its spares anew; what a class of longer magazines left in them must not look like a block. */
-static void use_every_stash(struct work *work) {
-    for (unsigned round = 0; round < 2; round++) {
-        for (unsigned k = 1; k < HAK_CLASS_COUNT; k++) {
-            const unsigned c = round == 0 ? k : HAK_CLASS_COUNT - k;
-            for (uint32_t i = 0; i < BLOCKS_MAX; i++) work->blocks[i] = pool_alloc(c);
-            for (uint32_t i = 0; i < BLOCKS_MAX; i++) hak_free(work->blocks[i]);
-            HAK_EXPECT(hak_loaded[c][-(ptrdiff_t)magazine_level(hak_loaded[c], c) - 1] == NULL);
-            HAK_EXPECT(hak_returned[c][-(ptrdiff_t)magazine_level(hak_returned[c], c) - 1] == NULL);
-        }
-        CENSUS_EXPECT_CONSISTENT();
-        hak_thread_flush();
-    }
-}
-
-HAK_TEST(Magazine, SparesServeClassesOfEveryCapacity) {
-    in_fresh_thread(use_every_stash);
-    in_fresh_thread(use_every_stash);
-}
-
-static void take_for_others(struct work *work) { take_all(work, BLOCKS_MAX); }
-
-static void expect_nothing_to_stay(struct work *work) {
-    for (uint32_t i = 0; i < BLOCKS_MAX; i++) {
-        exchange_free(CLASS, work->blocks[i]);
-        HAK_EXPECT_LE(census_class(CLASS).cached_blocks, CAPACITY);
-    }
-}
-
-HAK_TEST(Magazine, ThreadThatOnlyFreesKeepsOneMagazine) {
-    static struct work work;
-    work.body = take_for_others;
-    threads_run(1, enter, &work);
-    work.body = expect_nothing_to_stay;
-    threads_run(1, enter, &work);
 }
 
 static void expect_flush(struct work *work) {
@@ -356,7 +294,7 @@ HAK_TEST(Magazine, FlushEmptiesBothAndGivesUpTheSlabs) { in_fresh_thread(expect_
 static size_t own_large_bytes(void) {
     size_t bytes = 0;
     for (unsigned c = HAK_L2_CLASS_FIRST; c < HAK_CLASS_COUNT; c++) {
-        const uint32_t blocks = magazine_level(hak_loaded[c], c) + magazine_level(hak_returned[c], c);
+        const uint32_t blocks = exchange_loaded_level(hak_self, c) + exchange_returned_level(hak_self, c);
         bytes += (size_t)blocks * hak_classes[c].block_size;
     }
     return bytes;
@@ -397,7 +335,7 @@ static void expect_counts(struct work *work) {
         HAK_EXPECT_EQ(after.frees, before.frees + i + 1);
     }
     HAK_EXPECT_EQ(after.allocations, before.allocations + 200);
-    HAK_EXPECT_EQ(after.cached_blocks, before.cached_blocks + loaded() + returned() + stashed() * CAPACITY);
+    HAK_EXPECT_EQ(after.cached_blocks, before.cached_blocks + loaded() + returned() + hak_self->classes[CLASS].stashed * CAPACITY);
 }
 
 HAK_TEST(Magazine, CountsFollowFromTheLevelsAfterEveryCall) {

@@ -1,0 +1,134 @@
+/* The stash of full magazines: what goes in, what comes out, how much stays. Each test works in a fresh thread. */
+#include <stdint.h>
+
+#include "hakmem/hakmem.h"
+#include "hakmem/magazine/exchange.h"
+#include "hakmem/magazine/pool.h"
+#include "hakmem/magazine/stash.h"
+#include "tests/harness/census.h"
+#include "tests/harness/harness.h"
+#include "tests/harness/threads.h"
+
+/* Small enough that its magazines have all their room from the start. */
+#define CLASS 4u
+#define CAPACITY (hak_classes[CLASS].magazine)
+#define BLOCKS_MAX 1024
+
+struct work {
+    void *blocks[BLOCKS_MAX];
+    void (*body)(struct work *work);
+};
+
+static void enter(void *argument, unsigned index) {
+    struct work *work = (struct work *)argument;
+    (void)index;
+    work->body(work);
+}
+
+static void in_fresh_thread(void (*body)(struct work *work)) {
+    struct work work = {{NULL}, body};
+    threads_run(1, enter, &work);
+}
+
+static uint32_t loaded(void) { return exchange_loaded_level(hak_self, CLASS); }
+static uint32_t returned(void) { return exchange_returned_level(hak_self, CLASS); }
+
+static void take_all(struct work *work, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) work->blocks[i] = pool_alloc(CLASS);
+}
+
+static void give_all(struct work *work, uint32_t first, uint32_t count) {
+    for (uint32_t i = first; i < first + count; i++) exchange_free(CLASS, work->blocks[i]);
+}
+
+static uint32_t stashed(void) { return hak_self->classes[CLASS].stashed; }
+
+/* Blocks of a burst: what fills both magazines and the stash, and one more. */
+#define BURST (CAPACITY * (hak_classes[CLASS].stash + 2u) + 1u)
+
+/* Takes a burst and leaves a block in the loaded magazine. */
+static uint32_t take_burst(struct work *work) {
+    uint32_t taken = BURST;
+    HAK_EXPECT_GT(hak_classes[CLASS].stash, 0);
+    HAK_EXPECT_LT(BURST, BLOCKS_MAX);
+    take_all(work, taken);
+    while (loaded() == 0) work->blocks[taken++] = pool_alloc(CLASS);
+    return taken;
+}
+
+static void expect_stash(struct work *work) {
+    const uint32_t taken = take_burst(work);
+    struct slab *active = hak_self->classes[CLASS].active[0];
+    const uint32_t left = loaded(), free_count = active->free_count;
+    give_all(work, 0, 2 * CAPACITY + 1);
+    HAK_EXPECT_EQ(stashed(), 2);
+    HAK_EXPECT_EQ(returned(), 1);
+    HAK_EXPECT_EQ(active->free_count, free_count);
+    HAK_EXPECT_EQ(census_class(CLASS).cached_blocks, left + 2 * CAPACITY + 1);
+    /* The youngest comes first. */
+    for (uint32_t i = 0; i < left; i++) work->blocks[i] = magazine_pop(CLASS);
+    HAK_EXPECT_PTR_EQ(exchange_alloc(CLASS), work->blocks[2 * CAPACITY - 1]);
+    HAK_EXPECT_EQ(stashed(), 1);
+    HAK_EXPECT_EQ(loaded(), CAPACITY - 1);
+    HAK_EXPECT_EQ(active->free_count, free_count);
+    exchange_free(CLASS, work->blocks[2 * CAPACITY - 1]);
+    give_all(work, 0, left);
+    give_all(work, 2 * CAPACITY + 1, taken - (2 * CAPACITY + 1));
+    CENSUS_EXPECT_CONSISTENT();
+}
+
+HAK_TEST(Stash, FullReturnedMagazineGoesToTheStashAndComesBackWhole) { in_fresh_thread(expect_stash); }
+
+static void expect_bounded_stash(struct work *work) {
+    for (int round = 0; round < 20; round++) {
+        const uint32_t taken = take_burst(work);
+        for (uint32_t i = 0; i < taken; i++) {
+            exchange_free(CLASS, work->blocks[i]);
+            HAK_EXPECT_LE(stashed(), hak_classes[CLASS].stash);
+        }
+    }
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
+        const struct hak_class *class = &hak_classes[c];
+        HAK_EXPECT_LE((size_t)class->stash * class->magazine * class->block_size, HAK_STASH_BYTES);
+    }
+    CENSUS_EXPECT_CONSISTENT();
+}
+
+HAK_TEST(Stash, StashIsBounded) { in_fresh_thread(expect_bounded_stash); }
+
+/* Each thread takes its spares anew; what a class of longer magazines left in them must not look like a block. */
+static void use_every_stash(struct work *work) {
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned k = 1; k < HAK_CLASS_COUNT; k++) {
+            const unsigned c = round == 0 ? k : HAK_CLASS_COUNT - k;
+            for (uint32_t i = 0; i < BLOCKS_MAX; i++) work->blocks[i] = pool_alloc(c);
+            for (uint32_t i = 0; i < BLOCKS_MAX; i++) hak_free(work->blocks[i]);
+            HAK_EXPECT(hak_loaded[c][-(ptrdiff_t)exchange_loaded_level(hak_self, c) - 1] == NULL);
+            HAK_EXPECT(hak_returned[c][-(ptrdiff_t)exchange_returned_level(hak_self, c) - 1] == NULL);
+        }
+        CENSUS_EXPECT_CONSISTENT();
+        hak_thread_flush();
+    }
+}
+
+HAK_TEST(Stash, SparesServeClassesOfEveryCapacity) {
+    in_fresh_thread(use_every_stash);
+    in_fresh_thread(use_every_stash);
+}
+
+static void take_for_others(struct work *work) { take_all(work, BLOCKS_MAX); }
+
+static void expect_nothing_to_stay(struct work *work) {
+    for (uint32_t i = 0; i < BLOCKS_MAX; i++) {
+        exchange_free(CLASS, work->blocks[i]);
+        HAK_EXPECT_LE(census_class(CLASS).cached_blocks, CAPACITY);
+    }
+}
+
+HAK_TEST(Stash, ThreadThatOnlyFreesKeepsOneMagazine) {
+    static struct work work;
+    work.body = take_for_others;
+    threads_run(1, enter, &work);
+    work.body = expect_nothing_to_stay;
+    threads_run(1, enter, &work);
+}
