@@ -22,6 +22,7 @@ extern void *__libc_stack_end;
 
 struct hak_options hak_options = {
     .on_misuse = HAK_ON_MISUSE_ABORT,
+    .thp = HAK_THP_AUTO,
     .purge_delay_ms = 1000,
     .trim_threshold = -1,
     .map_threshold = SIZE_MAX,
@@ -46,19 +47,35 @@ static bool parse_integer(const char *text, int64_t low, int64_t high, int64_t *
 
 static bool set_help(const char *value);
 
+/* The position of a value among the names, or `count`. */
+static unsigned find_name(const char *value, const char *const *names, unsigned count) {
+    unsigned i = 0;
+    while (i < count && strcmp(value, names[i]) != 0) i++;
+    return i;
+}
+
 static bool set_on_misuse(const char *value) {
     static const char *const names[] = {
         [HAK_ON_MISUSE_ABORT] = "abort",
         [HAK_ON_MISUSE_REPORT] = "report",
         [HAK_ON_MISUSE_IGNORE] = "ignore",
     };
-    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (strcmp(value, names[i]) == 0) {
-            hak_options.on_misuse = (enum hak_on_misuse)i;
-            return true;
-        }
-    }
-    return false;
+    const unsigned found = find_name(value, names, sizeof names / sizeof names[0]);
+    if (found == sizeof names / sizeof names[0]) return false;
+    hak_options.on_misuse = (enum hak_on_misuse)found;
+    return true;
+}
+
+static bool set_thp(const char *value) {
+    static const char *const names[] = {
+        [HAK_THP_NEVER] = "never",
+        [HAK_THP_MADVISE] = "madvise",
+        [HAK_THP_AUTO] = "auto",
+    };
+    const unsigned found = find_name(value, names, sizeof names / sizeof names[0]);
+    if (found == sizeof names / sizeof names[0]) return false;
+    hak_options.thp = (enum hak_thp)found;
+    return true;
 }
 
 static bool set_purge_delay_ms(const char *value) {
@@ -80,6 +97,8 @@ static const struct option options[] = {
      set_on_misuse},
     {"HAKMEM_PURGE_DELAY_MS", "-1 to 3600000, default 1000",
      "milliseconds after which freed memory goes back to the system; 0 at once, -1 never", set_purge_delay_ms},
+    {"HAKMEM_THP", "never, madvise or auto, default auto",
+     "where the system is asked for huge pages: nowhere, wherever one fits, or once 32 MiB are in use", set_thp},
 };
 
 #define OPTION_COUNT (sizeof options / sizeof options[0])

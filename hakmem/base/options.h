@@ -18,8 +18,15 @@ enum hak_on_misuse {
     HAK_ON_MISUSE_IGNORE, /* as report, without the line */
 };
 
+enum hak_thp {
+    HAK_THP_NEVER,   /* asks the system for none */
+    HAK_THP_MADVISE, /* asks for them wherever one fits: regions, and huge blocks of its size and more */
+    HAK_THP_AUTO,    /* in regions after a process's first */
+};
+
 struct hak_options {
     enum hak_on_misuse on_misuse; /* HAKMEM_ON_MISUSE; constant after init */
+    enum hak_thp thp;             /* HAKMEM_THP; constant after init */
     int64_t purge_delay_ms;       /* atomic; HAKMEM_PURGE_DELAY_MS: default 1000; 0 at once; -1 never */
     int64_t trim_threshold;       /* atomic; mallopt: more bytes than this that wait are purged at once; -1: no such limit */
     size_t map_threshold;         /* atomic; mallopt: huge blocks from this size on are unmapped when freed; SIZE_MAX: none */

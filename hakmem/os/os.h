@@ -36,6 +36,12 @@ int os_purge(void *start, size_t size);
 /* Keeps huge pages away from a range that is touched sparsely. A kernel without huge pages is no error. */
 int os_no_huge_pages(void *start, size_t size);
 
+/* Bytes of a huge page. A range of os_map that is to get some starts at a multiple of this. */
+#define OS_HUGE_PAGE_BYTES ((size_t)2 << 20)
+
+/* Asks for huge pages in a range. A kernel that has none, or keeps them off, is no error: memory is as it was. */
+int os_huge_pages(void *start, size_t size);
+
 /* Resizes a mapping of os_map, content kept; new bytes are zero. The result is at a multiple of
  * `alignment`: in place where the neighbourhood allows it, else the pages move, uncopied. ENOMEM */
 int os_remap(void *start, size_t old_size, size_t new_size, size_t alignment, void **out);

@@ -143,14 +143,30 @@ static bool large_take_kept(size_t size, size_t alignment, void **start) {
     return best_place != 0;
 }
 
+/* Not with HAK_THP_AUTO: who writes such a block in part pays for all of it (docs/design.md has the figures). */
+static bool large_wants_huge_pages(size_t size) {
+    return hak_options.thp == HAK_THP_MADVISE && size >= OS_HUGE_PAGE_BYTES;
+}
+
+/* A new mapping, with huge pages where they are wanted. */
+static int large_map(size_t size, size_t alignment, void **start) {
+    const bool huge_pages = large_wants_huge_pages(size);
+    int error = os_map(size, huge_pages && alignment < OS_HUGE_PAGE_BYTES ? OS_HUGE_PAGE_BYTES : alignment, start);
+    if (error == 0 && huge_pages) {
+        /* Refusal costs time only. */
+        os_huge_pages(*start, size);
+    }
+    return error;
+}
+
 int large_alloc(size_t size, size_t alignment, void **start, bool *zeroed) {
     *zeroed = !large_take_kept(size, alignment, start);
     if (!*zeroed) {
         return 0;
     }
-    int error = os_map(size, alignment, start);
+    int error = large_map(size, alignment, start);
     if (error != 0 && large_purge(UINT64_MAX) > 0) {
-        error = os_map(size, alignment, start);
+        error = large_map(size, alignment, start);
     }
     return error;
 }

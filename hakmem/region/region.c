@@ -6,6 +6,7 @@
 
 #include "hakmem/base/assert.h"
 #include "hakmem/base/lock.h"
+#include "hakmem/base/options.h"
 #include "hakmem/os/os.h"
 #include "hakmem/region/bitmap.h"
 #include "hakmem/region/page_map.h"
@@ -14,11 +15,31 @@
 
 HAK_STATIC_ASSERT(sizeof(struct region) <= (size_t)20 * HAK_CHUNK_BYTES, "a header takes under 4 % of its region");
 
+HAK_STATIC_ASSERT(REGION_CHUNK_FIRST * HAK_CHUNK_BYTES <= OS_HUGE_PAGE_BYTES, "huge pages begin behind the header");
+
 static struct hak_lock region_lock = HAK_LOCK_INITIALIZER(HAK_RANK_REGION);
 static struct region *region_first; /* region lock */
 static struct region *region_last;  /* region lock */
 static size_t region_dirty_total;   /* atomic: read without the lock; written under it */
 static size_t region_count;         /* atomic, likewise */
+
+/* The part of a region that huge pages may lie in. */
+#define REGION_HUGE_PAGES_BYTES (HAK_REGION_BYTES - OS_HUGE_PAGE_BYTES)
+
+static void *region_huge_pages(struct region *region) { return (char *)region + OS_HUGE_PAGE_BYTES; }
+
+void region_settle(struct region *region) {
+    /* Relaxed: nothing hangs on it but this call, which one thread is to make. */
+    uint32_t asked = 1;
+    if (hak_load_relaxed(&region->huge_pages) != 0 && hak_compare_exchange_acq_rel(&region->huge_pages, &asked, 0u)) {
+        os_no_huge_pages(region_huge_pages(region), REGION_HUGE_PAGES_BYTES);
+    }
+}
+
+/* A program that has filled a region will fill most of the huge pages of the next. */
+static bool region_wants_huge_pages_locked(void) {
+    return hak_options.thp == HAK_THP_MADVISE || (hak_options.thp == HAK_THP_AUTO && region_first != NULL);
+}
 
 /* Maps one more region and appends it. ENOMEM, nothing changed */
 static int region_grow_locked(void) {
@@ -38,6 +59,9 @@ static int region_grow_locked(void) {
     }
     /* Headers are touched sparsely; a huge page there would be nearly all waste. Refusal costs memory only. */
     os_no_huge_pages(memory, (size_t)REGION_CHUNK_FIRST * HAK_CHUNK_BYTES);
+    if (region_wants_huge_pages_locked() && os_huge_pages(region_huge_pages(region), REGION_HUGE_PAGES_BYTES) == 0) {
+        hak_store_relaxed(&region->huge_pages, 1u);
+    }
     region->free_count = HAK_REGION_CHUNKS - REGION_CHUNK_FIRST;
     region->run_limit = region->free_count;
     bitmap_set_run(region->free, REGION_CHUNK_FIRST, region->free_count, true);
@@ -207,6 +231,7 @@ size_t region_purge(uint64_t freed_until_ms) {
             }
             /* Outside the lock: nobody else sees the run meanwhile. */
             size_t bytes = (size_t)span.count * HAK_CHUNK_BYTES;
+            region_settle(region);
             bool clean = os_purge(region_chunk_address(region, span.first), bytes) == 0;
             region_put_back(&span, clean, os_clock_ms());
             purged += clean ? bytes : 0;

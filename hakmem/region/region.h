@@ -34,6 +34,7 @@ struct region {
     uint64_t freed_at_ms[HAK_REGION_CHUNKS];   /* region lock; valid where dirty */
     uint16_t span_first[HAK_REGION_CHUNKS];    /* atomic; a used chunk's span starts at this chunk */
     uint8_t chunk_class[HAK_REGION_CHUNKS];    /* atomic; what the page map says, and its oracle */
+    uint32_t huge_pages;                       /* atomic; 1: the system was asked for huge pages here */
     struct region_descriptor descriptors[HAK_REGION_CHUNKS];
     uint64_t free_bits[HAK_REGION_CHUNKS][HAK_BITMAP_WORDS_MAX];
     uint64_t remote_bits[HAK_REGION_CHUNKS][HAK_BITMAP_WORDS_MAX];
@@ -80,6 +81,10 @@ void region_for_each_span(void (*visit)(struct region *region, unsigned first, v
 
 /* Returns to the system every dirty span that was freed at or before `freed_until_ms`. Result: bytes. */
 size_t region_purge(uint64_t freed_until_ms);
+
+/* Asks for no more huge pages in a region of which something was given back: the kernel would fill them up again, of
+ * which the program uses a part. Any thread. */
+void region_settle(struct region *region);
 
 /* Around fork: the child finds the regions consistent. */
 void region_fork_acquire(void);

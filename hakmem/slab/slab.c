@@ -163,6 +163,7 @@ static size_t slab_purge_range(uintptr_t start, uintptr_t end) {
 size_t slab_purge_free_pages(struct slab *slab) {
     const struct hak_class *constants = &hak_classes[slab->class_index];
     size_t purged = 0;
+    region_settle(region_of(slab));
     unsigned start = bitmap_next(slab->free_bits, constants->blocks, 0, true);
     while (start < constants->blocks) {
         const unsigned end = bitmap_next(slab->free_bits, constants->blocks, start, false);

@@ -19,6 +19,7 @@ static unsigned call_each(void) {
     if (reserved != NULL && os_make_writable(reserved, MIB) != 0) failed |= OS_FAKE_MAKE_WRITABLE;
     if (mapped != NULL && os_purge(mapped, MIB) != 0) failed |= OS_FAKE_PURGE;
     if (mapped != NULL && os_no_huge_pages(mapped, MIB) != 0) failed |= OS_FAKE_NO_HUGE_PAGES;
+    if (mapped != NULL && os_huge_pages(mapped, MIB) != 0) failed |= OS_FAKE_HUGE_PAGES;
     if (mapped != NULL && os_remap(mapped, MIB, 2 * MIB, MIB, &remapped) != 0) failed |= OS_FAKE_REMAP;
     if (os_start_thread(no_work, NULL) != 0) failed |= OS_FAKE_START_THREAD;
     if (reserved != NULL && os_unmap(reserved, MIB) != 0) failed |= OS_FAKE_UNMAP;
@@ -37,14 +38,14 @@ static unsigned bits(unsigned word) { return (unsigned)__builtin_popcount(word);
 HAK_TEST(OsFake, WithoutAPlanNothingFails) {
     os_fake_reset();
     HAK_EXPECT_EQ(call_each(), 0);
-    HAK_EXPECT_EQ(os_fake_calls(), 8);
+    HAK_EXPECT_EQ(os_fake_calls(), 9);
     os_fake_reset();
     HAK_EXPECT_EQ(os_fake_calls(), 0);
 }
 
 HAK_TEST(OsFake, EachCallFailsInItsTurnAndOnlyThat) {
     unsigned seen = 0;
-    for (uint64_t n = 1; n <= 8; n++) {
+    for (uint64_t n = 1; n <= 9; n++) {
         os_fake_reset();
         os_fake_fail_at(n);
         unsigned failed = call_each();
@@ -53,7 +54,7 @@ HAK_TEST(OsFake, EachCallFailsInItsTurnAndOnlyThat) {
     }
     HAK_EXPECT_EQ(seen, OS_FAKE_ALL);
     os_fake_reset();
-    os_fake_fail_at(9);
+    os_fake_fail_at(10);
     HAK_EXPECT_EQ(call_each(), 0);
     os_fake_reset();
 }

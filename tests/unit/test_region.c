@@ -1,7 +1,10 @@
 /* Spans of chunks: disjoint, in the page map, lowest first; clean after a purge. */
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "hakmem/base/options.h"
 #include "hakmem/base/random.h"
 #include "hakmem/magazine/process.h"
 #include "hakmem/os/os.h"
@@ -86,6 +89,60 @@ HAK_TEST(Region, RandomSpansAreDisjointAndKeepTheirContent) {
     for (unsigned i = 0; i < SPANS; i++) {
         if (spans[i].count != 0) give_back(&spans[i]);
     }
+}
+
+/* Whether the kernel has noted that advice for the mapping around an address: "hg" and "nh" in smaps. */
+static bool is_advised(const void *address, const char *advice) {
+    char line[512];
+    bool here = false, found = false;
+    FILE *smaps = fopen("/proc/self/smaps", "r");
+    HAK_EXPECT(smaps != NULL);
+    while (fgets(line, sizeof line, smaps) != NULL) {
+        unsigned long start, end;
+        if (sscanf(line, "%lx-%lx ", &start, &end) == 2) here = (uintptr_t)address - start < end - start;
+        if (here && strncmp(line, "VmFlags:", 8) == 0) found = strstr(line, advice) != NULL;
+    }
+    fclose(smaps);
+    return found;
+}
+
+/* Whole regions up to the first that had to be mapped, which is the last of `spans`. Result: how many. */
+static unsigned take_up_to_new_region(struct span *spans, unsigned most) {
+    struct os_counters before, after;
+    os_counters_get(&before);
+    for (unsigned count = 1; count <= most; count++) {
+        spans[count - 1] = take(HAK_REGION_CHUNKS - REGION_CHUNK_FIRST, CLASS);
+        os_counters_get(&after);
+        if (after.maps > before.maps) return count;
+    }
+    HAK_EXPECT(false);
+    return most;
+}
+
+static void expect_huge_pages_in_new_region(enum hak_thp thp, bool expected) {
+    struct span spans[32];
+    const enum hak_thp before = hak_options.thp;
+    hak_options.thp = thp;
+    const unsigned count = take_up_to_new_region(spans, 32);
+    hak_options.thp = before;
+    const struct span *last = &spans[count - 1];
+    char *end = address_of(last) + bytes_of(last) - 1;
+    HAK_EXPECT_EQ(is_advised(end, " hg"), expected);
+    HAK_EXPECT(is_advised(last->region, " nh"));
+    for (unsigned i = 0; i < count; i++) give_back(&spans[i]);
+    region_purge(UINT64_MAX);
+    /* Else the kernel would in time make huge pages of what the program uses a part of. */
+    HAK_EXPECT(!is_advised(end, " hg"));
+    HAK_EXPECT_EQ(last->region->huge_pages, 0);
+}
+
+HAK_TEST(Region, HugePagesAreAskedForAsTheOptionSays) {
+    if (access("/sys/kernel/mm/transparent_hugepage/enabled", R_OK) != 0) HAK_SKIP("the kernel has no huge pages");
+    struct span first = take(1, CLASS); /* with `auto` a process's first region has none */
+    expect_huge_pages_in_new_region(HAK_THP_NEVER, false);
+    expect_huge_pages_in_new_region(HAK_THP_MADVISE, true);
+    expect_huge_pages_in_new_region(HAK_THP_AUTO, true);
+    give_back(&first);
 }
 
 HAK_TEST(Region, LowestAddressesFirst) {

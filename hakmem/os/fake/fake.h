@@ -21,7 +21,8 @@ enum os_fake_kind {
     OS_FAKE_REMAP = 1 << 5,
     OS_FAKE_START_THREAD = 1 << 6,
     OS_FAKE_NO_HUGE_PAGES = 1 << 7,
-    OS_FAKE_ALL = (1 << 8) - 1,
+    OS_FAKE_HUGE_PAGES = 1 << 8,
+    OS_FAKE_ALL = (1 << 9) - 1,
 };
 
 /* The n-th call from now fails, once; 0 takes such a plan back. */

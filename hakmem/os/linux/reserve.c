@@ -14,6 +14,11 @@ int linux_no_huge_pages(void *start, size_t size) {
 
 int os_no_huge_pages(void *start, size_t size) { return linux_no_huge_pages(start, size); }
 
+int os_huge_pages(void *start, size_t size) {
+    int error = linux_madvise(start, size, MADV_HUGEPAGE);
+    return error == EINVAL ? 0 : error; /* as above */
+}
+
 int os_reserve(size_t size, void **out) {
     void *start = NULL;
     int error = linux_mmap(NULL, size, PROT_READ, &start);

@@ -18,6 +18,7 @@ RAN_ON = [{"ran": "on"}]
 # Values that each option refuses, of the options whose default a program can see.
 MALFORMED = {
     "HAKMEM_HELP": ("", "2", "yes", "01", " 1"),
+    "HAKMEM_THP": ("", "always", "AUTO", "1", "auto "),
     "HAKMEM_ON_MISUSE": ("", "crash", "ABORT", "abort ", "abort,report"),
     "HAKMEM_PURGE_DELAY_MS": (
         "", "-", "-2", "3600001", "1.5", "1s", " 5", "5 ", "+5", "0x10", "99999999999999999999",
