@@ -114,6 +114,7 @@ static void print_latency(const struct runner_result *result) {
 static void print_memory(const struct memory_record *record) {
     print_count("baseline_rss_bytes", record->baseline_bytes);
     print_count("rss_after_free_bytes", record->after_free_bytes);
+    print_count("rss_after_second_bytes", record->after_second_bytes);
     print_count("rss_after_decay_bytes", record->after_decay_bytes);
     print_count("decay_ms", record->decay_ns / 1000000);
     print_count("mappings", record->mappings);

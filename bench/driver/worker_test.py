@@ -160,6 +160,12 @@ class MemoryTest(WorkerTest):
         self.assertGreater(given_back, fullest["live_bytes"] // 2)
         self.assertLess(result["decay_ms"], 2000)
 
+    def test_a_wait_of_less_than_a_second_has_one_figure(self) -> None:
+        done = run("--workload=replacement_16m", "--operations=60000", "--memory", "--decay-ms=40")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        result = json.loads(done.stdout)
+        self.assertEqual(result["rss_after_second_bytes"], result["rss_after_decay_bytes"])
+
 
 class RefusalTest(unittest.TestCase):
     def refuse(self, why: str, *line: str) -> None:

@@ -16,7 +16,7 @@ struct replay_result {
     struct measure_usage usage; /* of the measured part */
     /* --memory */
     struct resident_record record;
-    uint64_t after_free_bytes, after_decay_bytes, decay_ns;
+    uint64_t after_free_bytes, after_second_bytes, after_decay_bytes, decay_ns;
 };
 
 /* One line of JSON: what replay.schema.json describes. */

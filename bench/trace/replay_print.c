@@ -10,6 +10,7 @@
 static void print_memory(const struct replay_result *result) {
     json_count("baseline_rss_bytes", result->baseline_bytes);
     json_count("rss_after_free_bytes", result->after_free_bytes);
+    json_count("rss_after_second_bytes", result->after_second_bytes);
     json_count("rss_after_decay_bytes", result->after_decay_bytes);
     json_count("decay_ms", result->decay_ns / 1000000);
     json_count("mappings", result->record.mappings);
