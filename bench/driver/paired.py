@@ -51,27 +51,34 @@ def log_ratios(times: Sequence[float], baseline: Sequence[float]) -> list[float]
     return [math.log(time / base) for time, base in zip(times, baseline)]
 
 
-def median_ratio(logs: Sequence[float], seed: int) -> Ratio:
-    """The median of logarithms of ratios, as a ratio, with its interval."""
-    if len(logs) < ROUNDS_MIN:
-        raise ValueError(f"{len(logs)} rounds are fewer than {ROUNDS_MIN}")
+def median_interval(values: Sequence[float], seed: int) -> tuple[float, float]:
+    """The 95 % interval of the median of `values`, one a round, by the percentile bootstrap."""
+    if len(values) < ROUNDS_MIN:
+        raise ValueError(f"{len(values)} rounds are fewer than {ROUNDS_MIN}")
     # Half a second to load, which --help and a refused argument do without.
     import numpy
     import scipy.stats
 
     interval = scipy.stats.bootstrap(
-        (numpy.array(logs),),
+        (numpy.array(values),),
         numpy.median,
         n_resamples=_RESAMPLES,
         confidence_level=CONFIDENCE,
         method="percentile",
         random_state=seed,
     ).confidence_interval
-    return Ratio(
-        estimate=math.exp(statistics.median(logs)),
-        low=math.exp(float(interval.low)),
-        high=math.exp(float(interval.high)),
-    )
+    return float(interval.low), float(interval.high)
+
+
+def median_ratio(logs: Sequence[float], seed: int) -> Ratio:
+    """The median of logarithms of ratios, as a ratio, with its interval."""
+    low, high = median_interval(logs, seed)
+    return Ratio(estimate=math.exp(statistics.median(logs)), low=math.exp(low), high=math.exp(high))
+
+
+def geometric_mean(values: Sequence[float]) -> float:
+    """Of ratios, at least one."""
+    return math.exp(statistics.fmean(map(math.log, values)))
 
 
 def median_count(values: Sequence[int]) -> int:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-from bench.driver import report
+from bench.driver import paired, report
 from bench.driver.paired import Ratio
 from bench.driver.report import MIB, Grid, figure
 from bench.programs import machine
@@ -69,14 +68,10 @@ def peers(whole: dict[str, Any]) -> list[str]:
     return [contender["name"] for contender in whole["contenders"][1:]]
 
 
-def geometric_mean(values: Sequence[float]) -> float:
-    return math.exp(sum(math.log(value) for value in values) / len(values))
-
-
 def means(whole: dict[str, Any], name: str) -> list[float]:
     """For each peer, the geometric mean of the ratios over all programs."""
     columns = zip(*([by[name]["ratio"] for by in program["hakmem_by"]] for program in whole["programs"]))
-    return [geometric_mean(column) for column in columns]
+    return [paired.geometric_mean(column) for column in columns]
 
 
 def interval(ratio: dict[str, float]) -> str:

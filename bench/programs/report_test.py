@@ -73,7 +73,6 @@ class ReportTest(unittest.TestCase):
         self.assertEqual([line["hakmem_by_it_time_ratio"] for line in lines[:3]], ["", "0.5", "2.0"])
 
     def test_geometric_mean(self) -> None:
-        self.assertAlmostEqual(report.geometric_mean([0.5, 2.0]), 1.0)
         self.assertAlmostEqual(report.means(outcome(["lua", "redis"]), "time")[1], 2.0)
 
     def test_units_of_time(self) -> None:

@@ -6,14 +6,13 @@ All programs are measured, and all rows are written, good and bad. --from takes 
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 from bench.driver import program
 from bench.driver.program import BenchError
-from bench.programs import cli, measure, programs, report
+from bench.programs import cli, kept, measure, programs, report
 
 NAME = "update_docs"
 _OUTPUT = Path("docs/programs.md")
@@ -38,18 +37,6 @@ def page(whole: dict[str, Any]) -> str:
     )
 
 
-def _earlier(name: str) -> dict[str, Any]:
-    """The outcome in a file, which has to be one of //bench/programs."""
-    import jsonschema
-
-    try:
-        whole = json.loads(programs.caller_path(name).read_text())
-        jsonschema.validate(whole, json.loads((_FOLDER / "programs.schema.json").read_text()))
-    except (ValueError, jsonschema.ValidationError) as error:
-        raise BenchError(f"{name} is not an outcome of //bench/programs: {str(error).splitlines()[0]}") from error
-    return whole
-
-
 def main() -> None:
     """Measures, or reads, and writes the page."""
     parser = cli.parser(NAME, __doc__ or "")
@@ -60,7 +47,7 @@ def main() -> None:
     workspace = os.environ.get("BUILD_WORKSPACE_DIRECTORY")
     if workspace is None:
         raise BenchError(f"the workspace is not known: start this with `bazel run //bench/programs:{NAME}`")
-    whole = _earlier(parsed.earlier) if parsed.earlier else programs.measured(parsed)
+    whole = kept.load(programs.caller_path(parsed.earlier)) if parsed.earlier else programs.measured(parsed)
     path = Path(workspace) / _OUTPUT
     path.write_text(page(whole))
     print(f"{path} written")
