@@ -15,6 +15,9 @@ from bench.lab.workloads import Workload
 # Operations under callgrind, fifty to a hundred times slower than without: thousands of refills.
 _COUNTED_OPERATIONS = 100_000
 
+# Operations of a run that times single calls: the thousandth longest of so many is a thousand calls.
+_LATENCY_OPERATIONS = 1_000_000
+
 # Runs of the figures that are read off one run each: their middle one is reported.
 _LATENCY_RUNS = {False: 5, True: 3}
 
@@ -100,7 +103,9 @@ def watch_memory(results: Results) -> None:
     def wanted(group: Group, workload: Workload) -> bool:
         return items.is_libraries(group, workload) and (not plan.quick or workload.name in _QUICK_MEMORY)
 
-    for row in items.beside_each_other("memory", items.without_twins(items.each(results, wanted)), watched):
+    chosen = items.without_twins(items.each(results, wanted))
+    # Half of each run is a wait in which it asks for nothing.
+    for row in items.beside_each_other("memory", chosen, watched, at_once=2):
         results.memory.append(row)
 
 
@@ -108,7 +113,7 @@ def time_calls(results: Results) -> None:
     """The tail of single calls, in rounds of their own."""
     plan = results.plan
     slots = {
-        slot: names
+        slot: [name for name in names if not name.endswith(contenders.AGAIN)]
         for slot, names in plan.slots.items()
         if slot.group == contenders.LIBRARIES and not plan.workloads[slot.workload].is_trace
     }
@@ -121,7 +126,7 @@ def time_calls(results: Results) -> None:
                 group,
                 contender,
                 workload,
-                _many_operations(results, workload),
+                items.whole_units(min(_many_operations(results, workload), _LATENCY_OPERATIONS), workload),
                 plan.seed + turn.number,
                 padding=turn.padding,
                 extra=["--latency"],

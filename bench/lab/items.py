@@ -64,11 +64,11 @@ def picked(contender: Contender, said: dict[str, Any], keys: Sequence[str]) -> d
 
 
 def beside_each_other(
-    description: str, items: Sequence[Item], work: Callable[[Item], dict[str, Any]]
+    description: str, items: Sequence[Item], work: Callable[[Item], dict[str, Any]], *, at_once: int = 1
 ) -> Iterator[dict[str, Any]]:
-    """What `work` makes of the items, in their order, as many at a time as there are processors: for figures that do
-    not depend on time. Whoever stops asking ends it when the runs that have begun are through."""
-    pool = concurrent.futures.ThreadPoolExecutor(len(conditions.processors()))
+    """What `work` makes of the items, in their order, `at_once` at a time for each processor: for figures that do not
+    depend on time. Whoever stops asking ends it when the runs that have begun are through."""
+    pool = concurrent.futures.ThreadPoolExecutor(at_once * len(conditions.processors()))
     try:
         futures = [pool.submit(work, item) for item in items]
         for future in progress.shown(description, futures):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -36,6 +37,10 @@ _ROUNDS_SHARE = {False: 0.5, True: 0.6}
 # gain from other rounds.
 _RUN_LEAST_S = 0.005
 _RUN_MOST_S = 0.100
+
+# A run's time by that of the middle contender, on average over a workload's contenders: one that is hundreds of times
+# as slow as the others must not take the time of all other workloads.
+_SLOW_MOST = 4
 
 # The worker warms up with a tenth of the operations.
 WARM_UP = 1.1
@@ -140,10 +145,12 @@ def run_seconds(plan: Plan, calibrated: Mapping[Slot, Mapping[str, Calibration]]
 
 
 def operations(plan: Plan, workload: Workload, seconds: float, calibrated: Mapping[str, Calibration]) -> int:
-    """Operations of each thread, the same for all contenders, so that the middle one of them takes `seconds`."""
+    """Operations of each thread, the same for all contenders, so that the middle one of them takes `seconds`: fewer
+    where they all together would take _SLOW_MOST times as long, but as many as give the middle one _RUN_LEAST_S."""
     costs = sorted(one.ns_per_op for one in calibrated.values())
     middle = costs[len(costs) // 2]
-    wanted = int(seconds * 1e9 / (middle * workload.threads))
+    taken = max(_RUN_LEAST_S, min(seconds, _SLOW_MOST * seconds * middle / statistics.fmean(costs)))
+    wanted = int(taken * 1e9 / (middle * workload.threads))
     if workload.is_trace:
         return workload.default_operations
     count = max(workload.least_operations(plan.quick), wanted)

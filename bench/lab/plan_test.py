@@ -129,10 +129,17 @@ class CalibrationTest(unittest.TestCase):
         self.assertGreater(cheap, many)
 
     def test_the_middle_contender_takes_the_time_and_counts_are_whole_units(self) -> None:
-        calibrated = {name: Calibration(ns, 0.0) for name, ns in (("a", 10.0), ("b", 20.0), ("c", 1000.0))}
+        calibrated = {name: Calibration(ns, 0.0) for name, ns in (("a", 10.0), ("b", 20.0), ("c", 200.0))}
         found = plan.operations(self.plan, self.workload, 0.02, calibrated)
         self.assertEqual(found % 300, 0)
         self.assertAlmostEqual(found, 0.02e9 / 20, delta=300)
+        # One that is slow beyond measure: on average no more than four times as long.
+        outlier = calibrated | {"c": Calibration(2000.0, 0.0)}
+        found_less = plan.operations(self.plan, self.workload, 0.1, outlier)
+        self.assertAlmostEqual(found_less * (10 + 20 + 2000) / 3, 4 * 0.1e9, delta=300 * 2000)
+        # But never so few that the start of a run shows.
+        least = plan.operations(self.plan, self.workload, 0.01, calibrated | {"c": Calibration(1e7, 0.0)})
+        self.assertAlmostEqual(least, 0.005e9 / 20, delta=300)
         both = plan.operations(self.plan, replace(self.workload, threads=2), 0.02, calibrated)
         self.assertAlmostEqual(both, found / 2, delta=300)
 
