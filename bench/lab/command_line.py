@@ -66,7 +66,7 @@ def parser(name: str, description: str) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = result.add_argument
-    add("--quick", action="store_true", help="few workloads, three minutes; without it, all within an hour")
+    add("--quick", action="store_true", help="few workloads, three minutes; without it, all within 45 minutes")
     add("--workload", dest="workloads", action="append", default=[], metavar="GLOB", help="only these workloads")
     add("--contender", dest="contenders", action="append", default=[], metavar="GLOB", help="only these contenders")
     add(

@@ -42,7 +42,10 @@ def load(path: Path) -> Row:
         raise BenchError(f"{path} is not JSON: {error}") from error
     if not isinstance(report, dict) or report.get("schema") != SCHEMA:
         raise BenchError(f"{path} is not a report of the laboratory of schema {SCHEMA}")
-    return report
+    # Figures that came later, under keys of their own: an older report does not have them.
+    for row in report["memory"]:
+        row.setdefault("rss_after_second_bytes", None)
+    return {"scaling": [], "startup": []} | report
 
 
 def _hash(report: Row, group: str, name: str) -> str | None:

@@ -4,7 +4,8 @@ A **group** is a set of contenders that are linked alike and run next to each ot
 twins, one library under two names, whose difference is the noise of the machine; and, where the link allows it, a
 yardstick that no change of hakmem touches, by which two reports can be compared.
 
-  libraries    hakmem as it ships and its peers, preloaded into one and the same program
+  libraries    hakmem as it ships, also with its guard, and its peers, preloaded into one and the same program
+  guard        the build that checks all it can, by hakmem as it ships
   switches     the sixteen combinations of hakmem's switches, preloaded
   compiled-in  the same, linked into the program; with P2 their fast path is inlined
   spacings     other spacings of the size classes, preloaded
@@ -25,6 +26,7 @@ from bench.driver.program import BenchError
 from bench.driver.variants import COMBINATIONS, SWITCHES
 
 LIBRARIES = "libraries"
+WITH_GUARD = "guard"
 COMPILED_IN = "compiled-in"
 HAKMEM = "hakmem"
 AGAIN = "-again"
@@ -40,6 +42,17 @@ PEERS = {"mimalloc": "libmimalloc.so.2", "jemalloc": "libjemalloc.so.2", "tcmall
 """Peers that the distribution has, by the name that the loader knows."""
 
 GLIBC = "glibc"
+
+DEBIAN = (*PEERS, GLIBC)
+"""Peers that goals are about; one of --peer is none of them."""
+
+GUARD = "hakmem-guard"
+"""Every invalid free is caught: fast enough to run next to the peers, on all workloads."""
+GUARD_FULL = "hakmem-guard-full"
+"""Whatever can be checked is: for tests, and measured on some workloads."""
+
+GUARDED: dict[str, str] = {}
+"""Builds with a guard that there are -> their library."""
 
 SPACINGS = {
     "pow2": "p0_p1_p2_p3",
@@ -136,7 +149,7 @@ def peer(text: str) -> tuple[str, Path]:
     if parts is None:
         raise ValueError(f"'{text}' is not NAME=/path/lib.so, NAME of letters, digits, '.', '_' and '-'")
     name, path = parts[1], Path(os.environ.get("BUILD_WORKING_DIRECTORY", "."), parts[2]).resolve()
-    if name in (HAKMEM, HAKMEM + AGAIN, GLIBC, *PEERS):
+    if name in (HAKMEM, HAKMEM + AGAIN, GUARD, GUARD_FULL, *DEBIAN):
         raise ValueError(f"'{text}': the name {name} is taken")
     try:
         head = path.open("rb").read(4)
@@ -166,19 +179,39 @@ def _yardstick() -> Contender:
     return _preload(YARDSTICK, installed(PEERS[YARDSTICK]))
 
 
+def _shipped(name: str, path: str) -> Contender:
+    """A library that is given to users: all switches on."""
+    return _preload(name, _built(path), ALL)
+
+
+_LIBRARY = "hakmem/preload/libhakmem.so"
+
+
 def libraries(peers: Sequence[tuple[str, Path]]) -> Group:
-    """hakmem as it ships, what the system has, and `peers`."""
-    shipped = _preload(HAKMEM, _built("hakmem/preload/libhakmem.so"), ALL)
+    """hakmem as it ships, without and with its guard, what the system has, and `peers`."""
+    shipped = _shipped(HAKMEM, _LIBRARY)
+    guards = [_shipped(GUARD, GUARDED[GUARD])] if GUARD in GUARDED else []
     others = [_preload(name, installed(soname)) for name, soname in PEERS.items()]
     others += [_preload(name, path) for name, path in peers]
     others.append(_preload(GLIBC, None))
     return Group(
         name=LIBRARIES,
-        contenders=(shipped, _twin(shipped), *others),
+        contenders=(shipped, _twin(shipped), *guards, *others),
         twins=(HAKMEM, HAKMEM + AGAIN),
-        pairs=tuple((HAKMEM, other.name) for other in others),
+        pairs=(
+            *((HAKMEM, other.name) for other in others),
+            *((guard.name, other) for guard in guards for other in (HAKMEM, YARDSTICK)),
+        ),
         yardstick=YARDSTICK,
     )
+
+
+def with_guard() -> list[Group]:
+    """The full guard, by hakmem as it ships; none where it is not built."""
+    if GUARD_FULL not in GUARDED:
+        return []
+    found = [_shipped(HAKMEM, _LIBRARY), _shipped(GUARD_FULL, GUARDED[GUARD_FULL])]
+    return [_with_twins(WITH_GUARD, found, HAKMEM, [(GUARD_FULL, HAKMEM)])]
 
 
 def switch_pairs() -> tuple[tuple[str, str], ...]:
@@ -236,7 +269,7 @@ def experiments() -> Group:
 
 def groups(peers: Sequence[tuple[str, Path]]) -> list[Group]:
     """All groups, in the report's order."""
-    return [libraries(peers), switches(), compiled_in(), spacings(), experiments()]
+    return [libraries(peers), *with_guard(), switches(), compiled_in(), spacings(), experiments()]
 
 
 def matches(globs: Sequence[str], group: str, name: str) -> bool:
@@ -251,9 +284,9 @@ def narrowed(group: Group, globs: Sequence[str]) -> Group | None:
     if not globs:
         return group
     asked = {name for name in group.names() if matches(globs, group.name, name)}
-    # hakmem is compared with whom one asks for; elsewhere who is asked for is compared with what it derives from.
-    place = 1 if group.name == LIBRARIES else 0
-    pairs = tuple(pair for pair in group.pairs if pair[place] in asked)
+    # hakmem is compared with whom one asks for; any other that is asked for, with what it derives from.
+    is_hakmem = group.name == LIBRARIES
+    pairs = tuple(pair for pair in group.pairs if pair[is_hakmem and pair[0] == HAKMEM] in asked)
     if not pairs and not asked.intersection(group.twins):
         return None
     kept = {*asked, *group.twins, *(name for pair in pairs for name in pair)}

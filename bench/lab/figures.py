@@ -31,6 +31,7 @@ MEMORY_KEYS = (
     "baseline_rss_bytes",
     "peak_rss_bytes",
     "rss_after_free_bytes",
+    "rss_after_second_bytes",
     "rss_after_decay_bytes",
     "decay_ms",
     "mappings",
@@ -78,7 +79,7 @@ def count_system_calls(results: Results) -> None:
         threads = 1 if workload.is_trace else workload.threads
         return items.row(item) | {"operations": operations * threads, "calls": found}
 
-    chosen = items.without_twins(items.each(results, items.is_libraries))
+    chosen = items.allocators(items.each(results, items.is_libraries))
     for row in items.beside_each_other("system calls", chosen, counted):
         results.system_calls.append(row)
 
@@ -103,7 +104,7 @@ def watch_memory(results: Results) -> None:
     def wanted(group: Group, workload: Workload) -> bool:
         return items.is_libraries(group, workload) and (not plan.quick or workload.name in _QUICK_MEMORY)
 
-    chosen = items.without_twins(items.each(results, wanted))
+    chosen = items.allocators(items.each(results, wanted))
     # Half of each run is a wait in which it asks for nothing.
     for row in items.beside_each_other("memory", chosen, watched, at_once=2):
         results.memory.append(row)
@@ -113,7 +114,7 @@ def time_calls(results: Results) -> None:
     """The tail of single calls, in rounds of their own."""
     plan = results.plan
     slots = {
-        slot: [name for name in names if not name.endswith(contenders.AGAIN)]
+        slot: [name for name in names if items.is_allocator(name)]
         for slot, names in plan.slots.items()
         if slot.group == contenders.LIBRARIES and not plan.workloads[slot.workload].is_trace
     }

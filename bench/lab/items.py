@@ -38,6 +38,16 @@ def without_twins(items: Sequence[Item]) -> list[Item]:
     return [item for item in items if not item[2].name.endswith(contenders.AGAIN)]
 
 
+def is_allocator(name: str) -> bool:
+    """Neither the second name of twins nor a build with a guard."""
+    return not name.endswith(contenders.AGAIN) and name not in (contenders.GUARD, contenders.GUARD_FULL)
+
+
+def allocators(items: Sequence[Item]) -> list[Item]:
+    """For figures that do not vary and are of interest between allocators."""
+    return [item for item in items if is_allocator(item[2].name)]
+
+
 def is_yardstick(item: Item) -> bool:
     """Whether the contender is only there for comparisons of two reports."""
     _, group, contender, _ = item

@@ -45,9 +45,14 @@ def render(report: Row) -> str:
 
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=True, trim_blocks=False)
     environment.globals.update(
-        percent=table.percent, fragmentation=views.fragmentation, tail=views.tail, code_bytes=views.code_bytes, mib=MIB
+        percent=table.percent,
+        interval=table.interval,
+        fragmentation=views.fragmentation,
+        tail=views.tail,
+        code_bytes=views.code_bytes,
+        mib=MIB,
     )
-    libraries = views.compared(report, contenders.LIBRARIES)
+    libraries = views.against_peers(report)
     of_peer = {name: [row for row in libraries if row["other"] == name] for name in views.peers(report)}
 
     def drawn(value: Any) -> Any:
@@ -75,6 +80,7 @@ def render(report: Row) -> str:
         ladder_rows=switches["ladder_rows"],
         switch_rows=switches["switch_rows"],
         effect_plots=drawn(switches["effect_plots"]),
+        guards=views.guards(report),
         others=views.others(report),
         memory_plot=drawn(plots.memory(report)) if report["memory"] else None,
     )

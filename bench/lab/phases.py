@@ -4,6 +4,8 @@
   verify        every workload with every contender, each block checked
   calibrate     one short run each; fixes the operations before anything is measured
   rounds        the times
+  scaling       one thread and two, each for itself
+  startup       a program that does nothing
   counts        instructions, branches, data references by callgrind, where a workload is exact
   system calls  by strace
   memory        resident and live bytes over time, and what is left afterwards
@@ -18,7 +20,7 @@ from typing import Any
 
 from bench.driver import conditions, progress, rounds
 from bench.driver.program import BenchError
-from bench.lab import figures, items, plan as plans, runs, traces
+from bench.lab import figures, items, plan as plans, runs, scaling, startup, traces
 from bench.lab.contenders import Contender
 from bench.lab.plan import Calibration, Plan, Slot
 from bench.lab.results import Results, ns_per_op
@@ -126,6 +128,8 @@ PHASES: dict[str, Callable[[Results], None]] = {
     "verify": verify,
     "calibrate": calibrate,
     "rounds": measure,
+    "scaling": scaling.measure,
+    "startup": startup.measure,
     "counts": figures.count,
     "system calls": figures.count_system_calls,
     "memory": figures.watch_memory,

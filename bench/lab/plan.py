@@ -25,6 +25,18 @@ class Slot(NamedTuple):
 SWITCH_WORKLOADS = ("pair", "batch_lifo", "replacement_64k", "sizes_server", "local")
 """Where the other groups run: tiny blocks, which the switches are about, alone and mixed, on one thread and on two."""
 
+GUARD_WORKLOADS = (
+    *SWITCH_WORKLOADS,
+    "replacement_1m",
+    "sizes_compiler",
+    "realloc_growth",
+    "large_churn",
+    "mixed",
+    "producer_consumer",
+    "shared_heap",
+)
+"""Where the full guard runs: besides, large blocks, those that grow, and those that other threads free."""
+
 QUICK_WORKLOADS = ("pair", "batch_lifo", "replacement_64k", "sizes_server", "realloc_growth", "producer_consumer")
 QUICK_SWITCH_WORKLOADS = ("replacement_64k",)
 QUICK_GROUPS = (contenders.LIBRARIES, "switches")
@@ -81,8 +93,10 @@ def _workloads_of(group: str, available: Mapping[str, Workload], globs: Sequence
         return list(available)
     if group == contenders.LIBRARIES:
         wanted = QUICK_WORKLOADS if quick else tuple(available)
+    elif quick:
+        wanted = QUICK_SWITCH_WORKLOADS
     else:
-        wanted = QUICK_SWITCH_WORKLOADS if quick else SWITCH_WORKLOADS
+        wanted = GUARD_WORKLOADS if group == contenders.WITH_GUARD else SWITCH_WORKLOADS
     missing = [name for name in wanted if name not in available]
     if missing:
         raise BenchError(f"the worker has no workload {', '.join(missing)}")

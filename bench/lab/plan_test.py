@@ -14,9 +14,13 @@ from bench.lab.plan import Calibration, Slot
 from bench.lab.testing import fake, simulated
 
 
-def all_groups() -> dict[str, contenders.Group]:
-    """The groups of contenders.py, whether their files are there or not."""
+_GUARDED = {contenders.GUARD: "guard.so", contenders.GUARD_FULL: "full.so"}
+
+
+def all_groups(guarded: dict[str, str] = _GUARDED) -> dict[str, contenders.Group]:
+    """The groups of contenders.py, whether their files are there or not, with the builds `guarded`."""
     with (
+        mock.patch.object(contenders, "GUARDED", guarded),
         mock.patch.object(contenders, "_built", Path),
         mock.patch.object(contenders, "installed", Path),
     ):
@@ -44,6 +48,20 @@ class GroupsTest(unittest.TestCase):
         self.assertEqual({one.link for one in group.contenders}, {"preload"})
         self.assertIn(("hakmem", "mine"), group.pairs)
 
+    def test_the_exact_guard_runs_beside_the_peers_and_the_full_one_by_itself(self) -> None:
+        found = all_groups()
+        libraries, full = found[contenders.LIBRARIES], found[contenders.WITH_GUARD]
+        exact = [(one, other) for one, other in libraries.pairs if one == contenders.GUARD]
+        self.assertEqual(exact, [(contenders.GUARD, "hakmem"), (contenders.GUARD, "mimalloc")])
+        self.assertEqual(full.pairs, ((contenders.GUARD_FULL, "hakmem"),))
+        self.assertNotIn(contenders.GUARD_FULL, libraries.names())
+        self.assertEqual(libraries.find(contenders.GUARD).library, Path("guard.so"))
+
+    def test_builds_that_are_not_there_are_in_no_group(self) -> None:
+        found = all_groups({})
+        self.assertNotIn(contenders.WITH_GUARD, found)
+        self.assertEqual({one for one, _ in found[contenders.LIBRARIES].pairs}, {"hakmem"})
+
     def test_every_combination_is_there_twice(self) -> None:
         found = all_groups()
         for name in ("switches", contenders.COMPILED_IN):
@@ -62,6 +80,8 @@ class GroupsTest(unittest.TestCase):
     def test_who_is_asked_for_comes_with_whom_it_is_compared_with(self) -> None:
         self.assertEqual(self.narrowed("libraries", "glibc"), {"hakmem", "hakmem-again", "glibc"})
         self.assertEqual(self.narrowed("libraries", "hakmem"), {"hakmem", "hakmem-again"})
+        self.assertEqual(self.narrowed("libraries", "*-guard"), {"hakmem", "hakmem-again", "hakmem-guard", "mimalloc"})
+        self.assertEqual(self.narrowed("guard", "*-guard-full"), set(all_groups()["guard"].names()))
         twins = {contenders.ALL, contenders.ALL + "-again", "mimalloc"}
         self.assertEqual(self.narrowed("switches", "p0+p1"), twins | {"p0+p1", "p0"})
         self.assertEqual(self.narrowed("switches", "libraries/*"), set())
@@ -71,7 +91,7 @@ class GroupsTest(unittest.TestCase):
 
 class PlanTest(unittest.TestCase):
     def make(self, globs: tuple[str, ...] = (), **options: object) -> plan.Plan:
-        offered = [simulated.workload(name) for name in (*plan.QUICK_WORKLOADS, *plan.SWITCH_WORKLOADS, "other")]
+        offered = [simulated.workload(name) for name in (*plan.QUICK_WORKLOADS, *plan.GUARD_WORKLOADS, "other")]
         offered.append(replace(simulated.workload("trace:x"), program="x"))
         given = {"rounds_asked": None, "seed": 1, "quick": False, "operations": None} | options
         chosen = workloads.chosen(list({one.name: one for one in offered}.values()), globs)
@@ -84,6 +104,7 @@ class PlanTest(unittest.TestCase):
         found = self.make()
         self.assertIn("other", self.slots(found, "libraries"))
         self.assertEqual(self.slots(found, "switches"), set(plan.SWITCH_WORKLOADS))
+        self.assertEqual(self.slots(found, "guard"), set(plan.GUARD_WORKLOADS))
 
     def test_a_quick_run_is_a_part(self) -> None:
         found = self.make(quick=True)

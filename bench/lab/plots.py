@@ -69,7 +69,7 @@ def _spread(ratio: float) -> float:
 
 def heat_map(report: Row) -> str:
     """Workloads by peers; blue is faster, orange slower."""
-    rows = views.compared(report, contenders.LIBRARIES)
+    rows = views.against_peers(report)
     names, cells = views.peers(report), views.by_workload(rows, lambda row: str(row["other"]))
     pyplot = _pyplot()
     figure, axes = pyplot.subplots(figsize=(2.2 + 0.9 * len(names), 0.8 + 0.26 * len(cells)))
@@ -123,7 +123,7 @@ def _forest(axes: Axes, rows: Sequence[Row], labels: Sequence[str], floors: Sequ
 
 def ratios(report: Row, peer: str) -> str:
     """hakmem's time by a peer's, a line a workload."""
-    rows = [row for row in views.compared(report, contenders.LIBRARIES) if row["other"] == peer]
+    rows = [row for row in views.against_peers(report) if row["other"] == peer]
     floors = views.floors(report, contenders.LIBRARIES)
     figure, axes = _pyplot().subplots(figsize=(6.4, 0.9 + 0.22 * len(rows)))
     _forest(axes, rows, [row["workload"] for row in rows], [floors.get(row["workload"]) for row in rows])

@@ -16,7 +16,7 @@ from typing import Any
 from bench.driver import conditions, paired
 from bench.driver.report import figure
 from bench.driver.variants import COMBINATIONS
-from bench.lab import factorial, inference
+from bench.lab import factorial, inference, scaling, startup
 from bench.lab.contenders import Group
 from bench.lab.inference import Estimate, Verdict
 from bench.lab.plan import Plan, Slot
@@ -270,6 +270,8 @@ def make(results: Results, around: Surroundings, now: datetime.datetime) -> Row:
         "calibration": _calibration_rows(results),
         "times": _time_rows(results),
         **judged(results),
+        "scaling": scaling.rows(results),
+        "startup": startup.rows(results),
         "counts": [_rounded(row) for row in results.counts],
         "hot_path": around.hot_path,
         "switched_off": around.switched_off,

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import jsonschema
 
 from bench.lab import contenders, page, table, update_results, views
+from bench.lab.plan import Slot
 from bench.lab.results import Results
 from bench.lab.testing import simulated
 
@@ -70,7 +71,7 @@ class ReportTest(unittest.TestCase):
             compared = {
                 row["other"]: (row["verdict"], row["ratio"])
                 for row in self.report["comparisons"]
-                if (row["group"], row["workload"]) == (contenders.LIBRARIES, workload)
+                if (row["group"], row["workload"], row["one"]) == (contenders.LIBRARIES, workload, contenders.HAKMEM)
             }
             self.assertEqual(compared["mimalloc"][0], "faster")
             self.assertAlmostEqual(compared["mimalloc"][1], 1 / 1.2, delta=0.01)
@@ -94,8 +95,8 @@ class ReportTest(unittest.TestCase):
 
     def test_all_p_values_are_corrected_together(self) -> None:
         rows = self.report["noise"] + self.report["comparisons"] + self.report["effects"]
-        # Two slots of libraries and two of switches; of these each a pair of twins, ten pairs and ten effects.
-        self.assertEqual(len(rows), 2 * (1 + 2) + 2 * (1 + 10 + 10))
+        # Two slots of each group: twins and four pairs, twins and the full guard, twins, ten pairs and ten effects.
+        self.assertEqual(len(rows), 2 * (1 + 4) + 2 * (1 + 1) + 2 * (1 + 10 + 10))
         self.assertEqual(self.results.plan.comparisons, len(rows))
         least = min(row["p"] for row in rows)
         smallest = [row["p_adjusted"] for row in rows if row["p"] == least]
@@ -110,7 +111,9 @@ class ReportTest(unittest.TestCase):
         ratios = sorted(
             a / b for a, b in zip(rows[contenders.HAKMEM]["ns"], rows["mimalloc"]["ns"])
         )
-        found = self.row("comparisons", group=contenders.LIBRARIES, workload="pair", other="mimalloc")
+        found = self.row(
+            "comparisons", group=contenders.LIBRARIES, workload="pair", one=contenders.HAKMEM, other="mimalloc"
+        )
         self.assertAlmostEqual(ratios[7], found["ratio"], places=5)
 
 
@@ -142,6 +145,8 @@ class PartialTest(unittest.TestCase):
         results.paddings.clear()
         for rows in (results.counts, results.memory, results.latency, results.system_calls):
             rows.clear()
+        results.scaling.clear()
+        results.startup.clear()
         results.ended_in, results.ended_by = "verify", "interrupted"
         report = simulated.make(results)
         validate(report)
@@ -234,7 +239,7 @@ class TableTest(unittest.TestCase):
                 row["alloc"] = row["alloc"] | {"p99_ns": 60.0 if row["run"] else 20.0}
         out = io.StringIO()
         table.write(simulated.make(results), out)
-        self.assertRegex(out.getvalue(), r"LOSSES: memory, MiB, 2\n")
+        self.assertRegex(out.getvalue(), r"LOSSES: memory, MiB, 4\n")
         self.assertRegex(out.getvalue(), r"LOSSES: tails, ns, 2\n")
 
     def test_twins_that_differ_are_told(self) -> None:
@@ -253,10 +258,45 @@ class DocumentTest(unittest.TestCase):
                 self.assertEqual(before.count("|"), line.count("|"), f"{before}\n{line}")
         self.assertNotIn("\n\n\n\n", text)
 
-    def test_it_says_what_was_lost(self) -> None:
-        text = update_results.render(simulated.make(simulated.results(_FACTORS)))
-        head = r"## Losses\n\n\| slower on \| than \| ratio \|\n\|---\|---\|---\|\n"
-        self.assertRegex(text, head + r"\| (pair|local) \| glibc \| 1\.1")
+    def section(self, results: Results, heading: str) -> str:
+        """The text below a heading."""
+        text = update_results.render(simulated.make(results))
+        return text.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+
+    def test_every_loss_in_time_is_marked(self) -> None:
+        found = self.section(simulated.results(_FACTORS), "Time")
+        row = r"^\| \w+ \| [\d.]+ \| 0\.8\d\d \+ \| \*\*1\.1\d\d -\*\* \|"
+        self.assertEqual(len(re.findall(row, found, re.MULTILINE)), 2)
+
+    def test_every_loss_in_memory_is_marked(self) -> None:
+        found = self.section(simulated.results(_FACTORS), "Memory")
+        # 2.0, 0.8 and 0.5 times a peak; 200,000 bytes after freeing by 100,000 and 66,666; equal after the wait.
+        self.assertIn("| pair | 1.9 / 0.2 / 0.1 | 0.80 / **2.00** / 1.00 | **1.25** / **3.00** / 1.00 |", found)
+        self.assertIn("| local | 1.9 / - / - | 0.80 / - / - | **1.25** / - / - |", found)
+
+    def test_every_longer_tail_is_marked(self) -> None:
+        results = simulated.results(_FACTORS)
+        for row in results.latency:
+            if row["contender"] == contenders.HAKMEM:
+                row["free"] = row["free"] | {"p99_ns": 60.0}
+                row["alloc"] = row["alloc"] | {"p99_ns": 60.0 if row["run"] else 20.0}
+        found = self.section(results, "Single calls")
+        # That of allocations is longer in two runs of three: no loss, and no secret.
+        both = "3.00 / 1.00 / **3.00** / 1.00"
+        self.assertIn(f"| pair | 60 / 30 / 60 / 30 | {both} | {both} |", found)
+
+    def test_the_worst_workload_stands_first(self) -> None:
+        results = simulated.results(_FACTORS)
+        for sample in results.samples[Slot(contenders.LIBRARIES, "local")][contenders.HAKMEM].values():
+            sample["ns"] *= 3
+        found = self.section(results, "Time")
+        self.assertLess(found.index("| local |"), found.index("| pair |"))
+
+    def test_builds_with_a_guard_have_rows(self) -> None:
+        factors = {contenders.GUARD: 1.1, contenders.GUARD_FULL: 1.8}
+        found = self.section(simulated.results(factors), "Builds with a guard")
+        exact, full = (rf"\*\*1\.{digits}\d -\*\*" for digits in ("(10|09)", "(80|79)"))
+        self.assertRegex(found, rf"\| pair \| {exact} \| 1\.05 \| {exact} \| 0\.84 \| {full} \| 1\.00 \|")
 
 
 if __name__ == "__main__":

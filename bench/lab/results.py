@@ -32,6 +32,10 @@ class Results:
     """Workload -> bytes that the calibrating run kept live; None: the workload has no such figure."""
     pinned: dict[int, bool] = field(default_factory=dict)
     """Threads of a workload -> whether its runs were pinned."""
+    scaling: dict[str, dict[int, dict[int, int]]] = field(default_factory=dict)
+    """Contender -> threads -> number of the round -> ns."""
+    startup: dict[str, dict[int, tuple[int, int]]] = field(default_factory=dict)
+    """Contender -> number of the round -> ns and minor faults."""
     counts: list[dict[str, Any]] = field(default_factory=list)
     system_calls: list[dict[str, Any]] = field(default_factory=list)
     memory: list[dict[str, Any]] = field(default_factory=list)

@@ -101,14 +101,10 @@ def _losses(report: Row) -> list[Grid]:
 
 def _matrix(report: Row) -> Grid:
     names = views.peers(report)
-    rows = views.compared(report, contenders.LIBRARIES)
+    rows = views.against_peers(report)
     cells = views.by_workload(rows, lambda row: str(row["other"]))
     floors = views.floors(report, contenders.LIBRARIES)
-    times = {
-        row["workload"]: row["ns_per_op"]
-        for row in report["times"]
-        if row["group"] == contenders.LIBRARIES and row["contender"] == contenders.HAKMEM
-    }
+    times = views.times(report)
     lines = [
         [workload, f"{times[workload]:.2f}", *(cell(of.get(name)) for name in names), percent(floors.get(workload))]
         for workload, of in cells.items()
@@ -170,6 +166,31 @@ def _other_grids(report: Row) -> list[Grid]:
     return [Grid("spacings and fallbacks", columns, lines, words=4)] if lines else []
 
 
+def _guard_grid(report: Row) -> list[Grid]:
+    """The builds with a guard: time, and peak memory, by those of the other."""
+    columns = (("exact", contenders.HAKMEM), ("exact", contenders.YARDSTICK), ("full", contenders.HAKMEM))
+    found = views.guards(report)
+    lines = []
+    for workload, of in found.items():
+        rows = [of.get(guard, {}).get(other) for guard, other in columns]
+        lines.append([workload, *(text for row in rows for text in (cell(row), f"{row['peak']:.2f}" if row else ""))])
+    names = [name for guard, other in columns for name in (f"{guard} by {other}", "peak")]
+    return [Grid("builds with a guard: time and peak memory", ["workload", *names], lines, words=1)] if lines else []
+
+
+def _alone_grids(report: Row) -> list[Grid]:
+    """Two threads by one, and the start of a program."""
+    threads = [
+        [row["contender"], f"{row['per_thread']:.3f}", interval(row)] for row in report["scaling"]
+    ]
+    starts = [[row["contender"], f"{row['more_ms']:.3f}", f"{row['more_faults']:.0f}"] for row in report["startup"]]
+    found = [
+        Grid("each of two threads by one alone", ["library", "work", "95 % interval"], threads, words=1),
+        Grid("start of a program, by none", ["library", "ms more", "pages more"], starts, words=1),
+    ]
+    return [grid for grid in found if grid.lines]
+
+
 def _switched_off(report: Row) -> Grid:
     lines = [
         [
@@ -194,9 +215,9 @@ def write(report: Row, out: TextIO) -> None:
     found = _losses(report)
     if views.wins(report):
         found.append(_worst(_ratio_grid(f"WINS: faster, {len(views.wins(report))}", views.wins(report))))
-    if views.compared(report, contenders.LIBRARIES):
+    if views.against_peers(report):
         found.append(_matrix(report))
-    found += _switch_grids(report) + _other_grids(report)
+    found += _guard_grid(report) + _alone_grids(report) + _switch_grids(report) + _other_grids(report)
     if report["switched_off"]:
         found.append(_switched_off(report))
     remarks = "".join(f"\n\nNOTE: {note}" for note in notes(report))

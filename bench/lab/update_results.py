@@ -1,12 +1,15 @@
-"""//bench:update_results: writes docs/results.md of the workspace from a report of the laboratory.
+"""//bench:update_results: writes docs/results.md and docs/targets.md of the workspace from a report of the laboratory.
 
-The text is results.md.j2; every figure in it comes from the report: one that was kept (--from FILE), or that of a fresh
-run, which takes the arguments of //bench:lab.
+The texts are results.md.j2 and targets.md.j2; every figure in them comes from the report: one that was kept
+(--from FILE), or that of a fresh run, which takes the arguments of //bench:lab. The figures of real programs are those
+of an outcome of //bench/programs (--programs FILE).
 """
 
 from __future__ import annotations
 
+import argparse
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,11 +17,13 @@ from typing import Any
 from bench.driver import program
 from bench.driver.program import BenchError
 from bench.driver.report import MIB
-from bench.lab import command_line, contenders, lab, table, views
+from bench.lab import command_line, contenders, lab, table, targets, views
+from bench.programs import kept
 
 NAME = "update_results"
-_OUTPUT = Path("docs/results.md")
+_COMMAND = f"bazel run //bench:{NAME}"
 _TEMPLATE = Path(__file__).with_name("results.md.j2")
+_TARGETS = Path(__file__).with_name("targets.md.j2")
 
 Row = dict[str, Any]
 
@@ -46,55 +51,115 @@ def _code(report: Row) -> list[Row]:
     return [row for row in report["contenders"] if (row["group"], row["name"]) in asked]
 
 
-def _by_contender(report: Row, kind: str) -> Row:
-    """KIND: workload -> contender -> row, and KIND_names: the contenders, without the second of twins."""
-    rows = [row for row in report[kind] if not row["contender"].endswith(contenders.AGAIN)]
+def _worst_first(report: Row) -> Row:
+    """Workload -> peer -> comparison; the workload with the largest ratio first."""
+    found = views.by_workload(views.against_peers(report), lambda row: str(row["other"]))
+    return dict(sorted(found.items(), key=lambda item: max(row["ratio"] for row in item[1].values()), reverse=True))
+
+
+def _alone(report: Row) -> Row:
+    """Contender -> its rows of scaling and startup."""
+    found: Row = {}
+    for kind in ("scaling", "startup"):
+        for row in report[kind]:
+            found.setdefault(row["contender"], {})[kind] = row
+    return found
+
+
+def _peak_means(report: Row) -> dict[str, float | None]:
+    """Peer -> geometric mean of hakmem's peaks by its."""
+    peaks = views.peaks(report)
     return {
-        kind: views.by_workload(rows, lambda row: str(row["contender"])),
-        f"{kind}_names": list(dict.fromkeys(row["contender"] for row in rows)),
+        name: views.geometric_mean(
+            [
+                {"ratio": peaks[workload, contenders.HAKMEM] / peak}
+                for (workload, contender), peak in peaks.items()
+                if contender == name and (workload, contenders.HAKMEM) in peaks
+            ]
+        )
+        for name in views.peers(report)
     }
 
 
-def render(report: Row) -> str:
-    """The document."""
+def _environment() -> Any:
     import jinja2
 
-    environment = jinja2.Environment(
+    return jinja2.Environment(
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
-    environment.globals.update(percent=table.percent, effect_name=views.effect_name, mib=MIB, tail=views.tail)
-    rows = views.compared(report, contenders.LIBRARIES)
+
+
+def _text(rendered: str) -> str:
+    """One empty line between paragraphs, and no blanks at ends of lines, which templates leave."""
+    lines = (line.rstrip() for line in rendered.splitlines())
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
+
+
+def render(report: Row) -> str:
+    """docs/results.md."""
+    environment = _environment()
+    environment.globals.update(percent=table.percent, effect_name=views.effect_name, mib=MIB)
+    rows = views.against_peers(report)
     names = views.peers(report)
     of_peer = {name: [row for row in rows if row["other"] == name] for name in names}
     own = [row for row in report["contenders"] if row["group"] == contenders.LIBRARIES]
-    return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
-        command=f"bazel run //bench:{NAME}",
+    memory_losses, latency_losses = views.memory_losses(report), views.latency_losses(report)
+    others = views.others(report)
+    text = environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
+        command=_COMMAND,
         report=report,
         libraries=[row for row in own if not row["name"].endswith(contenders.AGAIN)],
         notes=table.notes(report),
-        losses=views.losses(report),
-        wins=views.wins(report),
-        memory_losses=views.memory_losses(report),
-        latency_losses=views.latency_losses(report),
+        memory_losses=memory_losses,
+        latency_losses=latency_losses,
         peers=names,
-        matrix=views.by_workload(rows, lambda row: str(row["other"])),
+        matrix=_worst_first(report),
+        times=views.times(report),
         floors=views.floors(report, contenders.LIBRARIES),
         means={name: views.geometric_mean(of_peer[name]) for name in names},
+        peak_means=_peak_means(report),
         tallies={name: views.tally(of_peer[name]) for name in names},
         marks=table.MARKS,
+        memory=views.by_peer(report, views.memory_figures(report), memory_losses),
+        tails=views.by_peer(report, views.tail_figures(report), latency_losses),
+        guards=views.guards(report),
+        alone=_alone(report),
+        steps=contenders.STEPS,
         switches=_of_groups(report, lambda group, workload: views.switch_rows(report, group, workload)),
         ladders=_of_groups(report, lambda group, workload: views.ladder(report, group, workload)),
         interactions=_of_groups(report, lambda group, workload: _interactions(report, group, workload)),
-        others=views.others(report),
+        others=views.by_workload(others, lambda row: str(row["one"])),
+        other_names=list(dict.fromkeys(row["one"] for row in others)),
         code=_code(report),
-        **_by_contender(report, "memory"),
-        **_by_contender(report, "latency"),
     )
+    return _text(text)
+
+
+def render_targets(report: Row, programs: Row | None) -> str:
+    """docs/targets.md."""
+    found = targets.made(report, programs)
+    text = _environment().from_string(_TARGETS.read_text(encoding="utf-8")).render(
+        command=_COMMAND,
+        report=report,
+        programs=programs,
+        targets=found,
+        count=targets.count(found),
+        shortfalls=targets.shortfalls(report, programs),
+        debian=contenders.DEBIAN,
+    )
+    return _text(text)
+
+
+def _programs(text: str) -> Row:
+    try:
+        return kept.load(command_line.user_path(text))
+    except BenchError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def main() -> None:
-    """Takes a report or makes one, and writes the document."""
-    own = command_line.parser(NAME, "Writes docs/results.md from a report of the laboratory.")
+    """Takes a report or makes one, and writes the documents."""
+    own = command_line.parser(NAME, "Writes docs/results.md and docs/targets.md from a report of the laboratory.")
     own.add_argument(
         "--from",
         dest="kept",
@@ -102,10 +167,16 @@ def main() -> None:
         metavar="FILE",
         help="a report that was kept; measure nothing",
     )
+    own.add_argument(
+        "--programs",
+        type=_programs,
+        metavar="FILE",
+        help="what `bazel run //bench/programs -- --json=FILE` wrote, for the goals of real programs",
+    )
     parsed = own.parse_args()
     workspace = os.environ.get("BUILD_WORKSPACE_DIRECTORY")
     if workspace is None:
-        raise BenchError(f"the workspace is not known: start this with `bazel run //bench:{NAME}`")
+        raise BenchError(f"the workspace is not known: start this with `{_COMMAND}`")
     report = parsed.kept
     if report is None:
         try:
@@ -117,9 +188,10 @@ def main() -> None:
     if not report["complete"] and parsed.kept is None:
         print(f"{NAME}: {report['ended_by']} in '{report['ended_in']}': nothing is written", file=sys.stderr)
         sys.exit(lab.status(report))
-    path = Path(workspace) / _OUTPUT
-    path.write_text(render(report), encoding="utf-8")
-    print(f"{path} written")
+    for name, text in (("results.md", render(report)), ("targets.md", render_targets(report, parsed.programs))):
+        path = Path(workspace) / "docs" / name
+        path.write_text(text, encoding="utf-8")
+        print(f"{path} written")
 
 
 if __name__ == "__main__":

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from bench.driver import paired
 from bench.driver.variants import SWITCHES
 from bench.lab import contenders
 from bench.lab.inference import Verdict
@@ -29,9 +29,23 @@ def compared(report: Row, group: str) -> list[Row]:
     return [row for row in report["comparisons"] if row["group"] == group]
 
 
+def against_peers(report: Row) -> list[Row]:
+    """hakmem by other libraries."""
+    return [row for row in compared(report, contenders.LIBRARIES) if row["one"] == contenders.HAKMEM]
+
+
 def peers(report: Row) -> list[str]:
     """Those that hakmem was compared with, in the report's order."""
-    return list(dict.fromkeys(row["other"] for row in compared(report, contenders.LIBRARIES)))
+    return list(dict.fromkeys(row["other"] for row in against_peers(report)))
+
+
+def times(report: Row) -> dict[str, float]:
+    """Workload -> hakmem's ns per operation."""
+    return {
+        row["workload"]: row["ns_per_op"]
+        for row in report["times"]
+        if row["group"] == contenders.LIBRARIES and row["contender"] == contenders.HAKMEM
+    }
 
 
 def tally(rows: Sequence[Row]) -> dict[str, int]:
@@ -46,11 +60,11 @@ def floors(report: Row, group: str) -> dict[str, float | None]:
 
 def geometric_mean(rows: Sequence[Row]) -> float | None:
     """Of the ratios of `rows`; None where there are none."""
-    return math.exp(statistics.fmean(math.log(row["ratio"]) for row in rows)) if rows else None
+    return paired.geometric_mean([row["ratio"] for row in rows]) if rows else None
 
 
 def _with_verdict(report: Row, verdict: Verdict) -> list[Row]:
-    return [row for row in compared(report, contenders.LIBRARIES) if row["verdict"] == verdict.value]
+    return [row for row in against_peers(report) if row["verdict"] == verdict.value]
 
 
 def _ratio(row: Row) -> float:
@@ -72,16 +86,20 @@ def noisy_twins(report: Row) -> list[Row]:
     return [row for row in report["noise"] if row["verdict"] in (Verdict.FASTER.value, Verdict.SLOWER.value)]
 
 
-def peaks(report: Row) -> dict[tuple[str, str], float]:
-    """Workload and contender -> median of the peak resident bytes, of the libraries."""
+def peaks(report: Row, group: str = contenders.LIBRARIES) -> dict[tuple[str, str], float]:
+    """Workload and contender -> median of the peak resident bytes."""
     return {
         (row["workload"], row["contender"]): statistics.median(row["peak_rss_bytes"])
         for row in report["samples"]
-        if row["group"] == contenders.LIBRARIES and row["rounds"]
+        if row["group"] == group and row["rounds"]
     }
 
 
-def _larger(figures: dict[tuple[str, str], float], what: str, against: Sequence[str]) -> list[Row]:
+Figures = dict[tuple[str, str], float]
+"""Workload and contender -> a figure of which less is better."""
+
+
+def _larger(figures: Figures, what: str, against: Sequence[str]) -> list[Row]:
     """Where hakmem's figure is above a peer's by more than _LOSS, the worst first."""
     rows = [
         {"workload": workload, "other": other, "what": what, "ours": ours, "theirs": theirs, "ratio": ours / theirs}
@@ -93,13 +111,18 @@ def _larger(figures: dict[tuple[str, str], float], what: str, against: Sequence[
     return sorted(rows, key=_ratio, reverse=True)
 
 
+def memory_figures(report: Row) -> dict[str, Figures]:
+    """Resident bytes: the most, and what is left of it afterwards."""
+    return {"peak": peaks(report)} | {
+        what: {(row["workload"], row["contender"]): float(row[key]) for row in report["memory"]}
+        for what, key in (("after free", "rss_after_free_bytes"), ("after decay", "rss_after_decay_bytes"))
+    }
+
+
 def memory_losses(report: Row) -> list[Row]:
     """Where hakmem needs more memory than a peer, or keeps more of it afterwards."""
-    rows = _larger(peaks(report), "peak", peers(report))
-    for key, what in (("rss_after_free_bytes", "after free"), ("rss_after_decay_bytes", "after decay")):
-        kept = {(row["workload"], row["contender"]): float(row[key]) for row in report["memory"]}
-        rows += _larger(kept, what, peers(report))
-    return rows
+    found = memory_figures(report)
+    return [row for what, figures in found.items() for row in _larger(figures, what, peers(report))]
 
 
 def tail(row: Row, call: str, quantile: str) -> float:
@@ -107,21 +130,70 @@ def tail(row: Row, call: str, quantile: str) -> float:
     return float(statistics.median(row[call][quantile]))
 
 
-def latency_losses(report: Row) -> list[Row]:
-    """Where a tail of hakmem is longer than a peer's, in each of its runs than in any of the peer's.
+def tail_figures(report: Row) -> dict[str, Figures]:
+    """ns of the tails that are compared. The median call is part of the time per operation, and the longest one a
+    single event: both are left out."""
+    return {
+        f"{call} {quantile}": {
+            (row["workload"], row["contender"]): tail(row, call, quantile) for row in report["latency"]
+        }
+        for call in ("alloc", "free")
+        for quantile in ("p99_ns", "p999_ns")
+    }
 
-    The median call is part of the time per operation, and the longest one a single event: both are left out.
-    """
+
+def latency_losses(report: Row) -> list[Row]:
+    """Where a tail of hakmem is longer than a peer's, in each of its runs than in any of the peer's."""
     rows = {(row["workload"], row["contender"]): row for row in report["latency"]}
     found = []
-    for call in ("alloc", "free"):
-        for quantile in ("p99_ns", "p999_ns"):
-            tails = {key: tail(row, call, quantile) for key, row in rows.items()}
-            for row in _larger(tails, f"{call} {quantile}", peers(report)):
-                ours, theirs = (rows[row["workload"], name] for name in (contenders.HAKMEM, row["other"]))
-                if min(ours[call][quantile]) > max(theirs[call][quantile]):
-                    found.append(row)
+    for what, tails in tail_figures(report).items():
+        call, quantile = what.split()
+        for row in _larger(tails, what, peers(report)):
+            ours, theirs = (rows[row["workload"], name] for name in (contenders.HAKMEM, row["other"]))
+            if min(ours[call][quantile]) > max(theirs[call][quantile]):
+                found.append(row)
     return sorted(found, key=_ratio, reverse=True)
+
+
+def by_peer(report: Row, kinds: dict[str, Figures], losses: Sequence[Row]) -> dict[str, Row]:
+    """Workload -> `ours`, hakmem's figure of each kind, and peer -> (ratio, whether it is a loss) of each kind; None
+    where there is none. The workload with the largest ratio first."""
+    lost = {(row["workload"], row["other"], row["what"]) for row in losses}
+    ran = dict.fromkeys(
+        workload for figures in kinds.values() for workload, name in figures if name == contenders.HAKMEM
+    )
+
+    def ratio(what: str, workload: str, peer: str) -> tuple[float, bool] | None:
+        ours, theirs = (kinds[what].get((workload, name)) for name in (contenders.HAKMEM, peer))
+        return (ours / theirs, (workload, peer, what) in lost) if ours is not None and theirs else None
+
+    found = {
+        workload: {"ours": [figures.get((workload, contenders.HAKMEM)) for figures in kinds.values()]}
+        | {peer: [ratio(what, workload, peer) for what in kinds] for peer in peers(report)}
+        for workload in ran
+    }
+
+    def largest(workload: str) -> float:
+        cells = [cell for peer in peers(report) for cell in found[workload][peer] if cell is not None]
+        return max((ratio for ratio, _ in cells), default=0.0)
+
+    return {workload: found[workload] for workload in sorted(found, key=largest, reverse=True)}
+
+
+def guards(report: Row) -> dict[str, Row]:
+    """Workload -> `exact` and `full`: other -> the comparison of that guard's time, and its peak by the other's."""
+    found: dict[str, Row] = {}
+    for group, name, key in (
+        (contenders.LIBRARIES, contenders.GUARD, "exact"),
+        (contenders.WITH_GUARD, contenders.GUARD_FULL, "full"),
+    ):
+        most = peaks(report, group)
+        for row in compared(report, group):
+            if row["one"] == name:
+                workload, other = row["workload"], row["other"]
+                peak = most[workload, name] / most[workload, other]
+                found.setdefault(workload, {}).setdefault(key, {})[other] = row | {"peak": peak}
+    return found
 
 
 def others(report: Row) -> list[Row]:

@@ -1,0 +1,99 @@
+"""What a library costs a program that does nothing: time and pages of `true` under it by those without it.
+
+A run is a process, from before it is made until the kernel has told how it ended. Pages are its minor faults: those
+that it touched, or that were copied for it. Runs are interleaved as everywhere, and a difference is one of a round.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from bench.driver import conditions, paired, progress, rounds, valgrind
+from bench.driver.program import BenchError
+from bench.driver.report import figure
+from bench.lab import contenders, runs
+from bench.lab.results import Results
+
+PROGRAM = "true"
+ROUNDS = {False: 300, True: 60}
+"""Of a whole and of a quick run. A run takes a millisecond, and half of that is what the machine happens to do."""
+
+_NS_PER_MS = 1e6
+
+
+def _require_silence(program: str, environment: Mapping[str, str], name: str) -> None:
+    """A BenchError where the loader has something to say: then what is measured is not the library."""
+    done = subprocess.run([program], env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    if done.returncode != 0 or done.stderr:
+        said = done.stderr.decode(errors="replace").strip() or f"status {done.returncode}"
+        raise BenchError(f"{program} under {name}: {said}")
+
+
+def _started(program: str, environment: Mapping[str, str]) -> tuple[int, int]:
+    """One run; nanoseconds and minor faults."""
+    began = time.perf_counter_ns()
+    process = os.posix_spawn(program, [program], environment)
+    _, status, usage = os.wait4(process, 0)
+    took = time.perf_counter_ns() - began
+    if status != 0:
+        raise BenchError(f"{program} ended with status {os.waitstatus_to_exitcode(status)}")
+    return took, usage.ru_minflt
+
+
+def measure(results: Results) -> None:
+    """Starts the program under every library; nothing where the plan has no library, or nothing to compare it with."""
+    plan = results.plan
+    group = plan.groups.get(contenders.LIBRARIES)
+    if group is None or contenders.GLIBC not in group.names():
+        return
+    program = valgrind.tool(PROGRAM)
+    names = [name for name in group.names() if not name.endswith(contenders.AGAIN)]
+    for name in names:
+        _require_silence(program, runs.environment(group, group.find(name), 0), name)
+    turns = list(rounds.schedule({PROGRAM: names}, ROUNDS[plan.quick], plan.seed))
+    with conditions.pinned(1):
+        for turn in progress.shown("startup", turns):
+            found = _started(program, runs.environment(group, group.find(turn.key), turn.padding))
+            if turn.counts:
+                results.startup.setdefault(turn.key, {})[turn.number] = found
+
+
+def _more(ours: list[int], without: list[int], seed: int) -> dict[str, float | None]:
+    """The median of the rounds' differences, in ms, with its interval."""
+    differences = [(one - other) / _NS_PER_MS for one, other in zip(ours, without)]
+    enough = len(differences) >= paired.ROUNDS_MIN
+    low, high = paired.median_interval(differences, seed) if enough else (None, None)
+    return {
+        "more_ms": figure(statistics.median(differences)),
+        "more_ms_low": None if low is None else figure(low),
+        "more_ms_high": None if high is None else figure(high),
+    }
+
+
+def rows(results: Results) -> list[dict[str, Any]]:
+    """Of the report: raw figures, and how many more than without a library."""
+    runs_of = results.startup
+    whole = sorted(set.intersection(*map(set, runs_of.values()))) if runs_of else []
+    if not whole:
+        return []
+    columns = {
+        name: {
+            "ns": [runs_of[name][number][0] for number in whole],
+            "minor_faults": [runs_of[name][number][1] for number in whole],
+        }
+        for name in results.plan.groups[contenders.LIBRARIES].names()
+        if name in runs_of
+    }
+    without = columns[contenders.GLIBC]
+    return [
+        {"group": contenders.LIBRARIES, "contender": name, "program": PROGRAM, "rounds": whole}
+        | of
+        | _more(of["ns"], without["ns"], results.plan.seed)
+        | {"more_faults": statistics.median(a - b for a, b in zip(of["minor_faults"], without["minor_faults"]))}
+        for name, of in columns.items()
+    ]
