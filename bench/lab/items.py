@@ -33,18 +33,13 @@ def is_libraries(group: Group, _workload: Workload) -> bool:
     return group.name == contenders.LIBRARIES
 
 
-def without_twins(items: Sequence[Item]) -> list[Item]:
-    """Without second names, for what does not vary: the same figures twice say nothing."""
-    return [item for item in items if not item[2].name.endswith(contenders.AGAIN)]
-
-
 def is_allocator(name: str) -> bool:
     """Neither the second name of twins nor a build with a guard."""
     return not name.endswith(contenders.AGAIN) and name not in (contenders.GUARD, contenders.GUARD_FULL)
 
 
 def allocators(items: Sequence[Item]) -> list[Item]:
-    """For figures that do not vary and are of interest between allocators."""
+    """For what does not vary, of which the same figures twice say nothing, and is of interest between allocators."""
     return [item for item in items if is_allocator(item[2].name)]
 
 

@@ -62,7 +62,7 @@ class LabTest(unittest.TestCase):
         self.assertEqual(len({row["sha256"] for row in rows.values()}), 5, "twins are one file, all others differ")
         self.assertTrue(all(re.search(r"\d\.\d", row["version"]) for row in rows.values()), rows)
         self.assertEqual(rows["hakmem"]["config"], contenders.ALL)
-        for kind in ("memory", "latency", "system_calls", "counts"):
+        for kind in ("startup", "memory", "latency", "system_calls", "counts"):
             self.assertTrue(report[kind], kind)
         self.assertTrue(all(len(row["samples"]) >= 50 for row in report["memory"]))
         for row in report["noise"]:
@@ -81,7 +81,8 @@ class LabTest(unittest.TestCase):
         (self.folder / "docs").mkdir()
         done = run(_UPDATE, f"--from={report}", BUILD_WORKSPACE_DIRECTORY=str(self.folder))
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertIn("## Losses", (self.folder / "docs/results.md").read_text())
+        self.assertIn("## Memory", (self.folder / "docs/results.md").read_text())
+        self.assertRegex((self.folder / "docs/targets.md").read_text(), r"\d+ of \d+ goals are met")
 
     def test_compiled_in_and_a_peer_of_one_s_own(self) -> None:
         library = contenders.installed("libjemalloc.so.2")
