@@ -122,9 +122,16 @@ def x_rows(classes: list[SizeClass]) -> list[str]:
     ]
 
 
-def render(name: str, spec_text: str, granularity: int) -> str:
-    """Returns the header for a spec, or raises SpecError. `name` is the spec's file name without suffix."""
-    classes = number_classes(class_spec.parse_spec(spec_text))
+def render(
+    name: str, spec_text: str, granularity: int, multiple: int = class_spec.SIZE_MULTIPLE
+) -> str:
+    """Returns the header for a spec, or raises SpecError. `name` is the spec's file name without suffix.
+
+    Classes whose size is no multiple of `multiple` are left out; their sizes go to the class above. That keeps every
+    size covered, since a pool's last class is a multiple of far more.
+    """
+    rows = [row for row in class_spec.parse_spec(spec_text) if row.block_bytes % multiple == 0]
+    classes = number_classes(rows)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         undefined=jinja2.StrictUndefined,

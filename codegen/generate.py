@@ -17,7 +17,7 @@ from typing import Optional, Sequence
 # Run as a plain script, only this folder is on the path, not the one that holds it.
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from codegen import class_header  # noqa: E402
+from codegen import class_header, class_spec  # noqa: E402
 from codegen.class_spec import SpecError  # noqa: E402
 
 STANDARD_OUTPUT = "-"
@@ -40,6 +40,13 @@ def parse_arguments(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
         choices=sorted(class_header.GRANULARITY_SHIFTS),
         help="bytes of size that one entry of the tiny table answers for",
     )
+    parser.add_argument(
+        "--multiple",
+        default=class_spec.SIZE_MULTIPLE,
+        type=int,
+        choices=(class_spec.SIZE_MULTIPLE, 2 * class_spec.SIZE_MULTIPLE),
+        help="leave out the classes whose size is no multiple of this (default %(default)s: none)",
+    )
     parser.add_argument("--output", required=True, help="header to write, '-' for standard output")
     return parser.parse_args(arguments)
 
@@ -52,7 +59,7 @@ def spec_name(path: str) -> str:
     return name
 
 
-def header_for(path: str, granularity: int) -> str:
+def header_for(path: str, granularity: int, multiple: int = class_spec.SIZE_MULTIPLE) -> str:
     """Returns the header for the spec at `path`, or raises Refusal."""
     name = spec_name(path)
     try:
@@ -63,7 +70,7 @@ def header_for(path: str, granularity: int) -> str:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise Refusal(f"{path}:{line}: not UTF-8; a spec is plain text") from error
     try:
-        return class_header.render(name, text, granularity)
+        return class_header.render(name, text, granularity, multiple)
     except SpecError as error:
         raise Refusal(f"{path}:{error}") from error
 
@@ -85,7 +92,7 @@ def write_output(path: str, header: str) -> None:
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     options = parse_arguments(arguments)
     try:
-        write_output(options.output, header_for(options.spec, options.granularity))
+        write_output(options.output, header_for(options.spec, options.granularity, options.multiple))
     except Refusal as refusal:
         print(refusal, file=sys.stderr)
         return STATUS_REFUSED

@@ -5,9 +5,15 @@
 #include "hakmem/base/report.h"
 
 #include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "hakmem/base/line.h"
+#include "hakmem/base/module.h"
 #include "hakmem/base/options.h"
+#include "hakmem/flags/flags.h"
+
+void (*hak_misuse_sites_of)(const void *block, struct hak_misuse_sites *sites);
 
 /* "the block of 64 bytes", or "the block" where its size is not known. */
 static void line_block(struct hak_line *line, size_t block_size) {
@@ -36,20 +42,78 @@ static void line_misuse(struct hak_line *line, enum hak_misuse kind, size_t bloc
         line_text(line, "wrong size: the size given does not fit ");
         line_block(line, block_size);
         return;
+    case HAK_MISUSE_ALIGNMENT:
+        line_text(line, "wrong alignment: the alignment given does not fit ");
+        line_block(line, block_size);
+        return;
     }
     line_text(line, "misuse");
 }
 
-void report_misuse(enum hak_misuse kind, const char *operation, const void *p, size_t block_size) {
+#define MORE "\nhakmem:   "
+
+/* "called from 0x55d0c8a7e1b3: /usr/bin/true+0x11b3" */
+static void line_site(struct hak_line *line, const char *what, const void *site) {
+    if (site == NULL) return;
+    struct hak_module module;
+    line_text(line, MORE);
+    line_text(line, what);
+    line_text(line, " ");
+    line_pointer(line, site);
+    if (!module_find(site, &module)) return;
+    line_text(line, ": ");
+    line_foreign_text(line, module.path, sizeof module.path);
+    line_text(line, "+");
+    line_pointer(line, (const void *)module.offset);
+}
+
+static void line_thread(struct hak_line *line, uint64_t number) {
+    if (number == 0) {
+        line_text(line, "no thread");
+        return;
+    }
+    line_text(line, "thread ");
+    line_decimal(line, number);
+}
+
+static void line_details(struct hak_line *line, const struct hak_misuse_report *report) {
+    struct hak_misuse_sites sites = {NULL, NULL};
+    line_text(line, MORE "by ");
+    line_thread(line, report->thread);
+    line_text(line, ", tid ");
+    line_decimal(line, (uint64_t)syscall(SYS_gettid));
+    if (report->block != NULL) {
+        line_text(line, "; block ");
+        line_pointer(line, report->block);
+        line_text(line, " of ");
+        line_decimal(line, report->block_size);
+        line_text(line, " bytes, class ");
+        line_decimal(line, report->class_index);
+        line_text(line, ", of ");
+        line_thread(line, report->owner);
+        if (hak_misuse_sites_of != NULL) hak_misuse_sites_of(report->block, &sites);
+    }
+    line_site(line, "called from", report->caller);
+    line_site(line, "allocated from", sites.allocated);
+    line_site(line, "freed before from", sites.freed);
+}
+
+void report_misuse_of(const struct hak_misuse_report *report) {
     if (hak_options.on_misuse == HAK_ON_MISUSE_IGNORE) return;
     struct hak_line line;
     line_start(&line);
     line_text(&line, "hakmem: ");
-    line_text(&line, operation);
+    line_text(&line, report->operation);
     line_text(&line, "(");
-    line_pointer(&line, p);
+    line_pointer(&line, report->p);
     line_text(&line, "): ");
-    line_misuse(&line, kind, block_size);
+    line_misuse(&line, report->kind, report->block_size);
+    if (HAK_GUARD_EXACT) line_details(&line, report);
     line_write(&line);
     if (hak_options.on_misuse == HAK_ON_MISUSE_ABORT) abort();
+}
+
+void report_misuse(enum hak_misuse kind, const char *operation, const void *p, size_t block_size) {
+    report_misuse_of(&(struct hak_misuse_report){
+        .kind = kind, .operation = operation, .p = p, .block_size = block_size});
 }

@@ -18,7 +18,33 @@ enum hak_misuse {
     HAK_MISUSE_INTERIOR,    /* within a block, not its start */
     HAK_MISUSE_DOUBLE_FREE, /* the block is free already */
     HAK_MISUSE_SIZE,        /* freed with a size that does not fit the block */
+    HAK_MISUSE_ALIGNMENT,   /* freed with an alignment that does not fit the block */
 };
+
+/* What is known of a misuse. Addresses of calls are return addresses, NULL where they are not known. */
+struct hak_misuse_report {
+    enum hak_misuse kind;
+    const char *operation; /* "free", "realloc", ... */
+    const void *p;         /* what it was asked to work on */
+    const void *caller;    /* the call that is wrong */
+    const void *block;     /* start of the block that p lies in; NULL: none is known, or none was ever there */
+    size_t block_size;     /* bytes; 0: not known */
+    unsigned class_index;  /* 0: huge, or not known */
+    uint64_t owner;        /* number of the thread that owns the block's slab; 0: nobody does */
+    uint64_t thread;       /* number of the calling thread; 0: it has none */
+};
+
+/* Where a block was allocated last, and freed last; NULL: not known. */
+struct hak_misuse_sites {
+    const void *allocated, *freed;
+};
+
+/* Whoever keeps the sites of blocks sets this, before there is a second thread; NULL: nobody does. It is called on the
+ * way to an abort, by any thread: it allocates nothing and waits for no lock. pre: *sites is {NULL, NULL} */
+extern void (*hak_misuse_sites_of)(const void *block, struct hak_misuse_sites *sites);
+
+/* One report in one write: the line of report_misuse and, in builds with guard, what else is known, a line each. */
+HAK_COLD void report_misuse_of(const struct hak_misuse_report *report);
 
 /* Says what `operation` ("free", "realloc", ...) was asked to do with p; `block_size` is in bytes, 0 where it
  * is not known. hak_options.on_misuse says whether

@@ -1,7 +1,6 @@
 /* hak_free and its slow path. */
 #include <errno.h>
 
-#include "hakmem/base/report.h"
 #include "hakmem/front/front_fast.h"
 #include "hakmem/front/misuse.h"
 #include "hakmem/huge/huge.h"
@@ -17,22 +16,30 @@ HAK_ALWAYS_INLINE void free_missed(void *p, const void *caller) {
     }
     const int saved_errno = errno;
     process_begin();
-    const unsigned class_index = region_chunk_class(p);
+    const unsigned class_index = front_class_of(p);
     if (class_index != 0) {
+        if (HAK_GUARD_EXACT) {
+            shadow_set(p, 0);
+        }
         exchange_free(class_index, p);
         purge_poll(caller);
     } else if (!huge_free(p, caller)) {
-        misuse_report("free", p);
+        misuse_report("free", p, caller);
     }
     errno = saved_errno;
 }
 
 void front_free_slow(void *p) {
     struct hak_thread *thread = hak_self;
-    const unsigned class_index = page_map_class(p);
+    const unsigned class_index = HAK_GUARD_EXACT ? shadow_class(p) : page_map_class(p);
     /* The commonest reason by far: the returned magazine is full. */
     if (HAK_LIKELY(thread != NULL && class_index != 0 && (uintptr_t)p >> HAK_ADDRESS_BITS == 0)) {
-        exchange_free_begun(thread, class_index, p);
+        if (HAK_GUARD_EXACT) {
+            shadow_set(p, 0);
+            exchange_free(class_index, p); /* in the shadow's limited form it is not full */
+        } else {
+            exchange_free_begun(thread, class_index, p);
+        }
         purge_poll(__builtin_return_address(0));
         return;
     }
@@ -41,7 +48,11 @@ void front_free_slow(void *p) {
 
 void front_free_remote(void *p) {
     const int saved_errno = errno;
-    exchange_free_remote(page_map_class(p), p);
+    const unsigned class_index = HAK_GUARD_EXACT ? shadow_class(p) : page_map_class(p);
+    if (HAK_GUARD_EXACT) {
+        shadow_set(p, 0);
+    }
+    exchange_free_remote(class_index, p);
     purge_poll(__builtin_return_address(0));
     errno = saved_errno;
 }
@@ -58,17 +69,4 @@ void hak_free(void *p) {
     } else if (HAK_UNLIKELY(done == FRONT_FREE_MISSED)) {
         free_missed(p, __builtin_return_address(0));
     }
-}
-
-void hak_free_sized(void *p, size_t size) {
-    if (p == NULL) {
-        return;
-    }
-    const size_t usable = hak_usable_size(p);
-    /* A pointer that is no block is left to hak_free, which says so. */
-    if (usable != 0 && size > usable) {
-        report_misuse(HAK_MISUSE_SIZE, "free_sized", p, usable);
-        return;
-    }
-    hak_free(p);
 }

@@ -9,16 +9,24 @@
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/thread.h"
 #include "hakmem/region/page_map.h"
+#include "hakmem/shadow/shadow.h"
 #include "hakmem/tiny/tiny_fast.h"
 
 /* Above tiny, magazine empty, thread or process not begun. */
 HAK_NOINLINE void *front_alloc_slow(size_t size);
 
-/* NULL, foreign, huge, magazine full, thread or process not begun. */
+/* NULL, foreign, huge, magazine full, thread or process not begun; with guard also everything that is no live block, and
+ * all where the shadow is of the limited form. */
 HAK_NOINLINE void front_free_slow(void *p);
 
 /* A block of a slab that another thread owns (builds without P3). */
 HAK_COLD void front_free_remote(void *p);
+
+/* Class of the block at p, any p: 0 where it is huge or there is none. With guard the block is live and starts at p;
+ * without, p lies in a chunk of that class. For slow paths. */
+HAK_ALWAYS_INLINE unsigned front_class_of(const void *p) {
+    return HAK_GUARD_EXACT ? shadow_class(p) : region_chunk_class(p);
+}
 
 enum front_free {
     FRONT_FREE_DONE,
@@ -53,14 +61,23 @@ HAK_FAST_PATH enum front_free front_free_hot(void *p) {
     if (!HAK_P3_SENTINELS && HAK_UNLIKELY(p == NULL)) {
         return FRONT_FREE_DONE;
     }
-    const unsigned class_index = page_map_class(p);
+    uint8_t *live = NULL;
+    if (HAK_GUARD_EXACT) {
+        const uintptr_t index = shadow_index(p);
+        if (HAK_UNLIKELY(index >= hak_shadow.limit)) {
+            return FRONT_FREE_MISSED;
+        }
+        live = &hak_shadow.classes[index];
+    }
+    /* Relaxed: see shadow.h. */
+    const unsigned class_index = HAK_GUARD_EXACT ? hak_load_relaxed(live) : page_map_class(p);
     if (!HAK_P3_SENTINELS) {
         const enum front_free taken = front_free_explicit(p, class_index);
         if (HAK_UNLIKELY(taken != FRONT_FREE_DONE)) {
             return taken;
         }
     }
-    return HAK_LIKELY(magazine_push(class_index, p)) ? FRONT_FREE_DONE : FRONT_FREE_MISSED;
+    return HAK_LIKELY(magazine_push_and_clear(class_index, p, HAK_GUARD_EXACT, live)) ? FRONT_FREE_DONE : FRONT_FREE_MISSED;
 }
 
 HAK_FAST_PATH void *hak_alloc_inline(size_t size) {

@@ -1,21 +1,44 @@
 /* See misuse.h. */
 #include "hakmem/front/misuse.h"
 
-#include "hakmem/base/report.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/process.h"
+#include "hakmem/magazine/thread.h"
 #include "hakmem/region/large.h"
 #include "hakmem/region/region.h"
 
-void misuse_report(const char *operation, const void *p) {
-    struct hak_owner_info info;
+static void misuse_report_with(enum hak_misuse kind, const char *operation, const void *p,
+                               const struct hak_owner_info *info, const void *caller) {
+    const struct hak_misuse_report report = {
+        .kind = kind,
+        .operation = operation,
+        .p = p,
+        .caller = caller,
+        .block = info->block,
+        .block_size = info->block_size,
+        .class_index = info->class_index,
+        .owner = info->thread,
+        .thread = hak_self != NULL ? hak_self->number : 0,
+    };
+    report_misuse_of(&report);
+}
+
+void misuse_report(const char *operation, const void *p, const void *caller) {
+    struct hak_owner_info info = {0};
     process_begin(); /* this may be the first call of all; what to do about misuse is an option */
+    enum hak_misuse kind = HAK_MISUSE_FOREIGN;
     if (hak_owner(p, &info)) {
-        report_misuse(HAK_MISUSE_INTERIOR, operation, p, info.block_size);
+        /* A block that starts at p is not live, or nobody would ask; only builds with guard know such. */
+        kind = info.block == p ? HAK_MISUSE_DOUBLE_FREE : HAK_MISUSE_INTERIOR;
     } else if (region_contains(p) || large_is_kept(p)) {
         /* All blocks that were here are free, and their memory waits for its next use. */
-        report_misuse(HAK_MISUSE_DOUBLE_FREE, operation, p, 0);
-    } else {
-        report_misuse(HAK_MISUSE_FOREIGN, operation, p, 0);
+        kind = HAK_MISUSE_DOUBLE_FREE;
     }
+    misuse_report_with(kind, operation, p, &info, caller);
+}
+
+void misuse_report_block(enum hak_misuse kind, const char *operation, const void *p, const void *caller) {
+    struct hak_owner_info info = {0};
+    (void)hak_owner(p, &info);
+    misuse_report_with(kind, operation, p, &info, caller);
 }

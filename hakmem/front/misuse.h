@@ -1,11 +1,15 @@
-/* What a pointer is that is not the start of a live block: for the report. */
+/* What a pointer is that is not the start of a live block, and what there is to say of a block: for the report. */
 #ifndef HAKMEM_FRONT_MISUSE_H
 #define HAKMEM_FRONT_MISUSE_H
 
 #include "hakmem/base/compiler.h"
+#include "hakmem/base/report.h"
 
-/* Reports that `operation` was asked to work on p: inside a block, where a block was, or not
- * hakmem's at all. */
-HAK_COLD void misuse_report(const char *operation, const void *p);
+/* Reports that `operation`, called from `caller`, was asked to work on p: inside a block, where a block was, or not
+ * hakmem's at all. pre: no live block starts at p */
+HAK_COLD void misuse_report(const char *operation, const void *p, const void *caller);
+
+/* Reports what is wrong with a call that names the live block at p. */
+HAK_COLD void misuse_report_block(enum hak_misuse kind, const char *operation, const void *p, const void *caller);
 
 #endif

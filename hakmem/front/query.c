@@ -8,12 +8,12 @@ HAK_STATIC_ASSERT((int)HAK_SLAB_OWNED == (int)SLAB_OWNED && (int)HAK_SLAB_FULL =
                   "the public states are the slab layer's");
 
 size_t hak_usable_size(const void *p) {
-    const unsigned class_index = region_chunk_class(p);
+    const unsigned class_index = front_class_of(p);
     if (class_index == 0) {
         return huge_usable_size(p);
     }
     struct slab_position position;
-    if (!slab_locate(p, class_index, &position) || position.offset != 0) {
+    if (!HAK_GUARD_EXACT && (!slab_locate(p, class_index, &position) || position.offset != 0)) {
         return 0;
     }
     return hak_classes[class_index].block_size;

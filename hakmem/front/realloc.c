@@ -9,6 +9,10 @@
 /* A block stays where it is while the new size fills at least half of it, or no smaller class would do; else
  * moving saves memory. class_index is the block's, 0 where it is huge. */
 static bool realloc_stays(size_t usable, unsigned class_index, size_t size) {
+    if (HAK_GUARD_EXACT) {
+        /* A block's class says what was asked for last: the sized frees hold their size against it. */
+        return class_index != 0 && size_class_of(size) == class_index;
+    }
     return size <= usable && (size >= usable / 2 || size_class_of(size) == class_index);
 }
 
@@ -31,11 +35,11 @@ void *hak_realloc(void *p, size_t size) {
     }
     const size_t usable = hak_usable_size(p);
     if (HAK_UNLIKELY(usable == 0)) {
-        misuse_report("realloc", p);
+        misuse_report("realloc", p, __builtin_return_address(0));
         errno = EINVAL;
         return NULL;
     }
-    const unsigned class_index = region_chunk_class(p);
+    const unsigned class_index = front_class_of(p);
     if (class_index == 0 && size > HAK_L25_MAX) {
         void *moved = huge_realloc(p, size);
         return moved != NULL ? moved : realloc_move(p, usable, size);

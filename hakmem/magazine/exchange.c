@@ -161,7 +161,7 @@ void *exchange_alloc(unsigned class_index) {
         return shared_alloc(class_index);
     }
     /* Its thread may have begun just now. */
-    void *p = magazine_pop(class_index);
+    void *p = magazine_take(class_index);
     return p != NULL ? p : exchange_alloc_begun(thread, class_index);
 }
 

@@ -117,12 +117,19 @@ HAK_ALWAYS_INLINE bool exchange_swap_in(struct hak_thread *thread, unsigned clas
 }
 
 /* The slow path itself, for the pools and for the functions of builds without P2, which hold fast and slow path in one.
- * NULL: no memory. pre: the thread has begun and its loaded magazine of the class is empty */
+ * NULL: no memory. pre: the thread has begun and its loaded magazine of the class is empty, or the shadow of a build with guard
+ * is of the limited form */
 HAK_ALWAYS_INLINE void *exchange_alloc_begun(struct hak_thread *thread, unsigned class_index) {
-    if (HAK_LIKELY(exchange_swap_in(thread, class_index))) {
-        return magazine_pop(class_index);
+    if (HAK_GUARD_EXACT) {
+        void *p = magazine_take(class_index);
+        if (p != NULL) {
+            return p;
+        }
     }
-    return exchange_load(thread, class_index) ? magazine_pop(class_index) : NULL;
+    if (HAK_LIKELY(exchange_swap_in(thread, class_index))) {
+        return magazine_take(class_index);
+    }
+    return exchange_load(thread, class_index) ? magazine_take(class_index) : NULL;
 }
 
 /* Whether a block that the calling thread just took from its loaded magazine reads zero. */

@@ -30,6 +30,7 @@
 #include "hakmem/base/atomic.h"
 #include "hakmem/base/compiler.h"
 #include "hakmem/flags/flags.h"
+#include "hakmem/shadow/shadow.h"
 #include "hakmem/size_class/size_class.h"
 
 #define MAGAZINE_SLOTS 128
@@ -56,8 +57,11 @@ HAK_ALWAYS_INLINE uint32_t magazine_level(void *const *top, unsigned class_index
     return hak_classes[class_index].magazine - (uint32_t)((end - (uintptr_t)top) / sizeof *top);
 }
 
-/* A block of the class, or NULL: exchange. */
-HAK_FAST_PATH void *magazine_pop(unsigned class_index) {
+/* Both forms of pop. `marks`: constant; the block is marked as live.
+ *
+ * The top is lowered first, and in push the mark is cleared first: the child of a fork that falls in between has lost a
+ * block, but none is live that a magazine or a slab holds. */
+HAK_FAST_PATH void *magazine_pop_and_mark(unsigned class_index, bool marks) {
     /* Owned, here and below: only this thread writes; a reader of statistics wants no order. */
     void **top = hak_load_owned(&hak_loaded[class_index]);
     if (!HAK_P3_SENTINELS) {
@@ -72,25 +76,48 @@ HAK_FAST_PATH void *magazine_pop(unsigned class_index) {
         }
     }
     void *p = top[-1];
-    if (HAK_P3_SENTINELS && HAK_UNLIKELY(p == NULL)) {
+    /* Of the entry before that of p: of NULL's that is above any limit, so one test does for both. */
+    const uintptr_t shadow_before = ((uintptr_t)p - SHADOW_GRAIN) >> SHADOW_SHIFT;
+    if (marks && HAK_UNLIKELY(shadow_before >= hak_shadow.limit)) {
         return NULL;
     }
-    if (!HAK_P3_SENTINELS && p == NULL) {
+    if (HAK_P3_SENTINELS && !marks && HAK_UNLIKELY(p == NULL)) {
+        return NULL;
+    }
+    if ((!HAK_P3_SENTINELS || marks) && p == NULL) {
         __builtin_unreachable(); /* or the callers' own test would be one branch more than the switch is about */
     }
     hak_move_owned(&hak_loaded[class_index], -1);
+    if (marks) {
+        /* Relaxed: see shadow.h. */
+        hak_store_relaxed(&hak_shadow.classes[shadow_before + 1], (uint8_t)class_index);
+    }
     return p;
 }
 
-/* false: the returned magazine is full; exchange. */
-HAK_FAST_PATH bool magazine_push(unsigned class_index, void *p) {
+/* A block of the class, or NULL: exchange. With guard it is live, and NULL is for the limited form of the shadow too. */
+HAK_FAST_PATH void *magazine_pop(unsigned class_index) { return magazine_pop_and_mark(class_index, HAK_GUARD_EXACT); }
+
+/* magazine_pop for slow paths, which mark the block themselves, in either form of the shadow. */
+HAK_FAST_PATH void *magazine_take(unsigned class_index) { return magazine_pop_and_mark(class_index, false); }
+
+/* Both forms of push. `clears`: constant; p's entry of the shadow, `live`, is cleared where p is taken. */
+HAK_FAST_PATH bool magazine_push_and_clear(unsigned class_index, void *p, bool clears, uint8_t *live) {
     void **top = hak_load_owned(&hak_returned[class_index]);
     if (HAK_UNLIKELY((uintptr_t)top % MAGAZINE_BYTES == 0)) {
         return false;
     }
+    if (clears) {
+        hak_store_relaxed(live, (uint8_t)0); /* Relaxed: see shadow.h. */
+    }
     *top = p;
     hak_move_owned(&hak_returned[class_index], 1);
     return true;
+}
+
+/* false: the returned magazine is full; exchange. pre: with guard, p's entry of the shadow is clear */
+HAK_FAST_PATH bool magazine_push(unsigned class_index, void *p) {
+    return magazine_push_and_clear(class_index, p, false, NULL);
 }
 
 #endif

@@ -13,6 +13,9 @@ void *pool_alloc_slow(unsigned class_index) {
         errno = ENOMEM;
         return NULL;
     }
+    if (HAK_GUARD_EXACT) {
+        shadow_set(p, class_index);
+    }
     if (!HAK_P1_BATCHED_STATS) {
         sample_allocation(class_index);
     }

@@ -16,6 +16,9 @@ HAK_ALWAYS_INLINE void *pool_alloc_missed(unsigned class_index) {
     if (p == NULL) {
         return pool_alloc_slow(class_index);
     }
+    if (HAK_GUARD_EXACT) {
+        shadow_set(p, class_index);
+    }
     if (!HAK_P1_BATCHED_STATS) {
         sample_allocation(class_index);
     }

@@ -11,6 +11,7 @@
 #include "hakmem/magazine/thread.h"
 #include "hakmem/os/os.h"
 #include "hakmem/region/page_map.h"
+#include "hakmem/shadow/shadow.h"
 
 enum { PROCESS_NEW, PROCESS_INITIALISING, PROCESS_BEGUN };
 
@@ -19,6 +20,9 @@ static struct hak_thread **process_owner; /* atomic; address of the initialising
 
 static void process_init(void) {
     page_map_init();
+    if (HAK_GUARD_EXACT) {
+        shadow_init();
+    }
     options_init();
     thread_init();
 }

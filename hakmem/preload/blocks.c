@@ -7,6 +7,8 @@
 #include <stdlib.h>
 
 #include "hakmem/front/front_fast.h"
+#include "hakmem/front/misuse.h"
+#include "hakmem/front/sized.h"
 #include "hakmem/preload/preload.h"
 
 PRELOAD_API HAK_HOT_ENTRY void *malloc(size_t size) { return hak_alloc_inline(size); }
@@ -26,20 +28,31 @@ PRELOAD_API void *reallocarray(void *p, size_t count, size_t size) {
     return hak_realloc(p, bytes);
 }
 
-PRELOAD_API size_t malloc_usable_size(void *p) { return hak_usable_size(p); }
+#define CALLER __builtin_return_address(0)
 
-/* C23. What the caller knows of the block is not needed to free it. */
+PRELOAD_API size_t malloc_usable_size(void *p) {
+    const size_t usable = hak_usable_size(p);
+    if (HAK_GUARD_EXACT && HAK_UNLIKELY(usable == 0) && p != NULL) {
+        misuse_report("malloc_usable_size", p, CALLER);
+    }
+    return usable;
+}
+
+/* C23. What the caller knows of the block is not needed to free it; with guard it is held against the block. */
 PRELOAD_API void free_sized(void *p, size_t size);
 PRELOAD_API void free_sized(void *p, size_t size) {
-    (void)size;
-    hak_free_inline(p);
+    if (HAK_GUARD_EXACT) {
+        hak_free_sized(p, size);
+    } else {
+        hak_free_inline(p);
+    }
 }
 
 PRELOAD_API void free_aligned_sized(void *p, size_t alignment, size_t size);
 PRELOAD_API void free_aligned_sized(void *p, size_t alignment, size_t size) {
-    (void)alignment;
-    (void)size;
-    hak_free_inline(p);
+    if (!HAK_GUARD_EXACT || front_fits("free_aligned_sized", p, size, alignment, CALLER)) {
+        hak_free_inline(p);
+    }
 }
 
 /* Gone from the headers since 2.26; old programs still carry the reference. */

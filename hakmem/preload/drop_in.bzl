@@ -4,6 +4,7 @@ load("@bazel_tools//tools/cpp:toolchain_utils.bzl", "find_cpp_toolchain")
 load(
     "//tools/bazel:variants.bzl",
     "SHIPPED_COMBINATION",
+    "SHIPPED_COMBINATIONS",
     "VARIANT_ATTRS",
     "hak_variant_binary",
     "variant_attributes",
@@ -66,6 +67,6 @@ def drop_in_library(name, deps):
     """Libraries under the shipped switches, for a cc_library's deps. They are always linked statically."""
     _drop_in_library(name = name, deps = deps, **variant_attributes(SHIPPED_COMBINATION))
 
-def drop_in_binary(name, actual):
+def drop_in_binary(name, actual, guard = "off"):
     """The program or shared object `actual` under the shipped switches."""
-    hak_variant_binary(name = name, actual = actual, **variant_attributes(SHIPPED_COMBINATION))
+    hak_variant_binary(name = name, actual = actual, **variant_attributes(SHIPPED_COMBINATIONS[guard]))

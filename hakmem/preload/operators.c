@@ -3,7 +3,8 @@
  * new(size), delete(p) and their aligned forms hold the fast paths of malloc and free. All other forms are what the
  * standard says of them, calls of these: a program that replaces only these, as it may, is then asked for every
  * block and gets every one back. So each call goes by the symbol, a jump through the global offset table, and all
- * symbols are weak. Sizes and alignments that delete is told are not needed to free a block.
+ * symbols are weak. Sizes and alignments that delete is told are not needed to free a block; with guard they are held
+ * against it, where both new and delete are those of this file.
  *
  * The slow path of new calls the new handler until there is memory, none is set, or it throws. Compiled with
  * -fexceptions, since exceptions pass through here. */
@@ -11,6 +12,7 @@
 
 #include "hakmem/base/bits.h"
 #include "hakmem/front/front_fast.h"
+#include "hakmem/front/sized.h"
 #include "hakmem/preload/cxx_runtime.h"
 
 /* alignment 0: as malloc aligns. */
@@ -36,6 +38,8 @@ static HAK_COLD void *operators_new_slow(size_t size, size_t alignment, const vo
 /* Asked for on slow paths only. */
 #define CALLER __builtin_return_address(0)
 
+#define OPERATION_DELETE "operator delete"
+
 static HAK_HOT_ENTRY void *operators_new(size_t size) {
     void *p = HAK_P2_INLINE_FAST_PATH ? tiny_pop(size) : NULL;
     return HAK_LIKELY(p != NULL) ? p : operators_new_slow(size, 0, CALLER);
@@ -52,9 +56,13 @@ static void *operators_new_aligned(size_t size, size_t alignment) {
 }
 
 static void operators_delete_aligned(void *p, size_t alignment) {
-    (void)alignment;
-    hak_free_inline(p);
+    if (!HAK_GUARD_EXACT || !operators_are_own(CXX_NEW_ALIGNED) ||
+        front_fits(OPERATION_DELETE, p, FRONT_SIZE_UNKNOWN, alignment, CALLER)) {
+        hak_free_inline(p);
+    }
 }
+
+static void operators_delete_array(void *p) { _ZdlPv(p); }
 
 static void *operators_new_array(size_t size) { return _Znwm(size); }
 
@@ -67,6 +75,7 @@ OPERATOR(_Znam, operators_new_array);
 OPERATOR(_ZnwmSt11align_val_t, operators_new_aligned);
 OPERATOR(_ZnamSt11align_val_t, operators_new_array_aligned);
 OPERATOR(_ZdlPv, operators_delete);
+OPERATOR(_ZdaPv, operators_delete_array);
 OPERATOR(_ZdlPvSt11align_val_t, operators_delete_aligned);
 
 bool operators_are_own(enum cxx_new form) {
@@ -83,19 +92,49 @@ bool operators_are_own(enum cxx_new form) {
     return false;
 }
 
+/* Whether a size is held against the block: with guard, where all that could be asked for the block is of this file. */
+static inline bool operators_check(enum cxx_new form) {
+    switch (form) {
+    case CXX_NEW:
+        return HAK_GUARD_EXACT && operators_are_own(form) && _ZdlPv == operators_delete;
+    case CXX_NEW_ARRAY:
+        return operators_check(CXX_NEW) && operators_are_own(form) && _ZdaPv == operators_delete_array;
+    case CXX_NEW_ALIGNED:
+    case CXX_NEW_ARRAY_ALIGNED:
+        return HAK_GUARD_EXACT && operators_are_own(form) && _ZdlPvSt11align_val_t == operators_delete_aligned;
+    }
+    return false;
+}
+
+static HAK_COLD void operators_delete_checked(void *p, size_t size) {
+    if (front_fits(OPERATION_DELETE, p, size, FRONT_ALIGNMENT_NONE, CALLER)) {
+        operators_delete(p);
+    }
+}
+
+static HAK_COLD void operators_delete_aligned_checked(void *p, size_t size, size_t alignment) {
+    if (front_fits(OPERATION_DELETE, p, size, alignment, CALLER)) {
+        operators_delete(p);
+    }
+}
+
 /* The other forms of delete: of arrays, of known size, and what follows an exception of a constructor after a nothrow
  * new. */
 
-void _ZdaPv(void *p) { _ZdlPv(p); }
-
 void _ZdlPvm(void *p, size_t size) {
-    (void)size;
-    _ZdlPv(p);
+    if (operators_check(CXX_NEW) && !front_fits_tiny(p, size)) {
+        operators_delete_checked(p, size);
+    } else {
+        _ZdlPv(p);
+    }
 }
 
 void _ZdaPvm(void *p, size_t size) {
-    (void)size;
-    _ZdaPv(p);
+    if (operators_check(CXX_NEW_ARRAY) && !front_fits_tiny(p, size)) {
+        operators_delete_checked(p, size);
+    } else {
+        _ZdaPv(p);
+    }
 }
 
 void _ZdlPvRKSt9nothrow_t(void *p, const void *nothrow) {
@@ -111,13 +150,19 @@ void _ZdaPvRKSt9nothrow_t(void *p, const void *nothrow) {
 void _ZdaPvSt11align_val_t(void *p, size_t alignment) { _ZdlPvSt11align_val_t(p, alignment); }
 
 void _ZdlPvmSt11align_val_t(void *p, size_t size, size_t alignment) {
-    (void)size;
-    _ZdlPvSt11align_val_t(p, alignment);
+    if (operators_check(CXX_NEW_ALIGNED)) {
+        operators_delete_aligned_checked(p, size, alignment);
+    } else {
+        _ZdlPvSt11align_val_t(p, alignment);
+    }
 }
 
 void _ZdaPvmSt11align_val_t(void *p, size_t size, size_t alignment) {
-    (void)size;
-    _ZdaPvSt11align_val_t(p, alignment);
+    if (operators_check(CXX_NEW_ARRAY_ALIGNED)) {
+        operators_delete_aligned_checked(p, size, alignment);
+    } else {
+        _ZdaPvSt11align_val_t(p, alignment);
+    }
 }
 
 void _ZdlPvSt11align_val_tRKSt9nothrow_t(void *p, size_t alignment, const void *nothrow) {

@@ -12,6 +12,7 @@
 #include "hakmem/region/page_map.h"
 #include "hakmem/region/decay.h"
 #include "hakmem/region/region_set.h"
+#include "hakmem/shadow/shadow.h"
 
 HAK_STATIC_ASSERT(sizeof(struct region) <= (size_t)20 * HAK_CHUNK_BYTES, "a header takes under 4 % of its region");
 
@@ -50,6 +51,9 @@ static int region_grow_locked(void) {
     }
     struct region *region = memory;
     error = page_map_add_region(region);
+    if (HAK_GUARD_EXACT && error == 0) {
+        error = shadow_add_region(region);
+    }
     if (error == 0) {
         error = region_set_add(region);
     }
@@ -132,6 +136,9 @@ void region_span_free(struct region *region, unsigned first, unsigned count) {
     uint64_t now = os_clock_ms();
     lock_acquire(&region_lock);
     HAK_ASSERT(bitmap_count_run(region->free, first, count) == 0);
+    if (HAK_GUARD_EXACT) {
+        shadow_assert_dead(region_chunk_address(region, first), (size_t)count * HAK_CHUNK_BYTES);
+    }
     page_map_set(region_chunk_address(region, first), count, 0);
     for (unsigned chunk = first; chunk < first + count; chunk++) {
         hak_store_relaxed(&region->chunk_class[chunk], (uint8_t)0);
@@ -233,6 +240,9 @@ size_t region_purge(uint64_t freed_until_ms) {
             size_t bytes = (size_t)span.count * HAK_CHUNK_BYTES;
             region_settle(region);
             bool clean = os_purge(region_chunk_address(region, span.first), bytes) == 0;
+            if (HAK_GUARD_EXACT) {
+                shadow_purge(region_chunk_address(region, span.first), bytes);
+            }
             region_put_back(&span, clean, os_clock_ms());
             purged += clean ? bytes : 0;
             from = span.first + span.count;

@@ -55,6 +55,9 @@ EXPERIMENT_COMBINATIONS = [_combination(15, inline = "hot"), _combination(15, ma
 # What the drop-in library is built with.
 SHIPPED_COMBINATION = _combination(15, "fine16")
 
+# The same with each value of guard.
+SHIPPED_COMBINATIONS = {guard: _combination(15, "fine16", guard = guard) for guard in ["off", "exact", "full"]}
+
 def _switch_transition_impl(_settings, attr):
     values = {_FLAGS + switch: getattr(attr, switch) for switch in SWITCHES}
     values[_FLAGS + "classes"] = attr.classes

@@ -1,0 +1,80 @@
+/* See sized.h. */
+#include "hakmem/front/sized.h"
+
+#include "hakmem/base/bits.h"
+#include "hakmem/base/config.h"
+#include "hakmem/front/misuse.h"
+#include "hakmem/huge/huge.h"
+
+/* Whether blocks of the class all lie at multiples of `alignment`. */
+static bool sized_class_is_aligned(unsigned class_index, size_t alignment) {
+    const struct hak_class *constants = &hak_classes[class_index];
+    return alignment <= HAK_CHUNK_BYTES && (constants->blocks == 1 || constants->block_size % alignment == 0);
+}
+
+/* The smallest class from that of `size` on that will do: slabs start at chunks, so block i lies at a multiple of a chunk
+ * plus i * block size. */
+unsigned front_aligned_class(size_t alignment, size_t size) {
+    if (alignment > HAK_CHUNK_BYTES || size > HAK_L25_MAX) {
+        return 0;
+    }
+    for (unsigned class_index = size_class_of(size); class_index < HAK_CLASS_COUNT; class_index++) {
+        if (sized_class_is_aligned(class_index, alignment)) {
+            return class_index;
+        }
+    }
+    return 0;
+}
+
+/* A huge block is as long as its size, in whole chunks. */
+static bool sized_huge_fits(size_t usable, size_t size) {
+    return size <= usable && bits_round_up(size == 0 ? 1 : size, HAK_CHUNK_BYTES) == usable;
+}
+
+static bool sized_alignment_fits(const void *p, unsigned class_index, size_t alignment) {
+    return bits_is_power_of_two(alignment) && (uintptr_t)p % alignment == 0 &&
+           (class_index == 0 || sized_class_is_aligned(class_index, alignment));
+}
+
+static bool sized_size_fits(unsigned class_index, size_t usable, size_t size, size_t alignment) {
+    const unsigned expected =
+        alignment == FRONT_ALIGNMENT_NONE ? size_class_of(size) : front_aligned_class(alignment, size);
+    return expected == class_index && (class_index != 0 || sized_huge_fits(usable, size));
+}
+
+bool front_fits(const char *operation, const void *p, size_t size, size_t alignment, const void *caller) {
+    const unsigned class_index = shadow_class(p);
+    const size_t usable = class_index != 0 ? hak_classes[class_index].block_size : huge_usable_size(p);
+    if (usable == 0) {
+        return true;
+    }
+    if (!sized_alignment_fits(p, class_index, alignment)) {
+        misuse_report_block(HAK_MISUSE_ALIGNMENT, operation, p, caller);
+        return false;
+    }
+    if (size != FRONT_SIZE_UNKNOWN && !sized_size_fits(class_index, usable, size, alignment)) {
+        misuse_report_block(HAK_MISUSE_SIZE, operation, p, caller);
+        return false;
+    }
+    return true;
+}
+
+void hak_free_sized(void *p, size_t size) {
+    if (p == NULL) {
+        return;
+    }
+    const void *caller = __builtin_return_address(0);
+    if (HAK_GUARD_EXACT) {
+        if (!front_fits("free_sized", p, size, FRONT_ALIGNMENT_NONE, caller)) {
+            return;
+        }
+    } else {
+        const size_t usable = hak_usable_size(p);
+        /* A pointer that is no block is left to hak_free, which says so. */
+        if (usable != 0 && size > usable) {
+            misuse_report_block(HAK_MISUSE_SIZE, "free_sized", p, caller);
+            return;
+        }
+    }
+    hak_free(p);
+}

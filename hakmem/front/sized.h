@@ -1,0 +1,34 @@
+/* Frees by callers who say what they asked for: sized and aligned free and delete. */
+#ifndef HAKMEM_FRONT_SIZED_H
+#define HAKMEM_FRONT_SIZED_H
+
+#include "hakmem/front/front_fast.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What a caller may not know of its block. */
+#define FRONT_SIZE_UNKNOWN SIZE_MAX
+#define FRONT_ALIGNMENT_NONE ((size_t)1)
+
+/* Whether a block for `size` and `alignment` is what lies at p; where it is not, `operation` by `caller` is reported as
+ * misuse. Builds with guard; exact in that the block's class is the one that malloc, or hak_aligned_alloc where there is
+ * an alignment, has for them. true for what is no block at all: the free that follows says so. */
+HAK_COLD bool front_fits(const char *operation, const void *p, size_t size, size_t alignment, const void *caller);
+
+/* Whether p certainly is a tiny block for `size`; where not, front_fits decides. */
+HAK_FAST_PATH bool front_fits_tiny(const void *p, size_t size) {
+    const uintptr_t index = shadow_index(p);
+    return HAK_LIKELY(index < hak_shadow.limit) && HAK_LIKELY(size <= HAK_TINY_MAX) &&
+           HAK_LIKELY(hak_load_relaxed(&hak_shadow.classes[index]) == size_class_tiny(size));
+}
+
+/* The class that hak_aligned_alloc takes its block from; 0: a mapping. pre: `alignment` is a power of two */
+unsigned front_aligned_class(size_t alignment, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
