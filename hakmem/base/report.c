@@ -67,30 +67,25 @@ static void line_site(struct hak_line *line, const char *what, const void *site)
     line_pointer(line, (const void *)module.offset);
 }
 
-static void line_thread(struct hak_line *line, uint64_t number) {
-    if (number == 0) {
-        line_text(line, "no thread");
-        return;
-    }
-    line_text(line, "thread ");
+static void line_thread(struct hak_line *line, const char *what, uint64_t number) {
+    if (number == 0) return;
+    line_text(line, what);
     line_decimal(line, number);
 }
 
 static void line_details(struct hak_line *line, const struct hak_misuse_report *report) {
     struct hak_misuse_sites sites = {NULL, NULL};
-    line_text(line, MORE "by ");
-    line_thread(line, report->thread);
-    line_text(line, ", tid ");
+    line_text(line, MORE "by tid ");
     line_decimal(line, (uint64_t)syscall(SYS_gettid));
+    line_thread(line, ", thread ", report->thread);
     if (report->block != NULL) {
-        line_text(line, "; block ");
+        line_text(line, MORE "block ");
         line_pointer(line, report->block);
         line_text(line, " of ");
         line_decimal(line, report->block_size);
         line_text(line, " bytes, class ");
         line_decimal(line, report->class_index);
-        line_text(line, ", of ");
-        line_thread(line, report->owner);
+        line_thread(line, ", slab of thread ", report->owner);
         if (hak_misuse_sites_of != NULL) hak_misuse_sites_of(report->block, &sites);
     }
     line_site(line, "called from", report->caller);
