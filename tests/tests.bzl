@@ -1,7 +1,7 @@
 """hak_test: a test program of the allocator, run under every combination of the switches."""
 
 load("@rules_cc//cc:defs.bzl", "cc_test")
-load("//tools/bazel:variants.bzl", "SHIPPED_COMBINATION", "SPACING_COMBINATIONS", "SWITCH_COMBINATIONS", "hak_all_variants_test")
+load("//tools/bazel:variants.bzl", "SHIPPED_COMBINATION", "SHIPPED_COMBINATIONS", "SPACING_COMBINATIONS", "SWITCH_COMBINATIONS", "hak_all_variants_test")
 
 def hak_test(
         name,
@@ -9,11 +9,13 @@ def hak_test(
         deps = [],
         data = [],
         spacings = False,
+        guards = ["exact"],
         env = {},
         args = [],
         size = "small",
         tags = []):
-    """NAME_none .. NAME_p0_p1_p2_p3, NAME_p0_p1_p2_p3_fine16 as shipped, and NAME itself for the switches of the command line.
+    """NAME_none .. NAME_p0_p1_p2_p3, NAME_p0_p1_p2_p3_fine16 as shipped, the same with _guard_exact, and NAME itself for the
+    switches of the command line.
 
     NAME is tagged "manual", so that `bazel test //...` runs each combination once. NAME_variants is the
     suite of all.
@@ -24,6 +26,7 @@ def hak_test(
       deps: libraries on top of the allocator and the harness.
       data: files and programs that the test reads or runs; they are built under the same switches.
       spacings: also run under all other spacings of the classes and tables.
+      guards: values of guard, other than off, to run under as well, with the other switches as shipped.
       env: environment.
       args: arguments.
       size: as for every test.
@@ -44,6 +47,7 @@ def hak_test(
         ],
     )
     combinations = SWITCH_COMBINATIONS + (SPACING_COMBINATIONS if spacings else [SHIPPED_COMBINATION])
+    combinations += [SHIPPED_COMBINATIONS[guard] for guard in guards]
     hak_all_variants_test(
         name = name,
         size = size,

@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "hakmem/hakmem.h"
+#include "hakmem/shadow/shadow.h"
+#include "hakmem/size_class/size_class.h"
 #include "tests/harness/census.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/pattern.h"
@@ -86,6 +88,24 @@ HAK_TEST_ISOLATED(LimitedMemory, ForeignPointersAreReported, "") {
     HAK_EXPECT_DEATH({ hak_free(p + 8); hak_thread_flush(); }, "interior pointer");
     HAK_EXPECT_DEATH({ hak_free(p); hak_free(p); hak_thread_flush(); }, "double free");
     hak_free(p);
+}
+
+HAK_TEST_ISOLATED(LimitedMemory, GuardFindsInvalidFreesAtOnce, "") {
+    static const size_t sizes[] = {1, 100, 5000, 200000, 3 * MIB};
+    if (!is_limitable()) HAK_SKIP("a sanitizer is on");
+    if (!HAK_GUARD_EXACT) HAK_SKIP("built without guard");
+    limit_address_space();
+    HAK_EXPECT_EQ(hak_shadow.limit, 0);
+    for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        char *p = (char *)hak_alloc(sizes[i]);
+        HAK_EXPECT_EQ(shadow_class(p), size_class_of(sizes[i]));
+        HAK_EXPECT_EQ(shadow_class(p + 8), 0);
+        HAK_EXPECT_DEATH({ hak_free(p); hak_free(p); }, "double free");
+        HAK_EXPECT_DEATH(hak_free(p + 16), sizes[i] == 1 ? "double free" : "interior pointer");
+        HAK_EXPECT_DEATH(hak_free_sized(p, 2 * sizes[i] + 16), "wrong size");
+        hak_free(p);
+        HAK_EXPECT_EQ(shadow_class(p), 0);
+    }
 }
 
 /* Fills the address space with blocks of one size, gives all back, and can do so again. */

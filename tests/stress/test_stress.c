@@ -27,6 +27,7 @@ struct held {
     void *p;
     size_t size;
     uint64_t seed;
+    bool is_aligned; /* asked for with an alignment: no block for hak_free_sized */
 };
 
 static struct shared_slot {
@@ -67,6 +68,7 @@ static void acquire(struct life *life, struct held *held) {
     size_t alignment = (size_t)1 << (value >> 40) % 17;
     held->size = random_size(value);
     held->seed = value;
+    held->is_aligned = false;
     switch (value >> 60) {
     case 0:
         held->p = hak_calloc(1, held->size);
@@ -75,6 +77,7 @@ static void acquire(struct life *life, struct held *held) {
     case 1:
         held->p = hak_aligned_alloc(alignment, held->size);
         expect_aligned(held->p, alignment);
+        held->is_aligned = true;
         break;
     case 2: held->p = hak_alloc_at(held->size, &shared_slots[value % SHARED_SLOTS]); break;
     default: held->p = hak_alloc(held->size); break;
@@ -87,7 +90,7 @@ static void acquire(struct life *life, struct held *held) {
 static void release(struct life *life, struct held *held) {
     if (held->p == NULL) return;
     expect_content(held, held->p, held->size);
-    if (random_xorshift64(&life->random) % 8 == 0) {
+    if (!held->is_aligned && random_xorshift64(&life->random) % 8 == 0) {
         hak_free_sized(held->p, held->size);
     } else {
         hak_free(held->p);
@@ -102,7 +105,7 @@ static void resize(struct life *life, struct held *held) {
     void *p = hak_realloc(held->p, size);
     HAK_ASSERT_TRUE(p != NULL);
     if (held->p != NULL) expect_content(held, p, held->size < size ? held->size : size);
-    *held = (struct held){p, size, value};
+    *held = (struct held){p, size, value, false};
     fill(held);
 }
 

@@ -34,7 +34,7 @@ static uint32_t loaded(void) { return exchange_loaded_level(hak_self, CLASS); }
 static uint32_t returned(void) { return exchange_returned_level(hak_self, CLASS); }
 
 static void *take(void) {
-    void *p = magazine_pop(CLASS);
+    void *p = magazine_take(CLASS);
     return p != NULL ? p : exchange_alloc(CLASS);
 }
 
@@ -49,7 +49,10 @@ static void give_all(struct work *work, uint32_t first, uint32_t count) {
 static void expect_no_magazine(unsigned class_index) {
     int local = 0;
     /* Without P3 the pools themselves keep class 0 out. */
-    if (HAK_P3_SENTINELS || class_index != 0) HAK_EXPECT(magazine_pop(class_index) == NULL);
+    if (HAK_P3_SENTINELS || class_index != 0) {
+        HAK_EXPECT(magazine_pop(class_index) == NULL);
+        HAK_EXPECT(magazine_take(class_index) == NULL);
+    }
     HAK_EXPECT(!magazine_push(class_index, &local));
     HAK_EXPECT(hak_loaded[class_index][-1] == NULL);
     HAK_EXPECT_EQ((uintptr_t)hak_returned[class_index] % MAGAZINE_BYTES, 0);
@@ -126,11 +129,11 @@ static void expect_refill(struct work *work) {
     uintptr_t last = (uintptr_t)first;
     unsigned n = 0;
     while (loaded() > 0) {
-        work->blocks[n] = magazine_pop(CLASS);
+        work->blocks[n] = magazine_take(CLASS);
         HAK_EXPECT_GT((uintptr_t)work->blocks[n], last);
         last = (uintptr_t)work->blocks[n++];
     }
-    HAK_EXPECT(magazine_pop(CLASS) == NULL);
+    HAK_EXPECT(magazine_take(CLASS) == NULL);
     exchange_free(CLASS, first);
     give_all(work, 0, n);
 }
@@ -141,7 +144,7 @@ HAK_TEST(Magazine, RefillLoadsHalfAndPopsAscend) { in_fresh_thread(expect_refill
 static uint32_t refill(unsigned class_index, void **blocks, uint32_t *taken) {
     blocks[(*taken)++] = exchange_alloc(class_index);
     const uint32_t left = exchange_loaded_level(hak_self, class_index);
-    for (uint32_t i = 0; i < left; i++) blocks[(*taken)++] = magazine_pop(class_index);
+    for (uint32_t i = 0; i < left; i++) blocks[(*taken)++] = magazine_take(class_index);
     return left + 1;
 }
 
@@ -158,7 +161,7 @@ static void expect_doubling(struct work *work) {
             if (hak_self->classes[c].active[0]->free_count > 0) HAK_EXPECT_EQ(loads, expected);
             expected *= 2;
         }
-        for (uint32_t i = 0; i < taken; i++) hak_free(work->blocks[i]);
+        for (uint32_t i = 0; i < taken; i++) exchange_free(c, work->blocks[i]);
     }
 }
 
@@ -222,7 +225,7 @@ HAK_TEST(Magazine, ReturnedMagazineTakesItsCapacity) { in_fresh_thread(expect_ro
 static void expect_swap(struct work *work) {
     take_all(work, 2 * CAPACITY);
     uint32_t taken = 2 * CAPACITY;
-    while (loaded() > 0) work->blocks[taken++] = magazine_pop(CLASS);
+    while (loaded() > 0) work->blocks[taken++] = magazine_take(CLASS);
     const uint32_t least = exchange_swap_least(hak_self, CLASS);
     give_all(work, 0, least);
     struct slab *active = hak_self->classes[CLASS].active[0];
@@ -239,7 +242,7 @@ HAK_TEST(Magazine, EmptyLoadedAndReturnedOneChangePlaces) { in_fresh_thread(expe
 static void expect_no_swap_for_few(struct work *work) {
     take_all(work, 2 * CAPACITY);
     uint32_t taken = 2 * CAPACITY;
-    while (loaded() > 0) work->blocks[taken++] = magazine_pop(CLASS);
+    while (loaded() > 0) work->blocks[taken++] = magazine_take(CLASS);
     const uint32_t few = exchange_swap_least(hak_self, CLASS) - 1;
     give_all(work, 0, few);
     void *p = exchange_alloc(CLASS);
@@ -263,11 +266,11 @@ static void expect_youngest_half_to_stay(struct work *work) {
            exchange_returned_level(hak_self, UNSTASHED) > 0) {
         work->blocks[taken++] = pool_alloc(UNSTASHED);
     }
-    for (uint32_t i = 0; i < capacity + 1; i++) exchange_free(UNSTASHED, work->blocks[i]);
+    for (uint32_t i = 0; i < capacity + 1; i++) hak_free(work->blocks[i]);
     void **top = hak_returned[UNSTASHED];
     HAK_EXPECT_EQ(exchange_returned_level(hak_self, UNSTASHED), kept + 1);
     for (uint32_t i = 0; i <= kept; i++) HAK_EXPECT_PTR_EQ(top[-1 - (int)i], work->blocks[capacity - i]);
-    for (uint32_t i = capacity + 1; i < taken; i++) exchange_free(UNSTASHED, work->blocks[i]);
+    for (uint32_t i = capacity + 1; i < taken; i++) hak_free(work->blocks[i]);
 }
 
 HAK_TEST(Magazine, FullReturnedMagazineWithoutAStashLosesItsOldestHalf) {

@@ -40,7 +40,7 @@ SWITCH_COMBINATIONS = [_combination(number) for number in range(16)]
 # Those in which every pair of switches takes each of its four settings: a covering array of strength two for four
 # binary factors, which has five rows, the build that ships one of them. The others are tagged "beyond-pairwise", for
 # runs that are slow a test: --test_tag_filters=-beyond-pairwise.
-_PAIRWISE = ["p0", "p1", "p2", "p3", "p0_p1_p2_p3_fine16"]
+_PAIRWISE = ["p0", "p1", "p2", "p3", "p0_p1_p2_p3_fine16", "p0_p1_p2_p3_fine16_guard_exact"]
 
 # The other spacings of classes and tables, each with all switches off and with all on.
 SPACING_COMBINATIONS = [
@@ -57,6 +57,12 @@ SHIPPED_COMBINATION = _combination(15, "fine16")
 
 # The same with each value of guard.
 SHIPPED_COMBINATIONS = {guard: _combination(15, "fine16", guard = guard) for guard in ["off", "exact", "full"]}
+
+# Guard in every combination of the switches, and at every spacing of classes and tables.
+GUARD_COMBINATIONS = [_combination(number, guard = "exact") for number in range(16)] + [
+    _combination(15, classes, granularity, guard = "exact")
+    for classes, granularity in [("fine", "1"), ("fine16", "1"), ("pow2", "8"), ("fine", "8")]
+]
 
 def _switch_transition_impl(_settings, attr):
     values = {_FLAGS + switch: getattr(attr, switch) for switch in SWITCHES}

@@ -48,7 +48,8 @@ HAK_API void *hak_aligned_alloc(size_t alignment, size_t size);
 /* Gives a block back. NULL is allowed. errno is kept. */
 HAK_API void hak_free(void *p);
 
-/* hak_free by a caller who knows the size it asked for; a size that does not fit the block is misuse. */
+/* hak_free by a caller who knows the size it asked hak_alloc, hak_calloc or hak_realloc for last; a size that does not fit
+ * the block is misuse. */
 HAK_API void hak_free_sized(void *p, size_t size);
 
 /* ---- Questions --------------------------------------------------------------------------------------- */
