@@ -205,6 +205,25 @@ class Program(unittest.TestCase):
             self.assertGreater(len(first.stdout), 1000)
             self.assertEqual(first.stdout, second.stdout)
 
+    def test_a_multiple_leaves_out_classes_and_no_size(self) -> None:
+        for name in SPECS:
+            with self.subTest(name):
+                all_sizes, multiples = (
+                    [row.block_size for row in Header(self.header(name, multiple)).all_rows()] for multiple in (8, 16)
+                )
+                self.assertEqual(multiples, [size for size in all_sizes if size % 16 == 0])
+                self.assertLess(len(multiples), len(all_sizes))
+
+    def test_without_a_multiple_every_class_stays(self) -> None:
+        for name in SPECS:
+            self.assertEqual(self.header(name, 8), generate.header_for(str(SPECS[name]), 1))
+
+    def header(self, name: str, multiple: int) -> str:
+        arguments = ("--spec", str(SPECS[name]), "--granularity", "1", "--multiple", str(multiple), "--output", "-")
+        result = self.run_program(*arguments)
+        self.assertEqual((result.returncode, result.stderr), (0, b""))
+        return result.stdout.decode()
+
     def test_standard_output_and_a_file_hold_the_same(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "hak_classes.h"

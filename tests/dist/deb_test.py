@@ -105,6 +105,13 @@ class DebTest(unittest.TestCase):
         program = consumer.compiled(consumer.INDIRECT, "gcc", [], self.scratch / "knows_nothing", "c")
         self.assertTrue(consumer.starts_hakmem(program, LD_PRELOAD=str(self.library / self.soname)))
 
+    def test_preload_the_libraries_with_guard(self):
+        program = consumer.compiled(consumer.INDIRECT, "gcc", [], self.scratch / "knows_nothing_of_guard", "c")
+        for name in ("libhakmem-guard.so", "libhakmem-guard-full.so"):
+            with self.subTest(name):
+                library = self.library / "hakmem" / name
+                self.assertTrue(consumer.starts_hakmem(program, LD_PRELOAD=str(library)))
+
     def test_compile(self):
         flags = consumer.pkg_config(self.library / "pkgconfig", "--cflags", "--libs",
                                     PKG_CONFIG_SYSROOT_DIR=str(self.root.folder), PKG_CONFIG_ALLOW_SYSTEM_LIBS="1",

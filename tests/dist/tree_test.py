@@ -23,6 +23,8 @@ _FILES = {
     "include/hakmem/hakmem.h",
     "lib/cmake/hakmem/hakmemConfig.cmake",
     "lib/cmake/hakmem/hakmemConfigVersion.cmake",
+    "lib/hakmem/libhakmem-guard-full.so",
+    "lib/hakmem/libhakmem-guard.so",
     "lib/libhakmem.a",
     f"lib/{_SHARED}",
     "lib/pkgconfig/hakmem.pc",

@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include "hakmem/base/assert.h"
+#include "hakmem/base/module.h"
 #include "hakmem/base/options.h"
 #include "hakmem/base/random.h"
 #include "hakmem/base/report.h"
@@ -80,12 +82,48 @@ HAK_TEST(Assert, PrintsOneLineOnStandardErrorAndAborts) {
     HAK_EXPECT_EQ(result->output.length, 0);
 }
 
+/* ---- Modules ----------------------------------------------------------------------------------------- */
+
+HAK_TEST(Module, AnAddressOfTheProgramIsNamedByItsFile) {
+    char program[4096] = "";
+    struct hak_module module;
+    HAK_EXPECT_GT(readlink("/proc/self/exe", program, sizeof program - 1), 0);
+    HAK_ASSERT_TRUE(module_find((const void *)(uintptr_t)fail_check, &module));
+    const size_t length = strlen(program), shown = strlen(module.path);
+    HAK_EXPECT_LE(shown, length);
+    HAK_EXPECT_STREQ(module.path, program + (length - shown)); /* of a long path the end */
+    HAK_EXPECT(shown == length || shown == MODULE_PATH_BYTES - 1);
+}
+
+HAK_TEST(Module, OffsetsCountFromTheFirstMapping) {
+    struct hak_module code, data, header;
+    static int variable = 1;
+    const uintptr_t start = getauxval(AT_PHDR) & ~(uintptr_t)4095; /* the file's header lies in its first page */
+    HAK_ASSERT_TRUE(module_find((const void *)start, &header));
+    HAK_EXPECT_EQ(header.offset, 0);
+    HAK_ASSERT_TRUE(module_find((const void *)(uintptr_t)fail_check, &code));
+    HAK_EXPECT_EQ(code.offset, (uintptr_t)fail_check - start);
+    HAK_ASSERT_TRUE(module_find(&variable, &data));
+    HAK_EXPECT_EQ(data.offset, (uintptr_t)&variable - start);
+}
+
+HAK_TEST(Module, WhatIsInNoFileHasNoModuleAndErrnoIsKept) {
+    int local = 0;
+    struct hak_module module;
+    errno = EDOM;
+    HAK_EXPECT(!module_find(&local, &module));
+    HAK_EXPECT(!module_find(NULL, &module));
+    HAK_EXPECT(!module_find((void *)UINTPTR_MAX, &module));
+    HAK_EXPECT_EQ(errno, EDOM);
+}
+
 /* ---- Reports of misuse ------------------------------------------------------------------------------- */
 
 static void report_foreign(void) { report_misuse(HAK_MISUSE_FOREIGN, "free", (void *)0x7f12345678, 0); }
 static void report_interior(void) { report_misuse(HAK_MISUSE_INTERIOR, "realloc", (void *)0x10, 64); }
 static void report_double_free(void) { report_misuse(HAK_MISUSE_DOUBLE_FREE, "free", (void *)0x7f12345678, 64); }
 static void report_size(void) { report_misuse(HAK_MISUSE_SIZE, "free_sized", (void *)UINTPTR_MAX, SIZE_MAX); }
+static void report_alignment(void) { report_misuse(HAK_MISUSE_ALIGNMENT, "operator delete", (void *)0x10, 64); }
 static void report_null(void) { report_misuse(HAK_MISUSE_DOUBLE_FREE, "free", NULL, 0); }
 
 static const struct {
@@ -97,6 +135,7 @@ static const struct {
     {report_double_free, "hakmem: free(0x7f12345678): double free: the block of 64 bytes is free already\n"},
     {report_size, "hakmem: free_sized(0xffffffffffffffff): wrong size: the size given does not fit the block of "
                   "18446744073709551615 bytes\n"},
+    {report_alignment, "hakmem: operator delete(0x10): wrong alignment: the alignment given does not fit the block of 64 bytes\n"},
     {report_null, "hakmem: free(0x0): double free: the block is free already\n"},
 };
 

@@ -72,7 +72,7 @@ def package_entries(inputs: Inputs, multiarch: str, maintainer: str, scratch: Pa
             entry = compressed(entry)
         elif entry.path.endswith(".a"):
             entry = Entry(entry.path, stripped(entry.data, _STRIP_ARCHIVE, scratch))
-        elif entry.path.endswith(layout.shared_name(inputs)):
+        elif layout.is_shared(entry):
             entry = Entry(entry.path, stripped(entry.data, _STRIP_SHARED, scratch))
         found.append(entry)
     date = email.utils.format_datetime(datetime.fromtimestamp(inputs.epoch, timezone.utc))

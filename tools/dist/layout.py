@@ -40,6 +40,8 @@ class Inputs:
     """What was built, as paths of files, and what version.bzl says of it."""
 
     shared: Path
+    guard: Path
+    guard_full: Path
     archive: Path
     header: Path
     man3: Path
@@ -53,7 +55,7 @@ class Inputs:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    for name in ("shared", "archive", "header", "man3", "man7"):
+    for name in ("shared", "guard", "guard-full", "archive", "header", "man3", "man7"):
         parser.add_argument(f"--{name}", required=True, type=Path, help=f"file that becomes the {name} of the tree")
     parser.add_argument("--notice", action="append", default=[], type=Path, help="licence file; may be repeated")
     parser.add_argument("--version", required=True, help="MAJOR.MINOR.PATCH")
@@ -72,6 +74,8 @@ def epoch_of(date: str) -> int:
 def inputs_of(parsed: argparse.Namespace) -> Inputs:
     return Inputs(
         shared=parsed.shared,
+        guard=parsed.guard,
+        guard_full=parsed.guard_full,
         archive=parsed.archive,
         header=parsed.header,
         man3=parsed.man3,
@@ -112,6 +116,11 @@ def shared_name(inputs: Inputs) -> str:
     return f"libhakmem.so.{inputs.version}"
 
 
+def is_shared(entry: Entry) -> bool:
+    """Whether it is one of the shared libraries."""
+    return entry.data.startswith(_ELF_MAGIC) and ".so" in Path(entry.path).name
+
+
 def entries(inputs: Inputs, *, prefix: str, libdir: str) -> list[Entry]:
     """The installation.
 
@@ -132,6 +141,9 @@ def entries(inputs: Inputs, *, prefix: str, libdir: str) -> list[Entry]:
         Entry(f"{libdir}/{shared_name(inputs)}", shared),
         Entry(f"{libdir}/{inputs.soname}", link=shared_name(inputs)),
         Entry(f"{libdir}/libhakmem.so", link=inputs.soname),
+        # To preload. They answer to the same soname, so they lie where ldconfig does not look: it would take one for it.
+        Entry(f"{libdir}/hakmem/libhakmem-guard.so", read(inputs.guard)),
+        Entry(f"{libdir}/hakmem/libhakmem-guard-full.so", read(inputs.guard_full)),
         Entry(f"{libdir}/libhakmem.a", read(inputs.archive)),
         Entry("include/hakmem/hakmem.h", read(inputs.header)),
         Entry(f"{libdir}/pkgconfig/hakmem.pc", render("hakmem.pc", **values)),

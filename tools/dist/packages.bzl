@@ -17,6 +17,8 @@ _HEADER = "//hakmem:include/hakmem/hakmem.h"
 # Argument of tarball.py and deb.py -> what it is.
 _INPUTS = {
     "shared": "//hakmem/preload:libhakmem.so",
+    "guard": "//hakmem/preload:libhakmem-guard.so",
+    "guard-full": "//hakmem/preload:libhakmem-guard-full.so",
     "archive": "//tools/dist:archive",
     "header": _HEADER,
     "man3": "//tools/dist:man3",
