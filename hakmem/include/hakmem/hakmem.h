@@ -5,10 +5,11 @@
  *
  * Alignment: a block of 16 bytes or more is aligned to 16 where its size class is a multiple of 16, which
  * holds for every class of the spacings `pow2` and `fine16`; `fine` also has classes that are multiples of 8
- * only, so ask hak_aligned_alloc for more than 8 there.
+ * only, so ask hak_aligned_alloc for more than 8 there. Builds with guard align every block to 16.
  *
  * Misuse (freeing a pointer that hakmem did not give out, or twice) is found at the latest when the block
- * goes back to its slab. It is reported in one line on standard error, then the process aborts, unless the
+ * goes back to its slab; in builds with guard by the call itself, and there a size that hak_free_sized is told has to be
+ * of the block's class. It is reported in one line on standard error, then the process aborts, unless the
  * environment says HAKMEM_ON_MISUSE=report (the line only) or ignore (nothing). */
 #ifndef HAKMEM_HAKMEM_H
 #define HAKMEM_HAKMEM_H
