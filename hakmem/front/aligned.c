@@ -5,7 +5,8 @@
 #include "hakmem/front/sized.h"
 #include "hakmem/huge/huge.h"
 
-void *hak_aligned_alloc(size_t alignment, size_t size) {
+/* Where no class will do, or nothing. */
+static HAK_NOINLINE void *aligned_alloc_slow(size_t alignment, size_t size) {
     if (!bits_is_power_of_two(alignment) || alignment > HAK_ALIGNMENT_MAX) {
         errno = EINVAL;
         return NULL;
@@ -14,10 +15,11 @@ void *hak_aligned_alloc(size_t alignment, size_t size) {
         errno = ENOMEM;
         return NULL;
     }
-    const unsigned class_index = front_aligned_class(alignment, size);
-    if (class_index != 0) {
-        return pool_alloc(class_index);
-    }
     bool zeroed;
     return huge_alloc(size, alignment, &zeroed);
+}
+
+void *hak_aligned_alloc(size_t alignment, size_t size) {
+    const unsigned class_index = bits_is_power_of_two(alignment) ? front_aligned_class(alignment, size) : 0;
+    return HAK_LIKELY(class_index != 0) ? pool_alloc(class_index) : aligned_alloc_slow(alignment, size);
 }

@@ -1,30 +1,9 @@
 /* See sized.h. */
 #include "hakmem/front/sized.h"
 
-#include "hakmem/base/bits.h"
 #include "hakmem/base/config.h"
 #include "hakmem/front/misuse.h"
 #include "hakmem/huge/huge.h"
-
-/* Whether blocks of the class all lie at multiples of `alignment`. */
-static bool sized_class_is_aligned(unsigned class_index, size_t alignment) {
-    const struct hak_class *constants = &hak_classes[class_index];
-    return alignment <= HAK_CHUNK_BYTES && (constants->blocks == 1 || constants->block_size % alignment == 0);
-}
-
-/* The smallest class from that of `size` on that will do: slabs start at chunks, so block i lies at a multiple of a chunk
- * plus i * block size. */
-unsigned front_aligned_class(size_t alignment, size_t size) {
-    if (alignment > HAK_CHUNK_BYTES || size > HAK_L25_MAX) {
-        return 0;
-    }
-    for (unsigned class_index = size_class_of(size); class_index < HAK_CLASS_COUNT; class_index++) {
-        if (sized_class_is_aligned(class_index, alignment)) {
-            return class_index;
-        }
-    }
-    return 0;
-}
 
 /* A huge block is as long as its size, in whole chunks. */
 static bool sized_huge_fits(size_t usable, size_t size) {
@@ -33,7 +12,7 @@ static bool sized_huge_fits(size_t usable, size_t size) {
 
 static bool sized_alignment_fits(const void *p, unsigned class_index, size_t alignment) {
     return bits_is_power_of_two(alignment) && (uintptr_t)p % alignment == 0 &&
-           (class_index == 0 || sized_class_is_aligned(class_index, alignment));
+           (class_index == 0 || front_class_is_aligned(class_index, alignment));
 }
 
 static bool sized_size_fits(unsigned class_index, size_t usable, size_t size, size_t alignment) {

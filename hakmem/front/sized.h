@@ -2,6 +2,7 @@
 #ifndef HAKMEM_FRONT_SIZED_H
 #define HAKMEM_FRONT_SIZED_H
 
+#include "hakmem/base/bits.h"
 #include "hakmem/front/front_fast.h"
 
 #ifdef __cplusplus
@@ -24,8 +25,31 @@ HAK_FAST_PATH bool front_fits_tiny(const void *p, size_t size) {
            HAK_LIKELY(hak_load_relaxed(&hak_shadow.classes[index]) == size_class_tiny(size));
 }
 
-/* The class that hak_aligned_alloc takes its block from; 0: a mapping. pre: `alignment` is a power of two */
-unsigned front_aligned_class(size_t alignment, size_t size);
+/* Whether blocks of the class all lie at multiples of `alignment`, a power of two: slabs start at chunks, so block i lies at
+ * a multiple of a chunk plus i * block size. */
+HAK_FAST_PATH bool front_class_is_aligned(unsigned class_index, size_t alignment) {
+    const struct hak_class *constants = &hak_classes[class_index];
+    return alignment <= HAK_CHUNK_BYTES && (constants->blocks == 1 || (constants->block_size & (alignment - 1)) == 0);
+}
+
+/* The class that hak_aligned_alloc takes its block from, the smallest that will do; 0: a mapping.
+ * pre: `alignment` is a power of two */
+HAK_FAST_PATH unsigned front_aligned_class(size_t alignment, size_t size) {
+    if (HAK_UNLIKELY(alignment > HAK_CHUNK_BYTES || size > HAK_L25_MAX)) {
+        return 0;
+    }
+    /* An aligned class is no smaller than the next multiple; above L2 all classes are aligned. */
+    size_t least = size;
+    if (size <= HAK_L2_MAX) {
+        least = bits_round_up(size == 0 ? 1 : size, alignment);
+        least = least > HAK_L2_MAX ? HAK_L2_MAX + 1 : least;
+    }
+    unsigned class_index = size_class_of(least);
+    while (!front_class_is_aligned(class_index, alignment)) {
+        class_index++;
+    }
+    return class_index;
+}
 
 #ifdef __cplusplus
 }

@@ -22,8 +22,3 @@ void *pool_alloc_slow(unsigned class_index) {
     purge_poll(NULL);
     return p;
 }
-
-void *pool_alloc(unsigned class_index) {
-    void *p = pool_pop(class_index);
-    return HAK_LIKELY(p != NULL) ? p : pool_alloc_slow(class_index);
-}

@@ -18,7 +18,10 @@ HAK_FAST_PATH void *pool_pop(unsigned class_index) {
 /* The slow path: exchanges, counts, lets what has decayed go. NULL with errno ENOMEM. */
 HAK_NOINLINE void *pool_alloc_slow(unsigned class_index);
 
-/* Both, out of line: for callers that know the class and are in no hurry. */
-void *pool_alloc(unsigned class_index);
+/* Both, for callers that know the class. NULL with errno ENOMEM. */
+HAK_FAST_PATH void *pool_alloc(unsigned class_index) {
+    void *p = pool_pop(class_index);
+    return HAK_LIKELY(p != NULL) ? p : pool_alloc_slow(class_index);
+}
 
 #endif
