@@ -9,6 +9,7 @@
 
 #include "hakmem/base/line.h"
 #include "hakmem/base/warning.h"
+#include "hakmem/flags/flags.h"
 
 extern char **environ;
 
@@ -23,6 +24,7 @@ extern void *__libc_stack_end;
 struct hak_options hak_options = {
     .on_misuse = HAK_ON_MISUSE_ABORT,
     .thp = HAK_THP_AUTO,
+    .guard = HAK_GUARD_FULL ? HAK_FEATURE_ALL : 0,
     .purge_delay_ms = 1000,
     .trim_threshold = -1,
     .map_threshold = SIZE_MAX,
@@ -78,6 +80,38 @@ static bool set_thp(const char *value) {
     return true;
 }
 
+static const char *const feature_names[] = {"zero",   "check", "canary",    "quarantine",
+                                            "random", "pages", "zero_size", "metadata"};
+
+#define FEATURE_COUNT (sizeof feature_names / sizeof feature_names[0])
+
+/* The feature whose name is text[0..length); 0: there is none. */
+static unsigned parse_feature(const char *text, size_t length) {
+    for (unsigned i = 0; i < FEATURE_COUNT; i++) {
+        if (strlen(feature_names[i]) == length && memcmp(feature_names[i], text, length) == 0) return 1u << i;
+    }
+    return 0;
+}
+
+static bool set_guard(const char *value) {
+    unsigned features = 0;
+    if (strcmp(value, "all") == 0) {
+        features = HAK_FEATURE_ALL;
+    } else if (strcmp(value, "none") != 0) {
+        for (;; value++) {
+            const size_t length = strcspn(value, ",");
+            const unsigned feature = parse_feature(value, length);
+            if (feature == 0) return false;
+            features |= feature;
+            value += length;
+            if (*value == '\0') break;
+        }
+    }
+    if (!HAK_GUARD_FULL) return features == 0;
+    hak_options.guard = features | ((features & HAK_FEATURE_CHECK) != 0 ? HAK_FEATURE_ZERO : 0u);
+    return true;
+}
+
 static bool set_purge_delay_ms(const char *value) {
     return parse_integer(value, -1, PURGE_DELAY_MS_MAX, &hak_options.purge_delay_ms);
 }
@@ -91,6 +125,11 @@ struct option {
 
 /* Ascending, as HAKMEM_HELP prints them. */
 static const struct option options[] = {
+    {"HAKMEM_GUARD",
+     HAK_GUARD_FULL ? "all, none, or a list of zero, check, canary, quarantine, random, pages, zero_size and metadata, "
+                      "joined by commas; default all"
+                    : "none; the full guard build alone has more",
+     "what the full guard build does besides finding invalid frees", set_guard},
     {"HAKMEM_HELP", "0 or 1, default 0", "prints this list on standard error, and the program goes on", set_help},
     {"HAKMEM_ON_MISUSE", "abort, report or ignore, default abort",
      "what an invalid or double free does: a line on standard error and abort, the line alone, or nothing",

@@ -22,11 +22,23 @@ enum hak_thp {
     HAK_THP_NEVER,   /* asks the system for none */
     HAK_THP_MADVISE, /* asks for them wherever one fits: regions, and huge blocks of its size and more */
     HAK_THP_AUTO,    /* in regions after a process's first */
+/* What the full guard build does besides finding invalid frees: HAKMEM_GUARD=all, none, or names joined by commas. */
+enum hak_feature {
+    HAK_FEATURE_ZERO = 1 << 0,       /* zero: blocks are cleared when they are freed */
+    HAK_FEATURE_CHECK = 1 << 1,      /* check: and must still be clear when they are given out again; implies zero */
+    HAK_FEATURE_CANARY = 1 << 2,     /* canary: bytes behind what was asked for, which a free finds unchanged */
+    HAK_FEATURE_QUARANTINE = 1 << 3, /* quarantine: freed blocks are given out again late, in another order */
+    HAK_FEATURE_RANDOM = 1 << 4,     /* random: which free block is given out, of which slab */
+    HAK_FEATURE_PAGES = 1 << 5,      /* pages: inaccessible pages behind slabs and large blocks, and in freed large ones */
+    HAK_FEATURE_ZERO_SIZE = 1 << 6,  /* zero_size: blocks of size 0 are inaccessible */
+    HAK_FEATURE_METADATA = 1 << 7,   /* metadata: hakmem's own data lie between inaccessible pages */
+    HAK_FEATURE_ALL = (1 << 8) - 1,
 };
 
 struct hak_options {
     enum hak_on_misuse on_misuse; /* HAKMEM_ON_MISUSE; constant after init */
     enum hak_thp thp;             /* HAKMEM_THP; constant after init */
+    unsigned guard;               /* HAKMEM_GUARD: features; constant after init; 0 in other builds than full */
     int64_t purge_delay_ms;       /* atomic; HAKMEM_PURGE_DELAY_MS: default 1000; 0 at once; -1 never */
     int64_t trim_threshold;       /* atomic; mallopt: more bytes than this that wait are purged at once; -1: no such limit */
     size_t map_threshold;         /* atomic; mallopt: huge blocks from this size on are unmapped when freed; SIZE_MAX: none */

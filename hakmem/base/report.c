@@ -46,6 +46,16 @@ static void line_misuse(struct hak_line *line, enum hak_misuse kind, size_t bloc
         line_text(line, "wrong alignment: the alignment given does not fit ");
         line_block(line, block_size);
         return;
+    case HAK_MISUSE_OVERFLOW:
+        line_text(line, "overflow: bytes behind ");
+        line_block(line, block_size);
+        line_text(line, " were written");
+        return;
+    case HAK_MISUSE_WRITE_AFTER_FREE:
+        line_text(line, "write after free: ");
+        line_block(line, block_size);
+        line_text(line, " was written while it was free");
+        return;
     }
     line_text(line, "misuse");
 }

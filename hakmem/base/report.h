@@ -14,11 +14,13 @@ extern "C" {
 #endif
 
 enum hak_misuse {
-    HAK_MISUSE_FOREIGN,     /* not a block of hakmem */
-    HAK_MISUSE_INTERIOR,    /* within a block, not its start */
-    HAK_MISUSE_DOUBLE_FREE, /* the block is free already */
-    HAK_MISUSE_SIZE,        /* freed with a size that does not fit the block */
-    HAK_MISUSE_ALIGNMENT,   /* freed with an alignment that does not fit the block */
+    HAK_MISUSE_FOREIGN,          /* not a block of hakmem */
+    HAK_MISUSE_INTERIOR,         /* within a block, not its start */
+    HAK_MISUSE_DOUBLE_FREE,      /* the block is free already */
+    HAK_MISUSE_SIZE,             /* freed with a size that does not fit the block */
+    HAK_MISUSE_ALIGNMENT,        /* freed with an alignment that does not fit the block */
+    HAK_MISUSE_OVERFLOW,         /* the bytes behind the block were written */
+    HAK_MISUSE_WRITE_AFTER_FREE, /* the block was written while it was free */
 };
 
 /* What is known of a misuse. Addresses of calls are return addresses, NULL where they are not known. */

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "hakmem/base/bits.h"
+#include "hakmem/front/guarded.h"
 #include "hakmem/front/sized.h"
 #include "hakmem/huge/huge.h"
 
@@ -15,11 +16,14 @@ static HAK_NOINLINE void *aligned_alloc_slow(size_t alignment, size_t size) {
         errno = ENOMEM;
         return NULL;
     }
+    if (HAK_GUARD_FULL) {
+        return guarded_aligned_alloc(alignment, size, __builtin_return_address(0));
+    }
     bool zeroed;
     return huge_alloc(size, alignment, &zeroed);
 }
 
 void *hak_aligned_alloc(size_t alignment, size_t size) {
-    const unsigned class_index = bits_is_power_of_two(alignment) ? front_aligned_class(alignment, size) : 0;
+    const unsigned class_index = !HAK_GUARD_FULL && bits_is_power_of_two(alignment) ? front_aligned_class(alignment, size) : 0;
     return HAK_LIKELY(class_index != 0) ? pool_alloc(class_index) : aligned_alloc_slow(alignment, size);
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "hakmem/front/front_fast.h"
+#include "hakmem/front/guarded.h"
 #include "hakmem/huge/huge.h"
 #include "hakmem/l2/l2_fast.h"
 #include "hakmem/l25/l25_fast.h"
@@ -25,6 +26,9 @@ HAK_ALWAYS_INLINE void *alloc_above_tiny(size_t size) {
 }
 
 void *front_alloc_slow(size_t size) {
+    if (HAK_GUARD_FULL) {
+        return guarded_alloc(size, __builtin_return_address(0));
+    }
     return size <= HAK_TINY_MAX ? pool_alloc_slow(size_class_tiny(size)) : alloc_above_tiny(size);
 }
 
@@ -33,7 +37,7 @@ void *hak_alloc(size_t size) {
     if (HAK_LIKELY(p != NULL)) {
         return p;
     }
-    if (HAK_P2_INLINE_FAST_PATH) {
+    if (HAK_P2_INLINE_FAST_PATH || HAK_GUARD_FULL) {
         return front_alloc_slow(size);
     }
     /* One function for fast and slow path. */

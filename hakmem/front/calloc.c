@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "hakmem/front/front_fast.h"
+#include "hakmem/front/guarded.h"
 #include "hakmem/huge/huge.h"
 #include "hakmem/magazine/exchange.h"
 
@@ -11,6 +12,9 @@ void *hak_calloc(size_t count, size_t size) {
     if (__builtin_mul_overflow(count, size, &bytes) || bytes > PTRDIFF_MAX) {
         errno = ENOMEM;
         return NULL;
+    }
+    if (HAK_GUARD_FULL) {
+        return guarded_calloc(bytes, __builtin_return_address(0));
     }
     bool zeroed;
     void *p;

@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "hakmem/base/compiler.h"
+#include "hakmem/guard/guard.h"
 #include "hakmem/huge/huge.h"
 #include "hakmem/magazine/shared.h"
 #include "hakmem/magazine/thread.h"
@@ -30,6 +31,9 @@ static void fork_acquire(void) {
     purge_fork_acquire();
     thread_fork_acquire();
     shared_fork_acquire();
+    if (HAK_GUARD_FULL) {
+        guard_fork_acquire();
+    }
     partial_fork_acquire();
     huge_fork_acquire();
     region_fork_acquire();
@@ -41,6 +45,9 @@ static void fork_release(void) {
     region_fork_release();
     huge_fork_release();
     partial_fork_release();
+    if (HAK_GUARD_FULL) {
+        guard_fork_release();
+    }
     shared_fork_release();
     thread_fork_release();
     purge_fork_release();

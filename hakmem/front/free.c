@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "hakmem/front/front_fast.h"
+#include "hakmem/front/guarded.h"
 #include "hakmem/front/misuse.h"
 #include "hakmem/huge/huge.h"
 #include "hakmem/magazine/exchange.h"
@@ -17,13 +18,16 @@ HAK_ALWAYS_INLINE void free_missed(void *p, const void *caller) {
     const int saved_errno = errno;
     process_begin();
     const unsigned class_index = front_class_of(p);
+    if (HAK_GUARD_FULL) {
+        guarded_take(p, class_index, caller);
+    }
     if (class_index != 0) {
         if (HAK_GUARD_EXACT) {
             shadow_set(p, 0);
         }
         exchange_free(class_index, p);
         purge_poll(caller);
-    } else if (!huge_free(p, caller)) {
+    } else if (!(HAK_GUARD_FULL && guarded_free_zero_size(p)) && !huge_free(p, caller)) {
         misuse_report("free", p, caller);
     }
     errno = saved_errno;

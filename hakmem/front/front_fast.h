@@ -58,6 +58,9 @@ HAK_FAST_PATH enum front_free front_free_explicit(const void *p, unsigned class_
 
 /* DONE: p lies in a returned magazine now, or is NULL. */
 HAK_FAST_PATH enum front_free front_free_hot(void *p) {
+    if (HAK_GUARD_FULL) {
+        return FRONT_FREE_MISSED; /* guarded.h */
+    }
     if (!HAK_P3_SENTINELS && HAK_UNLIKELY(p == NULL)) {
         return FRONT_FREE_DONE;
     }

@@ -1,6 +1,8 @@
 /* See misuse.h. */
 #include "hakmem/front/misuse.h"
 
+#include "hakmem/guard/quarantine.h"
+#include "hakmem/guard/zero_size.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/process.h"
 #include "hakmem/magazine/thread.h"
@@ -30,7 +32,9 @@ void misuse_report(const char *operation, const void *p, const void *caller) {
     if (hak_owner(p, &info)) {
         /* A block that starts at p is not live, or nobody would ask; only builds with guard know such. */
         kind = info.block == p ? HAK_MISUSE_DOUBLE_FREE : HAK_MISUSE_INTERIOR;
-    } else if (region_contains(p) || large_is_kept(p)) {
+    } else if (HAK_GUARD_FULL && zero_size_has(p)) {
+        kind = (uintptr_t)p % ZERO_SIZE_ALIGNMENT == 0 ? HAK_MISUSE_DOUBLE_FREE : HAK_MISUSE_INTERIOR;
+    } else if (region_contains(p) || large_is_kept(p) || (HAK_GUARD_FULL && quarantine_has_huge(p))) {
         /* All blocks that were here are free, and their memory waits for its next use. */
         kind = HAK_MISUSE_DOUBLE_FREE;
     }

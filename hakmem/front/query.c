@@ -1,5 +1,6 @@
 /* hak_usable_size and hak_owner: what a pointer belongs to. */
 #include "hakmem/front/front_fast.h"
+#include "hakmem/front/guarded.h"
 #include "hakmem/huge/huge.h"
 #include "hakmem/region/region.h"
 
@@ -8,6 +9,9 @@ HAK_STATIC_ASSERT((int)HAK_SLAB_OWNED == (int)SLAB_OWNED && (int)HAK_SLAB_FULL =
                   "the public states are the slab layer's");
 
 size_t hak_usable_size(const void *p) {
+    if (HAK_GUARD_FULL) {
+        return guarded_usable_size(p, __builtin_return_address(0));
+    }
     const unsigned class_index = front_class_of(p);
     if (class_index == 0) {
         return huge_usable_size(p);

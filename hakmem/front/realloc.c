@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "hakmem/front/front_fast.h"
+#include "hakmem/front/guarded.h"
 #include "hakmem/front/misuse.h"
 #include "hakmem/huge/huge.h"
 
@@ -32,6 +33,9 @@ void *hak_realloc(void *p, size_t size) {
     if (size == 0) {
         hak_free(p);
         return NULL;
+    }
+    if (HAK_GUARD_FULL) {
+        return guarded_realloc(p, size, __builtin_return_address(0));
     }
     const size_t usable = hak_usable_size(p);
     if (HAK_UNLIKELY(usable == 0)) {

@@ -2,7 +2,9 @@
 #include "hakmem/front/sized.h"
 
 #include "hakmem/base/config.h"
+#include "hakmem/front/guarded.h"
 #include "hakmem/front/misuse.h"
+#include "hakmem/guard/block.h"
 #include "hakmem/huge/huge.h"
 
 /* A huge block is as long as its size, in whole chunks. */
@@ -31,6 +33,11 @@ bool front_fits(const char *operation, const void *p, size_t size, size_t alignm
         misuse_report_block(HAK_MISUSE_ALIGNMENT, operation, p, caller);
         return false;
     }
+    if (HAK_GUARD_FULL && size != FRONT_SIZE_UNKNOWN && !guarded_size_fits(p, usable, size, caller)) {
+        misuse_report_block(HAK_MISUSE_SIZE, operation, p, caller);
+        return false;
+    }
+    size = HAK_GUARD_FULL && size <= PTRDIFF_MAX ? guard_block_padded(size) : size;
     if (size != FRONT_SIZE_UNKNOWN && !sized_size_fits(class_index, usable, size, alignment)) {
         misuse_report_block(HAK_MISUSE_SIZE, operation, p, caller);
         return false;

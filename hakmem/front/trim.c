@@ -1,4 +1,5 @@
 /* hak_thread_flush and hak_trim: memory back, now. */
+#include "hakmem/front/guarded.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/exchange.h"
 #include "hakmem/magazine/process.h"
@@ -15,6 +16,9 @@ void hak_thread_flush(void) {
 size_t hak_trim(void) {
     process_begin();
     hak_thread_flush();
+    if (HAK_GUARD_FULL) {
+        guarded_drain();
+    }
     shared_flush();
     return purge_all();
 }

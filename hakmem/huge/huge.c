@@ -1,4 +1,4 @@
-/* See huge.h. The mappings come from region/large.h, which keeps freed ones while they decay. */
+/* See huge.h. The mappings come, by mapping.h, from region/large.h, which keeps freed ones while they decay. */
 #include "hakmem/huge/huge.h"
 
 #include <errno.h>
@@ -7,10 +7,10 @@
 #include "hakmem/base/bits.h"
 #include "hakmem/base/config.h"
 #include "hakmem/base/lock.h"
+#include "hakmem/huge/mapping.h"
 #include "hakmem/huge/table.h"
 #include "hakmem/magazine/process.h"
 #include "hakmem/os/os.h"
-#include "hakmem/region/large.h"
 #include "hakmem/slab/purge.h"
 
 static struct hak_lock huge_lock = HAK_LOCK_INITIALIZER(HAK_RANK_HUGE);
@@ -59,11 +59,11 @@ void *huge_alloc(size_t size, size_t alignment, bool *zeroed) {
     const size_t rounded = huge_round(size);
     void *start;
     if (rounded == 0 ||
-        large_alloc(rounded, alignment > HAK_CHUNK_BYTES ? alignment : HAK_CHUNK_BYTES, &start, zeroed) != 0) {
+        mapping_alloc(rounded, alignment > HAK_CHUNK_BYTES ? alignment : HAK_CHUNK_BYTES, &start, zeroed) != 0) {
         return huge_fail();
     }
     if (!huge_enter(start, rounded)) {
-        large_free(start, rounded);
+        mapping_free(start, rounded);
         return huge_fail();
     }
     purge_poll(NULL);
@@ -84,7 +84,7 @@ bool huge_free(void *p, const void *caller) {
     if (size == 0) {
         return false;
     }
-    large_free(p, size);
+    mapping_free(p, size);
     purge_poll(caller);
     return true;
 }

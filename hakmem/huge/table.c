@@ -2,6 +2,7 @@
 #include "hakmem/huge/table.h"
 
 #include "hakmem/base/assert.h"
+#include "hakmem/guard/metadata.h"
 #include "hakmem/os/os.h"
 
 static size_t table_slot(const struct huge_table *table, uintptr_t start) {
@@ -27,7 +28,8 @@ int huge_table_reserve(struct huge_table *table) {
     struct huge_table larger = {.capacity = table->capacity == 0 ? os_page_size() / sizeof *table->entries
                                                                  : 2 * table->capacity};
     void *memory;
-    int error = os_map(larger.capacity * sizeof *table->entries, os_page_size(), &memory);
+    const size_t bytes = larger.capacity * sizeof *table->entries;
+    int error = HAK_GUARD_FULL ? metadata_map(bytes, &memory) : os_map(bytes, os_page_size(), &memory);
     if (error != 0) {
         return error;
     }
@@ -38,7 +40,8 @@ int huge_table_reserve(struct huge_table *table) {
         }
     }
     if (table->capacity != 0) {
-        os_unmap(table->entries, table->capacity * sizeof *table->entries);
+        const size_t old_bytes = table->capacity * sizeof *table->entries;
+        (void)(HAK_GUARD_FULL ? metadata_unmap(table->entries, old_bytes) : os_unmap(table->entries, old_bytes));
     }
     *table = larger;
     return 0;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "hakmem/base/assert.h"
+#include "hakmem/guard/quarantine.h"
 #include "hakmem/magazine/shared.h"
 #include "hakmem/magazine/stash.h"
 
@@ -51,6 +52,11 @@ static void exchange_release_empty(struct hak_thread *thread, unsigned class_ind
 
 static void exchange_free_to_slabs(struct hak_thread *thread, unsigned class_index, void *const *blocks,
                                    uint32_t count) {
+    void *leaving[QUARANTINE_BATCH];
+    if (HAK_GUARD_FULL && guard_has(HAK_FEATURE_QUARANTINE)) {
+        count = quarantine_pass(class_index, blocks, count, leaving);
+        blocks = leaving;
+    }
     hak_count_add(&thread->remote_frees, slab_free_blocks(thread->number, class_index, blocks, count));
 }
 
@@ -181,6 +187,8 @@ static void exchange_make_room(struct hak_thread *thread, unsigned class_index) 
     if (own->batch == 0 || own->overflows++ > hak_classes[class_index].stash + 1u) {
         exchange_flush_magazines(thread, class_index);
         own->overflows = 0;
+    } else if (guard_has(HAK_FEATURE_QUARANTINE)) {
+        exchange_flush_oldest(thread, class_index); /* what came back is not given out before it has waited */
     } else if (exchange_loaded_level(thread, class_index) == 0) {
         exchange_swap(thread, class_index);
         return;
@@ -271,7 +279,8 @@ static uint32_t exchange_next_load(struct hak_thread *thread, unsigned class_ind
     const uint32_t wanted = own->batch == 0 ? first : 2u * own->batch;
     const uint32_t half = (exchange_capacity(thread, class_index) + 1) / 2;
     own->batch = (uint8_t)(wanted < half ? wanted : half);
-    const uint32_t returned = exchange_returned_level(thread, class_index);
+    const uint32_t returned =
+        guard_has(HAK_FEATURE_QUARANTINE) ? 0 : exchange_returned_level(thread, class_index);
     return returned < own->batch ? own->batch - returned : 1;
 }
 
@@ -309,7 +318,7 @@ static bool exchange_load_any(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
     const uint32_t returned = exchange_returned_level(thread, class_index);
     const bool wants_more = exchange_note_turn(thread, class_index) && own->batch < hak_classes[class_index].magazine / 2;
-    if (returned < exchange_swap_least(thread, class_index) || wants_more) {
+    if (returned < exchange_swap_least(thread, class_index) || wants_more || guard_has(HAK_FEATURE_QUARANTINE)) {
         if (own->stashed > 0) {
             exchange_unstash(thread, class_index);
             return true;

@@ -8,6 +8,7 @@
 
 #include "hakmem/base/atomic.h"
 #include "hakmem/base/options.h"
+#include "hakmem/guard/guard.h"
 #include "hakmem/magazine/thread.h"
 #include "hakmem/os/os.h"
 #include "hakmem/region/page_map.h"
@@ -24,6 +25,11 @@ static void process_init(void) {
         shadow_init();
     }
     options_init();
+    if (HAK_GUARD_FULL) {
+        guard_init();
+        page_map_protect();
+        shadow_protect();
+    }
     thread_init();
 }
 

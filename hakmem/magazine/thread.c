@@ -9,6 +9,8 @@
 #include "hakmem/base/assert.h"
 #include "hakmem/base/bits.h"
 #include "hakmem/base/lock.h"
+#include "hakmem/guard/metadata.h"
+#include "hakmem/guard/quarantine.h"
 #include "hakmem/magazine/exchange.h"
 #include "hakmem/magazine/process.h"
 #include "hakmem/magazine/shared.h"
@@ -115,7 +117,7 @@ static struct hak_thread *thread_record_locked(void) {
     }
     size_t bytes = bits_round_up(sizeof *thread, os_page_size());
     void *memory;
-    if (os_map(bytes, os_page_size(), &memory) != 0) {
+    if ((HAK_GUARD_FULL ? metadata_map(bytes, &memory) : os_map(bytes, os_page_size(), &memory)) != 0) {
         return NULL;
     }
     thread = memory;
@@ -229,7 +231,7 @@ static struct thread_class_totals thread_read(const struct hak_thread *thread, u
 
 void thread_class_totals(unsigned class_index, struct thread_class_totals *totals) {
     shared_class_totals(class_index, &totals->allocations, &totals->frees);
-    totals->cached_blocks = 0;
+    totals->cached_blocks = HAK_GUARD_FULL ? quarantine_blocks(class_index) : 0;
     lock_acquire(&threads_lock);
     totals->allocations += threads_ended[class_index].allocations;
     totals->frees += threads_ended[class_index].frees;

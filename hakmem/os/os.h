@@ -27,6 +27,9 @@ int os_reserve(size_t size, void **out);
 /* Makes a part of a reservation writable. Where it is already, nothing happens. ENOMEM */
 int os_make_writable(void *start, size_t size);
 
+/* Makes a part of a mapping inaccessible until os_make_writable; its pages stay. ENOMEM (too many mappings) */
+int os_make_inaccessible(void *start, size_t size);
+
 /* Takes a whole mapping, or a part of it, away. EINVAL, ENOMEM (too many mappings) */
 int os_unmap(void *start, size_t size);
 
@@ -69,6 +72,9 @@ void os_sleep_ms(uint64_t duration_ms);
 /* Sleeps while *word == expected, at most timeout_ms milliseconds (negative: without end). May wake early. */
 void os_wait(const uint32_t *word, uint32_t expected, int64_t timeout_ms);
 void os_wake(const uint32_t *word);
+
+/* `size` random bytes, at most 256, at any address: nobody else can know them. ENOSYS, or EAGAIN early in the boot */
+int os_random(void *out, size_t size);
 
 /* What was asked of the system since the start, successful calls only. */
 struct os_counters {

@@ -2,6 +2,7 @@
 #include "hakmem/region/page_map.h"
 
 #include "hakmem/base/bits.h"
+#include "hakmem/guard/metadata.h"
 #include "hakmem/os/os.h"
 
 #define PAGE_MAP_ENTRIES ((size_t)1 << (HAK_ADDRESS_BITS - HAK_CHUNK_SHIFT))
@@ -12,12 +13,18 @@ struct page_map hak_page_map = {.classes = page_map_nothing_is_ours, .mask = 0};
 
 void page_map_init(void) {
     void *entries;
-    if (os_reserve(PAGE_MAP_ENTRIES, &entries) != 0) {
+    if ((HAK_GUARD_FULL ? metadata_reserve(PAGE_MAP_ENTRIES, &entries) : os_reserve(PAGE_MAP_ENTRIES, &entries)) != 0) {
         return;
     }
     /* Nobody reads meanwhile: the process has one thread, or the library's names are not known yet (front/init.c). */
     hak_page_map.classes = entries;
     hak_page_map.mask = PAGE_MAP_ENTRIES - 1;
+}
+
+void page_map_protect(void) {
+    if (hak_page_map.mask != 0) {
+        metadata_protect_table(hak_page_map.classes, PAGE_MAP_ENTRIES);
+    }
 }
 
 int page_map_add_region(const void *region) {

@@ -7,6 +7,8 @@
 #include "hakmem/base/assert.h"
 #include "hakmem/base/lock.h"
 #include "hakmem/base/options.h"
+#include "hakmem/guard/metadata.h"
+#include "hakmem/guard/pages.h"
 #include "hakmem/os/os.h"
 #include "hakmem/region/bitmap.h"
 #include "hakmem/region/page_map.h"
@@ -54,6 +56,9 @@ static int region_grow_locked(void) {
     if (HAK_GUARD_EXACT && error == 0) {
         error = shadow_add_region(region);
     }
+    if (HAK_GUARD_FULL && guard_has(HAK_FEATURE_PAGES) && error == 0) {
+        error = pages_add_region(region);
+    }
     if (error == 0) {
         error = region_set_add(region);
     }
@@ -65,6 +70,9 @@ static int region_grow_locked(void) {
     os_no_huge_pages(memory, (size_t)REGION_CHUNK_FIRST * HAK_CHUNK_BYTES);
     if (region_wants_huge_pages_locked() && os_huge_pages(region_huge_pages(region), REGION_HUGE_PAGES_BYTES) == 0) {
         hak_store_relaxed(&region->huge_pages, 1u);
+    }
+    if (HAK_GUARD_FULL) {
+        metadata_protect_header(memory, sizeof *region, (size_t)REGION_CHUNK_FIRST * HAK_CHUNK_BYTES);
     }
     region->free_count = HAK_REGION_CHUNKS - REGION_CHUNK_FIRST;
     region->run_limit = region->free_count;
@@ -113,7 +121,14 @@ static void region_take_locked(struct region *region, unsigned first, unsigned c
     *out = (struct span){.region = region, .first = first, .count = count, .zeroed = dirty == 0};
 }
 
+/* The chunk behind a slab, which is taken with it and holds no block. */
+static void region_set_behind_locked(struct region *region, unsigned chunk) {
+    hak_store_relaxed(&region->chunk_class[chunk], (uint8_t)0);
+    page_map_set(region_chunk_address(region, chunk), 1, 0);
+}
+
 int region_span_alloc(unsigned count, unsigned class_index, struct span *out) {
+    count += HAK_GUARD_FULL ? pages_chunks_behind() : 0;
     HAK_ASSERT(count >= 1 && count <= HAK_REGION_CHUNKS - REGION_CHUNK_FIRST && class_index != 0);
     lock_acquire(&region_lock);
     int error = 0;
@@ -122,6 +137,9 @@ int region_span_alloc(unsigned count, unsigned class_index, struct span *out) {
             unsigned first = region_find_locked(region, count);
             if (first < HAK_REGION_CHUNKS) {
                 region_take_locked(region, first, count, class_index, out);
+                if (HAK_GUARD_FULL && pages_chunks_behind() != 0) {
+                    region_set_behind_locked(region, first + count - 1);
+                }
                 lock_release(&region_lock);
                 return 0;
             }
@@ -134,6 +152,7 @@ int region_span_alloc(unsigned count, unsigned class_index, struct span *out) {
 
 void region_span_free(struct region *region, unsigned first, unsigned count) {
     uint64_t now = os_clock_ms();
+    count += HAK_GUARD_FULL ? pages_chunks_behind() : 0;
     lock_acquire(&region_lock);
     HAK_ASSERT(bitmap_count_run(region->free, first, count) == 0);
     if (HAK_GUARD_EXACT) {

@@ -5,6 +5,7 @@
 
 #include "hakmem/base/assert.h"
 #include "hakmem/base/bits.h"
+#include "hakmem/guard/metadata.h"
 #include "hakmem/os/os.h"
 
 #define SHADOW_ENTRIES ((uintptr_t)1 << (HAK_ADDRESS_BITS - SHADOW_SHIFT))
@@ -28,12 +29,18 @@ static const void *shadow_region_of(const void *p) {
 
 void shadow_init(void) {
     void *classes;
-    if (os_reserve(SHADOW_ENTRIES, &classes) != 0) {
+    if ((HAK_GUARD_FULL ? metadata_reserve(SHADOW_ENTRIES, &classes) : os_reserve(SHADOW_ENTRIES, &classes)) != 0) {
         return;
     }
     /* Nobody reads meanwhile: the process has one thread, or the library's names are not known yet (front/init.c). */
     hak_shadow.classes = classes;
     hak_shadow.limit = SHADOW_ENTRIES;
+}
+
+void shadow_protect(void) {
+    if (hak_shadow.limit != 0) {
+        metadata_protect_table(hak_shadow.classes, SHADOW_ENTRIES);
+    }
 }
 
 /* The region's place in the table, or the unused one that it would take; NULL: it is not there, and the table full.

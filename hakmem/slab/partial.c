@@ -6,9 +6,11 @@
 
 #include "hakmem/base/assert.h"
 #include "hakmem/base/lock.h"
+#include "hakmem/guard/guard.h"
 #include "hakmem/os/os.h"
 #include "hakmem/region/decay.h"
 #include "hakmem/slab/control.h"
+#include "hakmem/slab/random.h"
 
 struct partial_lists {
     struct hak_lock lock;
@@ -124,6 +126,9 @@ struct slab *partial_claim(unsigned class_index) {
     lock_acquire(&lists->lock);
     for (unsigned bucket = 1; bucket <= CONTROL_LEVEL_LAST && slab == NULL; bucket++) {
         slab = lists->lists[bucket];
+    }
+    if (HAK_GUARD_FULL && guard_has(HAK_FEATURE_RANDOM) && slab != NULL) {
+        slab = slab_pick_random(slab);
     }
     if (slab != NULL) {
         partial_own_locked(lists, slab);

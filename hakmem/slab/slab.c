@@ -3,11 +3,24 @@
 
 #include "hakmem/base/assert.h"
 #include "hakmem/base/bits.h"
+#include "hakmem/guard/pages.h"
 #include "hakmem/os/os.h"
 #include "hakmem/region/bitmap.h"
 #include "hakmem/region/large.h"
 #include "hakmem/slab/control.h"
 #include "hakmem/slab/partial.h"
+#include "hakmem/slab/random.h"
+
+/* Full guard builds: ENOMEM where the blocks cannot be made accessible; the span is given back then. */
+static int slab_span_protect(unsigned class_index, const struct span *span) {
+    const struct hak_class *constants = &hak_classes[class_index];
+    const int error = pages_protect_slab(region_chunk_address(span->region, span->first), constants->chunks,
+                                         (size_t)constants->blocks * constants->block_size);
+    if (error != 0) {
+        region_span_free(span->region, span->first, constants->chunks);
+    }
+    return error;
+}
 
 /* The span of a new slab. Kept mappings of large blocks are given up before memory counts as exhausted. */
 static int slab_span_alloc(unsigned class_index, struct span *span) {
@@ -15,6 +28,9 @@ static int slab_span_alloc(unsigned class_index, struct span *span) {
     int error = region_span_alloc(chunks, class_index, span);
     if (error != 0 && large_purge(UINT64_MAX) > 0) {
         error = region_span_alloc(chunks, class_index, span);
+    }
+    if (HAK_GUARD_FULL && guard_has(HAK_FEATURE_PAGES) && error == 0) {
+        error = slab_span_protect(class_index, span);
     }
     return error;
 }
@@ -60,6 +76,9 @@ struct slab *slab_claim(unsigned class_index, uint32_t owner) {
 
 uint32_t slab_take(struct slab *slab, void **slots, uint32_t wanted, bool *zeroed) {
     HAK_ASSERT(slab->free_count > 0);
+    if (HAK_GUARD_FULL && guard_has(HAK_FEATURE_RANDOM)) {
+        return slab_take_random(slab, slots, wanted, zeroed);
+    }
     const uint32_t block_size = hak_classes[slab->class_index].block_size;
     const uint32_t count = wanted < slab->free_count ? wanted : slab->free_count;
     uint32_t word = slab->scan_word;

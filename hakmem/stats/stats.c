@@ -2,6 +2,7 @@
  *
  * Live blocks are counted from the bitmaps and the magazines, independently of the counts of allocations
  * and frees: while no thread allocates, allocations - frees == live blocks. */
+#include "hakmem/guard/zero_size.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/huge/huge.h"
 #include "hakmem/magazine/process.h"
@@ -78,11 +79,23 @@ static void stats_slab_pools(struct hak_stats *stats) {
     }
 }
 
+/* Full guard builds: blocks of size 0 belong to the pool and to none of its classes. */
+static void stats_zero_size(struct hak_pool_stats *pool) {
+    struct zero_size_totals totals;
+    zero_size_totals(&totals);
+    pool->allocations += totals.allocations;
+    pool->frees += totals.frees;
+    pool->live_blocks += totals.allocations - totals.frees;
+}
+
 void hak_stats_get(struct hak_stats *stats) {
     process_begin();
     *stats = (struct hak_stats){.exact = HAK_P1_BATCHED_STATS};
     stats_slab_pools(stats);
 
+    if (HAK_GUARD_FULL) {
+        stats_zero_size(&stats->tiny);
+    }
     struct huge_totals huge;
     huge_totals(&huge);
     stats->huge = (struct hak_pool_stats){.allocations = huge.allocations,

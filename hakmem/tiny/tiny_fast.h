@@ -12,6 +12,9 @@
 /* A block of at least `size` bytes from the loaded magazine; NULL: the slow path, or the size is above the
  * pool. Any size is allowed. */
 HAK_FAST_PATH void *tiny_pop(size_t size) {
+    if (HAK_GUARD_FULL) {
+        return NULL; /* front/guarded.h */
+    }
     if (!HAK_P3_SENTINELS) {
         if (HAK_UNLIKELY(size == 0)) {
             size = 1;

@@ -36,3 +36,5 @@ int os_reserve(size_t size, void **out) {
 }
 
 int os_make_writable(void *start, size_t size) { return linux_mprotect(start, size, PROT_READ | PROT_WRITE); }
+
+int os_make_inaccessible(void *start, size_t size) { return linux_mprotect(start, size, PROT_NONE); }

@@ -1,0 +1,184 @@
+/* See guarded.h. Any thread; no lock is held on the way in. */
+#include "hakmem/front/guarded.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "hakmem/base/bits.h"
+#include "hakmem/front/misuse.h"
+#include "hakmem/front/sized.h"
+#include "hakmem/guard/block.h"
+#include "hakmem/guard/quarantine.h"
+#include "hakmem/guard/zero_size.h"
+#include "hakmem/huge/huge.h"
+#include "hakmem/huge/mapping.h"
+#include "hakmem/magazine/exchange.h"
+#include "hakmem/magazine/process.h"
+
+/* A block that is not the program's yet. */
+struct guarded {
+    void *p;             /* NULL: no memory */
+    unsigned class_index; /* 0: huge */
+    size_t block_bytes;
+    bool zeroed; /* all of it reads zero */
+};
+
+/* Bytes of the live block at p, any p; 0: none starts there. */
+static size_t guarded_block_bytes(const void *p, unsigned class_index) {
+    return class_index != 0 ? hak_classes[class_index].block_size : huge_usable_size(p);
+}
+
+/* A block with room for `size` bytes and the canary. */
+static struct guarded guarded_get(size_t alignment, size_t size) {
+    const size_t padded = guard_block_padded(size);
+    struct guarded block = {.class_index = alignment == FRONT_ALIGNMENT_NONE ? size_class_of(padded)
+                                                                             : front_aligned_class(alignment, padded)};
+    if (HAK_LIKELY(block.class_index != 0)) {
+        block.p = pool_alloc(block.class_index);
+        block.block_bytes = hak_classes[block.class_index].block_size;
+    } else {
+        block.p = huge_alloc(padded, alignment, &block.zeroed);
+        block.block_bytes = bits_round_up(padded, HAK_CHUNK_BYTES);
+    }
+    return block;
+}
+
+/* Back to where it came from; nothing was done to it. */
+static HAK_COLD void *guarded_unget(const struct guarded *block) {
+    if (block->class_index != 0) {
+        shadow_set(block->p, 0);
+        exchange_free(block->class_index, block->p);
+    } else {
+        huge_free(block->p, NULL);
+    }
+    errno = ENOMEM;
+    return NULL;
+}
+
+static void *guarded_zero_size(void) {
+    void *p = zero_size_alloc();
+    if (p == NULL) {
+        errno = ENOMEM;
+    }
+    return p;
+}
+
+/* `clear`: constant; the block has to read zero. */
+HAK_ALWAYS_INLINE void *guarded_give(size_t alignment, size_t size, bool clear, const void *caller) {
+    process_begin(); /* the features are known from then on */
+    if (HAK_UNLIKELY(size == 0) && guard_has(HAK_FEATURE_ZERO_SIZE) && alignment <= ZERO_SIZE_ALIGNMENT) {
+        return guarded_zero_size();
+    }
+    if (HAK_UNLIKELY(size > PTRDIFF_MAX)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    const struct guarded block = guarded_get(alignment, size);
+    if (HAK_UNLIKELY(block.p == NULL)) {
+        return NULL;
+    }
+    const enum guard_give given = guard_block_give(block.p, block.block_bytes, size);
+    if (HAK_UNLIKELY(given == GUARD_NOT_GIVEN)) {
+        return guarded_unget(&block);
+    }
+    if (HAK_UNLIKELY(given == GUARD_GIVEN_WRITTEN)) {
+        misuse_report_block(HAK_MISUSE_WRITE_AFTER_FREE, "malloc", block.p, caller);
+    }
+    const bool zeroed = block.class_index == 0 ? block.zeroed
+                                               : guard_block_is_zero(block.block_bytes) ||
+                                                     exchange_is_zeroed(block.class_index);
+    return !clear || zeroed ? block.p : memset(block.p, 0, size);
+}
+
+void *guarded_alloc(size_t size, const void *caller) {
+    return guarded_give(FRONT_ALIGNMENT_NONE, size, false, caller);
+}
+
+void *guarded_calloc(size_t bytes, const void *caller) {
+    return guarded_give(FRONT_ALIGNMENT_NONE, bytes, true, caller);
+}
+
+void *guarded_aligned_alloc(size_t alignment, size_t size, const void *caller) {
+    return guarded_give(alignment, size, false, caller);
+}
+
+/* What was asked for. An overflow is reported once: the canary is whole again afterwards. */
+static size_t guarded_size(const char *operation, const void *p, size_t block_bytes, const void *caller) {
+    size_t size;
+    if (HAK_UNLIKELY(!guard_block_is_intact(p, block_bytes, &size))) {
+        misuse_report_block(HAK_MISUSE_OVERFLOW, operation, p, caller);
+        canary_write((void *)p, block_bytes, size);
+    }
+    return size;
+}
+
+void guarded_take(void *p, unsigned class_index, const void *caller) {
+    const size_t block_bytes = guarded_block_bytes(p, class_index);
+    if (HAK_UNLIKELY(block_bytes == 0)) {
+        return;
+    }
+    (void)guarded_size("free", p, block_bytes, caller);
+    if (HAK_LIKELY(class_index != 0)) {
+        guard_block_take(p, block_bytes); /* a huge one is mapping.h's */
+    }
+}
+
+bool guarded_free_zero_size(void *p) { return zero_size_has(p) && zero_size_free(p); }
+
+size_t guarded_usable_size(const void *p, const void *caller) {
+    const size_t block_bytes = guarded_block_bytes(p, shadow_class(p));
+    return block_bytes == 0 ? 0 : guarded_size("malloc_usable_size", p, block_bytes, caller);
+}
+
+bool guarded_size_fits(const void *p, size_t block_bytes, size_t size, const void *caller) {
+    return !guard_has(HAK_FEATURE_CANARY) || guarded_size("free", p, block_bytes, caller) == size;
+}
+
+static void *guarded_move(void *p, size_t old_size, size_t size, const void *caller) {
+    void *moved = guarded_alloc(size, caller);
+    if (moved != NULL) {
+        memcpy(moved, p, old_size < size ? old_size : size);
+        hak_free(p);
+    }
+    return moved;
+}
+
+/* Whether a block of that class and length is what a request for `size` gets. */
+static bool guarded_stays(unsigned class_index, size_t block_bytes, size_t size) {
+    const size_t padded = guard_block_padded(size);
+    if (class_index != 0 || padded <= HAK_L25_MAX) {
+        return class_index != 0 && size_class_of(padded) == class_index;
+    }
+    return size <= PTRDIFF_MAX && bits_round_up(padded, HAK_CHUNK_BYTES) == block_bytes;
+}
+
+void *guarded_realloc(void *p, size_t size, const void *caller) {
+    if (zero_size_is_live(p)) {
+        return guarded_move(p, 0, size, caller);
+    }
+    const unsigned class_index = shadow_class(p);
+    const size_t block_bytes = guarded_block_bytes(p, class_index);
+    if (HAK_UNLIKELY(block_bytes == 0)) {
+        misuse_report("realloc", p, caller);
+        errno = EINVAL;
+        return NULL;
+    }
+    const size_t old_size = guarded_size("realloc", p, block_bytes, caller);
+    if (!guarded_stays(class_index, block_bytes, size)) {
+        return guarded_move(p, old_size, size, caller);
+    }
+    guard_block_resize(p, block_bytes, size);
+    return p;
+}
+
+void guarded_drain(void) {
+    for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
+        void *leaving[QUARANTINE_BATCH];
+        uint32_t count;
+        while ((count = quarantine_drain(class_index, leaving)) != 0) {
+            /* As nobody: their slabs' owners, if any, fold them in later. */
+            slab_free_blocks(SLAB_NOBODY, class_index, leaving, count);
+        }
+    }
+    (void)mapping_drain();
+}

@@ -1,0 +1,60 @@
+/* A block is given out, and comes back: what the features zero, check, canary and pages do then.
+ *
+ * Called by front, with the block in the caller's hands alone; `block_bytes` is the size of its class, or of its mapping,
+ * `size` what the program asked for. Any thread, no lock. What is found front reports; the block is right again by then,
+ * so that the program can go on. */
+#ifndef HAKMEM_GUARD_BLOCK_H
+#define HAKMEM_GUARD_BLOCK_H
+
+#include "hakmem/base/compiler.h"
+#include "hakmem/base/config.h"
+#include "hakmem/guard/canary.h"
+#include "hakmem/guard/guard.h"
+
+/* What to ask a pool for, so that a block has room for its canary. pre: size <= PTRDIFF_MAX */
+HAK_ALWAYS_INLINE size_t guard_block_padded(size_t size) {
+    return guard_has(HAK_FEATURE_CANARY) ? size + CANARY_BYTES : size;
+}
+
+enum guard_give {
+    GUARD_GIVEN,
+    GUARD_GIVEN_WRITTEN, /* it was written while it was free */
+    GUARD_NOT_GIVEN,     /* it cannot be made accessible, for want of mappings; it is as it was */
+};
+
+/* Before the program gets the block. pre: block_bytes >= guard_block_padded(size) */
+enum guard_give guard_block_give(void *p, size_t block_bytes, size_t size);
+
+/* When the program gives the block back. */
+void guard_block_take(void *p, size_t block_bytes);
+
+/* Whether the bytes behind the block are as they were; *size is what was asked for, as far as that can be told: where
+ * canaries are off, or were overwritten, what the block has room for. */
+HAK_ALWAYS_INLINE bool guard_block_is_intact(const void *p, size_t block_bytes, size_t *size) {
+    if (!guard_has(HAK_FEATURE_CANARY)) {
+        *size = block_bytes;
+        return true;
+    }
+    if (HAK_UNLIKELY(!canary_read(p, block_bytes, size))) {
+        *size = block_bytes - CANARY_BYTES;
+        return false;
+    }
+    return true;
+}
+
+/* The block at p stays, for another size. pre: block_bytes >= guard_block_padded(size) */
+HAK_ALWAYS_INLINE void guard_block_resize(void *p, size_t block_bytes, size_t size) {
+    if (guard_has(HAK_FEATURE_CANARY)) {
+        canary_write(p, block_bytes, size);
+    }
+}
+
+/* Whether a block that was just given out reads zero, but for its canary. */
+HAK_ALWAYS_INLINE bool guard_block_is_zero(size_t block_bytes) {
+    return guard_has(HAK_FEATURE_ZERO) && (block_bytes > HAK_L2_MAX || guard_has(HAK_FEATURE_CHECK));
+}
+
+/* Makes `bytes` from p on read zero: by giving whole pages back where there are many. */
+void guard_clear(void *p, size_t bytes);
+
+#endif

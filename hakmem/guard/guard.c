@@ -1,0 +1,33 @@
+/* See guard.h. */
+#include "hakmem/guard/guard.h"
+
+#include "hakmem/base/warning.h"
+#include "hakmem/guard/canary.h"
+#include "hakmem/guard/pages.h"
+#include "hakmem/guard/quarantine.h"
+#include "hakmem/guard/zero_size.h"
+
+static void guard_switch_off(enum hak_feature feature, const char *name) {
+    hak_options.guard &= ~(unsigned)feature;
+    report_warning("not to be had, the program goes on without", name, "allow the process more address space");
+}
+
+void guard_init(void) {
+    canary_init();
+    if (guard_has(HAK_FEATURE_PAGES) && pages_init() != 0) {
+        guard_switch_off(HAK_FEATURE_PAGES, "HAKMEM_GUARD=pages");
+    }
+    if (guard_has(HAK_FEATURE_ZERO_SIZE) && zero_size_init() != 0) {
+        guard_switch_off(HAK_FEATURE_ZERO_SIZE, "HAKMEM_GUARD=zero_size");
+    }
+}
+
+void guard_fork_acquire(void) {
+    quarantine_fork_acquire();
+    zero_size_fork_acquire();
+}
+
+void guard_fork_release(void) {
+    zero_size_fork_release();
+    quarantine_fork_release();
+}

@@ -1,0 +1,54 @@
+/* See metadata.h. */
+#include "hakmem/guard/metadata.h"
+
+#include "hakmem/base/bits.h"
+#include "hakmem/os/os.h"
+
+static size_t metadata_margin(void) { return guard_has(HAK_FEATURE_METADATA) ? os_page_size() : 0; }
+
+static void metadata_protect(void *start, size_t size) {
+    if (size != 0) {
+        (void)os_make_inaccessible(start, size);
+    }
+}
+
+int metadata_map(size_t size, void **out) {
+    const size_t margin = metadata_margin();
+    void *start;
+    const int error = os_map(size + 2 * margin, os_page_size(), &start);
+    if (error != 0) {
+        return error;
+    }
+    metadata_protect(start, margin);
+    metadata_protect((char *)start + margin + size, margin);
+    *out = (char *)start + margin;
+    return 0;
+}
+
+int metadata_unmap(void *start, size_t size) {
+    const size_t margin = metadata_margin();
+    return os_unmap((char *)start - margin, size + 2 * margin);
+}
+
+void metadata_protect_header(void *region, size_t header_bytes, size_t chunks_bytes) {
+    if (guard_has(HAK_FEATURE_METADATA)) {
+        const size_t first = bits_round_up(header_bytes, os_page_size());
+        metadata_protect((char *)region + first, chunks_bytes - first);
+    }
+}
+
+int metadata_reserve(size_t size, void **out) {
+    void *start;
+    const size_t margin = HAK_GUARD_FULL ? os_page_size() : 0;
+    const int error = os_reserve(size + 2 * margin, &start);
+    if (error == 0) {
+        *out = (char *)start + margin;
+    }
+    return error;
+}
+
+void metadata_protect_table(void *table, size_t size) {
+    const size_t margin = metadata_margin();
+    metadata_protect((char *)table - margin, margin);
+    metadata_protect((char *)table + size, margin);
+}

@@ -1,0 +1,26 @@
+/* hakmem's own data between inaccessible pages: region headers, thread records, the tables of huge blocks, and the two
+ * flat tables, page map and shadow, which are read-only but for what regions use of them.
+ *
+ * Any thread, no lock. Where the system refuses, for want of mappings, the data lies without. */
+#ifndef HAKMEM_GUARD_METADATA_H
+#define HAKMEM_GUARD_METADATA_H
+
+#include "hakmem/base/compiler.h"
+#include "hakmem/guard/guard.h"
+
+/* os_map of `size` bytes, with an inaccessible page on either side where the feature is on. ENOMEM */
+int metadata_map(size_t size, void **out);
+
+/* Takes away what metadata_map gave. */
+int metadata_unmap(void *start, size_t size);
+
+/* Makes the whole pages inaccessible that lie between the `header_bytes` of a region and its first chunk. */
+void metadata_protect_header(void *region, size_t header_bytes, size_t chunks_bytes);
+
+/* os_reserve of a flat table of `size` bytes with what metadata_protect_table needs on either side. ENOMEM */
+int metadata_reserve(size_t size, void **out);
+
+/* Makes that inaccessible: when the options are known, which is later. */
+void metadata_protect_table(void *table, size_t size);
+
+#endif

@@ -1,0 +1,90 @@
+/* See pages.h. */
+#include "hakmem/guard/pages.h"
+
+#include "hakmem/base/atomic.h"
+#include "hakmem/base/bits.h"
+#include "hakmem/os/os.h"
+
+#define PAGES_ENTRIES ((size_t)1 << (HAK_ADDRESS_BITS - HAK_CHUNK_SHIFT))
+
+/* Of the chunk that a locked block starts at. Else a byte is the number of 4 KiB units at the chunk's end that are
+ * inaccessible, 0 to 16. */
+#define PAGES_LOCKED 255
+#define PAGES_UNIT 4096
+
+static uint8_t *pages_state; /* constant after init; a byte a chunk, of its owner */
+
+static uint8_t *pages_of(const void *p) { return &pages_state[(uintptr_t)p >> HAK_CHUNK_SHIFT]; }
+
+int pages_init(void) {
+    void *bytes;
+    const int error = os_reserve(PAGES_ENTRIES, &bytes);
+    if (error == 0) {
+        pages_state = bytes;
+    }
+    return error;
+}
+
+int pages_add_region(const void *region) {
+    const size_t page = os_page_size();
+    const uintptr_t first = (uintptr_t)pages_of(region);
+    return os_make_writable((void *)(first & ~(page - 1)), bits_round_up(HAK_REGION_CHUNKS, page));
+}
+
+/* What the chunk's byte has to be where the chunk's first `accessible` bytes may be touched. */
+static uint8_t pages_wanted(size_t accessible) {
+    return accessible >= HAK_CHUNK_BYTES ? 0 : (uint8_t)((HAK_CHUNK_BYTES - accessible) / PAGES_UNIT);
+}
+
+/* Whether every chunk is as wanted; makes the bytes so. */
+static bool pages_note(uint8_t *state, unsigned chunks, size_t accessible) {
+    bool same = true;
+    for (unsigned i = 0; i < chunks; i++) {
+        const size_t before = (size_t)i * HAK_CHUNK_BYTES;
+        const uint8_t wanted = pages_wanted(accessible > before ? accessible - before : 0);
+        same &= state[i] == wanted;
+        state[i] = wanted;
+    }
+    return same;
+}
+
+int pages_protect_slab(void *slab, unsigned chunks, size_t used_bytes) {
+    const unsigned all = chunks + pages_chunks_behind();
+    const size_t accessible = bits_round_up(used_bytes, os_page_size() > PAGES_UNIT ? os_page_size() : PAGES_UNIT);
+    if (pages_note(pages_of(slab), all, accessible)) {
+        return 0;
+    }
+    const size_t bytes = (size_t)all * HAK_CHUNK_BYTES;
+    int error = os_make_writable(slab, bytes);
+    if (error == 0 && os_make_inaccessible((char *)slab + accessible, bytes - accessible) == 0) {
+        return 0;
+    }
+    /* No room for another mapping. What the bytes say no longer holds, so no chunk may be taken for what it was. */
+    for (unsigned i = 0; i < all; i++) {
+        pages_of(slab)[i] = PAGES_LOCKED - 1;
+    }
+    return error;
+}
+
+void pages_protect_huge(void *start, size_t bytes) {
+    /* A refusal: as above. */
+    (void)os_make_inaccessible((char *)start + bytes, (size_t)pages_chunks_behind() * HAK_CHUNK_BYTES);
+}
+
+static size_t pages_block_bytes(size_t bytes) { return bits_round_up(bytes, os_page_size()); }
+
+void pages_lock(void *block, size_t bytes) {
+    if (os_make_inaccessible(block, pages_block_bytes(bytes)) == 0) {
+        *pages_of(block) = PAGES_LOCKED;
+    }
+}
+
+bool pages_are_locked(const void *block) { return *pages_of(block) == PAGES_LOCKED; }
+
+int pages_unlock(void *block, size_t bytes) {
+    const int error = os_make_writable(block, pages_block_bytes(bytes));
+    if (error == 0) {
+        *pages_of(block) = pages_wanted(bits_round_up(bytes, PAGES_UNIT));
+    }
+    return error;
+}

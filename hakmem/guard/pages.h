@@ -1,0 +1,44 @@
+/* Inaccessible pages: behind the blocks of each slab, and in large blocks while they are free.
+ *
+ *     chunk                     chunk                     chunk behind the slab's own
+ *     +-------------------------+----------------+--------+-------------------------+
+ *     | block | block | block | block | .. | block  unused| inaccessible            |
+ *     +-------------------------+----------------+--------+-------------------------+
+ *                                                 ^ the whole pages of the unused end too
+ *
+ * So between two slabs lies a chunk at least that no pointer may touch; a huge mapping ends in one as well.
+ * A byte a chunk says what is inaccessible in it, so that a chunk that is reused for what it was costs no system call.
+ * The byte belongs to whoever the chunk belongs to: no lock. */
+#ifndef HAKMEM_GUARD_PAGES_H
+#define HAKMEM_GUARD_PAGES_H
+
+#include "hakmem/base/compiler.h"
+#include "hakmem/base/config.h"
+#include "hakmem/guard/guard.h"
+
+/* Chunks behind each slab, and behind each huge block, that are never touched. */
+HAK_ALWAYS_INLINE unsigned pages_chunks_behind(void) { return guard_has(HAK_FEATURE_PAGES) ? 1 : 0; }
+
+/* Reserves the bytes. ENOMEM */
+int pages_init(void);
+
+/* Makes the bytes of the region at `region` writable. ENOMEM */
+int pages_add_region(const void *region);
+
+/* What was allocated for a slab: `chunks` chunks and pages_chunks_behind() more, of which the first `used_bytes` are to be
+ * accessible and the whole pages behind them not. ENOMEM: the used bytes may not be accessible. Where the system's
+ * limit of mappings leaves no room for what is to be inaccessible, that stays accessible.
+ * pre: they are of a region that was added, and the caller's */
+int pages_protect_slab(void *slab, unsigned chunks, size_t used_bytes);
+
+/* The same for a huge mapping of `bytes` bytes and a chunk more. */
+void pages_protect_huge(void *start, size_t bytes);
+
+/* A large block that is a slab of its own, between its free and its next use. */
+void pages_lock(void *block, size_t bytes);
+bool pages_are_locked(const void *block);
+
+/* ENOMEM: it is still inaccessible. */
+int pages_unlock(void *block, size_t bytes);
+
+#endif

@@ -1,0 +1,156 @@
+/* See quarantine.h. */
+#include "hakmem/guard/quarantine.h"
+
+#include "hakmem/base/atomic.h"
+#include "hakmem/base/lock.h"
+#include "hakmem/guard/random.h"
+#include "hakmem/size_class/size_class.h"
+
+/* Half of what waits does so at random places, half in the queue. Of a class as many blocks as these bytes hold, within
+ * these bounds: a few of the largest, and of the smallest no more than a quarter of a slab. */
+#define QUARANTINE_BYTES ((size_t)128 << 10)
+#define QUARANTINE_HALF_MIN 4u
+#define QUARANTINE_HALF_MAX 512u
+
+/* Huge blocks: address space. */
+#define QUARANTINE_HUGE_SPANS 32u
+#define QUARANTINE_HUGE_BYTES ((size_t)256 << 20)
+
+struct quarantine {
+    struct hak_lock lock;
+    uint64_t count;                     /* atomic: read without the lock; == blocks below that are not NULL */
+    uint32_t next;                      /* lock; the queue's oldest, and where the next goes */
+    void *places[QUARANTINE_HALF_MAX];  /* lock; NULL: unused. Of both, only the first quarantine_half are in use */
+    void *queue[QUARANTINE_HALF_MAX];   /* lock; likewise */
+};
+
+static struct quarantine quarantines[HAK_CLASS_COUNT] = {
+    [0 ... HAK_CLASS_COUNT - 1] = {.lock = HAK_LOCK_INITIALIZER(HAK_RANK_GUARD)},
+};
+
+static struct hak_lock huge_lock = HAK_LOCK_INITIALIZER(HAK_RANK_GUARD);
+static struct quarantine_span huge_queue[QUARANTINE_HUGE_SPANS]; /* huge lock; oldest at huge_first, in turn */
+static uint32_t huge_first;                                      /* huge lock */
+static uint32_t huge_count;                                      /* huge lock */
+static size_t huge_bytes;                                        /* huge lock; sum of the queue's */
+
+static uint32_t quarantine_half(unsigned class_index) {
+    const size_t blocks = QUARANTINE_BYTES / 2 / hak_classes[class_index].block_size;
+    if (blocks < QUARANTINE_HALF_MIN) {
+        return QUARANTINE_HALF_MIN;
+    }
+    return blocks > QUARANTINE_HALF_MAX ? QUARANTINE_HALF_MAX : (uint32_t)blocks;
+}
+
+static void *quarantine_exchange(void **place, void *p) {
+    void *before = *place;
+    *place = p;
+    return before;
+}
+
+uint32_t quarantine_pass(unsigned class_index, void *const *blocks, uint32_t count, void **leaving) {
+    struct quarantine *quarantine = &quarantines[class_index];
+    const uint32_t half = quarantine_half(class_index);
+    uint32_t left = 0;
+    lock_acquire(&quarantine->lock);
+    for (uint32_t i = 0; i < count; i++) {
+        void *p = quarantine_exchange(&quarantine->places[guard_random_below(half)], blocks[i]);
+        if (p == NULL) {
+            continue;
+        }
+        p = quarantine_exchange(&quarantine->queue[quarantine->next], p);
+        quarantine->next = quarantine->next + 1 == half ? 0 : quarantine->next + 1;
+        if (p != NULL) {
+            leaving[left++] = p;
+        }
+    }
+    hak_count_add(&quarantine->count, (uint64_t)(count - left));
+    lock_release(&quarantine->lock);
+    return left;
+}
+
+static uint32_t quarantine_empty_locked(void **places, uint32_t half, void **leaving, uint32_t left) {
+    for (uint32_t i = 0; i < half && left < QUARANTINE_BATCH; i++) {
+        void *p = quarantine_exchange(&places[i], NULL);
+        if (p != NULL) {
+            leaving[left++] = p;
+        }
+    }
+    return left;
+}
+
+uint32_t quarantine_drain(unsigned class_index, void **leaving) {
+    struct quarantine *quarantine = &quarantines[class_index];
+    const uint32_t half = quarantine_half(class_index);
+    lock_acquire(&quarantine->lock);
+    uint32_t left = quarantine_empty_locked(quarantine->queue, half, leaving, 0);
+    left = quarantine_empty_locked(quarantine->places, half, leaving, left);
+    hak_count_add(&quarantine->count, (uint64_t)0 - left);
+    lock_release(&quarantine->lock);
+    return left;
+}
+
+/* Relaxed: a snapshot. */
+uint64_t quarantine_blocks(unsigned class_index) { return hak_load_relaxed(&quarantines[class_index].count); }
+
+static struct quarantine_span *huge_span(uint32_t position) {
+    return &huge_queue[(huge_first + position) % QUARANTINE_HUGE_SPANS];
+}
+
+static struct quarantine_span huge_remove_locked(void) {
+    const struct quarantine_span oldest = *huge_span(0);
+    huge_first = (huge_first + 1) % QUARANTINE_HUGE_SPANS;
+    huge_count--;
+    huge_bytes -= oldest.bytes;
+    return oldest;
+}
+
+bool quarantine_pass_huge(const struct quarantine_span *span, struct quarantine_span *leaving) {
+    bool leaves = true;
+    lock_acquire(&huge_lock);
+    if (huge_count > 0 &&
+        (huge_count == QUARANTINE_HUGE_SPANS || huge_bytes + span->bytes > QUARANTINE_HUGE_BYTES)) {
+        *leaving = huge_remove_locked();
+    } else {
+        huge_bytes += span->bytes;
+        *huge_span(huge_count++) = *span;
+        leaves = false;
+    }
+    lock_release(&huge_lock);
+    return leaves;
+}
+
+bool quarantine_drain_huge(struct quarantine_span *leaving) {
+    lock_acquire(&huge_lock);
+    const bool leaves = huge_count > 0;
+    if (leaves) {
+        *leaving = huge_remove_locked();
+    }
+    lock_release(&huge_lock);
+    return leaves;
+}
+
+bool quarantine_has_huge(const void *p) {
+    bool found = false;
+    lock_acquire(&huge_lock);
+    for (uint32_t i = 0; i < huge_count; i++) {
+        const struct quarantine_span *span = huge_span(i);
+        found |= (uintptr_t)p - (uintptr_t)span->start < span->bytes;
+    }
+    lock_release(&huge_lock);
+    return found;
+}
+
+void quarantine_fork_acquire(void) {
+    for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
+        lock_acquire_next_of_rank(&quarantines[class_index].lock);
+    }
+    lock_acquire_next_of_rank(&huge_lock);
+}
+
+void quarantine_fork_release(void) {
+    lock_release(&huge_lock);
+    for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
+        lock_release(&quarantines[class_index].lock);
+    }
+}

@@ -1,0 +1,46 @@
+/* Quarantines: what was freed waits before it can be given out again, first in, first out, after a place at random.
+ *
+ *     freed --> one of PLACES, at random --what was there--> the end of a queue --its oldest--> slab
+ *
+ * One a class, all threads together, under a lock of its own, passed by exchanges: a batch of blocks at a time, so the lock
+ * costs a block little. Quarantined blocks count as free: they left the returned magazine, and the statistics add their
+ * number to what is cached. Huge blocks have a queue alone, of address space: their pages are gone. */
+#ifndef HAKMEM_GUARD_QUARANTINE_H
+#define HAKMEM_GUARD_QUARANTINE_H
+
+#include "hakmem/guard/guard.h"
+
+/* The most blocks that one call takes: a magazine's. */
+#define QUARANTINE_BATCH 128
+
+/* Takes `count` blocks of the class in, and lets as many out as have waited long enough: into leaving[0 .. result).
+ * pre: count <= QUARANTINE_BATCH, and no block is NULL. Any thread */
+uint32_t quarantine_pass(unsigned class_index, void *const *blocks, uint32_t count, void **leaving);
+
+/* Lets up to QUARANTINE_BATCH out however short they waited. 0: none is left. Any thread */
+uint32_t quarantine_drain(unsigned class_index, void **leaving);
+
+/* Blocks of the class that wait. A snapshot. */
+uint64_t quarantine_blocks(unsigned class_index);
+
+/* A mapping of a huge block, what lies behind it included. */
+struct quarantine_span {
+    void *start;
+    size_t bytes;
+};
+
+/* Takes a span in, alone where it is larger than all that may wait. true: it did not, *leaving has to go first, and the
+ * caller asks again. Any thread */
+bool quarantine_pass_huge(const struct quarantine_span *span, struct quarantine_span *leaving);
+
+/* Lets the oldest out. false: there is none. Any thread */
+bool quarantine_drain_huge(struct quarantine_span *leaving);
+
+/* Whether p lies in a span that waits. */
+bool quarantine_has_huge(const void *p);
+
+/* Around fork: the child finds the quarantines consistent. */
+void quarantine_fork_acquire(void);
+void quarantine_fork_release(void);
+
+#endif

@@ -1,0 +1,35 @@
+/* Blocks of size 0: addresses in a range that nobody may touch, 16 bytes apart.
+ *
+ * Addresses are taken in turn, so that one that was freed comes again after all others. Any thread; one lock. */
+#ifndef HAKMEM_GUARD_ZERO_SIZE_H
+#define HAKMEM_GUARD_ZERO_SIZE_H
+
+#include "hakmem/base/compiler.h"
+
+#define ZERO_SIZE_ALIGNMENT 16
+
+/* Reserves the range. ENOMEM */
+int zero_size_init(void);
+
+/* An address of its own. NULL: all are in use */
+void *zero_size_alloc(void);
+
+/* Whether p lies in the range. */
+bool zero_size_has(const void *p);
+
+/* Whether p is a block of size 0 that is live. */
+bool zero_size_is_live(const void *p);
+
+/* false where p is not live. pre: p lies in the range */
+bool zero_size_free(void *p);
+
+struct zero_size_totals {
+    uint64_t allocations, frees;
+};
+void zero_size_totals(struct zero_size_totals *totals);
+
+/* Around fork: the child finds the range consistent. */
+void zero_size_fork_acquire(void);
+void zero_size_fork_release(void);
+
+#endif

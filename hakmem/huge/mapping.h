@@ -1,0 +1,27 @@
+/* The mapping of a huge block: what region/large.h gives and takes, and what full guard builds do to it besides.
+ *
+ * Those have an inaccessible chunk behind each block; a block that is freed gives its pages back, becomes inaccessible and
+ * waits. With `pages` its addresses go to the system then, else they are kept like those of any build. Any thread, no lock
+ * but those of the layers below. */
+#ifndef HAKMEM_HUGE_MAPPING_H
+#define HAKMEM_HUGE_MAPPING_H
+
+#include "hakmem/guard/guard.h"
+#include "hakmem/region/large.h"
+
+int mapping_alloc_guarded(size_t size, size_t alignment, void **start, bool *zeroed);
+void mapping_free_guarded(void *start, size_t size);
+
+/* Frees what waits. Result: bytes of address space. */
+size_t mapping_drain(void);
+
+/* As large_alloc and large_free, for `size` bytes that the program may use. */
+HAK_ALWAYS_INLINE int mapping_alloc(size_t size, size_t alignment, void **start, bool *zeroed) {
+    return (HAK_GUARD_FULL ? mapping_alloc_guarded : large_alloc)(size, alignment, start, zeroed);
+}
+
+HAK_ALWAYS_INLINE void mapping_free(void *start, size_t size) {
+    (HAK_GUARD_FULL ? mapping_free_guarded : large_free)(start, size);
+}
+
+#endif

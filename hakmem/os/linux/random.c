@@ -1,0 +1,14 @@
+/* Random bytes from the kernel.
+ *
+ * Any thread. Through the system call, since a program may have replaced the C library's function; without waiting, since
+ * whoever starts while the machine boots must not hang. */
+#include <sys/random.h>
+
+#include "hakmem/os/linux/linux.h"
+
+int os_random(void *out, size_t size) {
+    const int saved_errno = errno;
+    /* Up to 256 bytes come whole, and no signal interrupts the call. */
+    const ssize_t got = LINUX_CALL(getrandom, out, size, GRND_NONBLOCK);
+    return got == (ssize_t)size ? 0 : linux_take_error(saved_errno);
+}
