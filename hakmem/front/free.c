@@ -34,6 +34,12 @@ HAK_ALWAYS_INLINE void free_missed(void *p, const void *caller) {
 }
 
 void front_free_slow(void *p) {
+    if (HAK_GUARD_FULL) {
+        if (HAK_UNLIKELY(!guarded_free(p))) {
+            free_missed(p, __builtin_return_address(0));
+        }
+        return;
+    }
     struct hak_thread *thread = hak_self;
     const unsigned class_index = HAK_GUARD_EXACT ? shadow_class(p) : page_map_class(p);
     /* The commonest reason by far: the returned magazine is full. */

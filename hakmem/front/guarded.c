@@ -90,8 +90,48 @@ HAK_ALWAYS_INLINE void *guarded_give(size_t alignment, size_t size, bool clear, 
     return !clear || zeroed ? block.p : memset(block.p, 0, size);
 }
 
-void *guarded_alloc(size_t size, const void *caller) {
+static HAK_NOINLINE void *guarded_alloc_slow(size_t size, const void *caller) {
     return guarded_give(FRONT_ALIGNMENT_NONE, size, false, caller);
+}
+
+/* A tiny block from the magazine. Before the process is initialised there is none; the features are those of the
+ * default, with which every size but 0 is padded. */
+void *guarded_alloc(size_t size, const void *caller) {
+    void *p = NULL;
+    unsigned class_index = 0;
+    if (HAK_LIKELY(size - 1 < HAK_TINY_MAX - CANARY_BYTES)) {
+        class_index = size_class_tiny(guard_block_padded(size));
+        p = pool_pop(class_index);
+    }
+    if (HAK_UNLIKELY(p == NULL)) {
+        return guarded_alloc_slow(size, caller);
+    }
+    const size_t block_bytes = hak_classes[class_index].block_size;
+    if (guard_has(HAK_FEATURE_CHECK) && HAK_UNLIKELY(!guard_reads_zero(p, block_bytes))) {
+        guard_clear(p, block_bytes);
+        guard_block_resize(p, block_bytes, size);
+        misuse_report_block(HAK_MISUSE_WRITE_AFTER_FREE, "malloc", p, caller);
+        return p;
+    }
+    guard_block_resize(p, block_bytes, size);
+    return p;
+}
+
+bool guarded_free(void *p) {
+    const unsigned class_index = shadow_class(p);
+    if (HAK_UNLIKELY(class_index == 0 || class_index > HAK_L2_CLASS_LAST || magazine_is_full(class_index))) {
+        return false;
+    }
+    const size_t block_bytes = hak_classes[class_index].block_size;
+    size_t size;
+    if (HAK_UNLIKELY(!guard_block_is_intact(p, block_bytes, &size))) {
+        return false;
+    }
+    if (guard_has(HAK_FEATURE_ZERO)) {
+        guard_clear(p, block_bytes);
+    }
+    shadow_set(p, 0);
+    return magazine_push(class_index, p);
 }
 
 void *guarded_calloc(size_t bytes, const void *caller) {

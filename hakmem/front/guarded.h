@@ -13,6 +13,10 @@ void *guarded_aligned_alloc(size_t alignment, size_t size, const void *caller);
 void *guarded_realloc(void *p, size_t size, const void *caller);
 size_t guarded_usable_size(const void *p, const void *caller);
 
+/* Frees p where it is a block of tiny or L2, whole, and the returned magazine has room. Any p; where false, nothing was
+ * done. */
+bool guarded_free(void *p);
+
 /* Before p, which is to be freed, goes back: looks behind it and clears it. `class_index` is what the shadow says of p,
  * any p; what is no block is left alone. */
 void guarded_take(void *p, unsigned class_index, const void *caller);

@@ -1,77 +1,98 @@
 /* See block.h.
  *
- * Large here: a block above L2. Its whole pages are given back, which clears them and keeps what was never touched from
- * becoming resident; and with `pages` nobody can touch it between its free and its next use, so there is nothing to
- * check then. Without `pages` its first and last CHECK_LARGE_BYTES are looked at. */
+ * Large here: a block above L2. Of those, what is resident is cleared and what is not given back, which leaves it as it is:
+ * a page that goes and comes again costs tens of times what clearing it costs. With `pages`, from GUARD_LARGE_BYTES on nobody
+ * can touch a block between its free and its next use, so there is nothing to check then; without, its first and its last
+ * CHECK_ENDS_BYTES are looked at. Smaller ones are looked at whole. */
 #include "hakmem/guard/block.h"
 
 #include "hakmem/base/bits.h"
-#include "hakmem/base/config.h"
 #include "hakmem/guard/pages.h"
 #include "hakmem/os/os.h"
 
-#define CHECK_LARGE_BYTES 4096
+#define CHECK_ENDS_BYTES 4096
 
-void guard_clear(void *p, size_t bytes) {
-    if (HAK_LIKELY(bytes <= HAK_L2_MAX)) {
-        memset(p, 0, bytes);
-        return;
+/* Pages that are asked about at once. */
+#define CLEAR_PAGES 512
+
+/* Clears `bytes` bytes of whole pages, at most CLEAR_PAGES. false: the system does not say what is resident */
+static bool clear_pages(char *start, size_t bytes, bool has_swap) {
+    const size_t page = os_page_size();
+    const size_t count = bytes / page;
+    unsigned char resident[CLEAR_PAGES];
+    if (os_resident(start, bytes, resident) != 0) {
+        return false;
     }
+    for (size_t first = 0, end; first < count; first = end) {
+        const bool is_resident = (resident[first] & 1) != 0;
+        end = first + 1;
+        while (end < count && ((resident[end] & 1) != 0) == is_resident) {
+            end++;
+        }
+        char *run = start + first * page;
+        const size_t run_bytes = (end - first) * page;
+        /* What is not resident reads zero, or was swapped out. */
+        if (is_resident || (has_swap && os_purge(run, run_bytes) != 0)) {
+            memset(run, 0, run_bytes);
+        }
+    }
+    return true;
+}
+
+void guard_clear_large(void *p, size_t bytes) {
     const size_t page = os_page_size();
     char *start = p, *end = start + bytes;
     char *first = (char *)bits_round_up((uintptr_t)start, page);
     char *last = (char *)((uintptr_t)end & ~(page - 1));
-    if (os_purge(first, (size_t)(last - first)) != 0) {
-        memset(p, 0, bytes); /* pages that the program locked into memory */
-        return;
-    }
     memset(start, 0, (size_t)(first - start));
     memset(last, 0, (size_t)(end - last));
-}
-
-/* Blocks are multiples of 8 bytes and aligned to that. */
-static bool reads_zero(const void *p, size_t bytes) {
-    const uint64_t *word = p;
-    uint64_t any = 0;
-    for (size_t i = 0; i < bytes / sizeof *word; i++) {
-        any |= word[i];
+    const bool has_swap = os_has_swap();
+    while (first < last) {
+        const size_t left = (size_t)(last - first);
+        const size_t now = left < CLEAR_PAGES * page ? left : CLEAR_PAGES * page;
+        if (!clear_pages(first, now, has_swap)) {
+            memset(first, 0, now);
+        }
+        first += now;
     }
-    return any == 0;
 }
 
-static bool block_is_untouched(const void *p, size_t block_bytes) {
-    if (HAK_LIKELY(block_bytes <= HAK_L2_MAX)) {
-        return reads_zero(p, block_bytes);
+/* Bytes of a block that reads zero; of a large one, its ends do. */
+static bool block_reads_zero(const void *p, size_t bytes) {
+    if (HAK_LIKELY(bytes < GUARD_LARGE_BYTES)) {
+        return guard_reads_zero(p, bytes);
     }
-    return reads_zero(p, CHECK_LARGE_BYTES) &&
-           reads_zero((const char *)p + block_bytes - CHECK_LARGE_BYTES, CHECK_LARGE_BYTES);
+    return guard_reads_zero(p, CHECK_ENDS_BYTES) &&
+           guard_reads_zero((const char *)p + bytes - CHECK_ENDS_BYTES, CHECK_ENDS_BYTES);
 }
 
-/* A block of a slab of its own, which pages.h can make inaccessible. */
+/* A block of a slab of its own, which pages.h makes inaccessible. */
 static bool block_is_lockable(size_t block_bytes) {
-    return guard_has(HAK_FEATURE_PAGES) && block_bytes > HAK_L2_MAX && block_bytes <= HAK_L25_MAX;
+    return guard_has(HAK_FEATURE_PAGES) && block_bytes >= GUARD_LARGE_BYTES && block_bytes <= HAK_L25_MAX;
+}
+
+bool guard_block_is_untouched(const void *p, size_t block_bytes) {
+    return !guard_has(HAK_FEATURE_CHECK) || (block_is_lockable(block_bytes) && pages_are_locked(p)) ||
+           block_reads_zero(p, block_bytes);
 }
 
 enum guard_give guard_block_give(void *p, size_t block_bytes, size_t size) {
-    const bool was_locked = HAK_UNLIKELY(block_is_lockable(block_bytes)) && pages_are_locked(p);
-    if (was_locked && pages_unlock(p, block_bytes) != 0) {
+    const bool untouched = guard_block_is_untouched(p, block_bytes);
+    if (block_is_lockable(block_bytes) && pages_are_locked(p) && pages_unlock(p, block_bytes) != 0) {
         return GUARD_NOT_GIVEN;
     }
-    const bool written = guard_has(HAK_FEATURE_CHECK) && !was_locked && !block_is_untouched(p, block_bytes);
-    if (HAK_UNLIKELY(written)) {
+    if (HAK_UNLIKELY(!untouched)) {
         guard_clear(p, block_bytes);
     }
-    if (guard_has(HAK_FEATURE_CANARY)) {
-        canary_write(p, block_bytes, size);
-    }
-    return written ? GUARD_GIVEN_WRITTEN : GUARD_GIVEN;
+    guard_block_resize(p, block_bytes, size);
+    return untouched ? GUARD_GIVEN : GUARD_GIVEN_WRITTEN;
 }
 
 void guard_block_take(void *p, size_t block_bytes) {
     if (guard_has(HAK_FEATURE_ZERO)) {
         guard_clear(p, block_bytes);
     }
-    if (HAK_UNLIKELY(block_is_lockable(block_bytes))) {
+    if (block_is_lockable(block_bytes)) {
         pages_lock(p, block_bytes);
     }
 }

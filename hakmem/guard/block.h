@@ -9,6 +9,7 @@
 #include "hakmem/base/compiler.h"
 #include "hakmem/base/config.h"
 #include "hakmem/guard/canary.h"
+#include "hakmem/guard/clear.h"
 #include "hakmem/guard/guard.h"
 
 /* What to ask a pool for, so that a block has room for its canary. pre: size <= PTRDIFF_MAX */
@@ -24,6 +25,10 @@ enum guard_give {
 
 /* Before the program gets the block. pre: block_bytes >= guard_block_padded(size) */
 enum guard_give guard_block_give(void *p, size_t block_bytes, size_t size);
+
+/* Whether a free block reads zero as it should; true where that is not known. Of a large block, the ends are looked
+ * at, and none that is inaccessible, which nobody can have written. */
+bool guard_block_is_untouched(const void *p, size_t block_bytes);
 
 /* When the program gives the block back. */
 void guard_block_take(void *p, size_t block_bytes);
@@ -51,10 +56,7 @@ HAK_ALWAYS_INLINE void guard_block_resize(void *p, size_t block_bytes, size_t si
 
 /* Whether a block that was just given out reads zero, but for its canary. */
 HAK_ALWAYS_INLINE bool guard_block_is_zero(size_t block_bytes) {
-    return guard_has(HAK_FEATURE_ZERO) && (block_bytes > HAK_L2_MAX || guard_has(HAK_FEATURE_CHECK));
+    return guard_has(HAK_FEATURE_ZERO) && (block_bytes >= GUARD_LARGE_BYTES || guard_has(HAK_FEATURE_CHECK));
 }
-
-/* Makes `bytes` from p on read zero: by giving whole pages back where there are many. */
-void guard_clear(void *p, size_t bytes);
 
 #endif

@@ -41,18 +41,40 @@ HAK_ALWAYS_INLINE uint64_t canary_word(const void *p) {
     return (mixed ^ mixed >> 32) | 0x0001010101010101u;
 }
 
-/* First byte behind the fill. */
+/* Two words of fill are all that most blocks have room for; they are written and read without a branch, since the sizes of
+ * a program's blocks cannot be predicted. */
+#define CANARY_SHORT_FILL 16
+
+/* First byte behind the fill. pre: size + CANARY_BYTES <= block_bytes */
 HAK_ALWAYS_INLINE size_t canary_fill_end(size_t block_bytes, size_t size) {
     const size_t trailer = block_bytes - CANARY_BYTES;
     return trailer - size > CANARY_FILL_BYTES ? size + CANARY_FILL_BYTES : trailer;
 }
 
+/* Nothing less than the word at `at`, or at `end` where that comes first. */
+HAK_ALWAYS_INLINE void canary_put(char *block, size_t at, size_t end, uint64_t word) {
+    memcpy(block + (at < end ? at : end), &word, sizeof word);
+}
+
+/* The bits of the bytes from `at` up to `end`, at most 8 of them, that are not those of `word`. */
+HAK_ALWAYS_INLINE uint64_t canary_changed(const char *block, size_t at, size_t end, uint64_t word) {
+    const size_t from = at < end ? at : end;
+    const size_t valid = end - from < sizeof word ? end - from : sizeof word;
+    uint64_t found;
+    memcpy(&found, block + from, sizeof found);
+    const uint64_t mask = (((uint64_t)1 << (8 * valid & 63)) - 1) | ((uint64_t)0 - (uint64_t)(valid == sizeof word));
+    return (found ^ word) & mask;
+}
+
 /* pre: size + CANARY_BYTES <= block_bytes */
 HAK_ALWAYS_INLINE void canary_write(void *p, size_t block_bytes, size_t size) {
     const uint64_t word = canary_word(p);
+    const size_t end = canary_fill_end(block_bytes, size);
     char *block = p;
-    /* The last word may reach into the trailer, which comes after it, or a little behind a bounded fill. */
-    for (size_t at = size, end = canary_fill_end(block_bytes, size); at < end; at += sizeof word) {
+    /* A word that reaches behind the fill reaches into the trailer, which is written after it. */
+    canary_put(block, size, end, word);
+    canary_put(block, size + sizeof word, end, word);
+    for (size_t at = size + CANARY_SHORT_FILL; HAK_UNLIKELY(at < end); at += sizeof word) {
         memcpy(block + at, &word, sizeof word);
     }
     const uint64_t slack = block_bytes - size;
@@ -68,16 +90,14 @@ HAK_ALWAYS_INLINE bool canary_read(const void *p, size_t block_bytes, size_t *si
     memcpy(&found, block + block_bytes - CANARY_BYTES, sizeof found);
     found ^= word;
     const uint64_t slack = found >> (64 - CANARY_SLACK_BITS);
-    if ((found & CANARY_WORD_MASK) != 0 || slack < CANARY_BYTES || slack > block_bytes) {
+    if (HAK_UNLIKELY((found & CANARY_WORD_MASK) != 0 || slack < CANARY_BYTES || slack > block_bytes)) {
         return false;
     }
     *size = block_bytes - slack;
-    uint64_t changed = 0;
-    for (size_t at = *size, end = canary_fill_end(block_bytes, *size); at < end; at += sizeof word) {
-        memcpy(&found, block + at, sizeof found);
-        const size_t valid = end - at;
-        const uint64_t mask = valid >= sizeof word ? ~(uint64_t)0 : ((uint64_t)1 << 8 * valid) - 1;
-        changed |= (found ^ word) & mask;
+    const size_t end = canary_fill_end(block_bytes, *size);
+    uint64_t changed = canary_changed(block, *size, end, word) | canary_changed(block, *size + sizeof word, end, word);
+    for (size_t at = *size + CANARY_SHORT_FILL; HAK_UNLIKELY(at < end); at += sizeof word) {
+        changed |= canary_changed(block, at, end, word);
     }
     return changed == 0;
 }

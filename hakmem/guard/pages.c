@@ -1,13 +1,14 @@
 /* See pages.h. */
 #include "hakmem/guard/pages.h"
 
-#include "hakmem/base/atomic.h"
+#include <string.h>
+
 #include "hakmem/base/bits.h"
 #include "hakmem/os/os.h"
 
 #define PAGES_ENTRIES ((size_t)1 << (HAK_ADDRESS_BITS - HAK_CHUNK_SHIFT))
 
-/* Of the chunk that a locked block starts at. Else a byte is the number of 4 KiB units at the chunk's end that are
+/* Of the chunks of a locked block. Else a byte is the number of 4 KiB units at the chunk's end that are
  * inaccessible, 0 to 16. */
 #define PAGES_LOCKED 255
 #define PAGES_UNIT 4096
@@ -73,9 +74,14 @@ void pages_protect_huge(void *start, size_t bytes) {
 
 static size_t pages_block_bytes(size_t bytes) { return bits_round_up(bytes, os_page_size()); }
 
+static unsigned pages_block_chunks(size_t bytes) {
+    return (unsigned)((bytes + HAK_CHUNK_BYTES - 1) / HAK_CHUNK_BYTES);
+}
+
 void pages_lock(void *block, size_t bytes) {
     if (os_make_inaccessible(block, pages_block_bytes(bytes)) == 0) {
-        *pages_of(block) = PAGES_LOCKED;
+        /* All of them: when the block is gone, its chunks may come again one by one. */
+        memset(pages_of(block), PAGES_LOCKED, pages_block_chunks(bytes));
     }
 }
 
@@ -84,7 +90,7 @@ bool pages_are_locked(const void *block) { return *pages_of(block) == PAGES_LOCK
 int pages_unlock(void *block, size_t bytes) {
     const int error = os_make_writable(block, pages_block_bytes(bytes));
     if (error == 0) {
-        *pages_of(block) = pages_wanted(bits_round_up(bytes, PAGES_UNIT));
+        (void)pages_note(pages_of(block), pages_block_chunks(bytes), bits_round_up(bytes, PAGES_UNIT));
     }
     return error;
 }

@@ -8,13 +8,12 @@
 
 /* Half of what waits does so at random places, half in the queue. Of a class as many blocks as these bytes hold, within
  * these bounds: a few of the largest, and of the smallest no more than a quarter of a slab. */
-#define QUARANTINE_BYTES ((size_t)128 << 10)
-#define QUARANTINE_HALF_MIN 4u
-#define QUARANTINE_HALF_MAX 512u
+#define QUARANTINE_BYTES ((size_t)32 << 10)
+#define QUARANTINE_HALF_MIN 2u
+#define QUARANTINE_HALF_MAX 256u
 
-/* Huge blocks: address space. */
-#define QUARANTINE_HUGE_SPANS 32u
-#define QUARANTINE_HUGE_BYTES ((size_t)256 << 20)
+#define QUARANTINE_HUGE_SPANS 16u
+#define QUARANTINE_HUGE_BYTES ((size_t)32 << 20)
 
 struct quarantine {
     struct hak_lock lock;

@@ -4,7 +4,7 @@
  *
  * One a class, all threads together, under a lock of its own, passed by exchanges: a batch of blocks at a time, so the lock
  * costs a block little. Quarantined blocks count as free: they left the returned magazine, and the statistics add their
- * number to what is cached. Huge blocks have a queue alone, of address space: their pages are gone. */
+ * number to what is cached. Huge blocks have a queue alone. */
 #ifndef HAKMEM_GUARD_QUARANTINE_H
 #define HAKMEM_GUARD_QUARANTINE_H
 

@@ -26,9 +26,10 @@ int mapping_alloc_guarded(size_t size, size_t alignment, void **start, bool *zer
     return 0;
 }
 
-static void mapping_release(struct quarantine_span span) {
-    if (guard_has(HAK_FEATURE_PAGES)) {
-        /* The system's limit of mappings may refuse: the addresses are lost then; their pages went before. */
+/* What waited is accessible again, and kept. What never did goes to the system, or nothing would find a read of it. */
+static void mapping_release(struct quarantine_span span, bool waited) {
+    if (guard_has(HAK_FEATURE_PAGES) && (!waited || os_make_writable(span.start, span.bytes) != 0)) {
+        /* The system's limit of mappings may refuse: then the addresses are lost. */
         (void)os_unmap(span.start, span.bytes);
     } else {
         large_free(span.start, span.bytes);
@@ -41,18 +42,15 @@ void mapping_free_guarded(void *start, size_t size) {
     if (guard_has(HAK_FEATURE_ZERO)) {
         guard_clear(start, size);
     }
-    if (guard_has(HAK_FEATURE_PAGES)) {
-        (void)os_make_inaccessible(start, size); /* refused: it is gone from the tables all the same */
-        if (!guard_has(HAK_FEATURE_ZERO)) {
-            (void)os_purge(start, size); /* nobody reads it again */
-        }
-    }
     if (!guard_has(HAK_FEATURE_QUARANTINE)) {
-        mapping_release(span);
+        mapping_release(span, false);
         return;
     }
+    if (guard_has(HAK_FEATURE_PAGES)) {
+        (void)os_make_inaccessible(start, size); /* refused: for want of mappings; the block waits without */
+    }
     while (quarantine_pass_huge(&span, &leaving)) {
-        mapping_release(leaving);
+        mapping_release(leaving, true);
     }
 }
 
@@ -60,7 +58,7 @@ size_t mapping_drain(void) {
     struct quarantine_span leaving;
     size_t bytes = 0;
     while (quarantine_drain_huge(&leaving)) {
-        mapping_release(leaving);
+        mapping_release(leaving, true);
         bytes += leaving.bytes;
     }
     return bytes;

@@ -1,8 +1,7 @@
 /* The mapping of a huge block: what region/large.h gives and takes, and what full guard builds do to it besides.
  *
- * Those have an inaccessible chunk behind each block; a block that is freed gives its pages back, becomes inaccessible and
- * waits. With `pages` its addresses go to the system then, else they are kept like those of any build. Any thread, no lock
- * but those of the layers below. */
+ * Those have an inaccessible chunk behind each block; a block that is freed is cleared, becomes inaccessible and waits,
+ * and is kept then like those of any build. Any thread, no lock but those of the layers below. */
 #ifndef HAKMEM_HUGE_MAPPING_H
 #define HAKMEM_HUGE_MAPPING_H
 

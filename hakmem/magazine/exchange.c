@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "hakmem/base/assert.h"
-#include "hakmem/guard/quarantine.h"
+#include "hakmem/magazine/quarantined.h"
 #include "hakmem/magazine/shared.h"
 #include "hakmem/magazine/stash.h"
 
@@ -54,7 +54,7 @@ static void exchange_free_to_slabs(struct hak_thread *thread, unsigned class_ind
                                    uint32_t count) {
     void *leaving[QUARANTINE_BATCH];
     if (HAK_GUARD_FULL && guard_has(HAK_FEATURE_QUARANTINE)) {
-        count = quarantine_pass(class_index, blocks, count, leaving);
+        count = quarantined_pass(class_index, blocks, count, leaving);
         blocks = leaving;
     }
     hak_count_add(&thread->remote_frees, slab_free_blocks(thread->number, class_index, blocks, count));
@@ -184,7 +184,8 @@ void exchange_free(unsigned class_index, void *p) {
  * its magazines were last emptied, or let all of them fill up in between. */
 static void exchange_make_room(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
-    if (own->batch == 0 || own->overflows++ > hak_classes[class_index].stash + 1u) {
+    if (own->batch == 0 || (guard_has(HAK_FEATURE_QUARANTINE) && exchange_returned_level(thread, class_index) < 2) ||
+        own->overflows++ > hak_classes[class_index].stash + 1u) {
         exchange_flush_magazines(thread, class_index);
         own->overflows = 0;
     } else if (guard_has(HAK_FEATURE_QUARANTINE)) {

@@ -101,6 +101,11 @@ HAK_FAST_PATH void *magazine_pop(unsigned class_index) { return magazine_pop_and
 /* magazine_pop for slow paths, which mark the block themselves, in either form of the shadow. */
 HAK_FAST_PATH void *magazine_take(unsigned class_index) { return magazine_pop_and_mark(class_index, false); }
 
+/* Whether a push would find no room. */
+HAK_FAST_PATH bool magazine_is_full(unsigned class_index) {
+    return (uintptr_t)hak_load_owned(&hak_returned[class_index]) % MAGAZINE_BYTES == 0;
+}
+
 /* Both forms of push. `clears`: constant; p's entry of the shadow, `live`, is cleared where p is taken. */
 HAK_FAST_PATH bool magazine_push_and_clear(unsigned class_index, void *p, bool clears, uint8_t *live) {
     void **top = hak_load_owned(&hak_returned[class_index]);

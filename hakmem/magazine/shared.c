@@ -2,7 +2,7 @@
 #include "hakmem/magazine/shared.h"
 
 #include "hakmem/base/lock.h"
-#include "hakmem/guard/quarantine.h"
+#include "hakmem/magazine/quarantined.h"
 #include "hakmem/magazine/thread.h"
 
 struct shared_class {
@@ -50,7 +50,7 @@ void *shared_alloc(unsigned class_index) {
 void shared_free(unsigned class_index, void *p) {
     uint32_t count = 1;
     if (HAK_GUARD_FULL && guard_has(HAK_FEATURE_QUARANTINE)) {
-        count = quarantine_pass(class_index, &p, 1, &p);
+        count = quarantined_pass(class_index, &p, 1, &p);
     }
     /* As nobody: the slab's owner, if it has one, folds the bit in later. */
     slab_free_blocks(SLAB_NOBODY, class_index, &p, count);

@@ -36,6 +36,13 @@ int os_unmap(void *start, size_t size);
 /* Gives the pages back; the range stays mapped and reads as zero. EINVAL, EAGAIN */
 int os_purge(void *start, size_t size);
 
+/* Whether each page of a range is resident, a byte a page, in its lowest bit. A page that is not reads zero, or was
+ * swapped out. pre: `pages` has room. ENOMEM, EAGAIN */
+int os_resident(void *start, size_t size, unsigned char *pages);
+
+/* Whether pages can be swapped out. */
+bool os_has_swap(void);
+
 /* Keeps huge pages away from a range that is touched sparsely. A kernel without huge pages is no error. */
 int os_no_huge_pages(void *start, size_t size);
 

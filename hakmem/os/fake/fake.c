@@ -52,6 +52,7 @@ WRAP(OS_FAKE_MAP, os_map, (size_t size, size_t alignment, void **out), (size, al
 WRAP(OS_FAKE_RESERVE, os_reserve, (size_t size, void **out), (size, out))
 WRAP(OS_FAKE_MAKE_WRITABLE, os_make_writable, (void *start, size_t size), (start, size))
 WRAP(OS_FAKE_MAKE_INACCESSIBLE, os_make_inaccessible, (void *start, size_t size), (start, size))
+WRAP(OS_FAKE_RESIDENT, os_resident, (void *start, size_t size, unsigned char *pages), (start, size, pages))
 WRAP(OS_FAKE_RANDOM, os_random, (void *out, size_t size), (out, size))
 WRAP(OS_FAKE_UNMAP, os_unmap, (void *start, size_t size), (start, size))
 WRAP(OS_FAKE_PURGE, os_purge, (void *start, size_t size), (start, size))

@@ -24,7 +24,8 @@ enum os_fake_kind {
     OS_FAKE_HUGE_PAGES = 1 << 8,
     OS_FAKE_MAKE_INACCESSIBLE = 1 << 9,
     OS_FAKE_RANDOM = 1 << 10,
-    OS_FAKE_ALL = (1 << 11) - 1,
+    OS_FAKE_RESIDENT = 1 << 11,
+    OS_FAKE_ALL = (1 << 12) - 1,
 };
 
 /* The n-th call from now fails, once; 0 takes such a plan back. */
