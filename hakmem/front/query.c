@@ -1,6 +1,7 @@
 /* hak_usable_size and hak_owner: what a pointer belongs to. */
 #include "hakmem/front/front_fast.h"
 #include "hakmem/front/guarded.h"
+#include "hakmem/guard/zero_size.h"
 #include "hakmem/huge/huge.h"
 #include "hakmem/region/region.h"
 
@@ -32,6 +33,11 @@ static enum hak_pool query_pool(unsigned class_index) {
 
 bool hak_owner(const void *p, struct hak_owner_info *info) {
     const unsigned class_index = region_chunk_class(p);
+    if (HAK_GUARD_FULL && zero_size_is_live(p)) {
+        *info = (struct hak_owner_info){
+            .block = (void *)p, .pool = HAK_POOL_TINY, .class_index = HAK_TINY_CLASS_FIRST};
+        return true;
+    }
     if (class_index == 0) {
         size_t size;
         void *start = huge_find(p, &size);

@@ -31,11 +31,23 @@ static void census_visit(struct region *region, unsigned first, void *argument) 
     census->used_blocks[class_index] += hak_classes[class_index].blocks - free_blocks;
 }
 
+/* Full guard builds: blocks of size 0, which lie in no slab, count as blocks of the smallest class. Result: live ones */
+static uint64_t census_zero_size(struct thread_class_totals *totals) {
+    struct zero_size_totals zero_size;
+    zero_size_totals(&zero_size);
+    totals->allocations += zero_size.allocations;
+    totals->frees += zero_size.frees;
+    return zero_size.allocations - zero_size.frees;
+}
+
 static void census_class(const struct slab_census *census, unsigned class_index, struct hak_class_stats *out) {
     struct thread_class_totals totals;
     thread_class_totals(class_index, &totals);
     const uint64_t used = census->used_blocks[class_index];
-    const uint64_t live = used > totals.cached_blocks ? used - totals.cached_blocks : 0;
+    uint64_t live = used > totals.cached_blocks ? used - totals.cached_blocks : 0;
+    if (HAK_GUARD_FULL && class_index == HAK_TINY_CLASS_FIRST) {
+        live += census_zero_size(&totals);
+    }
     if (!HAK_P1_BATCHED_STATS) {
         /* Relaxed: a snapshot. An estimate below what is alive would make the frees negative. */
         uint64_t sampled = SAMPLE_PERIOD * hak_load_relaxed(&hak_sample_counts[class_index]);
@@ -79,23 +91,11 @@ static void stats_slab_pools(struct hak_stats *stats) {
     }
 }
 
-/* Full guard builds: blocks of size 0 belong to the pool and to none of its classes. */
-static void stats_zero_size(struct hak_pool_stats *pool) {
-    struct zero_size_totals totals;
-    zero_size_totals(&totals);
-    pool->allocations += totals.allocations;
-    pool->frees += totals.frees;
-    pool->live_blocks += totals.allocations - totals.frees;
-}
-
 void hak_stats_get(struct hak_stats *stats) {
     process_begin();
     *stats = (struct hak_stats){.exact = HAK_P1_BATCHED_STATS};
     stats_slab_pools(stats);
 
-    if (HAK_GUARD_FULL) {
-        stats_zero_size(&stats->tiny);
-    }
     struct huge_totals huge;
     huge_totals(&huge);
     stats->huge = (struct hak_pool_stats){.allocations = huge.allocations,
