@@ -61,3 +61,28 @@ def hak_test(
         name = name + "_variants",
         tests = [name + "_" + combination.name for combination in combinations],
     )
+
+# Features of guard full without those that make a block's usable size other than its class's, and without the one that keeps
+# freed blocks from their slabs: what tests of these things run under.
+SIZES_AS_CLASSES = "zero,check,quarantine,random,pages,metadata"
+NOTHING_WAITS = "zero,check,random,pages,metadata"
+
+def hak_full_test(name, features = "all", args = [], size = "small", tags = []):
+    """NAME_p0_p1_p2_p3_fine16_guard_full: the hak_test NAME, built with guard full, with some of its features.
+
+    Args:
+      name: of the hak_test.
+      features: for HAKMEM_GUARD.
+      args: arguments.
+      size: as for every test.
+      tags: as for every test.
+    """
+    hak_all_variants_test(
+        name = name,
+        size = size,
+        actual = ":" + name,
+        args = args,
+        combinations = [SHIPPED_COMBINATIONS["full"]],
+        env = {"HAKMEM_GUARD": features},
+        tags = tags,
+    )

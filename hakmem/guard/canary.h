@@ -4,16 +4,16 @@
  *     +--------------------+-----------+--------------------+
  *     | what was asked for | fill      | trailer, 8 bytes   |
  *     +--------------------+-----------+--------------------+
- *                           word, word..  40 bits of word, 24 bits of slack ^ word
+ *                           word, word..  40 bits made of word and slack, 24 bits of slack ^ word
  *
- * word is made of the address and of a secret of the process; none of its low seven bytes is 0, so that the most
+ * word is made of the address and of a secret of the process; no byte of it or of the 40 bits is 0, so that the most
  * frequent overflow, a string's end, always changes one. slack == block_bytes - size, at least 8: every request is
  * made larger by the trailer, so that there always is one.
  *
  * What an overflow can forge: it meets the byte behind the block first. To leave it as it was it has to know the word of
- * this very block, by reading it first, for example. The size lies behind bytes that are checked before it is believed,
- * and is accepted only where the fill that it implies is whole; so whoever does not know the word cannot make free,
- * realloc or malloc_usable_size believe another size. Who reads and writes out of bounds at will is not stopped.
+ * this very block, by reading it first, for example. Who writes only to where the size is kept, past all before it, has to
+ * hit the 40 bits that go with the other size. So whoever does not know the secret cannot make free, realloc or
+ * malloc_usable_size believe another size. Who reads and writes out of bounds at will is not stopped.
  *
  * Of a long fill the first CANARY_FILL_BYTES are written: nobody is to touch the pages behind a large block. */
 #ifndef HAKMEM_GUARD_CANARY_H
@@ -30,7 +30,7 @@
 
 /* The most that slack can be: 24 bits. Slack of a slab's block is below 1 MiB, that of a huge one below a chunk. */
 #define CANARY_SLACK_BITS 24
-#define CANARY_WORD_MASK (((uint64_t)1 << (64 - CANARY_SLACK_BITS)) - 1)
+#define CANARY_CHECK_MASK (((uint64_t)1 << (64 - CANARY_SLACK_BITS)) - 1)
 
 extern uint64_t canary_secret[2]; /* constant after init */
 
@@ -38,7 +38,13 @@ void canary_init(void);
 
 HAK_ALWAYS_INLINE uint64_t canary_word(const void *p) {
     uint64_t mixed = ((uint64_t)(uintptr_t)p ^ canary_secret[0]) * canary_secret[1];
-    return (mixed ^ mixed >> 32) | 0x0001010101010101u;
+    return (mixed ^ mixed >> 32) | 0x0101010101010101u;
+}
+
+HAK_ALWAYS_INLINE uint64_t canary_trailer(uint64_t word, uint64_t slack) {
+    uint64_t mixed = word ^ slack * canary_secret[1];
+    mixed = ((mixed ^ mixed >> 32) | 0x0101010101u) & CANARY_CHECK_MASK;
+    return mixed | ((word >> (64 - CANARY_SLACK_BITS) ^ slack) << (64 - CANARY_SLACK_BITS));
 }
 
 /* Two words of fill are all that most blocks have room for; they are written and read without a branch, since the sizes of
@@ -77,8 +83,7 @@ HAK_ALWAYS_INLINE void canary_write(void *p, size_t block_bytes, size_t size) {
     for (size_t at = size + CANARY_SHORT_FILL; HAK_UNLIKELY(at < end); at += sizeof word) {
         memcpy(block + at, &word, sizeof word);
     }
-    const uint64_t slack = block_bytes - size;
-    const uint64_t trailer = word ^ slack << (64 - CANARY_SLACK_BITS);
+    const uint64_t trailer = canary_trailer(word, block_bytes - size);
     memcpy(block + block_bytes - CANARY_BYTES, &trailer, sizeof trailer);
 }
 
@@ -88,9 +93,8 @@ HAK_ALWAYS_INLINE bool canary_read(const void *p, size_t block_bytes, size_t *si
     const char *block = p;
     uint64_t found;
     memcpy(&found, block + block_bytes - CANARY_BYTES, sizeof found);
-    found ^= word;
-    const uint64_t slack = found >> (64 - CANARY_SLACK_BITS);
-    if (HAK_UNLIKELY((found & CANARY_WORD_MASK) != 0 || slack < CANARY_BYTES || slack > block_bytes)) {
+    const uint64_t slack = (found ^ word) >> (64 - CANARY_SLACK_BITS);
+    if (HAK_UNLIKELY(found != canary_trailer(word, slack) || slack < CANARY_BYTES || slack > block_bytes)) {
         return false;
     }
     *size = block_bytes - slack;
