@@ -281,7 +281,7 @@ HAK_TEST(Options, UnknownNamesAreNamedWithWhatIsKnown) {
         HAK_EXPECT_STREQ(result->output.bytes, "0 5");
         HAK_EXPECT_EQ(lines(&result->errors), 1);
         HAK_EXPECT(strstr(result->errors.bytes, names[i]) != NULL);
-        HAK_EXPECT(strstr(result->errors.bytes, "known are HAKMEM_HELP, HAKMEM_ON_MISUSE, HAKMEM_PURGE_DELAY_MS, HAKMEM_THP; "
+        HAK_EXPECT(strstr(result->errors.bytes, "known are HAKMEM_GUARD, HAKMEM_HELP, HAKMEM_ON_MISUSE, HAKMEM_PURGE_DELAY_MS, HAKMEM_THP; "
                                                 "HAKMEM_HELP=1 explains them\n") != NULL);
     }
 }

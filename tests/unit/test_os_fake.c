@@ -17,6 +17,10 @@ static unsigned call_each(void) {
     if (os_map(MIB, MIB, &mapped) != 0) failed |= OS_FAKE_MAP;
     if (os_reserve(MIB, &reserved) != 0) failed |= OS_FAKE_RESERVE;
     if (reserved != NULL && os_make_writable(reserved, MIB) != 0) failed |= OS_FAKE_MAKE_WRITABLE;
+    unsigned char resident[MIB / 4096];
+    if (mapped != NULL && os_make_inaccessible(mapped, 0) != 0) failed |= OS_FAKE_MAKE_INACCESSIBLE;
+    if (mapped != NULL && os_resident(mapped, MIB, resident) != 0) failed |= OS_FAKE_RESIDENT;
+    if (os_random(resident, 16) != 0) failed |= OS_FAKE_RANDOM;
     if (mapped != NULL && os_purge(mapped, MIB) != 0) failed |= OS_FAKE_PURGE;
     if (mapped != NULL && os_no_huge_pages(mapped, MIB) != 0) failed |= OS_FAKE_NO_HUGE_PAGES;
     if (mapped != NULL && os_huge_pages(mapped, MIB) != 0) failed |= OS_FAKE_HUGE_PAGES;
@@ -38,14 +42,14 @@ static unsigned bits(unsigned word) { return (unsigned)__builtin_popcount(word);
 HAK_TEST(OsFake, WithoutAPlanNothingFails) {
     os_fake_reset();
     HAK_EXPECT_EQ(call_each(), 0);
-    HAK_EXPECT_EQ(os_fake_calls(), 9);
+    HAK_EXPECT_EQ(os_fake_calls(), 12);
     os_fake_reset();
     HAK_EXPECT_EQ(os_fake_calls(), 0);
 }
 
 HAK_TEST(OsFake, EachCallFailsInItsTurnAndOnlyThat) {
     unsigned seen = 0;
-    for (uint64_t n = 1; n <= 9; n++) {
+    for (uint64_t n = 1; n <= 12; n++) {
         os_fake_reset();
         os_fake_fail_at(n);
         unsigned failed = call_each();
@@ -54,7 +58,7 @@ HAK_TEST(OsFake, EachCallFailsInItsTurnAndOnlyThat) {
     }
     HAK_EXPECT_EQ(seen, OS_FAKE_ALL);
     os_fake_reset();
-    os_fake_fail_at(10);
+    os_fake_fail_at(13);
     HAK_EXPECT_EQ(call_each(), 0);
     os_fake_reset();
 }

@@ -119,6 +119,45 @@ HAK_TEST(OsPurge, BadRangeIsEINVALAndKeepsErrno) {
     HAK_EXPECT_EQ(os_unmap(start, 64 * KIB), 0);
 }
 
+static void touch(volatile unsigned char *p) { *p = 1; }
+
+HAK_TEST(OsMakeInaccessible, KeepsThePagesUntilTheyAreWritableAgain) {
+    unsigned char *start = map(MIB, MIB);
+    memset(start, 7, MIB);
+    HAK_EXPECT_EQ(os_make_inaccessible(start + 64 * KIB, 64 * KIB), 0);
+    HAK_EXPECT_DEATH(touch(start + 64 * KIB), "");
+    HAK_EXPECT_DEATH(touch(start + 128 * KIB - 1), "");
+    touch(start + 64 * KIB - 1);
+    touch(start + 128 * KIB);
+    HAK_EXPECT_EQ(os_make_writable(start + 64 * KIB, 64 * KIB), 0);
+    HAK_EXPECT_EQ(start[64 * KIB], 7);
+    HAK_EXPECT_EQ(os_unmap(start, MIB), 0);
+}
+
+HAK_TEST(OsResident, KnowsThePagesThatWereTouched) {
+    const size_t page = os_page_size();
+    unsigned char resident[16];
+    unsigned char *start = map(16 * page, page);
+    HAK_EXPECT_EQ(os_no_huge_pages(start, 16 * page), 0);
+    touch(start + 3 * page);
+    touch(start + 15 * page);
+    HAK_ASSERT_TRUE(os_resident(start, 16 * page, resident) == 0);
+    for (unsigned i = 0; i < 16; i++) HAK_EXPECT_EQ(resident[i] & 1, i == 3 || i == 15);
+    HAK_EXPECT_EQ(os_unmap(start, 16 * page), 0);
+    errno = EDOM;
+    HAK_EXPECT_EQ(os_resident(start, 16 * page, resident), ENOMEM);
+    HAK_EXPECT_EQ(errno, EDOM);
+}
+
+HAK_TEST(OsRandom, DiffersFromCallToCall) {
+    uint64_t first = 0, second = 0;
+    errno = EDOM;
+    HAK_EXPECT_EQ(os_random(&first, sizeof first), 0);
+    HAK_EXPECT_EQ(os_random(&second, sizeof second), 0);
+    HAK_EXPECT_EQ(errno, EDOM);
+    HAK_EXPECT_NE(first, second);
+}
+
 HAK_TEST(OsNoHugePages, IsNoError) {
     unsigned char *start = map(4 * MIB, 2 * MIB);
     errno = EDOM;
