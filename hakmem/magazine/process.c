@@ -8,7 +8,7 @@
 
 #include "hakmem/base/atomic.h"
 #include "hakmem/base/options.h"
-#include "hakmem/guard/guard.h"
+#include "hakmem/guard/metadata.h"
 #include "hakmem/magazine/thread.h"
 #include "hakmem/os/os.h"
 #include "hakmem/region/page_map.h"
@@ -19,6 +19,16 @@ enum { PROCESS_NEW, PROCESS_INITIALISING, PROCESS_BEGUN };
 static uint32_t process_state;            /* atomic */
 static struct hak_thread **process_owner; /* atomic; address of the initialising thread's hak_self */
 
+/* Full guard builds: the flat tables are reserved before the options are known. A limited form has none. */
+static void process_protect_tables(void) {
+    if (hak_page_map.mask != 0) {
+        metadata_protect_table(hak_page_map.classes, hak_page_map.mask + 1);
+    }
+    if (hak_shadow.limit != 0) {
+        metadata_protect_table(hak_shadow.classes, hak_shadow.limit);
+    }
+}
+
 static void process_init(void) {
     page_map_init();
     if (HAK_GUARD_EXACT) {
@@ -27,8 +37,7 @@ static void process_init(void) {
     options_init();
     if (HAK_GUARD_FULL) {
         guard_init();
-        page_map_protect();
-        shadow_protect();
+        process_protect_tables();
     }
     thread_init();
 }

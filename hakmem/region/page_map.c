@@ -21,12 +21,6 @@ void page_map_init(void) {
     hak_page_map.mask = PAGE_MAP_ENTRIES - 1;
 }
 
-void page_map_protect(void) {
-    if (hak_page_map.mask != 0) {
-        metadata_protect_table(hak_page_map.classes, PAGE_MAP_ENTRIES);
-    }
-}
-
 int page_map_add_region(const void *region) {
     if (hak_page_map.mask == 0) {
         return 0;

@@ -31,9 +31,6 @@ HAK_ALWAYS_INLINE unsigned page_map_class(const void *p) {
 /* Chooses the form. pre: called once, before the first region. Never fails: the limited form needs nothing. */
 void page_map_init(void);
 
-/* In full guard builds: keeps the flat form apart from its neighbours. When the options are known. */
-void page_map_protect(void);
-
 /* Makes the bytes of the region at `region` writable. ENOMEM */
 int page_map_add_region(const void *region);
 

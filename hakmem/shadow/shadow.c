@@ -37,12 +37,6 @@ void shadow_init(void) {
     hak_shadow.limit = SHADOW_ENTRIES;
 }
 
-void shadow_protect(void) {
-    if (hak_shadow.limit != 0) {
-        metadata_protect_table(hak_shadow.classes, SHADOW_ENTRIES);
-    }
-}
-
 /* The region's place in the table, or the unused one that it would take; NULL: it is not there, and the table full.
  * Neighbouring regions lie in neighbouring places: no hash is needed. */
 static struct shadow_region *shadow_place(const void *region) {

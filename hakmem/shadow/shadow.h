@@ -40,9 +40,6 @@ HAK_ALWAYS_INLINE uintptr_t shadow_index(const void *p) {
 /* Chooses the form. pre: called once, before the first region. Never fails: the limited form needs nothing yet. */
 void shadow_init(void);
 
-/* In full guard builds: keeps the flat form apart from its neighbours. When the options are known. */
-void shadow_protect(void);
-
 /* Makes a region's entries writable; they are 0. pre: under the region lock. ENOMEM */
 int shadow_add_region(const void *region);
 
