@@ -51,7 +51,10 @@ GUARD = "hakmem-guard"
 GUARD_FULL = "hakmem-guard-full"
 """Whatever can be checked is: for tests, and measured on some workloads."""
 
-GUARDED: dict[str, str] = {}
+GUARDED = {
+    GUARD: "hakmem/preload/libhakmem-guard.so",
+    GUARD_FULL: "hakmem/preload/libhakmem-guard-full.so",
+}
 """Builds with a guard that there are -> their library."""
 
 SPACINGS = {

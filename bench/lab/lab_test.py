@@ -57,9 +57,9 @@ class LabTest(unittest.TestCase):
     def libraries(self, report: dict[str, Any]) -> None:
         rows = {row["name"]: row for row in report["contenders"] if row["group"] == contenders.LIBRARIES}
         self.assertEqual(
-            list(rows), ["hakmem", "hakmem-again", "mimalloc", "jemalloc", "tcmalloc", "glibc"]
+            list(rows), ["hakmem", "hakmem-again", "hakmem-guard", "mimalloc", "jemalloc", "tcmalloc", "glibc"]
         )
-        self.assertEqual(len({row["sha256"] for row in rows.values()}), 5, "twins are one file, all others differ")
+        self.assertEqual(len({row["sha256"] for row in rows.values()}), 6, "twins are one file, all others differ")
         self.assertTrue(all(re.search(r"\d\.\d", row["version"]) for row in rows.values()), rows)
         self.assertEqual(rows["hakmem"]["config"], contenders.ALL)
         for kind in ("startup", "memory", "latency", "system_calls", "counts"):
@@ -96,6 +96,20 @@ class LabTest(unittest.TestCase):
         )
         links = {row["name"]: row["link"] for row in report["contenders"] if row["group"] == contenders.COMPILED_IN}
         self.assertEqual(links["inline-hot"], "inlined")
+
+    def test_builds_with_a_guard(self) -> None:
+        report = self.measure("--workload=pair", "--contender=*-guard", "--contender=*-guard-full")
+        self.assertEqual(
+            [(row["group"], row["one"], row["other"]) for row in report["comparisons"]],
+            [
+                (contenders.LIBRARIES, contenders.GUARD, contenders.HAKMEM),
+                (contenders.LIBRARIES, contenders.GUARD, contenders.YARDSTICK),
+                (contenders.WITH_GUARD, contenders.GUARD_FULL, contenders.HAKMEM),
+            ],
+        )
+        files = {row["name"]: row["file"] for row in report["contenders"]}
+        self.assertEqual(files[contenders.GUARD], "libhakmem-guard.so")
+        self.assertEqual(files[contenders.GUARD_FULL], "libhakmem-guard-full.so")
 
     def test_the_other_groups_and_threads(self) -> None:
         report = self.measure("--workload=local", "--contender=spacings/*", "--contender=experiments/*")
