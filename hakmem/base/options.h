@@ -22,6 +22,8 @@ enum hak_thp {
     HAK_THP_NEVER,   /* asks the system for none */
     HAK_THP_MADVISE, /* asks for them wherever one fits: regions, and huge blocks of its size and more */
     HAK_THP_AUTO,    /* in regions after a process's first */
+};
+
 /* What the full guard build does besides finding invalid frees: HAKMEM_GUARD=all, none, or names joined by commas. */
 enum hak_feature {
     HAK_FEATURE_ZERO = 1 << 0,       /* zero: blocks are cleared when they are freed */
