@@ -11,6 +11,11 @@
 #define SHADOW_ENTRIES ((uintptr_t)1 << (HAK_ADDRESS_BITS - SHADOW_SHIFT))
 #define SHADOW_REGION_ENTRIES ((size_t)HAK_REGION_BYTES >> SHADOW_SHIFT)
 
+/* Where in a page the entry of a page's start lies. At 0 the free of a large block, which starts at a page, would read at the
+ * same place of a page as the program writes last, and the processor, which compares the low twelve bits first, would wait
+ * for those writes: json took 116 ns where it takes 79. In the middle of a line that programs rarely write last. */
+#define SHADOW_SKEW 0xa60
+
 /* As many as regions find room where the flat form does not: 8 GiB. Without guard nobody adds one. */
 #define SHADOW_REGIONS_MAX (HAK_GUARD_EXACT ? 256 : 1)
 
@@ -29,11 +34,12 @@ static const void *shadow_region_of(const void *p) {
 
 void shadow_init(void) {
     void *classes;
-    if ((HAK_GUARD_FULL ? metadata_reserve(SHADOW_ENTRIES, &classes) : os_reserve(SHADOW_ENTRIES, &classes)) != 0) {
+    const uintptr_t bytes = SHADOW_ENTRIES + os_page_size();
+    if ((HAK_GUARD_FULL ? metadata_reserve(bytes, &classes) : os_reserve(bytes, &classes)) != 0) {
         return;
     }
     /* Nobody reads meanwhile: the process has one thread, or the library's names are not known yet (front/init.c). */
-    hak_shadow.classes = classes;
+    hak_shadow.classes = (uint8_t *)classes + SHADOW_SKEW;
     hak_shadow.limit = SHADOW_ENTRIES;
 }
 
@@ -74,8 +80,12 @@ static int shadow_add_limited(const void *region) {
 }
 
 int shadow_add_region(const void *region) {
-    return hak_shadow.limit == 0 ? shadow_add_limited(region)
-                                 : os_make_writable(shadow_entry(region), SHADOW_REGION_ENTRIES);
+    if (hak_shadow.limit == 0) {
+        return shadow_add_limited(region);
+    }
+    const uintptr_t page = os_page_size(), entry = (uintptr_t)shadow_entry(region);
+    const uintptr_t start = entry & ~(page - 1), end = bits_round_up(entry + SHADOW_REGION_ENTRIES, page);
+    return os_make_writable((void *)start, end - start);
 }
 
 uint8_t *shadow_entry_limited(const void *p) {

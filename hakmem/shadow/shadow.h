@@ -30,7 +30,7 @@ struct hak_shadow {
     uintptr_t limit;  /* constant after init; number of entries, 0 in the limited form */
 } HAK_CACHE_ALIGNED;
 
-extern struct hak_shadow hak_shadow;
+extern HAK_INTERNAL struct hak_shadow hak_shadow;
 
 /* Not below the limit for what is no address of a block. */
 HAK_ALWAYS_INLINE uintptr_t shadow_index(const void *p) {
