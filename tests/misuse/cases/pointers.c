@@ -16,10 +16,12 @@ static char *freed(size_t size) {
     return p;
 }
 
+/* Not the first of them: where the next block comes from this memory, it starts there. */
 static char *freed_before_others(size_t size) {
-    char *p = malloc(size);
     void *others[OTHERS];
-    for (int i = 0; i < OTHERS; i++) others[i] = malloc(size);
+    for (int i = 0; i < OTHERS / 2; i++) others[i] = malloc(size);
+    char *p = malloc(size);
+    for (int i = OTHERS / 2; i < OTHERS; i++) others[i] = malloc(size);
     free(p);
     for (int i = 0; i < OTHERS; i++) free(others[i]);
     return p;
@@ -39,7 +41,7 @@ static char *freed_by_other_thread(size_t size) {
     return p;
 }
 
-/* What lies before it is free as well: where the next block comes from this memory, it starts there and not at p. */
+/* As above. */
 static char *freed_and_trimmed(size_t size) {
     char *before = malloc(size), *p = malloc(size);
     free(before);
