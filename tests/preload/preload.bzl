@@ -1,6 +1,7 @@
 """preload_test: a program that knows nothing of hakmem, run with libhakmem.so preloaded."""
 
 LIBRARY = "//hakmem/preload:libhakmem.so"
+GUARD_LIBRARY = "//hakmem/preload:libhakmem-guard.so"
 
 def preload_test(
         name,
@@ -12,6 +13,7 @@ def preload_test(
         stderr = None,
         may_bypass = False,
         plain = False,
+        library = LIBRARY,
         program_args = [],
         data = [],
         size = "small",
@@ -32,6 +34,7 @@ def preload_test(
       stderr: regular expression that its standard error must hold; None: it must be empty.
       may_bypass: some names may be bound elsewhere (another allocator in front, RTLD_DEEPBIND).
       plain: run without libhakmem.so.
+      library: what is preloaded as libhakmem.so: LIBRARY or GUARD_LIBRARY.
       program_args: the program's arguments.
       data: files that it reads.
       size: as for every test.
@@ -49,7 +52,7 @@ def preload_test(
         args += ["--stderr", "'%s'" % stderr]
     if may_bypass:
         args.append("--may-bypass")
-    libraries = [] if plain else [LIBRARY]
+    libraries = [] if plain else [library]
     for library in libraries:
         args += ["--library", "$(location %s)" % library]
     native.py_test(
