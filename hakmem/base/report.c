@@ -34,7 +34,8 @@ static void line_misuse(struct hak_line *line, enum hak_misuse kind, size_t bloc
         line_block(line, block_size);
         return;
     case HAK_MISUSE_DOUBLE_FREE:
-        line_text(line, "double free: ");
+    case HAK_MISUSE_FREED:
+        line_text(line, kind == HAK_MISUSE_FREED ? "use after free: " : "double free: ");
         line_block(line, block_size);
         line_text(line, " is free already");
         return;

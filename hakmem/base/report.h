@@ -16,7 +16,8 @@ extern "C" {
 enum hak_misuse {
     HAK_MISUSE_FOREIGN,          /* not a block of hakmem */
     HAK_MISUSE_INTERIOR,         /* within a block, not its start */
-    HAK_MISUSE_DOUBLE_FREE,      /* the block is free already */
+    HAK_MISUSE_DOUBLE_FREE,      /* given back, and free already */
+    HAK_MISUSE_FREED,            /* used otherwise, and free already */
     HAK_MISUSE_SIZE,             /* freed with a size that does not fit the block */
     HAK_MISUSE_ALIGNMENT,        /* freed with an alignment that does not fit the block */
     HAK_MISUSE_OVERFLOW,         /* the bytes behind the block were written */

@@ -25,18 +25,18 @@ static void misuse_report_with(enum hak_misuse kind, const char *operation, cons
     report_misuse_of(&report);
 }
 
-void misuse_report(const char *operation, const void *p, const void *caller) {
+void misuse_report(enum hak_misuse freed, const char *operation, const void *p, const void *caller) {
     struct hak_owner_info info = {0};
     process_begin(); /* this may be the first call of all; what to do about misuse is an option */
     enum hak_misuse kind = HAK_MISUSE_FOREIGN;
     if (hak_owner(p, &info)) {
         /* A block that starts at p is not live, or nobody would ask; only builds with guard know such. */
-        kind = info.block == p ? HAK_MISUSE_DOUBLE_FREE : HAK_MISUSE_INTERIOR;
+        kind = info.block == p ? freed : HAK_MISUSE_INTERIOR;
     } else if (HAK_GUARD_FULL && zero_size_has(p)) {
-        kind = (uintptr_t)p % ZERO_SIZE_ALIGNMENT == 0 ? HAK_MISUSE_DOUBLE_FREE : HAK_MISUSE_INTERIOR;
+        kind = (uintptr_t)p % ZERO_SIZE_ALIGNMENT == 0 ? freed : HAK_MISUSE_INTERIOR;
     } else if (region_contains(p) || large_is_kept(p) || (HAK_GUARD_FULL && quarantine_has_huge(p))) {
         /* All blocks that were here are free, and their memory waits for its next use. */
-        kind = HAK_MISUSE_DOUBLE_FREE;
+        kind = freed;
     }
     misuse_report_with(kind, operation, p, &info, caller);
 }

@@ -6,8 +6,8 @@
 #include "hakmem/base/report.h"
 
 /* Reports that `operation`, called from `caller`, was asked to work on p: inside a block, where a block was, or not
- * hakmem's at all. pre: no live block starts at p */
-HAK_COLD void misuse_report(const char *operation, const void *p, const void *caller);
+ * hakmem's at all. `freed` is what it is where a block was. pre: no live block starts at p */
+HAK_COLD void misuse_report(enum hak_misuse freed, const char *operation, const void *p, const void *caller);
 
 /* Reports what is wrong with a call that names the live block at p. */
 HAK_COLD void misuse_report_block(enum hak_misuse kind, const char *operation, const void *p, const void *caller);

@@ -39,7 +39,7 @@ void *hak_realloc(void *p, size_t size) {
     }
     const size_t usable = hak_usable_size(p);
     if (HAK_UNLIKELY(usable == 0)) {
-        misuse_report("realloc", p, __builtin_return_address(0));
+        misuse_report(HAK_MISUSE_DOUBLE_FREE, "realloc", p, __builtin_return_address(0));
         errno = EINVAL;
         return NULL;
     }

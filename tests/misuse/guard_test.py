@@ -19,7 +19,7 @@ from tests.misuse.outcome import Outcome, Run
 # Enough for every case, too little for the flat form of the shadow.
 LIMITED_BYTES = 1_500_000_000
 
-DOUBLE, INTERIOR, FOREIGN = "double free", "interior pointer", "foreign pointer"
+DOUBLE, INTERIOR, FOREIGN, FREED = "double free", "interior pointer", "foreign pointer", "use after free"
 
 # What a report calls each pointer. Of a block that is gone it may be known only that the memory was hakmem's; a huge
 # one's memory is gone with it, and another block may lie where it was.
@@ -44,6 +44,8 @@ def expected(run: Run) -> str:
     if run.case.kind == "call":
         operation, pointer = run.case.arguments
         kinds = KINDS.get(pointer, (FOREIGN,))
+        if operation == "malloc_usable_size":
+            kinds = tuple(FREED if kind == DOUBLE else kind for kind in kinds)
     return rf"hakmem: {operation}\(POINTER\): ({'|'.join(kinds)}): .*"
 
 
