@@ -180,14 +180,44 @@ void exchange_free(unsigned class_index, void *p) {
     }
 }
 
-/* pre: the returned magazine is full. It is not afterwards. A thread that only frees keeps nothing: it allocated none of the class since
- * its magazines were last emptied, or let all of them fill up in between. */
+/* Bytes in the magazines of the classes above tiny. */
+static size_t exchange_large_bytes(const struct hak_thread *thread) {
+    size_t bytes = 0;
+    for (unsigned class_index = HAK_L2_CLASS_FIRST; class_index < HAK_CLASS_COUNT; class_index++) {
+        const uint32_t blocks =
+            exchange_loaded_level(thread, class_index) + exchange_returned_level(thread, class_index);
+        bytes += (size_t)blocks * hak_classes[class_index].block_size;
+    }
+    return bytes;
+}
+
+/* Whether a thread whose returned magazine is full is to keep nothing of the class: it allocated none since its magazines
+ * were last emptied, or let all of them fill up in between, or holds too much in large blocks. */
+static bool exchange_gives_up(struct hak_thread *thread, unsigned class_index) {
+    struct hak_thread_class *own = &thread->classes[class_index];
+    return own->batch == 0 || own->overflows++ > hak_classes[class_index].stash + 1u ||
+           (guard_has(HAK_FEATURE_QUARANTINE) && exchange_returned_level(thread, class_index) < 2) ||
+           (class_index >= HAK_L2_CLASS_FIRST && exchange_loaded_level(thread, class_index) > 0 &&
+            exchange_large_bytes(thread) > EXCHANGE_LARGE_BYTES);
+}
+
+static void exchange_give_up_slabs(struct hak_thread_class *own) {
+    for (unsigned i = 0; i < 2; i++) {
+        if (own->active[i] != NULL) {
+            slab_detach(own->active[i]);
+            own->active[i] = NULL;
+        }
+    }
+}
+
+/* pre: the returned magazine is full. It is not afterwards. */
 static void exchange_make_room(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
-    if (own->batch == 0 || (guard_has(HAK_FEATURE_QUARANTINE) && exchange_returned_level(thread, class_index) < 2) ||
-        own->overflows++ > hak_classes[class_index].stash + 1u) {
+    if (exchange_gives_up(thread, class_index)) {
         exchange_flush_magazines(thread, class_index);
+        exchange_give_up_slabs(own);
         own->overflows = 0;
+        return;
     } else if (guard_has(HAK_FEATURE_QUARANTINE)) {
         exchange_flush_oldest(thread, class_index); /* what came back is not given out before it has waited */
     } else if (exchange_loaded_level(thread, class_index) == 0) {
@@ -199,7 +229,32 @@ static void exchange_make_room(struct hak_thread *thread, unsigned class_index) 
     exchange_release_empty(thread, class_index);
 }
 
+void *exchange_alloc_alone(struct hak_thread *thread, unsigned class_index) {
+    void *p = NULL;
+    exchange_enter(thread);
+    struct slab *slab = slab_create(class_index, thread->number);
+    if (slab != NULL) {
+        slab_take(slab, &p, 1, &thread->classes[class_index].loaded_zeroed);
+        slab_detach(slab);
+        if (HAK_P1_BATCHED_STATS) {
+            hak_count_add(&thread->classes[class_index].allocations, 1);
+        }
+    }
+    exchange_leave(thread);
+    return p;
+}
+
+static void exchange_free_alone(struct hak_thread *thread, unsigned class_index, void *p) {
+    exchange_enter(thread);
+    exchange_free_remote(class_index, p);
+    exchange_leave(thread);
+}
+
 void exchange_free_begun(struct hak_thread *thread, unsigned class_index, void *p) {
+    if (exchange_is_alone(class_index)) {
+        exchange_free_alone(thread, class_index, p);
+        return;
+    }
     exchange_enter(thread);
     exchange_count(thread, class_index);
     (void)exchange_note_turn(thread, class_index);
@@ -226,23 +281,7 @@ static void exchange_flush_class(struct hak_thread *thread, unsigned class_index
     exchange_count(thread, class_index);
     exchange_flush_magazines(thread, class_index);
     exchange_note_levels(thread, class_index);
-    for (unsigned i = 0; i < 2; i++) {
-        if (own->active[i] != NULL) {
-            slab_detach(own->active[i]);
-            own->active[i] = NULL;
-        }
-    }
-}
-
-/* Bytes in the magazines of the classes above tiny. */
-static size_t exchange_large_bytes(const struct hak_thread *thread) {
-    size_t bytes = 0;
-    for (unsigned class_index = HAK_L2_CLASS_FIRST; class_index < HAK_CLASS_COUNT; class_index++) {
-        const uint32_t blocks =
-            exchange_loaded_level(thread, class_index) + exchange_returned_level(thread, class_index);
-        bytes += (size_t)blocks * hak_classes[class_index].block_size;
-    }
-    return bytes;
+    exchange_give_up_slabs(own);
 }
 
 /* Whether there is anything to flush; what came back did not need an exchange to be there. */

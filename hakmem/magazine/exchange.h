@@ -116,10 +116,22 @@ HAK_ALWAYS_INLINE bool exchange_swap_in(struct hak_thread *thread, unsigned clas
     return true;
 }
 
+/* Whether blocks of the class stay in no magazine. */
+HAK_ALWAYS_INLINE bool exchange_is_alone(unsigned class_index) {
+    return HAK_P3_SENTINELS && !HAK_GUARD_EXACT && hak_classes[class_index].block_size > THREAD_CACHED_MAX_BYTES;
+}
+
+/* A block of such a class, out of a slab of its own that nobody owns, so that it goes back to the regions whoever frees it.
+ * NULL: no memory */
+HAK_COLD void *exchange_alloc_alone(struct hak_thread *thread, unsigned class_index);
+
 /* The slow path itself, for the pools and for the functions of builds without P2, which hold fast and slow path in one.
  * NULL: no memory. pre: the thread has begun and its loaded magazine of the class is empty, or the shadow of a build with guard
  * is of the limited form */
 HAK_ALWAYS_INLINE void *exchange_alloc_begun(struct hak_thread *thread, unsigned class_index) {
+    if (class_index >= HAK_L25_CLASS_FIRST && exchange_is_alone(class_index)) {
+        return exchange_alloc_alone(thread, class_index);
+    }
     if (HAK_GUARD_EXACT) {
         void *p = magazine_take(class_index);
         if (p != NULL) {

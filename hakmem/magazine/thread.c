@@ -129,6 +129,9 @@ static struct hak_thread *thread_record_locked(void) {
 /* Without P3 the fast path finds an empty magazine by the whole capacity. */
 static uint32_t thread_first_capacity(unsigned class_index) {
     const uint32_t capacity = hak_classes[class_index].magazine;
+    if (exchange_is_alone(class_index)) {
+        return 0;
+    }
     uint32_t blocks = THREAD_FIRST_BYTES / hak_classes[class_index].block_size;
     blocks = blocks > THREAD_FIRST_BLOCKS ? blocks : THREAD_FIRST_BLOCKS;
     return HAK_P3_SENTINELS && blocks < capacity ? blocks : capacity;

@@ -56,6 +56,10 @@ struct hak_thread {
 #define THREAD_FIRST_BYTES 16384u
 #define THREAD_FIRST_BLOCKS 8u
 
+/* Blocks larger than this stay in no magazine: what writing them takes makes up for the longer way, and each would hold
+ * that much memory. */
+#define THREAD_CACHED_MAX_BYTES 262144u
+
 /* Called once, by process_begin. Where the process has no key for the destructor left, no thread ever
  * begins, and all are served as shared.h says. */
 void thread_init(void);

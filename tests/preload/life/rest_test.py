@@ -1,0 +1,38 @@
+"""Memory goes back when a program that used much of it sleeps, with its threads and their magazines still there."""
+
+import unittest
+
+from tests.preload.life.case import LifeTest
+from tests.preload.life.run import MIB
+
+MIB_ALLOCATED = 256
+
+# Above the start. A thread that stays holds blocks in its magazines, most of them on a page that nothing else uses.
+LIMIT_MIB = {1: 12, 4: 34}
+
+# The delay of a second, a quarter of it between two looks, and what a busy machine takes to give back 256 MiB.
+MS_MOST = 4000
+
+
+class RestTest(LifeTest):
+    def rest(self, threads: int, **variables: str) -> dict[str, int]:
+        (report,) = self.under_hakmem("rest", threads, MIB_ALLOCATED, LIMIT_MIB[threads], variables=variables, seconds=60).lines()
+        print(f"{threads} threads: {(report['rest'] - report['before']) / MIB:.1f} MiB after {report['ms']} ms")
+        self.assertGreater(report["most"], report["before"] + MIB_ALLOCATED * MIB)
+        return report
+
+    def test_resident_memory_falls_while_the_program_sleeps(self) -> None:
+        for threads in LIMIT_MIB:
+            with self.subTest(threads=threads):
+                report = self.rest(threads)
+                self.assertLessEqual(report["rest"], report["before"] + LIMIT_MIB[threads] * MIB)
+                self.assertLess(report["ms"], MS_MOST)
+
+    def test_it_stays_where_it_is_never_to_go_back(self) -> None:
+        """Or the test above would hold whatever the library does."""
+        report = self.rest(1, HAKMEM_PURGE_DELAY_MS="-1")
+        self.assertGreater(report["rest"], report["before"] + MIB_ALLOCATED * MIB // 2)
+
+
+if __name__ == "__main__":
+    unittest.main()
