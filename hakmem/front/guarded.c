@@ -199,7 +199,7 @@ void *guarded_realloc(void *p, size_t size, const void *caller) {
     const unsigned class_index = shadow_class(p);
     const size_t block_bytes = guarded_block_bytes(p, class_index);
     if (HAK_UNLIKELY(block_bytes == 0)) {
-        misuse_report("realloc", p, caller);
+        misuse_report(HAK_MISUSE_DOUBLE_FREE, "realloc", p, caller);
         errno = EINVAL;
         return NULL;
     }
