@@ -5,6 +5,7 @@
 #ifndef HAKMEM_MAGAZINE_EXCHANGE_H
 #define HAKMEM_MAGAZINE_EXCHANGE_H
 
+#include "hakmem/guard/guard.h"
 #include "hakmem/magazine/thread.h"
 
 /* A block of the class for a thread that may not have begun, or may have ended. NULL: no memory */
@@ -138,7 +139,7 @@ HAK_ALWAYS_INLINE void *exchange_alloc_begun(struct hak_thread *thread, unsigned
             return p;
         }
     }
-    if (HAK_LIKELY(exchange_swap_in(thread, class_index))) {
+    if (!guard_has(HAK_FEATURE_QUARANTINE) && HAK_LIKELY(exchange_swap_in(thread, class_index))) {
         return magazine_take(class_index);
     }
     return exchange_load(thread, class_index) ? magazine_take(class_index) : NULL;
