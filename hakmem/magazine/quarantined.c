@@ -22,8 +22,12 @@ static HAK_COLD void quarantined_report(unsigned class_index, void *p) {
 
 uint32_t quarantined_pass(unsigned class_index, void *const *blocks, uint32_t count, void **leaving) {
     const uint32_t left = quarantine_pass(class_index, blocks, count, leaving);
+    const uint32_t block_size = hak_classes[class_index].block_size;
+    if (block_size > HAK_L2_MAX) {
+        return left; /* a slab of its own, which is given out next: once is enough for so much to read */
+    }
     for (uint32_t i = 0; i < left; i++) {
-        if (HAK_UNLIKELY(!guard_block_is_untouched(leaving[i], hak_classes[class_index].block_size))) {
+        if (HAK_UNLIKELY(!guard_block_is_untouched(leaving[i], block_size))) {
             quarantined_report(class_index, leaving[i]);
         }
     }
