@@ -165,6 +165,10 @@ void guarded_take(void *p, unsigned class_index, const void *caller) {
 
 bool guarded_free_zero_size(void *p) { return zero_size_has(p) && zero_size_free(p); }
 
+bool guarded_is_live(const void *p) {
+    return guarded_block_bytes(p, shadow_class(p)) != 0 || zero_size_is_live(p);
+}
+
 size_t guarded_usable_size(const void *p, const void *caller) {
     const size_t block_bytes = guarded_block_bytes(p, shadow_class(p));
     return block_bytes == 0 ? 0 : guarded_size("malloc_usable_size", p, block_bytes, caller);
@@ -185,11 +189,14 @@ static void *guarded_move(void *p, size_t old_size, size_t size, const void *cal
 
 /* Whether a block of that class and length is what a request for `size` gets. */
 static bool guarded_stays(unsigned class_index, size_t block_bytes, size_t size) {
+    if (size > PTRDIFF_MAX) {
+        return false; /* no block is that large, and a little more would be none at all */
+    }
     const size_t padded = guard_block_padded(size);
     if (class_index != 0 || padded <= HAK_L25_MAX) {
         return class_index != 0 && size_class_of(padded) == class_index;
     }
-    return size <= PTRDIFF_MAX && bits_round_up(padded, HAK_CHUNK_BYTES) == block_bytes;
+    return bits_round_up(padded, HAK_CHUNK_BYTES) == block_bytes;
 }
 
 void *guarded_realloc(void *p, size_t size, const void *caller) {

@@ -17,6 +17,9 @@ size_t guarded_usable_size(const void *p, const void *caller);
  * done. */
 bool guarded_free(void *p);
 
+/* Whether a live block starts at p, any p: one of size 0 has no usable byte. */
+bool guarded_is_live(const void *p);
+
 /* Before p, which is to be freed, goes back: looks behind it and clears it. `class_index` is what the shadow says of p,
  * any p; what is no block is left alone. */
 void guarded_take(void *p, unsigned class_index, const void *caller);

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 
 #include "hakmem/front/front_fast.h"
+#include "hakmem/front/guarded.h"
 #include "hakmem/front/misuse.h"
 #include "hakmem/front/sized.h"
-#include "hakmem/guard/zero_size.h"
 #include "hakmem/preload/preload.h"
 
 PRELOAD_API HAK_HOT_ENTRY void *malloc(size_t size) { return hak_alloc_inline(size); }
@@ -33,7 +33,7 @@ PRELOAD_API void *reallocarray(void *p, size_t count, size_t size) {
 
 PRELOAD_API size_t malloc_usable_size(void *p) {
     const size_t usable = hak_usable_size(p);
-    if (HAK_GUARD_EXACT && HAK_UNLIKELY(usable == 0) && p != NULL && !(HAK_GUARD_FULL && zero_size_is_live(p))) {
+    if (HAK_GUARD_EXACT && HAK_UNLIKELY(usable == 0) && p != NULL && !(HAK_GUARD_FULL && guarded_is_live(p))) {
         misuse_report(HAK_MISUSE_FREED, "malloc_usable_size", p, CALLER);
     }
     return usable;

@@ -110,6 +110,20 @@ HAK_TEST(Guard, ReallocCopiesWhatWasAskedForAndNoMore) {
     }
 }
 
+HAK_TEST(Guard, ReallocToImpossibleSizesKeepsTheBlock) {
+    const size_t impossible[] = {SIZE_MAX, SIZE_MAX - 1, SIZE_MAX - 7, SIZE_MAX - 8, (size_t)PTRDIFF_MAX + 1, PTRDIFF_MAX};
+    for (unsigned i = 0; i < SIZE_COUNT; i++) {
+        void *p = hak_alloc(sizes[i]);
+        for (unsigned k = 0; k < sizeof impossible / sizeof *impossible; k++) {
+            errno = 0;
+            HAK_EXPECT_PTR_EQ(hak_realloc(p, impossible[k]), NULL);
+            HAK_EXPECT_EQ(errno, ENOMEM);
+            HAK_EXPECT_EQ(hak_usable_size(p), sizes[i]);
+        }
+        hak_free(p);
+    }
+}
+
 HAK_TEST(Guard, FreedBlocksAreClear) {
     for (unsigned i = 0; i < SIZE_COUNT; i++) {
         if (sizes[i] > 100000) continue; /* nobody may look */
