@@ -37,14 +37,22 @@ void line_pointer(struct hak_line *line, const void *p) {
     }
 }
 
+static void line_foreign_byte(struct hak_line *line, char byte) {
+    line_byte(line, byte >= ' ' && byte <= '~' ? byte : '?');
+}
+
 void line_foreign_text(struct hak_line *line, const char *text, size_t limit) {
     for (; *text != '\0'; text++, limit--) {
         if (limit == 0) {
             line_text(line, "...");
             break;
         }
-        line_byte(line, *text >= ' ' && *text <= '~' ? *text : '?');
+        line_foreign_byte(line, *text);
     }
+}
+
+void line_foreign_bytes(struct hak_line *line, const char *bytes, size_t count) {
+    for (size_t i = 0; i < count; i++) line_foreign_byte(line, bytes[i]);
 }
 
 void line_write(struct hak_line *line) {

@@ -28,6 +28,9 @@ void line_pointer(struct hak_line *line, const void *p);
  * fake or break a line. */
 void line_foreign_text(struct hak_line *line, const char *text, size_t limit);
 
+/* The same of bytes that no 0 ends. */
+void line_foreign_bytes(struct hak_line *line, const char *bytes, size_t count);
+
 /* Ends the line and writes it to standard error in one write(2). Keeps errno. */
 void line_write(struct hak_line *line);
 

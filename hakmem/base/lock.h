@@ -29,6 +29,7 @@ enum hak_lock_rank {
     HAK_RANK_THREADS,   /* list of thread records */
     HAK_RANK_SHARED,    /* magazine of the threads that have none of their own */
     HAK_RANK_GUARD,     /* quarantines of the full guard build, and its blocks of size 0; many locks, one at a time */
+    HAK_RANK_PROFILE,   /* sampled blocks */
     HAK_RANK_CLASS,     /* partial slabs of one class; many locks, one at a time */
     HAK_RANK_HUGE,      /* huge blocks */
     HAK_RANK_REGION,    /* regions, chunks, spans; kept mappings */

@@ -21,6 +21,9 @@ extern void *__libc_stack_end;
 /* An hour: a longer delay is "never" in effect, and milliseconds of it stay far from any overflow. */
 #define PURGE_DELAY_MS_MAX 3600000
 
+/* 1 TiB: a larger distance is "no sample" in effect. */
+#define PROFILE_RATE_MAX ((int64_t)1 << 40)
+
 struct hak_options hak_options = {
     .on_misuse = HAK_ON_MISUSE_ABORT,
     .thp = HAK_THP_AUTO,
@@ -116,6 +119,23 @@ static bool set_purge_delay_ms(const char *value) {
     return parse_integer(value, -1, PURGE_DELAY_MS_MAX, &hak_options.purge_delay_ms);
 }
 
+/* The text may be overwritten later, by a program that sets its title say, so it is copied. */
+static bool set_profile(const char *value) {
+    const size_t length = strlen(value);
+    if (length == 0 || length >= HAK_PATH_BYTES) return false;
+    memcpy(hak_options.profile, value, length + 1);
+    return true;
+}
+
+static bool set_profile_rate(const char *value) {
+    return parse_integer(value, 1, PROFILE_RATE_MAX, &hak_options.profile_rate);
+}
+
+static bool set_leaks(const char *value) {
+    hak_options.leaks = strcmp(value, "1") == 0;
+    return hak_options.leaks || strcmp(value, "0") == 0;
+}
+
 struct option {
     const char *name;
     const char *allowed;            /* for the user: the values, and the default */
@@ -131,9 +151,17 @@ static const struct option options[] = {
                     : "none; the full guard build alone has more",
      "what the full guard build does besides finding invalid frees", set_guard},
     {"HAKMEM_HELP", "0 or 1, default 0", "prints this list on standard error, and the program goes on", set_help},
+    {"HAKMEM_LEAKS", "0 or 1, default 0",
+     "lists on standard error, at exit, the blocks that are still live, by call site; without HAKMEM_PROFILE_RATE all "
+     "of them", set_leaks},
     {"HAKMEM_ON_MISUSE", "abort, report or ignore, default abort",
      "what an invalid or double free does: a line on standard error and abort, the line alone, or nothing",
      set_on_misuse},
+    {"HAKMEM_PROFILE", "a path of at most 4095 bytes, default none",
+     "samples allocations and writes the profile there at exit, %p being the process: for pprof, or for google-pprof "
+     "where the path ends in .heap", set_profile},
+    {"HAKMEM_PROFILE_RATE", "1 to 1099511627776, default 524288",
+     "bytes between two samples of the profile, on average; 1: every allocation", set_profile_rate},
     {"HAKMEM_PURGE_DELAY_MS", "-1 to 3600000, default 1000",
      "milliseconds after which freed memory goes back to the system; 0 at once, -1 never", set_purge_delay_ms},
     {"HAKMEM_THP", "never, madvise or auto, default auto",

@@ -37,6 +37,9 @@ enum hak_feature {
     HAK_FEATURE_ALL = (1 << 8) - 1,
 };
 
+/* Bytes of a path, its end included. */
+#define HAK_PATH_BYTES 4096
+
 struct hak_options {
     enum hak_on_misuse on_misuse; /* HAKMEM_ON_MISUSE; constant after init */
     enum hak_thp thp;             /* HAKMEM_THP; constant after init */
@@ -44,6 +47,9 @@ struct hak_options {
     int64_t purge_delay_ms;       /* atomic; HAKMEM_PURGE_DELAY_MS: default 1000; 0 at once; -1 never */
     int64_t trim_threshold;       /* atomic; mallopt: more bytes than this that wait are purged at once; -1: no such limit */
     size_t map_threshold;         /* atomic; mallopt: huge blocks from this size on are unmapped when freed; SIZE_MAX: none */
+    char profile[HAK_PATH_BYTES]; /* HAKMEM_PROFILE; constant after init, "": none */
+    int64_t profile_rate;         /* HAKMEM_PROFILE_RATE; likewise, bytes a sample, 0: not given */
+    bool leaks;                   /* HAKMEM_LEAKS; likewise */
 };
 
 extern struct hak_options hak_options;

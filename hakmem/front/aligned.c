@@ -5,6 +5,7 @@
 #include "hakmem/front/guarded.h"
 #include "hakmem/front/sized.h"
 #include "hakmem/huge/huge.h"
+#include "hakmem/profile/profile.h"
 
 /* Where no class will do, or nothing. */
 static HAK_NOINLINE void *aligned_alloc_slow(size_t alignment, size_t size) {
@@ -20,7 +21,10 @@ static HAK_NOINLINE void *aligned_alloc_slow(size_t alignment, size_t size) {
         return guarded_aligned_alloc(alignment, size, __builtin_return_address(0));
     }
     bool zeroed;
-    return huge_alloc(size, alignment, &zeroed);
+    const bool entered = profile_enter(profile_call(__builtin_return_address(0)));
+    void *p = huge_alloc(size, alignment, &zeroed);
+    profile_leave(entered);
+    return p;
 }
 
 void *hak_aligned_alloc(size_t alignment, size_t size) {

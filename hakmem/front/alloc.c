@@ -7,6 +7,7 @@
 #include "hakmem/l2/l2_fast.h"
 #include "hakmem/l25/l25_fast.h"
 #include "hakmem/magazine/pool_whole.h"
+#include "hakmem/profile/profile.h"
 #include "hakmem/stats/site.h"
 
 /* Sizes above tiny. NULL with errno ENOMEM */
@@ -22,7 +23,10 @@ HAK_ALWAYS_INLINE void *alloc_above_tiny(size_t size) {
         return NULL;
     }
     bool zeroed;
-    return huge_alloc(size, 1, &zeroed);
+    const bool entered = profile_enter(profile_call(__builtin_return_address(0)));
+    void *p = huge_alloc(size, 1, &zeroed);
+    profile_leave(entered);
+    return p;
 }
 
 void *front_alloc_slow(size_t size) {
@@ -45,7 +49,9 @@ void *hak_alloc(size_t size) {
 }
 
 void *hak_alloc_at(size_t size, const void *site) {
+    const bool entered = profile_enter(site);
     void *p = hak_alloc(size);
+    profile_leave(entered);
     if (p != NULL) {
         site_count(site, size);
     }

@@ -6,6 +6,7 @@
 #include "hakmem/front/guarded.h"
 #include "hakmem/huge/huge.h"
 #include "hakmem/magazine/exchange.h"
+#include "hakmem/profile/profile.h"
 
 void *hak_calloc(size_t count, size_t size) {
     size_t bytes;
@@ -16,6 +17,7 @@ void *hak_calloc(size_t count, size_t size) {
     if (HAK_GUARD_FULL) {
         return guarded_calloc(bytes, __builtin_return_address(0));
     }
+    const bool entered = profile_enter(profile_call(__builtin_return_address(0)));
     bool zeroed;
     void *p;
     if (bytes > HAK_L25_MAX) {
@@ -25,5 +27,6 @@ void *hak_calloc(size_t count, size_t size) {
         p = pool_alloc(class_index);
         zeroed = exchange_is_zeroed(class_index);
     }
+    profile_leave(entered);
     return p == NULL || zeroed ? p : memset(p, 0, bytes);
 }

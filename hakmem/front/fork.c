@@ -13,6 +13,7 @@
 #include "hakmem/huge/huge.h"
 #include "hakmem/magazine/shared.h"
 #include "hakmem/magazine/thread.h"
+#include "hakmem/profile/profile.h"
 #include "hakmem/region/large.h"
 #include "hakmem/region/region.h"
 #include "hakmem/slab/partial.h"
@@ -34,6 +35,7 @@ static void fork_acquire(void) {
     if (HAK_GUARD_FULL) {
         guard_fork_acquire();
     }
+    profile_fork_acquire();
     partial_fork_acquire();
     huge_fork_acquire();
     region_fork_acquire();
@@ -45,6 +47,7 @@ static void fork_release(void) {
     region_fork_release();
     huge_fork_release();
     partial_fork_release();
+    profile_fork_release();
     if (HAK_GUARD_FULL) {
         guard_fork_release();
     }
@@ -64,6 +67,7 @@ static void fork_child(void) {
     fork_release();
     thread_fork_child();
     purge_fork_child();
+    profile_fork_child();
 }
 
 void fork_init(void) { (void)pthread_atfork(fork_acquire, fork_parent, fork_child); }

@@ -7,6 +7,7 @@
 #include "hakmem/huge/huge.h"
 #include "hakmem/magazine/exchange.h"
 #include "hakmem/magazine/process.h"
+#include "hakmem/magazine/profiled.h"
 #include "hakmem/slab/purge.h"
 
 /* p is not NULL, or its class in the page map is 0 or not known yet. `caller` as in purge_poll: every function on the
@@ -27,7 +28,7 @@ HAK_ALWAYS_INLINE void free_missed(void *p, const void *caller) {
         }
         exchange_free(class_index, p);
         purge_poll(caller);
-    } else if (!(HAK_GUARD_FULL && guarded_free_zero_size(p)) && !huge_free(p, caller)) {
+    } else if (!profiled_free(p) && !(HAK_GUARD_FULL && guarded_free_zero_size(p)) && !huge_free(p, caller)) {
         misuse_report(HAK_MISUSE_DOUBLE_FREE, "free", p, caller);
     }
     errno = saved_errno;

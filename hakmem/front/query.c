@@ -1,4 +1,5 @@
 /* hak_usable_size and hak_owner: what a pointer belongs to. */
+#include "hakmem/front/block_class.h"
 #include "hakmem/front/front_fast.h"
 #include "hakmem/front/guarded.h"
 #include "hakmem/guard/zero_size.h"
@@ -13,7 +14,7 @@ size_t hak_usable_size(const void *p) {
     if (HAK_GUARD_FULL) {
         return guarded_usable_size(p, __builtin_return_address(0));
     }
-    const unsigned class_index = front_class_of(p);
+    const unsigned class_index = front_block_class(p);
     if (class_index == 0) {
         return huge_usable_size(p);
     }
@@ -31,13 +32,26 @@ static enum hak_pool query_pool(unsigned class_index) {
     return class_index <= HAK_L2_CLASS_LAST ? HAK_POOL_L2 : HAK_POOL_L25;
 }
 
-bool hak_owner(const void *p, struct hak_owner_info *info) {
+/* Class of the block that p lies in, huge ones and those of nobody apart. */
+static unsigned query_class(const void *p) {
     const unsigned class_index = region_chunk_class(p);
+    return class_index == 0 && profile_was_on() ? profile_find(p) : class_index;
+}
+
+/* Whom hak_owner names: no thread where the slab is the profile's. */
+static uint64_t query_thread(const struct slab *slab) {
+    /* Relaxed: a snapshot. */
+    const uint32_t owner = hak_load_relaxed(&slab->owner);
+    return owner != PROFILE_OWNER ? owner : 0;
+}
+
+bool hak_owner(const void *p, struct hak_owner_info *info) {
     if (HAK_GUARD_FULL && zero_size_is_live(p)) {
         *info = (struct hak_owner_info){
             .block = (void *)p, .pool = HAK_POOL_TINY, .class_index = HAK_TINY_CLASS_FIRST};
         return true;
     }
+    const unsigned class_index = query_class(p);
     if (class_index == 0) {
         size_t size;
         void *start = huge_find(p, &size);
@@ -57,8 +71,7 @@ bool hak_owner(const void *p, struct hak_owner_info *info) {
         .pool = query_pool(class_index),
         .class_index = class_index,
         .state = (enum hak_slab_state)slab_state_of(position.slab),
-        /* Relaxed: a snapshot. */
-        .thread = hak_load_relaxed(&position.slab->owner),
+        .thread = query_thread(position.slab),
     };
     return true;
 }

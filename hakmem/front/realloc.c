@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "hakmem/front/block_class.h"
 #include "hakmem/front/front_fast.h"
 #include "hakmem/front/guarded.h"
 #include "hakmem/front/misuse.h"
@@ -26,7 +27,20 @@ static void *realloc_move(void *p, size_t usable, size_t size) {
     return moved;
 }
 
-void *hak_realloc(void *p, size_t size) {
+/* By moving pages. What was sampled of the block is forgotten first, since its address may be another's at once; the block
+ * of the new size is a new trial. NULL: the kernel does not move it */
+static void *realloc_huge(void *p, size_t size) {
+    if (HAK_UNLIKELY(profile_was_on())) {
+        (void)profile_forget(p);
+    }
+    void *moved = huge_realloc(p, size);
+    if (HAK_UNLIKELY(profile_is_on()) && moved != NULL) {
+        profile_note_huge(moved, huge_usable_size(moved), hak_profile_site);
+    }
+    return moved;
+}
+
+HAK_ALWAYS_INLINE void *realloc_block(void *p, size_t size) {
     if (p == NULL) {
         return hak_alloc(size);
     }
@@ -43,10 +57,17 @@ void *hak_realloc(void *p, size_t size) {
         errno = EINVAL;
         return NULL;
     }
-    const unsigned class_index = front_class_of(p);
+    const unsigned class_index = front_block_class(p);
     if (class_index == 0 && size > HAK_L25_MAX) {
-        void *moved = huge_realloc(p, size);
+        void *moved = realloc_huge(p, size);
         return moved != NULL ? moved : realloc_move(p, usable, size);
     }
     return realloc_stays(usable, class_index, size) ? p : realloc_move(p, usable, size);
+}
+
+void *hak_realloc(void *p, size_t size) {
+    const bool entered = profile_enter(profile_call(__builtin_return_address(0)));
+    void *moved = realloc_block(p, size);
+    profile_leave(entered);
+    return moved;
 }

@@ -2,6 +2,7 @@
 #include "hakmem/front/sized.h"
 
 #include "hakmem/base/config.h"
+#include "hakmem/front/block_class.h"
 #include "hakmem/front/guarded.h"
 #include "hakmem/front/misuse.h"
 #include "hakmem/guard/block.h"
@@ -24,7 +25,7 @@ static bool sized_size_fits(unsigned class_index, size_t usable, size_t size, si
 }
 
 bool front_fits(const char *operation, const void *p, size_t size, size_t alignment, const void *caller) {
-    const unsigned class_index = shadow_class(p);
+    const unsigned class_index = front_block_class(p);
     const size_t usable = class_index != 0 ? hak_classes[class_index].block_size : huge_usable_size(p);
     if (usable == 0) {
         return true;

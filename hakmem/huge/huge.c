@@ -11,6 +11,7 @@
 #include "hakmem/huge/table.h"
 #include "hakmem/magazine/process.h"
 #include "hakmem/os/os.h"
+#include "hakmem/profile/profile.h"
 #include "hakmem/slab/purge.h"
 
 static struct hak_lock huge_lock = HAK_LOCK_INITIALIZER(HAK_RANK_HUGE);
@@ -65,6 +66,9 @@ void *huge_alloc(size_t size, size_t alignment, bool *zeroed) {
     if (!huge_enter(start, rounded)) {
         mapping_free(start, rounded);
         return huge_fail();
+    }
+    if (HAK_UNLIKELY(profile_is_on())) {
+        profile_note_huge(start, rounded, hak_profile_site);
     }
     purge_poll(NULL);
     return start;

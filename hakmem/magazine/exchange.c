@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "hakmem/base/assert.h"
+#include "hakmem/magazine/profiled.h"
 #include "hakmem/magazine/quarantined.h"
 #include "hakmem/magazine/shared.h"
 #include "hakmem/magazine/stash.h"
@@ -220,7 +221,8 @@ static void exchange_make_room(struct hak_thread *thread, unsigned class_index) 
         return;
     } else if (guard_has(HAK_FEATURE_QUARANTINE)) {
         exchange_flush_oldest(thread, class_index); /* what came back is not given out before it has waited */
-    } else if (exchange_loaded_level(thread, class_index) == 0) {
+    } else if (exchange_loaded_level(thread, class_index) == 0 &&
+               profiled_may_load(thread, class_index, exchange_capacity(thread, class_index))) {
         exchange_swap(thread, class_index);
         return;
     } else if (!exchange_stash(thread, class_index)) {

@@ -7,6 +7,7 @@
 
 #include "hakmem/guard/guard.h"
 #include "hakmem/magazine/thread.h"
+#include "hakmem/profile/profile.h"
 
 /* A block of the class for a thread that may not have begun, or may have ended. NULL: no memory */
 HAK_COLD void *exchange_alloc(unsigned class_index);
@@ -54,9 +55,9 @@ HAK_ALWAYS_INLINE uint32_t exchange_capacity(const struct hak_thread *thread, un
     return hak_classes[class_index].magazine - hak_load_relaxed(&thread->classes[class_index].floor);
 }
 
-/* Counts what left the loaded and entered the returned magazine since the last exchange (switch P1). */
+/* Counts what left the loaded and entered the returned magazine since the last exchange (switch P1, or the profile). */
 HAK_ALWAYS_INLINE void exchange_count(struct hak_thread *thread, unsigned class_index) {
-    if (HAK_P1_BATCHED_STATS) {
+    if (HAK_P1_BATCHED_STATS || profile_is_on()) {
         struct hak_thread_class *counts = &thread->classes[class_index];
         /* Release: behind the odd sequence. The owner alone writes. */
         hak_store_release(&counts->allocations,
@@ -102,7 +103,7 @@ HAK_ALWAYS_INLINE bool exchange_swap_in(struct hak_thread *thread, unsigned clas
     own->turns++;
     exchange_enter(thread);
     /* Release, all: behind the odd sequence. */
-    if (HAK_P1_BATCHED_STATS) {
+    if (HAK_P1_BATCHED_STATS || profile_is_on()) {
         hak_store_release(&own->allocations, own->allocations + own->loaded_level);
         hak_store_release(&own->frees, own->frees + (level - own->returned_level));
     }

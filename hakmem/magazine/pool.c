@@ -4,9 +4,13 @@
 #include <errno.h>
 
 #include "hakmem/magazine/exchange.h"
+#include "hakmem/magazine/profiled.h"
 #include "hakmem/slab/purge.h"
 
 void *pool_alloc_slow(unsigned class_index) {
+    if (HAK_UNLIKELY(profile_may_be_on())) {
+        return profiled_alloc(class_index, __builtin_return_address(0));
+    }
     struct hak_thread *thread = hak_self;
     void *p = HAK_LIKELY(thread != NULL) ? exchange_alloc_begun(thread, class_index) : exchange_alloc(class_index);
     if (HAK_UNLIKELY(p == NULL)) {

@@ -11,6 +11,7 @@
 #include "hakmem/guard/metadata.h"
 #include "hakmem/magazine/thread.h"
 #include "hakmem/os/os.h"
+#include "hakmem/profile/profile.h"
 #include "hakmem/region/page_map.h"
 #include "hakmem/shadow/shadow.h"
 
@@ -39,6 +40,7 @@ static void process_init(void) {
         guard_init();
         process_protect_tables();
     }
+    profile_init();
     thread_init();
 }
 

@@ -57,6 +57,11 @@ void shared_free(unsigned class_index, void *p) {
     hak_fetch_add_relaxed(&shared_classes[class_index].frees, (uint64_t)1);
 }
 
+void shared_count(unsigned class_index, uint64_t allocations, uint64_t frees) {
+    hak_fetch_add_relaxed(&shared_classes[class_index].allocations, allocations);
+    hak_fetch_add_relaxed(&shared_classes[class_index].frees, frees);
+}
+
 void shared_flush(void) {
     lock_acquire(&shared_lock);
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {

@@ -10,6 +10,9 @@ void *shared_alloc(unsigned class_index);
 
 void shared_free(unsigned class_index, void *p);
 
+/* Counts blocks that such a thread got or gave back elsewhere. */
+void shared_count(unsigned class_index, uint64_t allocations, uint64_t frees);
+
 /* Gives up the slabs that these threads share. */
 void shared_flush(void);
 

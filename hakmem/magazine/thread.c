@@ -5,6 +5,7 @@
 #include "hakmem/magazine/thread.h"
 
 #include <pthread.h>
+#include <string.h>
 
 #include "hakmem/base/assert.h"
 #include "hakmem/base/bits.h"
@@ -15,6 +16,7 @@
 #include "hakmem/magazine/process.h"
 #include "hakmem/magazine/shared.h"
 #include "hakmem/os/os.h"
+#include "hakmem/profile/profile.h"
 #include "hakmem/stats/sample.h"
 
 /* The magazines of class 0, of a thread not begun and of one that has ended: nothing to give, no room to take.
@@ -158,6 +160,9 @@ static void thread_lay_out(struct hak_thread *thread) {
         *own = (struct hak_thread_class){.floor = (uint8_t)floor};
     }
     thread->spares_used = 0;
+    if (profile_was_on()) {
+        memset(thread->samples, 0, sizeof thread->samples);
+    }
     thread->exchanges = 0;
     thread->remote_frees = 0;
 }

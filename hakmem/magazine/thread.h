@@ -31,6 +31,12 @@ struct hak_thread_class {
 
 HAK_STATIC_ASSERT(sizeof(struct hak_thread_class) == HAK_CACHE_LINE, "an exchange touches one line of a class");
 
+/* When the thread's next sample of a class is due (profiled.h). */
+struct hak_thread_sample {
+    uint64_t at;     /* owner; the allocation of this number is sampled */
+    uint32_t epoch;  /* owner; hak_profile_epoch when that was drawn; 0: it was not */
+};
+
 struct hak_thread {
     void ***loaded;             /* the thread's hak_loaded; constant while it lives */
     void ***returned;           /* likewise */
@@ -47,6 +53,7 @@ struct hak_thread {
     void *slots[HAK_CLASS_COUNT - 1][2][MAGAZINE_SLOTS] __attribute__((aligned(MAGAZINE_BYTES)));
     /* Owner; for the stashes, which take one after the other as they grow. */
     void *spares[THREAD_SPARES][MAGAZINE_SLOTS];
+    struct hak_thread_sample samples[HAK_CLASS_COUNT]; /* owner; behind all else: touched while the profile is on only */
 };
 
 /* Owner number of the slabs that serve threads without magazines. */

@@ -73,6 +73,14 @@ void os_init(void);
  * os_init, and in a program that is linked statically. */
 bool os_is_c_library(const void *address);
 
+/* Makes a file of `size` zeroed bytes, readable by its owner only, and maps it shared; a store into it never fails for want
+ * of memory. `path` lies in a file system of memory. EEXIST, ENOSPC, EACCES, EMFILE, ENOMEM */
+int os_shared_create(const char *path, size_t size, void **out);
+
+/* Takes the file's name away, or the mapping. ENOENT, EPERM; EINVAL */
+int os_shared_remove(const char *path);
+int os_unmap_shared(void *start, size_t size);
+
 /* Sleeps so long, or shorter. */
 void os_sleep_ms(uint64_t duration_ms);
 

@@ -8,6 +8,7 @@
 #include "hakmem/hakmem.h"
 #include "hakmem/os/os.h"
 #include "hakmem/preload/preload.h"
+#include "hakmem/profile/profile.h"
 
 /* pre: `alignment` is a power of two. NULL with errno ENOMEM */
 static void *aligned_block(size_t alignment, size_t size) {
@@ -46,7 +47,9 @@ PRELOAD_API int posix_memalign(void **p, size_t alignment, size_t size) {
         return EINVAL;
     }
     const int saved_errno = errno;
+    const bool entered = profile_enter(profile_call(__builtin_return_address(0)));
     void *block = aligned_block(alignment, size);
+    profile_leave(entered);
     if (block == NULL) {
         errno = saved_errno;
         return ENOMEM;

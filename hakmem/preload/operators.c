@@ -14,6 +14,7 @@
 #include "hakmem/front/front_fast.h"
 #include "hakmem/front/sized.h"
 #include "hakmem/preload/cxx_runtime.h"
+#include "hakmem/profile/profile.h"
 
 /* alignment 0: as malloc aligns. */
 static void *operators_block(size_t size, size_t alignment) {
@@ -23,7 +24,9 @@ static void *operators_block(size_t size, size_t alignment) {
 /* Throws where there is no memory. */
 static HAK_COLD void *operators_new_slow(size_t size, size_t alignment, const void *caller) {
     for (;;) {
+        const bool entered = profile_enter(profile_call(caller));
         void *p = operators_block(size, alignment);
+        profile_leave(entered);
         if (p != NULL) {
             return p;
         }

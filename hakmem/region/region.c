@@ -177,7 +177,19 @@ unsigned region_chunk_class(const void *p) {
         return (uintptr_t)p >> HAK_ADDRESS_BITS == 0 ? page_map_class(p) : 0;
     }
     struct region *region = region_of(p);
-    return region_set_has(region) ? hak_load_relaxed(&region->chunk_class[region_chunk_of(p)]) : 0;
+    const unsigned class_index = region_set_has(region) ? hak_load_relaxed(&region->chunk_class[region_chunk_of(p)]) : 0;
+    return class_index < REGION_HIDDEN ? class_index : 0;
+}
+
+void region_span_hide(const void *chunk, unsigned count) {
+    struct region *region = region_of(chunk);
+    lock_acquire(&region_lock);
+    page_map_set(chunk, count, 0);
+    for (unsigned i = region_chunk_of(chunk), end = i + count; i < end; i++) {
+        /* Relaxed: no block of the span was handed out yet. */
+        hak_store_relaxed(&region->chunk_class[i], (uint8_t)(region->chunk_class[i] | REGION_HIDDEN));
+    }
+    lock_release(&region_lock);
 }
 
 bool region_contains(const void *p) {

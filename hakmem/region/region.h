@@ -33,12 +33,15 @@ struct region {
     uint64_t dirty[REGION_WORDS];   /* region lock; free chunks whose pages may be resident and not zero */
     uint64_t freed_at_ms[HAK_REGION_CHUNKS];   /* region lock; valid where dirty */
     uint16_t span_first[HAK_REGION_CHUNKS];    /* atomic; a used chunk's span starts at this chunk */
-    uint8_t chunk_class[HAK_REGION_CHUNKS];    /* atomic; what the page map says, and its oracle */
+    uint8_t chunk_class[HAK_REGION_CHUNKS];    /* atomic; what the page map says, and its oracle; see REGION_HIDDEN */
     uint32_t huge_pages;                       /* atomic; 1: the system was asked for huge pages here */
     struct region_descriptor descriptors[HAK_REGION_CHUNKS];
     uint64_t free_bits[HAK_REGION_CHUNKS][HAK_BITMAP_WORDS_MAX];
     uint64_t remote_bits[HAK_REGION_CHUNKS][HAK_BITMAP_WORDS_MAX];
 };
+
+/* In chunk_class: the page map says 0 all the same. */
+#define REGION_HIDDEN 0x80u
 
 /* The first chunk that user data may lie in. */
 #define REGION_CHUNK_FIRST ((unsigned)((sizeof(struct region) + HAK_CHUNK_BYTES - 1) / HAK_CHUNK_BYTES))
@@ -72,6 +75,10 @@ void region_span_free(struct region *region, unsigned first, unsigned count);
 
 /* Class of the chunk that p lies in, in either form of the page map; 0 = not ours. Any p. */
 unsigned region_chunk_class(const void *p);
+
+/* Makes a span's chunks read 0 wherever one asks for the class of a chunk, so that frees in it take the slow path; for
+ * region_for_each_span it stays what it is. pre: no block in it was handed out; `chunk` starts a span of `count` chunks */
+void region_span_hide(const void *chunk, unsigned count);
 
 /* Whether p lies in a region at all, in use or not. Looks at all of them: for reports. */
 bool region_contains(const void *p);

@@ -146,6 +146,34 @@ struct hak_site_stats {
 /* Counts of one site; false where hak_alloc_at never saw it, or where its table (4,096 sites) was full. */
 HAK_API bool hak_site_get_stats(const void *site, struct hak_site_stats *stats);
 
+/* ---- Sampling profile -------------------------------------------------------------------------------- */
+
+/* Starts to sample: one sample in `rate` bytes on average, a block of n bytes with probability 1 - exp(-n / rate),
+ * independently of all others; 0 means 524,288 and 1 every block. What other threads have in magazines by then is given
+ * out unsampled.
+ * The environment does the same by HAKMEM_PROFILE. 0; EINVAL: rate is above 2^40; EBUSY: blocks are live that were
+ * sampled at another rate; ENOTSUP: a build with guard=full, which has no profile; ENOMEM. */
+HAK_API int hak_profile_start(size_t rate);
+
+/* Samples no more. Blocks that were sampled are still seen when they are freed. */
+HAK_API void hak_profile_stop(void);
+
+/* Writes all allocations and the live blocks, by call site, to a file: in pprof's format (protocol buffer, gzip), or as
+ * text for google-pprof where the path ends in ".heap". Allocates nothing. 0, or an errno value; ENODATA: the profile was
+ * never started. */
+HAK_API int hak_profile_write(const char *path);
+
+struct hak_profile_entry {
+    const void *site;          /* an address within the call, or what hak_alloc_at was given */
+    size_t block_size;         /* bytes */
+    uint64_t allocations;      /* samples: blocks of this size from this call */
+    uint64_t live;             /* of these, not freed */
+    double scale;              /* blocks a sample stands for: count * scale is an unbiased estimate */
+};
+
+/* Calls visit for each site and block size that was sampled. Result: their number. A snapshot. */
+HAK_API size_t hak_profile_read(void (*visit)(const struct hak_profile_entry *entry, void *argument), void *argument);
+
 /* ---- Size classes of the tiny pool, public numbering -------------------------------------------------- */
 
 /* Class of a size from 0 to 1024 by comparison chain; -1 above. */

@@ -19,6 +19,9 @@ RAN_ON = [{"ran": "on"}]
 MALFORMED = {
     "HAKMEM_HELP": ("", "2", "yes", "01", " 1"),
     "HAKMEM_THP": ("", "always", "AUTO", "1", "auto "),
+    "HAKMEM_LEAKS": ("", "2", "yes", "01"),
+    "HAKMEM_PROFILE": ("", ""),
+    "HAKMEM_PROFILE_RATE": ("", "0", "-1", "512K", "1099511627777"),
     "HAKMEM_ON_MISUSE": ("", "crash", "ABORT", "abort ", "abort,report"),
     "HAKMEM_PURGE_DELAY_MS": (
         "", "-", "-2", "3600001", "1.5", "1s", " 5", "5 ", "+5", "0x10", "99999999999999999999",

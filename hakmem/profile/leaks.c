@@ -1,0 +1,134 @@
+/* See leaks.h.
+ *
+ *     hakmem: leaks: 4,160 bytes in 3 blocks are live, from 2 calls; exact
+ *     hakmem: leaks: 4,096 bytes in 2 blocks from 0x55d0c8a7e1b3: /usr/bin/true+0x11b3
+ *
+ * An address lies within the call; the offset is that behind the start of the file's first mapping. */
+#include "hakmem/profile/leaks.h"
+
+#include "hakmem/base/atomic.h"
+#include "hakmem/base/bits.h"
+#include "hakmem/base/line.h"
+#include "hakmem/base/warning.h"
+#include "hakmem/os/os.h"
+#include "hakmem/profile/chance.h"
+#include "hakmem/profile/maps.h"
+
+#define LEAKS_PATH_MAX 800
+
+struct leak {
+    uint64_t site;
+    double bytes, blocks; /* estimates */
+};
+
+/* The live blocks of each site. Result: the number of sites */
+static uint32_t leaks_gather(const struct profile_table *table, uint64_t rate, struct leak *leaks) {
+    uint32_t count = 0;
+    for (uint32_t index = 0; index < record_count(table); index++) {
+        const struct profile_record record = record_read(table, index);
+        if (record.allocations == record.frees || count == PROFILE_RECORDS) {
+            continue;
+        }
+        /* A site's records need not follow each other, but there are few between them. */
+        uint32_t at = count;
+        while (at > 0 && leaks[at - 1].site != record.site) {
+            at--;
+        }
+        if (at == 0) {
+            at = ++count;
+            leaks[at - 1] = (struct leak){.site = record.site};
+        }
+        const double blocks = (double)(record.allocations - record.frees) / chance_of(record.size, rate);
+        leaks[at - 1].blocks += blocks;
+        leaks[at - 1].bytes += blocks * (double)record.size;
+    }
+    return count;
+}
+
+/* Most bytes first. Shell's sort with gaps by thirds: some thousand sites at most, and no memory. */
+static void leaks_sort(struct leak *leaks, uint32_t count) {
+    for (uint32_t gap = count / 3 + 1;; gap = gap / 3 + 1) {
+        for (uint32_t i = gap; i < count; i++) {
+            const struct leak leak = leaks[i];
+            uint32_t at = i;
+            for (; at >= gap && leaks[at - gap].bytes < leak.bytes; at -= gap) {
+                leaks[at] = leaks[at - gap];
+            }
+            leaks[at] = leak;
+        }
+        if (gap == 1) {
+            return;
+        }
+    }
+}
+
+static void leaks_line_start(struct hak_line *line, double bytes, double blocks) {
+    line_start(line);
+    line_text(line, "hakmem: leaks: ");
+    line_decimal(line, (uint64_t)(bytes + 0.5));
+    line_text(line, " bytes in ");
+    line_decimal(line, (uint64_t)(blocks + 0.5));
+    line_text(line, " blocks");
+}
+
+static void leaks_write_sum(const struct leak *leaks, uint32_t count, uint64_t rate, uint64_t dropped) {
+    struct hak_line line;
+    double bytes = 0, blocks = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        bytes += leaks[i].bytes;
+        blocks += leaks[i].blocks;
+    }
+    leaks_line_start(&line, bytes, blocks);
+    line_text(&line, " are live, from ");
+    line_decimal(&line, count);
+    line_text(&line, " calls; ");
+    if (rate == 1) {
+        line_text(&line, "exact");
+    } else {
+        line_text(&line, "estimated from a sample every ");
+        line_decimal(&line, rate);
+        line_text(&line, " bytes");
+    }
+    if (dropped != 0) {
+        line_text(&line, ", and ");
+        line_decimal(&line, dropped);
+        line_text(&line, " samples were lost for want of memory");
+    }
+    line_write(&line);
+}
+
+static void leaks_write(const struct leak *leak, const struct maps *maps) {
+    struct hak_line line;
+    struct maps_entry entry;
+    leaks_line_start(&line, leak->bytes, leak->blocks);
+    line_text(&line, " from ");
+    line_pointer(&line, (const void *)(uintptr_t)leak->site);
+    if (maps_find(maps, leak->site, &entry) && entry.path_length != 0) {
+        line_text(&line, ": ");
+        line_foreign_bytes(&line, entry.path, entry.path_length < LEAKS_PATH_MAX ? entry.path_length : LEAKS_PATH_MAX);
+        line_text(&line, "+");
+        line_pointer(&line, (const void *)(uintptr_t)(leak->site - entry.module));
+    }
+    line_write(&line);
+}
+
+void leaks_report(const struct profile_table *table) {
+    const size_t bytes = bits_round_up(PROFILE_RECORDS * sizeof(struct leak), os_page_size());
+    struct maps maps;
+    void *memory;
+    if (os_map(bytes, os_page_size(), &memory) != 0 || maps_read(&maps) != 0) {
+        report_warning("no memory for the list of leaks, or /proc is not there", NULL, NULL);
+        return;
+    }
+    /* Relaxed, both: a snapshot. */
+    const uint64_t rate = hak_load_relaxed(&table->rate);
+    struct leak *leaks = memory;
+    const uint32_t count = leaks_gather(table, rate, leaks);
+    leaks_sort(leaks, count);
+    leaks_write_sum(leaks, count, rate, hak_load_relaxed(&table->dropped));
+    for (uint32_t i = 0; i < count; i++) {
+        leaks_write(&leaks[i], &maps);
+    }
+    maps_free(&maps);
+    os_unmap(memory, bytes);
+}

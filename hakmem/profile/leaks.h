@@ -1,0 +1,11 @@
+/* The list of live blocks by call site, for the end of the process. */
+#ifndef HAKMEM_PROFILE_LEAKS_H
+#define HAKMEM_PROFILE_LEAKS_H
+
+#include "hakmem/profile/record.h"
+
+/* Writes it to standard error: a line with the sum, then one a site, most bytes first. Any thread; allocates nothing
+ * from hakmem. */
+void leaks_report(const struct profile_table *table);
+
+#endif

@@ -1,0 +1,117 @@
+/* See maps.h. A line:
+ *
+ *     7f2c8a1e9000-7f2c8a33e000 r-xp 00028000 08:01 1443    /usr/lib/x86_64-linux-gnu/libc.so.6 */
+#include "hakmem/profile/maps.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "hakmem/os/os.h"
+
+#define MAPS_BYTES_FIRST ((size_t)256 << 10)
+
+/* Reads to the end, or until the memory is full. Result: 0 or an errno value */
+static int maps_fill(struct maps *maps) {
+    const int file = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    if (file < 0) {
+        return errno;
+    }
+    int error = 0;
+    ssize_t count;
+    maps->length = 0;
+    do {
+        count = read(file, maps->text + maps->length, maps->capacity - maps->length);
+        if (count > 0) {
+            maps->length += (size_t)count;
+        } else if (count < 0 && errno != EINTR) {
+            error = errno;
+        }
+    } while (error == 0 && count != 0);
+    close(file);
+    return error;
+}
+
+int maps_read(struct maps *maps) {
+    *maps = (struct maps){0};
+    for (size_t capacity = MAPS_BYTES_FIRST;; capacity *= 2) {
+        void *memory;
+        int error = os_map(capacity, os_page_size(), &memory);
+        if (error != 0) {
+            return error;
+        }
+        *maps = (struct maps){.text = memory, .capacity = capacity};
+        error = maps_fill(maps);
+        if (error == 0 && maps->length < capacity) {
+            return 0;
+        }
+        maps_free(maps);
+        if (error != 0) {
+            return error;
+        }
+    }
+}
+
+void maps_free(struct maps *maps) {
+    if (maps->capacity != 0) {
+        os_unmap(maps->text, maps->capacity);
+    }
+    *maps = (struct maps){0};
+}
+
+static uint64_t maps_number(const char **text) {
+    uint64_t value = 0;
+    for (;; (*text)++) {
+        const char digit = **text;
+        if (digit >= '0' && digit <= '9') {
+            value = value << 4 | (uint64_t)(digit - '0');
+        } else if (digit >= 'a' && digit <= 'f') {
+            value = value << 4 | (uint64_t)(digit - 'a' + 10);
+        } else {
+            return value;
+        }
+    }
+}
+
+/* Past this word and the spaces behind it. pre: a line's end is behind it */
+static void maps_skip(const char **text) {
+    *text += strcspn(*text, " \n");
+    *text += strspn(*text, " ");
+}
+
+bool maps_next(const struct maps *maps, size_t *position, struct maps_entry *entry) {
+    const struct maps_entry before = *position == 0 ? (struct maps_entry){0} : *entry;
+    if (*position >= maps->length) {
+        return false;
+    }
+    /* The kernel ends every line; behind the last there is a 0, since the memory is not full. */
+    const char *text = maps->text + *position;
+    entry->start = maps_number(&text);
+    text++; /* '-' */
+    entry->end = maps_number(&text);
+    maps_skip(&text);
+    entry->executable = text[2] == 'x';
+    maps_skip(&text);
+    entry->offset = maps_number(&text);
+    maps_skip(&text);
+    maps_skip(&text); /* device */
+    maps_skip(&text); /* inode */
+    entry->path = text;
+    entry->path_length = strcspn(text, "\n");
+    const bool same = entry->path_length != 0 && entry->path_length == before.path_length &&
+                      memcmp(entry->path, before.path, before.path_length) == 0;
+    entry->module = same ? before.module : entry->start;
+    *position = (size_t)(text + entry->path_length + 1 - maps->text);
+    return true;
+}
+
+bool maps_find(const struct maps *maps, uint64_t address, struct maps_entry *entry) {
+    size_t position = 0;
+    while (maps_next(maps, &position, entry)) {
+        if (address >= entry->start && address < entry->end) {
+            return true;
+        }
+    }
+    return false;
+}

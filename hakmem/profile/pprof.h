@@ -1,0 +1,24 @@
+/* The profile in the formats of pprof. Both hold all allocations and the live blocks. */
+#ifndef HAKMEM_PROFILE_PPROF_H
+#define HAKMEM_PROFILE_PPROF_H
+
+#include "hakmem/profile/maps.h"
+#include "hakmem/profile/output.h"
+#include "hakmem/profile/record.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The protocol buffer of pprof (proto/profile.proto of github.com/google/pprof): four values a sample, alloc_objects,
+ * alloc_space, inuse_objects, inuse_space, scaled to estimates. */
+void pprof_write(struct output *output, const struct profile_table *table, const struct maps *maps);
+
+/* The text that google-pprof of gperftools reads: counts of samples, which it scales itself. */
+void pprof_write_text(struct output *output, const struct profile_table *table, const struct maps *maps);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,301 @@
+/* See profile.h. A sampled block is in the live table from profile_alloc to profile_forget. */
+#include "hakmem/profile/profile.h"
+
+#include <errno.h>
+
+#include "hakmem/base/assert.h"
+#include "hakmem/base/bits.h"
+#include "hakmem/base/lock.h"
+#include "hakmem/base/options.h"
+#include "hakmem/base/random.h"
+#include "hakmem/base/report.h"
+#include "hakmem/base/warning.h"
+#include "hakmem/huge/table.h"
+#include "hakmem/os/os.h"
+#include "hakmem/profile/chance.h"
+#include "hakmem/profile/share.h"
+#include "hakmem/slab/slab.h"
+
+uint32_t hak_profile_state = PROFILE_UNKNOWN;
+uint32_t hak_profile_epoch; /* written under the profile lock */
+HAK_THREAD_LOCAL const void *hak_profile_site;
+
+static struct hak_lock profile_lock = HAK_LOCK_INITIALIZER(HAK_RANK_PROFILE);
+static struct profile_table *profile_samples;        /* atomic; set once, under the profile lock */
+static uint64_t profile_random = 1;                  /* profile lock; never 0 */
+static struct huge_table profile_live;               /* profile lock; the size of an entry holds what follows */
+static struct slab *profile_slabs[HAK_CLASS_COUNT];  /* profile lock; those with a free block, linked by `next` */
+
+/* What the live table says of a block: its record and its class, 0 for huge. */
+#define LIVE_CLASS_BITS 8
+HAK_STATIC_ASSERT(HAK_CLASS_COUNT <= 1 << LIVE_CLASS_BITS, "a class fits");
+
+static size_t live_pack(uint32_t record, unsigned class_index) {
+    return (size_t)record << LIVE_CLASS_BITS | class_index;
+}
+
+static unsigned live_class(const struct huge_block *live) { return live->size & ((1 << LIVE_CLASS_BITS) - 1); }
+
+static struct profile_record *live_record(const struct huge_block *live) {
+    return &profile_samples->records[live->size >> LIVE_CLASS_BITS];
+}
+
+static uint64_t profile_rate_locked(void) { return hak_load_relaxed(&profile_samples->rate); }
+
+static int profile_make_table_locked(void) {
+    void *memory;
+    int error = profile_samples != NULL ? 0
+                                        : os_map(bits_round_up(sizeof *profile_samples, os_page_size()),
+                                                 os_page_size(), &memory);
+    if (error == 0 && profile_samples == NULL) {
+        /* Release: pairs with the acquire of profile_table. */
+        hak_store_release(&profile_samples, (struct profile_table *)memory);
+    }
+    return error;
+}
+
+/* Takes another rate. Counts of the one before mean something else, so they go; samples that are live cannot. */
+static int profile_set_rate_locked(uint64_t rate) {
+    if (profile_rate_locked() != 0 && profile_rate_locked() != rate) {
+        if (profile_live.used != 0) {
+            return EBUSY;
+        }
+        for (uint32_t i = 0; i < record_count(profile_samples); i++) {
+            hak_store_relaxed(&profile_samples->records[i].allocations, (uint64_t)0);
+            hak_store_relaxed(&profile_samples->records[i].frees, (uint64_t)0);
+        }
+    }
+    hak_store_relaxed(&profile_samples->rate, rate);
+    share_whole(profile_samples);
+    return 0;
+}
+
+int profile_start(uint64_t rate) {
+    if (HAK_GUARD_FULL) {
+        return ENOTSUP; /* canaries and quarantines are not kept for the profile's own slabs */
+    }
+    lock_acquire(&profile_lock);
+    int error = profile_make_table_locked();
+    if (error == 0) {
+        error = profile_set_rate_locked(rate);
+    }
+    if (error == 0) {
+        hak_count_add(&hak_profile_epoch, 1);
+        hak_store_relaxed(&hak_profile_state, (uint32_t)PROFILE_ON);
+    }
+    lock_release(&profile_lock);
+    return error;
+}
+
+void profile_stop(void) {
+    lock_acquire(&profile_lock);
+    if (hak_load_relaxed(&hak_profile_state) == PROFILE_ON) {
+        hak_store_relaxed(&hak_profile_state, (uint32_t)PROFILE_STOPPED);
+    }
+    lock_release(&profile_lock);
+}
+
+/* For reports of misuse, which want the address that a call returns to. */
+static void profile_misuse_sites(const void *block, struct hak_misuse_sites *sites) {
+    const char *site = profile_site_of(block);
+    sites->allocated = site != NULL ? site + 1 : NULL;
+}
+
+void profile_init(void) {
+    hak_store_relaxed(&hak_profile_state, (uint32_t)PROFILE_NEVER);
+    profile_random ^= os_clock_ms() << 20;
+    if (hak_options.profile[0] != '\0' || hak_options.leaks) {
+        const uint64_t rate = hak_options.profile_rate != 0 ? (uint64_t)hak_options.profile_rate
+                              : hak_options.leaks           ? 1
+                                                            : PROFILE_RATE_DEFAULT;
+        hak_misuse_sites_of = profile_misuse_sites;
+        share_begin();
+        if (profile_start(rate) != 0) {
+            report_warning("there is no profile: no memory, or a full guard build, which has none", NULL, NULL);
+        }
+    }
+}
+
+uint64_t profile_draw(unsigned class_index) {
+    lock_acquire(&profile_lock);
+    const uint64_t passed =
+        chance_until_next(&profile_random, hak_classes[class_index].block_size, profile_rate_locked());
+    lock_release(&profile_lock);
+    return passed;
+}
+
+/* A lost sample: fewer blocks are estimated than there are, and whoever reads the profile is told. */
+static void profile_drop_locked(void) {
+    hak_count_add(&profile_samples->dropped, 1);
+    share_record(profile_samples, 0);
+}
+
+/* Enters a block. false: no room or no memory */
+static bool profile_enter_locked(const void *start, unsigned class_index, uint64_t size, const void *site) {
+    const uint32_t record = record_claim(profile_samples, (uintptr_t)site, size);
+    if (record == PROFILE_RECORDS || huge_table_reserve(&profile_live) != 0) {
+        return false;
+    }
+    huge_table_insert(&profile_live,
+                      (struct huge_block){.start = (uintptr_t)start, .size = live_pack(record, class_index)});
+    hak_count_add(&profile_samples->records[record].allocations, 1);
+    share_record(profile_samples, record);
+    return true;
+}
+
+static void profile_link_locked(unsigned class_index, struct slab *slab) {
+    slab->previous = NULL;
+    slab->next = profile_slabs[class_index];
+    if (slab->next != NULL) {
+        slab->next->previous = slab;
+    }
+    profile_slabs[class_index] = slab;
+}
+
+static void profile_unlink_locked(unsigned class_index, struct slab *slab) {
+    if (slab->previous != NULL) {
+        slab->previous->next = slab->next;
+    } else {
+        profile_slabs[class_index] = slab->next;
+    }
+    if (slab->next != NULL) {
+        slab->next->previous = slab->previous;
+    }
+}
+
+static void *profile_take_locked(unsigned class_index, bool *zeroed) {
+    if (profile_slabs[class_index] == NULL) {
+        struct slab *slab = slab_create(class_index, PROFILE_OWNER);
+        if (slab == NULL) {
+            return NULL;
+        }
+        region_span_hide((void *)slab->base, hak_classes[class_index].chunks);
+        profile_link_locked(class_index, slab);
+    }
+    void *p;
+    struct slab *slab = profile_slabs[class_index];
+    slab_take(slab, &p, 1, zeroed);
+    if (slab->free_count == 0) {
+        profile_unlink_locked(class_index, slab);
+    }
+    return p;
+}
+
+/* One empty slab a class is kept, where a slab is more than a block. */
+static void profile_give_back_locked(unsigned class_index, void *p) {
+    struct slab *slab = slab_of(p);
+    if (slab->free_count == 0) {
+        profile_link_locked(class_index, slab);
+    }
+    slab_free_blocks(PROFILE_OWNER, class_index, &p, 1);
+    const uint32_t blocks = hak_classes[class_index].blocks;
+    const bool is_last = slab->next == NULL && slab->previous == NULL;
+    if (slab->free_count == blocks && (blocks == 1 || !is_last)) {
+        profile_unlink_locked(class_index, slab);
+        const bool released = slab_release_if_empty(slab);
+        HAK_ASSERT(released);
+        (void)released;
+    }
+}
+
+void *profile_alloc(unsigned class_index, const void *site, bool *zeroed) {
+    void *p = NULL;
+    lock_acquire(&profile_lock);
+    if (profile_is_on()) {
+        p = profile_take_locked(class_index, zeroed);
+        if (p != NULL && !profile_enter_locked(p, class_index, hak_classes[class_index].block_size, site)) {
+            profile_give_back_locked(class_index, p);
+            p = NULL;
+        }
+        if (p == NULL) {
+            profile_drop_locked();
+        }
+    }
+    lock_release(&profile_lock);
+    return p;
+}
+
+void profile_note_huge(const void *start, size_t size, const void *site) {
+    lock_acquire(&profile_lock);
+    if (profile_is_on() && chance_try(&profile_random, size, profile_rate_locked()) &&
+        !profile_enter_locked(start, 0, size, site)) {
+        profile_drop_locked();
+    }
+    lock_release(&profile_lock);
+}
+
+int profile_forget(void *p) {
+    int found = PROFILE_NOT_SAMPLED;
+    lock_acquire(&profile_lock);
+    struct huge_block *live = huge_table_find(&profile_live, p);
+    if (live != NULL) {
+        found = (int)live_class(live);
+        struct profile_record *record = live_record(live);
+        /* Release: pairs with record_read. */
+        hak_store_release(&record->frees, hak_load_relaxed(&record->frees) + 1);
+        share_record(profile_samples, (uint32_t)(record - profile_samples->records));
+        huge_table_remove(&profile_live, live);
+        if (found != PROFILE_HUGE) {
+            profile_give_back_locked((unsigned)found, p);
+        }
+    }
+    lock_release(&profile_lock);
+    return found;
+}
+
+unsigned profile_class(const void *p) {
+    lock_acquire(&profile_lock);
+    const struct huge_block *live = huge_table_find(&profile_live, p);
+    const unsigned class_index = live != NULL ? live_class(live) : 0;
+    lock_release(&profile_lock);
+    return class_index;
+}
+
+unsigned profile_find(const void *p) {
+    unsigned class_index = 0;
+    lock_acquire(&profile_lock);
+    for (size_t i = 0; i < profile_live.capacity && class_index == 0; i++) {
+        const struct huge_block *live = &profile_live.entries[i];
+        if (live->start != 0 && (uintptr_t)p - live->start < hak_classes[live_class(live)].block_size) {
+            class_index = live_class(live);
+        }
+    }
+    lock_release(&profile_lock);
+    return class_index;
+}
+
+const void *profile_site_of(const void *p) {
+    const struct huge_block *live = huge_table_find(&profile_live, p);
+    return live != NULL ? (const void *)(uintptr_t)live_record(live)->site : NULL;
+}
+
+/* Acquire: pairs with the release where it is made. */
+const struct profile_table *profile_table(void) { return hak_load_acquire(&profile_samples); }
+
+uint64_t profile_live_count(void) {
+    lock_acquire(&profile_lock);
+    const uint64_t count = profile_live.used;
+    lock_release(&profile_lock);
+    return count;
+}
+
+void profile_seed(uint64_t seed) {
+    lock_acquire(&profile_lock);
+    profile_random = seed * 2 + 1;
+    /* The first values of a small seed are small. */
+    for (int i = 0; i < 8; i++) {
+        (void)random_xorshift64(&profile_random);
+    }
+    hak_count_add(&hak_profile_epoch, 1);
+    lock_release(&profile_lock);
+}
+
+void profile_fork_acquire(void) { lock_acquire(&profile_lock); }
+
+void profile_fork_child(void) {
+    lock_acquire(&profile_lock);
+    share_fork_child();
+    lock_release(&profile_lock);
+}
+
+void profile_fork_release(void) { lock_release(&profile_lock); }

@@ -1,0 +1,128 @@
+/* The sampling profile: which blocks are sampled, where they lie, how they are found again when they are freed.
+ *
+ * The hot path knows nothing of it. Exchanges load at most as many blocks as are passed over before the next sample
+ * (magazine/profiled.h), so the sampled allocation is one that takes the slow path anyway. Its block comes from a slab of
+ * the profile's own, an ordinary slab of the class but that its chunks read 0 in the page map: so its free takes the slow
+ * path too, as that of a huge block does, and is counted here. Statistics, and whoever walks slabs, see such a block as
+ * any other.
+ *
+ * One lock, of rank HAK_RANK_PROFILE, taken once a sample and once a sampled free. Any thread. */
+#ifndef HAKMEM_PROFILE_PROFILE_H
+#define HAKMEM_PROFILE_PROFILE_H
+
+#include "hakmem/base/atomic.h"
+#include "hakmem/base/compiler.h"
+#include "hakmem/profile/record.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PROFILE_RATE_DEFAULT ((uint64_t)512 << 10)
+#define PROFILE_RATE_MAX ((uint64_t)1 << 40)
+
+/* Owner number of the profile's slabs; threads count from 1. */
+#define PROFILE_OWNER UINT32_MAX
+
+enum profile_state {
+    PROFILE_UNKNOWN, /* before the process has begun: slow paths ask process_begin first */
+    PROFILE_NEVER,   /* no block was ever sampled */
+    PROFILE_ON,
+    PROFILE_STOPPED, /* no more are, but some may be live */
+};
+
+extern uint32_t hak_profile_state; /* atomic */
+
+/* The program's call, where an entry point knows it better than the slow path would: an address within the call, or what
+ * hak_alloc_at was given. NULL: it does not. The thread's own. */
+extern HAK_THREAD_LOCAL const void *hak_profile_site;
+
+/* Relaxed, here and below: a thread that reads the state late samples a little later, or once more. */
+HAK_ALWAYS_INLINE bool profile_is_on(void) { return hak_load_relaxed(&hak_profile_state) == PROFILE_ON; }
+
+/* Whether any block of the process may have been sampled. */
+HAK_ALWAYS_INLINE bool profile_was_on(void) { return hak_load_relaxed(&hak_profile_state) >= PROFILE_ON; }
+
+/* Whether slow paths have to look closer. */
+HAK_ALWAYS_INLINE bool profile_may_be_on(void) {
+    return (hak_load_relaxed(&hak_profile_state) & 1) == 0; /* UNKNOWN or ON */
+}
+
+/* An address within the call that returns to `caller`. */
+HAK_ALWAYS_INLINE const void *profile_call(const void *caller) { return (const char *)caller - 1; }
+
+/* Notes the site, unless a function further out did. Result: for profile_leave. */
+HAK_ALWAYS_INLINE bool profile_enter(const void *site) {
+    if (HAK_LIKELY(!profile_may_be_on()) || hak_profile_site != NULL) {
+        return false;
+    }
+    hak_profile_site = site;
+    return true;
+}
+
+HAK_ALWAYS_INLINE void profile_leave(bool entered) {
+    if (HAK_UNLIKELY(entered)) {
+        hak_profile_site = NULL;
+    }
+}
+
+/* Called once, by process_begin: starts where the environment says so. */
+void profile_init(void);
+
+/* Starts, or goes on with another rate. Counts from before are kept where the rate is the same, else cleared. ENOMEM;
+ * EBUSY: blocks are live that were sampled at another rate; ENOTSUP: a full guard build. pre: 1 <= rate <= PROFILE_RATE_MAX */
+int profile_start(uint64_t rate);
+
+void profile_stop(void);
+
+/* Which start of the profile this is, from 1: what was drawn before another start is of no use. Atomic, relaxed: compared
+ * with what the same thread read before. */
+extern uint32_t hak_profile_epoch;
+
+/* Blocks of the class that are passed over before the next sample. */
+uint64_t profile_draw(unsigned class_index);
+
+/* A sampled block of the class. NULL: no memory, or the profile was stopped; the sample is lost */
+void *profile_alloc(unsigned class_index, const void *site, bool *zeroed);
+
+/* Samples a huge block, by chance. `size` is that of the block, in bytes. */
+void profile_note_huge(const void *start, size_t size, const void *site);
+
+/* What profile_forget found. Else: the class of the block. */
+#define PROFILE_NOT_SAMPLED (-1)
+#define PROFILE_HUGE 0
+
+/* Counts the free of a sampled block. Of a slab: gives it back. Huge: the caller does, after this. */
+int profile_forget(void *p);
+
+/* Class of the sampled block of a slab that starts at p; 0 where there is none. */
+unsigned profile_class(const void *p);
+
+/* The same for any address in the block. Looks at all: for questions. */
+unsigned profile_find(const void *p);
+
+/* Where the sampled block that starts at p was allocated; NULL where it is not sampled. Waits for no lock: for reports,
+ * on the way to an abort, where the table might be in the middle of a change. */
+const void *profile_site_of(const void *p);
+
+/* What was sampled; NULL before the first start. */
+const struct profile_table *profile_table(void);
+
+/* Sampled blocks that are live now. */
+uint64_t profile_live_count(void);
+
+/* Makes what is drawn from here on depend on `seed` only: for tests. */
+void profile_seed(uint64_t seed);
+
+/* Around fork: the child finds everything consistent. */
+void profile_fork_acquire(void);
+void profile_fork_release(void);
+
+/* In the child: what is shared with tools is the parent's. pre: no lock is held */
+void profile_fork_child(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,37 @@
+/* The profile in shared memory, for tools/hakmem: /dev/shm/hakmem-profile.PID, a struct profile_table as record.h has it.
+ *
+ * The process keeps its own table and repeats each change in the file, so that a fork needs nothing undone. The file is
+ * made with the first sample: a process that takes none leaves nothing behind. It is gone at exit; one that outlives a
+ * process that a signal ended is replaced by the next process of its number, and who reads it looks whether the process
+ * still maps it. Readers take no lock and ask the process nothing: each record's fields are stored in the order that
+ * record_read loads them in. */
+#ifndef HAKMEM_PROFILE_SHARE_H
+#define HAKMEM_PROFILE_SHARE_H
+
+#include "hakmem/profile/record.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PROFILE_MAGIC 0x31666f72706b6168u /* "hakprof1" in memory */
+#define PROFILE_SHARE_PATH "/dev/shm/hakmem-profile."
+
+/* From the next share_record on there is a file. Called while the process is initialised. */
+void share_begin(void);
+
+/* Repeats one record, or all. Under the profile lock. */
+void share_record(const struct profile_table *table, uint32_t index);
+void share_whole(const struct profile_table *table);
+
+/* In the child of a fork: the file is the parent's; the child's own is made with its next sample. Under the profile lock. */
+void share_fork_child(void);
+
+/* Removes the file, at the end of the process. */
+void share_end(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
