@@ -54,7 +54,7 @@ class CommandCase(unittest.TestCase):
 class WholeTest(CommandCase):
     def test_help_names_every_command(self) -> None:
         text = self.succeed("--help").stdout
-        for name in ("record", "replay", "trace"):
+        for name in ("profile", "leaks", "explain", "record", "replay", "trace"):
             self.assertIn(f"    {name} ", text)
             self.assertIn("Exit status: ", self.succeed(name, "--help").stdout)
 

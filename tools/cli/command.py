@@ -46,5 +46,12 @@ def existing_file(text: str) -> Path:
     return path
 
 
+def process_id(text: str) -> int:
+    """For argparse: the number of a process."""
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 2**31:
+        raise argparse.ArgumentTypeError(f"'{text}' is not the number of a process")
+    return int(text)
+
+
 def add_format(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=FORMATS, default="table", help="of the result (default: %(default)s)")

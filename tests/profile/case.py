@@ -1,0 +1,130 @@
+"""What the tests of this folder share: the program, its exact counts, files of pprof."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import subprocess
+import tempfile
+import unittest
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.cli import samples, symbols
+from tools.cli.profile_pb2 import Profile
+from tools.cli.symbols import Place
+
+LIBRARY = Path("hakmem/preload/libhakmem.so").absolute()
+PROGRAM = Path("tests/profile/sites").resolve()  # as /proc names it
+SECONDS = 100
+
+
+@dataclass(frozen=True)
+class Exact:
+    """What a function of sites.c makes, and how much of it it leaves."""
+
+    allocations: int
+    live: int
+    least_bytes: int
+
+
+EXACT = {
+    "make_small": Exact(20000, 5000, 64),
+    "make_zeroed": Exact(2000, 1000, 5000),
+    "make_large": Exact(300, 30, 100000),
+    "make_huge": Exact(40, 5, 3 << 20),
+    "make_larger": Exact(400, 100, 9000),
+    "make_aligned": Exact(1000, 200, 2048),
+}
+
+
+@dataclass
+class Sum:
+    """Estimates of one function, and their variance by the model: a sample in so many blocks, independently."""
+
+    allocations: float = 0
+    bytes: float = 0
+    live: float = 0
+    live_bytes: float = 0
+    size: int = 0
+
+
+def environment(variables: Mapping[str, str] = {}) -> dict[str, str]:
+    return {"PATH": "/usr/bin:/bin", "LD_PRELOAD": str(LIBRARY), **variables}
+
+
+def parse(path: Path) -> Profile:
+    profile = Profile()
+    profile.ParseFromString(gzip.decompress(path.read_bytes()))
+    return profile
+
+
+def by_function(profile: Profile) -> dict[str, Sum]:
+    """The sums of a protocol buffer, by function. Its locations lead there through its own mappings."""
+    mappings = {one.id: one for one in profile.mapping}
+    firsts: dict[int, int] = {}
+    for one in profile.mapping:
+        # The code's offset in the file is that behind the first mapping, in what the linker makes.
+        firsts[one.id] = one.memory_start - one.file_offset
+    places = {}
+    for location in profile.location:
+        mapping = mappings.get(location.mapping_id)
+        if mapping is not None:
+            path = profile.string_table[mapping.filename]
+            places[location.id] = Place(path, location.address - firsts[mapping.id])
+    known = symbols.resolve(places.values())
+    result: defaultdict[str, Sum] = defaultdict(Sum)
+    for sample in profile.sample:
+        (location_id,) = sample.location_id
+        function = known[places[location_id]].function if location_id in places else None
+        one = result[function or "?"]
+        one.allocations += sample.value[0]
+        one.bytes += sample.value[1]
+        one.live += sample.value[2]
+        one.live_bytes += sample.value[3]
+        one.size = sample.label[0].num
+    return result
+
+
+def deviation(exact: int, size: int, rate: int) -> float:
+    """Of the estimate of a number of blocks. Each is sampled with probability p and then counts 1/p."""
+    return ((samples.scale(size, rate) - 1) * exact) ** 0.5
+
+
+class ProfileCase(unittest.TestCase):
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory(dir=os.environ.get("TEST_TMPDIR"))
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def run_program(self, *arguments: str, **variables: str) -> str:
+        """Runs sites to its end; what it said on standard error."""
+        done = subprocess.run(
+            [PROGRAM, *arguments], env=environment(variables), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=SECONDS, check=False,
+        )
+        self.assertEqual((done.returncode, done.stdout.startswith("ready") or not done.stdout), (0, True), done.stderr)
+        return done.stderr
+
+    def start_program(self, *arguments: str, **variables: str) -> tuple[subprocess.Popen[str], int]:
+        """Starts it, and waits until it has made everything; the process that has."""
+        process = subprocess.Popen(
+            [PROGRAM, *arguments], env=environment(variables), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.addCleanup(process.wait)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.stdin.close)
+        return process, int(process.stdout.readline().split()[1])
+
+    def check_estimates(self, found: Mapping[str, Sum], rate: int) -> None:
+        """Within four standard deviations; exact where every block is sampled."""
+        for function, exact in EXACT.items():
+            one = found[function]
+            self.assertGreaterEqual(one.size, exact.least_bytes)
+            for estimate, wanted in ((one.allocations, exact.allocations), (one.live, exact.live)):
+                # Rounded by record, up and down.
+                self.assertLessEqual(abs(estimate - wanted), 4 * deviation(wanted, one.size, rate) + 1, function)
+            self.assertAlmostEqual(one.bytes / one.size / max(one.allocations, 1), one.allocations > 0, delta=0.01)
+            self.assertAlmostEqual(one.live_bytes / one.size / max(one.live, 1), one.live > 0, delta=0.01)

@@ -1,0 +1,126 @@
+"""Profiles and lists of leaks of a program under libhakmem.so, read by the tools that they are for."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import unittest
+from pathlib import Path
+
+from tests.profile.case import EXACT, PROGRAM, ProfileCase, by_function, deviation, environment, parse
+from tools.cli.symbols import Place, resolve
+
+_SUM = re.compile(r"hakmem: leaks: (\d+) bytes in (\d+) blocks are live, from (\d+) calls; (.+)")
+_LEAK = re.compile(r"hakmem: leaks: (\d+) bytes in (\d+) blocks from 0x[0-9a-f]+: (/.+)\+(0x[0-9a-f]+)")
+
+
+def google_pprof(profile: Path, value: str) -> dict[str, float]:
+    """What google-pprof's text says, by function: bytes or objects."""
+    unit = ["--show_bytes"] if value.endswith("space") else []
+    done = subprocess.run(
+        ["google-pprof", "--text", f"--{value}", *unit, str(PROGRAM), str(profile)],
+        capture_output=True, text=True, timeout=100, check=True,
+    )
+    rows = (line.split() for line in done.stdout.splitlines() if line.count("%") == 3)
+    return {row[5]: float(row[0]) for row in rows}
+
+
+class FileTest(ProfileCase):
+    def test_every_block_is_exact(self) -> None:
+        path = self.folder / "profile.pb.gz"
+        self.assertEqual(self.run_program(HAKMEM_PROFILE=str(path), HAKMEM_PROFILE_RATE="1"), "")
+        profile = parse(path)
+        text = profile.string_table
+        self.assertEqual(text[0], "")
+        self.assertEqual(
+            [(text[one.type], text[one.unit]) for one in profile.sample_type],
+            [("alloc_objects", "count"), ("alloc_space", "bytes"), ("inuse_objects", "count"), ("inuse_space", "bytes")],
+        )
+        self.assertEqual((text[profile.period_type.type], profile.period), ("space", 1))
+        self.assertEqual(text[profile.default_sample_type], "inuse_space")
+        self.assertEqual(list(profile.comment), [])
+        self.assertEqual(len({one.id for one in profile.location}), len(profile.location))
+        self.assertEqual(len({one.address for one in profile.location}), len(profile.location))
+        found = by_function(profile)
+        for function, exact in EXACT.items():
+            self.assertEqual((found[function].allocations, found[function].live), (exact.allocations, exact.live))
+        self.check_estimates(found, 1)
+
+    def test_estimates_are_within_their_error(self) -> None:
+        for rate in (4096, 100000):
+            path = self.folder / f"{rate}.pb.gz"
+            self.run_program(HAKMEM_PROFILE=str(path), HAKMEM_PROFILE_RATE=str(rate))
+            profile = parse(path)
+            self.assertEqual(profile.period, rate)
+            self.check_estimates(by_function(profile), rate)
+
+    def test_google_pprof_names_functions_and_estimates(self) -> None:
+        for rate in (1, 4096):
+            path = self.folder / f"{rate}.heap"
+            self.run_program(HAKMEM_PROFILE=str(path), HAKMEM_PROFILE_RATE=str(rate))
+            for value, kind in (("alloc_objects", "allocations"), ("inuse_objects", "live")):
+                found = google_pprof(path, value)
+                for function, exact in EXACT.items():
+                    wanted = getattr(exact, kind)
+                    error = 4 * deviation(wanted, exact.least_bytes, rate) + 1
+                    self.assertLessEqual(abs(found[function] - wanted), error, function)
+
+    def test_default_rate_and_google_pprof_by_bytes(self) -> None:
+        path = self.folder / "default.heap"
+        self.run_program(HAKMEM_PROFILE=str(path))
+        self.assertRegex(path.read_text().splitlines()[0], r"^heap profile: \d+: \d+ \[\d+: \d+\] @ heap_v2/524288$")
+        found = google_pprof(path, "alloc_space")
+        self.assertAlmostEqual(found["make_huge"] / (40 * (3 << 20)), 1, delta=0.1)
+
+    def test_child_writes_a_file_of_its_own_or_none(self) -> None:
+        path = self.folder / "parent.pb.gz"
+        self.run_program("fork", HAKMEM_PROFILE=str(path), HAKMEM_PROFILE_RATE="1")
+        found = by_function(parse(path))
+        self.assertEqual(found["make_small"].allocations, 1)
+        self.assertNotIn("make_huge", found)
+        self.run_program("fork", HAKMEM_PROFILE=str(self.folder / "of-%p.pb.gz"), HAKMEM_PROFILE_RATE="1")
+        both = [by_function(parse(one)) for one in self.folder.glob("of-*.pb.gz")]
+        self.assertEqual(sorted(one["make_small"].allocations for one in both), [1, 20001])
+
+    def test_file_that_cannot_be_written_is_said(self) -> None:
+        said = self.run_program(HAKMEM_PROFILE=str(self.folder / "none" / "profile.pb.gz"))
+        self.assertRegex(said, "^hakmem: warning: /.*: the profile could not be written; No such file or directory\n$")
+        self.assertRegex(self.run_program(HAKMEM_PROFILE="/dev/full"), "No space left on device")
+
+
+class LeaksTest(ProfileCase):
+    def test_every_live_block_by_call(self) -> None:
+        first, *lines = self.run_program(HAKMEM_LEAKS="1").splitlines()
+        whole = _SUM.fullmatch(first)
+        leaks = [_LEAK.fullmatch(line) for line in lines]
+        self.assertEqual((whole[4], int(whole[3])), ("exact", len(leaks)))
+        self.assertEqual(sum(int(one[1]) for one in leaks), int(whole[1]))
+        self.assertEqual(sum(int(one[2]) for one in leaks), int(whole[2]))
+        sizes = [int(one[1]) for one in leaks]
+        self.assertEqual(sizes, sorted(sizes, reverse=True))
+        places = {one: Place(one[3], int(one[4], 16)) for one in leaks}
+        known = resolve(places.values())
+        blocks = {known[place].function: int(one[2]) for one, place in places.items() if place.path == str(PROGRAM)}
+        self.assertEqual(blocks, {function: exact.live for function, exact in EXACT.items()})
+
+    def test_rate_makes_it_an_estimate(self) -> None:
+        first, *lines = self.run_program(HAKMEM_LEAKS="1", HAKMEM_PROFILE_RATE="10000").splitlines()
+        self.assertEqual(_SUM.fullmatch(first)[4], "estimated from a sample every 10000 bytes")
+        self.assertGreater(len(lines), 3)
+
+    def test_program_that_closes_standard_error_at_its_end(self) -> None:
+        done = subprocess.run(
+            ["/bin/ls", "/"], env=environment({"HAKMEM_LEAKS": "1"}), capture_output=True, text=True, check=True
+        )
+        self.assertRegex(done.stderr.splitlines()[0], _SUM)
+
+    def test_off_by_default(self) -> None:
+        self.assertEqual(self.run_program(HAKMEM_LEAKS="0"), "")
+
+    def test_the_child_that_execs_has_a_list_of_its_own(self) -> None:
+        said = self.run_program("exec", HAKMEM_LEAKS="1")
+        self.assertEqual(len([line for line in said.splitlines() if _SUM.fullmatch(line)]), 2)
+
+
+if __name__ == "__main__":
+    unittest.main()

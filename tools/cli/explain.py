@@ -1,0 +1,126 @@
+"""hakmem explain: functions and lines in place of the addresses of a report."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from tools.cli import samples, symbols
+from tools.cli.command import REFUSED, Command, InputError, add_format, caller_path, process_id
+from tools.cli.symbols import Place
+
+# "from 0x55d0c8a7e1b3: /usr/bin/true+0x11b3". In reports of misuse the address is that behind the call.
+_ADDRESS = re.compile(
+    r"(?P<what>called|allocated|freed before|blocks) from 0x[0-9a-f]+: (?P<path>/.+)\+(?P<offset>0x[0-9a-f]+)$"
+)
+_BEHIND_THE_CALL = ("called", "allocated", "freed before")
+
+
+def _place(line: str) -> Place | None:
+    found = _ADDRESS.search(line)
+    if found is None:
+        return None
+    behind = found["what"] in _BEHIND_THE_CALL
+    return Place(found["path"], int(found["offset"], 16) - behind)
+
+
+def explain_lines(lines: list[str]) -> list[dict[str, Any]]:
+    """Each line, with what stands at its address."""
+    places = [_place(line) for line in lines]
+    known = symbols.resolve(place for place in places if place)
+    return [
+        {
+            "text": line,
+            "function": known[place].function if place else None,
+            "file": known[place].file if place else None,
+            "line": known[place].line if place else None,
+        }
+        for line, place in zip(lines, places)
+    ]
+
+
+def _print_lines(explained: list[dict[str, Any]]) -> None:
+    for one in explained:
+        where = f" at {one['file']}:{one['line']}" if one["file"] else ""
+        known = one["function"] or where
+        print(one["text"] + (f"\n    {one['function'] or '??'}{where}" if known else ""))
+
+
+def explain_address(pid: int, address: int) -> dict[str, Any]:
+    """What a process has there."""
+    found = samples.mappings(pid)
+    mapping = next((one for one in found if one.start <= address < one.end), None)
+    place = Place(mapping.path, address - mapping.base) if mapping and mapping.path.startswith("/") else None
+    symbol = symbols.resolve([place])[place] if place else None
+    return {
+        "pid": pid,
+        "address": address,
+        "mapping": None if mapping is None else (mapping.path or "anonymous memory"),
+        "offset": address - mapping.base if mapping else None,
+        "function": symbol.function if symbol else None,
+        "file": symbol.file if symbol else None,
+        "line": symbol.line if symbol else None,
+    }
+
+
+def _print_address(result: dict[str, Any]) -> None:
+    if result["mapping"] is None:
+        print(f"{result['address']:#x}: nothing is mapped there in process {result['pid']}")
+        return
+    where = f" at {result['file']}:{result['line']}" if result["file"] else ""
+    name = f": {result['function']}" if result["function"] else ""
+    print(f"{result['address']:#x}: {result['mapping']}+{result['offset']:#x}{name}{where}")
+
+
+def _source(text: str) -> list[str]:
+    if text == "-":
+        return sys.stdin.read().splitlines()
+    path = caller_path(text)
+    if not path.is_file():
+        raise InputError(f"'{text}' is neither an address with --pid, nor a file, nor - for standard input")
+    return Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+
+
+def _address(text: str) -> int:
+    try:
+        return int(text, 16)
+    except ValueError:
+        raise InputError(f"'{text}' is no address: hexadecimal digits, 0x before them or not") from None
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--pid", type=process_id, metavar="PID", help="the process that ADDRESS is of")
+    add_format(parser)
+    parser.add_argument("what", metavar="REPORT|ADDRESS", help="a file with what hakmem said, - for standard input")
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    if parsed.pid is not None:
+        result = explain_address(parsed.pid, _address(parsed.what))
+        if parsed.format == "json":
+            print(json.dumps(result, indent=2))
+        else:
+            _print_address(result)
+        return 0
+    explained = explain_lines(_source(parsed.what))
+    if parsed.format == "json":
+        print(json.dumps(explained, indent=2))
+    else:
+        _print_lines(explained)
+    return 0
+
+
+COMMAND = Command(
+    name="explain",
+    summary="put functions and lines in place of a report's addresses",
+    description="Repeats what hakmem said of a misuse or of leaks and puts function, file and line behind each address,\n"
+    "as far as the files that are named have symbols. With --pid: what stands at one address of a running program.\n\n"
+    f"Exit status: 0; {REFUSED} where there is no such file or process, it is another user's, or the arguments are\n"
+    "wrong.",
+    configure=_configure,
+    run=_run,
+)
