@@ -43,7 +43,7 @@ void shadow_init(void);
 /* Makes a region's entries writable; they are 0. pre: under the region lock. ENOMEM */
 int shadow_add_region(const void *region);
 
-/* Gives back the pages of a range's entries. pre: the range lies in an added region, and no live block in it */
+/* Gives back the pages that hold entries of the range only. pre: the range lies in an added region, and no live block in it */
 void shadow_purge(const void *start, size_t size);
 
 /* Asserts, in debug builds, that no live block starts in the range. */
