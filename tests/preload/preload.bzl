@@ -2,6 +2,7 @@
 
 LIBRARY = "//hakmem/preload:libhakmem.so"
 GUARD_LIBRARY = "//hakmem/preload:libhakmem-guard.so"
+GUARD_FULL_LIBRARY = "//hakmem/preload:libhakmem-guard-full.so"
 
 def preload_test(
         name,
@@ -34,7 +35,7 @@ def preload_test(
       stderr: regular expression that its standard error must hold; None: it must be empty.
       may_bypass: some names may be bound elsewhere (another allocator in front, RTLD_DEEPBIND).
       plain: run without libhakmem.so.
-      library: what is preloaded as libhakmem.so: LIBRARY or GUARD_LIBRARY.
+      library: what is preloaded as libhakmem.so: LIBRARY, GUARD_LIBRARY or GUARD_FULL_LIBRARY.
       program_args: the program's arguments.
       data: files that it reads.
       size: as for every test.

@@ -1,7 +1,7 @@
 """surface_program: one program, preloaded, linked and linked statically."""
 
 load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_test")
-load("//tests/preload:preload.bzl", "GUARD_LIBRARY", "preload_test")
+load("//tests/preload:preload.bzl", "GUARD_FULL_LIBRARY", "GUARD_LIBRARY", "preload_test")
 
 # What programs do on purpose here is what compilers warn about; and they must call what they name.
 PROGRAM_COPTS = ["-w", "-fno-builtin"]
@@ -14,7 +14,8 @@ PROGRAM_LINKOPTS = ["-Wl,--as-needed", "-ldl", "-lpthread"]
 def surface_program(name, src, **kwargs):
     """The program NAME and its tests.
 
-    NAME_preloaded runs it with libhakmem.so preloaded, NAME_guarded with libhakmem-guard.so, NAME_linked is the same source linked with
+    NAME_preloaded runs it with libhakmem.so preloaded, NAME_guarded with libhakmem-guard.so, NAME_guarded_full with
+    libhakmem-guard-full.so, NAME_linked is the same source linked with
     `malloc = "//hakmem:malloc"`, NAME_static the same without any shared library.
 
     Args:
@@ -35,12 +36,13 @@ def surface_program(name, src, **kwargs):
         program = name,
         **kwargs
     )
-    preload_test(
-        name = name + "_guarded",
-        library = GUARD_LIBRARY,
-        program = name,
-        **kwargs
-    )
+    for suffix, library in [("guarded", GUARD_LIBRARY), ("guarded_full", GUARD_FULL_LIBRARY)]:
+        preload_test(
+            name = name + "_" + suffix,
+            library = library,
+            program = name,
+            **kwargs
+        )
     for suffix, linkopts in [("linked", []), ("static", ["-static"])]:
         cc_test(
             name = name + "_" + suffix,
