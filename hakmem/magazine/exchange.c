@@ -238,7 +238,7 @@ void *exchange_alloc_alone(struct hak_thread *thread, unsigned class_index) {
     if (slab != NULL) {
         slab_take(slab, &p, 1, &thread->classes[class_index].loaded_zeroed);
         slab_detach(slab);
-        if (HAK_P1_BATCHED_STATS) {
+        if (HAK_P1_BATCHED_STATS || profile_is_on()) {
             hak_count_add(&thread->classes[class_index].allocations, 1);
         }
     }

@@ -46,6 +46,9 @@ static HAK_COLD void *profiled_sample(struct hak_thread *thread, unsigned class_
 
 /* pre: the loaded magazine is empty, and no sample is due */
 static void *profiled_exchange(struct hak_thread *thread, unsigned class_index) {
+    if (exchange_is_alone(class_index)) {
+        return exchange_alloc_alone(thread, class_index);
+    }
     if (!exchange_swap_in(thread, class_index) && !exchange_load(thread, class_index)) {
         return NULL;
     }

@@ -337,18 +337,26 @@ HAK_TEST(Profile, EstimatesAreUnbiased) {
     hak_profile_stop();
 }
 
-/* Huge blocks are sampled one by one. */
-HAK_TEST(Profile, EstimatesOfHugeBlocksAreUnbiased) {
+/* Blocks that stay in no magazine, and huge ones, which are sampled one by one. */
+HAK_TEST(Profile, EstimatesOfLargeBlocksAreUnbiased) {
+    static const size_t sizes[] = {40000, 300000, 600000, MIB, 2 * MIB};
     const unsigned blocks = HAK_TEST_SCALE(3000);
     const uint64_t rate = 4 * MIB;
     HAK_ASSERT_TRUE(hak_profile_start(rate) == 0);
     profile_seed(4);
-    const struct sum before = sum_of(SITE(40));
-    for (unsigned i = 0; i < blocks; i++) hak_free(hak_alloc_at(2 * MIB, SITE(40)));
-    const double p = chance_of(2 * MIB, rate), n = blocks;
-    const struct sum after = sum_of(SITE(40));
-    HAK_EXPECT(fabs(after.allocations - before.allocations - n) < 4 * sqrt(n * (1 - p) / p));
-    HAK_EXPECT_EQ(after.live_samples, 0);
+    for (unsigned k = 0; k < 5; k++) {
+        const struct sum before = sum_of(SITE(40 + k));
+        size_t usable = 0;
+        for (unsigned i = 0; i < blocks; i++) {
+            void *p = hak_alloc_at(sizes[k], SITE(40 + k));
+            usable = hak_usable_size(p);
+            hak_free(p);
+        }
+        const double p = chance_of(usable, rate), n = blocks;
+        const struct sum after = sum_of(SITE(40 + k));
+        HAK_EXPECT(fabs(after.allocations - before.allocations - n) < 4 * sqrt(n * (1 - p) / p));
+        HAK_EXPECT_EQ(after.live_samples, 0);
+    }
     hak_profile_stop();
 }
 
