@@ -20,6 +20,9 @@ LIBRARY = Path("hakmem/preload/libhakmem.so").absolute()
 PROGRAM = Path("tests/profile/sites").resolve()  # as /proc names it
 SECONDS = 100
 
+# What is sampled depends on the clock here, so a false alarm must be rarer than any run: the unit test is seeded and strict.
+DEVIATIONS = 6
+
 
 @dataclass(frozen=True)
 class Exact:
@@ -119,12 +122,13 @@ class ProfileCase(unittest.TestCase):
         return process, int(process.stdout.readline().split()[1])
 
     def check_estimates(self, found: Mapping[str, Sum], rate: int) -> None:
-        """Within four standard deviations; exact where every block is sampled."""
+        """Within some standard deviations; exact where every block is sampled."""
         for function, exact in EXACT.items():
             one = found[function]
             self.assertGreaterEqual(one.size, exact.least_bytes)
             for estimate, wanted in ((one.allocations, exact.allocations), (one.live, exact.live)):
                 # Rounded by record, up and down.
-                self.assertLessEqual(abs(estimate - wanted), 4 * deviation(wanted, one.size, rate) + 1, function)
-            self.assertAlmostEqual(one.bytes / one.size / max(one.allocations, 1), one.allocations > 0, delta=0.01)
-            self.assertAlmostEqual(one.live_bytes / one.size / max(one.live, 1), one.live > 0, delta=0.01)
+                error = DEVIATIONS * deviation(wanted, one.size, rate) + 1
+                self.assertLessEqual(abs(estimate - wanted), error, function)
+            self.assertLessEqual(abs(one.bytes - one.allocations * one.size), one.size, function)
+            self.assertLessEqual(abs(one.live_bytes - one.live * one.size), one.size, function)

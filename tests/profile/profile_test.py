@@ -7,7 +7,16 @@ import subprocess
 import unittest
 from pathlib import Path
 
-from tests.profile.case import EXACT, PROGRAM, ProfileCase, by_function, deviation, environment, parse
+from tests.profile.case import (
+    DEVIATIONS,
+    EXACT,
+    PROGRAM,
+    ProfileCase,
+    by_function,
+    deviation,
+    environment,
+    parse,
+)
 from tools.cli.symbols import Place, resolve
 
 _SUM = re.compile(r"hakmem: leaks: (\d+) bytes in (\d+) blocks are live, from (\d+) calls; (.+)")
@@ -62,7 +71,7 @@ class FileTest(ProfileCase):
                 found = google_pprof(path, value)
                 for function, exact in EXACT.items():
                     wanted = getattr(exact, kind)
-                    error = 4 * deviation(wanted, exact.least_bytes, rate) + 1
+                    error = DEVIATIONS * deviation(wanted, exact.least_bytes, rate) + 1
                     self.assertLessEqual(abs(found[function] - wanted), error, function)
 
     def test_default_rate_and_google_pprof_by_bytes(self) -> None:
