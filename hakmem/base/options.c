@@ -52,10 +52,10 @@ static bool parse_integer(const char *text, int64_t low, int64_t high, int64_t *
 
 static bool set_help(const char *value);
 
-/* The position of a value among the names, or `count`. */
-static unsigned find_name(const char *value, const char *const *names, unsigned count) {
+/* The position among the names of the text of `length` bytes, or `count`. */
+static unsigned find_name(const char *text, size_t length, const char *const *names, unsigned count) {
     unsigned i = 0;
-    while (i < count && strcmp(value, names[i]) != 0) i++;
+    while (i < count && (strlen(names[i]) != length || memcmp(text, names[i], length) != 0)) i++;
     return i;
 }
 
@@ -65,7 +65,7 @@ static bool set_on_misuse(const char *value) {
         [HAK_ON_MISUSE_REPORT] = "report",
         [HAK_ON_MISUSE_IGNORE] = "ignore",
     };
-    const unsigned found = find_name(value, names, sizeof names / sizeof names[0]);
+    const unsigned found = find_name(value, strlen(value), names, sizeof names / sizeof names[0]);
     if (found == sizeof names / sizeof names[0]) return false;
     hak_options.on_misuse = (enum hak_on_misuse)found;
     return true;
@@ -77,7 +77,7 @@ static bool set_thp(const char *value) {
         [HAK_THP_MADVISE] = "madvise",
         [HAK_THP_AUTO] = "auto",
     };
-    const unsigned found = find_name(value, names, sizeof names / sizeof names[0]);
+    const unsigned found = find_name(value, strlen(value), names, sizeof names / sizeof names[0]);
     if (found == sizeof names / sizeof names[0]) return false;
     hak_options.thp = (enum hak_thp)found;
     return true;
@@ -135,6 +135,30 @@ static bool set_leaks(const char *value) {
     hak_options.leaks = strcmp(value, "1") == 0;
     return hak_options.leaks || strcmp(value, "0") == 0;
 }
+/* FORMAT or FORMAT:FILE */
+static bool set_stats(const char *value) {
+    static const char *const names[] = {"text", "json", "prometheus"};
+    const unsigned count = sizeof names / sizeof names[0];
+    const size_t length = strcspn(value, ":");
+    const unsigned format = find_name(value, length, names, count);
+    if (format == count) return false;
+    if (value[length] == ':') {
+        const char *path = value + length + 1;
+        const size_t path_length = strlen(path);
+        if (path_length == 0 || path_length >= sizeof hak_options.stats_path) return false;
+        memcpy(hak_options.stats_path, path, path_length + 1);
+    }
+    hak_options.stats = (enum hak_stats_at_exit)(HAK_STATS_AT_EXIT_TEXT + format);
+    return true;
+}
+
+static bool set_flag(const char *value, bool *flag) {
+    if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0) return false;
+    *flag = *value == '1';
+    return true;
+}
+
+static bool set_publish(const char *value) { return set_flag(value, &hak_options.publish); }
 
 struct option {
     const char *name;
@@ -162,8 +186,13 @@ static const struct option options[] = {
      "where the path ends in .heap", set_profile},
     {"HAKMEM_PROFILE_RATE", "1 to 1099511627776, default 524288",
      "bytes between two samples of the profile, on average; 1: every allocation", set_profile_rate},
+    {"HAKMEM_PUBLISH", "0 or 1, default 0",
+     "publishes the statistics twice a second in /dev/shm/hakmem.PID, for hakmem stat and hakmem top", set_publish},
     {"HAKMEM_PURGE_DELAY_MS", "-1 to 3600000, default 1000",
      "milliseconds after which freed memory goes back to the system; 0 at once, -1 never", set_purge_delay_ms},
+    {"HAKMEM_STATS", "text, json or prometheus, each alone or with :FILE, default none",
+     "writes all statistics when the program ends, on standard error or to FILE, where %p stands for the process",
+     set_stats},
     {"HAKMEM_THP", "never, madvise or auto, default auto",
      "where the system is asked for huge pages: nowhere, wherever one fits, or once 32 MiB are in use", set_thp},
 };
@@ -171,9 +200,9 @@ static const struct option options[] = {
 #define OPTION_COUNT (sizeof options / sizeof options[0])
 
 static bool set_help(const char *value) {
-    if (strcmp(value, "0") == 0) return true;
-    if (strcmp(value, "1") != 0) return false;
-    for (size_t i = 0; i < OPTION_COUNT; i++) {
+    bool wanted;
+    if (!set_flag(value, &wanted)) return false;
+    for (size_t i = 0; wanted && i < OPTION_COUNT; i++) {
         struct hak_line line;
         line_start(&line);
         line_text(&line, "hakmem: option: ");

@@ -40,6 +40,13 @@ enum hak_feature {
 /* Bytes of a path, its end included. */
 #define HAK_PATH_BYTES 4096
 
+enum hak_stats_at_exit {
+    HAK_STATS_AT_EXIT_NONE,
+    HAK_STATS_AT_EXIT_TEXT, /* this and the rest in the order of enum hak_stats_format */
+    HAK_STATS_AT_EXIT_JSON,
+    HAK_STATS_AT_EXIT_PROMETHEUS,
+};
+
 struct hak_options {
     enum hak_on_misuse on_misuse; /* HAKMEM_ON_MISUSE; constant after init */
     enum hak_thp thp;             /* HAKMEM_THP; constant after init */
@@ -50,6 +57,10 @@ struct hak_options {
     char profile[HAK_PATH_BYTES]; /* HAKMEM_PROFILE; constant after init, "": none */
     int64_t profile_rate;         /* HAKMEM_PROFILE_RATE; likewise, bytes a sample, 0: not given */
     bool leaks;                   /* HAKMEM_LEAKS; likewise */
+    enum hak_stats_at_exit stats; /* HAKMEM_STATS; constant after init */
+    bool publish;                 /* HAKMEM_PUBLISH; constant after init */
+    char stats_path[HAK_PATH_BYTES]; /* where to; "": standard error. A copy: programs overwrite their environment.
+                                            * Constant after init */
 };
 
 extern struct hak_options hak_options;

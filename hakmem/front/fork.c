@@ -14,6 +14,7 @@
 #include "hakmem/magazine/shared.h"
 #include "hakmem/magazine/thread.h"
 #include "hakmem/profile/profile.h"
+#include "hakmem/publish/publish.h"
 #include "hakmem/region/large.h"
 #include "hakmem/region/region.h"
 #include "hakmem/slab/partial.h"
@@ -68,6 +69,7 @@ static void fork_child(void) {
     thread_fork_child();
     purge_fork_child();
     profile_fork_child();
+    publish_fork_child();
 }
 
 void fork_init(void) { (void)pthread_atfork(fork_acquire, fork_parent, fork_child); }

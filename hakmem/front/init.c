@@ -6,10 +6,14 @@
 #include "hakmem/front/fork.h"
 #include "hakmem/magazine/process.h"
 #include "hakmem/os/os.h"
+#include "hakmem/publish/publish.h"
+#include "hakmem/stats/at_exit.h"
 
 /* 101: the first of the constructors with a priority that programs may use. */
 __attribute__((constructor(101))) static void init_process(void) {
     os_init();
     fork_init();
     process_begin();
+    stats_at_exit_init();
+    publish_init();
 }

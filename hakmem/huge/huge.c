@@ -12,12 +12,14 @@
 #include "hakmem/magazine/process.h"
 #include "hakmem/os/os.h"
 #include "hakmem/profile/profile.h"
+#include "hakmem/region/held.h"
 #include "hakmem/slab/purge.h"
 
 static struct hak_lock huge_lock = HAK_LOCK_INITIALIZER(HAK_RANK_HUGE);
 static struct huge_table huge_table;     /* huge lock */
 static uint64_t huge_allocations;        /* huge lock */
 static uint64_t huge_frees;              /* huge lock */
+static uint64_t huge_changes;            /* huge lock; blocks that came, went, or changed their size */
 static uint64_t huge_live_bytes;         /* huge lock */
 static uint64_t huge_live_blocks_most;   /* huge lock; at any one time */
 static uint64_t huge_live_bytes_most;    /* huge lock; likewise */
@@ -48,8 +50,10 @@ static bool huge_enter(void *start, size_t size) {
     if (room) {
         huge_table_insert(&huge_table, (struct huge_block){.start = (uintptr_t)start, .size = size});
         huge_allocations++;
+        huge_changes++;
         huge_live_bytes += size;
         huge_note_most_locked();
+        held_add(size);
     }
     lock_release(&huge_lock);
     return room;
@@ -82,7 +86,9 @@ bool huge_free(void *p, const void *caller) {
         size = block->size;
         huge_table_remove(&huge_table, block);
         huge_frees++;
+        huge_changes++;
         huge_live_bytes -= size;
+        held_subtract(size);
     }
     lock_release(&huge_lock);
     if (size == 0) {
@@ -109,7 +115,13 @@ void *huge_realloc(void *p, size_t size) {
     if (error == 0) {
         huge_table_remove(&huge_table, block);
         huge_table_insert(&huge_table, (struct huge_block){.start = (uintptr_t)moved, .size = rounded});
+        huge_changes++;
         huge_live_bytes += rounded - old_size;
+        if (rounded > old_size) {
+            held_add(rounded - old_size);
+        } else {
+            held_subtract(old_size - rounded);
+        }
         huge_note_most_locked();
     }
     lock_release(&huge_lock);
@@ -138,11 +150,22 @@ void *huge_find(const void *p, size_t *size) {
     return start;
 }
 
+void huge_for_each(void (*visit)(void *start, size_t size, void *argument), void *argument) {
+    lock_acquire(&huge_lock);
+    for (size_t i = 0; i < huge_table.capacity; i++) {
+        if (huge_table.entries[i].start != 0) {
+            visit((void *)huge_table.entries[i].start, huge_table.entries[i].size, argument);
+        }
+    }
+    lock_release(&huge_lock);
+}
+
 void huge_totals(struct huge_totals *totals) {
     lock_acquire(&huge_lock);
     *totals = (struct huge_totals){
         .allocations = huge_allocations,
         .frees = huge_frees,
+        .changes = huge_changes,
         .live_blocks = huge_table.used,
         .live_bytes = huge_live_bytes,
         .live_blocks_most = huge_live_blocks_most,

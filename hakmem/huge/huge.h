@@ -25,6 +25,9 @@ size_t huge_usable_size(const void *p);
 /* The block that p lies in; NULL where there is none. Looks at all of them: for reports and questions. */
 void *huge_find(const void *p, size_t *size);
 
+/* Calls visit for each live block, under the huge lock. */
+void huge_for_each(void (*visit)(void *start, size_t size, void *argument), void *argument);
+
 /* Around fork: the child finds the table consistent. */
 void huge_fork_acquire(void);
 void huge_fork_release(void);
@@ -32,6 +35,7 @@ void huge_fork_release(void);
 struct huge_totals {
     uint64_t allocations, frees, live_blocks, live_bytes, metadata_bytes;
     uint64_t live_blocks_most, live_bytes_most; /* at any one time */
+    uint64_t changes; /* of the table: where it is as it was, so is everything above */
 };
 void huge_totals(struct huge_totals *totals);
 

@@ -35,7 +35,7 @@ HAK_ALWAYS_INLINE void exchange_enter(struct hak_thread *thread) {
 }
 
 HAK_ALWAYS_INLINE void exchange_leave(struct hak_thread *thread) {
-    /* Release: pairs with the acquire loads of thread_class_totals. */
+    /* Release: pairs with the acquire loads of reading.h. */
     hak_store_release(&thread->sequence, thread->sequence + 1);
 }
 

@@ -16,11 +16,15 @@ void shared_count(unsigned class_index, uint64_t allocations, uint64_t frees);
 /* Gives up the slabs that these threads share. */
 void shared_flush(void);
 
-/* Around fork: the child finds the shared slabs consistent. */
+/* Around fork: the child finds the shared slabs consistent. Readers of statistics hold it too: no thread allocates here
+ * meanwhile. */
 void shared_fork_acquire(void);
 void shared_fork_release(void);
 
 /* Counts since the start; exact while no thread is inside. */
 void shared_class_totals(unsigned class_index, uint64_t *allocations, uint64_t *frees);
+
+/* For who reads with the shared lock held, so that nothing is allocated: frees begun so far. false: one is not done */
+bool shared_moves(uint64_t *frees);
 
 #endif

@@ -11,7 +11,6 @@
 #include "hakmem/base/bits.h"
 #include "hakmem/base/lock.h"
 #include "hakmem/guard/metadata.h"
-#include "hakmem/guard/quarantine.h"
 #include "hakmem/magazine/exchange.h"
 #include "hakmem/magazine/process.h"
 #include "hakmem/magazine/shared.h"
@@ -91,6 +90,7 @@ void thread_fork_child(void) {
     for (struct hak_thread *thread = threads_living; thread != NULL; thread = next) {
         next = thread->next;
         if (thread == hak_self) {
+            thread->tid = os_thread_id();
             continue;
         }
         /* Its tops lie in thread-local storage of a thread that is gone; fork copied it, and nothing has used it
@@ -144,6 +144,7 @@ static void thread_lay_out(struct hak_thread *thread) {
     const bool is_new = thread->loaded == NULL;
     thread->loaded = hak_loaded;
     thread->returned = hak_returned;
+    thread->tid = os_thread_id();
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
         struct hak_thread_class *own = &thread->classes[class_index];
         const uint32_t capacity = thread_first_capacity(class_index);
@@ -200,54 +201,21 @@ static uint64_t thread_slots_bytes(void) {
     return (uint64_t)threads_made * bits_round_up(sizeof(struct hak_thread), os_page_size());
 }
 
-void thread_totals(struct thread_totals *totals) {
+const struct hak_thread *thread_list_acquire(void) {
     lock_acquire(&threads_lock);
-    *totals = threads_ended_totals;
-    for (const struct hak_thread *thread = threads_living; thread != NULL; thread = thread->next) {
-        /* Relaxed: counts of running threads are a snapshot. */
-        totals->exchanges += hak_load_relaxed(&thread->exchanges);
-        totals->remote_frees += hak_load_relaxed(&thread->remote_frees);
-    }
-    totals->metadata_bytes = thread_slots_bytes();
-    lock_release(&threads_lock);
+    return threads_living;
 }
 
-/* A thread that is stopped in the middle of an exchange must not stop the reader: some milliseconds' worth. */
-#define THREAD_READ_ATTEMPTS 1000000
+void thread_list_release(void) { lock_release(&threads_lock); }
 
-/* One thread's counts, consistent with each other unless the thread stands still inside an exchange. */
-static struct thread_class_totals thread_read(const struct hak_thread *thread, unsigned class_index) {
-    const struct hak_thread_class *counts = &thread->classes[class_index];
-    struct thread_class_totals read = {0};
-    for (int attempt = 0; attempt < THREAD_READ_ATTEMPTS; attempt++) {
-        /* Acquire, all: pairs with the release stores of exchanges; an even and unchanged sequence around
-         * the loads means that no exchange fell between them. */
-        const uint32_t before = hak_load_acquire(&thread->sequence);
-        const uint32_t floor = hak_load_acquire(&counts->floor);
-        const uint64_t loaded = magazine_level(hak_load_acquire(&thread->loaded[class_index]), class_index) - floor;
-        const uint64_t returned = magazine_level(hak_load_acquire(&thread->returned[class_index]), class_index) - floor;
-        read.allocations = hak_load_acquire(&counts->allocations) + hak_load_acquire(&counts->loaded_level) - loaded;
-        read.frees = hak_load_acquire(&counts->frees) + returned - hak_load_acquire(&counts->returned_level);
-        read.cached_blocks =
-            loaded + returned + (uint64_t)hak_load_acquire(&counts->stashed) * hak_classes[class_index].magazine;
-        if (before % 2 == 0 && hak_load_relaxed(&thread->sequence) == before) {
-            break;
-        }
-    }
-    return read;
+struct thread_class_totals thread_ended_locked(unsigned class_index) {
+    lock_assert_held(&threads_lock);
+    return threads_ended[class_index];
 }
 
-void thread_class_totals(unsigned class_index, struct thread_class_totals *totals) {
-    shared_class_totals(class_index, &totals->allocations, &totals->frees);
-    totals->cached_blocks = HAK_GUARD_FULL ? quarantine_blocks(class_index) : 0;
-    lock_acquire(&threads_lock);
-    totals->allocations += threads_ended[class_index].allocations;
-    totals->frees += threads_ended[class_index].frees;
-    for (const struct hak_thread *thread = threads_living; thread != NULL; thread = thread->next) {
-        struct thread_class_totals read = thread_read(thread, class_index);
-        totals->allocations += read.allocations;
-        totals->frees += read.frees;
-        totals->cached_blocks += read.cached_blocks;
-    }
-    lock_release(&threads_lock);
+struct thread_totals thread_ended_totals_locked(void) {
+    lock_assert_held(&threads_lock);
+    struct thread_totals totals = threads_ended_totals;
+    totals.metadata_bytes = thread_slots_bytes();
+    return totals;
 }

@@ -44,6 +44,7 @@ struct hak_thread {
     struct hak_thread **link;   /* threads lock: what points at this record */
     uint32_t number;            /* constant; from 2, see THREAD_NUMBER_SHARED */
     uint32_t sequence;          /* atomic; odd while the owner exchanges */
+    uint32_t tid;               /* threads lock; the kernel's number of the thread that has the record */
     uint64_t exchanges;         /* atomic: written by the owner */
     uint64_t remote_frees;      /* likewise */
     uint32_t spares_used;       /* owner; of the slots below */
@@ -83,17 +84,24 @@ void thread_fork_release(void);
  * came. pre: no lock is held */
 void thread_fork_child(void);
 
-/* Counts of one class over all threads, living and ended, and what their magazines hold. */
+/* Counts of one class, and what magazines hold of it. */
 struct thread_class_totals {
     uint64_t allocations, frees;
     uint64_t cached_blocks;
 };
-void thread_class_totals(unsigned class_index, struct thread_class_totals *totals);
 
 struct thread_totals {
     uint64_t exchanges, remote_frees;
     uint64_t metadata_bytes;
 };
-void thread_totals(struct thread_totals *totals);
+
+/* The living records, linked by `next`, for readers (reading.h): no thread begins or ends while the list is held. Takes
+ * the threads lock. */
+const struct hak_thread *thread_list_acquire(void);
+void thread_list_release(void);
+
+/* What ended threads have counted, and the bytes of all records. pre: the list is held */
+struct thread_class_totals thread_ended_locked(unsigned class_index);
+struct thread_totals thread_ended_totals_locked(void);
 
 #endif

@@ -65,6 +65,9 @@ uint64_t os_clock_ms(void);
 /* Starts a detached thread with a small stack and all signals blocked. EAGAIN, ENOMEM */
 int os_start_thread(void *(*main)(void *), void *argument);
 
+/* The calling thread's number in the kernel, as /proc/PID/task lists it. */
+uint32_t os_thread_id(void);
+
 /* Notes where the C library is and what threads need. Called once, while the process has one thread; later the loader
  * would have to be asked under its locks, which the child of a fork may find locked for good. */
 void os_init(void);

@@ -13,8 +13,9 @@
  *
  *     arena == uordblks + fordblks, fordblks == fsmblks + rest >= fsmblks + keepcost
  *
- * usmblks is 0, as in glibc. The maxima of malloc_stats are those of huge blocks over time. Where malloc_info has the
- * system's maximum, the present figure stands: of the slabs' bytes no maximum is kept. */
+ * usmblks is 0, as in glibc. The maxima of malloc_stats are those of huge blocks over time. malloc_info's maximum of the
+ * system is the most that slabs and huge blocks ever held together, or what is there now where that is more: free chunks
+ * that wait to be purged are in the latter only. */
 #include <errno.h>
 #include <malloc.h>
 #include <stdint.h>
@@ -105,13 +106,13 @@ static void report_free(const struct mallinfo2 *info, FILE *file) {
             info->smblks, info->fsmblks, info->ordblks, info->fordblks - info->fsmblks);
 }
 
-static void report_system(const struct mallinfo2 *info, FILE *file) {
+static void report_system(const struct mallinfo2 *info, size_t most, FILE *file) {
     fprintf(file,
             "<system type=\"current\" size=\"%zu\"/>\n"
             "<system type=\"max\" size=\"%zu\"/>\n"
             "<aspace type=\"total\" size=\"%zu\"/>\n"
             "<aspace type=\"mprotect\" size=\"%zu\"/>\n",
-            info->arena, info->arena, info->arena, info->arena);
+            info->arena, most > info->arena ? most : info->arena, info->arena, info->arena);
 }
 
 /* All slabs are one heap. Everything is read before anything is written, because writing may allocate. */
@@ -119,19 +120,18 @@ PRELOAD_API int malloc_info(int options, FILE *file) {
     if (options != 0) {
         return EINVAL;
     }
-    const struct mallinfo2 info = mallinfo2();
+    struct hak_stats stats;
     struct hak_class_stats classes[HAK_CLASS_COUNT];
-    for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
-        (void)hak_class_get_stats(class_index, &classes[class_index]);
-    }
+    (void)hak_stats_get_classes(&stats, classes, HAK_CLASS_COUNT);
+    const struct mallinfo2 info = report_info(&stats);
     fputs("<malloc version=\"1\">\n<heap nr=\"0\">\n", file);
     report_sizes(classes, file);
     report_free(&info, file);
-    report_system(&info, file);
+    report_system(&info, (size_t)stats.held_bytes_most, file);
     fputs("</heap>\n", file);
     report_free(&info, file);
     fprintf(file, "<total type=\"mmap\" count=\"%zu\" size=\"%zu\"/>\n", info.hblks, info.hblkhd);
-    report_system(&info, file);
+    report_system(&info, (size_t)stats.held_bytes_most, file);
     fputs("</malloc>\n", file);
     return 0;
 }

@@ -13,6 +13,7 @@
 #include "hakmem/region/bitmap.h"
 #include "hakmem/region/page_map.h"
 #include "hakmem/region/decay.h"
+#include "hakmem/region/held.h"
 #include "hakmem/region/region_set.h"
 #include "hakmem/shadow/shadow.h"
 
@@ -128,6 +129,7 @@ static void region_set_behind_locked(struct region *region, unsigned chunk) {
 }
 
 int region_span_alloc(unsigned count, unsigned class_index, struct span *out) {
+    const size_t bytes = (size_t)count * HAK_CHUNK_BYTES;
     count += HAK_GUARD_FULL ? pages_chunks_behind() : 0;
     HAK_ASSERT(count >= 1 && count <= HAK_REGION_CHUNKS - REGION_CHUNK_FIRST && class_index != 0);
     lock_acquire(&region_lock);
@@ -141,6 +143,7 @@ int region_span_alloc(unsigned count, unsigned class_index, struct span *out) {
                     region_set_behind_locked(region, first + count - 1);
                 }
                 lock_release(&region_lock);
+                held_add(bytes);
                 return 0;
             }
         }
@@ -152,6 +155,7 @@ int region_span_alloc(unsigned count, unsigned class_index, struct span *out) {
 
 void region_span_free(struct region *region, unsigned first, unsigned count) {
     uint64_t now = os_clock_ms();
+    held_subtract((size_t)count * HAK_CHUNK_BYTES);
     count += HAK_GUARD_FULL ? pages_chunks_behind() : 0;
     lock_acquire(&region_lock);
     HAK_ASSERT(bitmap_count_run(region->free, first, count) == 0);
@@ -205,6 +209,9 @@ bool region_contains(const void *p) {
 void region_for_each_span(void (*visit)(struct region *region, unsigned first, void *argument), void *argument) {
     lock_acquire(&region_lock);
     for (struct region *region = region_first; region != NULL; region = region->next) {
+        /* Between regions others have their turn: a reader of a large heap stops nobody for long. */
+        lock_release(&region_lock);
+        lock_acquire(&region_lock);
         unsigned chunk = REGION_CHUNK_FIRST;
         while ((chunk = bitmap_next(region->free, HAK_REGION_CHUNKS, chunk, false)) < HAK_REGION_CHUNKS) {
             /* Chunks that are being purged are neither free nor of a class. */
@@ -287,8 +294,10 @@ size_t region_purge(uint64_t freed_until_ms) {
 
 size_t region_dirty_bytes(void) { return hak_load_relaxed(&region_dirty_total); }
 
+size_t region_count_now(void) { return hak_load_relaxed(&region_count); }
+
 size_t region_metadata_bytes(void) {
-    return hak_load_relaxed(&region_count) * (size_t)REGION_CHUNK_FIRST * HAK_CHUNK_BYTES;
+    return region_count_now() * (size_t)REGION_CHUNK_FIRST * HAK_CHUNK_BYTES;
 }
 
 void region_fork_acquire(void) { lock_acquire(&region_lock); }

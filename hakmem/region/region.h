@@ -83,7 +83,7 @@ void region_span_hide(const void *chunk, unsigned count);
 /* Whether p lies in a region at all, in use or not. Looks at all of them: for reports. */
 bool region_contains(const void *p);
 
-/* Calls visit for each used span, under the region lock. */
+/* Calls visit for each used span, region by region, under the region lock, which is let go between two regions. */
 void region_for_each_span(void (*visit)(struct region *region, unsigned first, void *argument), void *argument);
 
 /* Returns to the system every dirty span that was freed at or before `freed_until_ms`. Result: bytes. */
@@ -96,6 +96,9 @@ void region_settle(struct region *region);
 /* Around fork: the child finds the regions consistent. */
 void region_fork_acquire(void);
 void region_fork_release(void);
+
+/* How many regions there are. A snapshot. */
+size_t region_count_now(void);
 
 /* Bytes in free chunks that are not purged yet; bytes of headers that may be touched. Snapshots. */
 size_t region_dirty_bytes(void);

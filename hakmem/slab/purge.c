@@ -17,6 +17,7 @@
  * hands of a thread that the child does not have. */
 static struct hak_lock purge_lock = HAK_LOCK_INITIALIZER(HAK_RANK_PURGE);
 static uint32_t purge_thread_started; /* atomic: 1 from its start to its end */
+static void (*purge_waiting_start)(void); /* atomic; see purge_start_later */
 
 size_t purge_waiting_bytes(void) { return region_dirty_bytes() + large_dirty_bytes(); }
 
@@ -41,6 +42,27 @@ static void purge_run(uint64_t now) {
     }
 }
 
+void purge_start_later(void (*start)(void)) {
+    /* Release: pairs with the exchange; what was written before is there for `start`. */
+    hak_store_release(&purge_waiting_start, start);
+    /* A look is due at once, so that no poll has more to test than that. */
+    decay_schedule(1);
+}
+
+static bool purge_may_start_thread(const void *caller) { return caller == NULL || !os_is_c_library(caller); }
+
+static void purge_start_waiting(void) {
+    /* Relaxed: a hint, and seldom anything. */
+    if (hak_load_relaxed(&purge_waiting_start) == NULL) {
+        return;
+    }
+    /* Acquire: one poll takes it. */
+    void (*const start)(void) = hak_exchange_acquire(&purge_waiting_start, (void (*)(void))NULL);
+    if (start != NULL) {
+        start();
+    }
+}
+
 /* Purges as long as something waits, then ends: a process whose other threads have all ended ends with it, and a
  * program that only once had much to give back does not keep a thread for it. */
 static void *purge_thread(void *unused) {
@@ -50,6 +72,7 @@ static void *purge_thread(void *unused) {
         while ((due = decay_due_ms()) != 0) {
             const uint64_t now = os_clock_ms();
             if (now >= due) {
+                purge_start_waiting();
                 purge_run(now);
             } else {
                 os_sleep_ms(due - now);
@@ -79,6 +102,9 @@ static bool purge_is_over_threshold(void) {
 }
 
 static void purge_poll_now(const void *caller) {
+    if (purge_may_start_thread(caller)) {
+        purge_start_waiting();
+    }
     const uint64_t due = decay_due_ms();
     if (purge_is_over_threshold()) {
         purge_freed_until(UINT64_MAX);
@@ -91,7 +117,7 @@ static void purge_poll_now(const void *caller) {
     const uint64_t now = os_clock_ms();
     if (now >= due || hak_load_relaxed(&hak_options.purge_delay_ms) == 0) {
         purge_run(now);
-    } else if (purge_waiting_bytes() + partial_unpurged_bytes() > PURGE_THREAD_BYTES && (caller == NULL || !os_is_c_library(caller))) {
+    } else if (purge_waiting_bytes() + partial_unpurged_bytes() > PURGE_THREAD_BYTES && purge_may_start_thread(caller)) {
         purge_start_thread();
     }
 }
@@ -99,6 +125,10 @@ static void purge_poll_now(const void *caller) {
 void purge_poll_due(const void *caller) {
     const int saved_errno = errno;
     purge_poll_now(caller);
+    /* Relaxed: a hint; whoever takes it acquires. What could not be started here waits for the next poll. */
+    if (hak_load_relaxed(&purge_waiting_start) != NULL) {
+        decay_schedule(1);
+    }
     errno = saved_errno;
 }
 

@@ -23,6 +23,10 @@ HAK_ALWAYS_INLINE void purge_poll(const void *caller) {
     }
 }
 
+/* Has the next poll that may start a thread call `start`, once: for what needs a thread of its own. Any thread; a later call
+ * replaces what still waits. */
+void purge_start_later(void (*start)(void));
+
 /* Purges everything that is free, decayed or not. Result: bytes. */
 size_t purge_all(void);
 

@@ -41,6 +41,7 @@ static void add(struct hak_pool_stats *sum, const struct hak_pool_stats *part) {
     sum->slabs += part->slabs;
     sum->cached_blocks += part->cached_blocks;
     sum->live_bytes += part->live_bytes;
+    sum->free_blocks += part->free_blocks;
 }
 
 static struct hak_pool_stats sum_of_pools(void) {
@@ -79,8 +80,14 @@ static void expect_pool(const char *name, const struct hak_pool_stats *pool, siz
     for (unsigned c = 1; c < hak_class_count(); c++) {
         struct hak_class_stats one = census_class(c);
         if (one.block_size <= above || one.block_size > up_to) continue;
-        struct hak_pool_stats part = {one.allocations, one.frees,         one.live_blocks,
-                                      one.slabs,       one.cached_blocks, one.live_bytes};
+        struct hak_pool_stats part = {.allocations = one.allocations,
+                                      .frees = one.frees,
+                                      .live_blocks = one.live_blocks,
+                                      .slabs = one.slabs,
+                                      .cached_blocks = one.cached_blocks,
+                                      .live_bytes = one.live_bytes,
+                                      .free_blocks = one.free_blocks};
+        expect_same(name, "slabs by state", one.slabs, one.slabs_owned + one.slabs_full + one.slabs_partial, file, line);
         expect_balance("class", one.block_size, &part, file, line);
         add(&sum, &part);
     }
@@ -90,6 +97,7 @@ static void expect_pool(const char *name, const struct hak_pool_stats *pool, siz
     expect_same(name, "slabs", pool->slabs, sum.slabs, file, line);
     expect_same(name, "cached blocks", pool->cached_blocks, sum.cached_blocks, file, line);
     expect_same(name, "live bytes", pool->live_bytes, sum.live_bytes, file, line);
+    expect_same(name, "free blocks", pool->free_blocks, sum.free_blocks, file, line);
 }
 
 void census_expect_consistent(const char *file, int line) {
@@ -98,6 +106,7 @@ void census_expect_consistent(const char *file, int line) {
     expect_pool("l2", &all.l2, HAK_TINY_MAX, HAK_L2_MAX, file, line);
     expect_pool("l25", &all.l25, HAK_L2_MAX, HAK_L25_MAX, file, line);
     expect_balance("huge pool", 0, &all.huge, file, line);
+    expect_same("all", "held bytes", all.held_bytes, all.slab_bytes + all.huge.live_bytes, file, line);
 }
 
 void census_expect_allocations(uint64_t before, uint64_t after, uint64_t made, const char *file, int line) {

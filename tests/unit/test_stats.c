@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "hakmem/base/random.h"
+#include "hakmem/flags/flags.h"
 #include "hakmem/hakmem.h"
 #include "tests/harness/census.h"
 #include "tests/harness/harness.h"
@@ -171,4 +172,126 @@ HAK_TEST(Stats, HugeBlocksAreCountedExactly) {
     struct hak_pool_stats after = census_all().huge;
     HAK_EXPECT_EQ(after.frees, before.frees + 2);
     HAK_EXPECT_EQ(after.live_blocks, before.live_blocks);
+}
+
+/* Sums are of one moment where the reader says so, with three threads inside the allocator all the time: it must not say
+ * so of any other. */
+struct moving {
+    int reads_quiet; /* of the reader */
+    int done;        /* atomic */
+};
+
+#define READS HAK_TEST_SCALE(2000)
+
+static bool adds_up(const struct hak_stats *stats) {
+    const struct hak_pool_stats *pools[] = {&stats->tiny, &stats->l2, &stats->l25, &stats->huge};
+    bool all = stats->held_bytes == stats->slab_bytes + stats->huge.live_bytes;
+    for (unsigned i = 0; i < 4; i++) {
+        all &= pools[i]->allocations - pools[i]->frees == pools[i]->live_blocks;
+        all &= pools[i]->slabs == pools[i]->slabs_owned + pools[i]->slabs_full + pools[i]->slabs_partial;
+    }
+    return all;
+}
+
+static void move_or_read(void *argument, unsigned index) {
+    struct moving *moving = (struct moving *)argument;
+    void *slots[32] = {NULL};
+    uint64_t random = 5 + index;
+    struct hak_stats stats;
+    for (unsigned i = 0; index == 0 && i < READS; i++) {
+        hak_stats_get(&stats);
+        moving->reads_quiet += stats.quiet;
+        if (stats.quiet && stats.exact) HAK_EXPECT(adds_up(&stats));
+    }
+    if (index == 0) {
+        __atomic_store_n(&moving->done, 1, __ATOMIC_RELAXED);
+        return;
+    }
+    while (__atomic_load_n(&moving->done, __ATOMIC_RELAXED) == 0) {
+        const uint64_t value = random_xorshift64(&random);
+        hak_free(slots[value % 32]);
+        slots[value % 32] = hak_alloc(census_sizes[(value >> 32) % CENSUS_SIZE_COUNT]);
+        /* Now and then it rests, so that the reader finds quiet moments too. */
+        for (unsigned rest = 0; value % 64 == 0 && rest < 20000; rest++) __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    }
+    for (unsigned i = 0; i < 32; i++) hak_free(slots[i]);
+}
+
+HAK_TEST(Stats, SumsAreOfOneMomentWhereTheReaderSaysQuiet) {
+    struct moving moving = {0, 0};
+    threads_run(4, move_or_read, &moving);
+    /* In builds without P3 it cannot be told; else both happen. */
+    HAK_EXPECT_LT(moving.reads_quiet, READS);
+    struct hak_stats stats = census_all();
+    HAK_EXPECT_EQ(stats.quiet, HAK_P3_SENTINELS != 0);
+    CENSUS_EXPECT_CONSISTENT();
+}
+
+HAK_TEST(Stats, MostHeldIsKept) {
+    const struct hak_stats before = census_all();
+    void *block = hak_alloc((size_t)96 << 20);
+    HAK_EXPECT(block != NULL);
+    const struct hak_stats during = census_all();
+    HAK_EXPECT_GE(during.held_bytes, before.held_bytes + ((uint64_t)96 << 20));
+    HAK_EXPECT_GE(during.held_bytes_most, during.held_bytes);
+    hak_free(block);
+    const struct hak_stats after = census_all();
+    HAK_EXPECT_EQ(after.held_bytes, before.held_bytes);
+    HAK_EXPECT_EQ(after.held_bytes_most, during.held_bytes_most);
+}
+
+HAK_TEST(Stats, ClassesAndTotalsComeFromOneReading) {
+    struct hak_stats stats;
+    struct hak_class_stats classes[256];
+    HAK_EXPECT(!hak_stats_get_classes(&stats, classes, hak_class_count() - 1));
+    HAK_EXPECT(hak_stats_get_classes(&stats, classes, 256));
+    uint64_t live = stats.huge.live_blocks;
+    for (unsigned c = 1; c < hak_class_count(); c++) live += classes[c].live_blocks;
+    HAK_EXPECT_EQ(live, census_live_blocks());
+    HAK_EXPECT_EQ(classes[0].block_size, 0);
+}
+
+static void allocate_counted(void *argument, unsigned index) {
+    struct waiting *waiting = (struct waiting *)argument;
+    void *blocks[100];
+    for (unsigned i = 0; i < 50 * (index + 1); i++) blocks[i % 100] = hak_alloc(64);
+    pthread_barrier_wait(&waiting->allocated);
+    pthread_barrier_wait(&waiting->read);
+    for (unsigned i = 0; i < 50 * (index + 1); i++) hak_free(blocks[i]);
+}
+
+HAK_TEST(Stats, EachThreadHasItsOwnCounts) {
+    struct waiting waiting;
+    pthread_barrier_init(&waiting.allocated, NULL, 3);
+    pthread_barrier_init(&waiting.read, NULL, 3);
+    struct threads threads;
+    threads_start(&threads, 2, allocate_counted, &waiting);
+    pthread_barrier_wait(&waiting.allocated);
+    struct hak_thread_stats all[16];
+    const size_t count = hak_stats_get_threads(all, 16);
+    const struct hak_stats stats = census_all();
+    HAK_EXPECT_EQ(count, stats.threads);
+    HAK_EXPECT_GE(count, 3);
+    unsigned of_50 = 0, of_100 = 0;
+    uint64_t exchanges = 0, magazine_bytes = 0;
+    for (size_t i = 0; i < count && i < 16; i++) {
+        of_50 += all[i].allocations == 50 && all[i].frees == 0;
+        of_100 += all[i].allocations == 100 && all[i].frees == 0;
+        exchanges += all[i].exchanges;
+        magazine_bytes += all[i].magazine_bytes;
+        for (size_t j = 0; j < i; j++) HAK_EXPECT(all[i].tid != all[j].tid && all[i].number != all[j].number);
+    }
+    HAK_EXPECT_LE(exchanges, stats.exchanges);
+    HAK_EXPECT_EQ(magazine_bytes, stats.magazine_bytes);
+    if (stats.exact) {
+        HAK_EXPECT_EQ(of_50, 1);
+        HAK_EXPECT_EQ(of_100, 1);
+    }
+    struct hak_thread_stats one;
+    HAK_EXPECT_EQ(hak_stats_get_threads(&one, 1), count);
+    HAK_EXPECT_EQ(hak_stats_get_threads(NULL, 0), count);
+    pthread_barrier_wait(&waiting.read);
+    threads_join(&threads);
+    pthread_barrier_destroy(&waiting.allocated);
+    pthread_barrier_destroy(&waiting.read);
 }

@@ -102,10 +102,14 @@ struct hak_class_stats {
     uint64_t cached_blocks;    /* free blocks in magazines */
     uint64_t live_bytes;       /* live_blocks * block_size */
     uint64_t free_blocks;      /* free blocks of its slabs, those in magazines apart */
+    uint64_t slabs_owned;      /* of slabs, those by state; one that changes its state is counted once or not at all */
+    uint64_t slabs_full;
+    uint64_t slabs_partial;
 };
 
 struct hak_pool_stats {
     uint64_t allocations, frees, live_blocks, slabs, cached_blocks, live_bytes; /* as above, summed */
+    uint64_t cached_bytes, free_blocks, free_bytes, slabs_owned, slabs_full, slabs_partial;
 };
 
 struct hak_stats {
@@ -125,6 +129,14 @@ struct hak_stats {
     uint64_t huge_blocks_most; /* the most huge blocks that lived at any one time */
     uint64_t huge_bytes_most;  /* likewise their bytes */
     uint64_t system_maps, system_unmaps, system_purges; /* calls to the system since the start */
+    uint64_t system_remaps;
+    bool quiet;                /* no other thread allocated or freed while this was read: all figures are of one moment,
+                                * and allocations - frees == live_blocks. Never true with P3 off */
+    uint64_t threads;          /* threads that have allocated and not ended */
+    uint64_t slab_bytes;       /* in slabs: their blocks, live, cached and free, and what does not fit a block */
+    uint64_t slabs_empty;      /* chunks (64 KiB) of slabs whose last block was freed, not purged yet */
+    uint64_t held_bytes;       /* in slabs and huge blocks: slab_bytes + huge.live_bytes when quiet */
+    uint64_t held_bytes_most;  /* the most of that at any one time: live bytes were never more */
 };
 
 /* Fills *stats. Takes locks for a moment; never blocks a thread that allocates from its magazines. */
@@ -137,6 +149,32 @@ HAK_API bool hak_tiny_get_stats(int tiny_class, struct hak_class_stats *stats);
 /* The same for any class of the common class space: 1 up to hak_class_count() - 1. */
 HAK_API bool hak_class_get_stats(unsigned class_index, struct hak_class_stats *stats);
 HAK_API unsigned hak_class_count(void);
+
+/* hak_stats_get and all classes out of one reading: classes[1] to classes[hak_class_count() - 1], classes[0] is all zero.
+ * false (and nothing filled) where `count` is below hak_class_count(). */
+HAK_API bool hak_stats_get_classes(struct hak_stats *stats, struct hak_class_stats *classes, unsigned count);
+
+/* One thread that has allocated and not ended. */
+struct hak_thread_stats {
+    uint64_t number;           /* as hak_owner_info has it; reused after the thread's end */
+    uint64_t tid;              /* the kernel's number of it */
+    uint64_t allocations;      /* its own since it began, without huge blocks; 0 with P1 off */
+    uint64_t frees;
+    uint64_t cached_blocks;    /* free blocks in its magazines */
+    uint64_t magazine_bytes;   /* their bytes */
+    uint64_t exchanges;
+    uint64_t remote_frees;
+};
+
+/* Fills threads[0] to threads[capacity - 1] as far as there are so many. Result: how many there are. */
+HAK_API size_t hak_stats_get_threads(struct hak_thread_stats *threads, size_t capacity);
+
+enum hak_stats_format { HAK_STATS_TEXT, HAK_STATS_JSON, HAK_STATS_PROMETHEUS };
+
+/* Writes all statistics to a file descriptor: tables for people, one JSON object in one line (its schema is
+ * hakmem/stats/stats.schema.json), or Prometheus' text format. Neither allocates nor uses stdio.
+ * 0, EINVAL for another format, or what write(2) failed with. */
+HAK_API int hak_stats_write(int fd, enum hak_stats_format format);
 
 struct hak_site_stats {
     uint64_t allocations; /* calls of hak_alloc_at with this site that succeeded */
@@ -173,6 +211,33 @@ struct hak_profile_entry {
 
 /* Calls visit for each site and block size that was sampled. Result: their number. A snapshot. */
 HAK_API size_t hak_profile_read(void (*visit)(const struct hak_profile_entry *entry, void *argument), void *argument);
+
+/* ---- Every live block -------------------------------------------------------------------------------- */
+
+struct hak_walk_block {
+    void *start;
+    size_t size;               /* bytes of its class, or of the huge block's mapping */
+    enum hak_pool pool;
+    unsigned class_index;      /* 0 for huge */
+    uint64_t thread;           /* that owns its slab; 0: nobody does, or huge */
+    const void *site;          /* of the call that made it, where it was sampled; else NULL */
+};
+
+struct hak_walk_result {
+    uint64_t blocks;           /* that were passed to visit */
+    bool exact;                /* no other thread allocated or freed while the blocks were noted: they are the live ones of
+                                * one moment. With guard always: all that were live throughout, and none that was not at all */
+};
+
+/* false ends the walk. */
+typedef bool (*hak_walk_visitor)(const struct hak_walk_block *block, void *argument);
+
+/* Calls visit for every live block of the process, once each, ascending within a region, until it returns false. All
+ * blocks are noted before the first call, and no lock is held during one: visit may allocate and free, also the block
+ * that it is given; what it does is not seen by the same walk. Blocks in magazines are free. Any thread; takes a bit
+ * of memory for each block while it lasts.
+ * 0 or ENOMEM; result is filled where it returns 0, and may be NULL. */
+HAK_API int hak_walk(hak_walk_visitor visit, void *argument, struct hak_walk_result *result);
 
 /* ---- Size classes of the tiny pool, public numbering -------------------------------------------------- */
 

@@ -46,3 +46,5 @@ int os_start_thread(void *(*main)(void *), void *argument) {
     errno = saved_errno;
     return error;
 }
+
+uint32_t os_thread_id(void) { return (uint32_t)syscall(SYS_gettid); }

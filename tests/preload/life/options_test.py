@@ -23,6 +23,8 @@ MALFORMED = {
     "HAKMEM_PROFILE": ("", ""),
     "HAKMEM_PROFILE_RATE": ("", "0", "-1", "512K", "1099511627777"),
     "HAKMEM_ON_MISUSE": ("", "crash", "ABORT", "abort ", "abort,report"),
+    "HAKMEM_PUBLISH": ("", "2", "yes", "10"),
+    "HAKMEM_STATS": ("", "xml", "TEXT", "text:", "json,text", "tex", "textt"),
     "HAKMEM_PURGE_DELAY_MS": (
         "", "-", "-2", "3600001", "1.5", "1s", " 5", "5 ", "+5", "0x10", "99999999999999999999",
         "-99999999999999999999",

@@ -106,6 +106,7 @@ class Figures(unittest.TestCase):
             self.assertEqual(self.sum_of(element, "fast"), (info["smblks"], info["fsmblks"]))
             self.assertEqual(self.sum_of(element, "rest"), (info["ordblks"], info["fordblks"] - info["fsmblks"]))
             self.assertEqual(int(element.find("system[@type='current']").get("size")), info["arena"])
+            self.assertGreaterEqual(int(element.find("system[@type='max']").get("size")), info["arena"] + info["hblkhd"])
         self.assertEqual(self.sum_of(self.xml, "mmap"), (info["hblks"], info["hblkhd"]))
 
     def test_malloc_info_lists_the_free_blocks_by_size(self):

@@ -1,0 +1,46 @@
+/* See reading.h. */
+#include "hakmem/magazine/reading.h"
+
+#include "hakmem/magazine/shared.h"
+
+struct thread_class_totals reading_class(const struct hak_thread *thread, unsigned class_index, uint32_t *attempts) {
+    const struct hak_thread_class *counts = &thread->classes[class_index];
+    struct thread_class_totals read = {0};
+    for (bool again = true; again;) {
+        /* Acquire, all: pairs with the release stores of exchanges; an even and unchanged sequence around
+         * the loads means that no exchange fell between them. */
+        const uint32_t before = hak_load_acquire(&thread->sequence);
+        const uint32_t floor = hak_load_acquire(&counts->floor);
+        const uint64_t loaded = magazine_level(hak_load_acquire(&thread->loaded[class_index]), class_index) - floor;
+        const uint64_t returned = magazine_level(hak_load_acquire(&thread->returned[class_index]), class_index) - floor;
+        read.allocations = hak_load_acquire(&counts->allocations) + hak_load_acquire(&counts->loaded_level) - loaded;
+        read.frees = hak_load_acquire(&counts->frees) + returned - hak_load_acquire(&counts->returned_level);
+        read.cached_blocks =
+            loaded + returned + (uint64_t)hak_load_acquire(&counts->stashed) * hak_classes[class_index].magazine;
+        const bool is_whole = before % 2 == 0 && hak_load_relaxed(&thread->sequence) == before;
+        again = !is_whole && *attempts != 0;
+        *attempts -= again;
+    }
+    return read;
+}
+
+struct reading_moves reading_moves(const struct hak_thread *living) {
+    struct reading_moves moves = {0};
+    moves.is_settled = shared_moves(&moves.shared);
+    for (const struct hak_thread *thread = living; thread != NULL; thread = thread->next) {
+        /* Acquire, here and below: the loads of the second look are not made before it. */
+        const uint32_t sequence = hak_load_acquire(&thread->sequence);
+        moves.sequences += sequence;
+        moves.is_settled &= sequence % 2 == 0;
+        for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
+            moves.tops += (uintptr_t)hak_load_acquire(&thread->returned[class_index]) -
+                          (uintptr_t)hak_load_acquire(&thread->loaded[class_index]);
+        }
+    }
+    return moves;
+}
+
+bool reading_is_quiet(const struct reading_moves *before, const struct reading_moves *after) {
+    return before->is_settled && after->is_settled && before->sequences == after->sequences &&
+           before->tops == after->tops && before->shared == after->shared;
+}

@@ -1,0 +1,115 @@
+/* Programs to look at from outside. Each prints a line when it is ready, and goes on until standard input ends.
+ *
+ *     observed quiet            1,000 live blocks of 48 bytes, then nothing
+ *     observed load THREADS     so many threads replace blocks
+ *     observed fork             a child replaces blocks; its number is the line
+ *     observed exec PROGRAM     becomes PROGRAM when its page is there
+ *     observed leave            the main thread ends; another ends when the page is there, and with it the process */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SLOTS 256
+#define THREADS_MAX 8
+
+static int ended; /* atomic */
+
+static void say(const char *text) {
+    printf("%s\n", text);
+    fflush(stdout);
+}
+
+static void wait_for_end(void) {
+    char byte;
+    while (read(0, &byte, 1) > 0) {
+    }
+    __atomic_store_n(&ended, 1, __ATOMIC_RELAXED);
+}
+
+static void *replace_blocks(void *seed) {
+    void *slots[SLOTS] = {NULL};
+    unsigned random = 1 + (unsigned)(size_t)seed;
+    while (__atomic_load_n(&ended, __ATOMIC_RELAXED) == 0) {
+        random = random * 1664525u + 1013904223u;
+        void **slot = &slots[random >> 16 & (SLOTS - 1)];
+        free(*slot);
+        *slot = malloc(random >> 24 == 0 ? 50000 : 16 + (random >> 20 & 1023));
+    }
+    for (unsigned i = 0; i < SLOTS; i++) free(slots[i]);
+    return NULL;
+}
+
+static void page_path(char path[64]) { snprintf(path, 64, "/dev/shm/hakmem.%d", (int)getpid()); }
+
+/* Allocates, so that the page comes, until it is there. */
+static void *wait_for_page(void *unused) {
+    char path[64];
+    page_path(path);
+    const struct timespec pause = {0, 1000000};
+    while (access(path, F_OK) != 0) {
+        void *blocks[200];
+        for (unsigned i = 0; i < 200; i++) blocks[i] = malloc(100);
+        for (unsigned i = 0; i < 200; i++) free(blocks[i]);
+        nanosleep(&pause, NULL);
+    }
+    return unused;
+}
+
+static int load(unsigned count) {
+    pthread_t threads[THREADS_MAX];
+    for (unsigned i = 0; i < count; i++) pthread_create(&threads[i], NULL, replace_blocks, (void *)(size_t)i);
+    say("ready");
+    wait_for_end();
+    for (unsigned i = 0; i < count; i++) pthread_join(threads[i], NULL);
+    return 0;
+}
+
+static int quiet(void) {
+    static void *blocks[1000];
+    for (unsigned i = 0; i < 1000; i++) blocks[i] = malloc(48);
+    say("ready");
+    wait_for_end();
+    for (unsigned i = 0; i < 1000; i++) free(blocks[i]);
+    return 0;
+}
+
+static int with_child(void) {
+    wait_for_page(NULL);
+    const pid_t child = fork();
+    if (child == 0) {
+        alarm(120); /* should the test be killed */
+        replace_blocks(NULL);
+        _exit(0);
+    }
+    char text[32];
+    snprintf(text, sizeof text, "%d", (int)child);
+    say(text);
+    wait_for_end();
+    return 0;
+}
+
+int main(int argc, char **argv) {
+    const char *what = argc > 1 ? argv[1] : "";
+    if (strcmp(what, "quiet") == 0) return quiet();
+    if (strcmp(what, "load") == 0 && argc == 3) return load((unsigned)atoi(argv[2]) % (THREADS_MAX + 1));
+    if (strcmp(what, "fork") == 0) return with_child();
+    if (strcmp(what, "exec") == 0 && argc == 3) {
+        wait_for_page(NULL);
+        say("ready");
+        unsetenv("LD_PRELOAD");
+        execl(argv[2], argv[2], (char *)NULL);
+        return 1;
+    }
+    if (strcmp(what, "leave") == 0) {
+        pthread_t thread;
+        free(malloc(10));
+        pthread_create(&thread, NULL, wait_for_page, NULL);
+        pthread_detach(thread);
+        pthread_exit(NULL);
+    }
+    fprintf(stderr, "observed: which?\n");
+    return 2;
+}
