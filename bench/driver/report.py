@@ -7,7 +7,10 @@ import json
 import sys
 import textwrap
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console, Group
 
 from bench.driver.benchmark import Outcome, Row
 from bench.driver.paired import Ratio
@@ -38,23 +41,37 @@ class Grid:
     words: int
 
 
-def print_grids(heading: str, grids: list[Grid], caption: str, out: TextIO) -> None:
-    """Draws tables with rich; no colour or style unless `out` is a terminal."""
+def drawn(heading: str, grids: list[Grid]) -> Group:
+    """Tables as rich draws them."""
     from rich import box
-    from rich.console import Console
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(file=out, width=None if out.isatty() else _WIDTH_WITHOUT_TERMINAL, highlight=False)
-    console.print(Text(heading))
+    parts: list[Any] = [Text(heading)]
     for grid in grids:
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
         for number, column in enumerate(grid.columns):
             table.add_column(column, justify="left" if number < grid.words else "right", overflow="fold")
         for line in grid.lines:
             table.add_row(*(Text(cell) for cell in line))
-        console.print(Text(f"\n{grid.title}"))
-        console.print(table)
+        parts += [Text(f"\n{grid.title}"), table]
+    return Group(*parts)
+
+
+def console_of(out: TextIO) -> Console:
+    """No colour or style unless `out` is a terminal."""
+    from rich.console import Console
+
+    return Console(file=out, width=None if out.isatty() else _WIDTH_WITHOUT_TERMINAL, highlight=False)
+
+
+def print_grids(heading: str, grids: list[Grid], caption: str, out: TextIO) -> None:
+    """Draws tables, and below them the caption."""
+    from rich.text import Text
+
+    console = console_of(out)
+    console.print(drawn(heading, grids))
     console.print(Text("\n" + textwrap.fill(caption, min(_TEXT_WIDTH, console.width))))
 
 

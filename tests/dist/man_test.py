@@ -28,18 +28,19 @@ class ManTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.prefix = consumer.unpacked(ARCHIVE)
+        cls.man1 = cls.prefix / "share/man/man1/hakmem.1"
         cls.man3 = cls.prefix / "share/man/man3/hakmem.3"
         cls.man7 = cls.prefix / "share/man/man7/hakmem.7"
 
     def test_mandoc_has_nothing_to_say(self):
-        for page in (self.man3, self.man7):
+        for page in (self.man1, self.man3, self.man7):
             with self.subTest(page.name):
                 # A message of any level makes the exit status other than 0: `|| true` leaves it to the text.
                 said = consumer.run("sh", "-c", 'mandoc -T lint "$1" || true', "sh", page)
                 self.assertEqual([line for line in said.splitlines() if not _NOT_OURS.search(line)], [])
 
     def test_groff_has_nothing_to_say(self):
-        for page in (self.man3, self.man7):
+        for page in (self.man1, self.man3, self.man7):
             with self.subTest(page.name):
                 said = consumer.run("sh", "-c", 'man --warnings -E UTF-8 -Tutf8 -Z -l "$1" >"$2"', "sh", page,
                                     consumer.scratch_folder() / "formatted", MANWIDTH="80")
@@ -76,7 +77,7 @@ class ManTest(unittest.TestCase):
 
     def test_version(self):
         version = consumer.pkg_config(self.prefix / "lib/pkgconfig", "--modversion")[0]
-        for page in (self.man3, self.man7):
+        for page in (self.man1, self.man3, self.man7):
             self.assertIn(f"This page is about version {version}.", rendered(page))
 
 

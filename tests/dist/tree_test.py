@@ -28,8 +28,11 @@ _FILES = {
     "lib/libhakmem.a",
     f"lib/{_SHARED}",
     "lib/pkgconfig/hakmem.pc",
+    "share/bash-completion/completions/hakmem",
+    "share/man/man1/hakmem.1",
     "share/man/man3/hakmem.3",
     "share/man/man7/hakmem.7",
+    "share/zsh/vendor-completions/_hakmem",
 }
 
 # A licence is there as soon as the source has one.

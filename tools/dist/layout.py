@@ -44,8 +44,11 @@ class Inputs:
     guard_full: Path
     archive: Path
     header: Path
+    man1: Path
     man3: Path
     man7: Path
+    bash_completion: Path
+    zsh_completion: Path
     notices: tuple[Path, ...]
     """Licence files; they are installed under their own names."""
     version: str
@@ -55,7 +58,18 @@ class Inputs:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    for name in ("shared", "guard", "guard-full", "archive", "header", "man3", "man7"):
+    for name in (
+        "shared",
+        "guard",
+        "guard-full",
+        "archive",
+        "header",
+        "man1",
+        "man3",
+        "man7",
+        "bash-completion",
+        "zsh-completion",
+    ):
         parser.add_argument(f"--{name}", required=True, type=Path, help=f"file that becomes the {name} of the tree")
     parser.add_argument("--notice", action="append", default=[], type=Path, help="licence file; may be repeated")
     parser.add_argument("--version", required=True, help="MAJOR.MINOR.PATCH")
@@ -78,8 +92,11 @@ def inputs_of(parsed: argparse.Namespace) -> Inputs:
         guard_full=parsed.guard_full,
         archive=parsed.archive,
         header=parsed.header,
+        man1=parsed.man1,
         man3=parsed.man3,
         man7=parsed.man7,
+        bash_completion=parsed.bash_completion,
+        zsh_completion=parsed.zsh_completion,
         notices=tuple(parsed.notice),
         version=parsed.version,
         soname=parsed.soname,
@@ -149,6 +166,9 @@ def entries(inputs: Inputs, *, prefix: str, libdir: str) -> list[Entry]:
         Entry(f"{libdir}/pkgconfig/hakmem.pc", render("hakmem.pc", **values)),
         Entry(f"{cmake}/hakmemConfig.cmake", render("hakmemConfig.cmake", **values)),
         Entry(f"{cmake}/hakmemConfigVersion.cmake", render("hakmemConfigVersion.cmake", **values)),
+        Entry("share/bash-completion/completions/hakmem", read(inputs.bash_completion)),
+        Entry("share/zsh/vendor-completions/_hakmem", read(inputs.zsh_completion)),
+        Entry("share/man/man1/hakmem.1", read(inputs.man1)),
         Entry("share/man/man3/hakmem.3", read(inputs.man3)),
         Entry("share/man/man7/hakmem.7", read(inputs.man7)),
     ]

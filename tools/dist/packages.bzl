@@ -21,8 +21,11 @@ _INPUTS = {
     "guard-full": "//hakmem/preload:libhakmem-guard-full.so",
     "archive": "//tools/dist:archive",
     "header": _HEADER,
+    "man1": "//tools/dist:man1",
     "man3": "//tools/dist:man3",
     "man7": "//tools/dist:man7",
+    "bash-completion": "//tools/dist:bash_completion",
+    "zsh-completion": "//tools/dist:zsh_completion",
 }
 
 def packing_inputs(notices):
@@ -63,6 +66,27 @@ def man_page(name, page):
             "--output=$@",
         ]),
         tools = [":man_page"],
+    )
+
+def tool_doc(name, form, out):
+    """What is said about the command hakmem, from its own parser.
+
+    Args:
+      name: name of the target.
+      form: of tool_docs.py.
+      out: the file to make.
+    """
+    native.genrule(
+        name = name,
+        outs = [out],
+        cmd = " ".join([
+            "$(execpath :tool_docs)",
+            "--form=" + form,
+            "--version=" + HAKMEM_VERSION,
+            "--date=" + HAKMEM_RELEASE_DATE,
+            "--output=$@",
+        ]),
+        tools = [":tool_docs"],
     )
 
 def _tree_impl(ctx):

@@ -1,0 +1,161 @@
+"""Statistics of one process as tables, with rates where there are two readings. For stat, top and run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.driver.report import Grid
+from tools.cli import show
+
+Statistics = dict[str, Any]
+"""As hakmem/stats/stats.schema.json describes them."""
+
+_POOLS = ("tiny", "l2", "l25", "huge")
+
+CAPTION = (
+    "live: allocated and not freed, at the size of the class. cached: free blocks in threads' magazines. free: other free "
+    "blocks of slabs. held: in slabs and huge blocks; live bytes were never more than the most of it."
+)
+
+
+def heading(found: Statistics, program: str) -> str:
+    exact = "exact" if found["exact"] else "estimated"
+    quiet = "of one moment" if found["quiet"] else "threads moved while they were read"
+    return f"{program} ({found['pid']}), hakmem {found['library']} ({found['config']}); counts {exact}, {quiet}"
+
+
+def seconds_between(before: Statistics, now: Statistics) -> float:
+    return (now["clock_ms"] - before["clock_ms"]) / 1000
+
+
+def rates(before: Statistics, now: Statistics) -> dict[str, float]:
+    """Per second, between two readings of one process."""
+    seconds = seconds_between(before, now)
+    if seconds <= 0:
+        return {}
+
+    def total(of: Statistics, field: str) -> int:
+        return sum(of["pools"][pool][field] for pool in _POOLS)
+
+    result = {field: (total(now, field) - total(before, field)) / seconds for field in ("allocations", "frees")}
+    for field in ("exchanges", "remote_frees", "purged_bytes"):
+        result[field] = (now["process"][field] - before["process"][field]) / seconds
+    calls = ("system_maps", "system_unmaps", "system_purges", "system_remaps")
+    result["system_calls"] = sum(now["process"][one] - before["process"][one] for one in calls) / seconds
+    return result
+
+
+def _memory(found: Statistics, resident: int | None) -> Grid:
+    process = found["process"]
+    live = sum(pool["live_bytes"] for pool in found["pools"].values())
+    rows = [
+        ("live", live),
+        ("held", process["held_bytes"]),
+        ("most held", process["held_bytes_most"]),
+        ("cached", process["magazine_bytes"]),
+        ("free", process["slab_free_bytes"]),
+        ("not purged yet", process["decaying_bytes"]),
+        ("own, at most", process["metadata_bytes"]),
+    ]
+    if resident is not None:
+        rows.append(("resident", resident))
+    return Grid("Memory", [name for name, _ in rows], [[show.size(value) for _, value in rows]], words=0)
+
+
+def _events(found: Statistics, per_second: dict[str, float]) -> Grid:
+    process = found["process"]
+    counts: dict[str, int] = {
+        field: sum(pool[field] for pool in found["pools"].values()) for field in ("allocations", "frees")
+    }
+    counts |= {field: process[field] for field in ("exchanges", "remote_frees")}
+    counts["system_calls"] = sum(process[f"system_{call}"] for call in ("maps", "unmaps", "purges", "remaps"))
+    lines = [["since the start", *(show.number(count) for count in counts.values())]]
+    if per_second:
+        lines.append(["a second", *(show.number(per_second[field]) for field in counts)])
+    return Grid("Events", ["", *(name.replace("_", " ") for name in counts)], lines, words=1)
+
+
+def _delta(one: dict[str, Any], before: dict[Any, dict[str, Any]], key: Any, field: str, seconds: float) -> str:
+    earlier = before.get(key)
+    return "" if earlier is None or seconds <= 0 else show.number((one[field] - earlier[field]) / seconds)
+
+
+def _pools(found: Statistics) -> Grid:
+    lines = [
+        [
+            name,
+            show.number(pool["allocations"]),
+            show.number(pool["live_blocks"]),
+            show.size(pool["live_bytes"]),
+            show.size(pool["cached_bytes"]),
+            show.size(pool["free_bytes"]),
+            *(show.number(pool[field]) for field in ("slabs_owned", "slabs_full", "slabs_partial")),
+        ]
+        for name, pool in found["pools"].items()
+    ]
+    columns = ["pool", "allocations", "live", "live bytes", "cached", "free", "slabs owned", "full", "partial"]
+    return Grid("Pools", columns, lines, words=1)
+
+
+def _classes(found: Statistics, before: Statistics | None, limit: int | None) -> Grid:
+    seconds = seconds_between(before, found) if before else 0
+    earlier = {one["class"]: one for one in before["classes"]} if before else {}
+    classes = sorted(found["classes"], key=lambda one: -one["live_bytes"])
+    lines = [
+        [
+            show.size(one["block_size"]),
+            one["pool"],
+            _delta(one, earlier, one["class"], "allocations", seconds),
+            show.number(one["allocations"]),
+            show.number(one["live_blocks"]),
+            show.size(one["live_bytes"]),
+            show.number(one["cached_blocks"]),
+            show.number(one["slabs"]),
+        ]
+        for one in classes[:limit]
+    ]
+    title = "Classes" if limit is None or len(classes) <= limit else f"Classes: {limit} of {len(classes)}, by live bytes"
+    columns = ["size", "pool", "allocations/s", "allocations", "live", "live bytes", "cached", "slabs"]
+    return _without_empty(Grid(title, columns, lines, words=0))
+
+
+def _threads(found: Statistics, before: Statistics | None, limit: int | None) -> Grid:
+    seconds = seconds_between(before, found) if before else 0
+    earlier = {one["tid"]: one for one in before["threads"]} if before else {}
+    threads = sorted(found["threads"], key=lambda one: -one["allocations"])
+    lines = [
+        [
+            str(one["tid"]),
+            _delta(one, earlier, one["tid"], "allocations", seconds),
+            show.number(one["allocations"]),
+            show.number(one["frees"]),
+            show.size(one["magazine_bytes"]),
+            show.number(one["exchanges"]),
+            show.number(one["remote_frees"]),
+        ]
+        for one in threads[:limit]
+    ]
+    count = found["process"]["threads"]
+    title = "Threads" if count <= len(lines) else f"Threads: {len(lines)} of {count}"
+    columns = ["thread", "allocations/s", "allocations", "frees", "cached", "exchanges", "remote frees"]
+    return _without_empty(Grid(title, columns, lines, words=0))
+
+
+def _without_empty(grid: Grid) -> Grid:
+    """Without columns in which nothing stands."""
+    kept = [place for place in range(len(grid.columns)) if any(line[place] for line in grid.lines) or not grid.lines]
+    lines = [[line[place] for place in kept] for line in grid.lines]
+    return Grid(grid.title, [grid.columns[place] for place in kept], lines, grid.words)
+
+
+def grids(
+    found: Statistics, before: Statistics | None = None, resident: int | None = None, limit: int | None = None
+) -> list[Grid]:
+    """All tables; `limit` rows of classes and of threads. Rates where there is an earlier reading."""
+    return [
+        _memory(found, resident),
+        _events(found, rates(before, found) if before else {}),
+        _pools(found),
+        _classes(found, before, limit),
+        _threads(found, before, limit),
+    ]

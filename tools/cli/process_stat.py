@@ -1,0 +1,43 @@
+"""hakmem stat: the statistics of a running process, once."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from bench.driver import report
+from tools.cli import figures, published
+from tools.cli.command import REFUSED, Command, add_format, process_id
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    add_format(parser)
+    parser.add_argument("pid", type=process_id, metavar="PID", help="a process that runs with HAKMEM_PUBLISH=1")
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    try:
+        found = published.read(parsed.pid)
+    except published.Unreachable as error:
+        published.clear(parsed.pid)
+        print(f"hakmem stat: {error}", file=sys.stderr)
+        return error.status
+    if parsed.format == "json":
+        print(json.dumps(found, indent=2))
+    else:
+        heading = figures.heading(found, published.program_of(parsed.pid))
+        tables = figures.grids(found, resident=published.resident_bytes(parsed.pid))
+        report.print_grids(heading, tables, figures.CAPTION, sys.stdout)
+    return 0
+
+
+COMMAND = Command(
+    name="stat",
+    summary="show the statistics of a running process",
+    description="The statistics that a process published last, at most half a second ago. It is not stopped, and the\n"
+    "threads that allocate do nothing for it.\n\n"
+    f"Exit status: 0; {REFUSED} where the arguments are wrong; {published.STATUSES}.",
+    configure=_configure,
+    run=_run,
+)

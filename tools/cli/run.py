@@ -1,0 +1,121 @@
+"""hakmem run: starts a program with hakmem, and sums up what it did when it has ended."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from bench.driver.program import BenchError
+from tools.cli import show
+from tools.cli.command import REFUSED, Command, InputError, caller_path
+from tools.cli.starting import NOT_STARTED, STATUSES, StartError, line_of
+
+_FORMS = ("text", "json", "prometheus")
+
+# Bazel lays the libraries at their place below the root, as this module: ROOT/tools/cli/run.py.
+_LIBRARIES = Path(__file__).absolute().parents[2] / "hakmem/preload"
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "hakmem run [options] [--] PROGRAM [ARGUMENT ...]"
+    parser.add_argument("--guard", action="store_true", help="with the guard build: every invalid free is reported at once")
+    parser.add_argument("--stats", choices=_FORMS, help="sum up by all statistics in this form (default: in a few words)")
+    parser.add_argument("--profile", metavar="FILE", help="write a sampling profile to FILE, as pprof reads it")
+    parser.add_argument("--leaks", action="store_true", help="report what is still live at the end, by call site")
+    parser.add_argument("--publish", action="store_true", help="let hakmem stat and hakmem top look at it meanwhile")
+    parser.add_argument("--quiet", action="store_true", help="do not sum up")
+    parser.add_argument("program", nargs=argparse.REMAINDER, metavar="PROGRAM", help="what to run, and its arguments")
+
+
+def _library(guard: bool) -> Path:
+    path = _LIBRARIES / ("libhakmem-guard.so" if guard else "libhakmem.so")
+    if not path.exists():
+        raise BenchError(f"{path} is missing: `bazel build //hakmem/preload:{path.name}` makes it")
+    if set(str(path)) & set(" :"):
+        raise BenchError(f"{path}: the loader takes no path with a colon or blank")
+    return path
+
+
+def _environment(parsed: argparse.Namespace, statistics: Path) -> dict[str, str]:
+    """The caller's, with what the arguments ask for on top."""
+    result = dict(os.environ)
+    before = result.get("LD_PRELOAD")
+    result["LD_PRELOAD"] = f"{_library(parsed.guard)}{':' + before if before else ''}"
+    if not parsed.quiet:
+        result["HAKMEM_STATS"] = f"{parsed.stats or 'json'}:{statistics}/%p"
+    if parsed.profile is not None:
+        output = caller_path(parsed.profile).absolute()
+        if not output.parent.is_dir():
+            raise InputError(f"--profile {parsed.profile}: there is no folder {output.parent}")
+        result["HAKMEM_PROFILE"] = str(output)
+    if parsed.leaks:
+        result["HAKMEM_LEAKS"] = "1"
+    if parsed.publish:
+        result["HAKMEM_PUBLISH"] = "1"
+    return result
+
+
+def _in_words(text: str, name: str, others: int) -> str:
+    found = json.loads(text)
+    pools = found["pools"].values()
+
+    def total(field: str) -> int:
+        return sum(pool[field] for pool in pools)
+
+    process = found["process"]
+    calls = sum(process[f"system_{call}"] for call in ("maps", "unmaps", "purges", "remaps"))
+    more = f"; {others} other processes" if others else ""
+    about = "" if found["exact"] else "about "
+    return (
+        f"hakmem: {name} ({found['pid']}): {about}{show.number(total('allocations'))} allocations, "
+        f"{show.number(total('live_blocks'))} blocks of {show.size(total('live_bytes'))} not freed\n"
+        f"hakmem: at most {show.size(process['held_bytes_most'])} held; {show.number(process['exchanges'])} exchanges, "
+        f"{show.number(process['remote_frees'])} remote frees, {show.number(calls)} calls to the system{more}\n"
+    )
+
+
+def _sum_up(parsed: argparse.Namespace, statistics: Path, pid: int, name: str) -> None:
+    """On standard error: standard output is the program's."""
+    own = statistics / str(pid)
+    if not own.exists():
+        print(
+            f"hakmem run: {name} left no statistics: a signal or _exit ended it, or it is linked statically or\n"
+            "set-user-ID, or answers malloc itself",
+            file=sys.stderr,
+        )
+        return
+    text = own.read_text(encoding="ascii")
+    others = len(list(statistics.iterdir())) - 1
+    sys.stderr.write(text if parsed.stats else _in_words(text, name, others))
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    try:
+        line = line_of("run", parsed.program)
+        with tempfile.TemporaryDirectory(prefix="hakmem-run-") as folder:
+            pid, status = line.run(_environment(parsed, Path(folder)))
+            if not parsed.quiet:
+                _sum_up(parsed, Path(folder), pid, Path(line.words[0]).name)
+    except StartError as error:
+        print(f"hakmem run: {error}", file=sys.stderr)
+        return error.status
+    except (BenchError, OSError) as error:
+        print(f"hakmem run: {error}", file=sys.stderr)
+        return NOT_STARTED
+    return status
+
+
+COMMAND = Command(
+    name="run",
+    summary="start a program with hakmem, and sum up what it did",
+    description="Runs PROGRAM with hakmem as its allocator. What it did is summed up on standard error when it has ended;\n"
+    "processes that it starts run with hakmem too.\n\n"
+    f"{STATUSES} where it was\n"
+    f"not started, for want of the library say; {REFUSED} where the arguments are wrong.",
+    configure=_configure,
+    run=_run,
+)

@@ -1,0 +1,87 @@
+"""Starting a program in the place of this one: found as the shell would, its signals and its status passed on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from tools.cli.command import REFUSED, caller_path
+
+NOT_STARTED = 125
+"""The status where the program did not do what this command is for."""
+NOT_EXECUTABLE = 126
+NOT_FOUND = 127
+
+STATUSES = (
+    "Exit status: the program's own, 128 and the signal's number where a signal ended it;\n"
+    f"{NOT_FOUND} where it was not found, {NOT_EXECUTABLE} where it cannot be executed, {NOT_STARTED}"
+)
+
+# Sent to the program when they are sent to this one. Ctrl-C reaches both anyway.
+_FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
+
+class StartError(Exception):
+    """There is no such program: the text for standard error, and the status."""
+
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Line:
+    """A command line that can be started."""
+
+    words: list[str]
+    executable: str
+    folder: Path
+    """Where the caller is."""
+
+    def run(self, environment: dict[str, str]) -> tuple[int, int]:
+        """Runs it to its end: its number as a process, and its own status."""
+        process = subprocess.Popen(self.words, executable=self.executable, cwd=self.folder, env=environment)
+        return process.pid, _wait(process)
+
+
+def line_of(command: str, words: list[str]) -> Line:
+    """What is behind the options of `hakmem COMMAND`."""
+    words = words[1:] if words[:1] == ["--"] else words
+    if not words:
+        raise StartError(f"which program? hakmem {command} [options] [--] PROGRAM [ARGUMENT ...]", REFUSED)
+    folder = caller_path(".")
+    found, status = _find(words[0], folder)
+    if found is None:
+        what = "is not executable" if status == NOT_EXECUTABLE else "was not found"
+        raise StartError(f"{words[0]} {what}", status)
+    return Line(words, found, folder)
+
+
+def _find(name: str, folder: Path) -> tuple[str | None, int]:
+    """The program as the shell would find it, and the status to end with where it does not."""
+    if os.path.sep in name:
+        path = folder / name
+        found = shutil.which(str(path))
+        return found, NOT_EXECUTABLE if path.exists() else NOT_FOUND
+    return shutil.which(name), NOT_FOUND
+
+
+def _wait(process: subprocess.Popen[bytes]) -> int:
+    """The program's own status: as a shell has it, 128 and the signal's number where one ended it."""
+
+    def forward(number: int, _frame: FrameType | None) -> None:
+        process.send_signal(number)
+
+    before = {number: signal.signal(number, forward) for number in _FORWARDED}
+    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        status = process.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return 128 - status if status < 0 else status
