@@ -172,7 +172,7 @@ static const struct option options[] = {
     {"HAKMEM_GUARD",
      HAK_GUARD_FULL ? "all, none, or a list of zero, check, canary, quarantine, random, pages, zero_size and metadata, "
                       "joined by commas; default all"
-                    : "none; the full guard build alone has more",
+                    : "none, since this is not the full guard build; default none",
      "what the full guard build does besides finding invalid frees", set_guard},
     {"HAKMEM_HELP", "0 or 1, default 0", "prints this list on standard error, and the program goes on", set_help},
     {"HAKMEM_LEAKS", "0 or 1, default 0",

@@ -84,8 +84,9 @@ static void **exchange_flush_magazine(struct hak_thread *thread, unsigned class_
 static void exchange_flush_magazines(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
     while (own->stashed > 0) {
-        stash_put_back(own, stash_storage(
-            exchange_flush_magazine(thread, class_index, stash_full_top(stash_take_oldest(own)))));
+        void **storage = stash_take_oldest(thread, class_index);
+        (void)exchange_flush_magazine(thread, class_index, stash_full_top(storage));
+        stash_put_back(thread, class_index, storage);
     }
     void **loaded = exchange_flush_magazine(thread, class_index, hak_load_relaxed(&thread->loaded[class_index]));
     void **returned = exchange_flush_magazine(thread, class_index, hak_load_relaxed(&thread->returned[class_index]));
@@ -101,13 +102,13 @@ static bool exchange_stash(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
     void **storage = stash_make_room(thread, class_index);
     if (storage == NULL && own->stashed > 0) {
-        storage = stash_take_oldest(own);
+        storage = stash_take_oldest(thread, class_index);
         (void)exchange_flush_magazine(thread, class_index, stash_full_top(storage));
     }
     if (storage == NULL) {
         return false;
     }
-    stash_put(own, stash_storage(hak_load_relaxed(&thread->returned[class_index])));
+    stash_put(thread, class_index, stash_storage(hak_load_relaxed(&thread->returned[class_index])));
     /* Release: behind the odd sequence. */
     hak_store_release(&thread->returned[class_index], stash_base(storage, class_index));
     return true;
@@ -351,7 +352,7 @@ static void exchange_unstash(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
     void **emptied = stash_storage(hak_load_relaxed(&thread->loaded[class_index]));
     /* Release: behind the odd sequence. */
-    hak_store_release(&thread->loaded[class_index], stash_full_top(stash_take(own, emptied)));
+    hak_store_release(&thread->loaded[class_index], stash_full_top(stash_take(thread, class_index, emptied)));
     own->loaded_zeroed = false;
 }
 

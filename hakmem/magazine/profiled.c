@@ -123,7 +123,9 @@ bool profiled_free_slow(void *p) {
     struct hak_thread *thread = thread_begin();
     if (thread == NULL) {
         shared_count((unsigned)found, 0, 1);
-    } else if (HAK_P1_BATCHED_STATS) {
+        return true;
+    }
+    if (HAK_P1_BATCHED_STATS) {
         hak_count_add(&thread->classes[found].frees, 1);
     }
     return true;

@@ -17,18 +17,20 @@ static void **stash_pop(void ***list) {
     return storage;
 }
 
-static void stash_count(struct hak_thread_class *own, int change) {
+static void stash_count(struct hak_thread *thread, unsigned class_index, int change) {
+    struct hak_thread_class *own = &thread->classes[class_index];
     /* Release: behind the odd sequence of the exchange. */
     hak_store_release(&own->stashed, (uint8_t)(own->stashed + change));
 }
 
 void **stash_make_room(struct hak_thread *thread, unsigned class_index) {
-    struct hak_thread_class *own = &thread->classes[class_index];
+    const struct hak_thread_class *own = &thread->classes[class_index];
     if (own->floor != 0 || own->stashed >= hak_classes[class_index].stash) {
         return NULL;
     }
-    if (own->emptied != NULL) {
-        return stash_pop(&own->emptied);
+    struct hak_thread_stash *stash = &thread->stashes[class_index];
+    if (stash->emptied != NULL) {
+        return stash_pop(&stash->emptied);
     }
     if (thread->spares_used == THREAD_SPARES) {
         return NULL;
@@ -39,26 +41,28 @@ void **stash_make_room(struct hak_thread *thread, unsigned class_index) {
     return storage;
 }
 
-void stash_put(struct hak_thread_class *own, void **storage) {
-    stash_push(&own->stash, storage);
-    stash_count(own, 1);
+void stash_put(struct hak_thread *thread, unsigned class_index, void **storage) {
+    stash_push(&thread->stashes[class_index].full, storage);
+    stash_count(thread, class_index, 1);
 }
 
-void **stash_take(struct hak_thread_class *own, void **emptied) {
-    void **storage = stash_pop(&own->stash);
-    stash_push(&own->emptied, emptied);
-    stash_count(own, -1);
+void **stash_take(struct hak_thread *thread, unsigned class_index, void **emptied) {
+    void **storage = stash_pop(&thread->stashes[class_index].full);
+    stash_put_back(thread, class_index, emptied);
+    stash_count(thread, class_index, -1);
     return storage;
 }
 
-void **stash_take_oldest(struct hak_thread_class *own) {
-    HAK_ASSERT(own->stashed > 0);
-    void ***link = &own->stash;
+void **stash_take_oldest(struct hak_thread *thread, unsigned class_index) {
+    HAK_ASSERT(thread->classes[class_index].stashed > 0);
+    void ***link = &thread->stashes[class_index].full;
     while (stash_next(*link) != NULL) {
         link = (void ***)*link;
     }
-    stash_count(own, -1);
+    stash_count(thread, class_index, -1);
     return stash_pop(link);
 }
 
-void stash_put_back(struct hak_thread_class *own, void **storage) { stash_push(&own->emptied, storage); }
+void stash_put_back(struct hak_thread *thread, unsigned class_index, void **storage) {
+    stash_push(&thread->stashes[class_index].emptied, storage);
+}

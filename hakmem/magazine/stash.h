@@ -26,15 +26,15 @@ HAK_ALWAYS_INLINE void **stash_storage(void **top) {
 void **stash_make_room(struct hak_thread *thread, unsigned class_index);
 
 /* Puts a full magazine in. pre: stash_make_room gave storage for the one that takes its place */
-void stash_put(struct hak_thread_class *own, void **storage);
+void stash_put(struct hak_thread *thread, unsigned class_index, void **storage);
 
 /* The youngest full magazine, out of the stash, and `emptied` in its place for later. pre: there is one */
-void **stash_take(struct hak_thread_class *own, void **emptied);
+void **stash_take(struct hak_thread *thread, unsigned class_index, void **emptied);
 
 /* The oldest full magazine, out of the stash. pre: there is one */
-void **stash_take_oldest(struct hak_thread_class *own);
+void **stash_take_oldest(struct hak_thread *thread, unsigned class_index);
 
 /* Storage that stash_take_oldest gave, empty now, kept for later. */
-void stash_put_back(struct hak_thread_class *own, void **storage);
+void stash_put_back(struct hak_thread *thread, unsigned class_index, void **storage);
 
 #endif

@@ -160,7 +160,10 @@ static void thread_lay_out(struct hak_thread *thread) {
         hak_returned[class_index] = returned;
         *own = (struct hak_thread_class){.floor = (uint8_t)floor};
     }
-    thread->spares_used = 0;
+    if (thread->spares_used > 0) {
+        memset(thread->stashes, 0, sizeof thread->stashes);
+        thread->spares_used = 0;
+    }
     if (profile_was_on()) {
         memset(thread->samples, 0, sizeof thread->samples);
     }

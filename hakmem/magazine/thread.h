@@ -19,8 +19,6 @@ struct hak_thread_class {
     uint16_t returned_level;
     uint8_t floor;          /* atomic: likewise; slots at the base of each magazine that are not in use yet */
     uint8_t stashed;        /* atomic: likewise; full magazines in the stash */
-    void **stash;           /* owner; full magazines, the youngest first: stash.h */
-    void **emptied;         /* owner; magazines that came out of the stash and wait to be filled again */
     bool loaded_zeroed;     /* owner; every block in the loaded magazine reads zero */
     bool recent;            /* owner; exchanged since exchange_bound last looked */
     uint8_t batch;          /* owner; blocks that the last refill asked for; 0: none since the magazines were emptied */
@@ -29,7 +27,14 @@ struct hak_thread_class {
     uint16_t since;         /* owner; low bits of the thread's `exchanges` then */
 };
 
-HAK_STATIC_ASSERT(sizeof(struct hak_thread_class) == HAK_CACHE_LINE, "an exchange touches one line of a class");
+/* With all classes, what every thread touches fits a page. */
+HAK_STATIC_ASSERT(sizeof(struct hak_thread_class) == 48, "a thread that allocates little costs little");
+
+/* A class's magazines beside its two: stash.h. */
+struct hak_thread_stash {
+    void **full;    /* owner; the youngest first; as many as `stashed` says */
+    void **emptied; /* owner; those that came out and wait to be filled again */
+};
 
 /* When the thread's next sample of a class is due (profiled.h). */
 struct hak_thread_sample {
@@ -49,12 +54,13 @@ struct hak_thread {
     uint64_t remote_frees;      /* likewise */
     uint32_t spares_used;       /* owner; of the slots below */
     size_t large_loaded_bytes;  /* owner; of classes above tiny, since exchange_bound last summed them up */
-    struct hak_thread_class classes[HAK_CLASS_COUNT] HAK_CACHE_ALIGNED;
+    struct hak_thread_class classes[HAK_CLASS_COUNT];
     /* Owner; two magazines a class. Nothing below the first slot of a magazine is ever written. */
     void *slots[HAK_CLASS_COUNT - 1][2][MAGAZINE_SLOTS] __attribute__((aligned(MAGAZINE_BYTES)));
     /* Owner; for the stashes, which take one after the other as they grow. */
     void *spares[THREAD_SPARES][MAGAZINE_SLOTS];
-    struct hak_thread_sample samples[HAK_CLASS_COUNT]; /* owner; behind all else: touched while the profile is on only */
+    struct hak_thread_stash stashes[HAK_CLASS_COUNT]; /* owner; touched where there is a stash only, as the next */
+    struct hak_thread_sample samples[HAK_CLASS_COUNT]; /* owner; touched while the profile is on only */
 };
 
 /* Owner number of the slabs that serve threads without magazines. */

@@ -269,6 +269,13 @@ const void *profile_site_of(const void *p) {
     return live != NULL ? (const void *)(uintptr_t)live_record(live)->site : NULL;
 }
 
+const void *profile_site(const void *p) {
+    lock_acquire(&profile_lock);
+    const void *site = profile_site_of(p);
+    lock_release(&profile_lock);
+    return site;
+}
+
 /* Acquire: pairs with the release where it is made. */
 const struct profile_table *profile_table(void) { return hak_load_acquire(&profile_samples); }
 

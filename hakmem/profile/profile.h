@@ -105,6 +105,9 @@ unsigned profile_find(const void *p);
  * on the way to an abort, where the table might be in the middle of a change. */
 const void *profile_site_of(const void *p);
 
+/* The same, with the lock: for questions. */
+const void *profile_site(const void *p);
+
 /* What was sampled; NULL before the first start. */
 const struct profile_table *profile_table(void);
 

@@ -71,7 +71,7 @@ int hak_profile_write(const char *path) {
     return error;
 }
 
-size_t hak_profile_read(void (*visit)(const struct hak_profile_entry *entry, void *argument), void *argument) {
+size_t hak_profile_read(hak_profile_visitor visit, void *argument) {
     const struct profile_table *table = profile_table();
     size_t count = 0;
     for (uint32_t index = 0; table != NULL && index < record_count(table); index++) {

@@ -13,6 +13,7 @@
 #include "hakmem/magazine/shared.h"
 #include "hakmem/magazine/stash.h"
 #include "hakmem/os/os.h"
+#include "hakmem/profile/profile.h"
 #include "hakmem/region/bitmap.h"
 #include "hakmem/shadow/shadow.h"
 #include "hakmem/stats/read.h"
@@ -118,9 +119,9 @@ HAK_NO_THREAD_SANITIZER static void walk_forget_magazine(struct walk *walk, void
 }
 
 /* The stash's list may change as well: it is followed no further than a record has magazines. */
-HAK_NO_THREAD_SANITIZER static void walk_forget_stash(struct walk *walk, const struct hak_thread_class *own,
+HAK_NO_THREAD_SANITIZER static void walk_forget_stash(struct walk *walk, const struct hak_thread *thread,
                                                       unsigned class_index) {
-    void **storage = *(void **const volatile *)&own->stash;
+    void **storage = *(void **const volatile *)&thread->stashes[class_index].full;
     for (unsigned left = THREAD_SPARES + 2; storage != NULL && left != 0; left--) {
         walk_forget_magazine(walk, stash_full_top(storage), class_index, 0);
         storage = (void **)*(void *const volatile *)storage;
@@ -135,7 +136,9 @@ static void walk_forget_magazines(struct walk *walk, const struct hak_thread *li
             const uint32_t floor = hak_load_acquire(&own->floor);
             walk_forget_magazine(walk, hak_load_acquire(&thread->loaded[class_index]), class_index, floor);
             walk_forget_magazine(walk, hak_load_acquire(&thread->returned[class_index]), class_index, floor);
-            walk_forget_stash(walk, own, class_index);
+            if (hak_load_acquire(&own->stashed) != 0) {
+                walk_forget_stash(walk, thread, class_index);
+            }
         }
     }
 }
@@ -146,7 +149,9 @@ static void walk_keep_shadowed(struct walk_region *in, unsigned first) {
     const struct hak_class *constants = &hak_classes[note->class_index];
     for (unsigned i = bitmap_next(note->live, constants->blocks, 0, true); i < constants->blocks;
          i = bitmap_next(note->live, constants->blocks, i + 1, true)) {
-        if (shadow_class((char *)region_chunk_address(in->region, first) + (size_t)i * constants->block_size) == 0) {
+        const void *p = (char *)region_chunk_address(in->region, first) + (size_t)i * constants->block_size;
+        /* A sampled block has no mark: its free takes the slow path. */
+        if (shadow_class(p) == 0 && !(profile_was_on() && profile_class(p) != 0)) {
             note->live[i / 64] &= ~((uint64_t)1 << i % 64);
         }
     }
@@ -201,8 +206,9 @@ struct walk_visitor {
     uint64_t blocks;
 };
 
-static bool walk_pass(struct walk_visitor *visitor, const struct hak_walk_block *block) {
+static bool walk_pass(struct walk_visitor *visitor, struct hak_walk_block *block) {
     visitor->blocks++;
+    block->site = profile_was_on() ? profile_site(block->start) : NULL;
     return visitor->visit(block, visitor->argument);
 }
 
@@ -234,7 +240,7 @@ static void walk_blocks(const struct walk *walk, struct walk_visitor *visitor) {
         }
     }
     for (size_t i = 0; goes_on && i < walk->huge_count; i++) {
-        const struct hak_walk_block block = {
+        struct hak_walk_block block = {
             .start = walk->huge[i].start, .size = walk->huge[i].size, .pool = HAK_POOL_HUGE};
         goes_on = walk_pass(visitor, &block);
     }

@@ -297,9 +297,9 @@ static void expect_youngest_half_to_stay(struct work *work) {
     const uint32_t capacity = hak_classes[UNSTASHED].magazine, kept = capacity - capacity / 2;
     HAK_EXPECT_EQ(hak_classes[UNSTASHED].stash, 0);
     while (hak_self == NULL || exchange_capacity(hak_self, UNSTASHED) < capacity) hak_free(pool_alloc(UNSTASHED));
+    hak_thread_flush();
     uint32_t taken = 0;
-    while (taken <= capacity || exchange_loaded_level(hak_self, UNSTASHED) == 0 ||
-           exchange_returned_level(hak_self, UNSTASHED) > 0) {
+    while (taken <= capacity || exchange_loaded_level(hak_self, UNSTASHED) == 0) {
         work->blocks[taken++] = pool_alloc(UNSTASHED);
     }
     for (uint32_t i = 0; i < capacity + 1; i++) give_live(UNSTASHED, work->blocks[i]);

@@ -1,4 +1,5 @@
 /* hak_walk against a model: the blocks that the test itself holds, in all pools and several threads. */
+#include <errno.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -189,4 +190,23 @@ HAK_TEST(Walk, CallbackMayAllocateFreeAndWalk) {
     HAK_EXPECT_EQ(hak_walk(free_marked, &freed, NULL), 0);
     HAK_EXPECT_EQ(freed, 500);
     HAK_EXPECT_EQ(census_live_blocks(), live);
+}
+
+/* Every block is sampled at rate 1: small ones, large ones, huge ones. */
+HAK_TEST_ISOLATED(Walk, SaysWhereSampledBlocksWereMade, "HAKMEM_PROFILE_RATE=1") {
+    static const char site[] = "here";
+    static void *blocks[CENSUS_SIZE_COUNT];
+    const int error = hak_profile_start(1);
+    if (error == ENOTSUP) HAK_SKIP("the full guard build has no profile");
+    HAK_EXPECT_EQ(error, 0);
+    for (unsigned i = 0; i < CENSUS_SIZE_COUNT; i++) blocks[i] = hak_alloc_at(census_sizes[i], site);
+    walk(&all_after);
+    for (unsigned i = 0; i < CENSUS_SIZE_COUNT; i++) {
+        const struct hak_walk_block *block = find(&all_after, blocks[i]);
+        HAK_EXPECT(block != NULL && block->site == site);
+        hak_free(blocks[i]);
+    }
+    hak_profile_stop();
+    walk(&all_after);
+    for (unsigned i = 0; i < CENSUS_SIZE_COUNT; i++) HAK_EXPECT(find(&all_after, blocks[i]) == NULL);
 }

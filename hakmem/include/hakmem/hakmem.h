@@ -209,8 +209,10 @@ struct hak_profile_entry {
     double scale;              /* blocks a sample stands for: count * scale is an unbiased estimate */
 };
 
+typedef void (*hak_profile_visitor)(const struct hak_profile_entry *entry, void *argument);
+
 /* Calls visit for each site and block size that was sampled. Result: their number. A snapshot. */
-HAK_API size_t hak_profile_read(void (*visit)(const struct hak_profile_entry *entry, void *argument), void *argument);
+HAK_API size_t hak_profile_read(hak_profile_visitor visit, void *argument);
 
 /* ---- Every live block -------------------------------------------------------------------------------- */
 
@@ -220,7 +222,7 @@ struct hak_walk_block {
     enum hak_pool pool;
     unsigned class_index;      /* 0 for huge */
     uint64_t thread;           /* that owns its slab; 0: nobody does, or huge */
-    const void *site;          /* of the call that made it, where it was sampled; else NULL */
+    const void *site;          /* where it was sampled, of the call that made it, as in hak_profile_entry; else NULL */
 };
 
 struct hak_walk_result {
