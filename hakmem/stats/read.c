@@ -57,8 +57,10 @@ static void read_thread(struct stats_reading *reading, const struct hak_thread *
         one->allocations += read.allocations;
         one->frees += read.frees;
         one->cached_blocks += read.cached_blocks;
-        own.allocations += HAK_P1_BATCHED_STATS ? read.allocations : 0;
-        own.frees += HAK_P1_BATCHED_STATS ? read.frees : 0;
+        if (HAK_P1_BATCHED_STATS) {
+            own.allocations += read.allocations;
+            own.frees += read.frees;
+        }
         own.cached_blocks += read.cached_blocks;
         own.magazine_bytes += read.cached_blocks * hak_classes[class_index].block_size;
     }

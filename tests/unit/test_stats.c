@@ -282,7 +282,9 @@ HAK_TEST(Stats, EachThreadHasItsOwnCounts) {
         for (size_t j = 0; j < i; j++) HAK_EXPECT(all[i].tid != all[j].tid && all[i].number != all[j].number);
     }
     HAK_EXPECT_LE(exchanges, stats.exchanges);
-    HAK_EXPECT_EQ(magazine_bytes, stats.magazine_bytes);
+    /* What waits in quarantines is nobody's. */
+    if (HAK_GUARD_FULL) HAK_EXPECT_LE(magazine_bytes, stats.magazine_bytes);
+    if (!HAK_GUARD_FULL) HAK_EXPECT_EQ(magazine_bytes, stats.magazine_bytes);
     if (stats.exact) {
         HAK_EXPECT_EQ(of_50, 1);
         HAK_EXPECT_EQ(of_100, 1);
