@@ -43,10 +43,10 @@ def preload_test(
       **kwargs: other attributes of every test.
     """
     args = ["--status", status]
-    for library in before:
-        args += ["--before", "$(location %s)" % library]
-    for library in after:
-        args += ["--after", "$(location %s)" % library]
+    for other in before:
+        args += ["--before", "$(location %s)" % other]
+    for other in after:
+        args += ["--after", "$(location %s)" % other]
     for variable, value in environment.items():
         args += ["--env", "%s=%s" % (variable, value)]
     if stderr != None:
@@ -54,7 +54,7 @@ def preload_test(
     if may_bypass:
         args.append("--may-bypass")
     libraries = [] if plain else [library]
-    for library in libraries:
+    if not plain:
         args += ["--library", "$(location %s)" % library]
     native.py_test(
         name = name,
