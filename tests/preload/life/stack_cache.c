@@ -22,7 +22,7 @@
 #define BLOCKS_MAX 4096
 
 /* What a thread leaves in its magazines when it ends. */
-#define LARGE_BYTES (512 * KIB)
+#define LARGE_BYTES (192 * KIB)
 
 static pthread_barrier_t barrier;
 
