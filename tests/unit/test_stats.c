@@ -1,4 +1,5 @@
 /* Statistics: the sums, the pools, the sites, and a reader beside running threads. */
+#include <sched.h>
 #include <stdint.h>
 #include <string.h>
 
