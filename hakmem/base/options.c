@@ -171,9 +171,9 @@ struct option {
 static const struct option options[] = {
     {"HAKMEM_GUARD",
      HAK_GUARD_FULL ? "all, none, or a list of zero, check, canary, quarantine, random, pages, zero_size and metadata, "
-                      "joined by commas; default all"
-                    : "none, since this is not the full guard build; default none",
-     "what the full guard build does besides finding invalid frees", set_guard},
+                      "joined by commas, default all"
+                    : "none, default none",
+     "what the full guard build, and no other, does besides finding invalid frees", set_guard},
     {"HAKMEM_HELP", "0 or 1, default 0", "prints this list on standard error, and the program goes on", set_help},
     {"HAKMEM_LEAKS", "0 or 1, default 0",
      "lists on standard error, at exit, the blocks that are still live, by call site; without HAKMEM_PROFILE_RATE all "
@@ -194,7 +194,7 @@ static const struct option options[] = {
      "writes all statistics when the program ends, on standard error or to FILE, where %p stands for the process",
      set_stats},
     {"HAKMEM_THP", "never, madvise or auto, default auto",
-     "where the system is asked for huge pages: nowhere, wherever one fits, or once 32 MiB are in use", set_thp},
+     "where the system is asked for huge pages: nowhere, wherever one fits, or once 32 MiB are well in use", set_thp},
 };
 
 #define OPTION_COUNT (sizeof options / sizeof options[0])

@@ -21,7 +21,7 @@ enum hak_on_misuse {
 enum hak_thp {
     HAK_THP_NEVER,   /* asks the system for none */
     HAK_THP_MADVISE, /* asks for them wherever one fits: regions, and huge blocks of its size and more */
-    HAK_THP_AUTO,    /* in regions after a process's first */
+    HAK_THP_AUTO,    /* in regions after a process's first, where most of that is resident */
 };
 
 /* What the full guard build does besides finding invalid frees: HAKMEM_GUARD=all, none, or names joined by commas. */

@@ -1,7 +1,7 @@
 /* Spans of chunks out of regions; see region.h.
  *
  * Called by the slab layer when a slab begins or ends, never on a fast path. One lock guards all regions;
- * no system call but mapping a new region happens under it. */
+ * no system call but mapping a new region, and looking how full the first is, happens under it. */
 #include "hakmem/region/region.h"
 
 #include "hakmem/base/assert.h"
@@ -40,9 +40,31 @@ void region_settle(struct region *region) {
     }
 }
 
-/* A program that has filled a region will fill most of the huge pages of the next. */
+/* Pages that one look at what is resident covers, so that its answer fits a small stack. */
+#define REGION_LOOK_PAGES 512u
+
+/* Whether at least three quarters of a region are resident. */
+static bool region_is_dense(struct region *region) {
+    const size_t page = os_page_size(), pages = REGION_HUGE_PAGES_BYTES / page;
+    size_t resident = 0;
+    for (size_t first = 0; first < pages; first += REGION_LOOK_PAGES) {
+        unsigned char look[REGION_LOOK_PAGES];
+        const size_t count = pages - first < REGION_LOOK_PAGES ? pages - first : REGION_LOOK_PAGES;
+        if (os_resident((char *)region_huge_pages(region) + first * page, count * page, look) != 0) {
+            return false;
+        }
+        for (size_t i = 0; i < count; i++) {
+            resident += look[i] & 1u;
+        }
+    }
+    return 4 * resident >= 3 * pages;
+}
+
+/* A program that has filled its first region will fill most of the huge pages of the next. Where chunks are hardly used, by
+ * many threads that each have a few blocks of many classes, a huge page would be nearly all waste. */
 static bool region_wants_huge_pages_locked(void) {
-    return hak_options.thp == HAK_THP_MADVISE || (hak_options.thp == HAK_THP_AUTO && region_first != NULL);
+    return hak_options.thp == HAK_THP_MADVISE ||
+           (hak_options.thp == HAK_THP_AUTO && region_first != NULL && region_is_dense(region_first));
 }
 
 /* Maps one more region and appends it. ENOMEM, nothing changed */

@@ -141,7 +141,14 @@ HAK_TEST(Region, HugePagesAreAskedForAsTheOptionSays) {
     struct span first = take(1, CLASS); /* with `auto` a process's first region has none */
     expect_huge_pages_in_new_region(HAK_THP_NEVER, false);
     expect_huge_pages_in_new_region(HAK_THP_MADVISE, true);
+    /* And the next only where the first is used: one page of a chunk, as by threads that each have a few blocks, then all. */
+    struct span rest = take(HAK_REGION_CHUNKS - REGION_CHUNK_FIRST - 1, CLASS);
+    HAK_EXPECT_PTR_EQ(rest.region, first.region);
+    for (size_t i = 0; i < bytes_of(&rest); i += HAK_CHUNK_BYTES) *(address_of(&rest) + i) = 1;
+    expect_huge_pages_in_new_region(HAK_THP_AUTO, false);
+    memset(address_of(&rest), 1, bytes_of(&rest));
     expect_huge_pages_in_new_region(HAK_THP_AUTO, true);
+    give_back(&rest);
     give_back(&first);
 }
 

@@ -22,7 +22,7 @@
 #define BLOCKS_MAX 4096
 
 /* What a thread leaves in its magazines when it ends. */
-#define LARGE_BYTES (192 * KIB)
+#define LARGE_BYTES (96 * KIB)
 
 static pthread_barrier_t barrier;
 
@@ -72,10 +72,14 @@ static size_t table_bytes(void) {
 static void *blocks[BLOCKS_MAX];
 static unsigned block_count;
 
+/* One in so many blocks stays, so that no slab is emptied, whose memory would wait to be purged. */
+#define KEPT_ONE_IN 32
+
 /* Frees one block more; whether that exchanged. */
 static bool free_exchanges(void) {
     const uint64_t before = life_stats().exchanges;
-    LIFE_CHECK(block_count > 0);
+    LIFE_CHECK(block_count > 1);
+    block_count -= block_count % KEPT_ONE_IN == 1;
     free(blocks[--block_count]);
     return life_stats().exchanges != before;
 }
@@ -85,6 +89,7 @@ static void free_up_to_the_next_exchange(size_t bytes) {
     for (block_count = 0; block_count < BLOCKS_MAX; block_count++) {
         LIFE_CHECK((blocks[block_count] = malloc(bytes)) != NULL);
     }
+    block_count--; /* one of the last slab, too */
     unsigned period = 0, last = 0;
     for (unsigned same = 0, frees = 0; same < 3;) {
         if (++frees, free_exchanges()) {
