@@ -83,14 +83,26 @@ def _wants_to_publish(pid: int) -> bool:
         return False
 
 
+def _own_number(pid: int) -> int:
+    """The process's number in its own namespace."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        raise Unreachable(f"there is no process {pid}", GONE) from None
+    found = re.search(r"^NSpid:.*?(\d+)$", status, re.MULTILINE)
+    return int(found[1]) if found else pid
+
+
 def _page_path(pid: int) -> Path:
-    """Its page, as the process itself names it: in its own namespaces, its number may be another."""
+    """Its page, as the process itself names it: in its own namespaces, its number may be another. For a moment the child
+    of a fork still has its parent's."""
     owner = _process_owner(pid)
     if os.geteuid() not in (0, owner):
         raise Unreachable(f"process {pid} belongs to another user", FORBIDDEN)
     mapped = _mapped(pid)
+    name = f"hakmem.{_own_number(pid)}"
     for path in mapped:
-        if Path(path).parent == _FOLDER and _NAME.fullmatch(Path(path).name):
+        if Path(path).parent == _FOLDER and Path(path).name == name:
             return Path(f"/proc/{pid}/root{path}")
         if path.startswith(f"{_FOLDER}/hakmem.") and path.endswith(" (deleted)"):
             raise Unreachable(f"process {pid} publishes, but its page was removed", NOT_PUBLISHED)
