@@ -38,7 +38,7 @@ static void take_all(struct work *work, uint32_t count) {
 }
 
 static void give_all(struct work *work, uint32_t first, uint32_t count) {
-    for (uint32_t i = first; i < first + count; i++) exchange_free(CLASS, work->blocks[i]);
+    for (uint32_t i = first; i < first + count; i++) hak_free(work->blocks[i]);
 }
 
 static uint32_t stashed(void) { return hak_self->classes[CLASS].stashed; }
@@ -66,12 +66,12 @@ static void expect_stash(struct work *work) {
     HAK_EXPECT_EQ(active->free_count, free_count);
     HAK_EXPECT_EQ(census_class(CLASS).cached_blocks, left + 2 * CAPACITY + 1);
     /* The youngest comes first. */
-    for (uint32_t i = 0; i < left; i++) work->blocks[i] = magazine_pop(CLASS);
-    HAK_EXPECT_PTR_EQ(exchange_alloc(CLASS), work->blocks[2 * CAPACITY - 1]);
+    for (uint32_t i = 0; i < left; i++) work->blocks[i] = pool_alloc(CLASS);
+    HAK_EXPECT_PTR_EQ(pool_alloc(CLASS), work->blocks[2 * CAPACITY - 1]);
     HAK_EXPECT_EQ(stashed(), 1);
     HAK_EXPECT_EQ(loaded(), CAPACITY - 1);
     HAK_EXPECT_EQ(active->free_count, free_count);
-    exchange_free(CLASS, work->blocks[2 * CAPACITY - 1]);
+    hak_free(work->blocks[2 * CAPACITY - 1]);
     give_all(work, 0, left);
     give_all(work, 2 * CAPACITY + 1, taken - (2 * CAPACITY + 1));
     CENSUS_EXPECT_CONSISTENT();
@@ -83,7 +83,7 @@ static void expect_bounded_stash(struct work *work) {
     for (int round = 0; round < 20; round++) {
         const uint32_t taken = take_burst(work);
         for (uint32_t i = 0; i < taken; i++) {
-            exchange_free(CLASS, work->blocks[i]);
+            hak_free(work->blocks[i]);
             HAK_EXPECT_LE(stashed(), hak_classes[CLASS].stash);
         }
     }
@@ -120,7 +120,7 @@ static void take_for_others(struct work *work) { take_all(work, BLOCKS_MAX); }
 
 static void expect_nothing_to_stay(struct work *work) {
     for (uint32_t i = 0; i < BLOCKS_MAX; i++) {
-        exchange_free(CLASS, work->blocks[i]);
+        hak_free(work->blocks[i]);
         HAK_EXPECT_LE(census_class(CLASS).cached_blocks, CAPACITY);
     }
 }
