@@ -28,7 +28,7 @@ struct hak_options hak_options = {
     .on_misuse = HAK_ON_MISUSE_ABORT,
     .thp = HAK_THP_AUTO,
     .guard = HAK_GUARD_FULL ? HAK_FEATURE_ALL : 0,
-    .purge_delay_ms = 1000,
+    .purge_delay_ms = 750,
     .trim_threshold = -1,
     .map_threshold = SIZE_MAX,
 };
@@ -188,7 +188,7 @@ static const struct option options[] = {
      "bytes between two samples of the profile, on average; 1: every allocation", set_profile_rate},
     {"HAKMEM_PUBLISH", "0 or 1, default 0",
      "publishes the statistics twice a second in /dev/shm/hakmem.PID, for hakmem stat and hakmem top", set_publish},
-    {"HAKMEM_PURGE_DELAY_MS", "-1 to 3600000, default 1000",
+    {"HAKMEM_PURGE_DELAY_MS", "-1 to 3600000, default 750",
      "milliseconds after which freed memory goes back to the system; 0 at once, -1 never", set_purge_delay_ms},
     {"HAKMEM_STATS", "text, json or prometheus, each alone or with :FILE, default none",
      "writes all statistics when the program ends, on standard error or to FILE, where %p stands for the process",

@@ -51,7 +51,7 @@ struct hak_options {
     enum hak_on_misuse on_misuse; /* HAKMEM_ON_MISUSE; constant after init */
     enum hak_thp thp;             /* HAKMEM_THP; constant after init */
     unsigned guard;               /* HAKMEM_GUARD: features; constant after init; 0 in other builds than full */
-    int64_t purge_delay_ms;       /* atomic; HAKMEM_PURGE_DELAY_MS: default 1000; 0 at once; -1 never */
+    int64_t purge_delay_ms;       /* atomic; HAKMEM_PURGE_DELAY_MS: default 750; 0 at once; -1 never */
     int64_t trim_threshold;       /* atomic; mallopt: more bytes than this that wait are purged at once; -1: no such limit */
     size_t map_threshold;         /* atomic; mallopt: huge blocks from this size on are unmapped when freed; SIZE_MAX: none */
     char profile[HAK_PATH_BYTES]; /* HAKMEM_PROFILE; constant after init, "": none */

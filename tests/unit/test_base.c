@@ -230,20 +230,20 @@ static const struct process_result *init_with(const char *first, const char *sec
 
 HAK_TEST(Options, DefaultsHoldBeforeAnyInitialisation) {
     HAK_EXPECT_EQ(hak_options.on_misuse, HAK_ON_MISUSE_ABORT);
-    HAK_EXPECT_EQ(hak_options.purge_delay_ms, 1000);
+    HAK_EXPECT_EQ(hak_options.purge_delay_ms, 750);
 }
 
 HAK_TEST(Options, AllowedValuesAreTakenInSilence) {
     const char *cases[][3] = {
-        {NULL, NULL, "0 1000"},
-        {"HAKMEM_ON_MISUSE=abort", NULL, "0 1000"},
-        {"HAKMEM_ON_MISUSE=ignore", NULL, "2 1000"},
-        {"HAKMEM_ON_MISUSE=report", NULL, "1 1000"},
+        {NULL, NULL, "0 750"},
+        {"HAKMEM_ON_MISUSE=abort", NULL, "0 750"},
+        {"HAKMEM_ON_MISUSE=ignore", NULL, "2 750"},
+        {"HAKMEM_ON_MISUSE=report", NULL, "1 750"},
         {"HAKMEM_PURGE_DELAY_MS=-1", NULL, "0 -1"},
         {"HAKMEM_PURGE_DELAY_MS=0", NULL, "0 0"},
         {"HAKMEM_PURGE_DELAY_MS=25", "HAKMEM_ON_MISUSE=ignore", "2 25"},
         {"HAKMEM_PURGE_DELAY_MS=3600000", NULL, "0 3600000"},
-        {"HAKMEMX=1", "hakmem_on_misuse=ignore", "0 1000"},
+        {"HAKMEMX=1", "hakmem_on_misuse=ignore", "0 750"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const struct process_result *result = init_with(cases[i][0], cases[i][1]);
@@ -257,7 +257,7 @@ HAK_TEST(Options, MalformedValuesKeepTheDefaultAndSayWhatIsAllowed) {
                             "HAKMEM_ON_MISUSE=ignore ", "HAKMEM_ON_MISUSE=1"};
     for (size_t i = 0; i < sizeof misuse / sizeof misuse[0]; i++) {
         const struct process_result *result = init_with(misuse[i], NULL);
-        HAK_EXPECT_STREQ(result->output.bytes, "0 1000");
+        HAK_EXPECT_STREQ(result->output.bytes, "0 750");
         HAK_EXPECT_EQ(lines(&result->errors), 1);
         HAK_EXPECT(strstr(result->errors.bytes, misuse[i]) != NULL);
         HAK_EXPECT(strstr(result->errors.bytes, "allowed: abort, report or ignore, default abort\n") != NULL);
@@ -268,9 +268,9 @@ HAK_TEST(Options, MalformedValuesKeepTheDefaultAndSayWhatIsAllowed) {
         char variable[128];
         snprintf(variable, sizeof variable, "HAKMEM_PURGE_DELAY_MS=%s", delays[i]);
         const struct process_result *result = init_with(variable, NULL);
-        HAK_EXPECT_STREQ(result->output.bytes, "0 1000");
+        HAK_EXPECT_STREQ(result->output.bytes, "0 750");
         HAK_EXPECT_EQ(lines(&result->errors), 1);
-        HAK_EXPECT(strstr(result->errors.bytes, "allowed: -1 to 3600000, default 1000\n") != NULL);
+        HAK_EXPECT(strstr(result->errors.bytes, "allowed: -1 to 3600000, default 750\n") != NULL);
     }
 }
 
@@ -290,11 +290,11 @@ HAK_TEST(Options, UnknownNamesAreNamedWithWhatIsKnown) {
 
 HAK_TEST(Options, HelpListsEveryOptionWithWhatIsAllowed) {
     const struct process_result *result = init_with("HAKMEM_HELP=1", "HAKMEM_ON_MISUSE=report");
-    HAK_EXPECT_STREQ(result->output.bytes, "1 1000");
+    HAK_EXPECT_STREQ(result->output.bytes, "1 750");
     HAK_EXPECT_EQ(lines(&result->errors), 10);
     HAK_EXPECT(strstr(result->errors.bytes, "hakmem: option: HAKMEM_HELP (0 or 1, default 0): ") != NULL);
     HAK_EXPECT(strstr(result->errors.bytes, "HAKMEM_ON_MISUSE (abort, report or ignore, default abort): ") != NULL);
-    HAK_EXPECT(strstr(result->errors.bytes, "HAKMEM_PURGE_DELAY_MS (-1 to 3600000, default 1000): ") != NULL);
+    HAK_EXPECT(strstr(result->errors.bytes, "HAKMEM_PURGE_DELAY_MS (-1 to 3600000, default 750): ") != NULL);
     HAK_EXPECT(strstr(result->errors.bytes, "HAKMEM_THP (never, madvise or auto, default auto): ") != NULL);
     HAK_EXPECT_STREQ(init_with("HAKMEM_HELP=0", NULL)->errors.bytes, "");
     HAK_EXPECT(strstr(init_with("HAKMEM_HELP=yes", NULL)->errors.bytes, "allowed: 0 or 1, default 0\n") != NULL);
@@ -315,7 +315,7 @@ HAK_TEST(Report, IgnorePolicyIsSilent) {
 static void init_without_environment(void) {
     environ = NULL;
     options_init();
-    _exit(hak_options.on_misuse == HAK_ON_MISUSE_REPORT && hak_options.purge_delay_ms == 1000 ? 7 : 8);
+    _exit(hak_options.on_misuse == HAK_ON_MISUSE_REPORT && hak_options.purge_delay_ms == 750 ? 7 : 8);
 }
 
 /* As before the C library's constructors. */

@@ -10,7 +10,7 @@ MIB_ALLOCATED = 256
 # Above the start. A thread that stays holds blocks in its magazines, most of them on a page that nothing else uses.
 LIMIT_MIB = {1: 12, 4: 34}
 
-# The delay of a second, a quarter of it between two looks, and what a busy machine takes to give back 256 MiB.
+# The delay, three quarters of a second, a quarter of it between two looks, and what a busy machine takes for 256 MiB.
 MS_MOST = 4000
 
 
