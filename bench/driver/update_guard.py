@@ -1,8 +1,9 @@
-"""//bench:update_guard: writes docs/guard.md of the workspace, what each feature of guard full costs.
+"""//bench:update_guard: writes docs/guard.md of the workspace, what guard exact and each feature of guard full cost.
 
 The text is driver/guard.md.j2; every figure in it is measured here: the worker under the library with guard full, with one
 feature at a time, in interleaved rounds with the same library and none. Times are the processor's, of the process: half of
-what the features do is done by the system, and other programs of the machine have no part in it.
+what the features do is done by the system, and other programs of the machine have no part in it. --programs takes what
+`bazel run //bench/programs -- --peers=guard,guard-full --json=FILE` wrote, and adds what real programs see of it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ _TEMPLATE = Path(__file__).with_name("guard.md.j2")
 _PRELOAD = Path(__file__).parent.parent.parent / "hakmem/preload"
 
 FEATURES = ("zero", "check", "canary", "quarantine", "random", "pages", "zero_size", "metadata")
+
+GUARDS = {"guard": "exact", "guard-full": "full"}
+"""The builds as //bench/programs names them, and their titles."""
 
 WORKLOADS = {
     "pair": 1_000_000,
@@ -127,11 +131,41 @@ def rows_of(
     return rows
 
 
+@dataclass(frozen=True)
+class Program:
+    """A real program under a build with a guard, by hakmem without."""
+
+    name: str
+    time: float
+    memory: float
+
+
+def programs_of(whole: dict[str, Any], build: str) -> list[Program]:
+    """The programs' rows for one of bench.programs.contenders.GUARDS. A ratio there is hakmem's by the build's."""
+    rows = []
+    for program_row in whole["programs"]:
+        ratios = [by for by in program_row["hakmem_by"] if by["peer"] == build]
+        if not ratios:
+            raise BenchError(f"the outcome of {program_row['program']} has no ratios by {build}; --peers of that run names it")
+        rows.append(Program(program_row["program"], 1 / ratios[0]["time"]["ratio"], 1 / ratios[0]["memory"]["ratio"]))
+    return rows
+
+
+def _kept(path: str | None) -> dict[str, Any] | None:
+    from bench.programs import kept
+
+    return None if path is None else kept.load(Path(os.environ.get("BUILD_WORKING_DIRECTORY", "."), path))
+
+
 def main() -> None:
     """Measures and writes the page."""
     import jinja2
 
-    parsed = arguments.parser(NAME, __doc__ or "", cli.ENVIRONMENT).parse_args()
+    parser = arguments.parser(NAME, __doc__ or "", cli.ENVIRONMENT)
+    parser.add_argument("--programs", metavar="FILE", help="an outcome of //bench/programs that has guard and guard-full")
+    parsed = parser.parse_args()
+    whole = _kept(parsed.programs)
+    programs = {} if whole is None else {build: programs_of(whole, build) for build in GUARDS}
     workspace = os.environ.get("BUILD_WORKSPACE_DIRECTORY")
     if workspace is None:
         raise BenchError(f"the workspace is not known: start this with `bazel run //bench:{NAME}`")
@@ -139,12 +173,16 @@ def main() -> None:
     conditions.randomise_layout()
     runs = _measure(parsed)
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True)
+    environment.filters["mean"] = geometric_mean
     page = environment.from_string(_TEMPLATE.read_text()).render(
         command=f"bazel run //bench:{NAME}",
         rounds=parsed.rounds,
         workloads=list(WORKLOADS),
         alone=rows_of(runs, [*ALONE, ALL], NONE, parsed.seed),
         builds=rows_of(runs, [EXACT, NONE, ALL], OFF, parsed.seed),
+        programs=programs,
+        titles=GUARDS,
+        programs_rounds=None if whole is None else whole["rounds"],
     )
     path = Path(workspace) / _OUTPUT
     path.write_text(page)

@@ -4,7 +4,7 @@ import unittest
 
 from bench.driver import update_guard
 from bench.driver.program import BenchError
-from bench.driver.update_guard import ALL, NONE, Used
+from bench.driver.update_guard import ALL, NONE, Program, Used
 
 
 class UpdateGuardTest(unittest.TestCase):
@@ -23,6 +23,13 @@ class UpdateGuardTest(unittest.TestCase):
         self.assertAlmostEqual(row["times"]["a"].estimate, 4)
         self.assertAlmostEqual(row["time"], 2)
         self.assertAlmostEqual(row["memory"], 2)
+
+    def test_a_program_is_by_hakmem_without_guard(self) -> None:
+        half = {name: {"ratio": 0.5, "ci95_low": 0.4, "ci95_high": 0.6} for name in ("time", "memory")}
+        whole = {"programs": [{"program": "lua", "hakmem_by": [{"peer": "guard", **half}]}]}
+        self.assertEqual(update_guard.programs_of(whole, "guard"), [Program("lua", 2.0, 2.0)])
+        with self.assertRaisesRegex(BenchError, "lua has no ratios by guard-full"):
+            update_guard.programs_of(whole, "guard-full")
 
     def test_each_feature_runs_alone(self) -> None:
         self.assertEqual([contender.features for contender in update_guard.ALONE], list(update_guard.FEATURES))

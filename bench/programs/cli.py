@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Sequence
 
 from bench.driver import arguments
-from bench.programs.contenders import PEERS
+from bench.programs.contenders import GUARDS, PEERS
 from bench.programs.measure import WORKLOADS, Plan
 
 EPILOG = (
@@ -35,10 +35,10 @@ def parser(name: str, description: str) -> argparse.ArgumentParser:
     result = arguments.parser(name, description, EPILOG)
     result.add_argument(
         "--peers",
-        type=choice("peer", PEERS),
+        type=choice("peer", (*PEERS, *GUARDS)),
         default=list(PEERS),
         metavar="A,B",
-        help=f"allocators beside hakmem (default: {','.join(PEERS)})",
+        help=f"allocators beside hakmem (default: {','.join(PEERS)}; its own builds: {','.join(GUARDS)})",
     )
     result.add_argument("--json", metavar="FILE", help="also write the outcome to FILE as JSON")
     return result

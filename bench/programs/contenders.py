@@ -1,4 +1,4 @@
-"""The allocators of a run: hakmem as built, and its peers as Debian has them."""
+"""The allocators of a run: hakmem as built, and beside it its builds with a guard and its peers as Debian has them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,12 @@ from tests.preload.programs.workload import Need
 
 HAKMEM = "hakmem"
 
-# Bazel lays the library at its place below the root of the runfiles.
-_LIBRARY = Path(__file__).parents[2] / "hakmem/preload/libhakmem.so"
+# Bazel lays the libraries at their place below the root of the runfiles.
+_LIBRARIES = Path(__file__).parents[2] / "hakmem/preload"
+
+_GUARDS = {"guard": "libhakmem-guard.so", "guard-full": "libhakmem-guard-full.so"}
+GUARDS = tuple(_GUARDS)
+"""hakmem's own builds with a guard, exact and full."""
 
 _PEERS = {
     "glibc": Need("/lib/*/libc.so.6", "libc6"),
@@ -41,7 +45,7 @@ print(version().decode())
 class Contender:
     name: str
     version: str
-    """hakmem's own; of a peer, its Debian package's."""
+    """hakmem's own, of all its builds; of a peer, its Debian package's."""
     allocator: Allocator
 
 
@@ -53,7 +57,14 @@ def _output(*command: str) -> str:
         raise BenchError(f"{command[0]} failed: {said.strip()}") from error
 
 
+def _hakmem(name: str, library: str, folder: Path) -> Contender:
+    found = allocator.library(name, _LIBRARIES / library, folder)
+    return Contender(name, _output(sys.executable, "-c", _ASK_VERSION, str(found.path)), found)
+
+
 def _peer(name: str, folder: Path) -> Contender:
+    if name in _GUARDS:
+        return _hakmem(name, _GUARDS[name], folder)
     need = _PEERS[name]
     path = Path(need.find())
     found = allocator.glibc() if name == "glibc" else allocator.library(name, path, folder)
@@ -63,8 +74,6 @@ def _peer(name: str, folder: Path) -> Contender:
 def contenders(peers: Sequence[str], folder: Path) -> list[Contender]:
     """hakmem and then `peers`; `folder` takes a copy of what other users could not read."""
     try:
-        hakmem = allocator.library(HAKMEM, _LIBRARY, folder)
-        version = _output(sys.executable, "-c", _ASK_VERSION, str(hakmem.path))
-        return [Contender(HAKMEM, version, hakmem), *(_peer(name, folder) for name in peers)]
+        return [_hakmem(HAKMEM, "libhakmem.so", folder), *(_peer(name, folder) for name in peers)]
     except CheckError as error:
         raise BenchError(str(error)) from error
