@@ -296,8 +296,9 @@ static bool exchange_holds_any(const struct hak_thread *thread, unsigned class_i
 /* Keeps the bytes in a thread's large magazines within bounds: what a class was used for once, by a buffer that grew
  * through it say, goes back. Classes in use stay, or each would empty the others' magazines in turn. */
 static void exchange_bound(struct hak_thread *thread, unsigned current) {
-    /* The sum over all classes costs more than a refill of small blocks; so many bytes later is soon enough. */
-    if (thread->large_loaded_bytes < EXCHANGE_LARGE_BYTES / 4) {
+    /* The sum over all classes costs more than a refill of small blocks; so many bytes later is soon enough, and a class
+     * that is in use is loaded in between. */
+    if (thread->large_loaded_bytes < EXCHANGE_LARGE_BYTES) {
         return;
     }
     thread->large_loaded_bytes = 0;

@@ -68,7 +68,7 @@ HAK_ALWAYS_INLINE void exchange_count(struct hak_thread *thread, unsigned class_
 }
 
 /* Bytes in the magazines of a thread's classes above tiny from which on those that it no longer uses are emptied. */
-#define EXCHANGE_LARGE_BYTES ((size_t)1 << 20)
+#define EXCHANGE_LARGE_BYTES ((size_t)256 << 10)
 
 /* Bytes of the first blocks that a thread loads of a class: one page, which is the least that is touched anyhow. */
 #define EXCHANGE_FIRST_BYTES 4096u
