@@ -1,18 +1,22 @@
-/* See huge.h. The mappings come, by mapping.h, from region/large.h, which keeps freed ones while they decay. */
+/* See huge.h. A block lies in freed chunks of a region where as many as it needs decay side by side: they are resident, and a
+ * new mapping is not. Else in a mapping, by mapping.h from region/large.h, which keeps freed ones while they decay. */
 #include "hakmem/huge/huge.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "hakmem/base/assert.h"
 #include "hakmem/base/bits.h"
 #include "hakmem/base/config.h"
 #include "hakmem/base/lock.h"
+#include "hakmem/base/options.h"
 #include "hakmem/huge/mapping.h"
 #include "hakmem/huge/table.h"
 #include "hakmem/magazine/process.h"
 #include "hakmem/os/os.h"
 #include "hakmem/profile/profile.h"
 #include "hakmem/region/held.h"
+#include "hakmem/region/region.h"
 #include "hakmem/slab/purge.h"
 
 static struct hak_lock huge_lock = HAK_LOCK_INITIALIZER(HAK_RANK_HUGE);
@@ -43,32 +47,64 @@ static void huge_note_most_locked(void) {
     }
 }
 
-/* Enters a mapping in the table. false: no memory for the table */
-static bool huge_enter(void *start, size_t size) {
+/* Enters a block in the table. false: no memory for the table */
+static bool huge_enter(struct huge_block block) {
     lock_acquire(&huge_lock);
     bool room = huge_table_reserve(&huge_table) == 0;
     if (room) {
-        huge_table_insert(&huge_table, (struct huge_block){.start = (uintptr_t)start, .size = size});
+        huge_table_insert(&huge_table, block);
         huge_allocations++;
         huge_changes++;
-        huge_live_bytes += size;
+        huge_live_bytes += block.size;
         huge_note_most_locked();
-        held_add(size);
+        held_add(block.size);
     }
     lock_release(&huge_lock);
     return room;
 }
 
+static unsigned huge_chunks(size_t size) { return (unsigned)(size / HAK_CHUNK_BYTES); }
+
+/* What the block lay in, which is in the table no more. */
+static void huge_give_back(struct huge_block block) {
+    if (block.reused) {
+        region_reuse_end((void *)block.start, huge_chunks(block.size));
+    } else {
+        mapping_free((void *)block.start, block.size);
+    }
+}
+
+/* Chunks of a region for a block of `size` bytes; NULL where there are none, or where a kept mapping may do. Guard full puts
+ * what nobody can touch around a mapping, and makes it wait; mallopt may want it unmapped when it is freed. */
+static void *huge_reuse(size_t size, size_t alignment) {
+    /* Relaxed: see options.h. */
+    const bool may = !HAK_GUARD_FULL && alignment <= HAK_CHUNK_BYTES && size < HAK_REGION_BYTES &&
+                     size < hak_load_relaxed(&hak_options.map_threshold);
+    return may && large_dirty_bytes() < size ? region_reuse(huge_chunks(size)) : NULL;
+}
+
+/* A block of `size` bytes, whole chunks, that is in the table; NULL: no memory. `may_reuse`: it need not be a mapping. */
+static void *huge_make(size_t size, size_t alignment, bool may_reuse, bool *zeroed) {
+    void *start = may_reuse ? huge_reuse(size, alignment) : NULL;
+    const bool reused = start != NULL;
+    *zeroed = false;
+    if (!reused &&
+        mapping_alloc(size, alignment > HAK_CHUNK_BYTES ? alignment : HAK_CHUNK_BYTES, &start, zeroed) != 0) {
+        return NULL;
+    }
+    const struct huge_block block = {.start = (uintptr_t)start, .size = size, .reused = reused};
+    if (!huge_enter(block)) {
+        huge_give_back(block);
+        return NULL;
+    }
+    return start;
+}
+
 void *huge_alloc(size_t size, size_t alignment, bool *zeroed) {
     process_begin();
     const size_t rounded = huge_round(size);
-    void *start;
-    if (rounded == 0 ||
-        mapping_alloc(rounded, alignment > HAK_CHUNK_BYTES ? alignment : HAK_CHUNK_BYTES, &start, zeroed) != 0) {
-        return huge_fail();
-    }
-    if (!huge_enter(start, rounded)) {
-        mapping_free(start, rounded);
+    void *start = rounded == 0 ? NULL : huge_make(rounded, alignment, true, zeroed);
+    if (start == NULL) {
         return huge_fail();
     }
     if (HAK_UNLIKELY(profile_is_on())) {
@@ -79,24 +115,61 @@ void *huge_alloc(size_t size, size_t alignment, bool *zeroed) {
 }
 
 bool huge_free(void *p, const void *caller) {
-    size_t size = 0;
+    struct huge_block freed = {0};
     lock_acquire(&huge_lock);
     struct huge_block *block = huge_table_find(&huge_table, p);
     if (block != NULL) {
-        size = block->size;
+        freed = *block;
         huge_table_remove(&huge_table, block);
         huge_frees++;
         huge_changes++;
-        huge_live_bytes -= size;
-        held_subtract(size);
+        huge_live_bytes -= freed.size;
+        held_subtract(freed.size);
     }
     lock_release(&huge_lock);
-    if (size == 0) {
+    if (freed.size == 0) {
         return false;
     }
-    mapping_free(p, size);
+    huge_give_back(freed);
     purge_poll(caller);
     return true;
+}
+
+/* Enters the block of that entry anew. */
+static void huge_change_locked(struct huge_block *block, void *moved, size_t size) {
+    const struct huge_block before = *block;
+    huge_table_remove(&huge_table, block);
+    huge_table_insert(&huge_table, (struct huge_block){.start = (uintptr_t)moved, .size = size, .reused = before.reused});
+    huge_changes++;
+    huge_live_bytes += size - before.size;
+    if (size > before.size) {
+        held_add(size - before.size);
+    } else {
+        held_subtract(before.size - size);
+    }
+    huge_note_most_locked();
+}
+
+/* A block of a region's chunks cannot grow there. One that grows by less than half its size will do so often: a mapping
+ * grows without a copy. */
+static void *huge_realloc_reused(struct huge_block block, size_t size) {
+    void *const p = (void *)block.start;
+    if (size <= block.size) {
+        lock_acquire(&huge_lock);
+        huge_change_locked(huge_table_find(&huge_table, p), p, size);
+        lock_release(&huge_lock);
+        if (size < block.size) {
+            region_reuse_end((char *)p + size, huge_chunks(block.size - size));
+        }
+        return p;
+    }
+    bool zeroed;
+    void *moved = huge_make(size, 1, size - block.size >= block.size / 2, &zeroed);
+    if (moved != NULL) {
+        memcpy(moved, p, block.size);
+        (void)huge_free(p, NULL);
+    }
+    return moved;
 }
 
 void *huge_realloc(void *p, size_t size) {
@@ -109,20 +182,15 @@ void *huge_realloc(void *p, size_t size) {
     lock_acquire(&huge_lock);
     struct huge_block *block = huge_table_find(&huge_table, p);
     HAK_CHECK(block != NULL);
-    size_t old_size = block->size;
+    const struct huge_block before = *block;
+    if (before.reused) {
+        lock_release(&huge_lock);
+        return huge_realloc_reused(before, rounded);
+    }
     void *moved = p;
-    int error = rounded == old_size ? 0 : os_remap(p, old_size, rounded, HAK_CHUNK_BYTES, &moved);
+    int error = rounded == before.size ? 0 : os_remap(p, before.size, rounded, HAK_CHUNK_BYTES, &moved);
     if (error == 0) {
-        huge_table_remove(&huge_table, block);
-        huge_table_insert(&huge_table, (struct huge_block){.start = (uintptr_t)moved, .size = rounded});
-        huge_changes++;
-        huge_live_bytes += rounded - old_size;
-        if (rounded > old_size) {
-            held_add(rounded - old_size);
-        } else {
-            held_subtract(old_size - rounded);
-        }
-        huge_note_most_locked();
+        huge_change_locked(block, moved, rounded);
     }
     lock_release(&huge_lock);
     return error == 0 ? moved : NULL;

@@ -1,4 +1,5 @@
-/* Huge blocks: above L2.5, or aligned to more than a chunk. A mapping each, listed in a table of their own.
+/* Huge blocks: above L2.5, or aligned to more than a chunk. A mapping each, or freed chunks of a region that are resident
+ * still, listed in a table of their own.
  *
  * Their chunks read class 0 in the page map, so front asks here on its cold paths only. Any thread; one lock,
  * which is held for no system call but those that grow the table. */

@@ -175,10 +175,28 @@ int region_span_alloc(unsigned count, unsigned class_index, struct span *out) {
     return error;
 }
 
-void region_span_free(struct region *region, unsigned first, unsigned count) {
+void *region_reuse(unsigned count) {
+    void *start = NULL;
+    if (region_dirty_bytes() < (size_t)count * HAK_CHUNK_BYTES) {
+        return NULL;
+    }
+    lock_acquire(&region_lock);
+    for (struct region *region = region_first; region != NULL && start == NULL; region = region->next) {
+        unsigned longest;
+        const unsigned first = bitmap_find_run(region->dirty, HAK_REGION_CHUNKS, count, &longest);
+        if (first < HAK_REGION_CHUNKS) {
+            struct span span;
+            region_take_locked(region, first, count, 0, &span);
+            start = region_chunk_address(region, first);
+        }
+    }
+    lock_release(&region_lock);
+    return start;
+}
+
+/* Chunks that nobody uses any more. */
+static void region_give_back(struct region *region, unsigned first, unsigned count) {
     uint64_t now = os_clock_ms();
-    held_subtract((size_t)count * HAK_CHUNK_BYTES);
-    count += HAK_GUARD_FULL ? pages_chunks_behind() : 0;
     lock_acquire(&region_lock);
     HAK_ASSERT(bitmap_count_run(region->free, first, count) == 0);
     if (HAK_GUARD_EXACT) {
@@ -196,6 +214,15 @@ void region_span_free(struct region *region, unsigned first, unsigned count) {
     hak_count_add(&region_dirty_total, (size_t)count * HAK_CHUNK_BYTES);
     lock_release(&region_lock);
     decay_note_freed(now);
+}
+
+void region_span_free(struct region *region, unsigned first, unsigned count) {
+    held_subtract((size_t)count * HAK_CHUNK_BYTES);
+    region_give_back(region, first, count + (HAK_GUARD_FULL ? pages_chunks_behind() : 0));
+}
+
+void region_reuse_end(void *start, unsigned count) {
+    region_give_back(region_of(start), region_chunk_of(start), count);
 }
 
 unsigned region_chunk_class(const void *p) {

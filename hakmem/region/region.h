@@ -73,6 +73,13 @@ int region_span_alloc(unsigned count, unsigned class_index, struct span *out);
 /* Gives it back; its pages decay from now on. pre: no block in it is in use */
 void region_span_free(struct region *region, unsigned first, unsigned count);
 
+/* Takes `count` free chunks in a row that are resident, for a huge block: they are of no class, and no slab. NULL: there are
+ * no such chunks */
+void *region_reuse(unsigned count);
+
+/* Gives back `count` chunks that region_reuse gave, all of them or some; they decay from now on. */
+void region_reuse_end(void *start, unsigned count);
+
 /* Class of the chunk that p lies in, in either form of the page map; 0 = not ours. Any p. */
 unsigned region_chunk_class(const void *p);
 

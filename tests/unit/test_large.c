@@ -1,13 +1,15 @@
-/* Large spans: mappings of their own, reused while they decay. */
+/* Large spans: mappings of their own, reused while they decay; and huge blocks in chunks of regions that decay. */
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "hakmem/base/config.h"
+#include "hakmem/flags/flags.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/process.h"
 #include "hakmem/os/os.h"
 #include "hakmem/region/large.h"
+#include "hakmem/region/region.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/pattern.h"
 
@@ -198,3 +200,104 @@ static void expect_resize(size_t size) {
 HAK_TEST_ISOLATED(Large, BlockOfTwoMappingsGrows, "") { expect_resize(12 * MIB); }
 
 HAK_TEST_ISOLATED(Large, BlockOfTwoMappingsShrinks, "") { expect_resize(2 * MIB); }
+
+/* So many chunks side by side that were slabs, written all over, and decay now. */
+static void make_dirty_chunks(unsigned count) {
+    struct span span;
+    hak_free(hak_alloc(2 * MIB)); /* the table of huge blocks is there from now on */
+    large_purge(UINT64_MAX);
+    region_purge(UINT64_MAX);
+    HAK_ASSERT_TRUE(region_span_alloc(count, 7, &span) == 0);
+    memset(region_chunk_address(span.region, span.first), 1, count * CHUNK);
+    region_span_free(span.region, span.first, span.count);
+    HAK_ASSERT_TRUE(region_dirty_bytes() >= count * CHUNK);
+}
+
+HAK_TEST(Region, ChunksThatDecayAreReusedUntilGivenBack) {
+    make_dirty_chunks(40);
+    const size_t dirty = region_dirty_bytes();
+    HAK_EXPECT_PTR_EQ(region_reuse((unsigned)(dirty / CHUNK) + 1), NULL);
+    char *start = (char *)region_reuse(40);
+    HAK_ASSERT_TRUE(start != NULL);
+    HAK_EXPECT(region_contains(start));
+    HAK_EXPECT_EQ(region_dirty_bytes(), dirty - 40 * CHUNK);
+    HAK_EXPECT_EQ(region_chunk_class(start), 0);
+    HAK_EXPECT_EQ(start[40 * CHUNK - 1], 1);
+    region_purge(UINT64_MAX);
+    HAK_EXPECT_EQ(start[0], 1); /* what is used again does not decay */
+    region_reuse_end(start + 30 * CHUNK, 10);
+    HAK_EXPECT_EQ(region_dirty_bytes(), 10 * CHUNK);
+    region_reuse_end(start, 30);
+    HAK_EXPECT_EQ(region_purge(UINT64_MAX), 40 * CHUNK);
+    HAK_EXPECT_PTR_EQ(region_reuse(1), NULL); /* what is not resident is no better than a mapping */
+}
+
+#define SKIP_WITH_GUARD_FULL() \
+    if (HAK_GUARD_FULL) HAK_SKIP("huge blocks lie between inaccessible chunks, in mappings of their own")
+
+HAK_TEST(Huge, BlockLiesInChunksThatDecay) {
+    SKIP_WITH_GUARD_FULL();
+    make_dirty_chunks(40);
+    const size_t dirty = region_dirty_bytes();
+    struct os_counters before, after;
+    os_counters_get(&before);
+    char *p = (char *)hak_alloc(2 * MIB + 1);
+    os_counters_get(&after);
+    HAK_EXPECT(region_contains(p));
+    HAK_EXPECT_EQ(after.maps, before.maps);
+    HAK_EXPECT_EQ(region_dirty_bytes(), dirty - 33 * CHUNK);
+    struct hak_owner_info info;
+    HAK_EXPECT(hak_owner(p + MIB, &info));
+    HAK_EXPECT_PTR_EQ(info.block, p);
+    HAK_EXPECT_EQ(info.pool, HAK_POOL_HUGE);
+    HAK_EXPECT_EQ(hak_usable_size(p), 33 * CHUNK);
+    hak_free(p);
+    HAK_EXPECT_EQ(region_dirty_bytes(), dirty);
+    char *zeroed = (char *)hak_calloc(2 * MIB, 1); /* in the same chunks */
+    HAK_EXPECT(region_contains(zeroed));
+    HAK_EXPECT(pattern_all_zero(zeroed, 2 * MIB));
+    hak_free(zeroed);
+}
+
+HAK_TEST(Huge, AlignedBlockIsAMapping) {
+    SKIP_WITH_GUARD_FULL();
+    make_dirty_chunks(40);
+    void *p = hak_aligned_alloc(2 * CHUNK, 2 * MIB);
+    HAK_EXPECT(!region_contains(p));
+    HAK_EXPECT_EQ((uintptr_t)p % (2 * CHUNK), 0);
+    hak_free(p);
+}
+
+HAK_TEST(Huge, ReusedBlockShrinksInPlaceAndGivesItsEndBack) {
+    SKIP_WITH_GUARD_FULL();
+    make_dirty_chunks(40);
+    char *p = (char *)hak_alloc(40 * CHUNK);
+    HAK_ASSERT_TRUE(region_contains(p));
+    pattern_fill(p, 40 * CHUNK, 3);
+    const size_t dirty = region_dirty_bytes();
+    HAK_EXPECT_PTR_EQ(hak_realloc(p, 39 * CHUNK + 1), p);
+    HAK_EXPECT_EQ(region_dirty_bytes(), dirty);
+    HAK_EXPECT_PTR_EQ(hak_realloc(p, 20 * CHUNK), p);
+    HAK_EXPECT_EQ(region_dirty_bytes(), dirty + 20 * CHUNK);
+    HAK_EXPECT_EQ(hak_usable_size(p), 20 * CHUNK);
+    HAK_EXPECT(pattern_holds(p, 20 * CHUNK, 3));
+    hak_free(p);
+    HAK_EXPECT_EQ(region_dirty_bytes(), dirty + 40 * CHUNK);
+}
+
+/* By little: to a mapping, where it grows without a copy from then on. By much: to wherever there is room. */
+HAK_TEST(Huge, ReusedBlockGrowsByMoving) {
+    SKIP_WITH_GUARD_FULL();
+    const unsigned sizes[] = {25, 60};
+    for (unsigned i = 0; i < 2; i++) {
+        make_dirty_chunks(90);
+        char *p = (char *)hak_alloc(20 * CHUNK);
+        HAK_ASSERT_TRUE(region_contains(p));
+        pattern_fill(p, 20 * CHUNK, i);
+        char *moved = (char *)hak_realloc(p, sizes[i] * CHUNK);
+        HAK_EXPECT(moved != p);
+        HAK_EXPECT_EQ(region_contains(moved), i == 1);
+        HAK_EXPECT(pattern_holds(moved, 20 * CHUNK, i));
+        hak_free(moved);
+    }
+}
