@@ -14,15 +14,7 @@ size_t hak_usable_size(const void *p) {
     if (HAK_GUARD_FULL) {
         return guarded_usable_size(p, __builtin_return_address(0));
     }
-    const unsigned class_index = front_block_class(p);
-    if (class_index == 0) {
-        return huge_usable_size(p);
-    }
-    struct slab_position position;
-    if (!HAK_GUARD_EXACT && (!slab_locate(p, class_index, &position) || position.offset != 0)) {
-        return 0;
-    }
-    return hak_classes[class_index].block_size;
+    return front_block_bytes(p, front_block_class(p));
 }
 
 static enum hak_pool query_pool(unsigned class_index) {

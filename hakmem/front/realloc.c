@@ -51,13 +51,13 @@ HAK_ALWAYS_INLINE void *realloc_block(void *p, size_t size) {
     if (HAK_GUARD_FULL) {
         return guarded_realloc(p, size, __builtin_return_address(0));
     }
-    const size_t usable = hak_usable_size(p);
+    const unsigned class_index = front_block_class(p);
+    const size_t usable = front_block_bytes(p, class_index);
     if (HAK_UNLIKELY(usable == 0)) {
         misuse_report(HAK_MISUSE_DOUBLE_FREE, "realloc", p, __builtin_return_address(0));
         errno = EINVAL;
         return NULL;
     }
-    const unsigned class_index = front_block_class(p);
     if (class_index == 0 && size > HAK_L25_MAX) {
         void *moved = realloc_huge(p, size);
         return moved != NULL ? moved : realloc_move(p, usable, size);
