@@ -9,7 +9,7 @@
 #define HAKMEM_BASE_ASSERT_H
 
 #include "hakmem/base/compiler.h"
-#include "hakmem/flags/flags.h"
+#include "hakmem/flags/debug.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -17,7 +17,7 @@
 
 #include "hakmem/base/assert.h"
 #include "hakmem/base/compiler.h"
-#include "hakmem/flags/flags.h"
+#include "hakmem/flags/debug.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -9,7 +9,7 @@
 
 #include "hakmem/base/line.h"
 #include "hakmem/base/warning.h"
-#include "hakmem/flags/flags.h"
+#include "hakmem/flags/guard.h"
 
 extern char **environ;
 

@@ -11,7 +11,7 @@
 #include "hakmem/base/line.h"
 #include "hakmem/base/module.h"
 #include "hakmem/base/options.h"
-#include "hakmem/flags/flags.h"
+#include "hakmem/flags/guard.h"
 
 void (*hak_misuse_sites_of)(const void *block, struct hak_misuse_sites *sites);
 

@@ -15,7 +15,7 @@
 
 #include "hakmem/base/compiler.h"
 #include "hakmem/base/options.h"
-#include "hakmem/flags/flags.h"
+#include "hakmem/flags/guard.h"
 
 /* Whether a feature is on; constantly false in other builds. */
 HAK_ALWAYS_INLINE bool guard_has(enum hak_feature feature) {

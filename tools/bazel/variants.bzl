@@ -12,7 +12,8 @@ one configuration, wherever they are asked for: tests and benchmarks share their
 on the command line (--config=p3) make no difference to a variant.
 """
 
-_FLAGS = "//hakmem/flags:"
+# Prefix of the flags' labels.
+FLAGS = "//hakmem/flags:"
 _ALLOWLIST = "@bazel_tools//tools/allowlists/function_transition_allowlist"
 
 SWITCHES = ["p0", "p1", "p2", "p3"]
@@ -65,19 +66,19 @@ GUARD_COMBINATIONS = [_combination(number, guard = "exact") for number in range(
 ]
 
 def _switch_transition_impl(_settings, attr):
-    values = {_FLAGS + switch: getattr(attr, switch) for switch in SWITCHES}
-    values[_FLAGS + "classes"] = attr.classes
-    values[_FLAGS + "granularity"] = attr.granularity
-    values[_FLAGS + "inline"] = attr.inline
-    values[_FLAGS + "magazine"] = attr.magazine
-    values[_FLAGS + "guard"] = attr.guard
+    values = {FLAGS + switch: getattr(attr, switch) for switch in SWITCHES}
+    values[FLAGS + "classes"] = attr.classes
+    values[FLAGS + "granularity"] = attr.granularity
+    values[FLAGS + "inline"] = attr.inline
+    values[FLAGS + "magazine"] = attr.magazine
+    values[FLAGS + "guard"] = attr.guard
     return values
 
 # Sets every switch to what the attributes of VARIANT_ATTRS say.
 variant_transition = transition(
     implementation = _switch_transition_impl,
     inputs = [],
-    outputs = [_FLAGS + name for name in SWITCHES + ["classes", "granularity", "inline", "magazine", "guard"]],
+    outputs = [FLAGS + name for name in SWITCHES + ["classes", "granularity", "inline", "magazine", "guard"]],
 )
 
 def _variant_impl(ctx):
@@ -122,6 +123,9 @@ def variant_attributes(combination):
         magazine = combination.magazine,
         guard = combination.guard,
     )
+
+# No switch at all.
+PLAIN = variant_attributes(_combination(0))
 
 _ATTRS = dict(
     VARIANT_ATTRS,
