@@ -2,6 +2,7 @@
 
 load("@bazel_skylib//rules:write_file.bzl", "write_file")
 load("@rules_cc//cc:defs.bzl", "cc_binary")
+load("//tools/bazel:switchless.bzl", "switchless_library")
 load("//tools/bazel:variants.bzl", "SWITCH_COMBINATIONS", "hak_variant_binary")
 
 _WORKER_SRCS = [
@@ -45,33 +46,62 @@ _WORKER_SRCS = [
     "workloads/workload.h",
 ]
 
-def bench_worker(name, contender, srcs = [], deps = [], **kwargs):
+# The C++ library, which the toolchain adds to every program, would allocate before main.
+_LINKOPTS = [
+    "-lpthread",
+    "-Wl,--as-needed",
+]
+
+_DEPS = [
+    "//hakmem/base:atomic",
+    "//hakmem/base:compiler",
+]
+
+def _defines(contender):
+    return [
+        "_GNU_SOURCE",
+        "BENCH_CONTENDER=" + contender,
+    ]
+
+def bench_worker(name, contender, deps = [], **kwargs):
     """The workloads compiled for one contender.
 
     Args:
       name: of the executable.
       contender: a name of bench/contender.h, "BENCH_GLIBC".
-      srcs: shared objects to link with.
       deps: libraries of the contender.
       **kwargs: further attributes of cc_binary.
     """
     cc_binary(
         name = name,
-        srcs = _WORKER_SRCS + srcs,
-        # The C++ library, which the toolchain adds to every program, would allocate before main.
-        linkopts = [
-            "-lpthread",
-            "-Wl,--as-needed",
-        ],
-        local_defines = [
-            "_GNU_SOURCE",
-            "BENCH_CONTENDER=" + contender,
-        ],
-        deps = deps + [
-            "//hakmem/base:atomic",
-            "//hakmem/base:compiler",
-        ],
+        srcs = _WORKER_SRCS,
+        linkopts = _LINKOPTS,
+        local_defines = _defines(contender),
+        deps = deps + _DEPS,
         **kwargs
+    )
+
+def bench_shared_worker(name, contender, library, deps):
+    """The workloads compiled for one contender that they call in a shared object: once, whatever its switches.
+
+    Args:
+      name: of the executable.
+      contender: a name of bench/contender.h.
+      library: the shared object.
+      deps: its headers.
+    """
+    switchless_library(
+        name = name + "_main",
+        srcs = _WORKER_SRCS,
+        alwayslink = 1,  # all, in this order, as where they are the program's own
+        local_defines = _defines(contender),
+        deps = deps + _DEPS,
+    )
+    cc_binary(
+        name = name,
+        srcs = [library],
+        linkopts = _LINKOPTS,
+        deps = [":%s_main" % name],
     )
 
 def bench_peer_worker(name, contender, **kwargs):

@@ -1,6 +1,7 @@
 """hak_test: a test program of the allocator, run under every combination of the switches."""
 
 load("@rules_cc//cc:defs.bzl", "cc_test")
+load("//tools/bazel:switchless.bzl", "switchless_library")
 load("//tools/bazel:variants.bzl", "SHIPPED_COMBINATION", "SHIPPED_COMBINATIONS", "SPACING_COMBINATIONS", "SWITCH_COMBINATIONS", "hak_all_variants_test")
 
 def hak_test(
@@ -8,6 +9,7 @@ def hak_test(
         srcs,
         deps = [],
         data = [],
+        is_switchless = False,
         spacings = False,
         guards = ["exact"],
         env = {},
@@ -25,6 +27,7 @@ def hak_test(
       srcs: C or C++ files with HAK_TESTs.
       deps: libraries on top of the allocator and the harness.
       data: files and programs that the test reads or runs; they are built under the same switches.
+      is_switchless: whether srcs see no switch, as a test of the public interface alone; they are compiled once then.
       spacings: also run under all other spacings of the classes and tables.
       guards: values of guard, other than off, to run under as well, with the other switches as shipped.
       env: environment.
@@ -32,19 +35,27 @@ def hak_test(
       size: as for every test.
       tags: as for every test.
     """
+    harness = [
+        "//tests/harness",
+        "//tests/harness:census",
+    ]
+    if is_switchless:
+        switchless_library(
+            name = name + "_cases",
+            testonly = 1,
+            srcs = srcs,
+            alwayslink = 1,  # they register themselves
+            deps = deps + harness + ["//hakmem:api"],
+        )
     cc_test(
         name = name,
         size = size,
-        srcs = srcs,
+        srcs = [] if is_switchless else srcs,
         args = args,
         data = data,
         linkstatic = 1,  # -Wl,--wrap of the fakes needs the library's objects in the program
         tags = tags + ["manual"],
-        deps = deps + [
-            "//hakmem",
-            "//tests/harness",
-            "//tests/harness:census",
-        ],
+        deps = ([":%s_cases" % name] if is_switchless else deps) + ["//hakmem"] + harness,
     )
     combinations = SWITCH_COMBINATIONS + (SPACING_COMBINATIONS if spacings else [SHIPPED_COMBINATION])
     combinations += [SHIPPED_COMBINATIONS[guard] for guard in guards]
@@ -61,6 +72,15 @@ def hak_test(
         name = name + "_variants",
         tests = [name + "_" + combination.name for combination in combinations],
     )
+
+# What most tests use.
+HELPERS = [
+    "//hakmem/base:random",
+    "//hakmem/os",
+    "//tests/harness:pattern",
+    "//tests/harness:system",
+    "//tests/harness:threads",
+]
 
 # Features of guard full without those that make a block's usable size other than its class's, and without the one that keeps
 # freed blocks from their slabs: what tests of these things run under.

@@ -89,7 +89,7 @@ def _compile(ctx, unit, tree):
     """Compiles the stripped twin of a unit by the unit's own command."""
     object = ctx.actions.declare_file("%s_objects/%s.o" % (ctx.label.name, unit.source.short_path))
     macro = _MACROS[ctx.attr.switch]
-    if "-D%s=0" % macro not in unit.arguments and "-D%s=1" % macro in unit.arguments:
+    if "-D%s=1" % macro in unit.arguments:
         fail("%s is on in %s" % (ctx.attr.switch, ctx.attr.library.label))
     ctx.actions.run(
         executable = unit.compiler,
@@ -130,6 +130,8 @@ def _switched_off_impl(ctx):
     arguments.add("--output", out)
     inputs = []
     for unit in info.units.to_list():
+        if not any(["-D%s=" % _MACROS[ctx.attr.switch] in argument for argument in unit.arguments]):
+            continue  # its sources would not compile if they named the switch: flags.h, and -Wundef
         stripped = _compile(ctx, unit, tree)
         inputs += [unit.object, stripped]
         arguments.add(unit.object)
