@@ -1,7 +1,5 @@
-/* Magazines from inside: sentinels, order, and what an exchange moves. Each test works in a fresh thread, whose
- * magazines are empty. */
+/* Magazines from inside: sentinels, order, and what an exchange moves. */
 #include <pthread.h>
-#include <stdint.h>
 
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/exchange.h"
@@ -10,30 +8,7 @@
 #include "hakmem/region/region.h"
 #include "tests/harness/census.h"
 #include "tests/harness/harness.h"
-#include "tests/harness/threads.h"
-
-#define CLASS 4u
-#define CAPACITY (hak_classes[CLASS].magazine)
-#define BLOCKS_MAX 1024
-
-struct work {
-    void *blocks[BLOCKS_MAX];
-    void (*body)(struct work *work);
-};
-
-static void enter(void *argument, unsigned index) {
-    struct work *work = (struct work *)argument;
-    (void)index;
-    work->body(work);
-}
-
-static void in_fresh_thread(void (*body)(struct work *work)) {
-    struct work work = {{NULL}, body};
-    threads_run(1, enter, &work);
-}
-
-static uint32_t loaded(void) { return exchange_loaded_level(hak_self, CLASS); }
-static uint32_t returned(void) { return exchange_returned_level(hak_self, CLASS); }
+#include "tests/unit/fresh_thread.h"
 
 static void *take(void) {
     void *p = magazine_take(CLASS);

@@ -12,26 +12,7 @@
 #include "tests/harness/harness.h"
 #include "tests/harness/pattern.h"
 #include "tests/harness/system.h"
-
-#define KIB ((size_t)1 << 10)
-#define MIB ((size_t)1 << 20)
-#define GIB ((size_t)1 << 30)
-#define SEED 1
-
-static bool is_aligned(const void *p, size_t alignment) { return ((uintptr_t)p & (alignment - 1)) == 0; }
-
-static unsigned char *map(size_t size, size_t alignment) {
-    void *start = NULL;
-    HAK_EXPECT_EQ(os_map(size, alignment, &start), 0);
-    if (start == NULL) abort();
-    return start;
-}
-
-static struct os_counters counters(void) {
-    struct os_counters now;
-    os_counters_get(&now);
-    return now;
-}
+#include "tests/unit/os_mapping.h"
 
 /* The VmFlags of the mapping that starts at `start`, as /proc/self/smaps has them. */
 static void read_flags(const void *start, char flags[512]) {

@@ -1,37 +1,11 @@
-/* The stash of full magazines: what goes in, what comes out, how much stays. Each test works in a fresh thread. */
-#include <stdint.h>
-
+/* The stash of full magazines: what goes in, what comes out, how much stays. */
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/exchange.h"
 #include "hakmem/magazine/pool.h"
 #include "hakmem/magazine/stash.h"
 #include "tests/harness/census.h"
 #include "tests/harness/harness.h"
-#include "tests/harness/threads.h"
-
-/* Small enough that its magazines have all their room from the start. */
-#define CLASS 4u
-#define CAPACITY (hak_classes[CLASS].magazine)
-#define BLOCKS_MAX 1024
-
-struct work {
-    void *blocks[BLOCKS_MAX];
-    void (*body)(struct work *work);
-};
-
-static void enter(void *argument, unsigned index) {
-    struct work *work = (struct work *)argument;
-    (void)index;
-    work->body(work);
-}
-
-static void in_fresh_thread(void (*body)(struct work *work)) {
-    struct work work = {{NULL}, body};
-    threads_run(1, enter, &work);
-}
-
-static uint32_t loaded(void) { return exchange_loaded_level(hak_self, CLASS); }
-static uint32_t returned(void) { return exchange_returned_level(hak_self, CLASS); }
+#include "tests/unit/fresh_thread.h"
 
 static void take_all(struct work *work, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) work->blocks[i] = pool_alloc(CLASS);
@@ -128,7 +102,7 @@ static void expect_nothing_to_stay(struct work *work) {
 HAK_TEST(Stash, ThreadThatOnlyFreesKeepsOneMagazine) {
     static struct work work;
     work.body = take_for_others;
-    threads_run(1, enter, &work);
+    work_in_thread(&work);
     work.body = expect_nothing_to_stay;
-    threads_run(1, enter, &work);
+    work_in_thread(&work);
 }

@@ -7,8 +7,10 @@ from tests.preload.life.run import MIB
 
 MIB_ALLOCATED = 256
 
-# Above the start. A thread that stays holds blocks in its magazines, most of them on a page that nothing else uses.
-LIMIT_MIB = {1: 12, 4: 34}
+# Above the start. A thread that stays holds blocks in its magazines, most of them on a page that nothing else uses. Measured
+# are 9.5 MiB with one thread, in every run, and 25.1 to 25.4 with four, whose order the system chooses; the margins are
+# half a MiB, and five times what was seen of that choice.
+LIMIT_MIB = {1: 10, 4: 27}
 
 # The delay, three quarters of a second, a quarter of it between two looks, and what a busy machine takes for 256 MiB.
 MS_MOST = 4000
