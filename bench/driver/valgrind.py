@@ -9,15 +9,18 @@ import dataclasses
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from bench.driver import worker
 from bench.driver.program import BenchError
 
 # The function of runner.c that holds all that the clock covers.
 _COUNTED = "measured_part"
+
+_Read = TypeVar("_Read")
 
 
 def tool(name: str) -> str:
@@ -65,8 +68,28 @@ def parse_totals(text: str) -> Counts:
     return Counts(**sums)
 
 
-def _count(path: Path, arguments: Sequence[str], environment: Mapping[str, str] | None) -> Counts:
-    """What one run of the worker `path` executes in _COUNTED, warm-up included."""
+def parse_functions(text: str) -> dict[str, int]:
+    """Instructions of each function itself in callgrind's output file, whose names and lines are written out."""
+    found: dict[str, int] = {}
+    function, is_of_a_call = "", False
+    for line in text.splitlines():
+        if line.startswith("fn="):
+            function = line[len("fn=") :]
+        elif line.startswith("calls="):
+            is_of_a_call = True  # the next line is what the called function took
+        elif line[:1].isdigit():
+            if not is_of_a_call:
+                found[function] = found.get(function, 0) + int(line.split()[1])
+            is_of_a_call = False
+    if not found:
+        raise ValueError("no functions")
+    return found
+
+
+def _count(
+    path: Path, arguments: Sequence[str], environment: Mapping[str, str] | None, read: Callable[[str], _Read]
+) -> _Read:
+    """What `read` finds in callgrind's output of one run of the worker `path` in _COUNTED, warm-up included."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "callgrind.out"
         worker.start(
@@ -74,6 +97,8 @@ def _count(path: Path, arguments: Sequence[str], environment: Mapping[str, str] 
                 tool("valgrind"),
                 "--tool=callgrind",
                 f"--callgrind-out-file={out}",
+                "--compress-strings=no",
+                "--compress-pos=no",
                 "--cache-sim=yes",
                 "--branch-sim=yes",
                 "--collect-atstart=no",
@@ -84,9 +109,32 @@ def _count(path: Path, arguments: Sequence[str], environment: Mapping[str, str] 
             environment,
         )
         try:
-            return parse_totals(out.read_text())
+            return read(out.read_text())
         except ValueError as error:
             raise BenchError(f"callgrind counted nothing in {_COUNTED} of {path}") from error
+
+
+def _once_and_twice(
+    path: Path,
+    workload: str,
+    operations: int,
+    seed: int,
+    environment: Mapping[str, str] | None,
+    read: Callable[[str], _Read],
+) -> list[_Read]:
+    return [
+        _count(path, [*worker.run_arguments(workload, count, 1, seed), f"--warm-up={operations}"], environment, read)
+        for count in (operations, 2 * operations)
+    ]
+
+
+def by_function(
+    path: Path, workload: str, operations: int, seed: int, environment: Mapping[str, str] | None = None
+) -> dict[str, float]:
+    """Instructions of an operation in each function itself, most first; counted as by per_operation."""
+    once, twice = _once_and_twice(path, workload, operations, seed, environment, parse_functions)
+    found = {name: (count - once.get(name, 0)) / operations for name, count in twice.items()}
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
 def per_operation(
@@ -97,10 +145,7 @@ def per_operation(
     The difference of a run of 2 * `operations` and one of `operations`, by `operations`: what the start of a run
     and the first touch of memory cost cancels, what refills and other rare paths cost is in, spread over all.
     """
-    once, twice = (
-        _count(path, [*worker.run_arguments(workload, count, 1, seed), f"--warm-up={operations}"], environment)
-        for count in (operations, 2 * operations)
-    )
+    once, twice = _once_and_twice(path, workload, operations, seed, environment, parse_totals)
     return Counts(
         *((after - before) / operations for before, after in zip(dataclasses.astuple(once), dataclasses.astuple(twice)))
     )
