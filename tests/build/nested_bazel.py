@@ -1,9 +1,9 @@
 """Clones of this checkout, each built by a Bazel of its own that shares nothing with the one that runs the test.
 
-The tests beside this file use it. Bazel hands a test only its runfiles, and a whole checkout is no list of runfiles
-that anybody could keep up. So these tests are tagged "local": they run where the checkout is, their runfiles are links
-to its files, and the real path of this file leads to the rest. Bazel cannot see what they read in that way; the tag
-"external" makes it run them each time.
+machines_test.py uses them. Bazel hands a test only its runfiles, and a whole checkout is no list of runfiles that
+anybody could keep up. So that test is tagged "local": it runs where the checkout is, its runfiles are links to its files,
+and the real path of this file leads to the rest. Bazel cannot see what it reads in that way; the tag "external" makes it
+run it each time.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def checkout() -> Path:
     root = Path(__file__).resolve().parents[2]
     for name in ("WORKSPACE", ".bazelrc", "tests/build/BUILD"):
         if not (root / name).is_file():
-            raise BuildError(f"{root} is no checkout of hakmem: it has no {name}. These tests run on the machine that "
+            raise BuildError(f"{root} is no checkout of hakmem: it has no {name}. This test runs on the machine that "
                              "the checkout is on, outside of sandboxes that copy files.")
     return root
 
