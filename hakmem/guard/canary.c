@@ -4,8 +4,22 @@
 #include "hakmem/guard/random.h"
 
 uint64_t canary_secret[2];
+uint64_t canary_factor;
+uint64_t canary_inverse;
+
+/* Modulo 2^64, by Newton's iteration: an odd number is its own inverse in the low 3 bits, and each step doubles those that
+ * are right. */
+static uint64_t canary_invert(uint64_t odd) {
+    uint64_t inverse = odd;
+    for (unsigned right_bits = 3; right_bits < 64; right_bits *= 2) {
+        inverse *= 2 - odd * inverse;
+    }
+    return inverse;
+}
 
 void canary_init(void) {
     canary_secret[0] = guard_random_seed();
     canary_secret[1] = guard_random_seed() | 1; /* odd: a product by it loses nothing */
+    canary_factor = guard_random_seed() | 1;
+    canary_inverse = canary_invert(canary_factor);
 }
