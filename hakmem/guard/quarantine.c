@@ -12,6 +12,10 @@
 #define QUARANTINE_HALF_MIN 2u
 #define QUARANTINE_HALF_MAX 256u
 
+/* A random word chooses so many places. */
+#define QUARANTINE_CHOICE_BITS 16
+#define QUARANTINE_CHOICES (64u / QUARANTINE_CHOICE_BITS)
+
 #define QUARANTINE_HUGE_SPANS 16u
 #define QUARANTINE_HUGE_BYTES ((size_t)32 << 20)
 
@@ -47,22 +51,31 @@ static void *quarantine_exchange(void **place, void *p) {
     return before;
 }
 
+/* One of the first `half` places, by the low bits: at most 256 in 65,536, so that no place is a 256th likelier than another. */
+HAK_ALWAYS_INLINE uint32_t quarantine_choice(uint64_t random, uint32_t half) {
+    return (uint32_t)(random & (((uint32_t)1 << QUARANTINE_CHOICE_BITS) - 1)) * half >> QUARANTINE_CHOICE_BITS;
+}
+
 uint32_t quarantine_pass(unsigned class_index, void *const *blocks, uint32_t count, void **leaving) {
     struct quarantine *quarantine = &quarantines[class_index];
     const uint32_t half = quarantine_half(class_index);
     uint32_t left = 0;
+    uint64_t random = 0;
     lock_acquire(&quarantine->lock);
+    uint32_t next = quarantine->next;
     for (uint32_t i = 0; i < count; i++) {
-        void *p = quarantine_exchange(&quarantine->places[guard_random_below(half)], blocks[i]);
+        random = i % QUARANTINE_CHOICES == 0 ? guard_random_bits() : random >> QUARANTINE_CHOICE_BITS;
+        void *p = quarantine_exchange(&quarantine->places[quarantine_choice(random, half)], blocks[i]);
         if (p == NULL) {
             continue;
         }
-        p = quarantine_exchange(&quarantine->queue[quarantine->next], p);
-        quarantine->next = quarantine->next + 1 == half ? 0 : quarantine->next + 1;
+        p = quarantine_exchange(&quarantine->queue[next], p);
+        next = next + 1 == half ? 0 : next + 1;
         if (p != NULL) {
             leaving[left++] = p;
         }
     }
+    quarantine->next = next;
     hak_count_add(&quarantine->count, (uint64_t)(count - left));
     lock_release(&quarantine->lock);
     return left;

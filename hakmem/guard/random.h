@@ -11,12 +11,17 @@ uint64_t guard_random_seed(void);
 
 extern HAK_THREAD_LOCAL uint64_t guard_random_state; /* 0 before the thread's first choice */
 
-/* 0 .. limit - 1. pre: limit >= 1 */
-HAK_ALWAYS_INLINE uint32_t guard_random_below(uint32_t limit) {
+/* 64 bits, all of them good. */
+HAK_ALWAYS_INLINE uint64_t guard_random_bits(void) {
     if (HAK_UNLIKELY(guard_random_state == 0)) {
         guard_random_state = guard_random_seed() | 1;
     }
-    return (uint32_t)((random_xorshift64(&guard_random_state) >> 32) * limit >> 32);
+    return random_xorshift64(&guard_random_state);
+}
+
+/* 0 .. limit - 1. pre: limit >= 1 */
+HAK_ALWAYS_INLINE uint32_t guard_random_below(uint32_t limit) {
+    return (uint32_t)((guard_random_bits() >> 32) * limit >> 32);
 }
 
 #endif

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "hakmem/base/assert.h"
+#include "hakmem/guard/quarantine.h"
 #include "hakmem/magazine/profiled.h"
-#include "hakmem/magazine/quarantined.h"
 #include "hakmem/magazine/shared.h"
 #include "hakmem/magazine/stash.h"
 
@@ -55,7 +55,7 @@ static void exchange_free_to_slabs(struct hak_thread *thread, unsigned class_ind
                                    uint32_t count) {
     void *leaving[QUARANTINE_BATCH];
     if (HAK_GUARD_FULL && guard_has(HAK_FEATURE_QUARANTINE)) {
-        count = quarantined_pass(class_index, blocks, count, leaving);
+        count = quarantine_pass(class_index, blocks, count, leaving);
         blocks = leaving;
     }
     hak_count_add(&thread->remote_frees, slab_free_blocks(thread->number, class_index, blocks, count));
@@ -121,6 +121,24 @@ static void exchange_swap(struct hak_thread *thread, unsigned class_index) {
     hak_store_release(&thread->loaded[class_index], hak_load_relaxed(&thread->returned[class_index]));
     hak_store_release(&thread->returned[class_index], empty_top);
     thread->classes[class_index].loaded_zeroed = false;
+}
+
+/* What came back goes through the quarantine, and what leaves that instead is loaded: as exchange_swap, but for the wait, and
+ * no slab is touched either. false: too little came back, or nothing leaves yet; the loaded magazine is still empty */
+static bool exchange_requarantine(struct hak_thread *thread, unsigned class_index) {
+    const uint32_t level = exchange_returned_level(thread, class_index);
+    if (level < exchange_swap_least(thread, class_index) ||
+        !profiled_may_load(thread, class_index, exchange_capacity(thread, class_index))) {
+        return false;
+    }
+    void **base = hak_load_relaxed(&thread->returned[class_index]) - level;
+    void **loaded = hak_load_relaxed(&thread->loaded[class_index]);
+    const uint32_t left = quarantine_pass(class_index, base, level, loaded);
+    /* Release: behind the odd sequence. */
+    hak_store_release(&thread->loaded[class_index], loaded + left);
+    hak_store_release(&thread->returned[class_index], base);
+    thread->classes[class_index].loaded_zeroed = false;
+    return left > 0;
 }
 
 /* Moves a magazine down by `shift` slots, into those that were not in use yet. Result: its top */
@@ -362,6 +380,9 @@ static bool exchange_load_any(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
     const uint32_t returned = exchange_returned_level(thread, class_index);
     const bool wants_more = exchange_note_turn(thread, class_index) && own->batch < hak_classes[class_index].magazine / 2;
+    if (guard_has(HAK_FEATURE_QUARANTINE) && exchange_requarantine(thread, class_index)) {
+        return true;
+    }
     if (returned < exchange_swap_least(thread, class_index) || wants_more || guard_has(HAK_FEATURE_QUARANTINE)) {
         if (own->stashed > 0) {
             exchange_unstash(thread, class_index);
