@@ -3,6 +3,7 @@
 
 #include "hakmem/front/front_fast.h"
 #include "hakmem/front/guarded.h"
+#include "hakmem/front/guarded_fast.h"
 #include "hakmem/front/misuse.h"
 #include "hakmem/huge/huge.h"
 #include "hakmem/magazine/exchange.h"
@@ -34,10 +35,12 @@ HAK_ALWAYS_INLINE void free_missed(void *p, const void *caller) {
     errno = saved_errno;
 }
 
+static HAK_COLD void free_guarded_missed(void *p, const void *caller) { free_missed(p, caller); }
+
 void front_free_slow(void *p) {
     if (HAK_GUARD_FULL) {
         if (HAK_UNLIKELY(!guarded_free(p))) {
-            free_missed(p, __builtin_return_address(0));
+            free_guarded_missed(p, __builtin_return_address(0));
         }
         return;
     }

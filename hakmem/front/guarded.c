@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "hakmem/base/bits.h"
+#include "hakmem/front/guarded_fast.h"
 #include "hakmem/front/misuse.h"
 #include "hakmem/front/sized.h"
 #include "hakmem/guard/block.h"
@@ -20,12 +21,34 @@ struct guarded {
     void *p;             /* NULL: no memory */
     unsigned class_index; /* 0: huge */
     size_t block_bytes;
-    bool zeroed; /* all of it reads zero */
+    bool zeroed;         /* all of it reads zero */
+    bool fresh;          /* above L2: its memory is new, or was purged */
 };
 
 /* Bytes of the live block at p, any p; 0: none starts there. */
 static size_t guarded_block_bytes(const void *p, unsigned class_index) {
     return class_index != 0 ? hak_classes[class_index].block_size : huge_usable_size(p);
+}
+
+/* Whether all of a block that is a slab of its own is known to be resident: where one of that class or a larger one was, and
+ * nothing tells of a purge since, which only costs memory where it was of a part of the slab. */
+static bool guarded_is_resident(const struct slab *slab, unsigned class_index) {
+    return class_index >= HAK_L25_CLASS_FIRST && slab->resident_class >= class_index;
+}
+
+static void guarded_note_resident(struct slab *slab, unsigned class_index, bool resident) {
+    if (class_index >= HAK_L25_CLASS_FIRST && slab->resident_class < class_index && resident) {
+        slab->resident_class = (uint8_t)class_index;
+    }
+}
+
+/* Of a block that was just taken. */
+static bool guarded_is_fresh(const struct guarded *block) {
+    if (block->class_index < HAK_L25_CLASS_FIRST || block->p == NULL || !exchange_is_zeroed(block->class_index)) {
+        return false;
+    }
+    slab_of(block->p)->resident_class = 0;
+    return true;
 }
 
 /* A block with room for `size` bytes and the canary. */
@@ -36,6 +59,7 @@ static struct guarded guarded_get(size_t alignment, size_t size) {
     if (HAK_LIKELY(block.class_index != 0)) {
         block.p = pool_alloc(block.class_index);
         block.block_bytes = hak_classes[block.class_index].block_size;
+        block.fresh = guarded_is_fresh(&block);
     } else {
         block.p = huge_alloc(padded, alignment, &block.zeroed);
         block.block_bytes = bits_round_up(padded, HAK_CHUNK_BYTES);
@@ -77,7 +101,7 @@ HAK_ALWAYS_INLINE void *guarded_give(size_t alignment, size_t size, bool clear, 
     if (HAK_UNLIKELY(block.p == NULL)) {
         return NULL;
     }
-    const enum guard_give given = guard_block_give(block.p, block.block_bytes, size);
+    const enum guard_give given = guard_block_give(block.p, block.block_bytes, size, block.fresh);
     if (HAK_UNLIKELY(given == GUARD_NOT_GIVEN)) {
         return guarded_unget(&block);
     }
@@ -94,44 +118,53 @@ static HAK_NOINLINE void *guarded_alloc_slow(size_t size, const void *caller) {
     return guarded_give(FRONT_ALIGNMENT_NONE, size, false, caller);
 }
 
-/* A tiny block from the magazine. Before the process is initialised there is none; the features are those of the
+/* A block that was written while it was free. */
+static HAK_COLD void *guarded_written(void *p, size_t block_bytes, size_t size, const void *caller) {
+    guard_clear(p, block_bytes);
+    guard_block_resize(p, block_bytes, size);
+    misuse_report_block(HAK_MISUSE_WRITE_AFTER_FREE, "malloc", p, caller);
+    return p;
+}
+
+/* Brings the block that the class's next allocation gets, and its entry of the shadow, into the cache: what waited is cold.
+ * Where there is none, to fetch ahead from no address of anything does nothing. */
+HAK_ALWAYS_INLINE void guarded_expect_next(unsigned class_index) {
+    void **top = hak_load_owned(&hak_loaded[class_index]);
+    const uintptr_t next = (uintptr_t)top[-1];
+    __builtin_prefetch((const void *)next, 1);
+    __builtin_prefetch((const void *)((uintptr_t)hak_shadow.classes + (next >> SHADOW_SHIFT)), 1);
+}
+
+/* A block of tiny or L2 from the magazine. Before the process is initialised there is none; the features are those of the
  * default, with which every size but 0 is padded. */
 void *guarded_alloc(size_t size, const void *caller) {
+    const unsigned features = hak_options.guard; /* once: what is stored to the block could be it, for all the compiler knows */
+    const size_t padded = size + (features & HAK_FEATURE_CANARY ? CANARY_BYTES : 0);
     void *p = NULL;
     unsigned class_index = 0;
-    if (HAK_LIKELY(size - 1 < HAK_TINY_MAX - CANARY_BYTES)) {
-        class_index = size_class_tiny(guard_block_padded(size));
+    if (HAK_LIKELY(size - 1 < HAK_L2_MAX - CANARY_BYTES)) {
+        class_index = HAK_LIKELY(padded <= HAK_TINY_MAX) ? size_class_tiny(padded) : size_class_l2(padded);
         p = pool_pop(class_index);
     }
     if (HAK_UNLIKELY(p == NULL)) {
         return guarded_alloc_slow(size, caller);
     }
+    guarded_expect_next(class_index);
     const size_t block_bytes = hak_classes[class_index].block_size;
-    if (guard_has(HAK_FEATURE_CHECK) && HAK_UNLIKELY(!guard_reads_zero(p, block_bytes))) {
-        guard_clear(p, block_bytes);
-        guard_block_resize(p, block_bytes, size);
-        misuse_report_block(HAK_MISUSE_WRITE_AFTER_FREE, "malloc", p, caller);
-        return p;
+    if ((features & HAK_FEATURE_CHECK) != 0 && HAK_UNLIKELY(!guard_reads_zero(p, block_bytes))) {
+        return guarded_written(p, block_bytes, size, caller);
     }
-    guard_block_resize(p, block_bytes, size);
+    if ((features & HAK_FEATURE_CANARY) != 0) {
+        canary_write(p, block_bytes, size);
+    }
     return p;
 }
 
-bool guarded_free(void *p) {
-    const unsigned class_index = shadow_class(p);
-    if (HAK_UNLIKELY(class_index == 0 || class_index > HAK_L2_CLASS_LAST || magazine_is_full(class_index))) {
-        return false;
-    }
-    const size_t block_bytes = hak_classes[class_index].block_size;
-    size_t size;
-    if (HAK_UNLIKELY(!guard_block_is_intact(p, block_bytes, &size))) {
-        return false;
-    }
+bool guarded_free_larger(void *p, unsigned class_index, uint8_t *live) {
     if (guard_has(HAK_FEATURE_ZERO)) {
-        guard_clear(p, block_bytes);
+        guard_clear(p, hak_classes[class_index].block_size);
     }
-    shadow_set(p, 0);
-    return magazine_push(class_index, p);
+    return magazine_push_and_clear(class_index, p, true, live);
 }
 
 void *guarded_calloc(size_t bytes, const void *caller) {
@@ -158,9 +191,13 @@ void guarded_take(void *p, unsigned class_index, const void *caller) {
         return;
     }
     (void)guarded_size("free", p, block_bytes, caller);
-    if (HAK_LIKELY(class_index != 0)) {
-        guard_block_take(p, block_bytes); /* a huge one is mapping.h's */
+    if (class_index == 0) {
+        return; /* a huge one is mapping.h's */
     }
+    struct slab *slab = slab_of(p);
+    bool resident = guarded_is_resident(slab, class_index);
+    guard_block_take(p, block_bytes, &resident);
+    guarded_note_resident(slab, class_index, resident);
 }
 
 bool guarded_free_zero_size(void *p) { return zero_size_has(p) && zero_size_free(p); }

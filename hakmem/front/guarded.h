@@ -13,10 +13,6 @@ void *guarded_aligned_alloc(size_t alignment, size_t size, const void *caller);
 void *guarded_realloc(void *p, size_t size, const void *caller);
 size_t guarded_usable_size(const void *p, const void *caller);
 
-/* Frees p where it is a block of tiny or L2, whole, and the returned magazine has room. Any p; where false, nothing was
- * done. */
-bool guarded_free(void *p);
-
 /* Whether a live block starts at p, any p: one of size 0 has no usable byte. */
 bool guarded_is_live(const void *p);
 

@@ -23,15 +23,13 @@ enum guard_give {
     GUARD_NOT_GIVEN,     /* it cannot be made accessible, for want of mappings; it is as it was */
 };
 
-/* Before the program gets the block. pre: block_bytes >= guard_block_padded(size) */
-enum guard_give guard_block_give(void *p, size_t block_bytes, size_t size);
+/* Before the program gets the block. `fresh`: its memory is new from the system, or was purged; of a block above L2 only what is
+ * resident is looked at then. pre: block_bytes >= guard_block_padded(size) */
+enum guard_give guard_block_give(void *p, size_t block_bytes, size_t size, bool fresh);
 
-/* Whether a free block reads zero as it should; true where that is not known. Of a large block, the ends are looked
- * at, and none that is inaccessible, which nobody can have written. */
-bool guard_block_is_untouched(const void *p, size_t block_bytes);
-
-/* When the program gives the block back. */
-void guard_block_take(void *p, size_t block_bytes);
+/* When the program gives the block back. *resident: whether all of a block above L2 is known to be resident, so that the
+ * system need not be asked; what is known afterwards. */
+void guard_block_take(void *p, size_t block_bytes, bool *resident);
 
 /* Whether the bytes behind the block are as they were; *size is what was asked for, as far as that can be told: where
  * canaries are off, or were overwritten, what the block has room for. */

@@ -12,16 +12,17 @@
 /* Two words in one register, which may stand for any type. */
 typedef uint64_t guard_words __attribute__((vector_size(16), may_alias));
 
-/* Blocks of up to the first are cleared, and looked at, in so many bytes whatever their size, the last of them repeatedly:
- * a loop's end could not be predicted. Up to the second in twice as many. */
-#define GUARD_SHORT_BYTES 128
+/* Blocks of up to the first are cleared, and looked at, in so many bytes whatever their size, the last of them repeatedly: a
+ * loop's end could not be predicted. Up to the second they are cleared so. */
+#define GUARD_SHORT_BYTES 64
 #define GUARD_INLINE_BYTES 256
 
-/* Large is a block from here on: making a smaller one inaccessible costs more than all else that is done to it. */
-#define GUARD_LARGE_BYTES ((size_t)128 << 10)
+/* Large is a block from here on: making a smaller one inaccessible, and accessible again, costs more than twice what all else
+ * costs that is done to it, reading it whole included. */
+#define GUARD_LARGE_BYTES ((size_t)512 << 10)
 
-/* Of more than L2's: keeps what is not resident from becoming so. */
-void guard_clear_large(void *p, size_t bytes);
+/* Of more than L2's: keeps what is not resident from becoming so. Result: whether all of it is */
+bool guard_clear_large(void *p, size_t bytes);
 
 /* The words at `at`, or the last of so many bytes. */
 HAK_ALWAYS_INLINE size_t guard_within(size_t at, size_t bytes) {
@@ -29,48 +30,63 @@ HAK_ALWAYS_INLINE size_t guard_within(size_t at, size_t bytes) {
     return at < last ? at : last;
 }
 
-/* `limit`: constant; 0 < bytes <= limit */
-HAK_ALWAYS_INLINE void guard_clear_within(void *p, size_t bytes, size_t limit) {
-    for (size_t at = 0; at < limit; at += sizeof(guard_words)) {
-        *(guard_words *)((char *)p + guard_within(at, bytes)) = (guard_words){0, 0};
-    }
+/* Four words at `at`, or as many times the last of so many bytes. Written out, here and below: not every compiler does it for
+ * a loop, and one that does not keeps what it gathers in memory. */
+HAK_ALWAYS_INLINE void guard_clear_four(char *p, size_t at, size_t bytes) {
+    const guard_words zero = {0, 0};
+    *(guard_words *)(p + guard_within(at, bytes)) = zero;
+    *(guard_words *)(p + guard_within(at + 16, bytes)) = zero;
+    *(guard_words *)(p + guard_within(at + 32, bytes)) = zero;
+    *(guard_words *)(p + guard_within(at + 48, bytes)) = zero;
 }
 
-HAK_ALWAYS_INLINE guard_words guard_any_within(const void *p, size_t bytes, size_t limit) {
-    guard_words any = {0, 0};
-    for (size_t at = 0; at < limit; at += sizeof(guard_words)) {
-        any |= *(const guard_words *)((const char *)p + guard_within(at, bytes));
+HAK_ALWAYS_INLINE guard_words guard_any_of_four(const char *p, size_t at, size_t bytes) {
+    return (*(const guard_words *)(p + guard_within(at, bytes)) | *(const guard_words *)(p + guard_within(at + 16, bytes))) |
+           (*(const guard_words *)(p + guard_within(at + 32, bytes)) |
+            *(const guard_words *)(p + guard_within(at + 48, bytes)));
+}
+
+/* pre: bytes <= GUARD_INLINE_BYTES */
+HAK_ALWAYS_INLINE void guard_clear_inline(void *p, size_t bytes) {
+    guard_clear_four(p, 0, bytes);
+    if (HAK_UNLIKELY(bytes > GUARD_SHORT_BYTES)) {
+        guard_clear_four(p, 64, bytes);
+        if (bytes > 2 * GUARD_SHORT_BYTES) {
+            guard_clear_four(p, 128, bytes);
+            guard_clear_four(p, 192, bytes);
+        }
     }
-    return any;
 }
 
 HAK_ALWAYS_INLINE void guard_clear(void *p, size_t bytes) {
-    if (HAK_LIKELY(bytes <= GUARD_SHORT_BYTES)) {
-        guard_clear_within(p, bytes, GUARD_SHORT_BYTES);
-    } else if (bytes <= GUARD_INLINE_BYTES) {
-        guard_clear_within(p, bytes, GUARD_INLINE_BYTES);
+    if (bytes <= GUARD_INLINE_BYTES) {
+        guard_clear_inline(p, bytes);
     } else if (bytes <= HAK_L2_MAX) {
         memset(p, 0, bytes);
     } else {
-        guard_clear_large(p, bytes);
+        (void)guard_clear_large(p, bytes);
     }
 }
 
-HAK_ALWAYS_INLINE guard_words guard_any(const void *p, size_t bytes) {
-    const guard_words *words = (const guard_words *)p;
+/* pre: bytes >= 64 */
+HAK_ALWAYS_INLINE guard_words guard_any(const char *p, size_t bytes) {
+    const size_t last = bytes - 64; /* the last four words may overlap those before */
     guard_words even = {0, 0}, odd = {0, 0};
-    size_t i = 0;
-    for (; i + 1 < bytes / sizeof *words; i += 2) {
-        even |= words[i];
-        odd |= words[i + 1];
+    for (size_t at = 0;; at = at + 64 < last ? at + 64 : last) {
+        const guard_words *words = (const guard_words *)(p + at);
+        even |= words[0] | words[1];
+        odd |= words[2] | words[3];
+        if (at == last) {
+            return even | odd;
+        }
     }
-    return i < bytes / sizeof *words ? even | odd | words[i] : even | odd;
 }
 
 HAK_ALWAYS_INLINE bool guard_reads_zero(const void *p, size_t bytes) {
-    const guard_words any = HAK_LIKELY(bytes <= GUARD_SHORT_BYTES) ? guard_any_within(p, bytes, GUARD_SHORT_BYTES)
-                            : bytes <= GUARD_INLINE_BYTES          ? guard_any_within(p, bytes, GUARD_INLINE_BYTES)
-                                                                   : guard_any(p, bytes);
+    guard_words any = guard_any_of_four(p, 0, bytes);
+    if (HAK_UNLIKELY(bytes > GUARD_SHORT_BYTES)) {
+        any |= guard_any(p, bytes);
+    }
     return (any[0] | any[1]) == 0;
 }
 

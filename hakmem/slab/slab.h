@@ -51,6 +51,7 @@ struct slab {
     uint8_t class_index;    /* constant while the slab lives */
     uint8_t bucket;         /* class lock; which list of the class it is in */
     bool zeroed;            /* constant while the slab lives; its memory read zero when it was made */
+    uint8_t resident_class; /* guard full, slabs of one block: who holds it; front/guarded.c. Outlives the slab */
     uint64_t inline_free_bits[SLAB_INLINE_WORDS];
 
     /* The other two: changed by others. */

@@ -18,8 +18,8 @@ FEATURES = ("zero", "check", "canary", "quarantine", "random", "pages", "zero_si
 
 OVERFLOW, WRITTEN = "overflow: ", "write after free: "
 
-# Blocks from 128 KiB on are inaccessible while they are free.
-INACCESSIBLE_POOLS = ("L2.5", "huge")
+# Blocks from 512 KiB on are inaccessible while they are free.
+INACCESSIBLE_POOLS = ("huge",)
 
 parsed: argparse.Namespace
 

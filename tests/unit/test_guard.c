@@ -20,7 +20,8 @@
 #include "tests/harness/harness.h"
 
 /* Each pool, at both ends of classes. */
-static const size_t sizes[] = {1, 8, 24, 25, 100, 1016, 1017, 1024, 5000, 32760, 40000, 130000, 200000, 1048568, 3000000};
+static const size_t sizes[] = {1,    8,     24,    25,     100,    1016,   1017,    1024,
+                               5000, 32760, 40000, 130000, 200000, 600000, 1048568, 3000000};
 
 #define SIZE_COUNT (sizeof sizes / sizeof *sizes)
 
@@ -126,7 +127,7 @@ HAK_TEST(Guard, ReallocToImpossibleSizesKeepsTheBlock) {
 
 HAK_TEST(Guard, FreedBlocksAreClear) {
     for (unsigned i = 0; i < SIZE_COUNT; i++) {
-        if (sizes[i] > 100000) continue; /* nobody may look */
+        if (sizes[i] >= GUARD_LARGE_BYTES) continue; /* nobody may look */
         for (unsigned round = 0; round < 100; round++) {
             unsigned char *p = (unsigned char *)hak_alloc(sizes[i]);
             memset(p, 0x5a, sizes[i]);
@@ -172,7 +173,7 @@ static void write_and_allocate(size_t size) {
 
 HAK_TEST(Guard, WritesAfterFreeAreFound) {
     for (unsigned i = 0; i < SIZE_COUNT; i++) {
-        if (sizes[i] < 100000) {
+        if (sizes[i] < GUARD_LARGE_BYTES) {
             HAK_EXPECT_DEATH(write_and_allocate(sizes[i]), "write after free: the block");
         } else {
             HAK_EXPECT_DEATH(write_and_allocate(sizes[i]), ""); /* SIGSEGV */
@@ -378,7 +379,7 @@ HAK_TEST(Metadata, NobodyTouchesWhatLiesBetweenARegionsHeaderAndItsBlocks) {
 HAK_TEST_ISOLATED(Guard, GoesOnAfterAReport, "HAKMEM_ON_MISUSE=report") {
     for (unsigned i = 0; i < SIZE_COUNT; i++) {
         overflow(sizes[i], 8);
-        if (sizes[i] < 100000) {
+        if (sizes[i] < GUARD_LARGE_BYTES) {
             volatile char *p = (volatile char *)hak_alloc(sizes[i]);
             hak_free((void *)p);
             p[0] = 'x';

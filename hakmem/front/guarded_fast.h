@@ -1,0 +1,38 @@
+/* The free of full guard builds, as far as it needs no call. */
+#ifndef HAKMEM_FRONT_GUARDED_FAST_H
+#define HAKMEM_FRONT_GUARDED_FAST_H
+
+#include "hakmem/guard/block.h"
+#include "hakmem/magazine/magazine_fast.h"
+
+/* The rest of guarded_free, which calls. */
+bool guarded_free_larger(void *p, unsigned class_index, uint8_t *live);
+
+/* Frees p where it is a block of tiny or L2, whole, and the returned magazine has room. Any p; where false, nothing was
+ * done. */
+HAK_ALWAYS_INLINE bool guarded_free(void *p) {
+    const unsigned features = hak_options.guard;
+    const uintptr_t index = shadow_index(p);
+    if (HAK_UNLIKELY(index >= hak_shadow.limit)) {
+        return false;
+    }
+    uint8_t *live = &hak_shadow.classes[index];
+    const unsigned class_index = hak_load_relaxed(live); /* Relaxed: see shadow.h. */
+    if (HAK_UNLIKELY(class_index - 1 >= HAK_L2_CLASS_LAST || magazine_is_full(class_index))) {
+        return false;
+    }
+    const size_t block_bytes = hak_classes[class_index].block_size;
+    size_t size;
+    if ((features & HAK_FEATURE_CANARY) != 0 && HAK_UNLIKELY(!canary_read(p, block_bytes, &size))) {
+        return false;
+    }
+    if (HAK_UNLIKELY(block_bytes > GUARD_INLINE_BYTES)) {
+        return guarded_free_larger(p, class_index, live);
+    }
+    if ((features & HAK_FEATURE_ZERO) != 0) {
+        guard_clear_inline(p, block_bytes);
+    }
+    return magazine_push_and_clear(class_index, p, true, live);
+}
+
+#endif
