@@ -7,9 +7,9 @@
 /* So many slabs of a list are candidates: the lock is held meanwhile. */
 #define PICK_AMONG 8
 
-/* A word with a free bit, at or behind a random one. pre: there is one */
-static uint32_t random_word(const struct slab *slab, uint32_t words) {
-    uint32_t word = guard_random_below(words);
+/* A word with a free bit, at or behind the one that the high bits choose. pre: there is one */
+static uint32_t random_word(const struct slab *slab, uint32_t words, uint64_t random) {
+    uint32_t word = (uint32_t)((random >> 32) * words >> 32);
     /* Relaxed, and in the store below: only the owner writes; others look for double frees. */
     while (hak_load_relaxed(&slab->free_bits[word]) == 0) {
         word = word + 1 == words ? 0 : word + 1;
@@ -17,9 +17,9 @@ static uint32_t random_word(const struct slab *slab, uint32_t words) {
     return word;
 }
 
-/* A set bit, at or behind a random one. pre: bits != 0 */
-static unsigned random_bit(uint64_t bits) {
-    const uint64_t behind = bits & ~bits_low_mask(guard_random_below(64));
+/* A set bit, at or behind the one that the low bits choose. pre: bits != 0 */
+static unsigned random_bit(uint64_t bits, uint64_t random) {
+    const uint64_t behind = bits & ~bits_low_mask((unsigned)(random % 64));
     return bits_lowest(behind != 0 ? behind : bits);
 }
 
@@ -27,11 +27,12 @@ uint32_t slab_take_random(struct slab *slab, void **slots, uint32_t wanted, bool
     const struct hak_class *constants = &hak_classes[slab->class_index];
     const uint32_t count = wanted < slab->free_count ? wanted : slab->free_count;
     const uint32_t fresh_from = slab->fresh_from;
-    *zeroed = true;
+    *zeroed = slab->zeroed;
     for (uint32_t i = 0; i < count; i++) {
-        const uint32_t word = random_word(slab, constants->bitmap_words);
+        const uint64_t random = guard_random_bits();
+        const uint32_t word = random_word(slab, constants->bitmap_words, random);
         const uint64_t bits = hak_load_relaxed(&slab->free_bits[word]);
-        const unsigned bit = random_bit(bits);
+        const unsigned bit = random_bit(bits, random);
         const uint32_t block = word * 64 + bit;
         hak_store_relaxed(&slab->free_bits[word], bits & ~((uint64_t)1 << bit));
         slots[i] = (void *)(slab->base + (uintptr_t)block * constants->block_size);

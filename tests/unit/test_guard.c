@@ -312,6 +312,22 @@ HAK_TEST(Random, TakesEveryBlockOfASlabOnceAndNotInOrder) {
     HAK_EXPECT(slab_release_if_empty(slab));
 }
 
+/* Chunks that were written come again as a slab of one block, which is at its beginning as if nobody had had it. */
+HAK_TEST_ISOLATED(Random, CallocClearsBlocksOfNewSlabsInUsedChunks, "HAKMEM_GUARD=random") {
+    enum { BLOCKS = 100, BYTES = 100000 };
+    static unsigned char *blocks[BLOCKS];
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        blocks[i] = (unsigned char *)hak_alloc(BYTES);
+        memset(blocks[i], 0x5a, BYTES);
+    }
+    for (unsigned i = 0; i < BLOCKS; i++) hak_free(blocks[i]);
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        blocks[i] = (unsigned char *)hak_calloc(1, BYTES);
+        for (unsigned k = 0; k < BYTES; k++) HAK_ASSERT_TRUE(blocks[i][k] == 0);
+    }
+    for (unsigned i = 0; i < BLOCKS; i++) hak_free(blocks[i]);
+}
+
 /* ---- Inaccessible pages ---- */
 
 static void touch(volatile char *p) { *p = 1; }
