@@ -168,6 +168,9 @@ bool guarded_free_larger(void *p, unsigned class_index, uint8_t *live) {
 }
 
 void *guarded_calloc(size_t bytes, const void *caller) {
+    if (HAK_LIKELY(guard_has(HAK_FEATURE_CHECK) && bytes - 1 < HAK_L2_MAX - CANARY_BYTES)) {
+        return guarded_alloc(bytes, caller); /* it was looked at, and reads zero */
+    }
     return guarded_give(FRONT_ALIGNMENT_NONE, bytes, true, caller);
 }
 

@@ -68,24 +68,23 @@ HAK_ALWAYS_INLINE void guard_clear(void *p, size_t bytes) {
     }
 }
 
-/* pre: bytes >= 64 */
-HAK_ALWAYS_INLINE guard_words guard_any(const char *p, size_t bytes) {
-    const size_t last = bytes - 64; /* the last four words may overlap those before */
+/* Of the bytes behind the first four words. pre: bytes > GUARD_SHORT_BYTES */
+HAK_ALWAYS_INLINE guard_words guard_any_behind(const char *p, size_t bytes) {
+    const size_t last = bytes - GUARD_SHORT_BYTES; /* the last four words may overlap those before */
     guard_words even = {0, 0}, odd = {0, 0};
-    for (size_t at = 0;; at = at + 64 < last ? at + 64 : last) {
+    for (size_t at = 0; at < last;) {
+        at = at + GUARD_SHORT_BYTES < last ? at + GUARD_SHORT_BYTES : last;
         const guard_words *words = (const guard_words *)(p + at);
         even |= words[0] | words[1];
         odd |= words[2] | words[3];
-        if (at == last) {
-            return even | odd;
-        }
     }
+    return even | odd;
 }
 
 HAK_ALWAYS_INLINE bool guard_reads_zero(const void *p, size_t bytes) {
     guard_words any = guard_any_of_four(p, 0, bytes);
     if (HAK_UNLIKELY(bytes > GUARD_SHORT_BYTES)) {
-        any |= guard_any(p, bytes);
+        any |= guard_any_behind(p, bytes);
     }
     return (any[0] | any[1]) == 0;
 }
