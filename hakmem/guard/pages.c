@@ -11,6 +11,7 @@
 /* Of the chunks of a locked block. Else a byte is the number of 4 KiB units at the chunk's end that are
  * inaccessible, 0 to 16. */
 #define PAGES_LOCKED 255
+#define PAGES_UNKNOWN 254
 #define PAGES_UNIT 4096
 
 static uint8_t *pages_state; /* constant after init; a byte a chunk, of its owner */
@@ -37,33 +38,36 @@ static uint8_t pages_wanted(size_t accessible) {
     return accessible >= HAK_CHUNK_BYTES ? 0 : (uint8_t)((HAK_CHUNK_BYTES - accessible) / PAGES_UNIT);
 }
 
-/* Whether every chunk is as wanted; makes the bytes so. */
-static bool pages_note(uint8_t *state, unsigned chunks, size_t accessible) {
-    bool same = true;
+/* What has to be done to chunks for them to be as wanted. */
+struct pages_change {
+    bool open;  /* something is inaccessible that is to be accessible */
+    bool close; /* the other way round */
+};
+
+/* Makes the bytes of `chunks` chunks those of the first `accessible` bytes accessible. */
+static struct pages_change pages_note(uint8_t *state, unsigned chunks, size_t accessible) {
+    struct pages_change change = {false, false};
     for (unsigned i = 0; i < chunks; i++) {
         const size_t before = (size_t)i * HAK_CHUNK_BYTES;
         const uint8_t wanted = pages_wanted(accessible > before ? accessible - before : 0);
-        same &= state[i] == wanted;
+        change.open |= state[i] > wanted;
+        change.close |= state[i] < wanted || state[i] == PAGES_UNKNOWN;
         state[i] = wanted;
     }
-    return same;
+    return change;
 }
 
 int pages_protect_slab(void *slab, unsigned chunks, size_t used_bytes) {
     const unsigned all = chunks + pages_chunks_behind();
     const size_t accessible = bits_round_up(used_bytes, os_page_size() > PAGES_UNIT ? os_page_size() : PAGES_UNIT);
-    if (pages_note(pages_of(slab), all, accessible)) {
-        return 0;
-    }
-    const size_t bytes = (size_t)all * HAK_CHUNK_BYTES;
-    int error = os_make_writable(slab, bytes);
-    if (error == 0 && os_make_inaccessible((char *)slab + accessible, bytes - accessible) == 0) {
+    const struct pages_change change = pages_note(pages_of(slab), all, accessible);
+    const int error = change.open ? os_make_writable(slab, accessible) : 0;
+    if (error == 0 && (!change.close || os_make_inaccessible((char *)slab + accessible,
+                                                             (size_t)all * HAK_CHUNK_BYTES - accessible) == 0)) {
         return 0;
     }
     /* No room for another mapping. What the bytes say no longer holds, so no chunk may be taken for what it was. */
-    for (unsigned i = 0; i < all; i++) {
-        pages_of(slab)[i] = PAGES_LOCKED - 1;
-    }
+    memset(pages_of(slab), PAGES_UNKNOWN, all);
     return error;
 }
 

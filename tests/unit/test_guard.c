@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "hakmem/base/random.h"
 #include "hakmem/guard/block.h"
@@ -365,11 +366,21 @@ HAK_TEST(Pages, LargeBlocksAreInaccessibleWhileTheyAreFree) {
     }
 }
 
+/* Without a fault: the kernel says whether it can read there. */
+static bool is_readable(const volatile char *p, const int pipe_ends[2]) {
+    char byte;
+    if (write(pipe_ends[1], (const void *)p, 1) == 1) return read(pipe_ends[0], &byte, 1) == 1;
+    HAK_EXPECT_EQ(errno, EFAULT);
+    return false;
+}
+
 /* Chunks of locked blocks come again as slabs of other classes. */
-HAK_TEST(Pages, ChunksAreAccessibleAgainWhateverTheyBecome) {
+HAK_TEST(Pages, ChunksAreAccessibleAndThoseBehindAreNotWhateverTheyWereBefore) {
     enum { BLOCKS = 64 };
     uint64_t random = 11;
     char *blocks[BLOCKS] = {NULL};
+    int pipe_ends[2];
+    HAK_ASSERT_TRUE(pipe(pipe_ends) == 0);
     for (unsigned round = 0; round < (unsigned)HAK_TEST_SCALE(3000); round++) {
         char **place = &blocks[random_xorshift64(&random) % BLOCKS];
         hak_free(*place);
@@ -378,9 +389,13 @@ HAK_TEST(Pages, ChunksAreAccessibleAgainWhateverTheyBecome) {
         HAK_ASSERT_TRUE(*place != NULL);
         for (size_t k = 0; k < size; k += 4096) (*place)[k] = 1;
         (*place)[size - 1] = 1;
+        HAK_ASSERT_TRUE(!is_readable(behind_slab(*place, size), pipe_ends));
+        HAK_ASSERT_TRUE(!is_readable(behind_slab(*place, size) + HAK_CHUNK_BYTES - 1, pipe_ends));
         if (round % 512 == 0) hak_trim();
     }
     for (unsigned i = 0; i < BLOCKS; i++) hak_free(blocks[i]);
+    close(pipe_ends[0]);
+    close(pipe_ends[1]);
 }
 
 HAK_TEST(Metadata, NobodyTouchesWhatLiesBetweenARegionsHeaderAndItsBlocks) {
