@@ -114,10 +114,6 @@ HAK_ALWAYS_INLINE void *guarded_give(size_t alignment, size_t size, bool clear, 
     return !clear || zeroed ? block.p : memset(block.p, 0, size);
 }
 
-static HAK_NOINLINE void *guarded_alloc_slow(size_t size, const void *caller) {
-    return guarded_give(FRONT_ALIGNMENT_NONE, size, false, caller);
-}
-
 /* A block that was written while it was free. */
 static HAK_COLD void *guarded_written(void *p, size_t block_bytes, size_t size, const void *caller) {
     guard_clear(p, block_bytes);
@@ -135,6 +131,27 @@ HAK_ALWAYS_INLINE void guarded_expect_next(unsigned class_index) {
     __builtin_prefetch((const void *)((uintptr_t)hak_shadow.classes + (next >> SHADOW_SHIFT)), 1);
 }
 
+/* What is done to a block of tiny or L2 before the program gets it. */
+HAK_ALWAYS_INLINE void *guarded_finish(void *p, unsigned class_index, size_t size, unsigned features, const void *caller) {
+    const size_t block_bytes = hak_classes[class_index].block_size;
+    if ((features & HAK_FEATURE_CHECK) != 0 && HAK_UNLIKELY(!guard_reads_zero(p, block_bytes))) {
+        return guarded_written(p, block_bytes, size, caller);
+    }
+    if ((features & HAK_FEATURE_CANARY) != 0) {
+        canary_write(p, block_bytes, size);
+    }
+    return p;
+}
+
+/* The magazine is empty, or the size is above L2 or 0, and the class 0 then. */
+static HAK_NOINLINE void *guarded_alloc_missed(size_t size, unsigned class_index, const void *caller) {
+    if (class_index == 0 || hak_self == NULL) {
+        return guarded_give(FRONT_ALIGNMENT_NONE, size, false, caller);
+    }
+    void *p = pool_alloc_slow(class_index);
+    return p == NULL ? NULL : guarded_finish(p, class_index, size, hak_options.guard, caller);
+}
+
 /* A block of tiny or L2 from the magazine. Before the process is initialised there is none; the features are those of the
  * default, with which every size but 0 is padded. */
 void *guarded_alloc(size_t size, const void *caller) {
@@ -147,17 +164,10 @@ void *guarded_alloc(size_t size, const void *caller) {
         p = pool_pop(class_index);
     }
     if (HAK_UNLIKELY(p == NULL)) {
-        return guarded_alloc_slow(size, caller);
+        return guarded_alloc_missed(size, class_index, caller);
     }
     guarded_expect_next(class_index);
-    const size_t block_bytes = hak_classes[class_index].block_size;
-    if ((features & HAK_FEATURE_CHECK) != 0 && HAK_UNLIKELY(!guard_reads_zero(p, block_bytes))) {
-        return guarded_written(p, block_bytes, size, caller);
-    }
-    if ((features & HAK_FEATURE_CANARY) != 0) {
-        canary_write(p, block_bytes, size);
-    }
-    return p;
+    return guarded_finish(p, class_index, size, features, caller);
 }
 
 bool guarded_free_larger(void *p, unsigned class_index, uint8_t *live) {
