@@ -14,6 +14,7 @@
 #include "hakmem/base/options.h"
 #include "hakmem/os/os.h"
 #include "hakmem/region/decay.h"
+#include "hakmem/shadow/shadow.h"
 
 /* More spans than this at once are given back, the oldest first. */
 #define LARGE_KEPT_MAX 64
@@ -155,6 +156,9 @@ static int large_map(size_t size, size_t alignment, void **start) {
     if (error == 0 && huge_pages) {
         /* Refusal costs time only. */
         os_huge_pages(*start, size);
+    }
+    if (HAK_GUARD_EXACT && error == 0 && hak_options.thp != HAK_THP_NEVER) {
+        shadow_expect_reads(*start, size);
     }
     return error;
 }

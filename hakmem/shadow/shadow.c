@@ -16,6 +16,10 @@
  * for those writes: json took 116 ns where it takes 79. In the middle of a line that programs rarely write last. */
 #define SHADOW_SKEW 0xa60
 
+/* The flat form lies so that the entries of a region fill the place of one huge page, but for those of the region's first bytes, which
+ * the skew puts before it: there is the header, and no block. */
+HAK_STATIC_ASSERT(HAK_REGION_BYTES >> SHADOW_SHIFT == OS_HUGE_PAGE_BYTES, "a huge page a region");
+
 /* As many as regions find room where the flat form does not: 8 GiB. Without guard nobody adds one. */
 #define SHADOW_REGIONS_MAX (HAK_GUARD_EXACT ? 256 : 1)
 
@@ -33,14 +37,20 @@ static const void *shadow_region_of(const void *p) {
 }
 
 void shadow_init(void) {
-    void *classes;
-    const uintptr_t bytes = SHADOW_ENTRIES + os_page_size();
-    if ((HAK_GUARD_FULL ? metadata_reserve(bytes, &classes) : os_reserve(bytes, &classes)) != 0) {
+    void *start;
+    const uintptr_t page = os_page_size(), bytes = SHADOW_ENTRIES + page + OS_HUGE_PAGE_BYTES;
+    if ((HAK_GUARD_FULL ? metadata_reserve(bytes, &start) : os_reserve(bytes, &start)) != 0) {
         return;
     }
+    const uintptr_t aligned = bits_round_up((uintptr_t)start + page, OS_HUGE_PAGE_BYTES);
     /* Nobody reads meanwhile: the process has one thread, or the library's names are not known yet (front/init.c). */
-    hak_shadow.classes = (uint8_t *)classes + SHADOW_SKEW;
+    hak_shadow.classes = (uint8_t *)(aligned - page + SHADOW_SKEW);
     hak_shadow.limit = SHADOW_ENTRIES;
+}
+
+/* The entries of the region that p is in, or would be: a huge page, or room for one. pre: the flat form */
+static char *shadow_region_entries(const void *p) {
+    return (char *)bits_round_up((uintptr_t)shadow_entry(shadow_region_of(p)), OS_HUGE_PAGE_BYTES);
 }
 
 /* The region's place in the table, or the unused one that it would take; NULL: it is not there, and the table full.
@@ -83,9 +93,21 @@ int shadow_add_region(const void *region) {
     if (hak_shadow.limit == 0) {
         return shadow_add_limited(region);
     }
-    const uintptr_t page = os_page_size(), entry = (uintptr_t)shadow_entry(region);
-    const uintptr_t start = entry & ~(page - 1), end = bits_round_up(entry + SHADOW_REGION_ENTRIES, page);
-    return os_make_writable((void *)start, end - start);
+    /* Other memory may have been here, whose entries read as one huge page of zeros: the first write would make a page
+     * of that size of it. In two halves, because the kernel splits such a page where it is told of a part. Refusal costs
+     * memory only. */
+    char *start = shadow_region_entries(region);
+    os_no_huge_pages(start, SHADOW_REGION_ENTRIES / 2);
+    os_no_huge_pages(start + SHADOW_REGION_ENTRIES / 2, SHADOW_REGION_ENTRIES / 2);
+    return os_make_writable(start, SHADOW_REGION_ENTRIES);
+}
+
+void shadow_expect_reads(const void *start, size_t size) {
+    if (hak_shadow.limit != 0) {
+        char *first = shadow_region_entries(start);
+        char *last = shadow_region_entries((const char *)start + size - 1);
+        os_huge_pages(first, (size_t)(last - first) + OS_HUGE_PAGE_BYTES); /* Refusal costs time only. */
+    }
 }
 
 uint8_t *shadow_entry_limited(const void *p) {

@@ -5,10 +5,12 @@
  * pointer, whatever that is: foreign, inside a block, misaligned, given back already or never given out. Blocks in
  * magazines and slabs read 0, huge blocks do as well: their table knows them (huge/huge.h). Two forms:
  * - flat: 2^43 bytes, reserved and not backed, writable where regions are. The index is the address rotated right by 4,
- *   so that one comparison with the limit keeps out high addresses and what is no multiple of 16.
+ *   so that one comparison with the limit keeps out high addresses and what is no multiple of 16. Kept from huge pages for
+ *   memory's sake where there are regions. Measured where those have huge pages themselves, so that memory speaks less
+ *   against it: replacement_256m took as long, and a region begun was 2 MiB more.
  * - limited: where the address space has no room for that (RLIMIT_AS, a tool that needs it itself), and before the first
- *   initialisation: the limit is 0 and sends every free and malloc to the cold path, which finds the 2 MiB of each region
- *   in a small table.
+ *   initialisation: the limit is 0 and sends every free to the cold path, which finds the 2 MiB of each region in a small
+ *   table. A malloc comes there as well, because the thread's loaded magazines are kept where it does not look (thread.h).
  *
  *     shadow_class(p) == c != 0   <=>   p is the start of a block of class c that malloc gave out and free did not take
  *
@@ -42,6 +44,11 @@ void shadow_init(void);
 
 /* Makes a region's entries writable; they are 0. pre: under the region lock. ENOMEM */
 int shadow_add_region(const void *region);
+
+/* Says that blocks, which have no mark, will be freed in memory that lies in no region: each free reads an entry, every
+ * 64 KiB in another page. They read one huge page of zeros, which is the kernel's and costs nothing; without, the first
+ * free at each place was a page fault: large_churn took 1.5 times as long. */
+void shadow_expect_reads(const void *start, size_t size);
 
 /* Gives back the pages that hold entries of the range only. pre: the range lies in an added region, and no live block in it */
 void shadow_purge(const void *start, size_t size);
