@@ -72,6 +72,11 @@ HAK_FAST_PATH enum front_free front_free_hot(void *p) {
         }
         live = &hak_shadow.classes[index];
     }
+    if (HAK_GUARD_EXACT) {
+        /* A prefetch waits for no store before it, as the processor lets the load do that it predicts to read what one of
+         * them writes. */
+        __builtin_prefetch(live);
+    }
     /* Relaxed: see shadow.h. */
     const unsigned class_index = HAK_GUARD_EXACT ? hak_load_relaxed(live) : page_map_class(p);
     if (!HAK_P3_SENTINELS) {

@@ -406,6 +406,11 @@ bool exchange_load(struct hak_thread *thread, unsigned class_index) {
     return loaded;
 }
 
+void *exchange_alloc_limited(struct hak_thread *thread, unsigned class_index) {
+    void *p = magazine_take(class_index);
+    return p == NULL && exchange_load(thread, class_index) ? magazine_take(class_index) : p;
+}
+
 void exchange_flush(struct hak_thread *thread) {
     exchange_enter(thread);
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {

@@ -128,6 +128,9 @@ HAK_ALWAYS_INLINE bool exchange_is_alone(unsigned class_index) {
  * NULL: no memory */
 HAK_COLD void *exchange_alloc_alone(struct hak_thread *thread, unsigned class_index);
 
+/* exchange_alloc_begun in builds with guard where the shadow is of the limited form: the loaded magazine may have blocks. */
+HAK_COLD void *exchange_alloc_limited(struct hak_thread *thread, unsigned class_index);
+
 /* The slow path itself, for the pools and for the functions of builds without P2, which hold fast and slow path in one.
  * NULL: no memory. pre: the thread has begun and its loaded magazine of the class is empty, or the shadow of a build with guard
  * is of the limited form */
@@ -135,11 +138,8 @@ HAK_ALWAYS_INLINE void *exchange_alloc_begun(struct hak_thread *thread, unsigned
     if (class_index >= HAK_L25_CLASS_FIRST && exchange_is_alone(class_index)) {
         return exchange_alloc_alone(thread, class_index);
     }
-    if (HAK_GUARD_EXACT) {
-        void *p = magazine_take(class_index);
-        if (p != NULL) {
-            return p;
-        }
+    if (HAK_GUARD_EXACT && HAK_UNLIKELY(hak_shadow.limit == 0)) {
+        return exchange_alloc_limited(thread, class_index);
     }
     if (!guard_has(HAK_FEATURE_QUARANTINE) && HAK_LIKELY(exchange_swap_in(thread, class_index))) {
         return magazine_take(class_index);

@@ -69,6 +69,9 @@ HAK_FAST_PATH void *magazine_pop_and_mark(unsigned class_index, bool marks) {
         if (HAK_UNLIKELY(!thread_begun)) {
             return NULL;
         }
+        if (marks && HAK_UNLIKELY(hak_shadow.limit == 0)) {
+            return NULL;
+        }
         const size_t slot = (uintptr_t)top % MAGAZINE_BYTES / sizeof *top;
         const bool empty = slot + hak_classes[class_index].magazine == MAGAZINE_SLOTS;
         if (HAK_UNLIKELY(empty)) {
@@ -76,30 +79,27 @@ HAK_FAST_PATH void *magazine_pop_and_mark(unsigned class_index, bool marks) {
         }
     }
     void *p = top[-1];
-    /* Of the entry before that of p: of NULL's that is above any limit, so one test does for both. */
-    const uintptr_t shadow_before = ((uintptr_t)p - SHADOW_GRAIN) >> SHADOW_SHIFT;
-    if (marks && HAK_UNLIKELY(shadow_before >= hak_shadow.limit)) {
+    if (marks) {
+        HAK_IN_RETURN_REGISTER(p);
+    }
+    if (HAK_P3_SENTINELS && HAK_UNLIKELY(p == NULL)) {
         return NULL;
     }
-    if (HAK_P3_SENTINELS && !marks && HAK_UNLIKELY(p == NULL)) {
-        return NULL;
-    }
-    if ((!HAK_P3_SENTINELS || marks) && p == NULL) {
+    if (!HAK_P3_SENTINELS && p == NULL) {
         __builtin_unreachable(); /* or the callers' own test would be one branch more than the switch is about */
     }
     hak_move_owned(&hak_loaded[class_index], -1);
     if (marks) {
-        /* Relaxed: see shadow.h. */
-        hak_store_relaxed(&hak_shadow.classes[shadow_before + 1], (uint8_t)class_index);
+        uint8_t *entry = &hak_shadow.classes[(uintptr_t)p >> SHADOW_SHIFT];
+        HAK_IN_REGISTER(entry);
+        hak_store_relaxed(entry, (uint8_t)class_index); /* Relaxed: see shadow.h. */
     }
     return p;
 }
 
-/* A block of the class, or NULL: exchange. With guard it is live, and NULL is for the limited form of the shadow too. */
+/* A block of the class, or NULL: exchange. With guard it is live, and NULL is for the limited form of the shadow too:
+ * hak_loaded has nothing then (thread.h). */
 HAK_FAST_PATH void *magazine_pop(unsigned class_index) { return magazine_pop_and_mark(class_index, HAK_GUARD_EXACT); }
-
-/* magazine_pop for slow paths, which mark the block themselves, in either form of the shadow. */
-HAK_FAST_PATH void *magazine_take(unsigned class_index) { return magazine_pop_and_mark(class_index, false); }
 
 /* Whether a push would find no room. */
 HAK_FAST_PATH bool magazine_is_full(unsigned class_index) {

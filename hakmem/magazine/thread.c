@@ -142,7 +142,7 @@ static uint32_t thread_first_capacity(unsigned class_index) {
 /* Empty magazines in the record's slots. pre: the record's slots hold no block */
 static void thread_lay_out(struct hak_thread *thread) {
     const bool is_new = thread->loaded == NULL;
-    thread->loaded = hak_loaded;
+    thread->loaded = HAK_GUARD_EXACT && hak_shadow.limit == 0 ? thread->limited_loaded : hak_loaded;
     thread->returned = hak_returned;
     thread->tid = os_thread_id();
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
@@ -156,7 +156,7 @@ static void thread_lay_out(struct hak_thread *thread) {
             loaded[-1] = NULL;
             returned[-1] = NULL;
         }
-        hak_loaded[class_index] = loaded;
+        (HAK_GUARD_EXACT ? thread->loaded : hak_loaded)[class_index] = loaded;
         hak_returned[class_index] = returned;
         *own = (struct hak_thread_class){.floor = (uint8_t)floor};
     }
@@ -198,6 +198,15 @@ struct hak_thread *thread_begin(void) {
         thread_end(thread);
     }
     return hak_self;
+}
+
+void *thread_take_limited(struct hak_thread *thread, unsigned class_index) {
+    void ***loaded = &thread->loaded[class_index];
+    void *p = (*loaded)[-1];
+    if (p != NULL) {
+        hak_move_owned(loaded, -1);
+    }
+    return p;
 }
 
 static uint64_t thread_slots_bytes(void) {

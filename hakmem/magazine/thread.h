@@ -43,7 +43,7 @@ struct hak_thread_sample {
 };
 
 struct hak_thread {
-    void ***loaded;             /* the thread's hak_loaded; constant while it lives */
+    void ***loaded;             /* the thread's hak_loaded, or limited_loaded; constant while it lives */
     void ***returned;           /* likewise */
     struct hak_thread *next;    /* threads lock: living records, or free ones */
     struct hak_thread **link;   /* threads lock: what points at this record */
@@ -61,7 +61,22 @@ struct hak_thread {
     void *spares[THREAD_SPARES][MAGAZINE_SLOTS];
     struct hak_thread_stash stashes[HAK_CLASS_COUNT]; /* owner; touched where there is a stash only, as the next */
     struct hak_thread_sample samples[HAK_CLASS_COUNT]; /* owner; touched while the profile is on only */
+    /* Builds with guard where the shadow is of the limited form: the tops, while hak_loaded gives nothing, so that malloc takes
+     * the slow path without a test of its own. */
+    void **limited_loaded[HAK_GUARD_EXACT ? HAK_CLASS_COUNT : 0];
 };
+
+/* magazine_take where hak_loaded gives nothing. */
+HAK_COLD void *thread_take_limited(struct hak_thread *thread, unsigned class_index);
+
+/* magazine_pop for slow paths, which mark the block themselves, in either form of the shadow.
+ * pre: the thread has begun, in builds with guard */
+HAK_FAST_PATH void *magazine_take(unsigned class_index) {
+    if (HAK_GUARD_EXACT && HAK_UNLIKELY(hak_shadow.limit == 0)) {
+        return thread_take_limited(hak_self, class_index);
+    }
+    return magazine_pop_and_mark(class_index, false);
+}
 
 /* Owner number of the slabs that serve threads without magazines. */
 #define THREAD_NUMBER_SHARED 1u

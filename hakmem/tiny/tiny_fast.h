@@ -19,9 +19,10 @@ HAK_FAST_PATH void *tiny_pop(size_t size) {
         if (HAK_UNLIKELY(size == 0)) {
             size = 1;
         }
-        if (HAK_UNLIKELY(size > HAK_TINY_MAX)) {
-            return NULL;
-        }
+    }
+    /* With guard malloc stores the class besides: a branch in place of the clamp, and it fits a cache line again. */
+    if ((!HAK_P3_SENTINELS || HAK_GUARD_EXACT) && HAK_UNLIKELY(size > HAK_TINY_MAX)) {
+        return NULL;
     }
     return pool_pop(size_class_tiny(size));
 }
