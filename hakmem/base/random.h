@@ -18,4 +18,14 @@ HAK_ALWAYS_INLINE uint64_t random_xorshift64(uint64_t *state) {
     return x;
 }
 
+/* A number that depends on every bit of x: for the first state of a generator, where seeds are small or alike.
+ * Source: Guy Steele, Doug Lea and Christine Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014; the
+ * mixing function of SplitMix64. One of its values is 0. */
+HAK_ALWAYS_INLINE uint64_t random_mix(uint64_t x) {
+    x += 0x9e3779b97f4a7c15u;
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+    return x ^ x >> 31;
+}
+
 #endif

@@ -83,6 +83,7 @@ static void **exchange_flush_magazine(struct hak_thread *thread, unsigned class_
 /* Frees all that the thread holds of the class in magazines. */
 static void exchange_flush_magazines(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
+    profiled_before_flush(thread, class_index);
     while (own->stashed > 0) {
         void **storage = stash_take_oldest(thread, class_index);
         (void)exchange_flush_magazine(thread, class_index, stash_full_top(storage));
@@ -243,6 +244,7 @@ static void exchange_make_room(struct hak_thread *thread, unsigned class_index) 
     } else if (exchange_loaded_level(thread, class_index) == 0 &&
                profiled_may_load(thread, class_index, exchange_capacity(thread, class_index))) {
         exchange_swap(thread, class_index);
+        profiled_after_load(thread, class_index);
         return;
     } else if (!exchange_stash(thread, class_index)) {
         exchange_flush_oldest(thread, class_index);

@@ -2,20 +2,27 @@
 #include "hakmem/magazine/profiled.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "hakmem/magazine/pool.h"
 #include "hakmem/magazine/shared.h"
 #include "hakmem/slab/purge.h"
 
-/* The next sample is due so many allocations from number `from` on. */
-void profiled_draw(struct hak_thread *thread, unsigned class_index, uint64_t from) {
-    thread->samples[class_index] = (struct hak_thread_sample){.at = from + profile_draw(class_index),
-                                                              .epoch = hak_load_relaxed(&hak_profile_epoch)};
+void profiled_draw(struct hak_thread *thread, unsigned class_index, uint64_t made) {
+    struct hak_thread_chance *chance = &thread->chance;
+    const uint32_t epoch = hak_load_relaxed(&hak_profile_epoch);
+    if (HAK_UNLIKELY(chance->epoch != epoch)) {
+        *chance = (struct hak_thread_chance){.random = profile_random_of(thread->number), .epoch = epoch};
+    }
+    struct hak_thread_sample *sample = &thread->samples[class_index];
+    sample->at = made + profile_draw(&chance->random, class_index);
+    sample->epoch = epoch;
 }
 
-/* Takes the uppermost `surplus` blocks out of the loaded magazine, in an exchange of its own. */
+/* Takes the uppermost `surplus` blocks out of the loaded magazine, in an exchange of its own: for builds without P3. */
 static HAK_COLD void profiled_unload(struct hak_thread *thread, unsigned class_index, uint32_t surplus) {
     exchange_enter(thread);
+    exchange_count(thread, class_index);
     void **top = hak_load_relaxed(&thread->loaded[class_index]) - surplus;
     /* Release: behind the odd sequence. */
     hak_store_release(&thread->loaded[class_index], top);
@@ -30,46 +37,53 @@ static HAK_COLD void profiled_unload(struct hak_thread *thread, unsigned class_i
     exchange_leave(thread);
 }
 
-/* A sampled block, counted as an exchange would. NULL: the sample is lost. pre: the loaded magazine is empty */
-static HAK_COLD void *profiled_sample(struct hak_thread *thread, unsigned class_index, const void *site) {
-    struct hak_thread_class *own = &thread->classes[class_index];
-    exchange_enter(thread);
-    exchange_count(thread, class_index);
-    void *p = profile_alloc(class_index, site, &own->loaded_zeroed);
-    /* Release: behind the odd sequence. */
-    hak_store_release(&own->allocations, own->allocations + (p != NULL));
-    exchange_note_levels(thread, class_index);
-    exchange_leave(thread);
-    profiled_draw(thread, class_index, own->allocations + (p == NULL));
-    return p;
+/* profiled_park for either kind of build. */
+static void profiled_limit(struct hak_thread *thread, unsigned class_index) {
+    if (HAK_P3_SENTINELS) {
+        profiled_park(thread, class_index);
+        return;
+    }
+    const uint64_t left = profiled_left(thread, class_index);
+    const uint32_t level = exchange_loaded_level(thread, class_index);
+    if (HAK_UNLIKELY(left < level)) {
+        profiled_unload(thread, class_index, level - (uint32_t)left);
+    }
 }
 
-/* pre: the loaded magazine is empty, and no sample is due */
-static void *profiled_exchange(struct hak_thread *thread, unsigned class_index) {
+/* A block the ordinary way. NULL: no memory. pre: none is parked */
+static void *profiled_take(struct hak_thread *thread, unsigned class_index) {
+    void *p = magazine_take(class_index);
+    if (p != NULL) {
+        return p; /* a sample was due, the thread began just now, or the shadow is limited */
+    }
     if (exchange_is_alone(class_index)) {
         return exchange_alloc_alone(thread, class_index);
     }
     if (!exchange_swap_in(thread, class_index) && !exchange_load(thread, class_index)) {
         return NULL;
     }
-    /* Another start of the profile may have drawn 0 meanwhile; one block is for the caller all the same. */
-    uint64_t left = profiled_left(thread, class_index);
-    left += left == 0;
-    const uint32_t level = exchange_loaded_level(thread, class_index);
-    if (HAK_UNLIKELY(level > left)) {
-        profiled_unload(thread, class_index, level - (uint32_t)left);
-    }
     return magazine_take(class_index);
 }
 
-/* A thread without magazines: one trial a block. */
-static void *profiled_shared_sample(unsigned class_index, const void *site) {
+/* A sampled block of the profile's own slabs, counted as the thread's allocation. NULL: the sample is lost */
+static void *profiled_take_sampled(struct hak_thread *thread, unsigned class_index, const void *site) {
+    struct hak_thread_class *own = &thread->classes[class_index];
     bool zeroed;
-    void *p = profile_is_on() && profile_draw(class_index) == 0 ? profile_alloc(class_index, site, &zeroed) : NULL;
-    if (p != NULL) {
-        shared_count(class_index, 1, 0);
+    exchange_enter(thread);
+    void *p = profile_alloc(class_index, site, &zeroed);
+    /* Release: behind the odd sequence. */
+    hak_store_release(&own->allocations, own->allocations + (p != NULL));
+    exchange_leave(thread);
+    if (own->loaded_zeroed && !zeroed && p != NULL) {
+        /* What is said of the blocks in the magazine holds for this one, too. */
+        memset(p, 0, hak_classes[class_index].block_size);
     }
     return p;
+}
+
+/* Where the program's call is. */
+static const void *profiled_site(const void *caller) {
+    return hak_profile_site != NULL ? hak_profile_site : profile_call(caller);
 }
 
 /* A block that is not sampled. A block that is has no mark in the shadow: its free takes the slow path. */
@@ -80,30 +94,89 @@ static void *profiled_mark(void *p, unsigned class_index) {
     return p;
 }
 
-/* pre: the thread has begun; its loaded magazine may have blocks where it began just now, or the shadow is limited */
-static void *profiled_begun(struct hak_thread *thread, unsigned class_index, const void *site) {
-    void *p = magazine_take(class_index);
-    if (p == NULL && HAK_UNLIKELY(profiled_left(thread, class_index) == 0)) {
-        p = profiled_sample(thread, class_index, site);
-        if (p != NULL) {
-            return p;
-        }
+/* A block that is sampled, unless the sample is lost. NULL: no memory. pre: as profiled_take */
+static HAK_COLD void *profiled_due(struct hak_thread *thread, unsigned class_index, const void *site) {
+    const bool in_place = profile_is_in_place(class_index);
+    void *p = in_place ? NULL : profiled_take_sampled(thread, class_index, site);
+    bool is_sampled = p != NULL;
+    if (p == NULL) {
+        p = profiled_take(thread, class_index);
+        is_sampled = in_place && p != NULL && profile_note(p, class_index, site);
     }
-    return profiled_mark(p != NULL ? p : profiled_exchange(thread, class_index), class_index);
+    const struct hak_thread_class *own = &thread->classes[class_index];
+    profiled_draw(thread, class_index,
+                  own->allocations + own->loaded_level - exchange_loaded_level(thread, class_index));
+    return is_sampled ? p : profiled_mark(p, class_index);
 }
 
-static void *profiled_any(unsigned class_index, const void *site) {
-    struct hak_thread *thread = hak_self != NULL ? hak_self : thread_begin();
-    if (HAK_UNLIKELY(thread == NULL)) {
-        void *p = profiled_shared_sample(class_index, site);
-        return p != NULL ? p : profiled_mark(shared_alloc(class_index), class_index);
+static void *profiled_begun(struct hak_thread *thread, unsigned class_index, const void *caller) {
+    void *p;
+    profiled_unpark(thread, class_index);
+    if (HAK_UNLIKELY(profiled_left(thread, class_index) == 0)) {
+        p = profiled_due(thread, class_index, profiled_site(caller));
+    } else {
+        p = profiled_mark(profiled_take(thread, class_index), class_index);
     }
-    return profile_is_on() ? profiled_begun(thread, class_index, site)
-                           : profiled_mark(exchange_alloc(class_index), class_index);
+    profiled_limit(thread, class_index);
+    return p;
+}
+
+/* A thread without magazines: one trial a block. */
+static void *profiled_shared(unsigned class_index, const void *caller) {
+    const bool is_due = profile_is_on() && profile_try(class_index);
+    const bool in_place = profile_is_in_place(class_index);
+    bool zeroed;
+    void *p = is_due && !in_place ? profile_alloc(class_index, profiled_site(caller), &zeroed) : NULL;
+    if (p != NULL) {
+        shared_count(class_index, 1, 0);
+        return p;
+    }
+    p = shared_alloc(class_index);
+    return p != NULL && is_due && in_place && profile_note(p, class_index, profiled_site(caller))
+               ? p
+               : profiled_mark(p, class_index);
+}
+
+/* The profile is not on, or the thread has not begun, or has ended. */
+static HAK_COLD void *profiled_other(unsigned class_index, const void *caller) {
+    struct hak_thread *thread = thread_begin();
+    if (thread == NULL) {
+        return profiled_shared(class_index, caller);
+    }
+    if (profile_is_on()) {
+        return profiled_begun(thread, class_index, caller);
+    }
+    profiled_before_flush(thread, class_index);
+    return profiled_mark(exchange_alloc(class_index), class_index);
+}
+
+/* The commonest case: nothing is left of the loaded magazine, no sample is due, and what came back takes its place.
+ * NULL: it is another */
+HAK_ALWAYS_INLINE void *profiled_swap_in(struct hak_thread *thread, unsigned class_index) {
+    const struct hak_thread_sample *sample = &thread->samples[class_index];
+    const struct hak_thread_class *own = &thread->classes[class_index];
+    const bool is_drawn = sample->epoch == hak_load_relaxed(&hak_profile_epoch);
+    if (HAK_UNLIKELY(!is_drawn || sample->parked != NULL || exchange_loaded_level(thread, class_index) != 0)) {
+        return NULL;
+    }
+    const int64_t left = (int64_t)(sample->at - own->allocations - own->loaded_level);
+    if (HAK_UNLIKELY(left <= 0) || !exchange_swap_in(thread, class_index)) {
+        return NULL;
+    }
+    void *p = magazine_take(class_index);
+    if (HAK_UNLIKELY(left < own->loaded_level)) {
+        profiled_limit(thread, class_index);
+    }
+    return p;
 }
 
 void *profiled_alloc(unsigned class_index, const void *caller) {
-    void *p = profiled_any(class_index, hak_profile_site != NULL ? hak_profile_site : profile_call(caller));
+    struct hak_thread *thread = hak_self;
+    const bool is_usual = HAK_LIKELY(thread != NULL && profile_is_on());
+    void *p = is_usual && !HAK_GUARD_EXACT ? profiled_swap_in(thread, class_index) : NULL;
+    if (p == NULL) {
+        p = is_usual ? profiled_begun(thread, class_index, caller) : profiled_other(class_index, caller);
+    }
     if (HAK_UNLIKELY(p == NULL)) {
         errno = ENOMEM;
         return NULL;
@@ -120,13 +193,16 @@ bool profiled_free_slow(void *p) {
     if (found <= PROFILE_HUGE) {
         return false;
     }
-    struct hak_thread *thread = thread_begin();
-    if (thread == NULL) {
-        shared_count((unsigned)found, 0, 1);
+    const unsigned class_index = (unsigned)found;
+    if (profile_is_in_place(class_index)) {
+        exchange_free(class_index, p);
         return true;
     }
-    if (HAK_P1_BATCHED_STATS) {
-        hak_count_add(&thread->classes[found].frees, 1);
+    struct hak_thread *thread = thread_begin();
+    if (thread == NULL) {
+        shared_count(class_index, 0, 1);
+    } else if (HAK_P1_BATCHED_STATS) {
+        hak_count_add(&thread->classes[class_index].frees, 1);
     }
     return true;
 }

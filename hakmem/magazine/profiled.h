@@ -1,7 +1,15 @@
 /* The slow path of the slab pools while the profile is on; see profile/profile.h.
  *
- * A thread's class has a number of allocations at which the next sample is due. Its loaded magazine never holds more
- * blocks than are passed over until then, so the sampled allocation finds it empty and comes here. */
+ * A thread's class has a number of allocations at which the next sample is due. Where its loaded magazine holds more blocks
+ * than are passed over until then, the next one is **parked**: its slot holds NULL, which says empty to the hot path, and
+ * the record holds the block. The slow path puts it back, samples, and parks the block at which the next sample is due:
+ *
+ *     NULL b  b  b  NULL b  b          the magazine's level is 6: a parked block is one of its
+ *                        ^  ^
+ *                        two allocations are passed over
+ *
+ * Builds without P3 do not look at the block that they take: there the uppermost blocks leave the magazine instead, as many
+ * as are too many. */
 #ifndef HAKMEM_MAGAZINE_PROFILED_H
 #define HAKMEM_MAGAZINE_PROFILED_H
 
@@ -9,11 +17,11 @@
 #include "hakmem/profile/profile.h"
 
 /* pool_alloc_slow. `caller` is where the program's call returns to, where hak_profile_site says no better. Also while it
- * is not known yet whether there is a profile. NULL with errno ENOMEM. */
+ * is not known yet whether there is a profile, and once it is stopped. NULL with errno ENOMEM. */
 HAK_COLD void *profiled_alloc(unsigned class_index, const void *caller);
 
-/* The next sample is due so many allocations from number `from` on as chance says. */
-HAK_COLD void profiled_draw(struct hak_thread *thread, unsigned class_index, uint64_t from);
+/* Draws when the next sample is due, behind the `made` allocations of the class that the thread made so far. */
+HAK_COLD void profiled_draw(struct hak_thread *thread, unsigned class_index, uint64_t made);
 
 /* Allocations of the class that the thread makes before the next sample, by what is in its loaded magazine or from elsewhere.
  * By the thread. */
@@ -29,9 +37,56 @@ HAK_ALWAYS_INLINE uint64_t profiled_left(struct hak_thread *thread, unsigned cla
     return sample->at - made;
 }
 
-/* Whether the thread may have so many more blocks in its loaded magazine, which is empty. */
+/* Sees to it that the sample is not passed by. pre: no block of the magazine is parked */
+HAK_ALWAYS_INLINE void profiled_park(struct hak_thread *thread, unsigned class_index) {
+    const uint64_t left = profiled_left(thread, class_index);
+    const uint32_t level = exchange_loaded_level(thread, class_index);
+    if (HAK_P3_SENTINELS && HAK_UNLIKELY(left < level)) {
+        struct hak_thread_sample *sample = &thread->samples[class_index];
+        void **slot = hak_load_relaxed(&thread->loaded[class_index]) - 1 - left;
+        sample->parked_at = level - 1 - (uint32_t)left;
+        /* Release, both: the child of a fork in between finds the block in two places, not in none. */
+        hak_store_release(&sample->parked, *slot);
+        hak_store_release(slot, (void *)NULL);
+    }
+}
+
+/* The magazine is whole afterwards. */
+HAK_ALWAYS_INLINE void profiled_unpark(struct hak_thread *thread, unsigned class_index) {
+    struct hak_thread_sample *sample = &thread->samples[class_index];
+    /* Relaxed: the owner wrote it. */
+    void *parked = hak_load_relaxed(&sample->parked);
+    if (parked != NULL) {
+        void **top = hak_load_relaxed(&thread->loaded[class_index]);
+        void **slot = top - exchange_loaded_level(thread, class_index) + sample->parked_at;
+        /* Release, both: as above. */
+        hak_store_release(slot, parked);
+        hak_store_release(&sample->parked, (void *)NULL);
+    }
+}
+
+/* For exchanges that touch blocks of the loaded magazine elsewhere than at its top. */
+HAK_ALWAYS_INLINE void profiled_before_flush(struct hak_thread *thread, unsigned class_index) {
+    if (HAK_UNLIKELY(profile_was_on())) {
+        profiled_unpark(thread, class_index);
+    }
+}
+
+/* Whether an exchange within a free, which has counted, may load that many blocks. */
 HAK_ALWAYS_INLINE bool profiled_may_load(struct hak_thread *thread, unsigned class_index, uint32_t blocks) {
-    return HAK_LIKELY(!profile_is_on()) || profiled_left(thread, class_index) >= blocks;
+    if (HAK_P3_SENTINELS || HAK_LIKELY(!profile_is_on())) {
+        return true;
+    }
+    exchange_note_levels(thread, class_index);
+    return profiled_left(thread, class_index) >= blocks;
+}
+
+/* After it did. */
+HAK_ALWAYS_INLINE void profiled_after_load(struct hak_thread *thread, unsigned class_index) {
+    if (HAK_UNLIKELY(profile_is_on())) {
+        exchange_note_levels(thread, class_index);
+        profiled_park(thread, class_index);
+    }
 }
 
 /* Takes a block back if it was sampled; of a huge one it only takes note. false: the caller has to free p, if it is a

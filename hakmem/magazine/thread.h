@@ -38,11 +38,22 @@ struct hak_thread_stash {
 
 /* When the thread's next sample of a class is due (profiled.h). */
 struct hak_thread_sample {
-    uint64_t at;     /* owner; the allocation of this number is sampled */
-    uint32_t epoch;  /* owner; hak_profile_epoch when that was drawn; 0: it was not */
+    uint64_t at;        /* owner; the allocation of this number is sampled */
+    void *parked;       /* atomic: written by the owner; the block of the loaded magazine whose slot holds NULL instead */
+    uint32_t parked_at; /* owner; that slot, from the magazine's base on */
+    uint32_t epoch;     /* owner; hak_profile_epoch when `at` was drawn; 0: it was not */
+};
+
+/* What a thread draws from; kept by later threads of the record, which are to draw other numbers. */
+struct hak_thread_chance {
+    uint64_t random; /* owner; never 0 where it is used */
+    uint32_t epoch;  /* owner; hak_profile_epoch when it was seeded; 0: it was not */
 };
 
 struct hak_thread {
+    /* First, because the first line of a page is the one that programs write which touch each page of their blocks, and so
+     * the likeliest to be in no cache: here it holds class 0, which nobody uses. */
+    struct hak_thread_class classes[HAK_CLASS_COUNT];
     void ***loaded;             /* the thread's hak_loaded, or limited_loaded; constant while it lives */
     void ***returned;           /* likewise */
     struct hak_thread *next;    /* threads lock: living records, or free ones */
@@ -54,13 +65,13 @@ struct hak_thread {
     uint64_t remote_frees;      /* likewise */
     uint32_t spares_used;       /* owner; of the slots below */
     size_t large_loaded_bytes;  /* owner; of classes above tiny, since exchange_bound last summed them up */
-    struct hak_thread_class classes[HAK_CLASS_COUNT];
     /* Owner; two magazines a class. Nothing below the first slot of a magazine is ever written. */
     void *slots[HAK_CLASS_COUNT - 1][2][MAGAZINE_SLOTS] __attribute__((aligned(MAGAZINE_BYTES)));
     /* Owner; for the stashes, which take one after the other as they grow. */
     void *spares[THREAD_SPARES][MAGAZINE_SLOTS];
     struct hak_thread_stash stashes[HAK_CLASS_COUNT]; /* owner; touched where there is a stash only, as the next */
-    struct hak_thread_sample samples[HAK_CLASS_COUNT]; /* owner; touched while the profile is on only */
+    struct hak_thread_sample samples[HAK_CLASS_COUNT]; /* owner; touched while the profile is on only, as the next */
+    struct hak_thread_chance chance;
     /* Builds with guard where the shadow is of the limited form: the tops, while hak_loaded gives nothing, so that malloc takes
      * the slow path without a test of its own. */
     void **limited_loaded[HAK_GUARD_EXACT ? HAK_CLASS_COUNT : 0];

@@ -1,6 +1,8 @@
 /* See chance.h. */
 #include "hakmem/profile/chance.h"
 
+#include <string.h>
+
 #include "hakmem/base/random.h"
 
 /* exp(x) - 1 for x <= 0, without cancellation: a series for a small part of x, then (e + 1)^2 - 1 = e * (e + 2). */
@@ -20,21 +22,22 @@ static double chance_expm1(double x) {
     return e;
 }
 
-/* -ln(k / 2^53), k in 1 .. 2^53: by the exponent, and 2 atanh((m - 1) / (m + 1)) for the mantissa. */
+/* -ln(k / 2^53), k in 1 .. 2^53: by the exponent, and 2 atanh((m - 1) / (m + 1)) for the mantissa m. Without a branch: half
+ * of the mantissas would take it, at random. */
 static double chance_minus_log(uint64_t k) {
-    const int exponent = 63 - __builtin_clzll(k);
-    double mantissa = (double)k / (double)((uint64_t)1 << exponent); /* [1, 2) */
-    int power = exponent - 53;
-    if (mantissa > 1.4142135623730951) {
-        mantissa /= 2;
-        power++;
-    }
-    const double s = (mantissa - 1) / (mantissa + 1); /* |s| < 0.172 */
-    double sum = 0;
-    for (int odd = 15; odd >= 1; odd -= 2) {
-        sum = sum * s * s + 1.0 / odd;
-    }
-    return -(2 * s * sum + power * 0.6931471805599453);
+    const uint64_t root_half = 0x3fe6a09e667f3bcdu; /* of 1/2, as the bits of a double */
+    const double exact = (double)k;
+    uint64_t bits;
+    memcpy(&bits, &exact, sizeof bits);
+    /* The power of two that leaves m in [sqrt(1/2), sqrt(2)); its bits are those above the 52 of a mantissa. */
+    const uint64_t above = (bits - root_half) >> 52;
+    const uint64_t mantissa_bits = bits - (above << 52);
+    double m;
+    memcpy(&m, &mantissa_bits, sizeof m);
+    const double s = (m - 1) / (m + 1); /* |s| < 0.172: six terms leave less than 1e-10 */
+    const double z = s * s;
+    const double sum = 1 + z * (1.0 / 3 + z * (1.0 / 5 + z * (1.0 / 7 + z * (1.0 / 9 + z * (1.0 / 11)))));
+    return (53 - (double)(int64_t)above) * 0.6931471805599453 - 2 * s * sum;
 }
 
 double chance_of(uint64_t size, uint64_t rate) {
@@ -47,7 +50,7 @@ uint64_t chance_until_next(uint64_t *state, uint64_t size, uint64_t rate) {
     }
     const uint64_t k = (random_xorshift64(state) >> 11) + 1;
     /* At most 37 * 2^40 / 1: no overflow. */
-    return (uint64_t)(chance_minus_log(k) * (double)rate / (double)size);
+    return (uint64_t)(int64_t)(chance_minus_log(k) * (double)(int64_t)rate / (double)(int64_t)size);
 }
 
 bool chance_try(uint64_t *state, uint64_t size, uint64_t rate) { return chance_until_next(state, size, rate) == 0; }

@@ -9,7 +9,7 @@
  * P(n) = (1 - p)^n p. n = floor(-ln(u) * rate / size), u uniform in (0, 1], has that distribution.
  * Rate 1 means every block: p is 1 then, and n is 0.
  *
- * The exponential and the logarithm are written out here, to some 1e-12: the library links nothing but libc. */
+ * The exponential and the logarithm are written out here, to some 1e-12 and 1e-10: the library links nothing but libc. */
 #ifndef HAKMEM_PROFILE_CHANCE_H
 #define HAKMEM_PROFILE_CHANCE_H
 

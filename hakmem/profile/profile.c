@@ -22,6 +22,7 @@ HAK_THREAD_LOCAL const void *hak_profile_site;
 
 static struct hak_lock profile_lock = HAK_LOCK_INITIALIZER(HAK_RANK_PROFILE);
 static struct profile_table *profile_samples;        /* atomic; set once, under the profile lock */
+static uint64_t profile_seeded;                      /* atomic; written before the epoch that it is for */
 static uint64_t profile_random = 1;                  /* profile lock; never 0 */
 static struct huge_table profile_live;               /* profile lock; the size of an entry holds what follows */
 static struct slab *profile_slabs[HAK_CLASS_COUNT];  /* profile lock; those with a free block, linked by `next` */
@@ -40,7 +41,8 @@ static struct profile_record *live_record(const struct huge_block *live) {
     return &profile_samples->records[live->size >> LIVE_CLASS_BITS];
 }
 
-static uint64_t profile_rate_locked(void) { return hak_load_relaxed(&profile_samples->rate); }
+/* Relaxed: a thread that reads it late draws by the rate before once more. */
+static uint64_t profile_rate(void) { return hak_load_relaxed(&profile_samples->rate); }
 
 static int profile_make_table_locked(void) {
     void *memory;
@@ -56,7 +58,7 @@ static int profile_make_table_locked(void) {
 
 /* Takes another rate. Counts of the one before mean something else, so they go; samples that are live cannot. */
 static int profile_set_rate_locked(uint64_t rate) {
-    if (profile_rate_locked() != 0 && profile_rate_locked() != rate) {
+    if (profile_rate() != 0 && profile_rate() != rate) {
         if (profile_live.used != 0) {
             return EBUSY;
         }
@@ -103,7 +105,7 @@ static void profile_misuse_sites(const void *block, struct hak_misuse_sites *sit
 
 void profile_init(void) {
     hak_store_relaxed(&hak_profile_state, (uint32_t)PROFILE_NEVER);
-    profile_random ^= os_clock_ms() << 20;
+    profile_seed(os_clock_ms());
     if (hak_options.profile[0] != '\0' || hak_options.leaks) {
         const uint64_t rate = hak_options.profile_rate != 0 ? (uint64_t)hak_options.profile_rate
                               : hak_options.leaks           ? 1
@@ -116,12 +118,21 @@ void profile_init(void) {
     }
 }
 
-uint64_t profile_draw(unsigned class_index) {
+uint64_t profile_draw(uint64_t *random, unsigned class_index) {
+    return chance_until_next(random, hak_classes[class_index].block_size, profile_rate());
+}
+
+uint64_t profile_random_of(uint32_t thread_number) {
+    /* Relaxed: of the start of the profile, or of a later one. */
+    const uint64_t epoch = hak_load_relaxed(&hak_profile_epoch);
+    return random_mix(random_mix(hak_load_relaxed(&profile_seeded) + thread_number) + epoch) | 1;
+}
+
+bool profile_try(unsigned class_index) {
     lock_acquire(&profile_lock);
-    const uint64_t passed =
-        chance_until_next(&profile_random, hak_classes[class_index].block_size, profile_rate_locked());
+    const bool is_sampled = chance_try(&profile_random, hak_classes[class_index].block_size, profile_rate());
     lock_release(&profile_lock);
-    return passed;
+    return is_sampled;
 }
 
 /* A lost sample: fewer blocks are estimated than there are, and whoever reads the profile is told. */
@@ -181,7 +192,7 @@ static void *profile_take_locked(unsigned class_index, bool *zeroed) {
     return p;
 }
 
-/* One empty slab a class is kept, where a slab is more than a block. */
+/* One empty slab a class is kept. */
 static void profile_give_back_locked(unsigned class_index, void *p) {
     struct slab *slab = slab_of(p);
     if (slab->free_count == 0) {
@@ -190,7 +201,7 @@ static void profile_give_back_locked(unsigned class_index, void *p) {
     slab_free_blocks(PROFILE_OWNER, class_index, &p, 1);
     const uint32_t blocks = hak_classes[class_index].blocks;
     const bool is_last = slab->next == NULL && slab->previous == NULL;
-    if (slab->free_count == blocks && (blocks == 1 || !is_last)) {
+    if (slab->free_count == blocks && !is_last) {
         profile_unlink_locked(class_index, slab);
         const bool released = slab_release_if_empty(slab);
         HAK_ASSERT(released);
@@ -215,9 +226,21 @@ void *profile_alloc(unsigned class_index, const void *site, bool *zeroed) {
     return p;
 }
 
+bool profile_note(void *p, unsigned class_index, const void *site) {
+    lock_acquire(&profile_lock);
+    const bool entered = profile_is_on() && profile_enter_locked(p, class_index, hak_classes[class_index].block_size, site);
+    if (entered) {
+        region_span_hide(p, 1);
+    } else if (profile_is_on()) {
+        profile_drop_locked();
+    }
+    lock_release(&profile_lock);
+    return entered;
+}
+
 void profile_note_huge(const void *start, size_t size, const void *site) {
     lock_acquire(&profile_lock);
-    if (profile_is_on() && chance_try(&profile_random, size, profile_rate_locked()) &&
+    if (profile_is_on() && chance_try(&profile_random, size, profile_rate()) &&
         !profile_enter_locked(start, 0, size, site)) {
         profile_drop_locked();
     }
@@ -235,7 +258,11 @@ int profile_forget(void *p) {
         hak_store_release(&record->frees, hak_load_relaxed(&record->frees) + 1);
         share_record(profile_samples, (uint32_t)(record - profile_samples->records));
         huge_table_remove(&profile_live, live);
-        if (found != PROFILE_HUGE) {
+        if (found == PROFILE_HUGE) {
+            /* It reads 0 always. */
+        } else if (profile_is_in_place((unsigned)found)) {
+            region_span_show(p, 1);
+        } else {
             profile_give_back_locked((unsigned)found, p);
         }
     }
@@ -288,11 +315,8 @@ uint64_t profile_live_count(void) {
 
 void profile_seed(uint64_t seed) {
     lock_acquire(&profile_lock);
-    profile_random = seed * 2 + 1;
-    /* The first values of a small seed are small. */
-    for (int i = 0; i < 8; i++) {
-        (void)random_xorshift64(&profile_random);
-    }
+    profile_random = random_mix(seed) | 1;
+    hak_store_relaxed(&profile_seeded, profile_random);
     hak_count_add(&hak_profile_epoch, 1);
     lock_release(&profile_lock);
 }

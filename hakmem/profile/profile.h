@@ -1,10 +1,11 @@
 /* The sampling profile: which blocks are sampled, where they lie, how they are found again when they are freed.
  *
- * The hot path knows nothing of it. Exchanges load at most as many blocks as are passed over before the next sample
- * (magazine/profiled.h), so the sampled allocation is one that takes the slow path anyway. Its block comes from a slab of
- * the profile's own, an ordinary slab of the class but that its chunks read 0 in the page map: so its free takes the slow
- * path too, as that of a huge block does, and is counted here. Statistics, and whoever walks slabs, see such a block as
- * any other.
+ * The hot path knows nothing of it. A thread's loaded magazine looks empty where the next sample is due
+ * (magazine/profiled.h), so the sampled allocation takes the slow path. The chunk of its block reads 0 in the page map: so
+ * its free takes the slow path too, as that of a huge block does, and is counted here. A block that is a slab by itself is
+ * hidden where it lies, and shown again at its free. One of many comes from a slab of the profile's own, all of which is
+ * hidden, or the frees of its neighbours would be slow as well. Statistics, and whoever walks slabs, see such blocks as any
+ * others.
  *
  * One lock, of rank HAK_RANK_PROFILE, taken once a sample and once a sampled free. Any thread. */
 #ifndef HAKMEM_PROFILE_PROFILE_H
@@ -13,6 +14,7 @@
 #include "hakmem/base/atomic.h"
 #include "hakmem/base/compiler.h"
 #include "hakmem/profile/record.h"
+#include "hakmem/size_class/size_class.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -28,7 +30,7 @@ enum profile_state {
     PROFILE_UNKNOWN, /* before the process has begun: slow paths ask process_begin first */
     PROFILE_NEVER,   /* no block was ever sampled */
     PROFILE_ON,
-    PROFILE_STOPPED, /* no more are, but some may be live */
+    PROFILE_STOPPED = 4, /* no more are, but some may be live, and samples due in magazines */
 };
 
 extern uint32_t hak_profile_state; /* atomic */
@@ -43,10 +45,8 @@ HAK_ALWAYS_INLINE bool profile_is_on(void) { return hak_load_relaxed(&hak_profil
 /* Whether any block of the process may have been sampled. */
 HAK_ALWAYS_INLINE bool profile_was_on(void) { return hak_load_relaxed(&hak_profile_state) >= PROFILE_ON; }
 
-/* Whether slow paths have to look closer. */
-HAK_ALWAYS_INLINE bool profile_may_be_on(void) {
-    return (hak_load_relaxed(&hak_profile_state) & 1) == 0; /* UNKNOWN or ON */
-}
+/* Whether slow paths have to look closer: unless no block was ever sampled. */
+HAK_ALWAYS_INLINE bool profile_may_be_on(void) { return (hak_load_relaxed(&hak_profile_state) & PROFILE_NEVER) == 0; }
 
 /* An address within the call that returns to `caller`. */
 HAK_ALWAYS_INLINE const void *profile_call(const void *caller) { return (const char *)caller - 1; }
@@ -79,11 +79,25 @@ void profile_stop(void);
  * with what the same thread read before. */
 extern uint32_t hak_profile_epoch;
 
-/* Blocks of the class that are passed over before the next sample. */
-uint64_t profile_draw(unsigned class_index);
+/* Blocks of the class that are passed over before the next sample. `random`: of base/random.h, the caller's own */
+uint64_t profile_draw(uint64_t *random, unsigned class_index);
 
-/* A sampled block of the class. NULL: no memory, or the profile was stopped; the sample is lost */
+/* What a thread draws from first; its number makes it another than that of other threads. */
+uint64_t profile_random_of(uint32_t thread_number);
+
+/* One trial, for threads that draw nothing: whether a block of the class is sampled. */
+bool profile_try(unsigned class_index);
+
+/* Whether a sampled block of the class is an ordinary one, of a slab by itself, which profile_note enters. Else it comes
+ * from profile_alloc. */
+HAK_ALWAYS_INLINE bool profile_is_in_place(unsigned class_index) { return hak_classes[class_index].blocks == 1; }
+
+/* A sampled block of the class. NULL: no memory, or the profile was stopped; the sample is lost
+ * pre: !profile_is_in_place(class_index) */
 void *profile_alloc(unsigned class_index, const void *site, bool *zeroed);
+
+/* Enters a block that was just allocated. false: as NULL above. pre: profile_is_in_place(class_index) */
+bool profile_note(void *p, unsigned class_index, const void *site);
 
 /* Samples a huge block, by chance. `size` is that of the block, in bytes. */
 void profile_note_huge(const void *start, size_t size, const void *site);
@@ -92,7 +106,7 @@ void profile_note_huge(const void *start, size_t size, const void *site);
 #define PROFILE_NOT_SAMPLED (-1)
 #define PROFILE_HUGE 0
 
-/* Counts the free of a sampled block. Of a slab: gives it back. Huge: the caller does, after this. */
+/* Counts the free of a sampled block. One of profile_alloc is given back; all others the caller frees, after this. */
 int profile_forget(void *p);
 
 /* Class of the sampled block of a slab that starts at p; 0 where there is none. */

@@ -1,4 +1,4 @@
-/* The two forms of the page map; see page_map.h. All writes happen under the region lock. */
+/* The two forms of the page map; see page_map.h. Entries are written under the region lock, or by the holder of their span. */
 #include "hakmem/region/page_map.h"
 
 #include "hakmem/base/bits.h"

@@ -6,8 +6,8 @@
  *   initialisation: the mask is 0, so every pointer reads the one byte 0, which sends it to the cold path;
  *   that asks region_chunk_class, which knows by the region headers.
  *
- * Written by the region layer under its lock, read by all threads without one: whoever holds a block got it
- * after its chunk's byte was written. */
+ * Written by the region layer, under its lock or by a span's holder, and read by all threads without one: whoever holds
+ * a block got it after its chunk's byte was written. */
 #ifndef HAKMEM_REGION_PAGE_MAP_H
 #define HAKMEM_REGION_PAGE_MAP_H
 

@@ -234,15 +234,25 @@ unsigned region_chunk_class(const void *p) {
     return class_index < REGION_HIDDEN ? class_index : 0;
 }
 
+/* Without the lock, both: between its allocation and its free a span's entries are the holder's. */
 void region_span_hide(const void *chunk, unsigned count) {
     struct region *region = region_of(chunk);
-    lock_acquire(&region_lock);
     page_map_set(chunk, count, 0);
     for (unsigned i = region_chunk_of(chunk), end = i + count; i < end; i++) {
-        /* Relaxed: no block of the span was handed out yet. */
-        hak_store_relaxed(&region->chunk_class[i], (uint8_t)(region->chunk_class[i] | REGION_HIDDEN));
+        /* Relaxed, all: who learns of a block in there learns it from the caller. */
+        hak_store_relaxed(&region->chunk_class[i],
+                          (uint8_t)(hak_load_relaxed(&region->chunk_class[i]) | REGION_HIDDEN));
     }
-    lock_release(&region_lock);
+}
+
+void region_span_show(const void *chunk, unsigned count) {
+    struct region *region = region_of(chunk);
+    const unsigned first = region_chunk_of(chunk);
+    const uint8_t class_index = (uint8_t)(hak_load_relaxed(&region->chunk_class[first]) & ~REGION_HIDDEN);
+    for (unsigned i = first; i < first + count; i++) {
+        hak_store_relaxed(&region->chunk_class[i], class_index);
+    }
+    page_map_set(chunk, count, class_index);
 }
 
 bool region_contains(const void *p) {
@@ -264,7 +274,7 @@ void region_for_each_span(void (*visit)(struct region *region, unsigned first, v
         unsigned chunk = REGION_CHUNK_FIRST;
         while ((chunk = bitmap_next(region->free, HAK_REGION_CHUNKS, chunk, false)) < HAK_REGION_CHUNKS) {
             /* Chunks that are being purged are neither free nor of a class. */
-            if (region->chunk_class[chunk] != 0 && region->span_first[chunk] == chunk) {
+            if (hak_load_relaxed(&region->chunk_class[chunk]) != 0 && region->span_first[chunk] == chunk) {
                 visit(region, chunk, argument);
             }
             chunk++;

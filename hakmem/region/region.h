@@ -83,9 +83,12 @@ void region_reuse_end(void *start, unsigned count);
 /* Class of the chunk that p lies in, in either form of the page map; 0 = not ours. Any p. */
 unsigned region_chunk_class(const void *p);
 
-/* Makes a span's chunks read 0 wherever one asks for the class of a chunk, so that frees in it take the slow path; for
- * region_for_each_span it stays what it is. pre: no block in it was handed out; `chunk` starts a span of `count` chunks */
+/* Makes a span's first `count` chunks read 0 wherever one asks for the class of a chunk, so that frees in it take the slow
+ * path; for region_for_each_span it stays what it is. pre: nobody else knows a block in these chunks, which start a span */
 void region_span_hide(const void *chunk, unsigned count);
+
+/* Undoes it. pre: they are hidden; the caller is about to free the only block in them */
+void region_span_show(const void *chunk, unsigned count);
 
 /* Whether p lies in a region at all, in use or not. Looks at all of them: for reports. */
 bool region_contains(const void *p);

@@ -136,6 +136,10 @@ static void walk_forget_magazines(struct walk *walk, const struct hak_thread *li
             const uint32_t floor = hak_load_acquire(&own->floor);
             walk_forget_magazine(walk, hak_load_acquire(&thread->loaded[class_index]), class_index, floor);
             walk_forget_magazine(walk, hak_load_acquire(&thread->returned[class_index]), class_index, floor);
+            const void *parked = profile_was_on() ? hak_load_acquire(&thread->samples[class_index].parked) : NULL;
+            if (parked != NULL) {
+                walk_forget(walk, parked);
+            }
             if (hak_load_acquire(&own->stashed) != 0) {
                 walk_forget_stash(walk, thread, class_index);
             }

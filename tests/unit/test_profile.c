@@ -1,48 +1,16 @@
-/* The sampling profile: what is sampled, that it is seen again, and that the estimates are unbiased. */
+/* The sampling profile: what is sampled, and that it is seen again. */
 #include <errno.h>
-#include <math.h>
 #include <stdint.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "hakmem/base/random.h"
-#include "hakmem/hakmem.h"
-#include "hakmem/profile/chance.h"
+#include "hakmem/flags/flags.h"
 #include "hakmem/profile/profile.h"
 #include "tests/harness/census.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/pattern.h"
-#include "tests/harness/threads.h"
+#include "tests/unit/profile_sum.h"
 
 #define MIB ((size_t)1 << 20)
-
-/* Names of sites: addresses of nothing else. */
-static const char sites[64];
-#define SITE(index) ((const void *)&sites[index])
-
-struct sum {
-    const void *site;
-    double allocations, live;             /* estimates */
-    uint64_t samples, live_samples;
-};
-
-static void add(const struct hak_profile_entry *entry, void *argument) {
-    struct sum *sum = (struct sum *)argument;
-    if (sum->site != NULL && entry->site != sum->site) return;
-    sum->samples += entry->allocations;
-    sum->live_samples += entry->live;
-    sum->allocations += (double)entry->allocations * entry->scale;
-    sum->live += (double)entry->live * entry->scale;
-}
-
-/* Of one site, or of all. */
-static struct sum sum_of(const void *site) {
-    struct sum sum = {.site = site};
-    hak_profile_read(add, &sum);
-    return sum;
-}
-
-/* ---- Every block --------------------------------------------------------------------------------------- */
 
 HAK_TEST(Profile, EveryBlockOfEveryPoolIsSeenAndSeenAgain) {
     void *blocks[CENSUS_SIZE_COUNT];
@@ -129,13 +97,15 @@ HAK_TEST(Profile, ReallocKeepsTheContentThroughAllPools) {
 }
 
 HAK_TEST(Profile, SecondFreeOfASampledBlockIsReported) {
-    static const size_t sizes[] = {40, 5000, 300000, 3 * MIB};
+    static const size_t sizes[] = {40, 5000, 100000, 3 * MIB};
     HAK_ASSERT_TRUE(hak_profile_start(1) == 0);
     for (unsigned i = 0; i < 4; i++) {
         void *p = hak_alloc(sizes[i]);
         void *neighbour = hak_alloc(sizes[i]);
         hak_free(p);
-        HAK_EXPECT_DEATH(hak_free(p), "hakmem: free\\(0x[0-9a-f]+\\): ");
+        /* A block that is a slab by itself is in a magazine now, as if it had not been sampled. */
+        const bool is_known = sizes[i] <= HAK_L2_MAX || sizes[i] > HAK_L25_MAX || HAK_GUARD_EXACT;
+        if (is_known) HAK_EXPECT_DEATH(hak_free(p), "hakmem: free\\(0x[0-9a-f]+\\): ");
         HAK_EXPECT_DEATH(hak_free((char *)neighbour + 8), "hakmem: free\\(0x[0-9a-f]+\\): interior pointer");
         hak_free(neighbour);
     }
@@ -193,265 +163,8 @@ HAK_TEST(Profile, RateIsChecked) {
     hak_profile_stop();
 }
 
-/* ---- Chance -------------------------------------------------------------------------------------------- */
-
-HAK_TEST(Profile, ChanceIsThatOfThePoissonProcess) {
-    const uint64_t rates[] = {1, 2, 100, 4096, 524288, (uint64_t)1 << 40};
-    for (unsigned r = 0; r < 6; r++) {
-        for (uint64_t size = 8; size < (uint64_t)1 << 44; size = size * 3 / 2) {
-            const double wanted = rates[r] == 1 ? 1 : -expm1(-(double)size / (double)rates[r]);
-            HAK_EXPECT(fabs(chance_of(size, rates[r]) / wanted - 1) < 1e-12);
-        }
-    }
-}
-
-HAK_TEST(Profile, PassedOverBlocksAreGeometric) {
-    const uint64_t draws = HAK_TEST_SCALE(400000);
-    for (uint64_t size = 16; size <= 65536; size *= 8) {
-        const double p = chance_of(size, 4096), q = 1 - p;
-        uint64_t state = size * 77 + 1, none = 0;
-        double sum = 0;
-        for (uint64_t i = 0; i < draws; i++) {
-            const uint64_t passed = chance_until_next(&state, size, 4096);
-            sum += (double)passed;
-            none += passed == 0;
-        }
-        /* Mean q/p and variance q/p^2; none is passed over with probability p. Five standard deviations. */
-        const double n = (double)draws;
-        HAK_EXPECT(fabs(sum - n * q / p) <= 5 * sqrt(n * q) / p);
-        HAK_EXPECT(fabs((double)none - n * p) <= 5 * sqrt(n * p * q));
-    }
-}
-
-/* ---- Estimates ----------------------------------------------------------------------------------------- */
-
-#define RATE 4096
-#define KINDS 6
-static const struct kind {
-    size_t size;
-    unsigned blocks; /* a thread */
-} kinds[KINDS] = {{16, 6000}, {200, 2000}, {1000, 500}, {4000, 300}, {20000, 60}, {100000, 20}};
-
-#define TRIAL_THREADS 3
-
-struct trial {
-    uint64_t seed;
-    void *kept[TRIAL_THREADS][KINDS][6000];
-    uint64_t made[TRIAL_THREADS][KINDS], live[TRIAL_THREADS][KINDS];
-};
-
-/* Bursts, pairs and flushes at random: each is another way of a block through the magazines. */
-static void trial_in_thread(void *argument, unsigned index) {
-    struct trial *trial = (struct trial *)argument;
-    uint64_t state = trial->seed * 1000 + index + 1;
-    for (unsigned kind = 0; kind < KINDS; kind++) {
-        void **kept = trial->kept[index][kind];
-        uint64_t live = 0;
-        unsigned left = kinds[kind].blocks;
-        while (left > 0) {
-            const uint64_t random = random_xorshift64(&state);
-            const unsigned burst = 1 + (unsigned)(random >> 8) % 200;
-            for (unsigned i = 0; i < burst && left > 0; i++, left--) {
-                kept[live++] = hak_alloc_at(kinds[kind].size, SITE(kind));
-            }
-            const uint64_t to = random % 3 == 0 ? live / 2 : live - live % 10;
-            while (live > to) hak_free(kept[--live]);
-            if (random % 64 == 0) hak_thread_flush();
-        }
-        trial->made[index][kind] = kinds[kind].blocks;
-        trial->live[index][kind] = live;
-    }
-}
-
-static void trial_free_in_thread(void *argument, unsigned index) {
-    struct trial *trial = (struct trial *)argument;
-    /* What the neighbour left. */
-    const unsigned other = (index + 1) % TRIAL_THREADS;
-    for (unsigned kind = 0; kind < KINDS; kind++) {
-        for (uint64_t i = 0; i < trial->live[other][kind]; i++) hak_free(trial->kept[other][kind][i]);
-    }
-}
-
-/* The sum of errors in standard deviations, and of their squares, over all trials. */
-struct errors {
-    double made, made_squares, live, naive;
-    unsigned trials;
-};
-
-static void judge(const struct trial *trial, unsigned kind, const struct sum *before, size_t usable,
-                  struct errors *errors) {
-    double made = 0, live = 0;
-    for (unsigned i = 0; i < TRIAL_THREADS; i++) {
-        made += (double)trial->made[i][kind];
-        live += (double)trial->live[i][kind];
-    }
-    const struct sum after = sum_of(SITE(kind));
-    const double p = chance_of(usable, RATE);
-    /* Each block is sampled with probability p and then counts 1/p. */
-    const double deviation = sqrt((1 - p) / p);
-    const double z = (after.allocations - before->allocations - made) / (deviation * sqrt(made));
-    errors->made += z;
-    errors->made_squares += z * z;
-    if (live > 0) errors->live += (after.live - live) / (deviation * sqrt(live));
-    /* As if a sample stood for `rate` bytes: right for small blocks only. */
-    const double naive = (double)(after.samples - before->samples) * RATE / (double)usable;
-    errors->naive += (naive - made) / (deviation * sqrt(made));
-    errors->trials++;
-}
-
-HAK_TEST(Profile, EstimatesAreUnbiased) {
-    static struct trial trial;
-    const unsigned trials = HAK_TEST_SCALE(60);
-    struct errors errors[KINDS] = {{0}};
-    HAK_ASSERT_TRUE(hak_profile_start(RATE) == 0);
-    for (unsigned round = 0; round < trials; round++) {
-        struct sum before[KINDS];
-        for (unsigned kind = 0; kind < KINDS; kind++) before[kind] = sum_of(SITE(kind));
-        trial.seed = round + 1;
-        profile_seed(trial.seed);
-        threads_run(TRIAL_THREADS, trial_in_thread, &trial);
-        for (unsigned kind = 0; kind < KINDS; kind++) {
-            void *p = hak_alloc_at(kinds[kind].size, SITE(63));
-            judge(&trial, kind, &before[kind], hak_usable_size(p), &errors[kind]);
-            hak_free(p);
-        }
-        threads_run(TRIAL_THREADS, trial_free_in_thread, &trial);
-        HAK_EXPECT_EQ(profile_live_count(), 0);
-    }
-    for (unsigned kind = 0; kind < KINDS; kind++) {
-        const struct errors *e = &errors[kind];
-        const double n = e->trials;
-        HAK_EXPECT(fabs(e->made / sqrt(n)) < 4);
-        HAK_EXPECT(fabs(e->live / sqrt(n)) < 4);
-#if !defined(HAK_TEST_TSAN) && !defined(HAK_TEST_ASAN)
-        /* Squares of normal errors: mean 1, variance 2. Another variance is another process than Poisson's. Where nearly
-         * every block is sampled, the errors are not normal. */
-        if (chance_of(kinds[kind].size, RATE) < 0.9) {
-            HAK_EXPECT(fabs(e->made_squares - n) < 5 * sqrt(2 * n));
-        }
-        /* That this test would see a wrong scale. */
-        if (kinds[kind].size >= 4000) HAK_EXPECT(fabs(e->naive / sqrt(n)) > 4);
-#endif
-    }
-    CENSUS_EXPECT_CONSISTENT();
-    hak_profile_stop();
-}
-
-/* Blocks that stay in no magazine, and huge ones, which are sampled one by one. */
-HAK_TEST(Profile, EstimatesOfLargeBlocksAreUnbiased) {
-    static const size_t sizes[] = {40000, 300000, 600000, MIB, 2 * MIB};
-    const unsigned blocks = HAK_TEST_SCALE(3000);
-    const uint64_t rate = 4 * MIB;
-    HAK_ASSERT_TRUE(hak_profile_start(rate) == 0);
-    profile_seed(4);
-    for (unsigned k = 0; k < 5; k++) {
-        const struct sum before = sum_of(SITE(40 + k));
-        size_t usable = 0;
-        for (unsigned i = 0; i < blocks; i++) {
-            void *p = hak_alloc_at(sizes[k], SITE(40 + k));
-            usable = hak_usable_size(p);
-            hak_free(p);
-        }
-        const double p = chance_of(usable, rate), n = blocks;
-        const struct sum after = sum_of(SITE(40 + k));
-        HAK_EXPECT(fabs(after.allocations - before.allocations - n) < 4 * sqrt(n * (1 - p) / p));
-        HAK_EXPECT_EQ(after.live_samples, 0);
-    }
-    hak_profile_stop();
-}
-
-/* ---- Threads and processes ----------------------------------------------------------------------------- */
-
-#define SWARM 8
-static void *mailbox[SWARM][64]; /* atomic */
-
-static void swarm(void *argument, unsigned index) {
-    uint64_t state = index + 1;
-    (void)argument;
-    for (unsigned i = 0; i < HAK_TEST_SCALE(20000); i++) {
-        const uint64_t random = random_xorshift64(&state);
-        void **slot = &mailbox[random % SWARM][(random >> 8) % 64];
-        void *p = hak_alloc(census_sizes[(random >> 16) % (CENSUS_SIZE_COUNT - 3)]);
-        if (random >> 40 & 1) p = hak_realloc(p, (random >> 42) % 3000 + 1);
-        /* Acquire-release of the exchange: who frees the block sees it whole. */
-        hak_free(__atomic_exchange_n(slot, p, __ATOMIC_ACQ_REL));
-        if (index == 0 && i % 256 == 0) (void)hak_profile_read(add, &(struct sum){0});
-    }
-}
-
-static void empty_mailboxes(void) {
-    for (unsigned i = 0; i < SWARM; i++) {
-        for (unsigned k = 0; k < 64; k++) {
-            hak_free(mailbox[i][k]);
-            mailbox[i][k] = NULL;
-        }
-    }
-}
-
-HAK_TEST(Profile, NoBlockIsLostBetweenThreads) {
-    const uint64_t live = census_live_blocks();
-    const uint64_t rates[] = {1, 300, 100000};
-    for (unsigned i = 0; i < 3; i++) {
-        HAK_ASSERT_TRUE(hak_profile_start(rates[i]) == 0);
-        threads_run(SWARM, swarm, NULL);
-        CENSUS_EXPECT_CONSISTENT();
-        empty_mailboxes();
-        HAK_EXPECT_EQ(profile_live_count(), 0);
-        HAK_EXPECT_EQ(census_live_blocks(), live);
-        HAK_EXPECT(sum_of(NULL).samples > 0);
-    }
-    hak_profile_stop();
-}
-
-static void child_goes_on(void) {
-    const uint64_t live = profile_live_count();
-    void *p = hak_alloc_at(100, SITE(50));
-    HAK_EXPECT_EQ(profile_live_count(), live + 1);
-    hak_free(p);
-    empty_mailboxes();
-    HAK_EXPECT_EQ(profile_live_count(), 0);
-    HAK_EXPECT(hak_profile_write("/dev/null") == 0);
-}
-
-HAK_TEST(Profile, AChildGoesOnWithWhatTheParentHad) {
-    HAK_ASSERT_TRUE(hak_profile_start(1) == 0);
-    for (unsigned i = 0; i < 64; i++) mailbox[0][i] = hak_alloc_at(1 + 100 * i, SITE(51));
-    HAK_EXPECT_EXIT_OK(child_goes_on());
-    HAK_EXPECT_EQ(profile_live_count(), 64);
-    HAK_EXPECT_EQ(sum_of(SITE(50)).samples, 0);
-    empty_mailboxes();
-    hak_profile_stop();
-}
-
-static void stop_while_others_run(void *argument, unsigned index) {
-    if (index != 0) {
-        swarm(argument, index);
-        return;
-    }
-    for (unsigned i = 0; i < 200; i++) {
-        hak_profile_stop();
-        (void)hak_profile_start(64);
-    }
-}
-
-HAK_TEST(Profile, MayBeStoppedAndStartedAtAnyTime) {
-    const uint64_t live = census_live_blocks();
-    HAK_ASSERT_TRUE(hak_profile_start(64) == 0);
-    threads_run(4, stop_while_others_run, NULL);
-    hak_profile_stop();
-    const uint64_t samples = sum_of(NULL).samples;
-    hak_free(hak_alloc(500000));
-    HAK_EXPECT_EQ(sum_of(NULL).samples, samples);
-    empty_mailboxes();
-    HAK_EXPECT_EQ(profile_live_count(), 0);
-    HAK_EXPECT_EQ(census_live_blocks(), live);
-    CENSUS_EXPECT_CONSISTENT();
-}
-
-/* ---- Off ----------------------------------------------------------------------------------------------- */
-
 HAK_TEST_ISOLATED(ProfileOff, ThereIsNothingToRead, "") {
     hak_free(hak_alloc(100000));
-    HAK_EXPECT_EQ(hak_profile_read(add, &(struct sum){0}), 0);
+    HAK_EXPECT_EQ(hak_profile_read(sum_add, &(struct sum){0}), 0);
     HAK_EXPECT_EQ(hak_profile_write("/dev/null"), ENODATA);
 }
