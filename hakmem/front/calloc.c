@@ -8,6 +8,14 @@
 #include "hakmem/magazine/exchange.h"
 #include "hakmem/profile/profile.h"
 
+/* Not from a magazine. NULL with errno ENOMEM */
+static HAK_NOINLINE void *calloc_missed(size_t bytes, unsigned class_index, const void *site, bool *zeroed) {
+    const bool entered = profile_enter(site);
+    void *p = class_index != 0 ? pool_alloc_slow(class_index) : huge_alloc(bytes, 1, zeroed);
+    profile_leave(entered);
+    return p;
+}
+
 void *hak_calloc(size_t count, size_t size) {
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes) || bytes > PTRDIFF_MAX) {
@@ -17,16 +25,14 @@ void *hak_calloc(size_t count, size_t size) {
     if (HAK_GUARD_FULL) {
         return guarded_calloc(bytes, __builtin_return_address(0));
     }
-    const bool entered = profile_enter(profile_call(__builtin_return_address(0)));
     bool zeroed;
-    void *p;
-    if (bytes > HAK_L25_MAX) {
-        p = huge_alloc(bytes, 1, &zeroed);
-    } else {
-        const unsigned class_index = size_class_of(bytes);
-        p = pool_alloc(class_index);
+    const unsigned class_index = bytes <= HAK_L25_MAX ? size_class_of(bytes) : 0;
+    void *p = class_index != 0 ? pool_pop(class_index) : NULL;
+    if (p == NULL) {
+        p = calloc_missed(bytes, class_index, profile_call(__builtin_return_address(0)), &zeroed);
+    }
+    if (class_index != 0) {
         zeroed = exchange_is_zeroed(class_index);
     }
-    profile_leave(entered);
     return p == NULL || zeroed ? p : memset(p, 0, bytes);
 }

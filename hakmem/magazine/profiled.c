@@ -19,6 +19,38 @@ void profiled_draw(struct hak_thread *thread, unsigned class_index, uint64_t mad
     sample->epoch = epoch;
 }
 
+/* Sees to it that the sample is not passed by. pre: no block of the magazine is parked */
+static void profiled_park(struct hak_thread *thread, unsigned class_index) {
+    const uint64_t left = profiled_left(thread, class_index);
+    const uint32_t level = exchange_loaded_level(thread, class_index);
+    if (HAK_P3_SENTINELS && HAK_UNLIKELY(left < level)) {
+        struct hak_thread_sample *sample = &thread->samples[class_index];
+        void **slot = hak_load_relaxed(&thread->loaded[class_index]) - 1 - left;
+        sample->parked_at = level - 1 - (uint32_t)left;
+        /* Release, both: the child of a fork in between finds the block in two places, not in none. */
+        hak_store_release(&sample->parked, *slot);
+        hak_store_release(slot, (void *)NULL);
+    }
+}
+
+void profiled_unpark(struct hak_thread *thread, unsigned class_index) {
+    struct hak_thread_sample *sample = &thread->samples[class_index];
+    /* Relaxed: the owner wrote it. */
+    void *parked = hak_load_relaxed(&sample->parked);
+    if (parked != NULL) {
+        void **top = hak_load_relaxed(&thread->loaded[class_index]);
+        void **slot = top - exchange_loaded_level(thread, class_index) + sample->parked_at;
+        /* Release, both: as above. */
+        hak_store_release(slot, parked);
+        hak_store_release(&sample->parked, (void *)NULL);
+    }
+}
+
+void profiled_loaded(struct hak_thread *thread, unsigned class_index) {
+    exchange_note_levels(thread, class_index);
+    profiled_park(thread, class_index);
+}
+
 /* Takes the uppermost `surplus` blocks out of the loaded magazine, in an exchange of its own: for builds without P3. */
 static HAK_COLD void profiled_unload(struct hak_thread *thread, unsigned class_index, uint32_t surplus) {
     exchange_enter(thread);

@@ -37,33 +37,8 @@ HAK_ALWAYS_INLINE uint64_t profiled_left(struct hak_thread *thread, unsigned cla
     return sample->at - made;
 }
 
-/* Sees to it that the sample is not passed by. pre: no block of the magazine is parked */
-HAK_ALWAYS_INLINE void profiled_park(struct hak_thread *thread, unsigned class_index) {
-    const uint64_t left = profiled_left(thread, class_index);
-    const uint32_t level = exchange_loaded_level(thread, class_index);
-    if (HAK_P3_SENTINELS && HAK_UNLIKELY(left < level)) {
-        struct hak_thread_sample *sample = &thread->samples[class_index];
-        void **slot = hak_load_relaxed(&thread->loaded[class_index]) - 1 - left;
-        sample->parked_at = level - 1 - (uint32_t)left;
-        /* Release, both: the child of a fork in between finds the block in two places, not in none. */
-        hak_store_release(&sample->parked, *slot);
-        hak_store_release(slot, (void *)NULL);
-    }
-}
-
-/* The magazine is whole afterwards. */
-HAK_ALWAYS_INLINE void profiled_unpark(struct hak_thread *thread, unsigned class_index) {
-    struct hak_thread_sample *sample = &thread->samples[class_index];
-    /* Relaxed: the owner wrote it. */
-    void *parked = hak_load_relaxed(&sample->parked);
-    if (parked != NULL) {
-        void **top = hak_load_relaxed(&thread->loaded[class_index]);
-        void **slot = top - exchange_loaded_level(thread, class_index) + sample->parked_at;
-        /* Release, both: as above. */
-        hak_store_release(slot, parked);
-        hak_store_release(&sample->parked, (void *)NULL);
-    }
-}
+/* The loaded magazine is whole afterwards. */
+HAK_COLD void profiled_unpark(struct hak_thread *thread, unsigned class_index);
 
 /* For exchanges that touch blocks of the loaded magazine elsewhere than at its top. */
 HAK_ALWAYS_INLINE void profiled_before_flush(struct hak_thread *thread, unsigned class_index) {
@@ -81,11 +56,12 @@ HAK_ALWAYS_INLINE bool profiled_may_load(struct hak_thread *thread, unsigned cla
     return profiled_left(thread, class_index) >= blocks;
 }
 
-/* After it did. */
+/* After it did: parks the block at which the sample is due, if the magazine has it. */
+HAK_COLD void profiled_loaded(struct hak_thread *thread, unsigned class_index);
+
 HAK_ALWAYS_INLINE void profiled_after_load(struct hak_thread *thread, unsigned class_index) {
     if (HAK_UNLIKELY(profile_is_on())) {
-        exchange_note_levels(thread, class_index);
-        profiled_park(thread, class_index);
+        profiled_loaded(thread, class_index);
     }
 }
 

@@ -15,6 +15,7 @@ enum { SHARE_OFF, SHARE_WANTED, SHARE_ON };
 static uint32_t share_state;               /* atomic; written under the profile lock */
 static struct profile_table *share_table;  /* profile lock; what the file holds */
 static pid_t share_process;                /* profile lock; whose file it is */
+static uint64_t share_used, share_dropped; /* profile lock; what the file's header says */
 
 #define SHARE_PATH_BYTES (sizeof PROFILE_SHARE_PATH + 20)
 
@@ -32,6 +33,18 @@ static void share_path(pid_t process, char path[SHARE_PATH_BYTES]) {
 static size_t share_bytes(void) { return bits_round_up(PROFILE_SHARED_BYTES, os_page_size()); }
 
 void share_begin(void) { hak_store_relaxed(&share_state, (uint32_t)SHARE_WANTED); }
+
+/* The header's line lies at the start of a page, which is seldom in a cache: it is written where it changes. */
+static void share_totals(const struct profile_table *table) {
+    const uint64_t used = hak_load_relaxed(&table->used), dropped = hak_load_relaxed(&table->dropped);
+    if (HAK_UNLIKELY(used != share_used || dropped != share_dropped)) {
+        share_used = used;
+        share_dropped = dropped;
+        /* Release: the entries that it counts are there. */
+        hak_store_release(&share_table->used, used);
+        hak_store_relaxed(&share_table->dropped, dropped);
+    }
+}
 
 static void share_copy(const struct profile_table *table, uint32_t index) {
     const struct profile_record *from = &table->records[index];
@@ -61,6 +74,7 @@ static void share_make(const struct profile_table *table) {
         return;
     }
     share_table = memory;
+    share_used = share_dropped = 0;
     hak_store_relaxed(&share_state, (uint32_t)SHARE_ON);
     share_whole(table);
     /* Release: who finds the magic finds the rest. */
@@ -83,9 +97,7 @@ void share_record(const struct profile_table *table, uint32_t index) {
     }
     if (hak_load_relaxed(&share_state) == SHARE_ON) {
         share_copy(table, index);
-        /* Release: the entries that it counts are there. */
-        hak_store_release(&share_table->used, hak_load_relaxed(&table->used));
-        hak_store_relaxed(&share_table->dropped, hak_load_relaxed(&table->dropped));
+        share_totals(table);
     }
 }
 

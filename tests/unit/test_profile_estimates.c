@@ -145,9 +145,9 @@ HAK_TEST(Profile, EstimatesAreUnbiased) {
     }
     for (unsigned kind = 0; kind < KINDS; kind++) {
         const struct errors *e = &errors[kind];
-        const double n = e->trials;
         expect_unbiased(e);
 #if !defined(HAK_TEST_TSAN) && !defined(HAK_TEST_ASAN)
+        const double n = e->trials;
         /* Squares of normal errors: mean 1, variance 2. Another variance is another process than Poisson's. Where nearly
          * every block is sampled, the errors are not normal. */
         if (chance_of(kinds[kind].size, RATE) < 0.9) {
