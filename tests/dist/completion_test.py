@@ -112,7 +112,7 @@ class ZshTest(unittest.TestCase):
     def test_completes(self):
         for typed, completed in (
             ("hakmem sta", "t "),
-            ("hakmem run --gu", "ard "),
+            ("hakmem run --pu", "blish "),
             ("hakmem run --stats=pro", "metheus "),
             ("hakmem replay --pe", "er="),
             ("hakmem trace in", "fo "),

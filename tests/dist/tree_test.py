@@ -18,13 +18,20 @@ _SONAME = f"libhakmem.so.{VERSION.split('.')[0]}"
 _LINKS = {
     f"lib/{_SONAME}": _SHARED,
     "lib/libhakmem.so": _SONAME,
+    "share/hakmem/bench/trace/librecorder.so": "../../../../lib/hakmem/librecorder.so",
+    "share/hakmem/bench/trace/replay": "../../../../lib/hakmem/replay",
+    "share/hakmem/hakmem/preload/libhakmem-guard-full.so": "../../../../lib/hakmem/libhakmem-guard-full.so",
+    "share/hakmem/hakmem/preload/libhakmem-guard.so": "../../../../lib/hakmem/libhakmem-guard.so",
+    "share/hakmem/hakmem/preload/libhakmem.so": "../../../../lib/libhakmem.so",
 }
-_FILES = {
+_PROGRAMS = {"bin/hakmem", "lib/hakmem/replay"}
+_FILES = _PROGRAMS | {
     "include/hakmem/hakmem.h",
     "lib/cmake/hakmem/hakmemConfig.cmake",
     "lib/cmake/hakmem/hakmemConfigVersion.cmake",
     "lib/hakmem/libhakmem-guard-full.so",
     "lib/hakmem/libhakmem-guard.so",
+    "lib/hakmem/librecorder.so",
     "lib/libhakmem.a",
     f"lib/{_SHARED}",
     "lib/pkgconfig/hakmem.pc",
@@ -37,6 +44,9 @@ _FILES = {
 
 # A licence is there as soon as the source has one.
 _NOTICES = "share/doc/hakmem/"
+
+# The command's modules: those that it imports.
+_MODULES = re.compile(r"share/hakmem/(bench|tools)/(\w+/)?\w+\.py")
 
 # What a program may expect of any malloc.
 _LIBC_NAMES = {"malloc", "free", "calloc", "realloc", "memalign", "aligned_alloc", "posix_memalign", "malloc_usable_size"}
@@ -71,8 +81,12 @@ class TreeTest(unittest.TestCase):
             members = tar.getmembers()
         self.assertEqual({one.name: one.linkname for one in members if one.issym()}, _LINKS)
         files = {one.name for one in members if one.isfile()}
-        self.assertEqual({name for name in files if not name.startswith(_NOTICES)}, _FILES)
-        self.assertEqual({one.mode for one in members if one.isfile()}, {0o644})
+        modules = {name for name in files if _MODULES.fullmatch(name)}
+        self.assertIn("share/hakmem/tools/cli/main.py", modules)
+        self.assertNotIn("share/hakmem/bench/driver/tiny.py", modules)
+        self.assertEqual({name for name in files - modules if not name.startswith(_NOTICES)}, _FILES)
+        self.assertEqual({one.name for one in members if one.isfile() and one.mode == 0o755}, _PROGRAMS)
+        self.assertEqual({one.mode for one in members if one.isfile()}, {0o644, 0o755})
         self.assertEqual({one.mode for one in members if one.isdir()}, {0o755})
 
     def test_tree_is_the_archive(self):

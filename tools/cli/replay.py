@@ -17,7 +17,7 @@ from bench.driver.paired import ROUNDS_MIN, Ratio
 from bench.driver.program import BenchError
 from bench.driver.report import Grid
 from bench.trace import recording
-from tools.cli import show
+from tools.cli import parts, show
 from tools.cli.command import REFUSED, Command, InputError, add_format, existing_file
 
 HAKMEM = "hakmem"
@@ -34,9 +34,6 @@ PEERS = {
 TOUCHES = ("pages", "edges", "none")
 
 _ROUNDS_MAX = 10_000
-
-# Bazel lays the library at its place below the root, as this module: ROOT/tools/cli/replay.py.
-_LIBRARY = Path(__file__).absolute().parents[2] / "hakmem/preload/libhakmem.so"
 
 
 @dataclass(frozen=True)
@@ -125,9 +122,7 @@ def contenders(parsed: argparse.Namespace) -> list[Contender]:
     """Those that the arguments name: libraries first, each in the order given."""
     found = [Contender(path.name, str(path.absolute())) for path in parsed.libraries]
     names = parsed.peers or ([] if found else [HAKMEM, GLIBC])
-    if HAKMEM in names and not _LIBRARY.exists():
-        raise BenchError(f"{_LIBRARY} is missing: start this with `bazel run`, which builds it")
-    found += [Contender(name, str(_LIBRARY) if name == HAKMEM else PEERS[name]) for name in names]
+    found += [Contender(name, str(parts.library(parts.PLAIN)) if name == HAKMEM else PEERS[name]) for name in names]
     twice = [one.name for place, one in enumerate(found) if one.name in [other.name for other in found[:place]]]
     if twice:
         raise InputError(f"two contenders with the name {twice[0]}")

@@ -10,19 +10,22 @@ import tempfile
 from pathlib import Path
 
 from bench.driver.program import BenchError
-from tools.cli import show
+from tools.cli import parts, show
 from tools.cli.command import REFUSED, Command, InputError, caller_path
 from tools.cli.starting import NOT_STARTED, STATUSES, StartError, line_of
 
 _FORMS = ("text", "json", "prometheus")
 
-# Bazel lays the libraries at their place below the root, as this module: ROOT/tools/cli/run.py.
-_LIBRARIES = Path(__file__).absolute().parents[2] / "hakmem/preload"
-
 
 def _configure(parser: argparse.ArgumentParser) -> None:
     parser.usage = "hakmem run [options] [--] PROGRAM [ARGUMENT ...]"
-    parser.add_argument("--guard", action="store_true", help="with the guard build: every invalid free is reported at once")
+    guard = parser.add_mutually_exclusive_group()
+    guard.add_argument("--guard", action="store_true", help="with the guard build: every invalid free is reported at once")
+    guard.add_argument(
+        "--guard-full",
+        action="store_true",
+        help="with all checks of the full guard build: overflows and uses of freed blocks are reported as well",
+    )
     parser.add_argument("--stats", choices=_FORMS, help="sum up by all statistics in this form (default: in a few words)")
     parser.add_argument("--profile", metavar="FILE", help="write a sampling profile to FILE, as pprof reads it")
     parser.add_argument("--leaks", action="store_true", help="report what is still live at the end, by call site")
@@ -31,20 +34,17 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("program", nargs=argparse.REMAINDER, metavar="PROGRAM", help="what to run, and its arguments")
 
 
-def _library(guard: bool) -> Path:
-    path = _LIBRARIES / ("libhakmem-guard.so" if guard else "libhakmem.so")
-    if not path.exists():
-        raise BenchError(f"{path} is missing: `bazel build //hakmem/preload:{path.name}` makes it")
-    if set(str(path)) & set(" :"):
-        raise BenchError(f"{path}: the loader takes no path with a colon or blank")
-    return path
+def _library(parsed: argparse.Namespace) -> Path:
+    if parsed.guard_full:
+        return parts.library(parts.GUARD_FULL)
+    return parts.library(parts.GUARD if parsed.guard else parts.PLAIN)
 
 
 def _environment(parsed: argparse.Namespace, statistics: Path) -> dict[str, str]:
     """The caller's, with what the arguments ask for on top."""
     result = dict(os.environ)
     before = result.get("LD_PRELOAD")
-    result["LD_PRELOAD"] = f"{_library(parsed.guard)}{':' + before if before else ''}"
+    result["LD_PRELOAD"] = f"{_library(parsed)}{':' + before if before else ''}"
     if not parsed.quiet:
         result["HAKMEM_STATS"] = f"{parsed.stats or 'json'}:{statistics}/%p"
     if parsed.profile is not None:

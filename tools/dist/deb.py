@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Sequence
@@ -33,8 +34,11 @@ _KIB = 1024
 _SOURCE_CONTROL = "Source: hakmem\n\nPackage: hakmem\nArchitecture: any\n"
 _SHLIBS_PREFIX = "shlibs:Depends="
 
+# What the command hakmem imports and starts: addr2line is one of binutils.
+_COMMAND_NEEDS = ("binutils", "python3 (>= 3.9)", "python3-protobuf", "python3-pyelftools", "python3-rich")
+
 # A note for the linker and the compiler's name: Debian's own packages come without them too.
-_STRIP_SHARED = ["--strip-unneeded", "--remove-section=.comment", "--remove-section=.note"]
+_STRIP_DYNAMIC = ["--strip-unneeded", "--remove-section=.comment", "--remove-section=.note"]
 _STRIP_ARCHIVE = ["--strip-debug", "--enable-deterministic-archives", "--remove-section=.comment"]
 
 
@@ -71,9 +75,9 @@ def package_entries(inputs: Inputs, multiarch: str, maintainer: str, scratch: Pa
         if entry.path.startswith("share/man/"):
             entry = compressed(entry)
         elif entry.path.endswith(".a"):
-            entry = Entry(entry.path, stripped(entry.data, _STRIP_ARCHIVE, scratch))
-        elif layout.is_shared(entry):
-            entry = Entry(entry.path, stripped(entry.data, _STRIP_SHARED, scratch))
+            entry = replace(entry, data=stripped(entry.data, _STRIP_ARCHIVE, scratch))
+        elif layout.is_dynamic(entry):
+            entry = replace(entry, data=stripped(entry.data, _STRIP_DYNAMIC, scratch))
         found.append(entry)
     date = email.utils.format_datetime(datetime.fromtimestamp(inputs.epoch, timezone.utc))
     changelog = layout.render("debian/changelog", version=inputs.version, maintainer=maintainer, date=date)
@@ -85,15 +89,18 @@ def package_entries(inputs: Inputs, multiarch: str, maintainer: str, scratch: Pa
     return sorted(found, key=lambda entry: entry.path)
 
 
-def dependencies(library: bytes, scratch: Path) -> str:
-    """The packages that the shared library needs, from the symbols that it uses."""
+def dependencies(entries: list[Entry], scratch: Path) -> str:
+    """The packages that the libraries and programs need, from the symbols that they use, and those of the command."""
     (scratch / "debian").mkdir()
     (scratch / "debian/control").write_text(_SOURCE_CONTROL, encoding="utf-8")
-    (scratch / "library").write_bytes(library)
-    said = run("dpkg-shlibdeps", "-O", "-elibrary", folder=scratch).strip()
+    options = []
+    for number, entry in enumerate(one for one in entries if layout.is_dynamic(one)):
+        (scratch / f"{number}").write_bytes(entry.data)
+        options.append(f"-e{number}")
+    said = run("dpkg-shlibdeps", "-O", *options, folder=scratch).strip()
     if not said.startswith(_SHLIBS_PREFIX):
         raise Refusal(f"dpkg-shlibdeps said {said!r}; a line {_SHLIBS_PREFIX}... is wanted")
-    return said[len(_SHLIBS_PREFIX):]
+    return ", ".join([said[len(_SHLIBS_PREFIX):], *_COMMAND_NEEDS])
 
 
 def installed_kib(entries: list[Entry]) -> int:
@@ -116,7 +123,7 @@ def control_files(inputs: Inputs, entries: list[Entry], fields: dict[str, str]) 
 
 def stage(root: Path, entries: list[Entry], control: dict[str, bytes], epoch: int) -> None:
     """Writes the tree that dpkg-deb packs. Modes and times do not depend on who runs this and when."""
-    files = [Entry(f"usr/{entry.path}", entry.data, entry.link) for entry in entries]
+    files = [replace(entry, path=f"usr/{entry.path}") for entry in entries]
     files += [Entry(f"DEBIAN/{name}", data) for name, data in control.items()]
     for folder in layout.folders(files):
         (root / folder).mkdir()
@@ -126,7 +133,7 @@ def stage(root: Path, entries: list[Entry], control: dict[str, bytes], epoch: in
             path.symlink_to(file.link)
         else:
             path.write_bytes(file.data)
-            path.chmod(layout.FILE_MODE)
+            path.chmod(file.mode)
         os.utime(path, (epoch, epoch), follow_symlinks=False)
     # A folder's time changes with what is put into it: innermost first.
     for folder in [*reversed(layout.folders(files)), "."]:
@@ -142,11 +149,10 @@ def write_package(inputs: Inputs, maintainer: str, output: Path) -> None:
         scratch.mkdir()
         root.mkdir()
         entries = package_entries(inputs, multiarch, maintainer, scratch)
-        library = next(entry for entry in entries if entry.path.endswith(layout.shared_name(inputs)))
         fields = {
             "architecture": architecture,
             "maintainer": maintainer,
-            "depends": dependencies(library.data, scratch),
+            "depends": dependencies(entries, scratch),
         }
         stage(root, entries, control_files(inputs, entries, fields), inputs.epoch)
         run("dpkg-deb", "--root-owner-group", "-Zxz", "--build", str(root), str(output.absolute()),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os.path
+import zipfile
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -16,7 +17,11 @@ import jinja2
 
 # Libraries are no programs: nobody executes them.
 FILE_MODE = 0o644
+PROGRAM_MODE = 0o755
 FOLDER_MODE = 0o755
+
+# Below the prefix: the modules of the command, as its sources lie, with links to what else they look for there.
+_MODULES = "share/hakmem"
 
 _ELF_MAGIC = b"\x7fELF"
 _POINTER_BYTES_OF_ELF_CLASS = {1: 4, 2: 8}
@@ -33,6 +38,12 @@ class Entry:
     data: bytes = b""
     link: str = ""
     """Target, of a symbolic link only."""
+    is_program: bool = False
+
+    @property
+    def mode(self) -> int:
+        """Of a file."""
+        return PROGRAM_MODE if self.is_program else FILE_MODE
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,11 @@ class Inputs:
     shared: Path
     guard: Path
     guard_full: Path
+    recorder: Path
+    replay: Path
+    modules: Path
+    """A zip file of the command's modules, modules.py's."""
+    launcher: Path
     archive: Path
     header: Path
     man1: Path
@@ -62,6 +78,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "shared",
         "guard",
         "guard-full",
+        "recorder",
+        "replay",
+        "modules",
+        "launcher",
         "archive",
         "header",
         "man1",
@@ -90,6 +110,10 @@ def inputs_of(parsed: argparse.Namespace) -> Inputs:
         shared=parsed.shared,
         guard=parsed.guard,
         guard_full=parsed.guard_full,
+        recorder=parsed.recorder,
+        replay=parsed.replay,
+        modules=parsed.modules,
+        launcher=parsed.launcher,
         archive=parsed.archive,
         header=parsed.header,
         man1=parsed.man1,
@@ -133,9 +157,34 @@ def shared_name(inputs: Inputs) -> str:
     return f"libhakmem.so.{inputs.version}"
 
 
-def is_shared(entry: Entry) -> bool:
-    """Whether it is one of the shared libraries."""
-    return entry.data.startswith(_ELF_MAGIC) and ".so" in Path(entry.path).name
+def is_dynamic(entry: Entry) -> bool:
+    """Whether it is a shared library or a program of the processor's."""
+    return entry.data.startswith(_ELF_MAGIC)
+
+
+def _command(inputs: Inputs, libdir: str) -> list[Entry]:
+    """The command hakmem: it looks for libraries and programs where the build lays them, and finds links there."""
+    try:
+        with zipfile.ZipFile(inputs.modules) as modules:
+            found = [Entry(f"{_MODULES}/{name}", modules.read(name)) for name in modules.namelist()]
+    except (OSError, zipfile.BadZipFile) as error:
+        raise Refusal(f"{inputs.modules}: {error}") from None
+    links = {
+        "hakmem/preload/libhakmem.so": f"{libdir}/libhakmem.so",
+        "hakmem/preload/libhakmem-guard.so": f"{libdir}/hakmem/libhakmem-guard.so",
+        "hakmem/preload/libhakmem-guard-full.so": f"{libdir}/hakmem/libhakmem-guard-full.so",
+        "bench/trace/librecorder.so": f"{libdir}/hakmem/librecorder.so",
+        "bench/trace/replay": f"{libdir}/hakmem/replay",
+    }
+    for name, target in links.items():
+        path = f"{_MODULES}/{name}"
+        found.append(Entry(path, link=os.path.relpath(target, os.path.dirname(path))))
+    return [
+        *found,
+        Entry("bin/hakmem", read(inputs.launcher), is_program=True),
+        Entry(f"{libdir}/hakmem/librecorder.so", read(inputs.recorder)),
+        Entry(f"{libdir}/hakmem/replay", read(inputs.replay), is_program=True),
+    ]
 
 
 def entries(inputs: Inputs, *, prefix: str, libdir: str) -> list[Entry]:
@@ -172,6 +221,7 @@ def entries(inputs: Inputs, *, prefix: str, libdir: str) -> list[Entry]:
         Entry("share/man/man3/hakmem.3", read(inputs.man3)),
         Entry("share/man/man7/hakmem.7", read(inputs.man7)),
     ]
+    found += _command(inputs, libdir)
     found += [Entry(f"share/doc/hakmem/{notice.name}", read(notice)) for notice in inputs.notices]
     return sorted(found, key=lambda entry: entry.path)
 

@@ -40,7 +40,7 @@ def archive(entries: list[layout.Entry], epoch: int) -> bytes:
                 member.linkname = entry.link
                 tar.addfile(member)
             else:
-                member = _member(entry.path, tarfile.REGTYPE, layout.FILE_MODE, epoch)
+                member = _member(entry.path, tarfile.REGTYPE, entry.mode, epoch)
                 member.size = len(entry.data)
                 tar.addfile(member, io.BytesIO(entry.data))
     return content.getvalue()
