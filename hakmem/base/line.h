@@ -11,8 +11,9 @@
 extern "C" {
 #endif
 
-/* 0 <= used < HAK_LINE_BYTES: one byte is kept for the newline. 1 KiB holds the list of all options. */
-#define HAK_LINE_BYTES 1024
+/* 0 <= used < HAK_LINE_BYTES: one byte is kept for the newline. So many hold the list of all options, and a report with
+ * three sites in modules of the longest paths (module.h). */
+#define HAK_LINE_BYTES 2048
 
 struct hak_line {
     size_t used;

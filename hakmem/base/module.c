@@ -49,22 +49,31 @@ static uintptr_t maps_number(struct maps_reader *reader) {
     return value;
 }
 
-/* The rest of the line: four columns, spaces, and the path, which is empty for what is no file. Of a long path the end. */
-static void maps_path(struct maps_reader *reader, char *path) {
+/* The rest of the line: four columns, spaces, and the path, which is empty for memory of the process alone. Result: it is the
+ * path of a file, and not a name in brackets */
+static bool maps_path(struct maps_reader *reader, char *path) {
     unsigned columns = 0;
     size_t length = 0;
-    bool in_column = false;
+    bool in_column = false, is_file = false, is_cut = false;
     for (int byte = maps_next(reader); byte != '\n' && byte != MAPS_END; byte = maps_next(reader)) {
         const bool space = byte == ' ' && columns <= 4;
         columns += !space && !in_column;
         in_column = !space;
         if (columns <= 4 || space) continue;
+        if (length == 0) {
+            is_file = byte == '/';
+        }
         if (length == MODULE_PATH_BYTES - 1) {
             memmove(path, path + 1, --length);
+            is_cut = true;
         }
         path[length++] = (char)byte;
     }
     path[length] = '\0';
+    if (is_cut) {
+        memset(path, '.', 3);
+    }
+    return is_file;
 }
 
 static bool maps_find(struct maps_reader *reader, uintptr_t address, struct hak_module *module) {
@@ -77,14 +86,14 @@ static bool maps_find(struct maps_reader *reader, uintptr_t address, struct hak_
         if (end == 0) {
             return false;
         }
-        maps_path(reader, path);
+        const bool is_file = maps_path(reader, path);
         if (path[0] == '\0' || strcmp(path, module->path) != 0) {
             first = start;
             memcpy(module->path, path, sizeof path);
         }
         if (address >= start && address < end) {
             module->offset = address - first;
-            return path[0] == '/';
+            return is_file;
         }
     }
 }

@@ -11,8 +11,9 @@
 extern "C" {
 #endif
 
-/* Enough for where libraries lie; a longer path keeps its end, which names the file. */
-#define MODULE_PATH_BYTES 160
+/* Enough for where programs are built, which lies deeper than where they are installed; of a longer path "..." and its end,
+ * which names the file. */
+#define MODULE_PATH_BYTES 480
 
 struct hak_module {
     char path[MODULE_PATH_BYTES];
