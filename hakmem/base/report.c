@@ -97,8 +97,9 @@ static void line_details(struct hak_line *line, const struct hak_misuse_report *
         line_text(line, " bytes, class ");
         line_decimal(line, report->class_index);
         line_thread(line, ", slab of thread ", report->owner);
-        if (hak_misuse_sites_of != NULL) hak_misuse_sites_of(report->block, &sites);
     }
+    /* Nothing may be left of a block that was freed but what is known of its calls. */
+    if (hak_misuse_sites_of != NULL) hak_misuse_sites_of(report->block != NULL ? report->block : report->p, &sites);
     line_site(line, "called from", report->caller);
     line_site(line, "allocated from", sites.allocated);
     line_site(line, "freed before from", sites.freed);

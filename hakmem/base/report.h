@@ -43,7 +43,8 @@ struct hak_misuse_sites {
 };
 
 /* Whoever keeps the sites of blocks sets this, before there is a second thread; NULL: nobody does. It is called on the
- * way to an abort, by any thread: it allocates nothing and waits for no lock. pre: *sites is {NULL, NULL} */
+ * way to an abort, by any thread: it allocates nothing and waits for no lock. `block` is the start of the block, or the pointer
+ * that was given, where no block is known to be there any more. pre: *sites is {NULL, NULL} */
 extern void (*hak_misuse_sites_of)(const void *block, struct hak_misuse_sites *sites);
 
 /* One report in one write: the line of report_misuse and, in builds with guard, what else is known, a line each. */

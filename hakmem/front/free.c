@@ -29,7 +29,7 @@ HAK_ALWAYS_INLINE void free_missed(void *p, const void *caller) {
         }
         exchange_free(class_index, p);
         purge_poll(caller);
-    } else if (!profiled_free(p) && !(HAK_GUARD_FULL && guarded_free_zero_size(p)) && !huge_free(p, caller)) {
+    } else if (!profiled_free(p, caller) && !(HAK_GUARD_FULL && guarded_free_zero_size(p)) && !huge_free(p, caller)) {
         misuse_report(HAK_MISUSE_DOUBLE_FREE, "free", p, caller);
     }
     errno = saved_errno;

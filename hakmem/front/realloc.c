@@ -31,7 +31,7 @@ static void *realloc_move(void *p, size_t usable, size_t size) {
  * of the new size is a new trial. NULL: the kernel does not move it */
 static void *realloc_huge(void *p, size_t size) {
     if (HAK_UNLIKELY(profile_was_on())) {
-        (void)profile_forget(p);
+        (void)profile_forget(p, NULL);
     }
     void *moved = huge_realloc(p, size);
     if (HAK_UNLIKELY(profile_is_on()) && moved != NULL) {

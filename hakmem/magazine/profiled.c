@@ -220,8 +220,8 @@ void *profiled_alloc(unsigned class_index, const void *caller) {
     return p;
 }
 
-bool profiled_free_slow(void *p) {
-    const int found = profile_forget(p);
+bool profiled_free_slow(void *p, const void *caller) {
+    const int found = profile_forget(p, caller);
     if (found <= PROFILE_HUGE) {
         return false;
     }

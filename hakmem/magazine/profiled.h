@@ -66,9 +66,11 @@ HAK_ALWAYS_INLINE void profiled_after_load(struct hak_thread *thread, unsigned c
 }
 
 /* Takes a block back if it was sampled; of a huge one it only takes note. false: the caller has to free p, if it is a
- * block at all. */
-HAK_COLD bool profiled_free_slow(void *p);
+ * block at all. `caller` is profile_forget's. */
+HAK_COLD bool profiled_free_slow(void *p, const void *caller);
 
-HAK_ALWAYS_INLINE bool profiled_free(void *p) { return HAK_UNLIKELY(profile_was_on()) && profiled_free_slow(p); }
+HAK_ALWAYS_INLINE bool profiled_free(void *p, const void *caller) {
+    return HAK_UNLIKELY(profile_was_on()) && profiled_free_slow(p, caller);
+}
 
 #endif

@@ -13,6 +13,7 @@
 #include "hakmem/huge/table.h"
 #include "hakmem/os/os.h"
 #include "hakmem/profile/chance.h"
+#include "hakmem/profile/freed.h"
 #include "hakmem/profile/share.h"
 #include "hakmem/slab/slab.h"
 
@@ -99,8 +100,11 @@ void profile_stop(void) {
 
 /* For reports of misuse, which want the address that a call returns to. */
 static void profile_misuse_sites(const void *block, struct hak_misuse_sites *sites) {
-    const char *site = profile_site_of(block);
-    sites->allocated = site != NULL ? site + 1 : NULL;
+    const void *site = profile_site_of(block), *freed = NULL;
+    if (site != NULL || freed_find(block, &site, &freed)) {
+        sites->allocated = site != NULL ? (const char *)site + 1 : NULL;
+        sites->freed = freed;
+    }
 }
 
 void profile_init(void) {
@@ -247,7 +251,7 @@ void profile_note_huge(const void *start, size_t size, const void *site) {
     lock_release(&profile_lock);
 }
 
-int profile_forget(void *p) {
+int profile_forget(void *p, const void *caller) {
     int found = PROFILE_NOT_SAMPLED;
     lock_acquire(&profile_lock);
     struct huge_block *live = huge_table_find(&profile_live, p);
@@ -257,6 +261,12 @@ int profile_forget(void *p) {
         /* Release: pairs with record_read. */
         hak_store_release(&record->frees, hak_load_relaxed(&record->frees) + 1);
         share_record(profile_samples, (uint32_t)(record - profile_samples->records));
+        /* Where some blocks are not sampled, the next one here may be, and its end would be taken for this one's. */
+        if (HAK_GUARD_EXACT && profile_rate() == 1) {
+            /* realloc's caller, where realloc frees. */
+            freed_note(p, (const void *)(uintptr_t)record->site,
+                       hak_profile_site != NULL ? (const char *)hak_profile_site + 1 : caller);
+        }
         huge_table_remove(&profile_live, live);
         if (found == PROFILE_HUGE) {
             /* It reads 0 always. */

@@ -106,8 +106,9 @@ void profile_note_huge(const void *start, size_t size, const void *site);
 #define PROFILE_NOT_SAMPLED (-1)
 #define PROFILE_HUGE 0
 
-/* Counts the free of a sampled block. One of profile_alloc is given back; all others the caller frees, after this. */
-int profile_forget(void *p);
+/* Counts the free of a sampled block. One of profile_alloc is given back; all others the caller frees, after this. `caller`:
+ * where the call that frees returns to, or NULL; for reports, where there is guard and every block is sampled. */
+int profile_forget(void *p, const void *caller);
 
 /* Class of the sampled block of a slab that starts at p; 0 where there is none. */
 unsigned profile_class(const void *p);

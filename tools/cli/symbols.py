@@ -19,6 +19,8 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
+from bench.driver.program import BenchError
+
 _PAGE = 4096
 _UNKNOWN = "??"
 
@@ -88,13 +90,16 @@ def _lines(path: str, addresses: list[int]) -> list[tuple[str, str]]:
     unknown = [(_UNKNOWN, f"{_UNKNOWN}:0")] * len(addresses)
     if not Path(path).is_file():
         return unknown
-    done = subprocess.run(
-        ["addr2line", "--functions", "--demangle", f"--exe={path}"],
-        input="".join(f"{address:#x}\n" for address in addresses),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            ["addr2line", "--functions", "--demangle", f"--exe={path}"],
+            input="".join(f"{address:#x}\n" for address in addresses),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise BenchError("addr2line is missing, which finds functions and lines: install binutils") from None
     lines = done.stdout.splitlines()
     return list(zip(lines[::2], lines[1::2])) if len(lines) == 2 * len(addresses) else unknown
 
