@@ -145,7 +145,9 @@ class ExplainTest(CommandCase):
         self.assertIn("nothing is mapped there", self.answer("explain", f"--pid={pid}", "0x10"))
 
     def test_wrong_input(self) -> None:
-        for line, words in ((("explain", "none.txt"), "neither an address"), (("explain", "--pid=1", "xyz"), "no address")):
+        for line, words in ((("explain", "none.txt"), "neither an address"), (("explain", "--pid=1", "xyz"), "no address"),
+                            (("explain", "--pid=1", "--", "-5"), "no address"), (("explain", "--pid=1", "1" * 17), "no address"),
+                            (("leaks", "--most=-3", "1"), "whole number from 0")):
             done = self.hakmem(*line)
             self.assertEqual((done.returncode, done.stdout), (2, ""))
             self.assertIn(words, done.stderr)

@@ -86,10 +86,9 @@ def _source(text: str) -> list[str]:
 
 
 def _address(text: str) -> int:
-    try:
-        return int(text, 16)
-    except ValueError:
-        raise InputError(f"'{text}' is no address: hexadecimal digits, 0x before them or not") from None
+    if not re.fullmatch(r"(0[xX])?[0-9a-fA-F]{1,16}", text):
+        raise InputError(f"'{text}' is no address: at most 16 hexadecimal digits, 0x before them or not")
+    return int(text, 16)
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:

@@ -12,16 +12,23 @@ Statistics = dict[str, Any]
 
 _POOLS = ("tiny", "l2", "l25", "huge")
 
+# Of a screen, in lines and rows. Around the rows of a table: a blank line, the title, the columns' names, a rule.
+_HEADING_LINES = 1
+_LINES_AROUND_ROWS = 4
+_ROWS_MOST = 10
+_ROWS_LEAST = 4
+
 CAPTION = (
     "live: allocated and not freed, at the size of the class. cached: free blocks in threads' magazines. free: other free "
-    "blocks of slabs. held: in slabs and huge blocks; live bytes were never more than the most of it."
+    "blocks of slabs. held: in slabs and huge blocks; live bytes were never more than the most of it. decaying: free, and "
+    "not given back to the system yet. own: hakmem's own data, at most. owned: slabs that a thread takes blocks from."
 )
 
 
 def heading(found: Statistics, program: str) -> str:
     exact = "exact" if found["exact"] else "estimated"
-    quiet = "of one moment" if found["quiet"] else "threads moved while they were read"
-    return f"{program} ({found['pid']}), hakmem {found['library']} ({found['config']}); counts {exact}, {quiet}"
+    quiet = "of one moment" if found["quiet"] else "while threads moved"
+    return f"{program} ({found['pid']}), hakmem {found['library']} ({found['config']}); {exact}, {quiet}"
 
 
 def seconds_between(before: Statistics, now: Statistics) -> float:
@@ -54,8 +61,8 @@ def _memory(found: Statistics, resident: int | None) -> Grid:
         ("most held", process["held_bytes_most"]),
         ("cached", process["magazine_bytes"]),
         ("free", process["slab_free_bytes"]),
-        ("not purged yet", process["decaying_bytes"]),
-        ("own, at most", process["metadata_bytes"]),
+        ("decaying", process["decaying_bytes"]),
+        ("own", process["metadata_bytes"]),
     ]
     if resident is not None:
         rows.append(("resident", resident))
@@ -76,8 +83,9 @@ def _events(found: Statistics, per_second: dict[str, float]) -> Grid:
 
 
 def _delta(one: dict[str, Any], before: dict[Any, dict[str, Any]], key: Any, field: str, seconds: float) -> str:
-    earlier = before.get(key)
-    return "" if earlier is None or seconds <= 0 else show.number((one[field] - earlier[field]) / seconds)
+    """A second. What is new had none before."""
+    earlier = before[key][field] if key in before else 0
+    return "" if seconds <= 0 else show.number((one[field] - earlier) / seconds)
 
 
 def _pools(found: Statistics) -> Grid:
@@ -93,12 +101,12 @@ def _pools(found: Statistics) -> Grid:
         ]
         for name, pool in found["pools"].items()
     ]
-    columns = ["pool", "allocations", "live", "live bytes", "cached", "free", "slabs owned", "full", "partial"]
-    return Grid("Pools", columns, lines, words=1)
+    columns = ["pool", "allocations", "live", "live bytes", "cached", "free", "owned", "full", "partial"]
+    return Grid("Pools, and their slabs that are owned, full, partial", columns, lines, words=1)
 
 
 def _classes(found: Statistics, before: Statistics | None, limit: int | None) -> Grid:
-    seconds = seconds_between(before, found) if before else 0
+    seconds = seconds_between(before, found) if before else 0.0
     earlier = {one["class"]: one for one in before["classes"]} if before else {}
     classes = sorted(found["classes"], key=lambda one: -one["live_bytes"])
     lines = [
@@ -120,8 +128,10 @@ def _classes(found: Statistics, before: Statistics | None, limit: int | None) ->
 
 
 def _threads(found: Statistics, before: Statistics | None, limit: int | None) -> Grid:
-    seconds = seconds_between(before, found) if before else 0
+    seconds = seconds_between(before, found) if before else 0.0
     earlier = {one["tid"]: one for one in before["threads"]} if before else {}
+    if before and len(earlier) < before["process"]["threads"]:
+        seconds = 0.0  # one that is not listed may be new or not
     threads = sorted(found["threads"], key=lambda one: -one["allocations"])
     lines = [
         [
@@ -148,14 +158,30 @@ def _without_empty(grid: Grid) -> Grid:
     return Grid(grid.title, [grid.columns[place] for place in kept], lines, grid.words)
 
 
-def grids(
-    found: Statistics, before: Statistics | None = None, resident: int | None = None, limit: int | None = None
-) -> list[Grid]:
-    """All tables; `limit` rows of classes and of threads. Rates where there is an earlier reading."""
+def grids(found: Statistics, before: Statistics | None = None, resident: int | None = None) -> list[Grid]:
+    """All tables, whole. Rates where there is an earlier reading."""
     return [
         _memory(found, resident),
         _events(found, rates(before, found) if before else {}),
         _pools(found),
-        _classes(found, before, limit),
-        _threads(found, before, limit),
+        _classes(found, before, None),
+        _threads(found, before, None),
     ]
+
+
+def _height(grid: Grid) -> int:
+    return _LINES_AROUND_ROWS + len(grid.lines)
+
+
+def grids_within(lines: int, found: Statistics, before: Statistics | None, resident: int | None) -> list[Grid]:
+    """The tables, with so many rows of classes and threads that all of it and the heading take `lines` at most. Where there
+    is no room for that, the pools are left out, whose sums the classes have too; a row of each is always there."""
+    shown = [_memory(found, resident), _events(found, rates(before, found) if before else {})]
+    room = lines - _HEADING_LINES - sum(map(_height, shown)) - 2 * _LINES_AROUND_ROWS
+    pools = _pools(found)
+    if room - _height(pools) >= _ROWS_LEAST:
+        shown.append(pools)
+        room -= _height(pools)
+    threads = min(_ROWS_MOST, len(found["threads"]), max(1, room // 3))
+    classes = min(_ROWS_MOST, max(1, room - threads))
+    return [*shown, _classes(found, before, classes), _threads(found, before, threads)]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.driver import report
+from bench.driver.arguments import whole_number
 from bench.driver.report import Grid
 from tools.cli import samples, show, symbols
 from tools.cli.command import REFUSED, Command, add_format, process_id
@@ -95,13 +96,15 @@ def _print(result: dict[str, Any]) -> None:
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--most", type=int, default=30, metavar="N", help="call sites at most (default: %(default)s)")
+    parser.add_argument(
+        "--most", type=whole_number(0, 10**6), default=30, metavar="N", help="call sites at most (default: %(default)s)"
+    )
     add_format(parser)
     parser.add_argument("pid", type=process_id, metavar="PID")
 
 
 def _run(parsed: argparse.Namespace) -> int:
-    result = measure(parsed.pid, max(0, parsed.most))
+    result = measure(parsed.pid, parsed.most)
     if parsed.format == "json":
         print(json.dumps(result, indent=2))
     else:

@@ -18,7 +18,7 @@ NAME = "hakmem"
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser with all subcommands; the chosen one's Command is in `command`."""
+    """The parser with all subcommands; the chosen one's Command is in `command`, its parser in `parser`."""
     result = argparse.ArgumentParser(
         prog=NAME,
         description="Tools around the allocator hakmem.",
@@ -37,13 +37,15 @@ def parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.configure(own)
-        own.set_defaults(command=command)
+        own.set_defaults(command=command, parser=own)
     return result
 
 
 def execute(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line; the status."""
-    parsed = parser().parse_args(arguments)
+    parsed, unknown = parser().parse_known_args(arguments)
+    if unknown:
+        parsed.parser.error(f"unknown arguments: {' '.join(unknown)}")  # with the usage of its command, not of the whole
     try:
         status: int = parsed.command.run(parsed)
         return status

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -16,11 +17,13 @@ from pathlib import Path
 
 import jsonschema
 from prometheus_client.parser import text_string_to_metric_families
+from rich.console import Console
 
 _ROOT = Path(__file__).absolute().parents[2]
 sys.path.insert(0, str(_ROOT))
 
-from tools.cli import published  # noqa: E402
+from bench.driver import report  # noqa: E402
+from tools.cli import figures, published  # noqa: E402
 
 _COMMAND = str(_ROOT / "tools/cli/hakmem")
 _OBSERVED = str(_ROOT / "tests/stats/observed")
@@ -171,11 +174,13 @@ class RefusalTest(Case):
     def test_wrong_arguments(self) -> None:
         for line in (("stat",), ("stat", "x"), ("stat", "0"), ("stat", "-1"), ("stat", "--format=xml", "1"),
                      ("top", "--interval=0", "1"), ("top", "--interval=nan", "1"), ("top", "--count=0", "1"),
-                     ("top", "--list", "1"), ("run",), ("run", "--stats=xml", "true"),
-                     ("run", "--profile=none/none", "true")):
+                     ("top", "--list", "1"), ("run",), ("run", "--stats=xml", "true"), ("run", "--other", "true"),
+                     ("run", "--guard", "--guard-full", "true"), ("run", "--profile=none/none", "true"),
+                     ("run", "--profile=", "true"), ("run", "--profile=/proc", "true")):
             done = self.run_command(*line)
             self.assertEqual((done.returncode, done.stdout), (2, ""), (line, done.stderr))
-            self.assertTrue(done.stderr, line)
+            self.assertIn(f"hakmem {line[0]}", done.stderr)
+            self.assertNotIn("Traceback", done.stderr)
 
     def test_a_process_that_is_gone(self) -> None:
         process = subprocess.Popen(["true"])
@@ -286,6 +291,32 @@ class TopTest(Case):
         self.assertIn(b"\x1b[?1049l", text)
         self.assertNotIn(b"Traceback", text)
 
+    def test_fits_the_terminal(self) -> None:
+        process = self.observed("load", "2")
+        before = published.read(process.pid)
+        self.until(lambda: published.read(process.pid)["clock_ms"] > before["clock_ms"], "published again")
+        now = published.read(process.pid)
+        for lines in (24, 30, 40, 60):
+            with self.subTest(lines):
+                shown = figures.grids_within(lines, now, before, 1)
+                console = Console(width=80, height=lines, file=io.StringIO())
+                console.print(report.drawn(figures.heading(now, "observed"), shown))
+                text = console.file.getvalue()
+                self.assertLessEqual(len(text.splitlines()), lines, text)
+                self.assertRegex(text, r"(?m)^Classes.*\n.*\n.*\n.*B +(tiny|l2|l25|huge) ")
+                self.assertRegex(text, rf"(?m)^Threads.*\n.*\n.*\n *[0-9]+ +[0-9,]+ ")
+                self.assertEqual("Pools" in text, lines >= 40)
+
+    def test_what_is_new_has_its_rate(self) -> None:
+        process = self.observed("load", "2")
+        now = published.read(process.pid)
+        before = {**now, "clock_ms": now["clock_ms"] - 2000, "classes": [], "threads": [],
+                  "process": {**now["process"], "threads": 0}}
+        *_, classes, threads = figures.grids(now, before)
+        for grid, of in ((classes, now["classes"]), (threads, now["threads"])):
+            rates = [line[grid.columns.index("allocations/s")].replace(",", "") for line in grid.lines]
+            self.assertAlmostEqual(sum(map(int, rates)), sum(one["allocations"] for one in of) / 2, delta=len(rates))
+
     def test_ends_with_the_process(self) -> None:
         process = self.observed("load", "1")
         top = subprocess.Popen([_COMMAND, "top", "--interval=0.5", str(process.pid)], stdout=subprocess.PIPE,
@@ -350,6 +381,12 @@ class RunTest(Case):
             self.assertIn("remote frees", errors)
 
     def test_what_cannot_be_started(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            text = Path(folder) / "text"
+            text.write_text("neither a program nor a script\n")
+            text.chmod(0o755)
+            self.refuse(126, "cannot be executed: Exec format error", "run", "--", str(text))
+            self.refuse(126, "cannot be executed: Exec format error", "record", f"--output={folder}/trace", "--", str(text))
         self.refuse(127, "was not found", "run", "--", "no-such-program")
         self.refuse(126, "is not executable", "run", "--", "/dev/null")
 

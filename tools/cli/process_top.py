@@ -19,8 +19,8 @@ from tools.cli.published import Unreachable
 _SECONDS_MAX = 3600
 _COUNT_MAX = 10**9
 
-# Rows of classes and of threads: what fits a terminal.
-_ROWS = 10
+# Of a pipe, which has no last line.
+_ENDLESS = 1000
 
 
 def _seconds(text: str) -> float:
@@ -120,9 +120,9 @@ def _follow(page: published.Page, parsed: argparse.Namespace, show_one: Callable
         shown += 1
 
 
-def _screen(found: Statistics, before: Statistics | None) -> Any:
+def _screen(lines: int, found: Statistics, before: Statistics | None) -> Any:
     pid = found["pid"]
-    tables = figures.grids(found, before, published.resident_bytes(pid), _ROWS)
+    tables = figures.grids_within(lines, found, before, published.resident_bytes(pid))
     return report.drawn(figures.heading(found, published.program_of(pid)), tables)
 
 
@@ -139,7 +139,7 @@ def _show(page: published.Page, parsed: argparse.Namespace) -> None:
     if not console.is_terminal:
 
         def plain(now: Statistics, before: Statistics | None) -> None:
-            console.print(_screen(now, before))
+            console.print(_screen(_ENDLESS, now, before))
             console.print()
             sys.stdout.flush()
 
@@ -148,7 +148,7 @@ def _show(page: published.Page, parsed: argparse.Namespace) -> None:
     from rich.live import Live
 
     with Live(console=console, screen=parsed.count is None, auto_refresh=False) as live:
-        _follow(page, parsed, lambda now, before: live.update(_screen(now, before), refresh=True))
+        _follow(page, parsed, lambda now, before: live.update(_screen(console.height, now, before), refresh=True))
 
 
 def _run(parsed: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from bench.driver.program import BenchError
 from bench.trace import recording
 from tools.cli import show
 from tools.cli.command import REFUSED, Command, InputError, caller_path, existing_file
-from tools.cli.starting import NOT_STARTED, STATUSES, StartError, line_of
+from tools.cli.starting import NOT_STARTED, STATUSES, Line, StartError, line_of
 
 OUTPUT = "hakmem.trace"
 
@@ -57,10 +57,13 @@ def _report(output: Path) -> None:
 
 def _run(parsed: argparse.Namespace) -> int:
     try:
-        line = line_of("record", parsed.program)
+        return _record(parsed, line_of("record", parsed.program))
     except StartError as error:
         print(f"hakmem record: {error}", file=sys.stderr)
         return error.status
+
+
+def _record(parsed: argparse.Namespace, line: Line) -> int:
     output = caller_path(parsed.output).absolute()
     if not output.parent.is_dir():
         raise InputError(f"--output {parsed.output}: there is no folder {output.parent}")

@@ -40,6 +40,18 @@ def _library(parsed: argparse.Namespace) -> Path:
     return parts.library(parts.GUARD if parsed.guard else parts.PLAIN)
 
 
+def _profile(text: str) -> Path:
+    """Where the profile goes: the library would say only at the end that it cannot be written there."""
+    output = caller_path(text).absolute()
+    if not output.parent.is_dir():
+        raise InputError(f"--profile {text}: there is no folder {output.parent}")
+    if text == "" or output.is_dir():
+        raise InputError(f"--profile '{text}' is no file")
+    if not os.access(output if output.exists() else output.parent, os.W_OK):
+        raise InputError(f"--profile {text}: may not be written")
+    return output
+
+
 def _environment(parsed: argparse.Namespace, statistics: Path) -> dict[str, str]:
     """The caller's, with what the arguments ask for on top."""
     result = dict(os.environ)
@@ -48,10 +60,7 @@ def _environment(parsed: argparse.Namespace, statistics: Path) -> dict[str, str]
     if not parsed.quiet:
         result["HAKMEM_STATS"] = f"{parsed.stats or 'json'}:{statistics}/%p"
     if parsed.profile is not None:
-        output = caller_path(parsed.profile).absolute()
-        if not output.parent.is_dir():
-            raise InputError(f"--profile {parsed.profile}: there is no folder {output.parent}")
-        result["HAKMEM_PROFILE"] = str(output)
+        result["HAKMEM_PROFILE"] = str(_profile(parsed.profile))
     if parsed.leaks:
         result["HAKMEM_LEAKS"] = "1"
     if parsed.publish:

@@ -44,8 +44,11 @@ class Line:
     """Where the caller is."""
 
     def run(self, environment: dict[str, str]) -> tuple[int, int]:
-        """Runs it to its end: its number as a process, and its own status."""
-        process = subprocess.Popen(self.words, executable=self.executable, cwd=self.folder, env=environment)
+        """Runs it to its end: its number as a process, and its own status. StartError where the kernel does not take it."""
+        try:
+            process = subprocess.Popen(self.words, executable=self.executable, cwd=self.folder, env=environment)
+        except OSError as error:
+            raise StartError(f"{self.words[0]} cannot be executed: {error.strerror}", NOT_EXECUTABLE) from None
         return process.pid, _wait(process)
 
 
