@@ -6,6 +6,7 @@ yardstick that no change of hakmem touches, by which two reports can be compared
 
   libraries    hakmem as it ships, also with its guard, and its peers, preloaded into one and the same program
   guard        the build that checks all it can, by hakmem as it ships
+  profile      hakmem as it ships while it samples at the default rate, by itself
   switches     the sixteen combinations of hakmem's switches, preloaded
   compiled-in  the same, linked into the program; with P2 their fast path is inlined
   spacings     other spacings of the size classes, preloaded
@@ -27,6 +28,7 @@ from bench.driver.variants import COMBINATIONS, SWITCHES
 
 LIBRARIES = "libraries"
 WITH_GUARD = "guard"
+WITH_PROFILE = "profile"
 COMPILED_IN = "compiled-in"
 HAKMEM = "hakmem"
 AGAIN = "-again"
@@ -50,6 +52,9 @@ GUARD = "hakmem-guard"
 """Every invalid free is caught: fast enough to run next to the peers, on all workloads."""
 GUARD_FULL = "hakmem-guard-full"
 """Whatever can be checked is: for tests, and measured on some workloads."""
+
+SAMPLING = "hakmem-profile"
+"""hakmem as it ships, with its profile on at the default rate."""
 
 GUARDED = {
     GUARD: "hakmem/preload/libhakmem-guard.so",
@@ -99,10 +104,12 @@ class Contender:
     """The switches that it must say it was built with; None: not asked."""
     alignment: int | None = None
     """Of every block of 16 bytes and more; None: what the interface promises by which it is called."""
+    options: tuple[tuple[str, str], ...] = ()
+    """Of its environment."""
 
     def environment(self, clean: dict[str, str]) -> dict[str, str]:
-        """`clean` and what loads the library. The name is there in any case: an empty one loads nothing."""
-        return {**clean, "LD_PRELOAD": str(self.library or "")}
+        """`clean`, the options and what loads the library. The name is there in any case: an empty one loads nothing."""
+        return {**clean, **dict(self.options), "LD_PRELOAD": str(self.library or "")}
 
 
 @dataclass(frozen=True)
@@ -152,7 +159,7 @@ def peer(text: str) -> tuple[str, Path]:
     if parts is None:
         raise ValueError(f"'{text}' is not NAME=/path/lib.so, NAME of letters, digits, '.', '_' and '-'")
     name, path = parts[1], Path(os.environ.get("BUILD_WORKING_DIRECTORY", "."), parts[2]).resolve()
-    if name in (HAKMEM, HAKMEM + AGAIN, GUARD, GUARD_FULL, *DEBIAN):
+    if name in (HAKMEM, HAKMEM + AGAIN, GUARD, GUARD_FULL, SAMPLING, *DEBIAN):
         raise ValueError(f"'{text}': the name {name} is taken")
     try:
         head = path.open("rb").read(4)
@@ -217,6 +224,13 @@ def with_guard() -> list[Group]:
     return [_with_twins(WITH_GUARD, found, HAKMEM, [(GUARD_FULL, HAKMEM)])]
 
 
+def with_profile() -> Group:
+    """The sampling profile, by hakmem as it ships. What it finds is thrown away at the end of each run."""
+    shipped = _shipped(HAKMEM, _LIBRARY)
+    sampling = replace(shipped, name=SAMPLING, options=(("HAKMEM_PROFILE", os.devnull),))
+    return _with_twins(WITH_PROFILE, [shipped, sampling], HAKMEM, [(SAMPLING, HAKMEM)])
+
+
 def switch_pairs() -> tuple[tuple[str, str], ...]:
     """The ladder's steps, each switch alone against none, and all against all but one."""
     ladder = [(STEPS[i], STEPS[i - 1]) for i in range(1, len(STEPS))]
@@ -272,7 +286,7 @@ def experiments() -> Group:
 
 def groups(peers: Sequence[tuple[str, Path]]) -> list[Group]:
     """All groups, in the report's order."""
-    return [libraries(peers), *with_guard(), switches(), compiled_in(), spacings(), experiments()]
+    return [libraries(peers), *with_guard(), with_profile(), switches(), compiled_in(), spacings(), experiments()]
 
 
 def matches(globs: Sequence[str], group: str, name: str) -> bool:

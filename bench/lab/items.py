@@ -34,8 +34,9 @@ def is_libraries(group: Group, _workload: Workload) -> bool:
 
 
 def is_allocator(name: str) -> bool:
-    """Neither the second name of twins nor a build with a guard."""
-    return not name.endswith(contenders.AGAIN) and name not in (contenders.GUARD, contenders.GUARD_FULL)
+    """Neither the second name of twins nor hakmem with a guard or its profile."""
+    ours = (contenders.GUARD, contenders.GUARD_FULL, contenders.SAMPLING)
+    return not name.endswith(contenders.AGAIN) and name not in ours
 
 
 def allocators(items: Sequence[Item]) -> list[Item]:

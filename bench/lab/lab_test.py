@@ -111,6 +111,13 @@ class LabTest(unittest.TestCase):
         self.assertEqual(files[contenders.GUARD], "libhakmem-guard.so")
         self.assertEqual(files[contenders.GUARD_FULL], "libhakmem-guard-full.so")
 
+    def test_the_profile(self) -> None:
+        report = self.measure("--workload=json", "--contender=hakmem-profile")
+        self.assertEqual(
+            [(row["group"], row["one"], row["other"]) for row in report["comparisons"]],
+            [(contenders.WITH_PROFILE, contenders.SAMPLING, contenders.HAKMEM)],
+        )
+
     def test_the_other_groups_and_threads(self) -> None:
         report = self.measure("--workload=local", "--contender=spacings/*", "--contender=experiments/*")
         self.assertEqual({row["threads"] for row in report["workloads"]}, {2})

@@ -37,9 +37,24 @@ GUARD_WORKLOADS = (
 )
 """Where the full guard runs: besides, large blocks, those that grow, and those that other threads free."""
 
+PROFILE_WORKLOADS = (
+    *SWITCH_WORKLOADS,
+    "replacement_1k",
+    "sizes_compiler",
+    "calloc",
+    "realloc_growth",
+    "json",
+    "mir",
+    "mixed",
+    "larson",
+)
+"""Where the profile runs: a block is sampled the likelier the larger it is."""
+
 QUICK_WORKLOADS = ("pair", "batch_lifo", "replacement_64k", "sizes_server", "realloc_growth", "producer_consumer")
 QUICK_SWITCH_WORKLOADS = ("replacement_64k",)
 QUICK_GROUPS = (contenders.LIBRARIES, "switches")
+
+_SOME_WORKLOADS = {contenders.WITH_GUARD: GUARD_WORKLOADS, contenders.WITH_PROFILE: PROFILE_WORKLOADS}
 
 # Seconds for everything, and the share of it that rounds get: the rest is for counts, memory and latency.
 _BUDGET_S = {False: 2700.0, True: 150.0}
@@ -96,7 +111,7 @@ def _workloads_of(group: str, available: Mapping[str, Workload], globs: Sequence
     elif quick:
         wanted = QUICK_SWITCH_WORKLOADS
     else:
-        wanted = GUARD_WORKLOADS if group == contenders.WITH_GUARD else SWITCH_WORKLOADS
+        wanted = _SOME_WORKLOADS.get(group, SWITCH_WORKLOADS)
     missing = [name for name in wanted if name not in available]
     if missing:
         raise BenchError(f"the worker has no workload {', '.join(missing)}")

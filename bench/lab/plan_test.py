@@ -57,6 +57,15 @@ class GroupsTest(unittest.TestCase):
         self.assertNotIn(contenders.GUARD_FULL, libraries.names())
         self.assertEqual(libraries.find(contenders.GUARD).library, Path("guard.so"))
 
+    def test_the_profile_is_an_option_of_the_library_that_it_is_compared_with(self) -> None:
+        group = all_groups()[contenders.WITH_PROFILE]
+        self.assertEqual(group.pairs, ((contenders.SAMPLING, contenders.HAKMEM),))
+        sampling, plain = (group.find(name) for name in group.pairs[0])
+        self.assertEqual(replace(sampling, name=plain.name, options=()), plain)
+        self.assertEqual(
+            sampling.environment({"A": "b"}), plain.environment({"A": "b"}) | {"HAKMEM_PROFILE": "/dev/null"}
+        )
+
     def test_builds_that_are_not_there_are_in_no_group(self) -> None:
         found = all_groups({})
         self.assertNotIn(contenders.WITH_GUARD, found)
@@ -91,7 +100,7 @@ class GroupsTest(unittest.TestCase):
 
 class PlanTest(unittest.TestCase):
     def make(self, globs: tuple[str, ...] = (), **options: object) -> plan.Plan:
-        offered = [simulated.workload(name) for name in (*plan.QUICK_WORKLOADS, *plan.GUARD_WORKLOADS, "other")]
+        offered = [simulated.workload(name) for name in (*plan.QUICK_WORKLOADS, *plan.GUARD_WORKLOADS, *plan.PROFILE_WORKLOADS, "other")]
         offered.append(replace(simulated.workload("trace:x"), program="x"))
         given = {"rounds_asked": None, "seed": 1, "quick": False, "operations": None} | options
         chosen = workloads.chosen(list({one.name: one for one in offered}.values()), globs)
@@ -105,6 +114,7 @@ class PlanTest(unittest.TestCase):
         self.assertIn("other", self.slots(found, "libraries"))
         self.assertEqual(self.slots(found, "switches"), set(plan.SWITCH_WORKLOADS))
         self.assertEqual(self.slots(found, "guard"), set(plan.GUARD_WORKLOADS))
+        self.assertEqual(self.slots(found, "profile"), set(plan.PROFILE_WORKLOADS))
 
     def test_a_quick_run_is_a_part(self) -> None:
         found = self.make(quick=True)

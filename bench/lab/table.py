@@ -163,7 +163,7 @@ def _other_grids(report: Row) -> list[Grid]:
         for row in views.others(report)
     ]
     columns = ["group", "workload", "contender", "by", "ratio", "95 % interval", "code, bytes", "the other's"]
-    return [Grid("spacings and fallbacks", columns, lines, words=4)] if lines else []
+    return [Grid("profile, spacings and fallbacks", columns, lines, words=4)] if lines else []
 
 
 def _guard_grid(report: Row) -> list[Grid]:

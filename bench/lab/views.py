@@ -197,8 +197,8 @@ def guards(report: Row) -> dict[str, Row]:
 
 
 def others(report: Row) -> list[Row]:
-    """Comparisons that are of no switch and no peer: spacings and fallbacks."""
-    found = [row for group in ("spacings", "experiments") for row in compared(report, group)]
+    """Comparisons that are of no switch and no peer: the profile, spacings and fallbacks."""
+    found = [row for group in (contenders.WITH_PROFILE, "spacings", "experiments") for row in compared(report, group)]
     return found + [row for row in compared(report, contenders.COMPILED_IN) if row["one"] == contenders.HOT]
 
 

@@ -34,9 +34,11 @@
  * compiler remembers the loaded value, and takes two and a register. */
 #if HAK_THREAD_SANITIZER
 #define hak_load_owned(p) hak_load_relaxed(p)
+#define hak_store_owned(p, v) hak_store_relaxed((p), (v))
 #define hak_move_owned(p, n) hak_store_relaxed((p), hak_load_relaxed(p) + (n))
 #else
 #define hak_load_owned(p) (*(volatile __typeof__(*(p)) *)(p))
+#define hak_store_owned(p, v) ((void)(*(volatile __typeof__(*(p)) *)(p) = (v)))
 #define hak_move_owned(p, n) (__extension__({ \
     __asm__("" ::: "memory");                 \
     *(p) += (n);                              \

@@ -52,9 +52,6 @@
  * it from a table first. */
 #define HAK_INTERNAL __attribute__((visibility("hidden")))
 
-/* For the one function that reads what another thread may write, and finds out afterwards whether it did. */
-#define HAK_NO_THREAD_SANITIZER __attribute__((no_sanitize("thread")))
-
 /* Initial-exec: one load of a fixed offset from the thread pointer, and no call that could allocate. */
 #define HAK_THREAD_LOCAL __thread __attribute__((tls_model("initial-exec")))
 

@@ -61,12 +61,24 @@ static void exchange_free_to_slabs(struct hak_thread *thread, unsigned class_ind
     hak_count_add(&thread->remote_frees, slab_free_blocks(thread->number, class_index, blocks, count));
 }
 
+/* Moves slots of a magazine down, into which hak_walk may look meanwhile: relaxed, as every store to a slot. What moves are
+ * whole words at their own alignment, so memmove does it, which is a plain store to ThreadSanitizer only. */
+static void exchange_move_slots(void **to, void *const *from, uint32_t count) {
+    if (!HAK_THREAD_SANITIZER) {
+        memmove(to, from, count * sizeof *to);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        hak_store_relaxed(&to[i], from[i]);
+    }
+}
+
 /* Frees the oldest half of the returned magazine; what is younger is more likely still in a cache. */
 static void exchange_flush_oldest(struct hak_thread *thread, unsigned class_index) {
     const uint32_t level = exchange_returned_level(thread, class_index), half = level / 2;
     void **base = hak_load_relaxed(&thread->returned[class_index]) - level;
     exchange_free_to_slabs(thread, class_index, base, half);
-    memmove(base, base + half, (level - half) * sizeof *base);
+    exchange_move_slots(base, base + half, level - half);
     /* Release: behind the odd sequence of the exchange. */
     hak_store_release(&thread->returned[class_index], base + (level - half));
 }
@@ -145,9 +157,9 @@ static bool exchange_requarantine(struct hak_thread *thread, unsigned class_inde
 /* Moves a magazine down by `shift` slots, into those that were not in use yet. Result: its top */
 static void **exchange_move_down(void **top, uint32_t level, uint32_t shift) {
     void **base = top - level - shift;
-    memmove(base, top - level, level * sizeof *top);
-    /* A thread that had the record before may have used this slot. */
-    base[-1] = NULL;
+    exchange_move_slots(base, top - level, level);
+    /* A thread that had the record before may have used this slot. Relaxed: hak_walk may look at it. */
+    hak_store_relaxed(&base[-1], NULL);
     return base + level;
 }
 

@@ -115,7 +115,7 @@ HAK_FAST_PATH bool magazine_push_and_clear(unsigned class_index, void *p, bool c
     if (clears) {
         hak_store_relaxed(live, (uint8_t)0); /* Relaxed: see shadow.h. */
     }
-    *top = p;
+    hak_store_owned(top, p); /* pairs with the loads of hak_walk, which looks into magazines of others */
     hak_move_owned(&hak_returned[class_index], 1);
     return true;
 }

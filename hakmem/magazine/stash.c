@@ -6,14 +6,16 @@
 /* The list's next magazine. */
 static void **stash_next(void **storage) { return (void **)storage[0]; }
 
+/* Relaxed, all stores to lists and slots here: only the owner writes them. hak_walk follows the list and looks at the slots
+ * meanwhile, and finds out afterwards that they changed. */
 static void stash_push(void ***list, void **storage) {
-    storage[0] = *list;
-    *list = storage;
+    hak_store_relaxed(&storage[0], (void *)*list);
+    hak_store_relaxed(list, storage);
 }
 
 static void **stash_pop(void ***list) {
     void **storage = *list;
-    *list = stash_next(storage);
+    hak_store_relaxed(list, stash_next(storage));
     return storage;
 }
 
@@ -37,7 +39,7 @@ void **stash_make_room(struct hak_thread *thread, unsigned class_index) {
     }
     void **storage = thread->spares[thread->spares_used++];
     /* The thread that had the record before may have used it for a class of larger magazines. */
-    stash_base(storage, class_index)[-1] = NULL;
+    hak_store_relaxed(&stash_base(storage, class_index)[-1], NULL);
     return storage;
 }
 

@@ -32,7 +32,7 @@ HAK_STATIC_ASSERT(sizeof(struct hak_thread_class) == 48, "a thread that allocate
 
 /* A class's magazines beside its two: stash.h. */
 struct hak_thread_stash {
-    void **full;    /* owner; the youngest first; as many as `stashed` says */
+    void **full;    /* owner; atomic: hak_walk looks; the youngest first; as many as `stashed` says */
     void **emptied; /* owner; those that came out and wait to be filled again */
 };
 

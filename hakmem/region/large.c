@@ -12,6 +12,7 @@
 #include "hakmem/base/atomic.h"
 #include "hakmem/base/lock.h"
 #include "hakmem/base/options.h"
+#include "hakmem/flags/guard.h"
 #include "hakmem/os/os.h"
 #include "hakmem/region/decay.h"
 #include "hakmem/shadow/shadow.h"

@@ -35,7 +35,8 @@ uint32_t slab_take_random(struct slab *slab, void **slots, uint32_t wanted, bool
         const unsigned bit = random_bit(bits, random);
         const uint32_t block = word * 64 + bit;
         hak_store_relaxed(&slab->free_bits[word], bits & ~((uint64_t)1 << bit));
-        slots[i] = (void *)(slab->base + (uintptr_t)block * constants->block_size);
+        /* Relaxed: slots of a magazine, into which hak_walk looks. */
+        hak_store_relaxed(&slots[i], (void *)(slab->base + (uintptr_t)block * constants->block_size));
         *zeroed &= block >= fresh_from;
         if (block >= slab->fresh_from) {
             slab->fresh_from = block + 1;

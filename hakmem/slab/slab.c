@@ -95,7 +95,8 @@ uint32_t slab_take(struct slab *slab, void **slots, uint32_t wanted, bool *zeroe
         do {
             block = word * 64 + bits_lowest(bits);
             *zeroed &= block >= slab->fresh_from;
-            *--slot = (void *)(slab->base + (uintptr_t)block * block_size);
+            /* Relaxed: slots of a magazine, into which hak_walk looks. */
+            hak_store_relaxed(--slot, (void *)(slab->base + (uintptr_t)block * block_size));
             bits &= bits - 1;
         } while (bits != 0 && slot > slots);
         hak_store_relaxed(&slab->free_bits[word], bits);

@@ -105,13 +105,12 @@ static void walk_forget(struct walk *walk, const void *p) {
     }
 }
 
-/* The slots below a top. They may change while they are read, which makes the walk inexact and is found out; volatile,
- * so that each is read whole. */
-HAK_NO_THREAD_SANITIZER static void walk_forget_magazine(struct walk *walk, void *const *top, unsigned class_index,
-                                                         uint32_t floor) {
+/* The slots below a top. They may change while they are read, which makes the walk inexact and is found out. */
+static void walk_forget_magazine(struct walk *walk, void *const *top, unsigned class_index, uint32_t floor) {
     const uint32_t level = magazine_level(top, class_index);
     for (uint32_t i = 1; i + floor <= level; i++) {
-        const void *p = *(void *const volatile *)(top - i);
+        /* Relaxed: pairs with the stores of pushes and exchanges; what it finds is in order anyway, or not used. */
+        const void *p = hak_load_relaxed(top - i);
         if (p != NULL) {
             walk_forget(walk, p);
         }
@@ -119,12 +118,12 @@ HAK_NO_THREAD_SANITIZER static void walk_forget_magazine(struct walk *walk, void
 }
 
 /* The stash's list may change as well: it is followed no further than a record has magazines. */
-HAK_NO_THREAD_SANITIZER static void walk_forget_stash(struct walk *walk, const struct hak_thread *thread,
-                                                      unsigned class_index) {
-    void **storage = *(void **const volatile *)&thread->stashes[class_index].full;
+static void walk_forget_stash(struct walk *walk, const struct hak_thread *thread, unsigned class_index) {
+    /* Relaxed, both: pair with the stores of stash.c; wherever it leads is a magazine of the record's. */
+    void **storage = hak_load_relaxed(&thread->stashes[class_index].full);
     for (unsigned left = THREAD_SPARES + 2; storage != NULL && left != 0; left--) {
         walk_forget_magazine(walk, stash_full_top(storage), class_index, 0);
-        storage = (void **)*(void *const volatile *)storage;
+        storage = (void **)hak_load_relaxed(storage);
     }
 }
 

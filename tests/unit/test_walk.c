@@ -139,6 +139,53 @@ HAK_TEST(Walk, BlocksInStashedMagazinesAreFree) {
     for (unsigned i = 400; i < 1500; i++) hak_free(blocks[i]);
 }
 
+#define BURST 1000 /* more than two magazines hold */
+#define WALKS 50
+
+static bool churns_on; /* atomic */
+
+/* Fills and empties magazines, and the stash behind them, until the walks are over. */
+static void burst(void *argument, unsigned index) {
+    void **blocks = (void **)argument + index * BURST;
+    uint64_t random = 99 + index;
+    /* Relaxed: the flag orders nothing. */
+    while (__atomic_load_n(&churns_on, __ATOMIC_RELAXED)) {
+        const size_t size = census_sizes[(random_xorshift64(&random) >> 32) % CENSUS_SIZE_COUNT];
+        for (unsigned i = 0; i < BURST; i++) blocks[i] = hak_alloc(48);
+        for (unsigned i = 0; i < BURST; i++) hak_free(blocks[i]);
+        hak_free(hak_alloc(size));
+    }
+}
+
+struct wanted {
+    const void *start;
+    unsigned found;
+};
+
+static bool look_for(const struct hak_walk_block *block, void *argument) {
+    struct wanted *wanted = (struct wanted *)argument;
+    wanted->found += block->start == wanted->start;
+    return true;
+}
+
+HAK_TEST(Walk, FindsABlockThatStaysBesideThreadsThatGoOn) {
+    static void *blocks[THREADS * BURST];
+    struct threads threads;
+    void *stays = hak_alloc(48);
+    __atomic_store_n(&churns_on, true, __ATOMIC_RELAXED);
+    threads_start(&threads, THREADS, burst, blocks);
+    for (unsigned i = 0; i < WALKS; i++) {
+        struct wanted wanted = {.start = stays};
+        struct hak_walk_result result;
+        HAK_EXPECT_EQ(hak_walk(look_for, &wanted, &result), 0);
+        HAK_EXPECT_EQ(wanted.found, 1);
+        HAK_EXPECT_GE(result.blocks, 1);
+    }
+    __atomic_store_n(&churns_on, false, __ATOMIC_RELAXED);
+    threads_join(&threads);
+    hak_free(stays);
+}
+
 struct limited {
     unsigned calls, limit;
 };
