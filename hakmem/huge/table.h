@@ -10,7 +10,8 @@ struct huge_block {
     uintptr_t start; /* 0: the entry is unused */
     size_t size;     /* bytes mapped */
     bool reused;     /* chunks of a region, not a mapping of its own */
-} __attribute__((aligned(32)));
+    uint64_t unused; /* to a power of two */
+};
 
 HAK_STATIC_ASSERT(sizeof(struct huge_block) == 32, "a page holds a power of two of them");
 

@@ -233,7 +233,9 @@ bool profiled_free_slow(void *p, const void *caller) {
     struct hak_thread *thread = thread_begin();
     if (thread == NULL) {
         shared_count(class_index, 0, 1);
-    } else if (HAK_P1_BATCHED_STATS) {
+        return true;
+    }
+    if (HAK_P1_BATCHED_STATS) {
         hak_count_add(&thread->classes[class_index].frees, 1);
     }
     return true;

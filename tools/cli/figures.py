@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from bench.driver.report import Grid
@@ -69,35 +70,39 @@ def _memory(found: Statistics, resident: int | None) -> Grid:
     return Grid("Memory", [name for name, _ in rows], [[show.size(value) for _, value in rows]], words=0)
 
 
-def _events(found: Statistics, per_second: dict[str, float]) -> Grid:
+def _events(found: Statistics, per_second: dict[str, float], count: Shown) -> Grid:
     process = found["process"]
     counts: dict[str, int] = {
         field: sum(pool[field] for pool in found["pools"].values()) for field in ("allocations", "frees")
     }
     counts |= {field: process[field] for field in ("exchanges", "remote_frees")}
     counts["system_calls"] = sum(process[f"system_{call}"] for call in ("maps", "unmaps", "purges", "remaps"))
-    lines = [["since the start", *(show.number(count) for count in counts.values())]]
+    lines = [["since the start", *map(count, counts.values())]]
     if per_second:
-        lines.append(["a second", *(show.number(per_second[field]) for field in counts)])
+        lines.append(["a second", *(count(per_second[field]) for field in counts)])
     return Grid("Events", ["", *(name.replace("_", " ") for name in counts)], lines, words=1)
 
 
-def _delta(one: dict[str, Any], before: dict[Any, dict[str, Any]], key: Any, field: str, seconds: float) -> str:
-    """A second. What is new had none before."""
-    earlier = before[key][field] if key in before else 0
-    return "" if seconds <= 0 else show.number((one[field] - earlier) / seconds)
+Shown = Callable[[float], str]
+"""How a count is shown: show.number or show.short."""
 
 
-def _pools(found: Statistics) -> Grid:
+def _delta(one: dict[str, Any], before: dict[Any, dict[str, Any]], key: Any, seconds: float, count: Shown) -> str:
+    """Allocations a second. What is new had none before."""
+    earlier = before[key]["allocations"] if key in before else 0
+    return "" if seconds <= 0 else count((one["allocations"] - earlier) / seconds)
+
+
+def _pools(found: Statistics, count: Shown) -> Grid:
     lines = [
         [
             name,
-            show.number(pool["allocations"]),
-            show.number(pool["live_blocks"]),
+            count(pool["allocations"]),
+            count(pool["live_blocks"]),
             show.size(pool["live_bytes"]),
             show.size(pool["cached_bytes"]),
             show.size(pool["free_bytes"]),
-            *(show.number(pool[field]) for field in ("slabs_owned", "slabs_full", "slabs_partial")),
+            *(count(pool[field]) for field in ("slabs_owned", "slabs_full", "slabs_partial")),
         ]
         for name, pool in found["pools"].items()
     ]
@@ -105,7 +110,7 @@ def _pools(found: Statistics) -> Grid:
     return Grid("Pools, and their slabs that are owned, full, partial", columns, lines, words=1)
 
 
-def _classes(found: Statistics, before: Statistics | None, limit: int | None) -> Grid:
+def _classes(found: Statistics, before: Statistics | None, limit: int | None, count: Shown) -> Grid:
     seconds = seconds_between(before, found) if before else 0.0
     earlier = {one["class"]: one for one in before["classes"]} if before else {}
     classes = sorted(found["classes"], key=lambda one: -one["live_bytes"])
@@ -113,12 +118,12 @@ def _classes(found: Statistics, before: Statistics | None, limit: int | None) ->
         [
             show.size(one["block_size"]),
             one["pool"],
-            _delta(one, earlier, one["class"], "allocations", seconds),
-            show.number(one["allocations"]),
-            show.number(one["live_blocks"]),
+            _delta(one, earlier, one["class"], seconds, count),
+            count(one["allocations"]),
+            count(one["live_blocks"]),
             show.size(one["live_bytes"]),
-            show.number(one["cached_blocks"]),
-            show.number(one["slabs"]),
+            count(one["cached_blocks"]),
+            count(one["slabs"]),
         ]
         for one in classes[:limit]
     ]
@@ -127,7 +132,7 @@ def _classes(found: Statistics, before: Statistics | None, limit: int | None) ->
     return _without_empty(Grid(title, columns, lines, words=0))
 
 
-def _threads(found: Statistics, before: Statistics | None, limit: int | None) -> Grid:
+def _threads(found: Statistics, before: Statistics | None, limit: int | None, count: Shown) -> Grid:
     seconds = seconds_between(before, found) if before else 0.0
     earlier = {one["tid"]: one for one in before["threads"]} if before else {}
     if before and len(earlier) < before["process"]["threads"]:
@@ -136,17 +141,17 @@ def _threads(found: Statistics, before: Statistics | None, limit: int | None) ->
     lines = [
         [
             str(one["tid"]),
-            _delta(one, earlier, one["tid"], "allocations", seconds),
-            show.number(one["allocations"]),
-            show.number(one["frees"]),
+            _delta(one, earlier, one["tid"], seconds, count),
+            count(one["allocations"]),
+            count(one["frees"]),
             show.size(one["magazine_bytes"]),
-            show.number(one["exchanges"]),
-            show.number(one["remote_frees"]),
+            count(one["exchanges"]),
+            count(one["remote_frees"]),
         ]
         for one in threads[:limit]
     ]
-    count = found["process"]["threads"]
-    title = "Threads" if count <= len(lines) else f"Threads: {len(lines)} of {count}"
+    all_threads = found["process"]["threads"]
+    title = "Threads" if all_threads <= len(lines) else f"Threads: {len(lines)} of {all_threads}"
     columns = ["thread", "allocations/s", "allocations", "frees", "cached", "exchanges", "remote frees"]
     return _without_empty(Grid(title, columns, lines, words=0))
 
@@ -162,10 +167,10 @@ def grids(found: Statistics, before: Statistics | None = None, resident: int | N
     """All tables, whole. Rates where there is an earlier reading."""
     return [
         _memory(found, resident),
-        _events(found, rates(before, found) if before else {}),
-        _pools(found),
-        _classes(found, before, None),
-        _threads(found, before, None),
+        _events(found, rates(before, found) if before else {}, show.number),
+        _pools(found, show.number),
+        _classes(found, before, None, show.number),
+        _threads(found, before, None, show.number),
     ]
 
 
@@ -176,12 +181,12 @@ def _height(grid: Grid) -> int:
 def grids_within(lines: int, found: Statistics, before: Statistics | None, resident: int | None) -> list[Grid]:
     """The tables, with so many rows of classes and threads that all of it and the heading take `lines` at most. Where there
     is no room for that, the pools are left out, whose sums the classes have too; a row of each is always there."""
-    shown = [_memory(found, resident), _events(found, rates(before, found) if before else {})]
+    shown = [_memory(found, resident), _events(found, rates(before, found) if before else {}, show.short)]
     room = lines - _HEADING_LINES - sum(map(_height, shown)) - 2 * _LINES_AROUND_ROWS
-    pools = _pools(found)
+    pools = _pools(found, show.short)
     if room - _height(pools) >= _ROWS_LEAST:
         shown.append(pools)
         room -= _height(pools)
     threads = min(_ROWS_MOST, len(found["threads"]), max(1, room // 3))
     classes = min(_ROWS_MOST, max(1, room - threads))
-    return [*shown, _classes(found, before, classes), _threads(found, before, threads)]
+    return [*shown, _classes(found, before, classes, show.short), _threads(found, before, threads, show.short)]

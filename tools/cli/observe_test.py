@@ -304,8 +304,19 @@ class TopTest(Case):
                 text = console.file.getvalue()
                 self.assertLessEqual(len(text.splitlines()), lines, text)
                 self.assertRegex(text, r"(?m)^Classes.*\n.*\n.*\n.*B +(tiny|l2|l25|huge) ")
-                self.assertRegex(text, rf"(?m)^Threads.*\n.*\n.*\n *[0-9]+ +[0-9,]+ ")
+                self.assertRegex(text, r"(?m)^Threads.*\n.*\n.*\n *[0-9]+ +[0-9,.]+ ")
                 self.assertEqual("Pools" in text, lines >= 40)
+
+    def test_large_counts_fit(self) -> None:
+        process = self.observed("load", "2")
+        now = published.read(process.pid)
+        days = {**now, "threads": [{**one, **{field: one[field] + 10**14 for field in ("allocations", "frees", "exchanges",
+                "remote_frees")}} for one in now["threads"]]}
+        *_, threads = figures.grids_within(40, days, {**now, "clock_ms": now["clock_ms"] - 1}, 1)
+        console = Console(width=80, file=io.StringIO())
+        console.print(report.drawn("days", [threads]))
+        self.assertIn("100.0 T", console.file.getvalue())
+        self.assertLessEqual(len(console.file.getvalue().splitlines()), 1 + 4 + len(threads.lines))
 
     def test_what_is_new_has_its_rate(self) -> None:
         process = self.observed("load", "2")
@@ -324,7 +335,9 @@ class TopTest(Case):
         self.assertIn("observed", top.stdout.readline())
         process.communicate()
         _, errors = top.communicate(timeout=_SECONDS)
-        self.assertEqual((top.returncode, errors), (0, f"hakmem top: there is no process {process.pid}\n"))
+        self.assertEqual(top.returncode, 0)
+        # As it finds it between two readings, or within one.
+        self.assertRegex(errors, rf"^hakmem top: (there is no process {process.pid}|process {process.pid} has ended)\n$")
 
     def test_without_a_number_the_busiest(self) -> None:
         idle, busy = self.observed("quiet"), self.observed("load", "2")

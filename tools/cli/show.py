@@ -18,6 +18,16 @@ def number(count: float) -> str:
     return f"{count:,.0f}"
 
 
+def short(count: float) -> str:
+    """In the largest unit of which there is one from ten millions on, so that what counts for days fits its column."""
+    if count < 10_000_000:
+        return number(count)
+    scaled, units = count / 1e6, "MGTP"
+    while scaled >= 1000 and len(units) > 1:
+        scaled, units = scaled / 1000, units[1:]
+    return f"{scaled:,.1f} {units[0]}"
+
+
 def bar(share: float, width: int = 30) -> str:
     """A bar of at most `width` characters."""
     return "#" * max(1 if share > 0 else 0, round(share * width))

@@ -21,7 +21,7 @@ _INPUTS = {
     "guard-full": "//hakmem/preload:libhakmem-guard-full.so",
     "recorder": "//bench/trace:librecorder.so",
     "replay": "//bench/trace:replay",
-    "modules": "//tools/dist:modules.zip",
+    "modules": "//tools/dist:hakmem_modules.zip",
     "launcher": "//tools/dist:launcher.py",
     "archive": "//tools/dist:archive",
     "header": _HEADER,
