@@ -93,7 +93,7 @@ HAK_ALWAYS_INLINE uint32_t exchange_swap_least(const struct hak_thread *thread, 
 
 /* The commonest exchange: nothing is left in the calling thread's loaded magazine, and what came back takes its place.
  * false: hardly any came back, or it is time to look whether the class wants more; nothing changed.
- * pre: the loaded magazine is empty */
+ * pre: the loaded magazine is empty; in builds with guard, the shadow is of the flat form */
 HAK_ALWAYS_INLINE bool exchange_swap_in(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
     void **const empty = hak_loaded[class_index], **const top = hak_returned[class_index];

@@ -85,16 +85,8 @@ static void profiled_limit(struct hak_thread *thread, unsigned class_index) {
 /* A block the ordinary way. NULL: no memory. pre: none is parked */
 static void *profiled_take(struct hak_thread *thread, unsigned class_index) {
     void *p = magazine_take(class_index);
-    if (p != NULL) {
-        return p; /* a sample was due, the thread began just now, or the shadow is limited */
-    }
-    if (exchange_is_alone(class_index)) {
-        return exchange_alloc_alone(thread, class_index);
-    }
-    if (!exchange_swap_in(thread, class_index) && !exchange_load(thread, class_index)) {
-        return NULL;
-    }
-    return magazine_take(class_index);
+    /* There is one where a sample was due, the thread began just now, or the shadow is limited. */
+    return p != NULL ? p : exchange_alloc_begun(thread, class_index);
 }
 
 /* A sampled block of the profile's own slabs, counted as the thread's allocation. NULL: the sample is lost */

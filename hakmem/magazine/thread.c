@@ -201,6 +201,9 @@ struct hak_thread *thread_begin(void) {
 }
 
 void *thread_take_limited(struct hak_thread *thread, unsigned class_index) {
+    if (thread == NULL) {
+        return NULL;
+    }
     void ***loaded = &thread->loaded[class_index];
     void *p = (*loaded)[-1];
     if (p != NULL) {

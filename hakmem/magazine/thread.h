@@ -77,11 +77,10 @@ struct hak_thread {
     void **limited_loaded[HAK_GUARD_EXACT ? HAK_CLASS_COUNT : 0];
 };
 
-/* magazine_take where hak_loaded gives nothing. */
+/* magazine_take where hak_loaded gives nothing. NULL where the thread has not begun, too. */
 HAK_COLD void *thread_take_limited(struct hak_thread *thread, unsigned class_index);
 
-/* magazine_pop for slow paths, which mark the block themselves, in either form of the shadow.
- * pre: the thread has begun, in builds with guard */
+/* magazine_pop for slow paths, which mark the block themselves, in either form of the shadow. */
 HAK_FAST_PATH void *magazine_take(unsigned class_index) {
     if (HAK_GUARD_EXACT && HAK_UNLIKELY(hak_shadow.limit == 0)) {
         return thread_take_limited(hak_self, class_index);
