@@ -143,6 +143,9 @@ static uint32_t thread_first_capacity(unsigned class_index) {
 static void thread_lay_out(struct hak_thread *thread) {
     const bool is_new = thread->loaded == NULL;
     thread->loaded = HAK_GUARD_EXACT && hak_shadow.limit == 0 ? thread->limited_loaded : hak_loaded;
+    if (HAK_GUARD_EXACT) {
+        thread->loaded[0] = THREAD_NO_LOADED; /* class 0 has nothing in either place */
+    }
     thread->returned = hak_returned;
     thread->tid = os_thread_id();
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
