@@ -84,7 +84,7 @@ HAK_TEST(Magazine, ThreadThatHasEndedGivesAndTakesNothing) {
 static void expect_null_below_every_magazine(struct work *work) {
     take_all(work, 1);
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
-        HAK_EXPECT(hak_loaded[c][-(ptrdiff_t)exchange_loaded_level(hak_self, c) - 1] == NULL);
+        HAK_EXPECT(hak_self->loaded[c][-(ptrdiff_t)exchange_loaded_level(hak_self, c) - 1] == NULL);
         HAK_EXPECT(hak_returned[c][-(ptrdiff_t)exchange_returned_level(hak_self, c) - 1] == NULL);
     }
     give_all(work, 0, 1);

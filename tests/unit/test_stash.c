@@ -77,7 +77,7 @@ static void use_every_stash(struct work *work) {
             const unsigned c = round == 0 ? k : HAK_CLASS_COUNT - k;
             for (uint32_t i = 0; i < BLOCKS_MAX; i++) work->blocks[i] = pool_alloc(c);
             for (uint32_t i = 0; i < BLOCKS_MAX; i++) hak_free(work->blocks[i]);
-            HAK_EXPECT(hak_loaded[c][-(ptrdiff_t)exchange_loaded_level(hak_self, c) - 1] == NULL);
+            HAK_EXPECT(hak_self->loaded[c][-(ptrdiff_t)exchange_loaded_level(hak_self, c) - 1] == NULL);
             HAK_EXPECT(hak_returned[c][-(ptrdiff_t)exchange_returned_level(hak_self, c) - 1] == NULL);
         }
         CENSUS_EXPECT_CONSISTENT();
