@@ -389,6 +389,15 @@ static void exchange_unstash(struct hak_thread *thread, unsigned class_index) {
     own->loaded_zeroed = false;
 }
 
+/* exchange_refill once there is no memory but what waits in the quarantine: all of the class waited long enough then. */
+static bool exchange_refill_waiting(struct hak_thread *thread, unsigned class_index) {
+    void *leaving[QUARANTINE_BATCH];
+    for (uint32_t count; (count = quarantine_drain(class_index, leaving)) != 0;) {
+        hak_count_add(&thread->remote_frees, slab_free_blocks(thread->number, class_index, leaving, count));
+    }
+    return exchange_refill(thread, class_index);
+}
+
 /* false: no memory */
 static bool exchange_load_any(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
@@ -405,6 +414,9 @@ static bool exchange_load_any(struct hak_thread *thread, unsigned class_index) {
         if (exchange_refill(thread, class_index)) {
             return true;
         }
+    }
+    if (guard_has(HAK_FEATURE_QUARANTINE) && exchange_returned_level(thread, class_index) == 0) {
+        return exchange_refill_waiting(thread, class_index);
     }
     exchange_swap(thread, class_index);
     return returned > 0;
