@@ -171,9 +171,7 @@ void *guarded_alloc(size_t size, const void *caller) {
 }
 
 bool guarded_free_larger(void *p, unsigned class_index, uint8_t *live) {
-    if (guard_has(HAK_FEATURE_ZERO)) {
-        guard_clear(p, hak_classes[class_index].block_size);
-    }
+    memset(p, 0, hak_classes[class_index].block_size);
     return magazine_push_and_clear(class_index, p, true, live);
 }
 
