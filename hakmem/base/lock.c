@@ -4,8 +4,9 @@
  * have the code and never call it; their stack has one entry, since thread-local bytes cost every thread. */
 #include "hakmem/base/lock.h"
 
-/* Around fork one thread holds every lock: one a class, and those of the other ranks. */
-#define HELD_MAX (HAK_DEBUG ? 256 : 1)
+/* Around fork one thread holds every lock: one a class, with guard full one a lane of its quarantine, and those of the other
+ * ranks. */
+#define HELD_MAX (HAK_DEBUG ? 512 : 1)
 
 static HAK_THREAD_LOCAL const struct hak_lock *held[HELD_MAX]; /* owner only, ranks never descend */
 static HAK_THREAD_LOCAL unsigned held_count;                   /* owner only */

@@ -6,7 +6,7 @@
 #include "hakmem/guard/random.h"
 #include "hakmem/size_class/size_class.h"
 
-/* Half of what waits does so at random places, half in the queue. Of a class as many blocks as these bytes hold, within
+/* Half of what waits does so at random places, half in the queue. Of a class, in each lane, as many blocks as these bytes hold, within
  * these bounds: a few of the largest, and of the smallest no more than a quarter of a slab. */
 #define QUARANTINE_BYTES ((size_t)32 << 10)
 #define QUARANTINE_HALF_MIN 2u
@@ -27,8 +27,8 @@ struct quarantine {
     void *queue[QUARANTINE_HALF_MAX];   /* lock; likewise */
 };
 
-static struct quarantine quarantines[HAK_CLASS_COUNT] = {
-    [0 ... HAK_CLASS_COUNT - 1] = {.lock = HAK_LOCK_INITIALIZER(HAK_RANK_GUARD)},
+static struct quarantine quarantines[HAK_CLASS_COUNT][QUARANTINE_LANES] = {
+    [0 ... HAK_CLASS_COUNT - 1] = {[0 ... QUARANTINE_LANES - 1] = {.lock = HAK_LOCK_INITIALIZER(HAK_RANK_GUARD)}},
 };
 
 static struct hak_lock huge_lock = HAK_LOCK_INITIALIZER(HAK_RANK_GUARD);
@@ -56,8 +56,8 @@ HAK_ALWAYS_INLINE uint32_t quarantine_choice(uint64_t random, uint32_t half) {
     return (uint32_t)(random & (((uint32_t)1 << QUARANTINE_CHOICE_BITS) - 1)) * half >> QUARANTINE_CHOICE_BITS;
 }
 
-uint32_t quarantine_pass(unsigned class_index, void *const *blocks, uint32_t count, void **leaving) {
-    struct quarantine *quarantine = &quarantines[class_index];
+uint32_t quarantine_pass(unsigned class_index, uint32_t thread, void *const *blocks, uint32_t count, void **leaving) {
+    struct quarantine *quarantine = &quarantines[class_index][thread % QUARANTINE_LANES];
     const uint32_t half = quarantine_half(class_index);
     uint32_t left = 0;
     uint64_t random = 0;
@@ -91,9 +91,7 @@ static uint32_t quarantine_empty_locked(void **places, uint32_t half, void **lea
     return left;
 }
 
-uint32_t quarantine_drain(unsigned class_index, void **leaving) {
-    struct quarantine *quarantine = &quarantines[class_index];
-    const uint32_t half = quarantine_half(class_index);
+static uint32_t quarantine_drain_lane(struct quarantine *quarantine, uint32_t half, void **leaving) {
     lock_acquire(&quarantine->lock);
     uint32_t left = quarantine_empty_locked(quarantine->queue, half, leaving, 0);
     left = quarantine_empty_locked(quarantine->places, half, leaving, left);
@@ -102,8 +100,21 @@ uint32_t quarantine_drain(unsigned class_index, void **leaving) {
     return left;
 }
 
-/* Relaxed: a snapshot. */
-uint64_t quarantine_blocks(unsigned class_index) { return hak_load_relaxed(&quarantines[class_index].count); }
+uint32_t quarantine_drain(unsigned class_index, void **leaving) {
+    uint32_t left = 0;
+    for (unsigned lane = 0; lane < QUARANTINE_LANES && left == 0; lane++) {
+        left = quarantine_drain_lane(&quarantines[class_index][lane], quarantine_half(class_index), leaving);
+    }
+    return left;
+}
+
+uint64_t quarantine_blocks(unsigned class_index) {
+    uint64_t blocks = 0;
+    for (unsigned lane = 0; lane < QUARANTINE_LANES; lane++) {
+        blocks += hak_load_relaxed(&quarantines[class_index][lane].count); /* Relaxed: a snapshot. */
+    }
+    return blocks;
+}
 
 static struct quarantine_span *huge_span(uint32_t position) {
     return &huge_queue[(huge_first + position) % QUARANTINE_HUGE_SPANS];
@@ -154,15 +165,15 @@ bool quarantine_has_huge(const void *p) {
 }
 
 void quarantine_fork_acquire(void) {
-    for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
-        lock_acquire_next_of_rank(&quarantines[class_index].lock);
+    for (unsigned i = QUARANTINE_LANES; i < HAK_CLASS_COUNT * QUARANTINE_LANES; i++) {
+        lock_acquire_next_of_rank(&quarantines[i / QUARANTINE_LANES][i % QUARANTINE_LANES].lock);
     }
     lock_acquire_next_of_rank(&huge_lock);
 }
 
 void quarantine_fork_release(void) {
     lock_release(&huge_lock);
-    for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
-        lock_release(&quarantines[class_index].lock);
+    for (unsigned i = QUARANTINE_LANES; i < HAK_CLASS_COUNT * QUARANTINE_LANES; i++) {
+        lock_release(&quarantines[i / QUARANTINE_LANES][i % QUARANTINE_LANES].lock);
     }
 }

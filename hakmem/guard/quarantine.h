@@ -2,9 +2,12 @@
  *
  *     freed --> one of PLACES, at random --what was there--> the end of a queue --its oldest--> slab
  *
- * One a class, all threads together, under a lock of its own, passed by exchanges: a batch of blocks at a time, so the lock
- * costs a block little. Quarantined blocks count as free: they left the returned magazine, and the statistics add their
- * number to what is cached. Huge blocks have a queue alone. */
+ * or, where as many are wanted, the magazine of the thread that just freed so many.
+ *
+ * A few lanes a class, each of some threads and under a lock of its own, passed by exchanges: a batch of blocks at a time, so
+ * the lock costs a block little. So a thread mostly gets back what it freed itself: a block is read and written whole, which
+ * costs several times as much where another processor had it last. Quarantined blocks count as free: they left the returned
+ * magazine, and the statistics add their number to what is cached. Huge blocks have a queue alone. */
 #ifndef HAKMEM_GUARD_QUARANTINE_H
 #define HAKMEM_GUARD_QUARANTINE_H
 
@@ -13,9 +16,13 @@
 /* The most blocks that one call takes: a magazine's. */
 #define QUARANTINE_BATCH 128
 
-/* Takes `count` blocks of the class in, and lets as many out as have waited long enough: into leaving[0 .. result).
+/* Threads share that many lanes by their numbers. */
+#define QUARANTINE_LANES 4
+
+/* Takes `count` blocks of the class in from thread number `thread`, and lets as many out as have waited long enough: into
+ * leaving[0 .. result).
  * pre: count <= QUARANTINE_BATCH, and no block is NULL. Any thread */
-uint32_t quarantine_pass(unsigned class_index, void *const *blocks, uint32_t count, void **leaving);
+uint32_t quarantine_pass(unsigned class_index, uint32_t thread, void *const *blocks, uint32_t count, void **leaving);
 
 /* Lets up to QUARANTINE_BATCH out however short they waited. 0: none is left. Any thread */
 uint32_t quarantine_drain(unsigned class_index, void **leaving);

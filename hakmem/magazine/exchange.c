@@ -55,7 +55,7 @@ static void exchange_free_to_slabs(struct hak_thread *thread, unsigned class_ind
                                    uint32_t count) {
     void *leaving[QUARANTINE_BATCH];
     if (HAK_GUARD_FULL && guard_has(HAK_FEATURE_QUARANTINE)) {
-        count = quarantine_pass(class_index, blocks, count, leaving);
+        count = quarantine_pass(class_index, thread->number, blocks, count, leaving);
         blocks = leaving;
     }
     hak_count_add(&thread->remote_frees, slab_free_blocks(thread->number, class_index, blocks, count));
@@ -146,7 +146,7 @@ static bool exchange_requarantine(struct hak_thread *thread, unsigned class_inde
     }
     void **base = hak_load_relaxed(&thread->returned[class_index]) - level;
     void **loaded = hak_load_relaxed(&thread->loaded[class_index]);
-    const uint32_t left = quarantine_pass(class_index, base, level, loaded);
+    const uint32_t left = quarantine_pass(class_index, thread->number, base, level, loaded);
     /* Release: behind the odd sequence. */
     hak_store_release(&thread->loaded[class_index], loaded + left);
     hak_store_release(&thread->returned[class_index], base);

@@ -52,7 +52,7 @@ void *shared_alloc(unsigned class_index) {
 void shared_free(unsigned class_index, void *p) {
     uint32_t count = 1;
     if (HAK_GUARD_FULL && guard_has(HAK_FEATURE_QUARANTINE)) {
-        count = quarantine_pass(class_index, &p, 1, &p);
+        count = quarantine_pass(class_index, SLAB_NOBODY, &p, 1, &p);
     }
     /* Acquire-release, both: a reader who sees that as many were begun as were done, before and after, has seen none. */
     hak_fetch_add_acq_rel(&shared_frees_begun, (uint64_t)1);

@@ -238,7 +238,7 @@ HAK_TEST_ISOLATED(Quarantine, GivesEverythingBackOnceAndCountsIt, "") {
     HAK_EXPECT_EQ(before, 0);
     for (uintptr_t i = 0; i < BLOCKS; i++) {
         void *p = (void *)(16 * (i + 1));
-        uint32_t count = quarantine_pass(class_index, &p, 1, leaving);
+        uint32_t count = quarantine_pass(class_index, 2, &p, 1, leaving);
         while (count > 0) {
             const uintptr_t k = (uintptr_t)leaving[--count] / 16 - 1;
             HAK_EXPECT(k < i && !seen[k]);
