@@ -18,6 +18,7 @@ struct call {
     const struct misuse_operation *operation;
     char *p;
     size_t size;
+    pthread_barrier_t made; /* p is; of a call in another thread */
 };
 
 struct thread_call {
@@ -93,16 +94,35 @@ static void list(void) {
     list_cases(misuse_accesses);
 }
 
+static void *call_once_made(void *argument) {
+    struct call *call = argument;
+    pthread_barrier_wait(&call->made);
+    call_now(call);
+    return NULL;
+}
+
+/* The thread is there before the pointer: what the system allocates for it could else be where a freed block was, which would
+ * make the wrong call a right one, of a block that is not ours. */
+static void run_in_thread(struct call *call, const struct misuse_pointer *pointer) {
+    pthread_t thread;
+    if (pthread_barrier_init(&call->made, NULL, 2) != 0) _exit(4);
+    if (pthread_create(&thread, NULL, call_once_made, call) != 0) _exit(4);
+    call->p = pointer->make(call->size);
+    pthread_barrier_wait(&call->made);
+    pthread_join(thread, NULL);
+    pthread_barrier_destroy(&call->made);
+}
+
 static bool run_call(const char *operation, const char *pointer, size_t size, bool in_thread) {
-    struct call call = {misuse_operations, NULL, size};
+    struct call call = {.operation = misuse_operations, .size = size};
     const struct misuse_pointer *made = misuse_pointers;
     while (call.operation->name != NULL && strcmp(call.operation->name, operation) != 0) call.operation++;
     while (made->name != NULL && strcmp(made->name, pointer) != 0) made++;
     if (call.operation->name == NULL || made->name == NULL) return false;
-    call.p = made->make(size);
     if (in_thread) {
-        misuse_in_thread(call_now, &call);
+        run_in_thread(&call, made);
     } else {
+        call.p = made->make(size);
         call_now(&call);
     }
     return true;
