@@ -49,6 +49,7 @@ int metadata_reserve(size_t size, void **out) {
 
 void metadata_protect_table(void *table, size_t size) {
     const size_t margin = metadata_margin();
-    metadata_protect((char *)table - margin, margin);
-    metadata_protect((char *)table + size, margin);
+    const uintptr_t page = os_page_size(), start = (uintptr_t)table;
+    metadata_protect((void *)((start & ~(page - 1)) - margin), margin);
+    metadata_protect((void *)bits_round_up(start + size, page), margin);
 }

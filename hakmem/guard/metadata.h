@@ -20,7 +20,8 @@ void metadata_protect_header(void *region, size_t header_bytes, size_t chunks_by
 /* os_reserve of a flat table of `size` bytes with what metadata_protect_table needs on either side. ENOMEM */
 int metadata_reserve(size_t size, void **out);
 
-/* Makes that inaccessible: when the options are known, which is later. */
+/* Makes the pages before and behind those that the table lies in inaccessible: when the options are known, which is later.
+ * pre: metadata_reserve reserved them */
 void metadata_protect_table(void *table, size_t size);
 
 #endif

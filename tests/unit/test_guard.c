@@ -3,28 +3,18 @@
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "hakmem/base/random.h"
 #include "hakmem/guard/block.h"
-#include "hakmem/guard/pages.h"
 #include "hakmem/guard/quarantine.h"
 #include "hakmem/guard/random.h"
 #include "hakmem/guard/zero_size.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/process.h"
-#include "hakmem/os/os.h"
-#include "hakmem/region/region.h"
 #include "hakmem/size_class/size_class.h"
 #include "hakmem/slab/random.h"
 #include "tests/harness/census.h"
 #include "tests/harness/harness.h"
-
-/* Each pool, at both ends of classes. */
-static const size_t sizes[] = {1,    8,     24,    25,     100,    1016,   1017,    1024,
-                               5000, 32760, 40000, 130000, 200000, 600000, 1048568, 3000000};
-
-#define SIZE_COUNT (sizeof sizes / sizeof *sizes)
+#include "tests/unit/guard_sizes.h"
 
 /* ---- Canaries ---- */
 
@@ -327,82 +317,6 @@ HAK_TEST_ISOLATED(Random, CallocClearsBlocksOfNewSlabsInUsedChunks, "HAKMEM_GUAR
         for (unsigned k = 0; k < BYTES; k++) HAK_ASSERT_TRUE(blocks[i][k] == 0);
     }
     for (unsigned i = 0; i < BLOCKS; i++) hak_free(blocks[i]);
-}
-
-/* ---- Inaccessible pages ---- */
-
-static void touch(volatile char *p) { *p = 1; }
-
-/* Behind the slab that p lies in. */
-static volatile char *behind_slab(const char *p, size_t size) {
-    struct hak_owner_info info;
-    HAK_EXPECT(hak_owner(p, &info));
-    const struct hak_class *constants = &hak_classes[info.class_index];
-    (void)size;
-    return (volatile char *)slab_of(p)->base + (size_t)constants->chunks * HAK_CHUNK_BYTES;
-}
-
-HAK_TEST(Pages, NobodyTouchesWhatLiesBehindASlabOrAHugeBlock) {
-    for (unsigned i = 0; i < SIZE_COUNT; i++) {
-        char *p = (char *)hak_alloc(sizes[i]);
-        if (sizes[i] > HAK_L25_MAX) {
-            HAK_EXPECT_DEATH(touch(p + (sizes[i] + HAK_CHUNK_BYTES) / HAK_CHUNK_BYTES * HAK_CHUNK_BYTES), "");
-        } else {
-            HAK_EXPECT_DEATH(touch(behind_slab(p, sizes[i])), "");
-            HAK_EXPECT_DEATH(touch(behind_slab(p, sizes[i]) + HAK_CHUNK_BYTES - 1), "");
-        }
-        hak_free(p);
-    }
-}
-
-HAK_TEST(Pages, LargeBlocksAreInaccessibleWhileTheyAreFree) {
-    for (unsigned i = 0; i < SIZE_COUNT; i++) {
-        if (sizes[i] < GUARD_LARGE_BYTES) continue;
-        char *p = (char *)hak_alloc(sizes[i]);
-        memset(p, 1, sizes[i]);
-        hak_free(p);
-        HAK_EXPECT_DEATH(touch(p), "");
-        HAK_EXPECT_DEATH(touch(p + sizes[i] - 1), "");
-    }
-}
-
-/* Without a fault: the kernel says whether it can read there. */
-static bool is_readable(const volatile char *p, const int pipe_ends[2]) {
-    char byte;
-    if (write(pipe_ends[1], (const void *)p, 1) == 1) return read(pipe_ends[0], &byte, 1) == 1;
-    HAK_EXPECT_EQ(errno, EFAULT);
-    return false;
-}
-
-/* Chunks of locked blocks come again as slabs of other classes. */
-HAK_TEST(Pages, ChunksAreAccessibleAndThoseBehindAreNotWhateverTheyWereBefore) {
-    enum { BLOCKS = 64 };
-    uint64_t random = 11;
-    char *blocks[BLOCKS] = {NULL};
-    int pipe_ends[2];
-    HAK_ASSERT_TRUE(pipe(pipe_ends) == 0);
-    for (unsigned round = 0; round < (unsigned)HAK_TEST_SCALE(3000); round++) {
-        char **place = &blocks[random_xorshift64(&random) % BLOCKS];
-        hak_free(*place);
-        const size_t size = sizes[random_xorshift64(&random) % (SIZE_COUNT - 1)];
-        *place = (char *)hak_alloc(size);
-        HAK_ASSERT_TRUE(*place != NULL);
-        for (size_t k = 0; k < size; k += 4096) (*place)[k] = 1;
-        (*place)[size - 1] = 1;
-        HAK_ASSERT_TRUE(!is_readable(behind_slab(*place, size), pipe_ends));
-        HAK_ASSERT_TRUE(!is_readable(behind_slab(*place, size) + HAK_CHUNK_BYTES - 1, pipe_ends));
-        if (round % 512 == 0) hak_trim();
-    }
-    for (unsigned i = 0; i < BLOCKS; i++) hak_free(blocks[i]);
-    close(pipe_ends[0]);
-    close(pipe_ends[1]);
-}
-
-HAK_TEST(Metadata, NobodyTouchesWhatLiesBetweenARegionsHeaderAndItsBlocks) {
-    char *p = (char *)hak_alloc(100);
-    char *first_block = (char *)region_chunk_address(region_of(p), REGION_CHUNK_FIRST);
-    HAK_EXPECT_DEATH(touch(first_block - 1), "");
-    hak_free(p);
 }
 
 /* ---- Reports that do not abort ---- */
