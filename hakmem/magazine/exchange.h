@@ -6,6 +6,8 @@
 #define HAKMEM_MAGAZINE_EXCHANGE_H
 
 #include "hakmem/guard/guard.h"
+#include "hakmem/magazine/exchange_flush.h"
+#include "hakmem/magazine/exchange_load.h"
 #include "hakmem/magazine/thread.h"
 #include "hakmem/profile/profile.h"
 
@@ -20,12 +22,6 @@ void exchange_free_begun(struct hak_thread *thread, unsigned class_index, void *
 
 /* Takes p back at once, without a magazine: what builds without P3 do with blocks of other owners. */
 HAK_COLD void exchange_free_remote(unsigned class_index, void *p);
-
-/* Empties both magazines of every class and gives up the active slabs. */
-void exchange_flush(struct hak_thread *thread);
-
-/* Gets blocks into the loaded magazine, which is empty, from the stash or a slab. false: no memory, nothing changed */
-bool exchange_load(struct hak_thread *thread, unsigned class_index);
 
 /* Statistics readers see an odd sequence and try again while a bin and its levels disagree. */
 HAK_ALWAYS_INLINE void exchange_enter(struct hak_thread *thread) {
@@ -69,9 +65,6 @@ HAK_ALWAYS_INLINE void exchange_count(struct hak_thread *thread, unsigned class_
 
 /* Bytes in the magazines of a thread's classes above tiny from which on those that it no longer uses are emptied. */
 #define EXCHANGE_LARGE_BYTES ((size_t)256 << 10)
-
-/* Bytes of the first blocks that a thread loads of a class: one page, which is the least that is touched anyhow. */
-#define EXCHANGE_FIRST_BYTES 4096u
 
 /* A class is exchanged often where so many exchanges are its own among so many of its thread. */
 #define EXCHANGE_TURNS 16

@@ -1,7 +1,7 @@
 /* Full magazines that a thread keeps beside its two: what a burst of frees leaves, for the burst of allocations that
  * follows. A magazine goes in and comes out as a whole, so that no slab is touched and no block is looked at.
  *
- * Called by exchange.c, by the owning thread only. The lists lead through the first slot of each magazine's storage,
+ * Called by the exchanges, by the owning thread only. The lists lead through the first slot of each magazine's storage,
  * which no magazine reaches: its capacity leaves that slot and the one of its sentinel free. */
 #ifndef HAKMEM_MAGAZINE_STASH_H
 #define HAKMEM_MAGAZINE_STASH_H

@@ -1,0 +1,151 @@
+/* See exchange_load.h. */
+#include "hakmem/magazine/exchange_load.h"
+
+#include "hakmem/guard/quarantine.h"
+#include "hakmem/magazine/exchange.h"
+#include "hakmem/magazine/exchange_flush.h"
+#include "hakmem/magazine/exchange_grow.h"
+#include "hakmem/magazine/profiled.h"
+#include "hakmem/magazine/stash.h"
+
+void exchange_swap(struct hak_thread *thread, unsigned class_index) {
+    void **empty_top = hak_load_relaxed(&thread->loaded[class_index]);
+    /* Release: behind the odd sequence. */
+    hak_store_release(&thread->loaded[class_index], hak_load_relaxed(&thread->returned[class_index]));
+    hak_store_release(&thread->returned[class_index], empty_top);
+    thread->classes[class_index].loaded_zeroed = false;
+}
+
+/* What came back goes through the quarantine, and what leaves that instead is loaded: as exchange_swap, but for the wait, and
+ * no slab is touched either. false: too little came back, or nothing leaves yet; the loaded magazine is still empty */
+static bool exchange_requarantine(struct hak_thread *thread, unsigned class_index) {
+    const uint32_t level = exchange_returned_level(thread, class_index);
+    if (level < exchange_swap_least(thread, class_index) ||
+        !profiled_may_load(thread, class_index, exchange_capacity(thread, class_index))) {
+        return false;
+    }
+    void **base = hak_load_relaxed(&thread->returned[class_index]) - level;
+    void **loaded = hak_load_relaxed(&thread->loaded[class_index]);
+    const uint32_t left = quarantine_pass(class_index, thread->number, base, level, loaded);
+    /* Release: behind the odd sequence. */
+    hak_store_release(&thread->loaded[class_index], loaded + left);
+    hak_store_release(&thread->returned[class_index], base);
+    thread->classes[class_index].loaded_zeroed = false;
+    return left > 0;
+}
+
+/* Loads the youngest magazine of the stash. */
+static void exchange_unstash(struct hak_thread *thread, unsigned class_index) {
+    struct hak_thread_class *own = &thread->classes[class_index];
+    void **emptied = stash_storage(hak_load_relaxed(&thread->loaded[class_index]));
+    /* Release: behind the odd sequence. */
+    hak_store_release(&thread->loaded[class_index], stash_full_top(stash_take(thread, class_index, emptied)));
+    own->loaded_zeroed = false;
+}
+
+/* A slab of the class with free blocks, as active[0]. NULL: no memory, nothing changed */
+static struct slab *exchange_active_slab(struct hak_thread *thread, unsigned class_index) {
+    struct slab **active = thread->classes[class_index].active;
+    for (unsigned i = 0; i < 2; i++) {
+        struct slab *slab = active[i];
+        if (slab == NULL) {
+            continue;
+        }
+        slab_drain_before_fresh(slab);
+        if (slab->free_count > 0 || slab_drain(slab) > 0) {
+            active[i] = active[0];
+            active[0] = slab;
+            return slab;
+        }
+    }
+    struct slab *slab = slab_claim(class_index, thread->number);
+    if (slab == NULL) {
+        slab = slab_create(class_index, thread->number);
+    }
+    if (slab == NULL) {
+        return NULL;
+    }
+    if (active[1] != NULL) {
+        slab_detach(active[1]);
+    }
+    active[1] = active[0];
+    active[0] = slab;
+    return slab;
+}
+
+/* How many blocks a refill loads: a page's worth at first, then twice as many each time, up to half a magazine. Those
+ * that came back are among them. */
+static uint32_t exchange_next_load(struct hak_thread *thread, unsigned class_index) {
+    struct hak_thread_class *own = &thread->classes[class_index];
+    const struct hak_class *class = &hak_classes[class_index];
+    const uint32_t first = class->block_size >= EXCHANGE_FIRST_BYTES ? 1 : EXCHANGE_FIRST_BYTES / class->block_size;
+    const uint32_t wanted = own->batch == 0 ? first : 2u * own->batch;
+    const uint32_t half = (exchange_capacity(thread, class_index) + 1) / 2;
+    own->batch = (uint8_t)(wanted < half ? wanted : half);
+    const uint32_t returned =
+        guard_has(HAK_FEATURE_QUARANTINE) ? 0 : exchange_returned_level(thread, class_index);
+    return returned < own->batch ? own->batch - returned : 1;
+}
+
+/* false: no memory, nothing changed */
+static bool exchange_refill(struct hak_thread *thread, unsigned class_index) {
+    if (class_index >= HAK_L2_CLASS_FIRST) {
+        exchange_flush_unused(thread, class_index);
+    }
+    struct slab *slab = exchange_active_slab(thread, class_index);
+    if (slab == NULL) {
+        return false;
+    }
+    void **base = hak_load_relaxed(&thread->loaded[class_index]);
+    uint32_t taken = slab_take(slab, base, exchange_next_load(thread, class_index),
+                               &thread->classes[class_index].loaded_zeroed);
+    if (class_index >= HAK_L2_CLASS_FIRST) {
+        thread->large_loaded_bytes += (size_t)taken * hak_classes[class_index].block_size;
+    }
+    /* Release: behind the odd sequence of the exchange. */
+    hak_store_release(&thread->loaded[class_index], base + taken);
+    return true;
+}
+
+/* exchange_refill once there is no memory but what waits in the quarantine: all of the class waited long enough then. */
+static bool exchange_refill_waiting(struct hak_thread *thread, unsigned class_index) {
+    void *leaving[QUARANTINE_BATCH];
+    for (uint32_t count; (count = quarantine_drain(class_index, leaving)) != 0;) {
+        hak_count_add(&thread->remote_frees, slab_free_blocks(thread->number, class_index, leaving, count));
+    }
+    return exchange_refill(thread, class_index);
+}
+
+/* false: no memory */
+static bool exchange_load_any(struct hak_thread *thread, unsigned class_index) {
+    struct hak_thread_class *own = &thread->classes[class_index];
+    const uint32_t returned = exchange_returned_level(thread, class_index);
+    const bool wants_more = exchange_note_turn(thread, class_index) && own->batch < hak_classes[class_index].magazine / 2;
+    if (guard_has(HAK_FEATURE_QUARANTINE) && exchange_requarantine(thread, class_index)) {
+        return true;
+    }
+    if (returned < exchange_swap_least(thread, class_index) || wants_more || guard_has(HAK_FEATURE_QUARANTINE)) {
+        if (own->stashed > 0) {
+            exchange_unstash(thread, class_index);
+            return true;
+        }
+        if (exchange_refill(thread, class_index)) {
+            return true;
+        }
+    }
+    if (guard_has(HAK_FEATURE_QUARANTINE) && exchange_returned_level(thread, class_index) == 0) {
+        return exchange_refill_waiting(thread, class_index);
+    }
+    exchange_swap(thread, class_index);
+    return returned > 0;
+}
+
+bool exchange_load(struct hak_thread *thread, unsigned class_index) {
+    exchange_enter(thread);
+    exchange_count(thread, class_index);
+    thread->classes[class_index].overflows = 0;
+    const bool loaded = exchange_load_any(thread, class_index);
+    exchange_note_levels(thread, class_index);
+    exchange_leave(thread);
+    return loaded;
+}
