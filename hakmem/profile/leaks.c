@@ -1,7 +1,7 @@
 /* See leaks.h.
  *
- *     hakmem: leaks: 4,160 bytes in 3 blocks are live, from 2 calls; exact
- *     hakmem: leaks: 4,096 bytes in 2 blocks from 0x55d0c8a7e1b3: /usr/bin/true+0x11b3
+ *     hakmem: leaks: 4160 bytes in 3 blocks live, from 2 calls; exact
+ *     hakmem: leaks: 4096 bytes in 2 blocks from 0x55d0c8a7e1b3: /usr/bin/true+0x11b3
  *
  * An address lies within the call; the offset is that behind the start of the file's first mapping. */
 #include "hakmem/profile/leaks.h"
@@ -62,13 +62,20 @@ static void leaks_sort(struct leak *leaks, uint32_t count) {
     }
 }
 
+/* "1 block", "2 blocks" */
+static void leaks_number(struct hak_line *line, uint64_t count, const char *thing) {
+    line_decimal(line, count);
+    line_text(line, " ");
+    line_text(line, thing);
+    line_text(line, count == 1 ? "" : "s");
+}
+
 static void leaks_line_start(struct hak_line *line, double bytes, double blocks) {
     line_start(line);
     line_text(line, "hakmem: leaks: ");
-    line_decimal(line, (uint64_t)(bytes + 0.5));
-    line_text(line, " bytes in ");
-    line_decimal(line, (uint64_t)(blocks + 0.5));
-    line_text(line, " blocks");
+    leaks_number(line, (uint64_t)(bytes + 0.5), "byte");
+    line_text(line, " in ");
+    leaks_number(line, (uint64_t)(blocks + 0.5), "block");
 }
 
 static void leaks_write_sum(const struct leak *leaks, uint32_t count, uint64_t rate, uint64_t dropped) {
@@ -79,20 +86,19 @@ static void leaks_write_sum(const struct leak *leaks, uint32_t count, uint64_t r
         blocks += leaks[i].blocks;
     }
     leaks_line_start(&line, bytes, blocks);
-    line_text(&line, " are live, from ");
-    line_decimal(&line, count);
-    line_text(&line, " calls; ");
+    line_text(&line, " live, from ");
+    leaks_number(&line, count, "call");
+    line_text(&line, "; ");
     if (rate == 1) {
         line_text(&line, "exact");
     } else {
         line_text(&line, "estimated from a sample every ");
-        line_decimal(&line, rate);
-        line_text(&line, " bytes");
+        leaks_number(&line, rate, "byte");
     }
     if (dropped != 0) {
         line_text(&line, ", and ");
-        line_decimal(&line, dropped);
-        line_text(&line, " samples were lost for want of memory");
+        leaks_number(&line, dropped, "sample");
+        line_text(&line, " lost for want of memory");
     }
     line_write(&line);
 }

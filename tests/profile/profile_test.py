@@ -19,8 +19,15 @@ from tests.profile.case import (
 )
 from tools.cli.symbols import Place, resolve
 
-_SUM = re.compile(r"hakmem: leaks: (\d+) bytes in (\d+) blocks are live, from (\d+) calls; (.+)")
-_LEAK = re.compile(r"hakmem: leaks: (\d+) bytes in (\d+) blocks from 0x[0-9a-f]+: (/.+)\+(0x[0-9a-f]+)")
+
+def _number(thing: str) -> str:
+    """"1 block", "2 blocks" and so on; the number is a group."""
+    return rf"(\d+) {thing}(?:(?<=\b1 {thing})|(?<!\b1 {thing})s)"
+
+
+_HELD = rf"hakmem: leaks: {_number('byte')} in {_number('block')}"
+_SUM = re.compile(rf"{_HELD} live, from {_number('call')}; (.+)")
+_LEAK = re.compile(rf"{_HELD} from 0x[0-9a-f]+: (/.+)\+(0x[0-9a-f]+)")
 
 
 def google_pprof(profile: Path, value: str) -> dict[str, float]:
@@ -121,7 +128,11 @@ class LeaksTest(ProfileCase):
         done = subprocess.run(
             ["/bin/ls", "/"], env=environment({"HAKMEM_LEAKS": "1"}), capture_output=True, text=True, check=True
         )
-        self.assertRegex(done.stderr.splitlines()[0], _SUM)
+        first, *lines = done.stderr.splitlines()
+        self.assertRegex(first, _SUM)
+        for line in lines:
+            self.assertRegex(line, _LEAK)
+        self.assertIn(" in 1 block from ", done.stderr)
 
     def test_off_by_default(self) -> None:
         self.assertEqual(self.run_program(HAKMEM_LEAKS="0"), "")
