@@ -1,0 +1,76 @@
+"""What the tests of observing share: programs that publish, and the command."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+import unittest
+from pathlib import Path
+
+from tools.cli import published
+
+ROOT = Path(__file__).absolute().parents[2]
+COMMAND = str(ROOT / "tools/cli/hakmem")
+OBSERVED = str(ROOT / "tests/stats/observed")
+LIBRARY = str(ROOT / "hakmem/preload/libhakmem.so")
+SCHEMA = json.loads((ROOT / "hakmem/stats/stats.schema.json").read_text(encoding="utf-8"))
+SECONDS = 120
+
+
+def page_of(pid: int) -> Path:
+    """What the process publishes."""
+    return Path(f"/dev/shm/hakmem.{pid}")
+
+
+class ObserveCase(unittest.TestCase):
+    def start(self, *line: str, preload: str = LIBRARY, publish: str = "1", is_ready: bool = True) -> subprocess.Popen[str]:
+        """A program that ends when its standard input does, at the end of the test at the latest."""
+        environment = {**os.environ, "HAKMEM_PUBLISH": publish, "LD_PRELOAD": preload}
+        process = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+
+        def end() -> None:
+            process.kill()
+            process.communicate()
+            page_of(process.pid).unlink(missing_ok=True)
+
+        self.addCleanup(end)
+        if is_ready:
+            self.said = process.stdout.readline().strip()
+        return process
+
+    def until(self, true: object, what: str) -> None:
+        deadline = time.monotonic() + SECONDS
+        while not true():
+            self.assertLess(time.monotonic(), deadline, what)
+            time.sleep(0.01)
+
+    def is_published(self, pid: int) -> bool:
+        try:
+            published.read(pid)
+            return True
+        except published.Unreachable as error:
+            self.assertEqual(error.status, published.NOT_PUBLISHED, error)
+            return False
+
+    def observed(self, *line: str) -> subprocess.Popen[str]:
+        """One that publishes."""
+        process = self.start(OBSERVED, *line)
+        self.until(lambda: self.is_published(process.pid), "published")
+        return process
+
+    def run_command(self, *line: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([COMMAND, *line], capture_output=True, text=True, check=False, timeout=SECONDS,
+                              env={**os.environ, **environment})
+
+    def succeed(self, *line: str) -> str:
+        done = self.run_command(*line)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return done.stdout
+
+    def refuse(self, status: int, words: str, *line: str) -> None:
+        done = self.run_command(*line)
+        self.assertEqual((done.returncode, done.stdout), (status, ""), done.stderr)
+        self.assertIn(words, done.stderr)
+        self.assertNotIn("Traceback", done.stderr)

@@ -1,0 +1,165 @@
+"""What a program publishes, read of real processes, loaded and quiet; and those that cannot be asked."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+import unittest
+from pathlib import Path
+
+import jsonschema
+
+from tools.cli import published
+from tools.cli.observe_case import OBSERVED, SCHEMA, SECONDS, ObserveCase, page_of
+
+
+class PageTest(ObserveCase):
+    def test_a_thousand_readings_of_a_loaded_program_are_whole_and_never_wait(self) -> None:
+        process = self.observed("load", "3")
+        page = published.open_page(process.pid)
+        self.addCleanup(page.close)
+        clocks, allocations, longest = set(), 0, 0.0
+        deadline = time.monotonic() + SECONDS
+        count = 0
+        while count < 1000 or len(clocks) < 4:
+            self.assertLess(time.monotonic(), deadline)
+            started = time.monotonic()
+            found = page.read()
+            longest = max(longest, time.monotonic() - started)
+            count += 1
+            if found["clock_ms"] not in clocks:
+                clocks.add(found["clock_ms"])
+                jsonschema.validate(found, SCHEMA)
+                made = sum(pool["allocations"] for pool in found["pools"].values())
+                self.assertGreater(made, allocations)
+                allocations = made
+                self.assertEqual(found["process"]["threads"], 4)
+        self.assertLess(longest, 5)  # a reading is retried for a second at most, on a busy machine
+
+    def test_sums_of_a_quiet_program_are_exact(self) -> None:
+        process = self.observed("quiet")
+        self.until(lambda: published.read(process.pid)["quiet"], "quiet")
+        found = published.read(process.pid)
+        for one in [*found["classes"], *found["pools"].values()]:
+            self.assertEqual(one["allocations"] - one["frees"], one["live_blocks"], one)
+            self.assertEqual(one["slabs"], one["slabs_owned"] + one["slabs_full"] + one["slabs_partial"])
+        (of_48,) = (one for one in found["classes"] if one["block_size"] == 48)
+        self.assertGreaterEqual(of_48["live_blocks"], 1000)
+        self.assertLess(of_48["live_blocks"], 1100)
+        self.assertEqual([(found["pid"], thread["tid"]) for thread in found["threads"]], [(process.pid, process.pid)])
+
+    def test_page_is_the_owners_and_goes_with_the_process(self) -> None:
+        process = self.observed("quiet")
+        self.assertEqual(page_of(process.pid).stat().st_mode & 0o777, 0o600)
+        process.communicate()
+        self.assertEqual(process.returncode, 0)
+        self.assertFalse(page_of(process.pid).exists())
+
+    def test_no_signal_handler_runs_on_the_publishing_thread(self) -> None:
+        process = self.observed("quiet")
+        blocked = {
+            task.name: int(re.search(r"SigBlk:\s+(\w+)", (task / "status").read_text())[1], 16)
+            for task in Path(f"/proc/{process.pid}/task").iterdir()
+        }
+        del blocked[str(process.pid)]
+        self.assertEqual(len(blocked), 1)
+        for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGCHLD, signal.SIGALRM):
+            self.assertTrue(all(mask >> (number - 1) & 1 for mask in blocked.values()), number)
+
+    def test_a_child_of_fork_publishes_its_own(self) -> None:
+        parent = self.start(OBSERVED, "fork")
+        child = int(self.said)
+        self.addCleanup(os.kill, child, signal.SIGKILL)
+        self.until(lambda: self.is_published(child), "the child publishes")
+        self.assertEqual(published.read(child)["pid"], child)
+        self.assertEqual(published.read(parent.pid)["pid"], parent.pid)
+        self.assertEqual(len(published.read(child)["threads"]), 1)
+
+    def test_a_process_ends_with_its_last_thread(self) -> None:
+        process = self.start(OBSERVED, "leave", is_ready=False)
+        self.assertEqual(process.wait(SECONDS), 0)
+        self.assertFalse(page_of(process.pid).exists())
+
+    def test_what_a_signal_left_behind_is_removed_by_whoever_looks(self) -> None:
+        for line in (("stat",), ("top", "--count=1")):
+            process = self.observed("quiet")
+            process.kill()
+            process.wait(SECONDS)
+            self.assertTrue(page_of(process.pid).exists())
+            self.refuse(published.GONE, f"there is no process {process.pid}", *line, str(process.pid))
+            self.assertFalse(page_of(process.pid).exists())
+        process = self.observed("quiet")
+        process.kill()
+        process.wait(SECONDS)
+        self.succeed("top", "--list")
+        self.assertFalse(page_of(process.pid).exists())
+
+
+class RefusalTest(ObserveCase):
+    def test_wrong_arguments(self) -> None:
+        for line in (("stat",), ("stat", "x"), ("stat", "0"), ("stat", "-1"), ("stat", "--format=xml", "1"),
+                     ("top", "--interval=0", "1"), ("top", "--interval=nan", "1"), ("top", "--count=0", "1"),
+                     ("top", "--list", "1"), ("run",), ("run", "--stats=xml", "true"), ("run", "--other", "true"),
+                     ("run", "--guard", "--guard-full", "true"), ("run", "--profile=none/none", "true"),
+                     ("run", "--profile=", "true"), ("run", "--profile=/proc", "true")):
+            done = self.run_command(*line)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), (line, done.stderr))
+            self.assertIn(f"hakmem {line[0]}", done.stderr)
+            self.assertNotIn("Traceback", done.stderr)
+
+    def test_a_process_that_is_gone(self) -> None:
+        process = subprocess.Popen(["true"])
+        # It has ended, and nobody has asked how: still there, in a way.
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        self.refuse(published.GONE, f"process {process.pid} has ended", "stat", str(process.pid))
+        process.wait(SECONDS)
+        self.refuse(published.GONE, f"there is no process {process.pid}", "stat", str(process.pid))
+        self.refuse(published.GONE, f"there is no process {process.pid}", "top", str(process.pid))
+
+    def test_a_process_without_hakmem(self) -> None:
+        process = self.start(OBSERVED, "quiet", preload="")
+        self.refuse(published.WITHOUT_HAKMEM, "runs without hakmem", "stat", str(process.pid))
+        self.refuse(published.WITHOUT_HAKMEM, "runs without hakmem", "top", str(process.pid))
+
+    def test_a_process_that_does_not_publish(self) -> None:
+        process = self.start(OBSERVED, "quiet", publish="0")
+        self.refuse(published.NOT_PUBLISHED, "does not publish: start it with HAKMEM_PUBLISH=1", "stat", str(process.pid))
+
+    def test_a_process_that_became_another_program(self) -> None:
+        process = self.start(OBSERVED, "exec", "/bin/cat")
+        self.until(lambda: Path(f"/proc/{process.pid}/comm").read_text() == "cat\n", "exec")
+        self.assertTrue(page_of(process.pid).exists())
+        self.refuse(published.WITHOUT_HAKMEM, "runs without hakmem", "stat", str(process.pid))
+
+    @unittest.skipUnless(os.geteuid() == 0, "takes another user's rights")
+    def test_a_process_of_another_user(self) -> None:
+        process = self.observed("quiet")
+        child = os.fork()
+        if child == 0:
+            status = 0
+            try:
+                os.setresuid(65534, 65534, 65534)
+                published.read(process.pid)
+            except published.Unreachable as error:
+                status = error.status if "another user" in str(error) else 99
+            finally:
+                os._exit(status)
+        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), published.FORBIDDEN)
+
+    def test_a_page_of_another_layout_and_one_that_was_removed(self) -> None:
+        process = self.observed("quiet")
+        page = page_of(process.pid)
+        with page.open("r+b") as file:
+            file.seek(8)
+            file.write((77).to_bytes(4, "little"))
+        self.refuse(published.NOT_PUBLISHED, "publishes in layout 77", "stat", str(process.pid))
+        page.unlink()
+        page.write_bytes(b"of another")
+        self.refuse(published.NOT_PUBLISHED, "its page was removed", "stat", str(process.pid))
+
+
+if __name__ == "__main__":
+    unittest.main()
