@@ -159,9 +159,11 @@ HAK_TEST(Profile, EstimatesAreUnbiased) {
 #if !defined(HAK_TEST_TSAN) && !defined(HAK_TEST_ASAN)
         const double n = e->trials;
         /* Squares of normal errors: mean 1, variance 2. Another variance is another process than Poisson's. Where nearly
-         * every block is sampled, the errors are not normal. */
+         * every block is sampled, the errors are not normal. The sum of 60 is skewed: it is above this range once in 680,000
+         * times, and below less often. */
         if (chance_of(kinds[kind].size, RATE) < 0.9) {
-            HAK_EXPECT(fabs(e->made_squares - n) < 6 * sqrt(2 * n));
+            HAK_EXPECT(e->made_squares > n - 4 * sqrt(2 * n));
+            HAK_EXPECT(e->made_squares < n + 6 * sqrt(2 * n));
         }
         /* That this test would see a wrong scale. */
         if (kinds[kind].size >= 4000) HAK_EXPECT(fabs(e->naive / sqrt(n)) > 4);
