@@ -7,8 +7,7 @@
 #include "hakmem/magazine/profiled.h"
 #include "hakmem/magazine/stash.h"
 
-void exchange_flush_blocks(struct hak_thread *thread, unsigned class_index, void *const *blocks,
-                                   uint32_t count) {
+void exchange_flush_blocks(struct hak_thread *thread, unsigned class_index, void *const *blocks, uint32_t count) {
     void *leaving[QUARANTINE_BATCH];
     if (HAK_GUARD_FULL && guard_has(HAK_FEATURE_QUARANTINE)) {
         count = quarantine_pass(class_index, thread->number, blocks, count, leaving);
