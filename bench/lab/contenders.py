@@ -137,6 +137,26 @@ def _built(path: str) -> Path:
     return found
 
 
+def _kind(file: Path) -> bytes:
+    """Word size and processor of an ELF file, as its header has them; b"" where it is none, or cannot be read."""
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(20)
+    except OSError:
+        return b""
+    return head[4:5] + head[18:20] if head.startswith(b"\x7fELF") and len(head) == 20 else b""
+
+
+def listed(listing: str, soname: str) -> Path | None:
+    """Where `ldconfig -p` says that the library is, of the kind that this process can load; None: nowhere. The libraries
+    of other processors, 32-bit ones among them, stand in the same list under the same name."""
+    own = _kind(Path("/proc/self/exe"))
+    for found in re.finditer(rf"^\s*{re.escape(soname)} .*=> (\S+)$", listing, re.MULTILINE):
+        if _kind(Path(found[1])) == own:
+            return Path(found[1])
+    return None
+
+
 def installed(soname: str) -> Path:
     """Where the loader finds the library `soname`."""
     for tool in ("ldconfig", "/sbin/ldconfig", "/usr/sbin/ldconfig"):
@@ -147,10 +167,10 @@ def installed(soname: str) -> Path:
             continue
     else:
         raise BenchError("ldconfig cannot be started: which libraries are installed is not known")
-    found = re.search(rf"^\s*{re.escape(soname)} .*=> (\S+)$", listing, re.MULTILINE)
+    found = listed(listing, soname)
     if found is None:
         raise BenchError(f"{soname} is not installed: tools/setup installs all peers")
-    return Path(found[1])
+    return found
 
 
 def peer(text: str) -> tuple[str, Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import unittest
 from dataclasses import replace
 from pathlib import Path
@@ -193,6 +194,32 @@ class WorkloadsTest(unittest.TestCase):
         for rows in ([{}], [1], 5, [{"name": "x"}]):
             with self.assertRaises(BenchError):
                 workloads.parse(rows, 2)
+
+
+class InstalledTest(unittest.TestCase):
+    """Beside the libraries of this processor there may be those of another, under the same names."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        own = contenders.installed("libm.so.6").read_bytes()
+        for kind, head in (("own", own[:64]), ("i386", own[:4] + b"\x01" + own[5:18] + b"\x03\x00" + own[20:64])):
+            (self.folder / kind).mkdir()
+            (self.folder / kind / "libm.so.6").write_bytes(head)
+
+    def listing(self, *kinds: str) -> str:
+        return "".join(f"\tlibm.so.6 (libc6) => {self.folder}/{kind}/libm.so.6\n" for kind in kinds)
+
+    def test_the_library_of_another_processor_is_passed_over(self) -> None:
+        own = self.folder / "own/libm.so.6"
+        self.assertEqual(contenders.listed(self.listing("i386", "own"), "libm.so.6"), own)
+        self.assertEqual(contenders.listed(self.listing("own", "i386"), "libm.so.6"), own)
+
+    def test_only_that_of_another_processor_or_one_that_is_gone_is_none(self) -> None:
+        self.assertIsNone(contenders.listed(self.listing("i386"), "libm.so.6"))
+        self.assertIsNone(contenders.listed(self.listing("gone"), "libm.so.6"))
+        self.assertIsNone(contenders.listed(self.listing("own"), "libc.so.6"))
 
 
 class IdentityTest(unittest.TestCase):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +24,14 @@ _GUARDS = {"guard": "libhakmem-guard.so", "guard-full": "libhakmem-guard-full.so
 GUARDS = tuple(_GUARDS)
 """hakmem's own builds with a guard, exact and full."""
 
+_FOLDER = f"/usr/lib/{sysconfig.get_config_var('MULTIARCH')}"
+"""Libraries of this processor alone: Debian keeps those of others, 32-bit ones say, beside it."""
+
 _PEERS = {
-    "glibc": Need("/lib/*/libc.so.6", "libc6"),
-    "mimalloc": Need("/usr/lib/*/libmimalloc.so.2", "libmimalloc2.0"),
-    "jemalloc": Need("/usr/lib/*/libjemalloc.so.2", "libjemalloc2"),
-    "tcmalloc": Need("/usr/lib/*/libtcmalloc_minimal.so.4", "libtcmalloc-minimal4"),
+    "glibc": Need(f"{_FOLDER}/libc.so.6", "libc6"),
+    "mimalloc": Need(f"{_FOLDER}/libmimalloc.so.2", "libmimalloc2.0"),
+    "jemalloc": Need(f"{_FOLDER}/libjemalloc.so.2", "libjemalloc2"),
+    "tcmalloc": Need(f"{_FOLDER}/libtcmalloc_minimal.so.4", "libtcmalloc-minimal4"),
 }
 PEERS = tuple(_PEERS)
 """In the report's order."""
