@@ -27,7 +27,7 @@ def tool(name: str) -> str:
     """The path of the program `name`; a BenchError where it is not installed."""
     path = shutil.which(name)
     if path is None:
-        raise BenchError(f"{name} is not installed: tools/setup installs all that the benchmarks need")
+        raise BenchError(f"{name} is not installed: tools/setup --tests installs it")
     return path
 
 

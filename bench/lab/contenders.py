@@ -169,7 +169,7 @@ def installed(soname: str) -> Path:
         raise BenchError("ldconfig cannot be started: which libraries are installed is not known")
     found = listed(listing, soname)
     if found is None:
-        raise BenchError(f"{soname} is not installed: tools/setup installs all peers")
+        raise BenchError(f"{soname} is not installed: tools/setup --tests installs all peers")
     return found
 
 

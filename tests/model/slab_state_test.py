@@ -72,7 +72,7 @@ def run(command, directory):
     try:
         return subprocess.run(command, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     except FileNotFoundError:
-        sys.exit("%s is not installed: run tools/setup" % command[0])
+        sys.exit("%s is not installed: run tools/setup --tests" % command[0])
 
 
 def spin(definitions, arguments, directory):

@@ -48,7 +48,7 @@ def run(*command: str, folder: Path | None = None, environment: dict[str, str] |
         done = subprocess.run(command, cwd=folder, env={**os.environ, "LC_ALL": "C", **(environment or {})},
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
     except FileNotFoundError:
-        raise Refusal(f"{command[0]} is not installed; tools/setup does that") from None
+        raise Refusal(f"{command[0]} is not installed; tools/setup --tests does that") from None
     if done.returncode != 0:
         raise Refusal(f"{' '.join(command)} ended with {done.returncode}: {done.stderr.strip()}")
     return done.stdout

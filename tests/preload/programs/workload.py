@@ -30,7 +30,7 @@ class Need:
         found = sorted(glob.glob(self.pattern))
         if not found:
             raise CheckError(
-                f"{self.pattern} is missing: install Debian's package {self.package} (tools/setup installs it)"
+                f"{self.pattern} is missing: install Debian's package {self.package} (tools/setup --tests installs it)"
             )
         return found[-1]
 
