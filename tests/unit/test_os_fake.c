@@ -143,3 +143,29 @@ HAK_TEST(OsFake, OneOfSeveralThreadsGetsTheFailure) {
     HAK_EXPECT_EQ(os_fake_calls(), 3000);
     os_fake_reset();
 }
+
+static unsigned within_calls;
+
+/* Calls of the same kind from in there pass as any others. */
+static void purge_within(void) {
+    static char none[1];
+    within_calls++;
+    os_purge(none, 0);
+}
+
+HAK_TEST(OsFake, WithinRunsOnceAndInTheCallOfThatKind) {
+    void *mapped;
+    os_fake_reset();
+    os_fake_within(OS_FAKE_PURGE, purge_within);
+    HAK_EXPECT_EQ(os_map(MIB, MIB, &mapped), 0);
+    HAK_EXPECT_EQ(within_calls, 0);
+    HAK_EXPECT_EQ(os_purge(mapped, MIB), 0);
+    HAK_EXPECT_EQ(within_calls, 1);
+    HAK_EXPECT_EQ(os_purge(mapped, MIB), 0);
+    HAK_EXPECT_EQ(within_calls, 1);
+    os_fake_within(OS_FAKE_PURGE, purge_within);
+    os_fake_reset();
+    HAK_EXPECT_EQ(os_purge(mapped, MIB), 0);
+    HAK_EXPECT_EQ(within_calls, 1);
+    HAK_EXPECT_EQ(os_unmap(mapped, MIB), 0);
+}

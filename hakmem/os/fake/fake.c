@@ -16,12 +16,19 @@ static uint64_t calls;                   /* atomic */
 static uint64_t fail_at;                 /* atomic */
 static uint64_t fail_from;               /* atomic */
 static unsigned counted = OS_FAKE_ALL;   /* atomic: kinds */
+static unsigned within_kind;             /* atomic; written before the next */
+static void (*within)(void);             /* atomic; NULL: nothing */
 
 void os_fake_fail_at(uint64_t n) { hak_store_relaxed(&fail_at, n == 0 ? 0 : hak_load_relaxed(&calls) + n); }
 
 void os_fake_fail_from(uint64_t n) { hak_store_relaxed(&fail_from, n == 0 ? 0 : hak_load_relaxed(&calls) + n); }
 
 void os_fake_fail_only(unsigned kinds_mask) { hak_store_relaxed(&counted, kinds_mask); }
+
+void os_fake_within(enum os_fake_kind kind, void (*function)(void)) {
+    hak_store_relaxed(&within_kind, (unsigned)kind);
+    hak_store_relaxed(&within, function);
+}
 
 uint64_t os_fake_calls(void) { return hak_load_relaxed(&calls); }
 
@@ -30,6 +37,15 @@ void os_fake_reset(void) {
     hak_store_relaxed(&fail_from, 0);
     hak_store_relaxed(&counted, OS_FAKE_ALL);
     hak_store_relaxed(&calls, 0);
+    hak_store_relaxed(&within, NULL);
+}
+
+static void call_within(enum os_fake_kind kind) {
+    void (*const function)(void) = hak_load_relaxed(&within);
+    if (function != NULL && hak_load_relaxed(&within_kind) == (unsigned)kind) {
+        hak_store_relaxed(&within, NULL);
+        function();
+    }
 }
 
 static bool fails(enum os_fake_kind kind) {
@@ -44,6 +60,7 @@ static bool fails(enum os_fake_kind kind) {
     int __real_##primitive parameters;                  \
     int __wrap_##primitive parameters;                  \
     int __wrap_##primitive parameters {                 \
+        call_within(kind);                              \
         if (fails(kind)) return ENOMEM;                 \
         return __real_##primitive arguments;            \
     }

@@ -37,11 +37,15 @@ void os_fake_fail_from(uint64_t n);
 /* Only these kinds are counted, and so can fail; the others pass. OS_FAKE_ALL from the start. */
 void os_fake_fail_only(unsigned kinds_mask);
 
+/* The next call of that kind calls `function` first, once and with whatever locks the allocator holds there: for what other
+ * threads may do meanwhile. */
+void os_fake_within(enum os_fake_kind kind, void (*function)(void));
+
 /* Calls of the kinds that count, failed ones included, since the start or the last reset: a test that loops
  * n over 1 .. os_fake_calls() of a run without failures has made every call of that run fail. */
 uint64_t os_fake_calls(void);
 
-/* No plan, no calls, all kinds. */
+/* No plan, no calls, all kinds, nothing within. */
 void os_fake_reset(void);
 
 #ifdef __cplusplus
