@@ -227,6 +227,22 @@ HAK_TEST(Region, ReusedSpanIsNotClaimedToBeZero) {
     give_back(&again);
 }
 
+/* Where a search found that no free run is long enough, a free that makes one is noticed. */
+HAK_TEST_ISOLATED(Region, RunThatAFreeMakesIsFound, "HAKMEM_PURGE_DELAY_MS=-1") {
+    static struct span spans[HAK_REGION_CHUNKS];
+    unsigned count = 0;
+    spans[count++] = take(1, CLASS);
+    struct region *region = spans[0].region;
+    while (region->free_count > 0) spans[count++] = take(1, CLASS);
+    give_back(&spans[10]);
+    give_back(&spans[12]);
+    struct span elsewhere = take(2, CLASS);
+    HAK_EXPECT(elsewhere.region != region);
+    give_back(&spans[11]);
+    struct span joined = take(3, CLASS);
+    HAK_EXPECT_PTR_EQ(address_of(&joined), address_of(&spans[10]));
+}
+
 HAK_TEST(Region, HeadersAreAccountedAsMetadata) {
     struct span span = take(1, CLASS);
     HAK_EXPECT_GE(region_metadata_bytes(), sizeof(struct region));

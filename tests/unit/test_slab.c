@@ -260,6 +260,57 @@ HAK_TEST(Slab, SecondFreeInOneCallIsReported) {
     give_up(slab, 3, 0);
 }
 
+/* A block that a magazine holds twice goes back a second time when its slab is gone, or another's. */
+static void expect_report_after_slab(unsigned next_class) {
+    const unsigned c = 3;
+    struct slab *slab = full_slab(c);
+    void *start = (void *)slab->base, *p = blocks[0];
+    slab_detach(slab);
+    slab_free_blocks(OTHER, c, blocks, hak_classes[c].blocks);
+    HAK_EXPECT_EQ(slab_state_of(slab), SLAB_EMPTY);
+    if (next_class == 0) {
+        HAK_EXPECT_DEATH(slab_free_blocks(OTHER, c, &p, 1), "double free");
+        return;
+    }
+    /* All blocks of the next slab are out, so no bit says anything against it. */
+    slab = full_slab(next_class);
+    HAK_EXPECT_PTR_EQ((void *)slab->base, start);
+    HAK_EXPECT_DEATH(slab_free_blocks(OTHER, c, &p, 1), "double free");
+    HAK_EXPECT_DEATH(slab_free_blocks(SELF, c, &p, 1), "double free");
+    give_up(slab, next_class, 0);
+}
+
+HAK_TEST(Slab, FreeAfterTheSlabIsOfAnotherClassIsReported) {
+    expect_report_after_slab(0);
+    expect_report_after_slab(1);
+    expect_report_after_slab(HAK_TINY_CLASS_LAST);
+}
+
+/* ---- Pages of slabs that nobody owns ---- */
+
+HAK_TEST(Slab, PagesThatWereTouchedAgainArePurgedAgain) {
+    const unsigned c = 3;
+    const uint32_t last = hak_classes[c].blocks - 1;
+    struct slab *slab = full_slab(c);
+    void *stays = blocks[last];
+    purge_all();
+    slab_free_blocks(SELF, c, blocks, last);
+    slab_detach(slab);
+    HAK_EXPECT_EQ(slab_state_of(slab), SLAB_PARTIAL);
+    for (unsigned round = 0; round < 3; round++) {
+        HAK_EXPECT_GT(purge_all(), 0);
+        HAK_EXPECT_EQ(purge_all(), 0);
+        HAK_EXPECT_PTR_EQ(slab_claim(c, SELF), slab);
+        bool zeroed;
+        HAK_EXPECT_EQ(slab_take(slab, blocks, last, &zeroed), last);
+        for (uint32_t i = 0; i < last; i++) memset(blocks[i], 1, hak_classes[c].block_size);
+        slab_free_blocks(SELF, c, blocks, last);
+        slab_detach(slab);
+    }
+    slab_free_blocks(OTHER, c, &stays, 1);
+    HAK_EXPECT_EQ(slab_state_of(slab), SLAB_EMPTY);
+}
+
 /* ---- Others free at the same time, and while the owner takes and drains ---- */
 
 #define HELPERS 3

@@ -90,6 +90,33 @@ HAK_TEST(Stash, SparesServeClassesOfEveryCapacity) {
     in_fresh_thread(use_every_stash);
 }
 
+/* What a thread before may have left below the first slot of every spare. */
+static void mark_below_spares(void *mark) {
+    for (unsigned i = 0; i < THREAD_SPARES; i++) hak_self->spares[i][MAGAZINE_SLOTS - CAPACITY - 1] = mark;
+}
+
+static void expect_no_block_below_a_spare(struct work *work) {
+    static int mark;
+    hak_free(pool_alloc(CLASS)); /* the thread begins */
+    mark_below_spares(&mark);
+    const uint32_t taken = take_burst(work);
+    give_all(work, 0, taken);
+    HAK_EXPECT_GT(stashed(), 0);
+    HAK_EXPECT_GT(hak_self->spares_used, 0);
+    for (uint32_t i = 0; i < taken; i++) {
+        work->blocks[i] = pool_alloc(CLASS);
+        if (work->blocks[i] == &mark) {
+            HAK_EXPECT(work->blocks[i] != &mark); /* and is not freed */
+            return;
+        }
+    }
+    give_all(work, 0, taken);
+    mark_below_spares(NULL);
+    CENSUS_EXPECT_CONSISTENT();
+}
+
+HAK_TEST(Stash, NothingThatLiesBelowASpareIsGivenOut) { in_fresh_thread(expect_no_block_below_a_spare); }
+
 static void take_for_others(struct work *work) { take_all(work, BLOCKS_MAX); }
 
 static void expect_nothing_to_stay(struct work *work) {
