@@ -14,6 +14,7 @@ def hak_test(
         guards = ["exact"],
         env = {},
         args = [],
+        linkopts = [],
         size = "small",
         tags = []):
     """NAME_none .. NAME_p0_p1_p2_p3, NAME_p0_p1_p2_p3_fine16 as shipped, the same with _guard_exact, and NAME itself for the
@@ -32,6 +33,7 @@ def hak_test(
       guards: values of guard, other than off, to run under as well, with the other switches as shipped.
       env: environment.
       args: arguments.
+      linkopts: for what the test puts in the place of the allocator's own functions.
       size: as for every test.
       tags: as for every test.
     """
@@ -53,6 +55,7 @@ def hak_test(
         srcs = [] if is_switchless else srcs,
         args = args,
         data = data,
+        linkopts = linkopts,
         linkstatic = 1,  # -Wl,--wrap of the fakes needs the library's objects in the program
         tags = tags + ["manual"],
         deps = ([":%s_cases" % name] if is_switchless else deps) + ["//hakmem"] + harness,

@@ -1,0 +1,103 @@
+/* Statistics and walks say `quiet` and `exact` only of what nobody changed while they read. What happens meanwhile happens
+ * here in the middle of the reading, by count and not by chance: the linker sends region_for_each_span through this file. */
+#include "hakmem/flags/flags.h"
+#include "hakmem/hakmem.h"
+#include "hakmem/magazine/reading.h"
+#include "hakmem/region/region.h"
+#include "tests/harness/harness.h"
+
+/* A pool, and its own kind of change each: a top that falls, a top that rises, a table of blocks. */
+#define SMALL ((size_t)48)
+#define HUGE ((size_t)3 << 20)
+
+/* No purge may be due in there, where locks are held that come behind the purge's. */
+#define ENVIRONMENT "HAKMEM_PURGE_DELAY_MS=-1"
+
+typedef void (*region_visitor)(struct region *region, unsigned first, void *argument);
+
+void __real_region_for_each_span(region_visitor visit, void *argument);
+void __wrap_region_for_each_span(region_visitor visit, void *argument);
+
+static void (*meanwhile)(void);
+static void *small, *large; /* blocks that come or go meanwhile */
+
+void __wrap_region_for_each_span(region_visitor visit, void *argument) {
+    __real_region_for_each_span(visit, argument);
+    if (meanwhile != NULL) meanwhile();
+}
+
+static bool ignore(const struct hak_walk_block *block, void *argument) {
+    (void)block;
+    (void)argument;
+    return true;
+}
+
+/* Whether a reading of each kind says that nothing changed during it. */
+static bool stats_are_quiet(void (*what)(void)) {
+    struct hak_stats stats;
+    meanwhile = what;
+    hak_stats_get(&stats);
+    meanwhile = NULL;
+    return stats.quiet;
+}
+
+static bool walk_is_exact(void (*what)(void)) {
+    struct hak_walk_result result;
+    meanwhile = what;
+    HAK_EXPECT_EQ(hak_walk(ignore, NULL, &result), 0);
+    meanwhile = NULL;
+    return result.exact;
+}
+
+static void take_small(void) { small = hak_alloc(SMALL); }
+static void give_small(void) { hak_free(small); }
+static void take_huge(void) { large = hak_alloc(HUGE); }
+static void give_huge(void) { hak_free(large); }
+static void take_and_give_huge(void) { hak_free(hak_alloc(HUGE)); }
+
+/* What takes is followed by what gives, for both readings. With guard the walk asks the shadow, block by block. */
+static void expect_noticed(void (*take)(void), void (*give)(void)) {
+    HAK_EXPECT(!stats_are_quiet(take));
+    HAK_EXPECT(!stats_are_quiet(give));
+    HAK_EXPECT_EQ(walk_is_exact(take), HAK_GUARD_EXACT != 0);
+    HAK_EXPECT_EQ(walk_is_exact(give), HAK_GUARD_EXACT != 0);
+}
+
+static void begin(void) {
+    /* The thread has a block to take, and room to give one back, without an exchange. */
+    take_small();
+    give_small();
+    take_huge();
+    give_huge();
+    HAK_EXPECT_EQ(stats_are_quiet(NULL), HAK_P3_SENTINELS != 0);
+    HAK_EXPECT_EQ(walk_is_exact(NULL), HAK_P3_SENTINELS || HAK_GUARD_EXACT);
+}
+
+HAK_TEST_ISOLATED(Quiet, NotWhereABlockLeftOrEnteredAMagazine, ENVIRONMENT) {
+    begin();
+    struct hak_stats before, after;
+    hak_stats_get(&before);
+    expect_noticed(take_small, give_small);
+    hak_stats_get(&after);
+    HAK_EXPECT_EQ(after.exchanges, before.exchanges); /* which would be noticed by themselves */
+}
+
+HAK_TEST_ISOLATED(Quiet, NotWhereAHugeBlockCameOrWent, ENVIRONMENT) {
+    begin();
+    expect_noticed(take_huge, give_huge);
+    expect_noticed(take_and_give_huge, take_and_give_huge);
+}
+
+HAK_TEST(Quiet, EachMoveIsCompared) {
+    const struct reading_moves still = {.sequences = 4, .tops = 3, .shared = 2, .is_settled = true};
+    HAK_EXPECT(reading_is_quiet(&still, &still));
+    struct reading_moves other[4] = {still, still, still, still};
+    other[0].sequences++;
+    other[1].tops++;
+    other[2].shared++;
+    other[3].is_settled = false;
+    for (unsigned i = 0; i < 4; i++) {
+        HAK_EXPECT(!reading_is_quiet(&still, &other[i]));
+        HAK_EXPECT(!reading_is_quiet(&other[i], &still));
+    }
+}

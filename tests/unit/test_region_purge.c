@@ -1,0 +1,128 @@
+/* A purge from inside: what the system refuses stays dirty, and what others do meanwhile is not forgotten. */
+#include <string.h>
+
+#include "hakmem/hakmem.h"
+#include "hakmem/magazine/process.h"
+#include "hakmem/os/fake/fake.h"
+#include "hakmem/region/region.h"
+#include "hakmem/slab/slab.h"
+#include "tests/harness/harness.h"
+#include "tests/harness/pattern.h"
+
+#define CLASS 7u
+#define OWNER 1001u
+
+static char *address_of(const struct span *span) { return (char *)region_chunk_address(span->region, span->first); }
+
+static size_t bytes_of(const struct span *span) { return (size_t)span->count * HAK_CHUNK_BYTES; }
+
+static struct span take(unsigned count) {
+    struct span span;
+    memset(&span, 0, sizeof span);
+    process_begin();
+    HAK_EXPECT_EQ(region_span_alloc(count, CLASS, &span), 0);
+    return span;
+}
+
+static void give_back(const struct span *span) { region_span_free(span->region, span->first, span->count); }
+
+static void refuse_purges(void) {
+    os_fake_reset();
+    os_fake_fail_only(OS_FAKE_PURGE);
+    os_fake_fail_from(1);
+}
+
+HAK_TEST_ISOLATED(RegionPurge, RefusedPurgeLeavesChunksDirty, "HAKMEM_PURGE_DELAY_MS=-1") {
+    struct span span = take(40);
+    memset(address_of(&span), 0xEE, bytes_of(&span));
+    give_back(&span);
+    refuse_purges();
+    HAK_EXPECT_EQ(region_purge(UINT64_MAX), 0);
+    HAK_EXPECT_GT(os_fake_calls(), 0);
+    os_fake_reset();
+    HAK_EXPECT_EQ(region_dirty_bytes(), bytes_of(&span));
+    struct span again = take(40);
+    HAK_EXPECT_PTR_EQ(address_of(&again), address_of(&span));
+    HAK_EXPECT(!again.zeroed);
+    give_back(&again);
+    /* And it is tried again. */
+    HAK_EXPECT_EQ(region_purge(UINT64_MAX), bytes_of(&span));
+    HAK_EXPECT_EQ(region_dirty_bytes(), 0);
+    again = take(40);
+    HAK_EXPECT(again.zeroed && pattern_all_zero(address_of(&again), bytes_of(&again)));
+    give_back(&again);
+}
+
+HAK_TEST_ISOLATED(RegionPurge, RefusedPurgeOfASlabsPagesCountsNothing, "HAKMEM_PURGE_DELAY_MS=-1") {
+    static void *blocks[HAK_CHUNK_BYTES / 8];
+    bool zeroed;
+    process_begin();
+    struct slab *slab = slab_create(CLASS, OWNER);
+    const uint32_t count = slab_take(slab, blocks, hak_classes[CLASS].blocks, &zeroed);
+    for (uint32_t i = 0; i < count; i++) memset(blocks[i], 0xEE, hak_classes[CLASS].block_size);
+    slab_free_blocks(OWNER, CLASS, blocks, count);
+    refuse_purges();
+    HAK_EXPECT_EQ(slab_purge_free_pages(slab), 0);
+    HAK_EXPECT_GT(os_fake_calls(), 0);
+    os_fake_reset();
+    HAK_EXPECT_GE(slab_purge_free_pages(slab), HAK_CHUNK_BYTES / 2);
+    HAK_EXPECT(slab_release_if_empty(slab));
+}
+
+/* From outside: calloc believes no refused purge. */
+HAK_TEST_ISOLATED(RegionPurge, CallocIsZeroAfterARefusedPurge, "HAKMEM_PURGE_DELAY_MS=-1") {
+    enum { BLOCKS = 100 };
+    const size_t sizes[] = {64, 1000, 20000, 200000};
+    static char *blocks[4][BLOCKS];
+    for (unsigned k = 0; k < 4; k++) {
+        for (unsigned i = 0; i < BLOCKS; i++) blocks[k][i] = memset(hak_alloc(sizes[k]), 0xEE, sizes[k]);
+        for (unsigned i = 0; i < BLOCKS; i++) hak_free(blocks[k][i]);
+    }
+    refuse_purges();
+    HAK_EXPECT_EQ(hak_trim(), 0);
+    os_fake_reset();
+    for (unsigned k = 0; k < 4; k++) {
+        for (unsigned i = 0; i < BLOCKS; i++) {
+            blocks[k][i] = hak_calloc(1, sizes[k]);
+            HAK_ASSERT_TRUE(pattern_all_zero(blocks[k][i], sizes[k]));
+        }
+        for (unsigned i = 0; i < BLOCKS; i++) hak_free(blocks[k][i]);
+    }
+}
+
+/* ---- While a run is in the hands of the purge, another thread searches in vain ---- */
+
+static struct region *first_region;
+static struct span found_meanwhile;
+
+static void search_meanwhile(void) { found_meanwhile = take(3); }
+
+/* Every chunk of a region in use but for single ones, which are clean, and a run of three, which is dirty. Result: the run */
+static struct span leave_one_run(void) {
+    static struct span spans[HAK_REGION_CHUNKS];
+    unsigned count = 0;
+    spans[count++] = take(1);
+    first_region = spans[0].region;
+    while (first_region->free_count > 0) spans[count++] = take(1);
+    for (unsigned i = 20; i < 40; i += 2) give_back(&spans[i]);
+    region_purge(UINT64_MAX);
+    for (unsigned i = 10; i < 13; i++) give_back(&spans[i]);
+    return (struct span){.region = first_region, .first = spans[10].first, .count = 3};
+}
+
+static void expect_run_after_purge(bool is_refused) {
+    const struct span run = leave_one_run();
+    os_fake_reset();
+    if (is_refused) refuse_purges();
+    os_fake_within(OS_FAKE_PURGE, search_meanwhile);
+    HAK_EXPECT_EQ(region_purge(UINT64_MAX), is_refused ? 0 : bytes_of(&run));
+    os_fake_reset();
+    HAK_EXPECT(found_meanwhile.region != NULL && found_meanwhile.region != first_region);
+    const struct span again = take(3);
+    HAK_EXPECT_PTR_EQ(address_of(&again), address_of(&run));
+    HAK_EXPECT_EQ(again.zeroed, !is_refused);
+}
+
+HAK_TEST_ISOLATED(RegionPurge, PurgedRunIsFoundAgain, "HAKMEM_PURGE_DELAY_MS=-1") { expect_run_after_purge(false); }
+
+HAK_TEST_ISOLATED(RegionPurge, RefusedRunIsFoundAgain, "HAKMEM_PURGE_DELAY_MS=-1") { expect_run_after_purge(true); }
