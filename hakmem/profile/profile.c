@@ -73,6 +73,11 @@ static int profile_set_rate_locked(uint64_t rate) {
     return 0;
 }
 
+/* Release: pairs with profile_random_of; the seed was written before. */
+static void profile_next_epoch_locked(void) {
+    hak_store_release(&hak_profile_epoch, hak_load_relaxed(&hak_profile_epoch) + 1);
+}
+
 int profile_start(uint64_t rate) {
     if (HAK_GUARD_FULL) {
         return ENOTSUP; /* canaries and quarantines are not kept for the profile's own slabs */
@@ -83,8 +88,9 @@ int profile_start(uint64_t rate) {
         error = profile_set_rate_locked(rate);
     }
     if (error == 0) {
-        hak_count_add(&hak_profile_epoch, 1);
-        hak_store_relaxed(&hak_profile_state, (uint32_t)PROFILE_ON);
+        profile_next_epoch_locked();
+        /* Release: pairs with profile_is_on. */
+        hak_store_release(&hak_profile_state, (uint32_t)PROFILE_ON);
     }
     lock_release(&profile_lock);
     return error;
@@ -127,8 +133,8 @@ uint64_t profile_draw(uint64_t *random, unsigned class_index) {
 }
 
 uint64_t profile_random_of(uint32_t thread_number) {
-    /* Relaxed: of the start of the profile, or of a later one. */
-    const uint64_t epoch = hak_load_relaxed(&hak_profile_epoch);
+    /* Acquire: pairs with the next epoch; the seed is of that start, or of a later one. */
+    const uint64_t epoch = hak_load_acquire(&hak_profile_epoch);
     return random_mix(random_mix(hak_load_relaxed(&profile_seeded) + thread_number) + epoch) | 1;
 }
 
@@ -327,7 +333,7 @@ void profile_seed(uint64_t seed) {
     lock_acquire(&profile_lock);
     profile_random = random_mix(seed) | 1;
     hak_store_relaxed(&profile_seeded, profile_random);
-    hak_count_add(&hak_profile_epoch, 1);
+    profile_next_epoch_locked();
     lock_release(&profile_lock);
 }
 

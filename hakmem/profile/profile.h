@@ -39,10 +39,12 @@ extern uint32_t hak_profile_state; /* atomic */
  * hak_alloc_at was given. NULL: it does not. The thread's own. */
 extern HAK_THREAD_LOCAL const void *hak_profile_site;
 
-/* Relaxed, here and below: a thread that reads the state late samples a little later, or once more. */
-HAK_ALWAYS_INLINE bool profile_is_on(void) { return hak_load_relaxed(&hak_profile_state) == PROFILE_ON; }
+/* Acquire: pairs with the release of profile_start. Who sees that it is on draws next, without the lock, and finds the table, its
+ * rate, the seed and the epoch. A thread that reads the state late samples a little later, or once more. */
+HAK_ALWAYS_INLINE bool profile_is_on(void) { return hak_load_acquire(&hak_profile_state) == PROFILE_ON; }
 
-/* Whether any block of the process may have been sampled. */
+/* Whether any block of the process may have been sampled. Relaxed, here and below: what is asked for next is looked up under the
+ * lock, and who frees a sampled block has it from who allocated it, and so the state. */
 HAK_ALWAYS_INLINE bool profile_was_on(void) { return hak_load_relaxed(&hak_profile_state) >= PROFILE_ON; }
 
 /* Whether slow paths have to look closer: unless no block was ever sampled. */
@@ -75,7 +77,7 @@ int profile_start(uint64_t rate);
 
 void profile_stop(void);
 
-/* Which start of the profile this is, from 1: what was drawn before another start is of no use. Atomic, relaxed: compared
+/* Which start of the profile this is, from 1: what was drawn before another start is of no use. Atomic; relaxed where it is compared
  * with what the same thread read before. */
 extern uint32_t hak_profile_epoch;
 
