@@ -45,6 +45,32 @@
 }))
 #endif
 
+/* The same for a pointer that tells other threads where to look: who loads it with acquire finds what was stored before. x86-64
+ * shows stores in their order, so that the one instruction on memory is a release store already; others need one that says so
+ * (stlr, on arm64), and take what was loaded, `from`, rather than load it again. */
+#if defined(__x86_64__) && !HAK_THREAD_SANITIZER
+#define hak_move_owned_release(p, from, n) hak_move_owned(p, n)
+#else
+#define hak_move_owned_release(p, from, n) hak_store_release((p), (from) + (n))
+#endif
+
+/* Fences between plain relaxed accesses, for sequence locks that guard more than a few words. No instruction on x86-64.
+ *
+ *     writer                    reader
+ *     sequence = odd            ... loads of what is guarded
+ *     hak_fence_release         hak_fence_acquire
+ *     ... stores                loads the sequence
+ *
+ * A reader that saw one of the stores sees the odd sequence. ThreadSanitizer does not know fences; what it watches are races,
+ * and all these accesses are atomic. */
+#if HAK_THREAD_SANITIZER
+#define hak_fence_release() __atomic_signal_fence(__ATOMIC_RELEASE)
+#define hak_fence_acquire() __atomic_signal_fence(__ATOMIC_ACQUIRE)
+#else
+#define hak_fence_release() __atomic_thread_fence(__ATOMIC_RELEASE)
+#define hak_fence_acquire() __atomic_thread_fence(__ATOMIC_ACQUIRE)
+#endif
+
 /* A count that one thread writes and others only read: no read-modify-write is needed. */
 #define hak_count_add(p, n) hak_store_relaxed((p), hak_load_relaxed(p) + (n))
 

@@ -26,8 +26,10 @@ HAK_COLD void exchange_free_remote(unsigned class_index, void *p);
 /* Statistics readers see an odd sequence and try again while a bin and its levels disagree. */
 HAK_ALWAYS_INLINE void exchange_enter(struct hak_thread *thread) {
     hak_count_add(&thread->exchanges, 1);
-    /* Relaxed: what follows is stored with release, hence after it. */
+    /* Relaxed, with a fence behind it: pairs with the one of reading_moves. Who saw any store of this exchange, to tops and counts,
+     * to slots, to bits of slabs, sees the odd sequence in its second look. */
     hak_store_relaxed(&thread->sequence, thread->sequence + 1);
+    hak_fence_release();
 }
 
 HAK_ALWAYS_INLINE void exchange_leave(struct hak_thread *thread) {

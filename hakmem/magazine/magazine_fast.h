@@ -62,7 +62,7 @@ HAK_ALWAYS_INLINE uint32_t magazine_level(void *const *top, unsigned class_index
  * The top is lowered first, and in push the mark is cleared first: the child of a fork that falls in between has lost a
  * block, but none is live that a magazine or a slab holds. */
 HAK_FAST_PATH void *magazine_pop_and_mark(unsigned class_index, bool marks) {
-    /* Owned, here and below: only this thread writes; a reader of statistics wants no order. */
+    /* Owned, here and below: only this thread writes. A pop stores nothing else, so a reader of statistics wants no order. */
     void **top = hak_load_owned(&hak_loaded[class_index]);
     if (!HAK_P3_SENTINELS) {
         const bool thread_begun = hak_self != NULL;
@@ -115,8 +115,10 @@ HAK_FAST_PATH bool magazine_push_and_clear(unsigned class_index, void *p, bool c
     if (clears) {
         hak_store_relaxed(live, (uint8_t)0); /* Relaxed: see shadow.h. */
     }
-    hak_store_owned(top, p); /* pairs with the loads of hak_walk, which looks into magazines of others */
-    hak_move_owned(&hak_returned[class_index], 1);
+    hak_store_owned(top, p);
+    /* Release: pairs with the acquire loads of hak_walk, which looks into magazines of others: where it finds the slot below the
+     * top it finds p there. The barrier that it would need instead, of all threads at once, the system may refuse. */
+    hak_move_owned_release(&hak_returned[class_index], top, 1);
     return true;
 }
 

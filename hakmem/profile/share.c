@@ -14,7 +14,7 @@ enum { SHARE_OFF, SHARE_WANTED, SHARE_ON };
 
 static uint32_t share_state;               /* atomic; written under the profile lock */
 static struct profile_table *share_table;  /* profile lock; what the file holds */
-static pid_t share_process;                /* profile lock; whose file it is */
+static pid_t share_process;                /* profile lock, or once SHARE_ON was seen; whose file it is */
 static uint64_t share_used, share_dropped; /* profile lock; what the file's header says */
 
 #define SHARE_PATH_BYTES (sizeof PROFILE_SHARE_PATH + 20)
@@ -75,7 +75,8 @@ static void share_make(const struct profile_table *table) {
     }
     share_table = memory;
     share_used = share_dropped = 0;
-    hak_store_relaxed(&share_state, (uint32_t)SHARE_ON);
+    /* Release: pairs with share_end, which has no lock and reads whose file it is. */
+    hak_store_release(&share_state, (uint32_t)SHARE_ON);
     share_whole(table);
     /* Release: who finds the magic finds the rest. */
     hak_store_release(&share_table->magic, PROFILE_MAGIC);
@@ -109,8 +110,8 @@ void share_fork_child(void) {
 }
 
 void share_end(void) {
-    /* The name goes, the mapping stays: threads may be sampling still. */
-    if (hak_load_relaxed(&share_state) == SHARE_ON && share_process == getpid()) {
+    /* The name goes, the mapping stays: threads may be sampling still. Acquire: pairs with share_make. */
+    if (hak_load_acquire(&share_state) == SHARE_ON && share_process == getpid()) {
         char path[SHARE_PATH_BYTES];
         share_path(share_process, path);
         (void)os_shared_remove(path);

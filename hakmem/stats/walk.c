@@ -62,7 +62,7 @@ static void walk_note_slab(struct region *region, unsigned first, void *argument
     }
     struct walk_slab *note = &walk->regions[walk->region_count - 1].slabs[first];
     const struct hak_class *constants = &hak_classes[slab->class_index];
-    /* Relaxed, here and below: a snapshot, and where threads are quiet what it holds was written long before. */
+    /* Relaxed, here and below: a snapshot; whether it was of one moment the second look finds (reading_moves). */
     note->owner = hak_load_relaxed(&slab->owner);
     note->class_index = slab->class_index;
     note->chunks = (uint16_t)constants->chunks;
@@ -109,8 +109,9 @@ static void walk_forget(struct walk *walk, const void *p) {
 static void walk_forget_magazine(struct walk *walk, void *const *top, unsigned class_index, uint32_t floor) {
     const uint32_t level = magazine_level(top, class_index);
     for (uint32_t i = 1; i + floor <= level; i++) {
-        /* Relaxed: pairs with the stores of pushes and exchanges; what it finds is in order anyway, or not used. */
-        const void *p = hak_load_relaxed(top - i);
+        /* Acquire: pairs with the release stores of profiled_park; a parked block is looked for after its slot. What a push or an
+         * exchange stored is there, because the top was loaded with acquire. */
+        const void *p = hak_load_acquire(top - i);
         if (p != NULL) {
             walk_forget(walk, p);
         }
@@ -119,11 +120,21 @@ static void walk_forget_magazine(struct walk *walk, void *const *top, unsigned c
 
 /* The stash's list may change as well: it is followed no further than a record has magazines. */
 static void walk_forget_stash(struct walk *walk, const struct hak_thread *thread, unsigned class_index) {
-    /* Relaxed, both: pair with the stores of stash.c; wherever it leads is a magazine of the record's. */
+    /* Relaxed, both: pair with the stores of stash.c; wherever it leads is a magazine of the record's. What is not in order was
+     * stored in an exchange, which the second look finds (reading_moves). */
     void **storage = hak_load_relaxed(&thread->stashes[class_index].full);
     for (unsigned left = THREAD_SPARES + 2; storage != NULL && left != 0; left--) {
         walk_forget_magazine(walk, stash_full_top(storage), class_index, 0);
         storage = (void **)hak_load_relaxed(storage);
+    }
+}
+
+/* The block that the thread's loaded magazine has and holds beside its slot. */
+static void walk_forget_parked(struct walk *walk, const struct hak_thread *thread, unsigned class_index) {
+    /* Acquire: pairs with the release stores of profiled.c. */
+    const void *parked = profile_was_on() ? hak_load_acquire(&thread->samples[class_index].parked) : NULL;
+    if (parked != NULL) {
+        walk_forget(walk, parked);
     }
 }
 
@@ -133,12 +144,11 @@ static void walk_forget_magazines(struct walk *walk, const struct hak_thread *li
             /* Acquire: pairs with the release stores of exchanges. */
             const struct hak_thread_class *own = &thread->classes[class_index];
             const uint32_t floor = hak_load_acquire(&own->floor);
+            /* Before the slots and behind them: one that is parked meanwhile leaves its slot last, and comes back there first. */
+            walk_forget_parked(walk, thread, class_index);
             walk_forget_magazine(walk, hak_load_acquire(&thread->loaded[class_index]), class_index, floor);
+            walk_forget_parked(walk, thread, class_index);
             walk_forget_magazine(walk, hak_load_acquire(&thread->returned[class_index]), class_index, floor);
-            const void *parked = profile_was_on() ? hak_load_acquire(&thread->samples[class_index].parked) : NULL;
-            if (parked != NULL) {
-                walk_forget(walk, parked);
-            }
             if (hak_load_acquire(&own->stashed) != 0) {
                 walk_forget_stash(walk, thread, class_index);
             }
