@@ -6,6 +6,7 @@
 
 #include "hakmem/magazine/pool.h"
 #include "hakmem/magazine/shared.h"
+#include "hakmem/slab/moving.h"
 #include "hakmem/slab/purge.h"
 
 void profiled_draw(struct hak_thread *thread, unsigned class_index, uint64_t made) {
@@ -145,14 +146,23 @@ static void *profiled_begun(struct hak_thread *thread, unsigned class_index, con
     return p;
 }
 
+static void *profiled_shared_sampled(unsigned class_index, const void *site) {
+    bool zeroed;
+    moving_begin();
+    void *p = profile_alloc(class_index, site, &zeroed);
+    if (p != NULL) {
+        shared_count(class_index, 1, 0);
+    }
+    moving_end();
+    return p;
+}
+
 /* A thread without magazines: one trial a block. */
 static void *profiled_shared(unsigned class_index, const void *caller) {
     const bool is_due = profile_is_on() && profile_try(class_index);
     const bool in_place = profile_is_in_place(class_index);
-    bool zeroed;
-    void *p = is_due && !in_place ? profile_alloc(class_index, profiled_site(caller), &zeroed) : NULL;
+    void *p = is_due && !in_place ? profiled_shared_sampled(class_index, profiled_site(caller)) : NULL;
     if (p != NULL) {
-        shared_count(class_index, 1, 0);
         return p;
     }
     p = shared_alloc(class_index);
@@ -212,23 +222,26 @@ void *profiled_alloc(unsigned class_index, const void *caller) {
     return p;
 }
 
-bool profiled_free_slow(void *p, const void *caller) {
-    const int found = profile_forget(p, caller);
-    if (found <= PROFILE_HUGE) {
-        return false;
-    }
-    const unsigned class_index = (unsigned)found;
-    if (profile_is_in_place(class_index)) {
-        exchange_free(class_index, p);
-        return true;
-    }
+/* Counts the free of a block of the profile's own slabs. */
+static void profiled_count_free(unsigned class_index) {
     struct hak_thread *thread = thread_begin();
     if (thread == NULL) {
         shared_count(class_index, 0, 1);
-        return true;
-    }
-    if (HAK_P1_BATCHED_STATS) {
+    } else if (HAK_P1_BATCHED_STATS) {
         hak_count_add(&thread->classes[class_index].frees, 1);
     }
-    return true;
+}
+
+bool profiled_free_slow(void *p, const void *caller) {
+    moving_begin();
+    const int found = profile_forget(p, caller);
+    const bool in_place = found > PROFILE_HUGE && profile_is_in_place((unsigned)found);
+    if (found > PROFILE_HUGE && !in_place) {
+        profiled_count_free((unsigned)found);
+    }
+    moving_end();
+    if (in_place) {
+        exchange_free((unsigned)found, p);
+    }
+    return found > PROFILE_HUGE;
 }

@@ -1,7 +1,7 @@
 /* See reading.h. */
 #include "hakmem/magazine/reading.h"
 
-#include "hakmem/magazine/shared.h"
+#include "hakmem/slab/moving.h"
 
 struct thread_class_totals reading_class(const struct hak_thread *thread, unsigned class_index, uint32_t *attempts) {
     const struct hak_thread_class *counts = &thread->classes[class_index];
@@ -26,21 +26,25 @@ struct thread_class_totals reading_class(const struct hak_thread *thread, unsign
 
 struct reading_moves reading_moves(const struct hak_thread *living) {
     struct reading_moves moves = {0};
-    moves.is_settled = shared_moves(&moves.shared);
+    /* Pairs with the fences of exchange_enter and moving_begin: what was read since the first look, which is relaxed, was read
+     * before the second one. */
+    hak_fence_acquire();
+    moves.is_settled = moving_look(&moves.outside);
     for (const struct hak_thread *thread = living; thread != NULL; thread = thread->next) {
         /* Acquire, here and below: the loads of the second look are not made before it. */
         const uint32_t sequence = hak_load_acquire(&thread->sequence);
         moves.sequences += sequence;
-        moves.is_settled &= sequence % 2 == 0;
         for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
             moves.tops += (uintptr_t)hak_load_acquire(&thread->returned[class_index]) -
                           (uintptr_t)hak_load_acquire(&thread->loaded[class_index]);
         }
+        /* Behind the tops again: an exchange in between could bring back the sum of before. */
+        moves.is_settled &= sequence % 2 == 0 && hak_load_acquire(&thread->sequence) == sequence;
     }
     return moves;
 }
 
 bool reading_is_quiet(const struct reading_moves *before, const struct reading_moves *after) {
     return before->is_settled && after->is_settled && before->sequences == after->sequences &&
-           before->tops == after->tops && before->shared == after->shared;
+           before->tops == after->tops && before->outside == after->outside;
 }

@@ -3,7 +3,7 @@
  * Called by the statistics with the list of records held (thread.h). A thread's counts follow from its tops and the
  * levels at its last exchange. Whether threads moved between two looks can be told without any help of theirs:
  *
- *     no exchange     every sequence is as it was, and even
+ *     no exchange     every sequence is as it was, and even, before and behind the tops of each look
  *     then            a loaded top only falls, a returned top only rises
  *     hence           the sum of (returned - loaded) over all of them is as it was only if none moved
  *
@@ -20,9 +20,10 @@
  * *attempts, which this takes from, are used up. */
 struct thread_class_totals reading_class(const struct hak_thread *thread, unsigned class_index, uint32_t *attempts);
 
-/* What changes when a thread with or without magazines allocates or frees a block of a slab. */
+/* What changes when a thread with or without magazines allocates or frees a block of a slab, and when bits of slabs move. */
 struct reading_moves {
-    uint64_t sequences, tops, shared;
+    uint64_t sequences, tops;
+    uint64_t outside; /* of all exchanges: slab/moving.h */
     bool is_settled; /* nobody was in the middle of anything */
 };
 

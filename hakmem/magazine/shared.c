@@ -4,6 +4,7 @@
 #include "hakmem/base/lock.h"
 #include "hakmem/guard/quarantine.h"
 #include "hakmem/magazine/thread.h"
+#include "hakmem/slab/moving.h"
 
 struct shared_class {
     struct slab *active;  /* shared lock */
@@ -13,8 +14,6 @@ struct shared_class {
 
 static struct hak_lock shared_lock = HAK_LOCK_INITIALIZER(HAK_RANK_SHARED);
 static struct shared_class shared_classes[HAK_CLASS_COUNT];
-static uint64_t shared_frees_begun; /* atomic */
-static uint64_t shared_frees_done;  /* atomic */
 
 static struct slab *shared_active_slab_locked(unsigned class_index) {
     struct slab **active = &shared_classes[class_index].active;
@@ -51,15 +50,14 @@ void *shared_alloc(unsigned class_index) {
 
 void shared_free(unsigned class_index, void *p) {
     uint32_t count = 1;
+    moving_begin();
     if (HAK_GUARD_FULL && guard_has(HAK_FEATURE_QUARANTINE)) {
         count = quarantine_pass(class_index, SLAB_NOBODY, &p, 1, &p);
     }
-    /* Acquire-release, both: a reader who sees that as many were begun as were done, before and after, has seen none. */
-    hak_fetch_add_acq_rel(&shared_frees_begun, (uint64_t)1);
     /* As nobody: the slab's owner, if it has one, folds the bit in later. */
     slab_free_blocks(SLAB_NOBODY, class_index, &p, count);
     hak_fetch_add_relaxed(&shared_classes[class_index].frees, (uint64_t)1);
-    hak_fetch_add_acq_rel(&shared_frees_done, (uint64_t)1);
+    moving_end();
 }
 
 void shared_count(unsigned class_index, uint64_t allocations, uint64_t frees) {
@@ -82,13 +80,6 @@ void shared_flush(void) {
 void shared_class_totals(unsigned class_index, uint64_t *allocations, uint64_t *frees) {
     *allocations = hak_load_relaxed(&shared_classes[class_index].allocations);
     *frees = hak_load_relaxed(&shared_classes[class_index].frees);
-}
-
-bool shared_moves(uint64_t *frees) {
-    /* Acquire: pairs with shared_free. `done` first: what is begun later makes them differ. */
-    const uint64_t done = hak_load_acquire(&shared_frees_done);
-    *frees = hak_load_acquire(&shared_frees_begun);
-    return *frees == done;
 }
 
 void shared_fork_acquire(void) { lock_acquire(&shared_lock); }

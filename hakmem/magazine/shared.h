@@ -24,7 +24,4 @@ void shared_fork_release(void);
 /* Counts since the start; exact while no thread is inside. */
 void shared_class_totals(unsigned class_index, uint64_t *allocations, uint64_t *frees);
 
-/* For who reads with the shared lock held, so that nothing is allocated: frees begun so far. false: one is not done */
-bool shared_moves(uint64_t *frees);
-
 #endif

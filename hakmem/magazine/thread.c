@@ -16,6 +16,7 @@
 #include "hakmem/magazine/shared.h"
 #include "hakmem/os/os.h"
 #include "hakmem/profile/profile.h"
+#include "hakmem/slab/moving.h"
 #include "hakmem/stats/sample.h"
 
 /* The magazines of class 0, of a thread not begun and of one that has ended: nothing to give, no room to take.
@@ -85,6 +86,7 @@ void thread_fork_acquire(void) { lock_acquire(&threads_lock); }
 void thread_fork_release(void) { lock_release(&threads_lock); }
 
 void thread_fork_child(void) {
+    moving_fork_child();
     lock_acquire(&threads_lock);
     struct hak_thread *next;
     for (struct hak_thread *thread = threads_living; thread != NULL; thread = next) {

@@ -10,6 +10,7 @@
 #include "hakmem/os/os.h"
 #include "hakmem/region/decay.h"
 #include "hakmem/slab/control.h"
+#include "hakmem/slab/moving.h"
 #include "hakmem/slab/random.h"
 
 struct partial_lists {
@@ -172,11 +173,17 @@ size_t partial_purge(uint64_t listed_until_ms) {
         unsigned count;
         do {
             count = partial_own_unpurged(&partial_lists[class_index], listed_until_ms, batch);
+            if (count > 0) {
+                moving_begin(); /* a drain moves bits from one word to another */
+            }
             for (unsigned i = 0; i < count; i++) {
                 slab_drain(batch[i]);
                 purged += slab_purge_free_pages(batch[i]);
                 batch[i]->purged_free = batch[i]->free_count;
                 slab_detach(batch[i]);
+            }
+            if (count > 0) {
+                moving_end();
             }
         } while (count == PARTIAL_PURGE_BATCH);
     }

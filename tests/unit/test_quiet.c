@@ -3,7 +3,9 @@
 #include "hakmem/flags/flags.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/reading.h"
+#include "hakmem/os/fake/fake.h"
 #include "hakmem/region/region.h"
+#include "hakmem/slab/moving.h"
 #include "tests/harness/harness.h"
 
 /* A pool, and its own kind of change each: a top that falls, a top that rises, a table of blocks. */
@@ -88,13 +90,63 @@ HAK_TEST_ISOLATED(Quiet, NotWhereAHugeBlockCameOrWent, ENVIRONMENT) {
     expect_noticed(take_and_give_huge, take_and_give_huge);
 }
 
+/* The block comes out of a slab of the profile's own and goes back there, without an exchange. */
+HAK_TEST_ISOLATED(Quiet, NotWhereASampledBlockWasFreed, ENVIRONMENT) {
+    begin();
+    HAK_EXPECT_EQ(hak_profile_start(1), 0);
+    take_small();
+    HAK_EXPECT_EQ(stats_are_quiet(NULL), HAK_P3_SENTINELS != 0);
+    HAK_EXPECT(!stats_are_quiet(give_small));
+    take_small();
+    HAK_EXPECT_EQ(walk_is_exact(give_small), HAK_GUARD_EXACT != 0);
+    HAK_EXPECT_EQ(stats_are_quiet(NULL), HAK_P3_SENTINELS != 0);
+}
+
+static unsigned readings, quiet_readings;
+
+static void read_meanwhile(void) {
+    readings++;
+    quiet_readings += stats_are_quiet(NULL);
+}
+
+/* A purge drains slabs that nobody owns: bits move from one word to another. */
+HAK_TEST_ISOLATED(Quiet, NotWhileAPurgeHoldsSlabs, ENVIRONMENT) {
+    enum { BLOCKS = 2000 };
+    static void *blocks[BLOCKS];
+    begin();
+    for (unsigned i = 0; i < BLOCKS; i++) blocks[i] = hak_alloc(SMALL);
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        if (i % 1000 != 0) hak_free(blocks[i]);
+    }
+    hak_thread_flush();
+    os_fake_reset();
+    os_fake_within(OS_FAKE_PURGE, read_meanwhile);
+    HAK_EXPECT_GT(hak_trim(), 0);
+    os_fake_reset();
+    HAK_EXPECT_EQ(readings, 1);
+    HAK_EXPECT_EQ(quiet_readings, 0);
+    HAK_EXPECT_EQ(stats_are_quiet(NULL), HAK_P3_SENTINELS != 0);
+}
+
+static void expect_quiet_child(void) { HAK_EXPECT_EQ(stats_are_quiet(NULL), HAK_P3_SENTINELS != 0); }
+
+/* What the threads had under way that the child does not have is over. */
+HAK_TEST_ISOLATED(Quiet, AgainInTheChildOfAFork, ENVIRONMENT) {
+    begin();
+    moving_begin();
+    HAK_EXPECT(!stats_are_quiet(NULL));
+    HAK_EXPECT_EXIT_OK(expect_quiet_child());
+    moving_end();
+    expect_quiet_child();
+}
+
 HAK_TEST(Quiet, EachMoveIsCompared) {
-    const struct reading_moves still = {.sequences = 4, .tops = 3, .shared = 2, .is_settled = true};
+    const struct reading_moves still = {.sequences = 4, .tops = 3, .outside = 2, .is_settled = true};
     HAK_EXPECT(reading_is_quiet(&still, &still));
     struct reading_moves other[4] = {still, still, still, still};
     other[0].sequences++;
     other[1].tops++;
-    other[2].shared++;
+    other[2].outside++;
     other[3].is_settled = false;
     for (unsigned i = 0; i < 4; i++) {
         HAK_EXPECT(!reading_is_quiet(&still, &other[i]));
