@@ -3,20 +3,21 @@
     slab_state_test                 the test
     slab_state_test wide            the same with more threads, blocks and slabs, without mutants: minutes
     slab_state_test trace [-D...]   the shortest way to an error under these definitions, step by step
-
-spin makes a C program, pan, from the model; pan visits every state that can be reached.
 """
 
-import concurrent.futures
-import os
 import re
-import subprocess
 import sys
 import tempfile
 import unittest
+from pathlib import Path
 
-FOLDER = os.path.dirname(os.path.abspath(__file__))
-MODEL = os.path.join(FOLDER, "slab_state.pml")
+# Run as a plain script, only this folder is on the path.
+sys.path.insert(0, str(Path(__file__).parent.parent.parent))
+
+from tests.model import spin  # noqa: E402
+
+MODEL = "slab_state.pml"
+FILES = [MODEL, "slab_free_steps.pml", "slab_memory.pml", "slab_owner_steps.pml", "slab_thread.pml"]
 
 # What each adds to the others: slabs that move between lists; FULL slabs with a free block; threads that claim
 # what others detached.
@@ -59,58 +60,28 @@ MUTANTS = {
     "SPAN_FREED_BEFORE_BITS_CLEAR": (FREE_WHILE_OUT, []),
 }
 
-SEARCHES_AT_ONCE = 2
 MEGABYTES_OF_EACH = 490
 MEGABYTES_OF_EACH_WIDE = 1500
-DEPTH = 1000000
-
-# Safety only: no cycles are looked for. No partial order reduction: nearly every step touches what is shared.
-PAN_OPTIONS = ["-w", "-DSAFETY", "-DNOREDUCE", "-DNOBOUNDCHECK"]
-
-
-def run(command, directory):
-    try:
-        return subprocess.run(command, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    except FileNotFoundError:
-        sys.exit("%s is not installed: run tools/setup --tests" % command[0])
-
-
-def spin(definitions, arguments, directory):
-    return run(["spin"] + ["-D" + definition for definition in definitions] + arguments + [MODEL], directory)
-
-
-def build_pan(definitions, options, directory):
-    for done in (
-        spin(definitions, ["-a"], directory),
-        run(["gcc"] + options + PAN_OPTIONS + ["-o", "pan", "pan.c"], directory),
-    ):
-        if done.returncode != 0:
-            raise RuntimeError("%s: %s" % (" ".join(definitions), done.stdout))
 
 
 def search(definitions, options):
-    """pan's report on every state there is."""
-    with tempfile.TemporaryDirectory(dir=os.environ.get("TEST_TMPDIR")) as directory:
-        build_pan(definitions, options, directory)
-        return run(["./pan", "-m%d" % DEPTH], directory).stdout
+    return spin.search(MODEL, definitions, options)
 
 
 def search_mutant(name):
     """pan's report on the states up to the first error. It comes soon: neither speed nor a large table pays."""
-    with tempfile.TemporaryDirectory(dir=os.environ.get("TEST_TMPDIR")) as directory:
-        # Without the equations: what is found is the harm done, not the bookkeeping.
-        build_pan(MUTANTS[name][1] + ["MUTANT_" + name, "UNCHECKED_EQUATIONS"], ["-O0"], directory)
-        return run(["./pan", "-m%d" % DEPTH, "-w18"], directory).stdout
+    # Without the equations: what is found is the harm done, not the bookkeeping.
+    return spin.search(MODEL, MUTANTS[name][1] + ["MUTANT_" + name, "UNCHECKED_EQUATIONS"], ["-O0"], ["-w18"])
 
 
 def trace(definitions):
     """A shortest execution that ends in an error: each thread's steps, and what they change."""
     with tempfile.TemporaryDirectory() as directory:
-        build_pan(definitions, ["-O1", "-DBFS"], directory)
-        report = run(["./pan"], directory).stdout
+        spin.build_pan(MODEL, definitions, ["-O1", "-DBFS"], directory)
+        report = spin.run(["./pan"], directory).stdout
         if "errors: 0" in report:
             return report
-        replay = spin(definitions, ["-k", os.path.basename(MODEL) + ".trail", "-p"], directory).stdout
+        replay = spin.spin(MODEL, definitions, ["-k", MODEL + ".trail", "-p"], directory).stdout
     step = re.compile(r"^\s*\d+:\tproc +(\d+) \(thread:1\) \S*?(\w+\.pml:\d+) \(state \d+\)\t\[(.*)\]$", re.MULTILINE)
     lines = [
         "thread %s  %-28s %s" % found
@@ -120,36 +91,6 @@ def trace(definitions):
     return "\n".join(lines + re.findall(r"^spin: .*", replay, re.MULTILINE))
 
 
-def is_complete(report):
-    """Every state was visited; none was left out for want of memory or depth."""
-    return (
-        "Full statespace search" in report
-        and re.search(r"assertion violations\s+\+", report) is not None
-        and re.search(r"invalid end states\s+\+", report) is not None
-        and not re.search(r"max search depth too small|out of memory|MEMLIM|not completed|Bit statespace", report)
-    )
-
-
-def unreached(report):
-    """Statements of the model that pan never executed, by line and text."""
-    return set(re.findall(r"^\t\S+:(\d+), state \d+, (.*)$", report, re.MULTILINE))
-
-
-def summary(report):
-    states = re.search(r"(\d+) states, stored", report)
-    complaint = re.search(r"^pan:\d+: (.*)$", report, re.MULTILINE)
-    return "%9s states  %s" % (states.group(1) if states else "no", complaint.group(1) if complaint else "")
-
-
-def search_each(names, search_one):
-    """A report for each name, printed in a line."""
-    with concurrent.futures.ThreadPoolExecutor(SEARCHES_AT_ONCE) as pool:
-        reports = dict(zip(names, pool.map(search_one, names)))
-    for name, report in reports.items():
-        print("%-30s %s" % (name, summary(report)), flush=True)
-    return reports
-
-
 class ProtocolTest(unittest.TestCase):
     configurations = CONFIGURATIONS
     # -O2 would take longer to compile than it saves here.
@@ -157,7 +98,7 @@ class ProtocolTest(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.reports = search_each(cls.configurations, lambda name: search(cls.configurations[name], cls.options))
+        cls.reports = spin.search_each(cls.configurations, lambda name: search(cls.configurations[name], cls.options))
 
     def test_ProtocolHoldsInEveryReachableState(self):
         for name, report in self.reports.items():
@@ -167,13 +108,13 @@ class ProtocolTest(unittest.TestCase):
     def test_SearchIsComplete(self):
         for name, report in self.reports.items():
             with self.subTest(name):
-                self.assertTrue(is_complete(report), report)
+                self.assertTrue(spin.is_complete(report), report)
 
     def test_EveryStatementOfTheModelIsReached(self):
         for name, report in self.reports.items():
             with self.subTest(name):
                 self.assertRegex(report, r"unreached in proctype thread")
-        self.assertEqual(set.intersection(*map(unreached, self.reports.values())), set())
+        self.assertEqual(set.intersection(*map(spin.unreached, self.reports.values())), set())
 
 
 class WideProtocolTest(ProtocolTest):
@@ -183,18 +124,13 @@ class WideProtocolTest(ProtocolTest):
 
 class MutantTest(unittest.TestCase):
     def test_EveryMutantIsFoundByTheHarmItDoes(self):
-        for name, report in search_each(MUTANTS, search_mutant).items():
+        for name, report in spin.search_each(MUTANTS, search_mutant).items():
             with self.subTest(name):
                 self.assertRegex(report, r"errors: [1-9]")
                 self.assertRegex(report, r"assertion violated .*" + MUTANTS[name][0])
 
     def test_EveryMutantOfTheModelIsTried(self):
-        named = set()
-        for file in os.listdir(FOLDER):
-            if file.endswith(".pml"):
-                with open(os.path.join(FOLDER, file)) as text:
-                    named |= set(re.findall(r"^#ifn?def MUTANT_(\w+)$", text.read(), re.MULTILINE))
-        self.assertEqual(named, set(MUTANTS))
+        self.assertEqual(spin.mutants_of(FILES), set(MUTANTS))
 
 
 if __name__ == "__main__":
