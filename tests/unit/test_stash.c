@@ -90,6 +90,57 @@ HAK_TEST(Stash, SparesServeClassesOfEveryCapacity) {
     in_fresh_thread(use_every_stash);
 }
 
+/* What was said of fresh blocks before does not hold for those that came back, in whichever way they are loaded. */
+static void claim_zeroed(void) { hak_self->classes[CLASS].loaded_zeroed = true; }
+
+/* Blocks that are out, and an empty loaded magazine. */
+static uint32_t take_all_loaded(struct work *work) {
+    uint32_t taken = 0;
+    while (taken <= CAPACITY || loaded() > 0) work->blocks[taken++] = pool_alloc(CLASS);
+    return taken;
+}
+
+static void expect_no_claim_by_alloc(struct work *work) {
+    const uint32_t taken = take_all_loaded(work), few = CAPACITY / 2;
+    give_all(work, 0, few);
+    claim_zeroed();
+    work->blocks[0] = pool_alloc(CLASS);
+    HAK_EXPECT_EQ(loaded(), few - 1);
+    HAK_EXPECT(!exchange_is_zeroed(CLASS));
+    hak_free(work->blocks[0]);
+    give_all(work, few, taken - few);
+}
+
+static void expect_no_claim_by_free(struct work *work) {
+    const uint32_t taken = take_all_loaded(work);
+    claim_zeroed();
+    give_all(work, 0, CAPACITY + 1);
+    HAK_EXPECT_EQ(loaded(), CAPACITY);
+    HAK_EXPECT(!exchange_is_zeroed(CLASS));
+    give_all(work, CAPACITY + 1, taken - (CAPACITY + 1));
+}
+
+static void expect_no_claim_by_stash(struct work *work) {
+    const uint32_t taken = take_burst(work);
+    give_all(work, 0, taken);
+    const uint32_t before = stashed();
+    uint32_t again = 0;
+    HAK_EXPECT_GT(before, 0);
+    while (stashed() == before && again < BLOCKS_MAX) {
+        claim_zeroed();
+        work->blocks[again++] = pool_alloc(CLASS);
+    }
+    HAK_EXPECT_EQ(stashed(), before - 1);
+    HAK_EXPECT(!exchange_is_zeroed(CLASS));
+    give_all(work, 0, again);
+}
+
+HAK_TEST(Stash, BlocksThatCameBackAreNotSaidToBeZero) {
+    in_fresh_thread(expect_no_claim_by_alloc);
+    in_fresh_thread(expect_no_claim_by_free);
+    in_fresh_thread(expect_no_claim_by_stash);
+}
+
 /* What a thread before may have left below the first slot of every spare. */
 static void mark_below_spares(void *mark) {
     for (unsigned i = 0; i < THREAD_SPARES; i++) hak_self->spares[i][MAGAZINE_SLOTS - CAPACITY - 1] = mark;

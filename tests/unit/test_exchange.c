@@ -1,0 +1,127 @@
+/* Exchanges from inside: what a thread keeps, and what it gives up. */
+#include "hakmem/hakmem.h"
+#include "hakmem/magazine/exchange.h"
+#include "hakmem/magazine/pool.h"
+#include "tests/harness/census.h"
+#include "tests/harness/harness.h"
+#include "tests/unit/fresh_thread.h"
+
+#define MANY 8192
+
+static void *many[MANY];
+
+static uint32_t level_of(unsigned class_index) {
+    return exchange_loaded_level(hak_self, class_index) + exchange_returned_level(hak_self, class_index);
+}
+
+/* ---- Slabs with no block in use ---- */
+
+/* A class without a stash, of whose blocks a whole slab leaves the returned magazine at once. */
+static unsigned class_of_small_slabs(void) {
+    unsigned c = HAK_L2_CLASS_FIRST;
+    while (c < HAK_L2_CLASS_LAST && (hak_classes[c].stash != 0 || hak_classes[c].blocks > hak_classes[c].magazine / 2)) c++;
+    HAK_EXPECT_GE(hak_classes[c].blocks, 2);
+    return c;
+}
+
+/* Blocks until all of the newest slab are out. */
+static uint32_t take_whole_slabs(unsigned c, uint32_t least) {
+    uint32_t taken = 0;
+    while (taken < MANY) {
+        many[taken++] = pool_alloc(c);
+        const struct hak_thread_class *own = &hak_self->classes[c];
+        const bool is_whole = own->active[0]->free_count == 0 && exchange_loaded_level(hak_self, c) == 0;
+        if (taken >= least && is_whole && own->active[1] != NULL) break;
+    }
+    return taken;
+}
+
+static void expect_newest_slab_to_go(struct work *work) {
+    (void)work;
+    const unsigned c = class_of_small_slabs();
+    const uint32_t taken = take_whole_slabs(c, 200), capacity = exchange_capacity(hak_self, c);
+    struct slab *newest = hak_self->classes[c].active[0];
+    uint32_t others = 0;
+    /* Those of other slabs first in `many`. */
+    for (uint32_t i = 0; i < taken; i++) {
+        if (slab_of(many[i]) == newest) continue;
+        void *p = many[i];
+        many[i] = many[others];
+        many[others++] = p;
+    }
+    /* The loaded magazine holds blocks of others. */
+    const uint32_t few = exchange_swap_least(hak_self, c) + 1;
+    for (uint32_t i = 0; i < few; i++) hak_free(many[i]);
+    many[few - 1] = pool_alloc(c);
+    HAK_EXPECT_EQ(exchange_loaded_level(hak_self, c), few - 1);
+    for (uint32_t i = others; i < taken; i++) hak_free(many[i]);
+    HAK_EXPECT_EQ(slab_state_of(newest), SLAB_OWNED);
+    for (uint32_t i = few - 1; i < few + capacity; i++) hak_free(many[i]);
+    HAK_EXPECT_EQ(slab_state_of(newest), SLAB_EMPTY);
+    HAK_EXPECT(hak_self->classes[c].active[0] != newest && hak_self->classes[c].active[1] != newest);
+    for (uint32_t i = few + capacity; i < others; i++) hak_free(many[i]);
+    CENSUS_EXPECT_CONSISTENT();
+}
+
+HAK_TEST(Exchange, NewestSlabGoesBackWhenItIsEmpty) { in_fresh_thread(expect_newest_slab_to_go); }
+
+/* ---- What is kept at most ---- */
+
+static uint32_t stashed(void) { return hak_self->classes[CLASS].stashed; }
+
+/* It allocated once, and does nothing but free from then on: all its magazines fill up, and are given up as a whole. */
+static void expect_freeing_thread_to_give_up(struct work *work) {
+    (void)work;
+    const uint32_t all = CAPACITY * (hak_classes[CLASS].stash + 6u);
+    bool has_stashed = false, gave_up = false;
+    HAK_EXPECT_LE(all, MANY);
+    for (uint32_t i = 0; i < all; i++) many[i] = pool_alloc(CLASS);
+    while (loaded() == 0) many[0] = (hak_free(many[0]), pool_alloc(CLASS));
+    for (uint32_t i = 0; i < all && !gave_up; i++) {
+        hak_free(many[i]);
+        many[i] = NULL;
+        has_stashed |= stashed() == hak_classes[CLASS].stash;
+        gave_up = has_stashed && stashed() == 0 && loaded() == 0 && returned() == 1;
+    }
+    HAK_EXPECT(gave_up);
+    for (uint32_t i = 0; i < all; i++) hak_free(many[i]);
+    CENSUS_EXPECT_CONSISTENT();
+}
+
+HAK_TEST(Exchange, ThreadThatOnlyFreesFromNowOnGivesUpItsStash) { in_fresh_thread(expect_freeing_thread_to_give_up); }
+
+/* Blocks of classes above tiny, beside those of `c`, until together they are too many bytes. */
+static void hold_too_much_beside(unsigned c) {
+    static void *blocks[HAK_CLASS_COUNT][MAGAZINE_SLOTS];
+    uint32_t counts[HAK_CLASS_COUNT] = {0};
+    size_t bytes = 0;
+    for (unsigned k = HAK_L25_CLASS_FIRST - 1; k > c && bytes <= 2 * EXCHANGE_LARGE_BYTES; k--) {
+        for (blocks[k][0] = pool_alloc(k), counts[k] = 1; counts[k] < exchange_capacity(hak_self, k); counts[k]++) {
+            blocks[k][counts[k]] = pool_alloc(k);
+        }
+        bytes += (size_t)counts[k] * hak_classes[k].block_size;
+    }
+    for (unsigned k = 0; k < HAK_CLASS_COUNT; k++) {
+        for (uint32_t i = 0; i < counts[k]; i++) hak_free(blocks[k][i]);
+    }
+    HAK_EXPECT_GT(exchange_large_bytes(hak_self), EXCHANGE_LARGE_BYTES);
+}
+
+static void expect_large_class_to_give_up(struct work *work) {
+    (void)work;
+    const unsigned c = HAK_L2_CLASS_FIRST;
+    uint32_t taken = 0;
+    hold_too_much_beside(c);
+    many[taken++] = pool_alloc(c);
+    const uint32_t capacity = exchange_capacity(hak_self, c);
+    while (taken <= capacity || exchange_loaded_level(hak_self, c) == 0) many[taken++] = pool_alloc(c);
+    HAK_EXPECT_GT(exchange_large_bytes(hak_self), EXCHANGE_LARGE_BYTES);
+    for (uint32_t i = 0; i < capacity; i++) hak_free(many[i]);
+    HAK_EXPECT_GE(level_of(c), capacity);
+    hak_free(many[capacity]);
+    HAK_EXPECT_EQ(level_of(c), 1);
+    for (uint32_t i = capacity + 1; i < taken; i++) hak_free(many[i]);
+    CENSUS_EXPECT_CONSISTENT();
+}
+
+HAK_TEST(Exchange, ClassAboveTinyIsGivenUpWhereTheThreadHoldsTooMuch) { in_fresh_thread(expect_large_class_to_give_up); }
