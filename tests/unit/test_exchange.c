@@ -1,9 +1,12 @@
 /* Exchanges from inside: what a thread keeps, and what it gives up. */
+#include <string.h>
+
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/exchange.h"
 #include "hakmem/magazine/pool.h"
 #include "tests/harness/census.h"
 #include "tests/harness/harness.h"
+#include "tests/harness/pattern.h"
 #include "tests/unit/fresh_thread.h"
 
 #define MANY 8192
@@ -16,11 +19,19 @@ static uint32_t level_of(unsigned class_index) {
 
 /* ---- Slabs with no block in use ---- */
 
-/* A class without a stash, of whose blocks a whole slab leaves the returned magazine at once. */
+/* A class without a stash, of whose blocks a whole slab leaves the returned magazine at once, where that has all its room. */
 static unsigned class_of_small_slabs(void) {
     unsigned c = HAK_L2_CLASS_FIRST;
-    while (c < HAK_L2_CLASS_LAST && (hak_classes[c].stash != 0 || hak_classes[c].blocks > hak_classes[c].magazine / 2)) c++;
+    while (c < HAK_L2_CLASS_LAST && hak_classes[c].blocks > hak_classes[c].magazine / 2) c++;
     HAK_EXPECT_GE(hak_classes[c].blocks, 2);
+    HAK_EXPECT_EQ(hak_classes[c].stash, 0);
+    hak_free(pool_alloc(c)); /* the thread begins */
+    for (unsigned round = 0; round < 100 && exchange_capacity(hak_self, c) < hak_classes[c].magazine; round++) {
+        for (uint32_t i = 0; i < 2 * MAGAZINE_SLOTS; i++) many[i] = pool_alloc(c);
+        for (uint32_t i = 0; i < 2 * MAGAZINE_SLOTS; i++) hak_free(many[i]);
+    }
+    HAK_EXPECT_EQ(exchange_capacity(hak_self, c), hak_classes[c].magazine);
+    exchange_flush(hak_self);
     return c;
 }
 
@@ -36,34 +47,71 @@ static uint32_t take_whole_slabs(unsigned c, uint32_t least) {
     return taken;
 }
 
-static void expect_newest_slab_to_go(struct work *work) {
-    (void)work;
-    const unsigned c = class_of_small_slabs();
-    const uint32_t taken = take_whole_slabs(c, 200), capacity = exchange_capacity(hak_self, c);
-    struct slab *newest = hak_self->classes[c].active[0];
+/* Those of that slab behind all others. Result: how many others */
+static uint32_t sort_by_slab(uint32_t taken, const struct slab *slab) {
     uint32_t others = 0;
-    /* Those of other slabs first in `many`. */
     for (uint32_t i = 0; i < taken; i++) {
-        if (slab_of(many[i]) == newest) continue;
+        if (slab_of(many[i]) == slab) continue;
         void *p = many[i];
         many[i] = many[others];
         many[others++] = p;
     }
+    return others;
+}
+
+static void expect_slab_to_go(unsigned place) {
+    const unsigned c = class_of_small_slabs();
+    const uint32_t taken = take_whole_slabs(c, 4 * hak_classes[c].magazine), capacity = exchange_capacity(hak_self, c);
+    struct slab *const *active = hak_self->classes[c].active;
+    struct slab *goes = active[place], *stays = active[1 - place];
+    const uint32_t others = sort_by_slab(taken, goes);
     /* The loaded magazine holds blocks of others. */
     const uint32_t few = exchange_swap_least(hak_self, c) + 1;
     for (uint32_t i = 0; i < few; i++) hak_free(many[i]);
     many[few - 1] = pool_alloc(c);
     HAK_EXPECT_EQ(exchange_loaded_level(hak_self, c), few - 1);
     for (uint32_t i = others; i < taken; i++) hak_free(many[i]);
-    HAK_EXPECT_EQ(slab_state_of(newest), SLAB_OWNED);
-    for (uint32_t i = few - 1; i < few + capacity; i++) hak_free(many[i]);
-    HAK_EXPECT_EQ(slab_state_of(newest), SLAB_EMPTY);
-    HAK_EXPECT(hak_self->classes[c].active[0] != newest && hak_self->classes[c].active[1] != newest);
-    for (uint32_t i = few + capacity; i < others; i++) hak_free(many[i]);
+    HAK_EXPECT_EQ(slab_state_of(goes), SLAB_OWNED);
+    uint32_t freed = few - 1;
+    while (slab_state_of(goes) == SLAB_OWNED && freed < others) hak_free(many[freed++]);
+    HAK_EXPECT_EQ(slab_state_of(goes), SLAB_EMPTY);
+    HAK_EXPECT_LE(freed, few + capacity);
+    HAK_EXPECT_PTR_EQ(active[0], stays);
+    HAK_EXPECT_PTR_EQ(active[1], NULL);
+    for (uint32_t i = freed; i < others; i++) hak_free(many[i]);
     CENSUS_EXPECT_CONSISTENT();
 }
 
-HAK_TEST(Exchange, NewestSlabGoesBackWhenItIsEmpty) { in_fresh_thread(expect_newest_slab_to_go); }
+static void expect_newest_slab_to_go(struct work *work) {
+    (void)work;
+    expect_slab_to_go(0);
+}
+
+static void expect_older_slab_to_go(struct work *work) {
+    (void)work;
+    expect_slab_to_go(1);
+}
+
+HAK_TEST(Exchange, SlabGoesBackWhenItIsEmpty) {
+    in_fresh_thread(expect_newest_slab_to_go);
+    in_fresh_thread(expect_older_slab_to_go);
+}
+
+/* ---- What is said of blocks that are sampled ---- */
+
+/* Such a block comes from elsewhere than the loaded magazine, and is zero all the same where calloc takes that for zero. */
+HAK_TEST_ISOLATED(Exchange, SampledBlockIsZeroWhereTheMagazineIs, "") {
+    const size_t bytes = hak_classes[CLASS].block_size;
+    HAK_EXPECT_EQ(hak_profile_start(1), 0);
+    void *p = hak_alloc(bytes);
+    memset(p, 0xEE, bytes);
+    hak_free(p);
+    hak_self->classes[CLASS].loaded_zeroed = true;
+    void *again = hak_calloc(1, bytes);
+    HAK_EXPECT_PTR_EQ(again, p);
+    HAK_EXPECT(pattern_all_zero(again, bytes));
+    hak_free(again);
+}
 
 /* ---- What is kept at most ---- */
 

@@ -1,6 +1,7 @@
 /* Statistics: the sums, the pools, the sites, and a reader beside running threads. */
 #include <sched.h>
 #include <stdint.h>
+#include <unistd.h>
 #include <string.h>
 
 #include "hakmem/base/random.h"
@@ -264,6 +265,20 @@ static void allocate_counted(void *argument, unsigned index) {
     pthread_barrier_wait(&waiting->allocated);
     pthread_barrier_wait(&waiting->read);
     for (unsigned i = 0; i < 50 * (index + 1); i++) hak_free(blocks[i]);
+}
+
+static void expect_own_tid(void) {
+    struct hak_thread_stats all[16];
+    const size_t count = hak_stats_get_threads(all, 16);
+    HAK_EXPECT_EQ(count, 1);
+    HAK_EXPECT_EQ(all[0].tid, gettid());
+}
+
+/* The child's only thread has the record of the one that forked, and a number of the kernel's of its own. */
+HAK_TEST_ISOLATED(Stats, ThreadOfAForkedChildHasItsOwnNumber, "") {
+    hak_free(hak_alloc(1));
+    expect_own_tid();
+    HAK_EXPECT_EXIT_OK(expect_own_tid());
 }
 
 HAK_TEST(Stats, EachThreadHasItsOwnCounts) {
