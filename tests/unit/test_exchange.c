@@ -138,6 +138,24 @@ static void expect_freeing_thread_to_give_up(struct work *work) {
 
 HAK_TEST(Exchange, ThreadThatOnlyFreesFromNowOnGivesUpItsStash) { in_fresh_thread(expect_freeing_thread_to_give_up); }
 
+/* As a thread that never allocated: what it frees is others' by now. */
+static void expect_flushed_thread_to_keep_one_magazine(struct work *work) {
+    (void)work;
+    const uint32_t all = 3 * MAGAZINE_SLOTS;
+    for (uint32_t i = 0; i < all; i++) many[i] = pool_alloc(CLASS);
+    hak_thread_flush();
+    for (uint32_t i = 0; i < all; i++) {
+        hak_free(many[i]);
+        HAK_EXPECT_LE(level_of(CLASS), CAPACITY);
+        HAK_EXPECT_EQ(stashed(), 0);
+    }
+    CENSUS_EXPECT_CONSISTENT();
+}
+
+HAK_TEST(Exchange, ThreadThatOnlyFreesAfterAFlushKeepsOneMagazine) {
+    in_fresh_thread(expect_flushed_thread_to_keep_one_magazine);
+}
+
 /* Blocks of classes above tiny, beside those of `c`, until together they are too many bytes. */
 static void hold_too_much_beside(unsigned c) {
     static void *blocks[HAK_CLASS_COUNT][MAGAZINE_SLOTS];
