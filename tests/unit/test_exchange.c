@@ -4,6 +4,7 @@
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/exchange.h"
 #include "hakmem/magazine/pool.h"
+#include "hakmem/magazine/shared.h"
 #include "tests/harness/census.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/pattern.h"
@@ -154,6 +155,18 @@ static void expect_flushed_thread_to_keep_one_magazine(struct work *work) {
 
 HAK_TEST(Exchange, ThreadThatOnlyFreesAfterAFlushKeepsOneMagazine) {
     in_fresh_thread(expect_flushed_thread_to_keep_one_magazine);
+}
+
+/* The slab of threads without magazines is nobody's memory when it is empty. */
+HAK_TEST(Exchange, TrimGivesUpTheSharedSlabs) {
+    hak_free(pool_alloc(CLASS)); /* the process begins */
+    void *p = shared_alloc(CLASS);
+    const struct slab *slab = slab_of(p);
+    HAK_EXPECT_EQ(slab_state_of(slab), SLAB_OWNED);
+    shared_free(CLASS, p);
+    HAK_EXPECT_EQ(slab_state_of(slab), SLAB_OWNED);
+    hak_trim();
+    HAK_EXPECT_EQ(slab_state_of(slab), SLAB_EMPTY);
 }
 
 /* Blocks of classes above tiny, beside those of `c`, until together they are too many bytes. */

@@ -52,6 +52,7 @@ HAK_TEST(Profile, OwnerKnowsASampledBlockAtAnyAddressInIt) {
             HAK_ASSERT_TRUE(hak_owner(p + offsets[k], &info));
             HAK_EXPECT_PTR_EQ(info.block, p);
             HAK_EXPECT_EQ(info.block_size, usable);
+            if (usable <= 1024) HAK_EXPECT_EQ(info.thread, 0); /* of a slab that is the profile's */
         }
         HAK_EXPECT_EQ(hak_usable_size(p + 1), 0);
         hak_free(p);
