@@ -24,26 +24,38 @@ static bool sized_size_fits(unsigned class_index, size_t usable, size_t size, si
     return expected == class_index && (class_index != 0 || sized_huge_fits(usable, size));
 }
 
-bool front_fits(const char *operation, const void *p, size_t size, size_t alignment, const void *caller) {
+static bool sized_report(enum hak_misuse kind, const char *operation, const void *p, const void *caller) {
+    misuse_report_block(kind, operation, p, caller);
+    return false;
+}
+
+/* `size` is NULL where the caller does not know it. */
+HAK_ALWAYS_INLINE bool sized_fits(const char *operation, const void *p, const size_t *size, size_t alignment,
+                                  const void *caller) {
     const unsigned class_index = front_block_class(p);
     const size_t usable = class_index != 0 ? hak_classes[class_index].block_size : huge_usable_size(p);
     if (usable == 0) {
         return true;
     }
     if (!sized_alignment_fits(p, class_index, alignment)) {
-        misuse_report_block(HAK_MISUSE_ALIGNMENT, operation, p, caller);
-        return false;
+        return sized_report(HAK_MISUSE_ALIGNMENT, operation, p, caller);
     }
-    if (HAK_GUARD_FULL && size != FRONT_SIZE_UNKNOWN && !guarded_size_fits(p, usable, size, caller)) {
-        misuse_report_block(HAK_MISUSE_SIZE, operation, p, caller);
-        return false;
+    if (size == NULL) {
+        return true;
     }
-    size = HAK_GUARD_FULL && size <= PTRDIFF_MAX ? guard_block_padded(size) : size;
-    if (size != FRONT_SIZE_UNKNOWN && !sized_size_fits(class_index, usable, size, alignment)) {
-        misuse_report_block(HAK_MISUSE_SIZE, operation, p, caller);
-        return false;
+    if (HAK_GUARD_FULL && !guarded_size_fits(p, usable, *size, caller)) {
+        return sized_report(HAK_MISUSE_SIZE, operation, p, caller);
     }
-    return true;
+    const size_t asked = HAK_GUARD_FULL && *size <= PTRDIFF_MAX ? guard_block_padded(*size) : *size;
+    return sized_size_fits(class_index, usable, asked, alignment) || sized_report(HAK_MISUSE_SIZE, operation, p, caller);
+}
+
+bool front_fits(const char *operation, const void *p, size_t size, size_t alignment, const void *caller) {
+    return sized_fits(operation, p, &size, alignment, caller);
+}
+
+bool front_alignment_fits(const char *operation, const void *p, size_t alignment, const void *caller) {
+    return sized_fits(operation, p, NULL, alignment, caller);
 }
 
 void hak_free_sized(void *p, size_t size) {

@@ -10,13 +10,15 @@ extern "C" {
 #endif
 
 /* What a caller may not know of its block. */
-#define FRONT_SIZE_UNKNOWN SIZE_MAX
 #define FRONT_ALIGNMENT_NONE ((size_t)1)
 
 /* Whether a block for `size` and `alignment` is what lies at p; where it is not, `operation` by `caller` is reported as
  * misuse. Builds with guard; exact in that the block's class is the one that malloc, or hak_aligned_alloc where there is
  * an alignment, has for them. true for what is no block at all: the free that follows says so. */
 HAK_COLD bool front_fits(const char *operation, const void *p, size_t size, size_t alignment, const void *caller);
+
+/* The same of a caller who does not know the size. */
+HAK_COLD bool front_alignment_fits(const char *operation, const void *p, size_t alignment, const void *caller);
 
 /* Whether p certainly is a tiny block for `size`; where not, front_fits decides. */
 HAK_FAST_PATH bool front_fits_tiny(const void *p, size_t size) {

@@ -60,7 +60,7 @@ static void *operators_new_aligned(size_t size, size_t alignment) {
 
 static void operators_delete_aligned(void *p, size_t alignment) {
     if (!HAK_GUARD_EXACT || !operators_are_own(CXX_NEW_ALIGNED) ||
-        front_fits(OPERATION_DELETE, p, FRONT_SIZE_UNKNOWN, alignment, CALLER)) {
+        front_alignment_fits(OPERATION_DELETE, p, alignment, CALLER)) {
         hak_free_inline(p);
     }
 }
