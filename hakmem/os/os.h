@@ -24,6 +24,15 @@ int os_map(size_t size, size_t alignment, void **out);
  * of core dumps and from huge pages, since a single touched byte would otherwise cost 2 MiB. ENOMEM */
 int os_reserve(size_t size, void **out);
 
+/* Maps `size` zeroed bytes that are zero again in every child, however it was made. ENOMEM; EINVAL: before Linux 4.14 */
+int os_map_wiped(size_t size, void **out);
+
+/* Reserves a range that a mapping has just left, inaccessible, so that nothing else comes there. EEXIST: something has */
+int os_map_left(void *start, size_t size);
+
+/* How many mappings a process may have; the kernel's default where it does not say. Reads a file: once, at the start. */
+size_t os_mappings_most(void);
+
 /* Makes a part of a reservation writable. Where it is already, nothing happens. ENOMEM */
 int os_make_writable(void *start, size_t size);
 
@@ -93,6 +102,11 @@ void os_wake(const uint32_t *word);
 
 /* `size` random bytes, at most 256, at any address: nobody else can know them. ENOSYS, or EAGAIN early in the boot */
 int os_random(void *out, size_t size);
+
+/* The 16 random bytes that the kernel gave the process when the program started, the same in every child; zeros where it gave
+ * none. The C library takes its own secrets from them: they are to leave nobody's hands but through a function that cannot
+ * be turned around. */
+void os_process_random(uint32_t out[4]);
 
 /* What was asked of the system since the start, successful calls only. */
 struct os_counters {

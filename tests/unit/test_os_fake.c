@@ -1,6 +1,7 @@
 /* The fake system: it fails exactly the calls that it is told to, and does nothing in them. */
 #include <errno.h>
 #include <pthread.h>
+#include <sys/mman.h>
 
 #include "hakmem/os/fake/fake.h"
 #include "hakmem/os/os.h"
@@ -12,8 +13,11 @@ static void *no_work(void *argument) { return argument; }
 
 /* One call of each primitive that can fail, each on its own mapping; bit i of the result: call i failed. */
 static unsigned call_each(void) {
-    void *mapped = NULL, *reserved = NULL, *remapped = NULL;
+    void *mapped = NULL, *reserved = NULL, *remapped = NULL, *wiped = NULL;
     unsigned failed = 0;
+    if (os_map_wiped(MIB, &wiped) != 0) failed |= OS_FAKE_MAP_WIPED;
+    /* It goes without a word to the fake: what counts is what takes its place. */
+    if (wiped != NULL && munmap(wiped, MIB) == 0 && os_map_left(wiped, MIB) != 0) failed |= OS_FAKE_MAP_LEFT;
     if (os_map(MIB, MIB, &mapped) != 0) failed |= OS_FAKE_MAP;
     if (os_reserve(MIB, &reserved) != 0) failed |= OS_FAKE_RESERVE;
     if (reserved != NULL && os_make_writable(reserved, MIB) != 0) failed |= OS_FAKE_MAKE_WRITABLE;
@@ -33,6 +37,7 @@ static unsigned call_each(void) {
     if ((failed & OS_FAKE_UNMAP) != 0) os_unmap(reserved, MIB);
     if (remapped != NULL) os_unmap(remapped, 2 * MIB);
     if (mapped != NULL && remapped == NULL) os_unmap(mapped, MIB);
+    if (wiped != NULL && (failed & OS_FAKE_MAP_LEFT) == 0) os_unmap(wiped, MIB);
     HAK_EXPECT_EQ(os_fake_calls(), calls);
     return failed;
 }
@@ -42,14 +47,14 @@ static unsigned bits(unsigned word) { return (unsigned)__builtin_popcount(word);
 HAK_TEST(OsFake, WithoutAPlanNothingFails) {
     os_fake_reset();
     HAK_EXPECT_EQ(call_each(), 0);
-    HAK_EXPECT_EQ(os_fake_calls(), 12);
+    HAK_EXPECT_EQ(os_fake_calls(), 14);
     os_fake_reset();
     HAK_EXPECT_EQ(os_fake_calls(), 0);
 }
 
 HAK_TEST(OsFake, EachCallFailsInItsTurnAndOnlyThat) {
     unsigned seen = 0;
-    for (uint64_t n = 1; n <= 12; n++) {
+    for (uint64_t n = 1; n <= 14; n++) {
         os_fake_reset();
         os_fake_fail_at(n);
         unsigned failed = call_each();
@@ -58,7 +63,7 @@ HAK_TEST(OsFake, EachCallFailsInItsTurnAndOnlyThat) {
     }
     HAK_EXPECT_EQ(seen, OS_FAKE_ALL);
     os_fake_reset();
-    os_fake_fail_at(13);
+    os_fake_fail_at(15);
     HAK_EXPECT_EQ(call_each(), 0);
     os_fake_reset();
 }

@@ -66,6 +66,8 @@ static bool fails(enum os_fake_kind kind) {
     }
 
 WRAP(OS_FAKE_MAP, os_map, (size_t size, size_t alignment, void **out), (size, alignment, out))
+WRAP(OS_FAKE_MAP_LEFT, os_map_left, (void *start, size_t size), (start, size))
+WRAP(OS_FAKE_MAP_WIPED, os_map_wiped, (size_t size, void **out), (size, out))
 WRAP(OS_FAKE_RESERVE, os_reserve, (size_t size, void **out), (size, out))
 WRAP(OS_FAKE_MAKE_WRITABLE, os_make_writable, (void *start, size_t size), (start, size))
 WRAP(OS_FAKE_MAKE_INACCESSIBLE, os_make_inaccessible, (void *start, size_t size), (start, size))

@@ -25,7 +25,9 @@ enum os_fake_kind {
     OS_FAKE_MAKE_INACCESSIBLE = 1 << 9,
     OS_FAKE_RANDOM = 1 << 10,
     OS_FAKE_RESIDENT = 1 << 11,
-    OS_FAKE_ALL = (1 << 12) - 1,
+    OS_FAKE_MAP_LEFT = 1 << 12,
+    OS_FAKE_MAP_WIPED = 1 << 13,
+    OS_FAKE_ALL = (1 << 14) - 1,
 };
 
 /* The n-th call from now fails, once; 0 takes such a plan back. */

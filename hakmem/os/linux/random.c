@@ -2,6 +2,8 @@
  *
  * Any thread. Through the system call, since a program may have replaced the C library's function; without waiting, since
  * whoever starts while the machine boots must not hang. */
+#include <string.h>
+#include <sys/auxv.h>
 #include <sys/random.h>
 
 #include "hakmem/os/linux/linux.h"
@@ -11,4 +13,10 @@ int os_random(void *out, size_t size) {
     /* Up to 256 bytes come whole, and no signal interrupts the call. */
     const ssize_t got = LINUX_CALL(getrandom, out, size, GRND_NONBLOCK);
     return got == (ssize_t)size ? 0 : linux_take_error(saved_errno);
+}
+
+void os_process_random(uint32_t out[4]) {
+    const void *bytes = (const void *)getauxval(AT_RANDOM);
+    memset(out, 0, 4 * sizeof *out);
+    if (bytes != NULL) memcpy(out, bytes, 4 * sizeof *out);
 }
