@@ -12,6 +12,7 @@
 #include "hakmem/guard/guard.h"
 #include "hakmem/huge/huge.h"
 #include "hakmem/magazine/shared.h"
+#include "hakmem/magazine/shuffle.h"
 #include "hakmem/magazine/thread.h"
 #include "hakmem/profile/profile.h"
 #include "hakmem/publish/publish.h"
@@ -66,6 +67,10 @@ static void fork_parent(void) {
 
 static void fork_child(void) {
     fork_release();
+    if (HAK_GUARD_FULL) {
+        guard_fork_child(); /* first: what follows may take blocks */
+        shuffle_own();
+    }
     thread_fork_child();
     purge_fork_child();
     profile_fork_child();

@@ -5,6 +5,7 @@
 #include "hakmem/guard/canary.h"
 #include "hakmem/guard/pages.h"
 #include "hakmem/guard/quarantine.h"
+#include "hakmem/guard/random.h"
 #include "hakmem/guard/zero_size.h"
 
 static void guard_switch_off(enum hak_feature feature, const char *name) {
@@ -13,6 +14,7 @@ static void guard_switch_off(enum hak_feature feature, const char *name) {
 }
 
 void guard_init(void) {
+    guard_random_init();
     canary_init();
     if (guard_has(HAK_FEATURE_PAGES) && pages_init() != 0) {
         guard_switch_off(HAK_FEATURE_PAGES, "HAKMEM_GUARD=pages");
@@ -31,3 +33,5 @@ void guard_fork_release(void) {
     zero_size_fork_release();
     quarantine_fork_release();
 }
+
+void guard_fork_child(void) { guard_random_fork_child(); }

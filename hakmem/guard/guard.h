@@ -30,4 +30,7 @@ void guard_init(void);
 void guard_fork_acquire(void);
 void guard_fork_release(void);
 
+/* In the child: it is to choose otherwise than its parent and its siblings. */
+void guard_fork_child(void);
+
 #endif

@@ -22,6 +22,7 @@
 struct quarantine {
     struct hak_lock lock;
     uint64_t count;                     /* atomic: read without the lock; == blocks below that are not NULL */
+    uint64_t era;                       /* lock; guard_random_era when its queue got its order */
     uint32_t next;                      /* lock; the queue's oldest, and where the next goes */
     void *places[QUARANTINE_HALF_MAX];  /* lock; NULL: unused. Of both, only the first quarantine_half are in use */
     void *queue[QUARANTINE_HALF_MAX];   /* lock; likewise */
@@ -56,12 +57,25 @@ HAK_ALWAYS_INLINE uint32_t quarantine_choice(uint64_t random, uint32_t half) {
     return (uint32_t)(random & (((uint32_t)1 << QUARANTINE_CHOICE_BITS) - 1)) * half >> QUARANTINE_CHOICE_BITS;
 }
 
+/* The queue in another order: in the child of a fork, whose siblings have the same one. */
+static HAK_COLD void quarantine_renew_locked(struct quarantine *quarantine, uint32_t half, uint64_t era) {
+    for (uint32_t i = half; quarantine->era != 0 && i > 1; i--) {
+        void **last = &quarantine->queue[i - 1];
+        *last = quarantine_exchange(&quarantine->queue[guard_random_below(i)], *last);
+    }
+    quarantine->era = era;
+}
+
 uint32_t quarantine_pass(unsigned class_index, uint32_t thread, void *const *blocks, uint32_t count, void **leaving) {
     struct quarantine *quarantine = &quarantines[class_index][thread % QUARANTINE_LANES];
     const uint32_t half = quarantine_half(class_index);
     uint32_t left = 0;
     uint64_t random = 0;
     lock_acquire(&quarantine->lock);
+    const uint64_t era = guard_random_this_era();
+    if (HAK_UNLIKELY(quarantine->era != era)) {
+        quarantine_renew_locked(quarantine, half, era);
+    }
     uint32_t next = quarantine->next;
     for (uint32_t i = 0; i < count; i++) {
         random = i % QUARANTINE_CHOICES == 0 ? guard_random_bits() : random >> QUARANTINE_CHOICE_BITS;

@@ -7,9 +7,14 @@
 /* So many slabs of a list are candidates: the lock is held meanwhile. */
 #define PICK_AMONG 8
 
-/* A word with a free bit, at or behind the one that the high bits choose. pre: there is one */
-static uint32_t random_word(const struct slab *slab, uint32_t words, uint64_t random) {
-    uint32_t word = (uint32_t)((random >> 32) * words >> 32);
+/* What one block takes of a random word: 16 bits choose among the bitmap's words, of which there are some hundred at most, so
+ * that none is a 500th likelier than another; others choose the bit. */
+#define CHOICE_BITS 32
+#define CHOICE_WORD_BITS 16
+
+/* A word with a free bit, at or behind the one that the high bits of the choice say. pre: there is one */
+static uint32_t random_word(const struct slab *slab, uint32_t words, uint32_t choice) {
+    uint32_t word = (choice >> CHOICE_WORD_BITS) * words >> (CHOICE_BITS - CHOICE_WORD_BITS);
     /* Relaxed, and in the store below: only the owner writes; others look for double frees. */
     while (hak_load_relaxed(&slab->free_bits[word]) == 0) {
         word = word + 1 == words ? 0 : word + 1;
@@ -17,9 +22,9 @@ static uint32_t random_word(const struct slab *slab, uint32_t words, uint64_t ra
     return word;
 }
 
-/* A set bit, at or behind the one that the low bits choose. pre: bits != 0 */
-static unsigned random_bit(uint64_t bits, uint64_t random) {
-    const uint64_t behind = bits & ~bits_low_mask((unsigned)(random % 64));
+/* A set bit, at or behind the one that the low bits say. pre: bits != 0 */
+static unsigned random_bit(uint64_t bits, uint32_t choice) {
+    const uint64_t behind = bits & ~bits_low_mask(choice % 64);
     return bits_lowest(behind != 0 ? behind : bits);
 }
 
@@ -28,11 +33,12 @@ uint32_t slab_take_random(struct slab *slab, void **slots, uint32_t wanted, bool
     const uint32_t count = wanted < slab->free_count ? wanted : slab->free_count;
     const uint32_t fresh_from = slab->fresh_from;
     *zeroed = slab->zeroed;
+    uint64_t random = 0;
     for (uint32_t i = 0; i < count; i++) {
-        const uint64_t random = guard_random_bits();
-        const uint32_t word = random_word(slab, constants->bitmap_words, random);
+        random = i % 2 == 0 ? guard_random_bits() : random >> CHOICE_BITS;
+        const uint32_t word = random_word(slab, constants->bitmap_words, (uint32_t)random);
         const uint64_t bits = hak_load_relaxed(&slab->free_bits[word]);
-        const unsigned bit = random_bit(bits, random);
+        const unsigned bit = random_bit(bits, (uint32_t)random);
         const uint32_t block = word * 64 + bit;
         hak_store_relaxed(&slab->free_bits[word], bits & ~((uint64_t)1 << bit));
         /* Relaxed: slots of a magazine, into which hak_walk looks. */

@@ -1,0 +1,32 @@
+/* See shuffle.h. The block that comes next stays next: the fork may have been made by a signal's handler, where malloc had read
+ * it and was about to take it. A slot that holds NULL stays too (profiled.h). */
+#include "hakmem/magazine/shuffle.h"
+
+#include "hakmem/guard/random.h"
+#include "hakmem/magazine/exchange.h"
+
+static void shuffle_slots(void **base, uint32_t count) {
+    for (uint32_t i = count; i > 1; i--) {
+        void **last = &base[i - 1], **other = &base[guard_random_below(i)];
+        void *const p = *last, *const q = *other;
+        if (p != NULL && q != NULL) {
+            /* Relaxed: slots of a magazine, into which hak_walk looks; nobody else is there. */
+            hak_store_relaxed(last, q);
+            hak_store_relaxed(other, p);
+        }
+    }
+}
+
+void shuffle_own(void) {
+    struct hak_thread *thread = hak_self;
+    /* Relaxed: the thread's own. Odd: the fork was made in the middle of an exchange, which goes on in the child. */
+    if (thread == NULL || !guard_has(HAK_FEATURE_RANDOM) || hak_load_relaxed(&thread->sequence) % 2 != 0) {
+        return;
+    }
+    for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
+        const uint32_t level = exchange_loaded_level(thread, class_index);
+        if (level > 2) {
+            shuffle_slots(hak_load_relaxed(&thread->loaded[class_index]) - level, level - 1);
+        }
+    }
+}

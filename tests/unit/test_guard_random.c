@@ -1,0 +1,213 @@
+/* The random choices of guard full: the function behind them, the children of a fork, and a kernel that gives no bytes. */
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "hakmem/guard/canary.h"
+#include "hakmem/guard/chacha.h"
+#include "hakmem/guard/quarantine.h"
+#include "hakmem/guard/random.h"
+#include "hakmem/hakmem.h"
+#include "hakmem/magazine/process.h"
+#include "hakmem/os/fake/fake.h"
+#include "hakmem/size_class/size_class.h"
+#include "hakmem/slab/random.h"
+#include "tests/harness/harness.h"
+
+/* ---- ChaCha ---- */
+
+static void expect_block(const uint32_t key[CHACHA_KEY_WORDS], const uint32_t nonce[CHACHA_NONCE_WORDS], unsigned rounds,
+                         unsigned counter, const uint32_t expected[CHACHA_WORDS]) {
+    chacha_lanes blocks[CHACHA_WORDS];
+    chacha_blocks(key, nonce, rounds, blocks);
+    for (unsigned i = 0; i < CHACHA_WORDS; i++) HAK_EXPECT_EQ(blocks[i][counter], expected[i]);
+}
+
+/* Section 2.3.2 */
+HAK_TEST(Chacha, GivesTheBlockOfTheRfc) {
+    static const uint32_t key[] = {0x03020100, 0x07060504, 0x0b0a0908, 0x0f0e0d0c,
+                                   0x13121110, 0x17161514, 0x1b1a1918, 0x1f1e1d1c};
+    static const uint32_t nonce[] = {0x09000000, 0x4a000000, 0};
+    static const uint32_t block[] = {0xe4e7f110, 0x15593bd1, 0x1fdd0f50, 0xc47120a3, 0xc7f4d1c7, 0x0368c033,
+                                     0x9aaa2204, 0x4e6cd4c3, 0x466482d2, 0x09aa9f07, 0x05d7c214, 0xa2028bd9,
+                                     0xd19c12b5, 0xb94e16de, 0xe883d0cb, 0x4e3c50a2};
+    expect_block(key, nonce, 20, 1, block);
+}
+
+static const uint32_t no_key[CHACHA_KEY_WORDS], no_nonce[CHACHA_NONCE_WORDS];
+
+/* Appendix A.1, 1 and 2 */
+HAK_TEST(Chacha, GivesConsecutiveBlocks) {
+    static const uint32_t first[] = {0xade0b876, 0x903df1a0, 0xe56a5d40, 0x28bd8653, 0xb819d2bd, 0x1aed8da0,
+                                     0xccef36a8, 0xc70d778b, 0x7c5941da, 0x8d485751, 0x3fe02477, 0x374ad8b8,
+                                     0xf4b8436a, 0x1ca11815, 0x69b687c3, 0x8665eeb2};
+    static const uint32_t second[] = {0xbee7079f, 0x7a385155, 0x7c97ba98, 0x0d082d73, 0xa0290fcb, 0x6965e348,
+                                      0x3e53c612, 0xed7aee32, 0x7621b729, 0x434ee69c, 0xb03371d5, 0xd539d874,
+                                      0x281fed31, 0x45fb0a51, 0x1f0ae1ac, 0x6f4d794b};
+    expect_block(no_key, no_nonce, 20, 0, first);
+    expect_block(no_key, no_nonce, 20, 1, second);
+}
+
+/* The first of the vectors that the eSTREAM project has of 8 rounds and 256 bits of key. */
+HAK_TEST(Chacha, HasAsManyRoundsAsItIsTold) {
+    static const uint32_t block[] = {0x2fef003e, 0xd6405f89, 0xe8b85b7f, 0xa1a5091f, 0xc30e842c, 0x3b7f9ace,
+                                     0x88e11b18, 0x1e1a71ef, 0x72e14c98, 0x416f21b9, 0x6753449f, 0x19566d45,
+                                     0xa3424a31, 0x01b086da, 0xb8fd7b38, 0x42fe0c0e};
+    expect_block(no_key, no_nonce, 8, 0, block);
+}
+
+/* ---- What is drawn ---- */
+
+HAK_TEST(Random, ForgetsWhatWasDrawn) {
+    process_begin();
+    for (unsigned i = 0; i < 3 * GUARD_RANDOM_WORDS; i++) {
+        const uint64_t drawn = guard_random_bits();
+        for (unsigned k = 0; k < GUARD_RANDOM_WORDS; k++) HAK_EXPECT_NE(guard_random_own.words[k], drawn);
+        for (unsigned k = guard_random_own.left; k < GUARD_RANDOM_WORDS; k++) HAK_EXPECT_EQ(guard_random_own.words[k], 0);
+    }
+}
+
+enum { DRAWN = 40, CHILDREN = 3 };
+
+/* The child's first words, in another thread's place of nobody: it draws, tells, and ends. */
+static void child_draws(pid_t (*make)(void), uint64_t drawn[DRAWN]) {
+    int ends[2], status = 0;
+    HAK_EXPECT(pipe(ends) == 0);
+    const pid_t child = make();
+    if (child == 0) {
+        for (unsigned i = 0; i < DRAWN; i++) drawn[i] = guard_random_bits();
+        _exit(write(ends[1], drawn, DRAWN * sizeof *drawn) == DRAWN * sizeof *drawn ? 0 : 1);
+    }
+    HAK_EXPECT(waitpid(child, &status, 0) == child);
+    HAK_EXPECT_EQ(status, 0);
+    HAK_EXPECT(read(ends[0], drawn, DRAWN * sizeof *drawn) == DRAWN * sizeof *drawn);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void expect_all_different(const uint64_t *words, unsigned count) {
+    for (unsigned i = 0; i < count; i++) {
+        for (unsigned k = 0; k < i; k++) HAK_EXPECT_NE(words[i], words[k]);
+    }
+}
+
+static void expect_children_draw_anew(pid_t (*make)(void)) {
+    static uint64_t drawn[CHILDREN + 1][DRAWN];
+    process_begin();
+    (void)guard_random_bits(); /* so that some are left to draw when the children are made */
+    for (unsigned i = 0; i < CHILDREN; i++) child_draws(make, drawn[i]);
+    for (unsigned i = 0; i < DRAWN; i++) drawn[CHILDREN][i] = guard_random_bits();
+    expect_all_different(drawn[0], (CHILDREN + 1) * DRAWN);
+}
+
+/* As programs make children that no handler of fork knows of. */
+static pid_t raw_clone(void) { return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0); }
+
+HAK_TEST(Random, ChildrenOfAForkDrawAnew) { expect_children_draw_anew(fork); }
+
+HAK_TEST(Random, ChildrenOfARawCloneDrawAnew) { expect_children_draw_anew(raw_clone); }
+
+HAK_TEST_ISOLATED(Random, ChildrenOfAForkDrawAnewWithoutThePage, "") {
+    static uint64_t kept;
+    process_begin();
+    os_fake_fail_only(OS_FAKE_MAP_WIPED);
+    os_fake_fail_from(1);
+    guard_random_init(); /* it keeps what it has, which the test takes away */
+    guard_random_era = &kept;
+    expect_children_draw_anew(fork);
+}
+
+HAK_TEST_ISOLATED(Random, WithoutTheKernelEverySecretIsAnother, "") {
+    static uint64_t words[100 + 4 + (CHILDREN + 1) * DRAWN];
+    process_begin();
+    os_fake_reset();
+    os_fake_fail_only(OS_FAKE_RANDOM);
+    os_fake_fail_from(1);
+    canary_init(); /* no block is live */
+    HAK_EXPECT_EQ(os_fake_calls(), 3);
+    for (unsigned i = 0; i < 100; i++) words[i] = guard_random_seed();
+    memcpy(words + 100, canary_secret, sizeof canary_secret);
+    words[102] = canary_factor;
+    words[103] = guard_random_this_era();
+    for (unsigned i = 0; i < CHILDREN; i++) child_draws(raw_clone, words + 104 + i * DRAWN);
+    for (unsigned i = 0; i < DRAWN; i++) words[104 + CHILDREN * DRAWN + i] = guard_random_bits();
+    expect_all_different(words, sizeof words / sizeof *words);
+    /* Nor alike: numbers that were only added up or multiplied share long runs of bits. */
+    for (unsigned i = 1; i < 100; i++) {
+        const int changed = __builtin_popcountll(words[i] ^ words[i - 1]);
+        HAK_EXPECT(changed > 6 && changed < 58);
+    }
+}
+
+/* ---- What is chosen ---- */
+
+HAK_TEST(Random, TheBlockOfAWordIsAnyOfThoseThatAreFree) {
+    process_begin();
+    const unsigned class_index = 4, self = 77;
+    struct slab *slab = slab_create(class_index, self);
+    static void *taken[8192];
+    unsigned count = 0, lowest = 0;
+    while (count < hak_classes[class_index].blocks / 2) {
+        uint64_t before[8192 / 64];
+        const unsigned words = hak_classes[class_index].bitmap_words;
+        bool zeroed;
+        for (unsigned i = 0; i < words; i++) before[i] = slab->free_bits[i];
+        HAK_ASSERT_TRUE(slab_take_random(slab, taken + count++, 1, &zeroed) == 1);
+        for (unsigned i = 0; i < words; i++) {
+            const uint64_t bit = before[i] ^ slab->free_bits[i];
+            lowest += bit != 0 && (before[i] & (bit - 1)) == 0;
+        }
+    }
+    HAK_EXPECT_LT(lowest, count / 4);
+    HAK_EXPECT_EQ(slab_free_blocks(self, class_index, taken, count), 0);
+    HAK_EXPECT(slab_release_if_empty(slab));
+}
+
+/* As many wait as there are places, in the end: at random each is met, and none is left out. */
+HAK_TEST_ISOLATED(Quarantine, EveryPlaceIsUsed, "") {
+    enum { PLACES = 256, PASSED = 20000 };
+    const unsigned class_index = 3;
+    void *leaving[QUARANTINE_BATCH];
+    for (uintptr_t i = 0; i < PASSED; i++) {
+        void *p = (void *)(16 * (i + 1));
+        HAK_EXPECT_LE(quarantine_pass(class_index, 2, &p, 1, leaving), 1);
+    }
+    HAK_EXPECT_EQ(quarantine_blocks(class_index), 2 * PLACES);
+    while (quarantine_drain(class_index, leaving) != 0) continue;
+}
+
+/* The queue's order too: what leaves it next in a child is not what leaves it in the others. */
+HAK_TEST_ISOLATED(Quarantine, ChildrenLetBlocksOutInAnotherOrder, "") {
+    enum { FIRST = 5000, NEXT = 64 };
+    const unsigned class_index = 3;
+    static uintptr_t order[2][NEXT];
+    void *leaving[QUARANTINE_BATCH];
+    uintptr_t passed = 0;
+    while (passed < FIRST) {
+        void *p = (void *)(16 * ++passed);
+        (void)quarantine_pass(class_index, 2, &p, 1, leaving);
+    }
+    for (unsigned child = 0; child < 2; child++) {
+        int ends[2], status = 0;
+        HAK_EXPECT(pipe(ends) == 0);
+        const pid_t pid = raw_clone();
+        if (pid == 0) {
+            for (unsigned i = 0; i < NEXT;) {
+                void *p = (void *)(16 * ++passed);
+                if (quarantine_pass(class_index, 2, &p, 1, leaving) == 1) order[0][i++] = (uintptr_t)leaving[0];
+            }
+            _exit(write(ends[1], order[0], sizeof order[0]) == sizeof order[0] ? 0 : 1);
+        }
+        HAK_EXPECT(waitpid(pid, &status, 0) == pid);
+        HAK_EXPECT(read(ends[0], order[child], sizeof order[child]) == sizeof order[child]);
+        close(ends[0]);
+        close(ends[1]);
+    }
+    unsigned same = 0;
+    for (unsigned i = 0; i < NEXT; i++) same += order[0][i] == order[1][i];
+    HAK_EXPECT_LT(same, NEXT / 2);
+    while (quarantine_drain(class_index, leaving) != 0) continue;
+}
