@@ -19,7 +19,7 @@ static uint64_t canary_invert(uint64_t odd) {
 
 void canary_init(void) {
     canary_secret[0] = guard_random_seed();
-    canary_secret[1] = guard_random_seed() | 1; /* odd: a product by it loses nothing */
+    canary_secret[1] = guard_random_seed();
     canary_factor = guard_random_seed() | 1;
     canary_inverse = canary_invert(canary_factor);
 }

@@ -6,7 +6,7 @@
  *     +--------------------+-----------+--------------------+
  *                           word, word..  word ^ 2 * slack * factor
  *
- * word is made of the address and of a secret of the process, factor is another secret; no byte of word is 0, and not the
+ * word is made of the address and of secrets of the process, factor is another secret; no byte of word is 0, and not the
  * trailer's first one, so that the most frequent overflow, a string's end, always changes one.
  * slack == block_bytes - size, at least 8: every request is made larger by the trailer, so that there always is one.
  *
@@ -38,9 +38,14 @@ extern uint64_t canary_inverse;   /* constant after init; canary_factor * canary
 
 void canary_init(void);
 
+__extension__ typedef unsigned __int128 canary_product;
+
+/* Both factors change with the address, and both halves of their product are in the word: of one factor, or of the lower half
+ * alone, the words of a slab are sums of a few numbers, which some of them give away. */
 HAK_ALWAYS_INLINE uint64_t canary_word(const void *p) {
-    uint64_t mixed = ((uint64_t)(uintptr_t)p ^ canary_secret[0]) * canary_secret[1];
-    return (mixed ^ mixed >> 32) | 0x0101010101010101u;
+    const uint64_t address = (uintptr_t)p;
+    const canary_product product = (canary_product)(address ^ canary_secret[0]) * (address + canary_secret[1]);
+    return ((uint64_t)product ^ (uint64_t)(product >> 64)) | 0x0101010101010101u;
 }
 
 /* Twice the slack: so it leaves word's lowest bit, which is 1, as it is. */
@@ -89,6 +94,13 @@ HAK_ALWAYS_INLINE void canary_write(void *p, size_t block_bytes, size_t size) {
         }
     }
     canary_store(p, trailer, canary_trailer(word, block_bytes - size)); /* last: it may lie over a word of fill */
+}
+
+/* Clears what canary_write wrote behind a block of `size` bytes. */
+HAK_ALWAYS_INLINE void canary_clear(void *p, size_t block_bytes, size_t size) {
+    const size_t trailer = block_bytes - CANARY_BYTES;
+    memset((char *)p + size, 0, canary_fill_end(trailer, size & ~(size_t)7) - size);
+    canary_store(p, trailer, 0);
 }
 
 /* Whether what canary_write wrote is there still; *size is what was asked for then. */

@@ -71,6 +71,37 @@ HAK_TEST(Canary, AStringsEndNeverLooksLikeIt) {
 
 HAK_TEST(Canary, DiffersFromBlockToBlock) { HAK_EXPECT_NE(canary_word(block), canary_word(block + 16)); }
 
+/* What the word was made of, but for the bits that are always 1, if it were one number folded once. */
+static uint64_t unfolded(const void *p) {
+    const uint64_t word = canary_word(p);
+    return (word ^ word >> 32) & ~(uint64_t)0x0101010101010101u;
+}
+
+/* Whether it is a sum of eight numbers from -2 to 2, each times its power of 256: what the bits that are not known make. */
+static bool is_small_in_each_byte(uint64_t sum) {
+    for (unsigned i = 0; i < 8; i++) {
+        const int byte = (int8_t)sum;
+        if (byte < -2 || byte > 2) return false;
+        sum = (sum - (uint64_t)(int64_t)byte) >> 8;
+    }
+    return true;
+}
+
+/* Three words of four blocks that differ in two bits of their addresses do not tell the fourth, as they do where a word is a sum
+ * of what the bits of the address are worth. */
+HAK_TEST(Canary, OtherWordsDoNotTellOne) {
+    static char slab[1 << 16] __attribute__((aligned(1 << 16)));
+    unsigned told = 0;
+    for (size_t i = 0; i < sizeof slab; i += 128) {
+        for (size_t x = 128; x < sizeof slab / 2; x *= 2) {
+            const size_t y = 2 * x, corner = i & ~(x | y);
+            told += is_small_in_each_byte(unfolded(slab + corner) + unfolded(slab + corner + x + y) -
+                                          unfolded(slab + corner + x) - unfolded(slab + corner + y));
+        }
+    }
+    HAK_EXPECT_EQ(told, 0);
+}
+
 /* ---- Blocks ---- */
 
 HAK_TEST(Guard, UsableSizeIsWhatWasAskedFor) {
