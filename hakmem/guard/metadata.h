@@ -11,6 +11,13 @@
 /* os_map of `size` bytes, with an inaccessible page on either side where the feature is on. ENOMEM */
 int metadata_map(size_t size, void **out);
 
+/* metadata_map for records of one size, which are never given back: the first few have a page on either side each, later ones
+ * lie side by side, METADATA_TOGETHER in a mapping, so that thousands of threads leave the program its mappings.
+ * pre: the caller's lock is held, the same for every call */
+#define METADATA_TOGETHER 16u
+#define METADATA_ALONE 16u
+int metadata_map_record(size_t size, void **out);
+
 /* Takes away what metadata_map gave. */
 int metadata_unmap(void *start, size_t size);
 

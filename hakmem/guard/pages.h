@@ -7,6 +7,12 @@
  *                                                 ^ the whole pages of the unused end too
  *
  * So between two slabs lies a chunk at least that no pointer may touch; a huge mapping ends in one as well.
+ *
+ * An inaccessible chunk makes two mappings of one, and the system has room for some 65,530 a process, of which the threads'
+ * stacks take two each. So slabs use a 16th of them, huge blocks another: up to half of that every slab has its chunk
+ * inaccessible, then one in sixteen at random, and in the end none, which a warning says once. The chunk lies there all the
+ * same: it is nobody's, so that an overflow into it hits no block, and the canary tells.
+ *
  * A byte a chunk says what is inaccessible in it, so that a chunk that is reused for what it was costs no system call.
  * The byte belongs to whoever the chunk belongs to: no lock. */
 #ifndef HAKMEM_GUARD_PAGES_H
@@ -26,15 +32,23 @@ int pages_init(void);
 int pages_add_region(const void *region);
 
 /* What was allocated for a slab: `chunks` chunks and pages_chunks_behind() more, of which the first `used_bytes` are to be
- * accessible and the whole pages behind them not. ENOMEM: the used bytes may not be accessible. Where the system's
- * limit of mappings leaves no room for what is to be inaccessible, that stays accessible.
+ * accessible and the whole pages behind them not. ENOMEM: the used bytes may not be accessible. Where the share of
+ * mappings is used up, or the system's limit leaves no room, what is to be inaccessible stays accessible.
  * pre: they are of a region that was added, and the caller's */
 int pages_protect_slab(void *slab, unsigned chunks, size_t used_bytes);
 
-/* The same for a huge mapping of `bytes` bytes and a chunk more. */
-void pages_protect_huge(void *start, size_t bytes);
+/* Chunks that are inaccessible behind slabs. A snapshot. */
+uint64_t pages_places(void);
 
-/* A large block that is a slab of its own, between its free and its next use. */
+/* How many there may be. */
+uint64_t pages_places_most(void);
+
+/* The same for a huge mapping of `bytes` bytes and a chunk more; and before the mapping goes. */
+void pages_protect_huge(void *start, size_t bytes);
+void pages_forget_huge(void);
+
+/* A large block that is a slab of its own, between its free and its next use: where the chunk behind it is inaccessible, of
+ * whose mapping it becomes a part. */
 void pages_lock(void *block, size_t bytes);
 bool pages_are_locked(const void *block);
 

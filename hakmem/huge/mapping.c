@@ -28,6 +28,9 @@ int mapping_alloc_guarded(size_t size, size_t alignment, void **start, bool *zer
 
 /* What waited is accessible again, and kept. What never did goes to the system, or nothing would find a read of it. */
 static void mapping_release(struct quarantine_span span, bool waited) {
+    if (guard_has(HAK_FEATURE_PAGES)) {
+        pages_forget_huge();
+    }
     if (guard_has(HAK_FEATURE_PAGES) && (!waited || os_make_writable(span.start, span.bytes) != 0)) {
         /* The system's limit of mappings may refuse: then the addresses are lost. */
         (void)os_unmap(span.start, span.bytes);

@@ -121,7 +121,7 @@ static struct hak_thread *thread_record_locked(void) {
     }
     size_t bytes = bits_round_up(sizeof *thread, os_page_size());
     void *memory;
-    if ((HAK_GUARD_FULL ? metadata_map(bytes, &memory) : os_map(bytes, os_page_size(), &memory)) != 0) {
+    if ((HAK_GUARD_FULL ? metadata_map_record(bytes, &memory) : os_map(bytes, os_page_size(), &memory)) != 0) {
         return NULL;
     }
     thread = memory;

@@ -1,13 +1,16 @@
 /* What guard full makes inaccessible: what lies behind slabs and large blocks, free large blocks, and pages around hakmem's own
  * data; all features on. */
-#include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "hakmem/base/random.h"
 #include "hakmem/guard/clear.h"
+#include "hakmem/guard/metadata.h"
+#include "hakmem/guard/pages.h"
 #include "hakmem/hakmem.h"
+#include "hakmem/magazine/process.h"
+#include "hakmem/os/fake/fake.h"
 #include "hakmem/os/os.h"
 #include "hakmem/region/page_map.h"
 #include "hakmem/region/region.h"
@@ -15,25 +18,10 @@
 #include "hakmem/size_class/size_class.h"
 #include "hakmem/slab/slab.h"
 #include "tests/harness/harness.h"
+#include "tests/unit/guard_readable.h"
 #include "tests/unit/guard_sizes.h"
 
 static void touch(volatile char *p) { *p = 1; }
-
-/* Without a fault: the kernel says whether it can read there. */
-static bool is_readable(const volatile char *p) {
-    int ends[2];
-    char byte;
-    HAK_EXPECT(pipe(ends) == 0);
-    const bool readable = write(ends[1], (const void *)p, 1) == 1;
-    if (readable) {
-        HAK_EXPECT(read(ends[0], &byte, 1) == 1);
-    } else {
-        HAK_EXPECT_EQ(errno, EFAULT);
-    }
-    close(ends[0]);
-    close(ends[1]);
-    return readable;
-}
 
 /* Behind the slab that p lies in. */
 static volatile char *behind_slab(const char *p) {
@@ -85,6 +73,138 @@ HAK_TEST(Pages, ChunksAreAccessibleAndThoseBehindAreNotWhateverTheyWereBefore) {
         if (round % 512 == 0) hak_trim();
     }
     for (unsigned i = 0; i < BLOCKS; i++) hak_free(blocks[i]);
+}
+
+HAK_TEST(Pages, TheChunkBehindASlabIsNobodys) {
+    for (unsigned i = 0; i < SIZE_COUNT - 1; i++) {
+        char *p = (char *)hak_alloc(sizes[i]);
+        struct hak_owner_info info;
+        const void *behind = (const void *)behind_slab(p);
+        HAK_EXPECT_EQ(region_chunk_class(behind), 0);
+        HAK_EXPECT(!hak_owner(behind, &info));
+        HAK_EXPECT_DEATH(hak_free((void *)behind), "free");
+        hak_free(p);
+    }
+}
+
+/* The chunks that a refused call leaves behind are taken for nothing: all is asked for again. */
+HAK_TEST(Pages, AfterARefusalNothingIsTakenForKnown) {
+    const unsigned class_index = 4;
+    struct span span;
+    process_begin();
+    HAK_EXPECT_EQ(region_span_alloc(1, class_index, &span), 0);
+    char *slab = (char *)region_chunk_address(span.region, span.first);
+    HAK_EXPECT_EQ(pages_protect_slab(slab, 1, HAK_CHUNK_BYTES), 0);
+    os_fake_reset();
+    os_fake_fail_only(OS_FAKE_MAKE_INACCESSIBLE);
+    os_fake_fail_at(1);
+    HAK_EXPECT_EQ(pages_protect_slab(slab, 1, HAK_CHUNK_BYTES / 2), 0);
+    HAK_EXPECT_EQ(os_fake_calls(), 1);
+    os_fake_reset();
+    HAK_EXPECT_EQ(pages_protect_slab(slab, 1, HAK_CHUNK_BYTES / 2), 0);
+    HAK_EXPECT(is_readable(slab + HAK_CHUNK_BYTES / 2 - 1));
+    HAK_EXPECT(!is_readable(slab + HAK_CHUNK_BYTES / 2));
+    HAK_EXPECT(!is_readable(slab + HAK_CHUNK_BYTES));
+    os_fake_reset();
+    os_fake_fail_only(OS_FAKE_MAKE_WRITABLE);
+    os_fake_fail_at(1);
+    HAK_EXPECT_NE(pages_protect_slab(slab, 1, HAK_CHUNK_BYTES), 0);
+    HAK_EXPECT_EQ(os_fake_calls(), 1);
+    os_fake_reset();
+    HAK_EXPECT_EQ(pages_protect_slab(slab, 1, HAK_CHUNK_BYTES), 0);
+    HAK_EXPECT(is_readable(slab + HAK_CHUNK_BYTES - 1));
+    HAK_EXPECT(!is_readable(slab + HAK_CHUNK_BYTES));
+    region_span_free(span.region, span.first, 1);
+}
+
+/* Lines of /proc/self/maps. */
+static size_t mappings(void) {
+    static char text[1 << 16];
+    const int file = open("/proc/self/maps", O_RDONLY);
+    size_t lines = 0;
+    for (ssize_t got; (got = read(file, text, sizeof text)) > 0;) {
+        for (ssize_t i = 0; i < got; i++) lines += text[i] == '\n';
+    }
+    close(file);
+    return lines;
+}
+
+HAK_TEST_ISOLATED(Pages, SlabsUseAShareOfTheMappingsAndThenGoWithout, "") {
+    enum { SPANS_MOST = 60000, MORE = 500 };
+    const unsigned class_index = 4;
+    struct span span;
+    process_begin();
+    const size_t before = mappings();
+    const uint64_t most = pages_places_most();
+    unsigned spans = 0, without = 0;
+    for (unsigned more = 0; more < MORE && spans < SPANS_MOST; spans++) {
+        HAK_ASSERT_TRUE(region_span_alloc(1, class_index, &span) == 0);
+        char *slab = (char *)region_chunk_address(span.region, span.first);
+        const bool is_full = pages_places() == most, is_half = pages_places() >= most / 2;
+        HAK_ASSERT_TRUE(pages_protect_slab(slab, 1, HAK_CHUNK_BYTES) == 0);
+        if (is_full || !is_half) HAK_ASSERT_TRUE(is_readable(slab + HAK_CHUNK_BYTES) == is_full);
+        without += is_half && pages_places() < most && is_readable(slab + HAK_CHUNK_BYTES);
+        more += is_full;
+    }
+    HAK_EXPECT_EQ(pages_places(), most);
+    HAK_EXPECT_GT(without, most);
+    /* Two each, and some a region for its header and in the tables. */
+    HAK_EXPECT_LT(mappings() - before, 2 * most + (spans * 2 / HAK_REGION_CHUNKS + 2) * 10);
+}
+
+/* Of a chunk that is no place any more another can be made. */
+HAK_TEST_ISOLATED(Pages, PlacesAreCountedAsTheyComeAndGo, "HAKMEM_GUARD=pages") {
+    const unsigned class_index = 4;
+    struct span span;
+    process_begin();
+    HAK_EXPECT_EQ(region_span_alloc(3, class_index, &span), 0);
+    char *slab = (char *)region_chunk_address(span.region, span.first);
+    const uint64_t before = pages_places();
+    HAK_EXPECT_EQ(pages_protect_slab(slab, 1, HAK_CHUNK_BYTES), 0);
+    HAK_EXPECT_EQ(pages_protect_slab(slab, 1, HAK_CHUNK_BYTES), 0);
+    HAK_EXPECT_EQ(pages_protect_slab(slab + 2 * HAK_CHUNK_BYTES, 1, 4096), 0);
+    HAK_EXPECT_EQ(pages_places(), before + 2);
+    HAK_EXPECT_EQ(pages_protect_slab(slab, 3, 3 * HAK_CHUNK_BYTES), 0);
+    HAK_EXPECT_EQ(pages_places(), before + 1);
+    os_fake_fail_only(OS_FAKE_MAKE_INACCESSIBLE);
+    os_fake_fail_at(1);
+    HAK_EXPECT_EQ(pages_protect_slab(slab, 3, 2 * HAK_CHUNK_BYTES + 4096), 0);
+    os_fake_reset();
+    HAK_EXPECT_EQ(pages_places(), before);
+    HAK_EXPECT_EQ(pages_protect_slab(slab, 3, 3 * HAK_CHUNK_BYTES), 0);
+    region_span_free(span.region, span.first, 3);
+}
+
+/* What was never touched need not be cleared, and does not become resident by it. */
+HAK_TEST_ISOLATED(Pages, AFreeMakesNothingResident, "HAKMEM_THP=never") {
+    for (unsigned i = 0; i < SIZE_COUNT; i++) {
+        if (sizes[i] <= HAK_L2_MAX) continue;
+        char *p = (char *)hak_alloc(sizes[i]);
+        p[0] = 1;
+        HAK_EXPECT_LE(resident_pages(p, sizes[i]), 3);
+        hak_free(p);
+        HAK_EXPECT_LE(resident_pages(p, sizes[i]), 3);
+    }
+}
+
+HAK_TEST_ISOLATED(Metadata, TheFirstRecordsLieAloneAndLaterOnesTogether, "") {
+    process_begin();
+    const size_t page = os_page_size(), bytes = 3 * page;
+    char *records[METADATA_ALONE + METADATA_TOGETHER + 1];
+    const unsigned count = sizeof records / sizeof *records;
+    for (unsigned i = 0; i < count; i++) {
+        void *record;
+        HAK_ASSERT_TRUE(metadata_map_record(bytes, &record) == 0);
+        records[i] = (char *)record;
+        memset(record, (int)i, bytes);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        HAK_EXPECT(records[i][0] == (char)i && records[i][bytes - 1] == (char)i);
+        const bool is_first = i < METADATA_ALONE || (i - METADATA_ALONE) % METADATA_TOGETHER == 0;
+        const bool is_last = i < METADATA_ALONE || (i - METADATA_ALONE + 1) % METADATA_TOGETHER == 0;
+        HAK_EXPECT(is_readable(records[i] - 1) == !is_first);
+        HAK_EXPECT(is_readable(records[i] + bytes) == !is_last);
+    }
 }
 
 HAK_TEST(Metadata, NobodyTouchesWhatLiesBetweenARegionsHeaderAndItsBlocks) {
