@@ -7,6 +7,7 @@
 #include "hakmem/base/bits.h"
 #include "hakmem/front/guarded_fast.h"
 #include "hakmem/front/misuse.h"
+#include "hakmem/front/realloc.h"
 #include "hakmem/front/sized.h"
 #include "hakmem/guard/block.h"
 #include "hakmem/guard/quarantine.h"
@@ -247,6 +248,21 @@ static bool guarded_stays(unsigned class_index, size_t block_bytes, size_t size)
     return bits_round_up(padded, HAK_CHUNK_BYTES) == block_bytes;
 }
 
+/* A huge block that stays huge. NULL: the kernel does not move it, and it is as it was. */
+static void *guarded_realloc_huge(void *p, size_t block_bytes, size_t old_size, size_t size) {
+    const size_t padded = guard_block_padded(size);
+    if (guard_has(HAK_FEATURE_CANARY)) {
+        canary_clear(p, block_bytes, old_size); /* it may come to lie in what the program gets */
+    }
+    void *moved = realloc_huge(p, padded);
+    if (moved == NULL) {
+        guard_block_resize(p, block_bytes, old_size);
+        return NULL;
+    }
+    guard_block_resize(moved, bits_round_up(padded, HAK_CHUNK_BYTES), size);
+    return moved;
+}
+
 void *guarded_realloc(void *p, size_t size, const void *caller) {
     if (zero_size_is_live(p)) {
         return guarded_move(p, 0, size, caller);
@@ -259,11 +275,15 @@ void *guarded_realloc(void *p, size_t size, const void *caller) {
         return NULL;
     }
     const size_t old_size = guarded_size("realloc", p, block_bytes, caller);
-    if (!guarded_stays(class_index, block_bytes, size)) {
-        return guarded_move(p, old_size, size, caller);
+    if (guarded_stays(class_index, block_bytes, size)) {
+        guard_block_resize(p, block_bytes, size);
+        return p;
     }
-    guard_block_resize(p, block_bytes, size);
-    return p;
+    void *moved = NULL;
+    if (class_index == 0 && size <= PTRDIFF_MAX && guard_block_padded(size) > HAK_L25_MAX) {
+        moved = guarded_realloc_huge(p, block_bytes, old_size, size);
+    }
+    return moved != NULL ? moved : guarded_move(p, old_size, size, caller);
 }
 
 void guarded_drain(void) {

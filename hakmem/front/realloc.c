@@ -6,6 +6,7 @@
 #include "hakmem/front/front_fast.h"
 #include "hakmem/front/guarded.h"
 #include "hakmem/front/misuse.h"
+#include "hakmem/front/realloc.h"
 #include "hakmem/huge/huge.h"
 
 /* A block stays where it is while the new size fills at least half of it, or no smaller class would do; else
@@ -28,8 +29,8 @@ static void *realloc_move(void *p, size_t usable, size_t size) {
 }
 
 /* By moving pages. What was sampled of the block is forgotten first, since its address may be another's at once; the block
- * of the new size is a new trial. NULL: the kernel does not move it */
-static void *realloc_huge(void *p, size_t size) {
+ * of the new size is a new trial. */
+void *realloc_huge(void *p, size_t size) {
     if (HAK_UNLIKELY(profile_was_on())) {
         (void)profile_forget(p, NULL);
     }

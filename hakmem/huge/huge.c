@@ -188,11 +188,14 @@ void *huge_realloc(void *p, size_t size) {
         return huge_realloc_reused(before, rounded);
     }
     void *moved = p;
-    int error = rounded == before.size ? 0 : os_remap(p, before.size, rounded, HAK_CHUNK_BYTES, &moved);
+    int error = rounded == before.size ? 0 : mapping_resize(p, before.size, rounded, &moved);
     if (error == 0) {
         huge_change_locked(block, moved, rounded);
     }
     lock_release(&huge_lock);
+    if (HAK_GUARD_FULL && moved != p) {
+        mapping_leave(p, before.size);
+    }
     return error == 0 ? moved : NULL;
 }
 

@@ -1,10 +1,11 @@
 /* See mapping.h. */
 #include "hakmem/huge/mapping.h"
 
+#include <string.h>
+
 #include "hakmem/guard/block.h"
 #include "hakmem/guard/pages.h"
 #include "hakmem/guard/quarantine.h"
-#include "hakmem/os/os.h"
 
 /* What lies behind a block. */
 static size_t mapping_behind(void) { return (size_t)pages_chunks_behind() * HAK_CHUNK_BYTES; }
@@ -39,9 +40,15 @@ static void mapping_release(struct quarantine_span span, bool waited) {
     }
 }
 
+static void mapping_wait(struct quarantine_span span) {
+    struct quarantine_span leaving;
+    while (quarantine_pass_huge(&span, &leaving)) {
+        mapping_release(leaving, true);
+    }
+}
+
 void mapping_free_guarded(void *start, size_t size) {
     const struct quarantine_span span = {.start = start, .bytes = size + mapping_behind()};
-    struct quarantine_span leaving;
     if (guard_has(HAK_FEATURE_ZERO)) {
         guard_clear(start, size);
     }
@@ -52,9 +59,47 @@ void mapping_free_guarded(void *start, size_t size) {
     if (guard_has(HAK_FEATURE_PAGES)) {
         (void)os_make_inaccessible(start, size); /* refused: for want of mappings; the block waits without */
     }
-    while (quarantine_pass_huge(&span, &leaving)) {
-        mapping_release(leaving, true);
+    mapping_wait(span);
+}
+
+/* The chunk behind what stays becomes the one that nobody touches; all behind that goes, the old one included. */
+static int mapping_shrink(char *start, size_t old_size, size_t new_size) {
+    char *const behind = start + new_size;
+    const size_t behind_bytes = mapping_behind();
+    const int error = os_unmap(behind + behind_bytes, old_size - new_size);
+    if (error != 0) {
+        return error;
     }
+    /* What is kept of a mapping reads zero. */
+    if (behind_bytes != 0 && os_purge(behind, behind_bytes) != 0) {
+        memset(behind, 0, behind_bytes);
+    }
+    return 0;
+}
+
+int mapping_resize_guarded(void *start, size_t old_size, size_t new_size, void **out) {
+    /* A larger one takes the chunk behind it along as new memory: the old one, in its way, stays behind. */
+    const int error = new_size < old_size
+                          ? mapping_shrink(start, old_size, new_size)
+                          : os_remap(start, old_size, new_size + mapping_behind(), HAK_CHUNK_BYTES, out);
+    if (error == 0 && guard_has(HAK_FEATURE_PAGES)) {
+        pages_forget_huge();
+        pages_protect_huge(*out, new_size);
+    }
+    return error;
+}
+
+void mapping_leave(void *start, size_t size) {
+    const size_t behind_bytes = mapping_behind();
+    if (behind_bytes == 0) {
+        return;
+    }
+    if (!guard_has(HAK_FEATURE_QUARANTINE) || os_map_left(start, size) != 0) {
+        (void)os_unmap((char *)start + size, behind_bytes);
+        return;
+    }
+    pages_protect_huge(start, size);
+    mapping_wait((struct quarantine_span){.start = start, .bytes = size + behind_bytes});
 }
 
 size_t mapping_drain(void) {
