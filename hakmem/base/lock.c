@@ -1,46 +1,251 @@
-/* Locks with ranks: initialisation, and the check of debug builds.
+/* Locks with ranks: what happens where a lock is not free, and the check of debug builds.
  *
  * Each thread keeps the locks that it holds in a stack of its own, so the check needs no lock. Release builds
- * have the code and never call it; their stack has one entry, since thread-local bytes cost every thread. */
+ * have the code and never call it; their stack has one entry, since thread-local bytes cost every thread.
+ *
+ * The system is asked in here, and not in os/, which stands on this layer. */
 #include "hakmem/base/lock.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Looks at a taken lock before the thread sleeps: most are held for less than a sleep costs. glibc's adaptive mutex looks as
+ * often. */
+#define LOCK_SPINS 100
+
+/* How often a fork that may wait for nobody for good looks whether it still may. */
+#define LOCK_LOOK_NS 1000000
 
 /* Around fork one thread holds every lock: one a class, with guard full one a lane of its quarantine, and those of the other
  * ranks. */
 #define HELD_MAX (HAK_DEBUG ? 512 : 1)
 
+HAK_THREAD_LOCAL struct hak_lock *hak_lock_depended_on __attribute__((aligned(8)));
+
 static HAK_THREAD_LOCAL const struct hak_lock *held[HELD_MAX]; /* owner only, ranks never descend */
 static HAK_THREAD_LOCAL unsigned held_count;                   /* owner only */
 
-void lock_init(struct hak_lock *lock, enum hak_lock_rank rank) {
-    pthread_mutexattr_t attributes;
-    int error = pthread_mutexattr_init(&attributes);
-    HAK_CHECK(error == 0);
-    error = pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
-    HAK_CHECK(error == 0);
-    error = pthread_mutex_init(&lock->mutex, &attributes);
-    HAK_CHECK(error == 0);
-    pthread_mutexattr_destroy(&attributes);
-    lock->rank = rank;
+/* A futex is half of the word: the half that holds the flags. The other one tells owners apart only. */
+HAK_STATIC_ASSERT(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the flags lie in the word's first four bytes");
+HAK_STATIC_ASSERT(sizeof hak_lock_depended_on > LOCK_FLAGS, "an owner's address leaves room for the flags");
+
+/* Tells the processor that this is a loop that waits. */
+#ifdef __x86_64__
+#define LOCK_PAUSE() __builtin_ia32_pause()
+#else
+#define LOCK_PAUSE() __asm__ volatile("yield")
+#endif
+
+void lock_init(struct hak_lock *lock, enum hak_lock_rank rank) { *lock = (struct hak_lock)HAK_LOCK_INITIALIZER(rank); }
+
+/* ---- The word ---- */
+
+static uintptr_t lock_owner(uintptr_t word) { return word & ~LOCK_FLAGS; }
+
+/* Relaxed, here and in its callers: a thread finds its own address only where it stored that itself; for whatever else is read
+ * the exchange that takes the lock orders. */
+static uintptr_t lock_look(const struct hak_lock *lock) { return hak_load_relaxed(&lock->word); }
+
+static bool lock_is_mine(const struct hak_lock *lock) { return lock_owner(lock_look(lock)) == lock_self(); }
+
+static bool lock_is_passed(const struct hak_lock *lock) { return lock_is_mine(lock) && (lock_look(lock) & LOCK_FORK) != 0; }
+
+bool lock_is_free(const struct hak_lock *lock) { return lock_look(lock) == 0; }
+
+/* Sleeps while the word is `word`, and not longer than `timeout` where there is one. */
+static void lock_sleep(struct hak_lock *lock, uintptr_t word, const struct timespec *timeout) {
+    const int saved_errno = errno;
+    (void)syscall(SYS_futex, &lock->word, FUTEX_WAIT_PRIVATE, (uint32_t)word, timeout, NULL, 0);
+    errno = saved_errno;
 }
 
-void lock_debug_push(const struct hak_lock *lock, bool same_rank_allowed) {
-    HAK_CHECK(lock->rank >= HAK_RANK_PURGE && lock->rank <= HAK_RANK_REGION);
-    HAK_CHECK(!lock_debug_is_held(lock));
-    if (held_count != 0) {
-        enum hak_lock_rank highest_rank_held = held[held_count - 1]->rank;
-        HAK_CHECK(lock->rank > highest_rank_held || (same_rank_allowed && lock->rank == highest_rank_held));
+static void lock_wake(struct hak_lock *lock) {
+    const int saved_errno = errno;
+    (void)syscall(SYS_futex, &lock->word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    errno = saved_errno;
+}
+
+static bool lock_try(struct hak_lock *lock, uintptr_t flags) {
+    uintptr_t free_word = 0;
+    /* Acquire-release: pairs with the releases. */
+    return lock_look(lock) == 0 && hak_compare_exchange_acq_rel(&lock->word, &free_word, lock_self() | flags);
+}
+
+static bool lock_spin(struct hak_lock *lock, uintptr_t flags) {
+    for (unsigned i = 0; i < LOCK_SPINS; i++) {
+        if (lock_try(lock, flags)) {
+            return true;
+        }
+        LOCK_PAUSE();
     }
-    HAK_CHECK(held_count < HELD_MAX);
-    held[held_count++] = lock;
+    return false;
 }
 
-void lock_debug_pop(const struct hak_lock *lock) {
-    HAK_CHECK(lock_debug_is_held(lock));
+/* Says that there are waiters, and sleeps until the lock may be free. */
+static void lock_wait(struct hak_lock *lock, const struct timespec *timeout) {
+    uintptr_t word = lock_look(lock);
+    /* Acquire-release, as everything that changes the word. */
+    if (word != 0 && ((word & LOCK_WAITERS) != 0 ||
+                      hak_compare_exchange_acq_rel(&lock->word, &word, word | LOCK_WAITERS))) {
+        lock_sleep(lock, word | LOCK_WAITERS, timeout);
+    }
+}
+
+/* A signal handler may come while a lock is free, others sleep, and it is this thread's to take it or to wake them; a fork in the
+ * handler may wait for just those. It wakes them by what is noted here. */
+static void lock_note_dependence(struct hak_lock *lock) {
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    hak_store_relaxed(&hak_lock_depended_on, lock);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+void lock_acquire_slow(struct hak_lock *lock) {
+    if (lock_is_passed(lock) || lock_spin(lock, 0)) {
+        return;
+    }
+    lock_note_dependence(lock);
+    /* With the flag from here on: others may have slept beside this thread. */
+    while (!lock_try(lock, LOCK_WAITERS)) {
+        lock_wait(lock, NULL);
+    }
+    lock_note_dependence(NULL);
+}
+
+static void lock_leave(struct hak_lock *lock) {
+    lock_note_dependence(lock);
+    /* Acquire-release: as lock_release. */
+    if ((hak_exchange_acq_rel(&lock->word, (uintptr_t)0) & LOCK_WAITERS) != 0) {
+        lock_wake(lock);
+    }
+    lock_note_dependence(NULL);
+}
+
+void lock_release_slow(struct hak_lock *lock) {
+    if (!lock_is_passed(lock)) {
+        lock_leave(lock);
+    }
+}
+
+/* ---- Around fork ---- */
+
+void lock_fork_begin(struct lock_fork *fork) {
+    /* What was about to be taken, or has just been released, is still in the stack of debug builds. */
+    *fork = (struct lock_fork){.is_half = HAK_DEBUG && held_count > 0};
+    struct hak_lock *const lock = hak_load_relaxed(&hak_lock_depended_on);
+    if (lock != NULL) {
+        lock_wake(lock);
+    }
+}
+
+void lock_fork_note(struct hak_lock *lock, struct lock_fork *fork) {
+    if (lock_is_mine(lock)) {
+        HAK_CHECK(fork->own_count < HAK_RANK_REGION); /* at most one of a rank */
+        fork->own[fork->own_count++] = lock;
+    }
+}
+
+static bool lock_fork_is_waited_for(const struct lock_fork *fork) {
+    for (unsigned i = 0; i < fork->own_count; i++) {
+        if ((lock_look(fork->own[i]) & LOCK_WAITERS) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The order of ranks keeps threads from waiting for each other; a fork that holds a lock already is outside of it. Whoever holds
+ * `lock` then, and waits, does so for a lock in `own` in the end, or for another such fork: the flag of waiters says so, and this
+ * fork goes on without. Where the holder is itself forking, what the lock guards is whole, and it is not waited for either. */
+static bool lock_fork_wait(struct hak_lock *lock, const struct lock_fork *fork) {
+    const struct timespec look = {0, LOCK_LOOK_NS};
+    if (fork->own_count > 0 && ((lock_look(lock) & LOCK_FORK) != 0 || lock_fork_is_waited_for(fork))) {
+        return false;
+    }
+    lock_wait(lock, fork->own_count > 0 ? &look : NULL);
+    return true;
+}
+
+static void lock_debug_insert(const struct hak_lock *lock);
+
+void lock_fork_acquire(struct hak_lock *lock, struct lock_fork *fork) {
+    if (lock_is_mine(lock)) {
+        return;
+    }
+    bool is_taken = lock_spin(lock, LOCK_FORK);
+    while (!is_taken && lock_fork_wait(lock, fork)) {
+        is_taken = lock_try(lock, LOCK_FORK | LOCK_WAITERS);
+    }
+    if (!is_taken) {
+        fork->is_half = true;
+        lock_wake(lock); /* this thread may have been woken in place of another */
+    } else if (HAK_DEBUG) {
+        lock_debug_insert(lock);
+    }
+}
+
+static void lock_debug_remove(const struct hak_lock *lock);
+
+void lock_fork_release(struct hak_lock *lock, struct lock_fork *fork) {
+    (void)fork;
+    if (lock_is_passed(lock)) {
+        if (HAK_DEBUG) lock_debug_remove(lock);
+        lock_leave(lock);
+    }
+}
+
+void lock_fork_release_child(struct hak_lock *lock, struct lock_fork *fork) {
+    const uintptr_t word = lock_look(lock);
+    lock_fork_release(lock, fork);
+    if ((word & LOCK_FORK) != 0 && lock_owner(word) != lock_self()) {
+        /* Relaxed: the child has one thread. */
+        hak_store_relaxed(&lock->word, (uintptr_t)0);
+    }
+}
+
+/* ---- The check of debug builds ---- */
+
+/* Sorted by rank. */
+static void lock_debug_insert(const struct hak_lock *lock) {
+    HAK_CHECK(held_count < HELD_MAX);
+    unsigned i = held_count;
+    for (; i > 0 && held[i - 1]->rank > lock->rank; i--) held[i] = held[i - 1];
+    held[i] = lock;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    held_count++;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    held[i] = lock; /* once more: a handler that came before the count may have used the place */
+}
+
+static void lock_debug_remove(const struct hak_lock *lock) {
     unsigned i = held_count - 1;
     while (held[i] != lock) i--;
     /* Those above move down: the stack stays sorted whatever the order of releases. */
     for (; i + 1 < held_count; i++) held[i] = held[i + 1];
     held_count--;
+}
+
+void lock_debug_push(const struct hak_lock *lock) {
+    HAK_CHECK(lock->rank >= HAK_RANK_PURGE && lock->rank <= HAK_RANK_REGION);
+    if (lock_is_passed(lock)) {
+        return;
+    }
+    HAK_CHECK(!lock_debug_is_held(lock));
+    if (held_count != 0) {
+        enum hak_lock_rank highest_rank_held = held[held_count - 1]->rank;
+        HAK_CHECK(lock->rank > highest_rank_held);
+    }
+    lock_debug_insert(lock);
+}
+
+void lock_debug_pop(const struct hak_lock *lock) {
+    if (lock_is_passed(lock)) {
+        return;
+    }
+    HAK_CHECK(lock_debug_is_held(lock));
+    lock_debug_remove(lock);
 }
 
 bool lock_debug_is_held(const struct hak_lock *lock) {

@@ -3,12 +3,18 @@
  * The handlers take every lock, in the order of their ranks, before the process is copied, and release them in both
  * copies; the child then gives back what threads held that it does not have. They are registered before any other
  * constructor runs (init.c), because handlers that are registered first are called last before the copy and first after it:
- * those of the program may allocate. */
+ * those of the program may allocate. Where a library's come first all the same, the thread that forks passes the locks that it
+ * holds for that.
+ *
+ * fork may be called in a signal handler, which may have interrupted the allocator: then the thread holds some lock already,
+ * or is in an exchange. It goes on with that when the handler returns, in the child too, so that the child changes nothing
+ * of it, and leaves in place what other threads had. */
 #include "hakmem/front/fork.h"
 
 #include <pthread.h>
 
 #include "hakmem/base/compiler.h"
+#include "hakmem/base/lock.h"
 #include "hakmem/guard/guard.h"
 #include "hakmem/huge/huge.h"
 #include "hakmem/magazine/shared.h"
@@ -23,58 +29,90 @@
 
 /* glibc's lock of the list of streams. fork takes it after the handlers have run, while a thread that holds it may wait
  * for a stream, and that stream's holder for a lock of ours. So it is taken first; it counts how often its thread took
- * it. In the child fork has made it new. */
+ * it.
+ *
+ * In the child glibc makes it new where the parent had several threads, and only there, and so do we: its owner is a thread by
+ * address, and fork keeps that. */
 extern void _IO_list_lock(void) __attribute__((weak));
 extern void _IO_list_unlock(void) __attribute__((weak));
+extern void _IO_list_resetlock(void) __attribute__((weak));
 
-static void fork_acquire(void) {
-    if (_IO_list_lock != NULL) {
-        _IO_list_lock();
-    }
-    purge_fork_acquire();
-    thread_fork_acquire();
-    shared_fork_acquire();
+/* From glibc 2.32 on: no second thread was ever made. Before, and in a program that is linked without it, the lock is taken
+ * where it need not be. */
+extern char __libc_single_threaded __attribute__((weak));
+
+/* Of this thread. Forks of a signal handler that interrupts a fork, or of a program's own fork handler, find all locks taken,
+ * and leave them to the outer one. */
+static HAK_THREAD_LOCAL struct {
+    uint32_t depth;
+    bool is_whole;     /* nothing was interrupted, and every lock is held */
+    bool has_streams;  /* the lock of the list of streams is held */
+} fork_own;
+
+static void fork_visit(lock_visit *visit, struct lock_fork *fork) {
+    purge_fork_locks(visit, fork);
+    thread_fork_locks(visit, fork);
+    shared_fork_locks(visit, fork);
     if (HAK_GUARD_FULL) {
-        guard_fork_acquire();
+        guard_fork_locks(visit, fork);
     }
-    profile_fork_acquire();
-    partial_fork_acquire();
-    huge_fork_acquire();
-    region_fork_acquire();
-    large_fork_acquire();
+    profile_fork_locks(visit, fork);
+    partial_fork_locks(visit, fork);
+    huge_fork_locks(visit, fork);
+    region_fork_locks(visit, fork);
+    large_fork_locks(visit, fork);
 }
 
-static void fork_release(void) {
-    large_fork_release();
-    region_fork_release();
-    huge_fork_release();
-    partial_fork_release();
-    profile_fork_release();
-    if (HAK_GUARD_FULL) {
-        guard_fork_release();
+static void fork_acquire(void) {
+    if (fork_own.depth++ > 0) {
+        return;
     }
-    shared_fork_release();
-    thread_fork_release();
-    purge_fork_release();
+    const bool is_alone = &__libc_single_threaded != NULL && __libc_single_threaded != 0;
+    fork_own.has_streams = !is_alone && _IO_list_lock != NULL && _IO_list_resetlock != NULL;
+    if (fork_own.has_streams) {
+        _IO_list_lock();
+    }
+    struct lock_fork fork;
+    lock_fork_begin(&fork);
+    fork_visit(lock_fork_note, &fork);
+    fork_visit(lock_fork_acquire, &fork);
+    fork_own.is_whole = fork.own_count == 0 && !fork.is_half && !thread_is_inside();
 }
 
 static void fork_parent(void) {
-    fork_release();
-    if (_IO_list_unlock != NULL) {
+    if (--fork_own.depth > 0) {
+        return;
+    }
+    fork_visit(lock_fork_release, NULL);
+    if (fork_own.has_streams) {
         _IO_list_unlock();
     }
 }
 
 static void fork_child(void) {
-    fork_release();
+    if (--fork_own.depth > 0) {
+        return;
+    }
+    fork_visit(lock_fork_release_child, NULL);
+    if (fork_own.has_streams) {
+        _IO_list_resetlock();
+    }
     if (HAK_GUARD_FULL) {
         guard_fork_child(); /* first: what follows may take blocks */
+    }
+    if (HAK_GUARD_FULL && fork_own.is_whole) {
         shuffle_own();
     }
-    thread_fork_child();
+    thread_fork_child(fork_own.is_whole);
     purge_fork_child();
     profile_fork_child();
     publish_fork_child();
 }
 
-void fork_init(void) { (void)pthread_atfork(fork_acquire, fork_parent, fork_child); }
+void fork_init(void) {
+    static bool is_done;
+    if (!is_done) {
+        is_done = true;
+        (void)pthread_atfork(fork_acquire, fork_parent, fork_child);
+    }
+}

@@ -2,8 +2,9 @@
 #ifndef HAKMEM_FRONT_FORK_H
 #define HAKMEM_FRONT_FORK_H
 
-/* Registers the handlers, once. Where there is no memory for them, a fork is as if there were none: right as long as
- * no other thread is inside the allocator. */
+/* Registers the handlers, at the first call, which comes from the only thread. It may come before the C library's own
+ * constructor. Where there is no memory for the handlers, a fork is as if there were none: right as long as no other thread is
+ * inside the allocator. */
 void fork_init(void);
 
 #endif

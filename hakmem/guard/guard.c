@@ -24,14 +24,9 @@ void guard_init(void) {
     }
 }
 
-void guard_fork_acquire(void) {
-    quarantine_fork_acquire();
-    zero_size_fork_acquire();
-}
-
-void guard_fork_release(void) {
-    zero_size_fork_release();
-    quarantine_fork_release();
+void guard_fork_locks(lock_visit *visit, struct lock_fork *fork) {
+    quarantine_fork_locks(visit, fork);
+    zero_size_fork_locks(visit, fork);
 }
 
 void guard_fork_child(void) { guard_random_fork_child(); }

@@ -14,6 +14,7 @@
 #define HAKMEM_GUARD_GUARD_H
 
 #include "hakmem/base/compiler.h"
+#include "hakmem/base/lock.h"
 #include "hakmem/base/options.h"
 #include "hakmem/flags/guard.h"
 
@@ -27,8 +28,7 @@ HAK_ALWAYS_INLINE bool guard_has(enum hak_feature feature) {
 void guard_init(void);
 
 /* Around fork: the child finds quarantines and blocks of size 0 consistent. */
-void guard_fork_acquire(void);
-void guard_fork_release(void);
+void guard_fork_locks(lock_visit *visit, struct lock_fork *fork);
 
 /* In the child: it is to choose otherwise than its parent and its siblings. */
 void guard_fork_child(void);

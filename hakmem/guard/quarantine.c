@@ -178,16 +178,9 @@ bool quarantine_has_huge(const void *p) {
     return found;
 }
 
-void quarantine_fork_acquire(void) {
+void quarantine_fork_locks(lock_visit *visit, struct lock_fork *fork) {
     for (unsigned i = QUARANTINE_LANES; i < HAK_CLASS_COUNT * QUARANTINE_LANES; i++) {
-        lock_acquire_next_of_rank(&quarantines[i / QUARANTINE_LANES][i % QUARANTINE_LANES].lock);
+        visit(&quarantines[i / QUARANTINE_LANES][i % QUARANTINE_LANES].lock, fork);
     }
-    lock_acquire_next_of_rank(&huge_lock);
-}
-
-void quarantine_fork_release(void) {
-    lock_release(&huge_lock);
-    for (unsigned i = QUARANTINE_LANES; i < HAK_CLASS_COUNT * QUARANTINE_LANES; i++) {
-        lock_release(&quarantines[i / QUARANTINE_LANES][i % QUARANTINE_LANES].lock);
-    }
+    visit(&huge_lock, fork);
 }

@@ -47,7 +47,6 @@ bool quarantine_drain_huge(struct quarantine_span *leaving);
 bool quarantine_has_huge(const void *p);
 
 /* Around fork: the child finds the quarantines consistent. */
-void quarantine_fork_acquire(void);
-void quarantine_fork_release(void);
+void quarantine_fork_locks(lock_visit *visit, struct lock_fork *fork);
 
 #endif

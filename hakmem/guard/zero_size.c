@@ -108,6 +108,4 @@ void zero_size_totals(struct zero_size_totals *totals) {
     lock_release(&zero_size_lock);
 }
 
-void zero_size_fork_acquire(void) { lock_acquire_next_of_rank(&zero_size_lock); }
-
-void zero_size_fork_release(void) { lock_release(&zero_size_lock); }
+void zero_size_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&zero_size_lock, fork); }

@@ -5,6 +5,7 @@
 #define HAKMEM_GUARD_ZERO_SIZE_H
 
 #include "hakmem/base/compiler.h"
+#include "hakmem/base/lock.h"
 
 #define ZERO_SIZE_ALIGNMENT 16
 
@@ -29,7 +30,6 @@ struct zero_size_totals {
 void zero_size_totals(struct zero_size_totals *totals);
 
 /* Around fork: the child finds the range consistent. */
-void zero_size_fork_acquire(void);
-void zero_size_fork_release(void);
+void zero_size_fork_locks(lock_visit *visit, struct lock_fork *fork);
 
 #endif

@@ -246,6 +246,4 @@ void huge_totals(struct huge_totals *totals) {
     lock_release(&huge_lock);
 }
 
-void huge_fork_acquire(void) { lock_acquire(&huge_lock); }
-
-void huge_fork_release(void) { lock_release(&huge_lock); }
+void huge_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&huge_lock, fork); }

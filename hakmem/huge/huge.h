@@ -7,6 +7,7 @@
 #define HAKMEM_HUGE_HUGE_H
 
 #include "hakmem/base/compiler.h"
+#include "hakmem/base/lock.h"
 
 /* A block of at least `size` bytes at a multiple of `alignment`; *zeroed: all of it reads zero.
  * pre: size <= PTRDIFF_MAX, alignment is a power of two. NULL with errno ENOMEM */
@@ -30,8 +31,7 @@ void *huge_find(const void *p, size_t *size);
 void huge_for_each(void (*visit)(void *start, size_t size, void *argument), void *argument);
 
 /* Around fork: the child finds the table consistent. */
-void huge_fork_acquire(void);
-void huge_fork_release(void);
+void huge_fork_locks(lock_visit *visit, struct lock_fork *fork);
 
 struct huge_totals {
     uint64_t allocations, frees, live_blocks, live_bytes, metadata_bytes;

@@ -82,6 +82,8 @@ void shared_class_totals(unsigned class_index, uint64_t *allocations, uint64_t *
     *frees = hak_load_relaxed(&shared_classes[class_index].frees);
 }
 
-void shared_fork_acquire(void) { lock_acquire(&shared_lock); }
+void shared_acquire(void) { lock_acquire(&shared_lock); }
 
-void shared_fork_release(void) { lock_release(&shared_lock); }
+void shared_release(void) { lock_release(&shared_lock); }
+
+void shared_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&shared_lock, fork); }

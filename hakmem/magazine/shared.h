@@ -4,6 +4,7 @@
 #define HAKMEM_MAGAZINE_SHARED_H
 
 #include "hakmem/base/compiler.h"
+#include "hakmem/base/lock.h"
 
 /* NULL: no memory */
 void *shared_alloc(unsigned class_index);
@@ -16,10 +17,12 @@ void shared_count(unsigned class_index, uint64_t allocations, uint64_t frees);
 /* Gives up the slabs that these threads share. */
 void shared_flush(void);
 
-/* Around fork: the child finds the shared slabs consistent. Readers of statistics hold it too: no thread allocates here
- * meanwhile. */
-void shared_fork_acquire(void);
-void shared_fork_release(void);
+/* For readers of statistics: no thread allocates here meanwhile. */
+void shared_acquire(void);
+void shared_release(void);
+
+/* Around fork: the child finds the shared slabs consistent. */
+void shared_fork_locks(lock_visit *visit, struct lock_fork *fork);
 
 /* Counts since the start; exact while no thread is inside. */
 void shared_class_totals(unsigned class_index, uint64_t *allocations, uint64_t *frees);

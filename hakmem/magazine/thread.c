@@ -37,6 +37,7 @@ static struct thread_class_totals threads_ended[HAK_CLASS_COUNT];     /* threads
 static struct thread_totals threads_ended_totals;                     /* threads lock */
 static pthread_key_t thread_end_key;                                  /* constant after init */
 static bool thread_may_begin;                                         /* constant after init */
+static bool threads_are_gone; /* threads lock: a fork that interrupted its holder has left others in the list of living */
 
 static void thread_link_locked(struct hak_thread **list, struct hak_thread *thread) {
     thread->next = *list;
@@ -65,6 +66,36 @@ static void thread_retire_locked(struct hak_thread *thread) {
     threads_ended_totals.remote_frees += thread->remote_frees;
 }
 
+/* Takes the other threads off the list of living records. Their magazines go back to the slabs where they are whole. */
+static void thread_retire_others_locked(const struct hak_thread *self, bool may_flush) {
+    struct hak_thread *next;
+    for (struct hak_thread *thread = threads_living; thread != NULL; thread = next) {
+        next = thread->next;
+        if (thread == self) {
+            continue;
+        }
+        /* Its tops lie in thread-local storage of a thread that is gone; fork copied it, and nothing has used it
+         * since. Each thread's stores are there up to one of them, in their order, so an even sequence means that
+         * the magazines are whole. Relaxed: the child has one thread. */
+        const bool is_whole = may_flush && hak_load_relaxed(&thread->sequence) % 2 == 0;
+        if (is_whole) {
+            exchange_flush(thread);
+        }
+        thread_retire_locked(thread);
+        if (is_whole) {
+            thread_link_locked(&threads_free, thread);
+        }
+    }
+}
+
+static void threads_release(const struct hak_thread *self) {
+    if (HAK_UNLIKELY(threads_are_gone)) {
+        threads_are_gone = false;
+        thread_retire_others_locked(self, false);
+    }
+    lock_release(&threads_lock);
+}
+
 static void thread_end(void *record) {
     struct hak_thread *thread = record;
     exchange_flush(thread);
@@ -75,39 +106,34 @@ static void thread_end(void *record) {
         thread->returned[class_index] = NULL;
     }
     thread_link_locked(&threads_free, thread);
-    lock_release(&threads_lock);
+    threads_release(thread);
     /* Destructors that run after this one take the slow path and find that there is no record any more. */
     hak_self = NULL;
     thread_has_ended = true;
 }
 
-void thread_fork_acquire(void) { lock_acquire(&threads_lock); }
+void thread_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&threads_lock, fork); }
 
-void thread_fork_release(void) { lock_release(&threads_lock); }
+bool thread_is_inside(void) {
+    /* Relaxed: the thread's own. */
+    return hak_self != NULL && hak_load_relaxed(&hak_self->sequence) % 2 != 0;
+}
 
-void thread_fork_child(void) {
-    moving_fork_child();
-    lock_acquire(&threads_lock);
-    struct hak_thread *next;
-    for (struct hak_thread *thread = threads_living; thread != NULL; thread = next) {
-        next = thread->next;
-        if (thread == hak_self) {
-            thread->tid = os_thread_id();
-            continue;
-        }
-        /* Its tops lie in thread-local storage of a thread that is gone; fork copied it, and nothing has used it
-         * since. Each thread's stores are there up to one of them, in their order, so an even sequence means that
-         * the magazines are whole. Relaxed: the child has one thread. */
-        const bool is_whole = hak_load_relaxed(&thread->sequence) % 2 == 0;
-        if (is_whole) {
-            exchange_flush(thread);
-        }
-        thread_retire_locked(thread);
-        if (is_whole) {
-            thread_link_locked(&threads_free, thread);
-        }
+void thread_fork_child(bool is_whole) {
+    if (hak_self != NULL) {
+        hak_self->tid = os_thread_id();
     }
-    lock_release(&threads_lock);
+    if (is_whole) {
+        moving_fork_child(); /* else the interrupted call may be in the middle of a change that it ends itself */
+    }
+    if (!lock_is_free(&threads_lock)) {
+        threads_are_gone = true; /* done by who was interrupted, as soon as the list is whole */
+        return;
+    }
+    /* As for a fork: locks of higher ranks may be held by who was interrupted. */
+    lock_fork_acquire(&threads_lock, NULL);
+    thread_retire_others_locked(hak_self, is_whole);
+    lock_fork_release(&threads_lock, NULL);
 }
 
 void thread_init(void) { thread_may_begin = pthread_key_create(&thread_end_key, thread_end) == 0; }
@@ -188,15 +214,16 @@ struct hak_thread *thread_begin(void) {
     struct hak_thread *thread = thread_record_locked();
     if (thread != NULL) {
         thread_lay_out(thread);
+        /* With the lock held: the child of a fork knows its own thread's record in the list. */
+        hak_self = thread;
         thread_link_locked(&threads_living, thread);
     }
-    lock_release(&threads_lock);
+    threads_release(thread);
     if (thread == NULL) {
         return NULL;
     }
     /* Different threads sample different allocations; never 0, since the constant is not. */
     hak_sample_state += (uint64_t)thread->number << 32;
-    hak_self = thread;
     /* Last, because it may allocate: everything is in place for that. */
     if (pthread_setspecific(thread_end_key, thread) != 0) {
         /* Without the destructor the record would stay behind the thread. */
@@ -226,7 +253,7 @@ const struct hak_thread *thread_list_acquire(void) {
     return threads_living;
 }
 
-void thread_list_release(void) { lock_release(&threads_lock); }
+void thread_list_release(void) { threads_release(hak_self); }
 
 struct thread_class_totals thread_ended_locked(unsigned class_index) {
     lock_assert_held(&threads_lock);

@@ -5,6 +5,7 @@
 #ifndef HAKMEM_MAGAZINE_THREAD_H
 #define HAKMEM_MAGAZINE_THREAD_H
 
+#include "hakmem/base/lock.h"
 #include "hakmem/magazine/magazine_fast.h"
 #include "hakmem/slab/slab.h"
 
@@ -107,13 +108,16 @@ void thread_init(void);
 struct hak_thread *thread_begin(void);
 
 /* Around fork: the child finds the list of records consistent. */
-void thread_fork_acquire(void);
-void thread_fork_release(void);
+void thread_fork_locks(lock_visit *visit, struct lock_fork *fork);
+
+/* Whether the calling thread is in the middle of an exchange: a signal handler interrupted it. */
+bool thread_is_inside(void);
 
 /* In the child, where only the calling thread is left: what the others had in their magazines goes back to the
  * slabs. A thread that was in the middle of an exchange keeps what it had, for good: nobody can tell how far it
- * came. pre: no lock is held */
-void thread_fork_child(void);
+ * came. All do where the fork interrupted the allocator (`is_whole` is false): what takes blocks back may be half-way,
+ * and its locks be held. Then the calling thread holds no other lock than what it held before. */
+void thread_fork_child(bool is_whole);
 
 /* Counts of one class, and what magazines hold of it. */
 struct thread_class_totals {

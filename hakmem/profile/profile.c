@@ -337,12 +337,6 @@ void profile_seed(uint64_t seed) {
     lock_release(&profile_lock);
 }
 
-void profile_fork_acquire(void) { lock_acquire(&profile_lock); }
+void profile_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&profile_lock, fork); }
 
-void profile_fork_child(void) {
-    lock_acquire(&profile_lock);
-    share_fork_child();
-    lock_release(&profile_lock);
-}
-
-void profile_fork_release(void) { lock_release(&profile_lock); }
+void profile_fork_child(void) { share_fork_child(lock_is_free(&profile_lock)); }

@@ -13,6 +13,7 @@
 
 #include "hakmem/base/atomic.h"
 #include "hakmem/base/compiler.h"
+#include "hakmem/base/lock.h"
 #include "hakmem/profile/record.h"
 #include "hakmem/size_class/size_class.h"
 
@@ -135,8 +136,7 @@ uint64_t profile_live_count(void);
 void profile_seed(uint64_t seed);
 
 /* Around fork: the child finds everything consistent. */
-void profile_fork_acquire(void);
-void profile_fork_release(void);
+void profile_fork_locks(lock_visit *visit, struct lock_fork *fork);
 
 /* In the child: what is shared with tools is the parent's. pre: no lock is held */
 void profile_fork_child(void);

@@ -10,7 +10,7 @@
 #include "hakmem/base/warning.h"
 #include "hakmem/os/os.h"
 
-enum { SHARE_OFF, SHARE_WANTED, SHARE_ON };
+enum { SHARE_OFF, SHARE_WANTED, SHARE_ON, SHARE_PARENTS };
 
 static uint32_t share_state;               /* atomic; written under the profile lock */
 static struct profile_table *share_table;  /* profile lock; what the file holds */
@@ -92,7 +92,15 @@ void share_whole(const struct profile_table *table) {
     hak_store_relaxed(&share_table->rate, hak_load_relaxed(&table->rate));
 }
 
+static void share_leave(void) {
+    (void)os_unmap_shared(share_table, share_bytes());
+    hak_store_relaxed(&share_state, (uint32_t)SHARE_WANTED);
+}
+
 void share_record(const struct profile_table *table, uint32_t index) {
+    if (HAK_UNLIKELY(hak_load_relaxed(&share_state) == SHARE_PARENTS)) {
+        share_leave();
+    }
     if (HAK_UNLIKELY(hak_load_relaxed(&share_state) == SHARE_WANTED)) {
         share_make(table);
     }
@@ -102,10 +110,14 @@ void share_record(const struct profile_table *table, uint32_t index) {
     }
 }
 
-void share_fork_child(void) {
-    if (hak_load_relaxed(&share_state) == SHARE_ON) {
-        (void)os_unmap_shared(share_table, share_bytes());
-        hak_store_relaxed(&share_state, (uint32_t)SHARE_WANTED);
+void share_fork_child(bool is_whole) {
+    if (hak_load_relaxed(&share_state) != SHARE_ON) {
+        return;
+    }
+    if (is_whole) {
+        share_leave();
+    } else {
+        hak_store_relaxed(&share_state, (uint32_t)SHARE_PARENTS);
     }
 }
 

@@ -24,8 +24,9 @@ void share_begin(void);
 void share_record(const struct profile_table *table, uint32_t index);
 void share_whole(const struct profile_table *table);
 
-/* In the child of a fork: the file is the parent's; the child's own is made with its next sample. Under the profile lock. */
-void share_fork_child(void);
+/* In the child of a fork: the file is the parent's; the child's own is made with its next sample. A sample
+ * that the fork interrupted (`is_whole` is false) still goes on with the parent's. */
+void share_fork_child(bool is_whole);
 
 /* Removes the file, at the end of the process. */
 void share_end(void);

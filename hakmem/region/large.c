@@ -222,6 +222,4 @@ bool large_is_kept(const void *p) {
 
 size_t large_dirty_bytes(void) { return hak_load_relaxed(&large_kept_bytes); }
 
-void large_fork_acquire(void) { lock_acquire_next_of_rank(&large_lock); }
-
-void large_fork_release(void) { lock_release(&large_lock); }
+void large_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&large_lock, fork); }

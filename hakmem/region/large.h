@@ -5,6 +5,7 @@
 #define HAKMEM_REGION_LARGE_H
 
 #include "hakmem/base/compiler.h"
+#include "hakmem/base/lock.h"
 
 /* A span of `size` bytes at a multiple of `alignment`; zeroed: every byte reads zero.
  * pre: both are multiples of HAK_CHUNK_BYTES, alignment is a power of two. ENOMEM */
@@ -20,8 +21,7 @@ bool large_is_kept(const void *p);
 size_t large_purge(uint64_t freed_until_ms);
 
 /* Around fork, after the regions' lock, which has the same rank. */
-void large_fork_acquire(void);
-void large_fork_release(void);
+void large_fork_locks(lock_visit *visit, struct lock_fork *fork);
 
 /* Bytes in kept spans. A snapshot. */
 size_t large_dirty_bytes(void);

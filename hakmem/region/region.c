@@ -359,6 +359,4 @@ size_t region_metadata_bytes(void) {
     return region_count_now() * (size_t)REGION_CHUNK_FIRST * HAK_CHUNK_BYTES;
 }
 
-void region_fork_acquire(void) { lock_acquire(&region_lock); }
-
-void region_fork_release(void) { lock_release(&region_lock); }
+void region_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&region_lock, fork); }

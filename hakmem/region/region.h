@@ -17,6 +17,7 @@
 #include "hakmem/base/atomic.h"
 #include "hakmem/base/compiler.h"
 #include "hakmem/base/config.h"
+#include "hakmem/base/lock.h"
 
 #define REGION_WORDS (HAK_REGION_CHUNKS / 64)
 #define REGION_DESCRIPTOR_BYTES 256
@@ -104,8 +105,7 @@ size_t region_purge(uint64_t freed_until_ms);
 void region_settle(struct region *region);
 
 /* Around fork: the child finds the regions consistent. */
-void region_fork_acquire(void);
-void region_fork_release(void);
+void region_fork_locks(lock_visit *visit, struct lock_fork *fork);
 
 /* How many regions there are. A snapshot. */
 size_t region_count_now(void);

@@ -205,14 +205,8 @@ bool partial_has_unpurged(void) {
     return found;
 }
 
-void partial_fork_acquire(void) {
+void partial_fork_locks(lock_visit *visit, struct lock_fork *fork) {
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
-        lock_acquire_next_of_rank(&partial_lists[class_index].lock);
-    }
-}
-
-void partial_fork_release(void) {
-    for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
-        lock_release(&partial_lists[class_index].lock);
+        visit(&partial_lists[class_index].lock, fork);
     }
 }

@@ -2,6 +2,7 @@
 #ifndef HAKMEM_SLAB_PARTIAL_H
 #define HAKMEM_SLAB_PARTIAL_H
 
+#include "hakmem/base/lock.h"
 #include "hakmem/slab/slab.h"
 
 /* Moves an unowned slab to where its count says: into a list, to another one, or back to the region layer.
@@ -21,8 +22,7 @@ bool partial_has_unpurged(void);
 size_t partial_unpurged_bytes(void);
 
 /* Around fork: the child finds every class's lists consistent. */
-void partial_fork_acquire(void);
-void partial_fork_release(void);
+void partial_fork_locks(lock_visit *visit, struct lock_fork *fork);
 
 /* Takes the slab with the fewest free blocks at hand and makes it OWNED; NULL where there is none. */
 struct slab *partial_claim(unsigned class_index);

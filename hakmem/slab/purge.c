@@ -132,9 +132,7 @@ void purge_poll_due(const void *caller) {
     errno = saved_errno;
 }
 
-void purge_fork_acquire(void) { lock_acquire(&purge_lock); }
-
-void purge_fork_release(void) { lock_release(&purge_lock); }
+void purge_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&purge_lock, fork); }
 
 void purge_fork_child(void) {
     /* Relaxed: the child has one thread. */

@@ -6,6 +6,7 @@
 #define HAKMEM_SLAB_PURGE_H
 
 #include "hakmem/base/compiler.h"
+#include "hakmem/base/lock.h"
 #include "hakmem/region/decay.h"
 
 /* What a program that stops allocating may keep unpurged, bytes: less than a thread and its stack are worth. */
@@ -31,8 +32,7 @@ void purge_start_later(void (*start)(void));
 size_t purge_all(void);
 
 /* Around fork: no purge is in progress; and in the child, whose thread is gone. */
-void purge_fork_acquire(void);
-void purge_fork_release(void);
+void purge_fork_locks(lock_visit *visit, struct lock_fork *fork);
 void purge_fork_child(void);
 
 /* Bytes in whole chunks and mappings that still decay. */

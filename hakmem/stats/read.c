@@ -176,7 +176,7 @@ void stats_read(struct stats_reading *reading) {
     }
     struct huge_totals huge, huge_after;
     const struct hak_thread *living = thread_list_acquire();
-    shared_fork_acquire();
+    shared_acquire();
     const struct reading_moves before = reading_moves(living);
     huge_totals(&huge);
     read_threads_locked(reading, living);
@@ -184,7 +184,7 @@ void stats_read(struct stats_reading *reading) {
     reading->stats.held_bytes = held_bytes();
     huge_totals(&huge_after);
     const struct reading_moves after = reading_moves(living);
-    shared_fork_release();
+    shared_release();
     thread_list_release();
 
     struct hak_stats *stats = &reading->stats;

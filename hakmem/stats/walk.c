@@ -197,7 +197,7 @@ static void walk_note_huge(void *start, size_t size, void *argument) {
 static bool walk_note(struct walk *walk) {
     struct huge_totals huge, huge_after;
     const struct hak_thread *living = thread_list_acquire();
-    shared_fork_acquire();
+    shared_acquire();
     const struct reading_moves before = reading_moves(living);
     huge_totals(&huge);
     region_for_each_span(walk_note_slab, walk);
@@ -205,7 +205,7 @@ static bool walk_note(struct walk *walk) {
     huge_for_each(walk_note_huge, walk);
     huge_totals(&huge_after);
     const struct reading_moves after = reading_moves(living);
-    shared_fork_release();
+    shared_release();
     thread_list_release();
     const bool is_quiet = HAK_P3_SENTINELS && reading_is_quiet(&before, &after) && huge.changes == huge_after.changes;
     return HAK_GUARD_EXACT || is_quiet;

@@ -7,6 +7,7 @@
 #include "hakmem/base/atomic.h"
 #include "hakmem/base/random.h"
 #include "hakmem/hakmem.h"
+#include "hakmem/magazine/exchange.h"
 #include "hakmem/slab/purge.h"
 #include "tests/harness/census.h"
 #include "tests/harness/harness.h"
@@ -140,6 +141,79 @@ HAK_TEST_ISOLATED(Fork, ChildGetsTheMagazinesOfThreadsItDoesNotHave, "") {
     pthread_barrier_wait(&seen);
     threads_join(&threads);
     CENSUS_EXPECT_CONSISTENT();
+}
+
+/* ---- What the fork interrupted ---- */
+
+/* As if a signal handler forked while another thread, or this one, was in an exchange. */
+static void cache_and_wait_in_an_exchange(void *argument, unsigned index) {
+    (void)argument;
+    (void)index;
+    allocate_one_of_each_size();
+    exchange_enter(hak_self);
+    pthread_barrier_wait(&cached);
+    pthread_barrier_wait(&seen);
+    exchange_leave(hak_self);
+}
+
+static void expect_that_others_keep(uint64_t slabs) {
+    allocate_one_of_each_size();
+    hak_thread_flush();
+    hak_trim();
+    HAK_EXPECT_GE(census_slabs(), slabs);
+    HAK_EXPECT_EQ(census_all().threads, 1);
+    if (CHILD_HAS_THREADS) threads_run(2, allocate_in_thread, NULL);
+    allocate_one_of_each_size();
+}
+
+static void with_one_other(void (*other)(void *argument, unsigned index), void (*body)(void)) {
+    struct threads threads;
+    pthread_barrier_init(&cached, NULL, 2);
+    pthread_barrier_init(&seen, NULL, 2);
+    threads_start(&threads, 1, other, NULL);
+    pthread_barrier_wait(&cached);
+    body();
+    pthread_barrier_wait(&seen);
+    threads_join(&threads);
+    CENSUS_EXPECT_CONSISTENT();
+}
+
+/* A child that flushes magazines which are half-way gives out what is in none of them, or twice. */
+static void fork_beside_an_exchange(void) { HAK_EXPECT_EXIT_OK(expect_that_others_keep(1)); }
+
+HAK_TEST_ISOLATED(Fork, ChildLeavesThreadsInsideAnExchange, "") {
+    with_one_other(cache_and_wait_in_an_exchange, fork_beside_an_exchange);
+}
+
+static void leave_and_expect_that_others_keep(void) {
+    exchange_leave(hak_self);
+    expect_that_others_keep(1);
+}
+
+static void fork_inside_an_exchange(void) {
+    hak_free(hak_alloc(1));
+    exchange_enter(hak_self);
+    HAK_EXPECT_EXIT_OK(leave_and_expect_that_others_keep());
+    exchange_leave(hak_self);
+}
+
+HAK_TEST_ISOLATED(Fork, ChildLeavesOthersWhereItsOwnExchangeWasInterrupted, "") {
+    with_one_other(cache_and_wait, fork_inside_an_exchange);
+}
+
+static void release_list_and_expect_that_others_keep(void) {
+    thread_list_release();
+    expect_that_others_keep(1);
+}
+
+static void fork_with_the_list_of_threads(void) {
+    (void)thread_list_acquire();
+    HAK_EXPECT_EXIT_OK(release_list_and_expect_that_others_keep());
+    thread_list_release();
+}
+
+HAK_TEST_ISOLATED(Fork, ChildRetiresOthersOnceItsOwnHoldOfTheListEnds, "") {
+    with_one_other(cache_and_wait, fork_with_the_list_of_threads);
 }
 
 /* ---- Purging in the child ---- */

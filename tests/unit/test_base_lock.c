@@ -1,5 +1,6 @@
 /* Locks: they exclude, and debug builds abort at the first breach of the order. */
 #include <pthread.h>
+#include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -50,12 +51,7 @@ static void acquire_equal(void) {
 
 static void acquire_twice(void) {
     lock_acquire(&class_lock);
-    lock_acquire_next_of_rank(&class_lock);
-}
-
-static void acquire_next_below(void) {
-    lock_acquire(&region_lock);
-    lock_acquire_next_of_rank(&class_lock);
+    lock_acquire(&class_lock);
 }
 
 static void acquire_without_init(void) {
@@ -68,7 +64,6 @@ HAK_TEST(Lock, WrongOrderDiesInDebugBuilds) {
     HAK_EXPECT_DEATH(acquire_descending(), "lock->rank > highest_rank_held");
     HAK_EXPECT_DEATH(acquire_descending_after_a_release(), "lock->rank > highest_rank_held");
     HAK_EXPECT_DEATH(acquire_equal(), "lock->rank > highest_rank_held");
-    HAK_EXPECT_DEATH(acquire_next_below(), "lock->rank > highest_rank_held");
     HAK_EXPECT_DEATH(acquire_twice(), "!lock_debug_is_held");
     HAK_EXPECT_DEATH(acquire_without_init(), "HAK_RANK_PURGE");
 }
@@ -96,16 +91,20 @@ HAK_TEST(Lock, HeldMeansHeldByThisThread) {
 }
 
 HAK_TEST(Lock, ForkWithEveryLockOfARankLeavesThemUsableInTheChild) {
-    enum { COUNT = 40 }; /* the deadlock detector of ThreadSanitizer keeps 64 held locks */
+    enum { COUNT = 40 };
     static struct hak_lock locks[COUNT];
     for (unsigned i = 0; i < COUNT; i++) lock_init(&locks[i], HAK_RANK_CLASS);
-    lock_acquire(&threads_lock);
-    for (unsigned i = 0; i < COUNT; i++) lock_acquire_next_of_rank(&locks[i]);
+    struct lock_fork state;
+    lock_fork_begin(&state);
+    for (unsigned i = 0; i < COUNT; i++) lock_fork_acquire(&locks[i], &state);
+    lock_fork_acquire(&region_lock, &state);
+    HAK_EXPECT(!state.is_half);
+    /* A handler of the program may allocate. */
     lock_acquire(&region_lock);
-    pid_t child = fork();
     lock_release(&region_lock);
-    for (unsigned i = 0; i < COUNT; i++) lock_release(&locks[i]);
-    lock_release(&threads_lock);
+    pid_t child = fork();
+    for (unsigned i = 0; i < COUNT; i++) lock_fork_release(&locks[i], NULL);
+    lock_fork_release(&region_lock, NULL);
     for (unsigned i = 0; i < COUNT; i++) {
         lock_acquire(&locks[i]);
         lock_release(&locks[i]);
@@ -136,4 +135,96 @@ HAK_TEST(Lock, ExcludesOtherThreads) {
     for (unsigned i = 0; i < 4; i++) HAK_ASSERT_TRUE(pthread_create(&threads[i], NULL, count, &rounds) == 0);
     for (unsigned i = 0; i < 4; i++) pthread_join(threads[i], NULL);
     HAK_EXPECT_EQ(counter, 4 * rounds);
+}
+
+/* ---- fork in a signal handler ---- */
+
+HAK_TEST(Lock, ForkPassesWhatItsThreadHolds) {
+    struct lock_fork state;
+    lock_acquire(&class_lock);
+    lock_fork_begin(&state);
+    lock_fork_note(&threads_lock, &state);
+    lock_fork_note(&class_lock, &state);
+    HAK_EXPECT_EQ(state.own_count, 1);
+    lock_fork_acquire(&threads_lock, &state);
+    lock_fork_acquire(&class_lock, &state);
+    lock_fork_release(&threads_lock, &state);
+    lock_fork_release(&class_lock, &state);
+    HAK_EXPECT(lock_is_free(&threads_lock));
+    HAK_EXPECT(!lock_is_free(&class_lock));
+    lock_release(&class_lock);
+    HAK_EXPECT(lock_is_free(&class_lock));
+}
+
+static void *hold_one_and_wait_for_another(void *holds) {
+    lock_acquire(&threads_lock);
+    __atomic_store_n((bool *)holds, true, __ATOMIC_RELEASE);
+    lock_acquire(&region_lock);
+    lock_release(&region_lock);
+    lock_release(&threads_lock);
+    return NULL;
+}
+
+HAK_TEST(Lock, ForkDoesNotWaitForWhoWaitsForIt) {
+    pthread_t thread;
+    bool holds = false;
+    lock_acquire(&region_lock);
+    HAK_ASSERT_TRUE(pthread_create(&thread, NULL, hold_one_and_wait_for_another, &holds) == 0);
+    while (!__atomic_load_n(&holds, __ATOMIC_ACQUIRE)) sched_yield();
+    struct lock_fork state;
+    lock_fork_begin(&state);
+    lock_fork_note(&threads_lock, &state);
+    lock_fork_note(&region_lock, &state);
+    lock_fork_acquire(&threads_lock, &state);
+    lock_fork_acquire(&region_lock, &state);
+    HAK_EXPECT(state.is_half);
+    /* In the child it stays with its holder, which is gone; here the holder goes on. */
+    lock_fork_release(&threads_lock, &state);
+    lock_fork_release(&region_lock, &state);
+    HAK_EXPECT(!lock_is_free(&threads_lock));
+    lock_release(&region_lock);
+    pthread_join(thread, NULL);
+    HAK_EXPECT(lock_is_free(&threads_lock));
+}
+
+static void *take_for_a_fork(void *unused) {
+    struct lock_fork state;
+    lock_fork_begin(&state);
+    lock_fork_acquire(&threads_lock, &state);
+    return unused;
+}
+
+HAK_TEST(Lock, ChildReleasesWhatAnotherForkHadTaken) {
+    pthread_t thread;
+    HAK_ASSERT_TRUE(pthread_create(&thread, NULL, take_for_a_fork, NULL) == 0);
+    pthread_join(thread, NULL);
+    HAK_EXPECT(!lock_is_free(&threads_lock));
+    lock_fork_release(&threads_lock, NULL);
+    HAK_EXPECT(!lock_is_free(&threads_lock));
+    lock_fork_release_child(&threads_lock, NULL);
+    HAK_EXPECT(lock_is_free(&threads_lock));
+}
+
+static struct hak_lock wanted_lock = HAK_LOCK_INITIALIZER(HAK_RANK_CLASS);
+
+static void *take_shortly(void *unused) {
+    lock_acquire(&wanted_lock);
+    lock_release(&wanted_lock);
+    return unused;
+}
+
+/* A release that was interrupted between its two steps. */
+HAK_TEST(Lock, ForkWakesWhomItsThreadWasToWake) {
+    pthread_t thread;
+    lock_acquire(&wanted_lock);
+    HAK_ASSERT_TRUE(pthread_create(&thread, NULL, take_shortly, NULL) == 0);
+    while ((hak_load_relaxed(&wanted_lock.word) & LOCK_WAITERS) == 0) sched_yield();
+    hak_lock_depended_on = &wanted_lock;
+    if (HAK_DEBUG) lock_debug_pop(&wanted_lock);
+    hak_store_release(&wanted_lock.word, (uintptr_t)0);
+    struct lock_fork state;
+    lock_fork_begin(&state);
+    pthread_join(thread, NULL);
+    hak_lock_depended_on = NULL;
+    HAK_EXPECT(lock_is_free(&wanted_lock));
 }
