@@ -96,8 +96,14 @@ static void threads_release(const struct hak_thread *self) {
     lock_release(&threads_lock);
 }
 
-static void thread_end(void *record) {
-    struct hak_thread *thread = record;
+/* The destructor of the key. Not of the value that it had: a C library in a name space of its own (dlmopen) counts its keys
+ * from 0 as well, and keeps their values in the same place of the same thread. */
+static void thread_end(void *value) {
+    struct hak_thread *thread = hak_self;
+    (void)value;
+    if (thread == NULL) {
+        return;
+    }
     exchange_flush(thread);
     lock_acquire(&threads_lock);
     thread_retire_locked(thread);
@@ -136,7 +142,27 @@ void thread_fork_child(bool is_whole) {
     lock_fork_release(&threads_lock, NULL);
 }
 
-void thread_init(void) { thread_may_begin = pthread_key_create(&thread_end_key, thread_end) == 0; }
+/* The keys whose values lie in a thread's own storage and not in a block that setspecific allocates, in every glibc. */
+#define THREAD_KEYS 32
+
+/* The last of those keys is ours. The first ones are in use by every C library that the process has more than one of, and all
+ * keep their values in the same place; who clears ours keeps its thread's record from being given up. */
+static bool thread_make_key(void) {
+    pthread_key_t keys[THREAD_KEYS];
+    unsigned count = 0;
+    while (count < THREAD_KEYS && pthread_key_create(&keys[count], thread_end) == 0 && keys[count++] < THREAD_KEYS - 1) {
+    }
+    if (count == 0) {
+        return false;
+    }
+    thread_end_key = keys[--count];
+    while (count > 0) {
+        (void)pthread_key_delete(keys[--count]);
+    }
+    return true;
+}
+
+void thread_init(void) { thread_may_begin = thread_make_key(); }
 
 /* A record for the calling thread, from the free ones or new. NULL: no memory */
 static struct hak_thread *thread_record_locked(void) {
