@@ -69,9 +69,9 @@ class LibraryTest(forms.FormTest):
     folder = _FOLDER
 
     def test_fork_handlers_of_a_library_allocate(self) -> None:
-        self.in_forms("allocating_handlers", stdout="forked\n")
+        self.in_forms("allocating_handlers", stdout="forked\n", seconds=30)
         for program in ("allocating_handlers_deps", "allocating_handlers_archive"):
-            ended = forms.run_form(_FOLDER / program, "linked")
+            ended = forms.run_form(_FOLDER / program, "linked", seconds=30)
             self.assertEqual((ended.status, ended.stdout), (0, "forked\n"), str(ended))
 
     def test_keys_of_a_c_library_in_another_name_space(self) -> None:
