@@ -1,10 +1,11 @@
 /* One line of text for standard error; the contract is in line.h.
  *
- * Called on the way to an abort, from signal handlers too, by any thread: only write(2) and stack memory. */
+ * Called on the way to an abort, from signal handlers too, by any thread: only system calls and stack memory. */
 #include "hakmem/base/line.h"
 
-#include <errno.h>
 #include <unistd.h>
+
+#include "hakmem/base/quiet.h"
 
 static void line_byte(struct hak_line *line, char byte) {
     if (line->used < HAK_LINE_BYTES - 1) line->text[line->used++] = byte;
@@ -55,15 +56,12 @@ void line_foreign_bytes(struct hak_line *line, const char *bytes, size_t count) 
     for (size_t i = 0; i < count; i++) line_foreign_byte(line, bytes[i]);
 }
 
-void line_write(struct hak_line *line) {
-    int saved_errno = errno;
+void line_write(struct hak_line *line) { line_write_to(line, STDERR_FILENO); }
+
+void line_write_to(struct hak_line *line, int descriptor) {
     line->text[line->used++] = '\n';
-    ssize_t written;
-    do {
-        written = write(STDERR_FILENO, line->text, line->used);
-    } while (written < 0 && errno == EINTR);
-    /* There is nowhere to say that standard error cannot be written. */
-    errno = saved_errno;
+    /* There is nowhere to say that it cannot be written. */
+    (void)quiet_write(descriptor, line->text, line->used);
 }
 
 const char *line_string(struct hak_line *line) {

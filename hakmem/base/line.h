@@ -32,8 +32,10 @@ void line_foreign_text(struct hak_line *line, const char *text, size_t limit);
 /* The same of bytes that no 0 ends. */
 void line_foreign_bytes(struct hak_line *line, const char *bytes, size_t count);
 
-/* Ends the line and writes it to standard error in one write(2). Keeps errno. */
+/* Ends the line and writes it to standard error, or to another descriptor, in one write(2). Keeps errno; sends the program
+ * no signal and is no cancellation point (quiet.h). */
 void line_write(struct hak_line *line);
+void line_write_to(struct hak_line *line, int descriptor);
 
 /* The text as a string, for who passes it on. */
 const char *line_string(struct hak_line *line);

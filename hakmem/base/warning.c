@@ -3,12 +3,19 @@
  * Any thread, any lock; owns nothing. */
 #include "hakmem/base/warning.h"
 
+#include <unistd.h>
+
 #include "hakmem/base/line.h"
 
 /* The subject may come from the environment and be of any length; the remedy has to fit behind it. */
 #define SUBJECT_LIMIT 96
 
 void report_warning(const char *text, const char *subject, const char *remedy) {
+    report_warning_to(STDERR_FILENO, text, subject, remedy);
+}
+
+void report_warning_to(int descriptor, const char *text, const char *subject, const char *remedy) {
+    if (descriptor < 0) return;
     struct hak_line line;
     line_start(&line);
     line_text(&line, "hakmem: warning: ");
@@ -21,5 +28,5 @@ void report_warning(const char *text, const char *subject, const char *remedy) {
         line_text(&line, "; ");
         line_text(&line, remedy);
     }
-    line_write(&line);
+    line_write_to(&line, descriptor);
 }

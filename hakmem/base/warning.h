@@ -17,6 +17,10 @@ extern "C" {
  * subject and remedy may be NULL. */
 HAK_COLD void report_warning(const char *text, const char *subject, const char *remedy);
 
+/* The same to another descriptor, at the end of the process: there descriptor 2 may be a file of the program's own by now
+ * (os_error_kept). Negative: nowhere. */
+HAK_COLD void report_warning_to(int descriptor, const char *text, const char *subject, const char *remedy);
+
 #ifdef __cplusplus
 }
 #endif
