@@ -76,6 +76,17 @@ HAK_TEST(Publish, ReadersAcceptWholeTextsOnly) {
     for (unsigned i = 0; i < READERS; i++) HAK_EXPECT_GE(readings.accepted[i], READINGS);
 }
 
+HAK_TEST(Publish, NoReaderAcceptsATextThatChangedMeanwhile) {
+    static struct publish_page changing;
+    uint64_t text[1] = {42};
+    size_t length;
+    publish_write(&changing, 1, 500, text, sizeof text);
+    HAK_EXPECT(publish_read(&changing, text, &length));
+    /* What is read is stored where the sequence lies: it changes between the two looks at it, without a second thread. */
+    HAK_EXPECT(!publish_read(&changing, &changing.sequence, &length));
+    HAK_EXPECT_EQ(changing.sequence, 42u);
+}
+
 HAK_TEST(Publish, NoReaderAcceptsAnUnfinishedText) {
     const uint64_t sequence = page.sequence;
     uint64_t text[PUBLISH_TEXT_WORDS];
