@@ -18,6 +18,7 @@
  * that wait to be purged are in the latter only. */
 #include <errno.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -66,10 +67,13 @@ PRELOAD_API struct mallinfo mallinfo(void) {
 /* Written out, because to name mallinfo, which the headers call deprecated, is a warning. */
 extern struct mallinfo __libc_mallinfo(void) __attribute__((visibility("default"), nothrow, leaf, alias("mallinfo")));
 
+/* No cancellation point, as glibc's is none, though stdio's functions are. */
 PRELOAD_API void malloc_stats(void) {
     struct hak_stats stats;
+    int cancel_state;
     hak_stats_get(&stats);
     const struct mallinfo2 info = report_info(&stats);
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     fprintf(stderr,
             "Arena 0:\n"
             "system bytes     = %10zu\n"
@@ -81,6 +85,7 @@ PRELOAD_API void malloc_stats(void) {
             "max mmap bytes   = %10ju\n",
             info.arena, info.uordblks, info.arena + info.hblkhd, info.uordblks + info.hblkhd,
             (uintmax_t)stats.huge_blocks_most, (uintmax_t)stats.huge_bytes_most);
+    (void)pthread_setcancelstate(cancel_state, &cancel_state);
 }
 
 /* A line a class that has free blocks. */
