@@ -85,13 +85,45 @@ void os_init(void);
  * os_init, and in a program that is linked statically. */
 bool os_is_c_library(const void *address);
 
-/* Makes a file of `size` zeroed bytes, readable by its owner only, and maps it shared; a store into it never fails for want
- * of memory. `path` lies in a file system of memory. EEXIST, ENOSPC, EACCES, EMFILE, ENOMEM */
-int os_shared_create(const char *path, size_t size, void **out);
+/* The process's number, asked anew each time: a fork changes it. */
+uint32_t os_process_id(void);
 
-/* Takes the file's name away, or the mapping. ENOENT, EPERM; EINVAL */
-int os_shared_remove(const char *path);
-int os_unmap_shared(void *start, size_t size);
+/* A file in memory that other processes read: mapped shared, and open at `descriptor`, through which they reach it. */
+struct os_shared {
+    void *start;
+    size_t size;
+    int descriptor;
+    uint64_t inode; /* what it leads to: the program may close it, and open a file of its own in its place */
+};
+
+/* Makes one of `size` zeroed bytes, readable by its owner only; a store into it never fails for want of memory.
+ * /proc/PID/fd and maps show it as "/memfd:LABEL (deleted)". ENOSPC, EFBIG, EMFILE, ENOMEM, ENOSYS, EACCES */
+int os_shared_create(const char *label, size_t size, struct os_shared *out);
+
+/* Whether the descriptor still leads to it. */
+bool os_shared_is_open(const struct os_shared *shared);
+
+/* Takes the mapping away, and closes the descriptor where it is still ours. */
+void os_shared_leave(const struct os_shared *shared);
+
+/* Opens a file for writing, made with mode 0600 or emptied: a regular one of this user, or the null device, through no
+ * symbolic link; a FIFO is not waited for. ELOOP, ENXIO, EPERM, EISDIR, EACCES, ENOENT, ENOSPC, EMFILE */
+int os_file_create(const char *path, int *out);
+
+/* What an error of it means, or of a write to such a file. */
+const char *os_file_problem(int error);
+
+/* Opens, reads and closes a file of the kernel's. *count is 0 at the end. ENOENT, EACCES, EMFILE; EIO */
+int os_file_open(const char *path, int *out);
+int os_file_read(int descriptor, void *out, size_t size, size_t *count);
+int os_file_close(int descriptor);
+
+/* Notes what standard error leads to, and keeps a copy on demand. Called by constructors. */
+void os_error_keep(bool with_copy);
+
+/* A descriptor that leads there still; -1: there is none, or all were closed, or taken by files of the program. Descriptor 2
+ * where nothing was noted. */
+int os_error_kept(void);
 
 /* Sleeps so long, or shorter. */
 void os_sleep_ms(uint64_t duration_ms);

@@ -78,7 +78,8 @@ static void leaks_line_start(struct hak_line *line, double bytes, double blocks)
     leaks_number(line, (uint64_t)(blocks + 0.5), "block");
 }
 
-static void leaks_write_sum(const struct leak *leaks, uint32_t count, uint64_t rate, uint64_t dropped) {
+static void leaks_write_sum(const struct leak *leaks, uint32_t count, uint64_t rate, uint64_t dropped,
+                            int descriptor) {
     struct hak_line line;
     double bytes = 0, blocks = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -100,10 +101,10 @@ static void leaks_write_sum(const struct leak *leaks, uint32_t count, uint64_t r
         leaks_number(&line, dropped, "sample");
         line_text(&line, " lost for want of memory");
     }
-    line_write(&line);
+    line_write_to(&line, descriptor);
 }
 
-static void leaks_write(const struct leak *leak, const struct maps *maps) {
+static void leaks_write(const struct leak *leak, const struct maps *maps, int descriptor) {
     struct hak_line line;
     struct maps_entry entry;
     leaks_line_start(&line, leak->bytes, leak->blocks);
@@ -115,15 +116,15 @@ static void leaks_write(const struct leak *leak, const struct maps *maps) {
         line_text(&line, "+");
         line_pointer(&line, (const void *)(uintptr_t)(leak->site - entry.module));
     }
-    line_write(&line);
+    line_write_to(&line, descriptor);
 }
 
-void leaks_report(const struct profile_table *table) {
+void leaks_report(const struct profile_table *table, int descriptor) {
     const size_t bytes = bits_round_up(PROFILE_RECORDS * sizeof(struct leak), os_page_size());
     struct maps maps;
     void *memory;
     if (os_map(bytes, os_page_size(), &memory) != 0 || maps_read(&maps) != 0) {
-        report_warning("no memory for the list of leaks, or /proc is not there", NULL, NULL);
+        report_warning_to(descriptor, "no memory for the list of leaks, or /proc is not there", NULL, NULL);
         return;
     }
     /* Relaxed, both: a snapshot. */
@@ -131,9 +132,9 @@ void leaks_report(const struct profile_table *table) {
     struct leak *leaks = memory;
     const uint32_t count = leaks_gather(table, rate, leaks);
     leaks_sort(leaks, count);
-    leaks_write_sum(leaks, count, rate, hak_load_relaxed(&table->dropped));
+    leaks_write_sum(leaks, count, rate, hak_load_relaxed(&table->dropped), descriptor);
     for (uint32_t i = 0; i < count; i++) {
-        leaks_write(&leaks[i], &maps);
+        leaks_write(&leaks[i], &maps, descriptor);
     }
     maps_free(&maps);
     os_unmap(memory, bytes);

@@ -4,8 +4,8 @@
 
 #include "hakmem/profile/record.h"
 
-/* Writes it to standard error: a line with the sum, then one a site, most bytes first. Any thread; allocates nothing
- * from hakmem. */
-void leaks_report(const struct profile_table *table);
+/* Writes it to a descriptor: a line with the sum, then one a site, most bytes first. Any thread; allocates nothing from
+ * hakmem. */
+void leaks_report(const struct profile_table *table, int descriptor);
 
 #endif

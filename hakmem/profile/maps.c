@@ -3,10 +3,7 @@
  *     7f2c8a1e9000-7f2c8a33e000 r-xp 00028000 08:01 1443    /usr/lib/x86_64-linux-gnu/libc.so.6 */
 #include "hakmem/profile/maps.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "hakmem/os/os.h"
 
@@ -14,22 +11,19 @@
 
 /* Reads to the end, or until the memory is full. Result: 0 or an errno value */
 static int maps_fill(struct maps *maps) {
-    const int file = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
-    if (file < 0) {
-        return errno;
+    int file;
+    int error = os_file_open("/proc/self/maps", &file);
+    if (error != 0) {
+        return error;
     }
-    int error = 0;
-    ssize_t count;
+    size_t count;
     maps->length = 0;
     do {
-        count = read(file, maps->text + maps->length, maps->capacity - maps->length);
-        if (count > 0) {
-            maps->length += (size_t)count;
-        } else if (count < 0 && errno != EINTR) {
-            error = errno;
-        }
+        count = 0;
+        error = os_file_read(file, maps->text + maps->length, maps->capacity - maps->length, &count);
+        maps->length += count;
     } while (error == 0 && count != 0);
-    close(file);
+    (void)os_file_close(file);
     return error;
 }
 

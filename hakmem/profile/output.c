@@ -1,20 +1,14 @@
 /* See output.h. Formats: RFC 1951 (stored blocks), RFC 1952 (gzip). */
 #include "hakmem/profile/output.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "hakmem/base/quiet.h"
+#include "hakmem/os/os.h"
 
 static void output_write(struct output *output, const unsigned char *bytes, size_t count) {
-    while (count > 0 && output->error == 0) {
-        const ssize_t written = write(output->file, bytes, count);
-        if (written >= 0) {
-            bytes += written;
-            count -= (size_t)written;
-        } else if (errno != EINTR) {
-            output->error = errno;
-        }
+    if (output->error == 0) {
+        output->error = quiet_write(output->file, bytes, count);
     }
 }
 
@@ -56,8 +50,8 @@ static void output_flush(struct output *output, bool last) {
 
 int output_open(struct output *output, const char *path, bool gzip) {
     static const unsigned char gzip_header[10] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3};
-    output->file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    output->error = output->file < 0 ? errno : 0;
+    output->file = -1;
+    output->error = os_file_create(path, &output->file);
     output->gzip = gzip;
     output->checksum = ~0u;
     output->length = 0;
@@ -113,8 +107,6 @@ int output_close(struct output *output) {
         output_little_endian(trailer + 4, output->length);
         output_write(output, trailer, sizeof trailer);
     }
-    if (close(output->file) != 0 && output->error == 0) {
-        output->error = errno;
-    }
-    return output->error;
+    const int error = os_file_close(output->file);
+    return output->error != 0 ? output->error : error;
 }

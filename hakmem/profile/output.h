@@ -21,7 +21,7 @@ struct output {
     unsigned char bytes[32768]; /* a stored block has at most 65535 */
 };
 
-/* Creates the file, or empties it. Result: 0 or an errno value, which output_close also gives. */
+/* Creates the file, or empties it, as os_file_create does. Result: 0 or an errno value, which output_close also gives. */
 int output_open(struct output *output, const char *path, bool gzip);
 
 void output_bytes(struct output *output, const void *bytes, size_t count);

@@ -2,33 +2,23 @@
 #include "hakmem/profile/share.h"
 
 #include <errno.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "hakmem/base/atomic.h"
 #include "hakmem/base/bits.h"
+#include "hakmem/base/options.h"
 #include "hakmem/base/warning.h"
 #include "hakmem/os/os.h"
 
 enum { SHARE_OFF, SHARE_WANTED, SHARE_ON, SHARE_PARENTS };
 
+/* Samples between two looks whether the program has closed the descriptor: a look costs some 200 ns. */
+#define SHARE_LOOK_EVERY 1024
+
 static uint32_t share_state;               /* atomic; written under the profile lock */
+static struct os_shared share_file;        /* profile lock; valid while the state is on */
 static struct profile_table *share_table;  /* profile lock; what the file holds */
-static pid_t share_process;                /* profile lock, or once SHARE_ON was seen; whose file it is */
 static uint64_t share_used, share_dropped; /* profile lock; what the file's header says */
-
-#define SHARE_PATH_BYTES (sizeof PROFILE_SHARE_PATH + 20)
-
-static void share_path(pid_t process, char path[SHARE_PATH_BYTES]) {
-    char digits[20];
-    size_t first = sizeof digits, length = sizeof PROFILE_SHARE_PATH - 1;
-    memcpy(path, PROFILE_SHARE_PATH, length);
-    for (uint64_t rest = (uint64_t)process; rest != 0; rest /= 10) {
-        digits[--first] = (char)('0' + rest % 10);
-    }
-    memcpy(path + length, digits + first, sizeof digits - first);
-    path[length + sizeof digits - first] = '\0';
-}
+static uint32_t share_until_look;          /* profile lock */
 
 static size_t share_bytes(void) { return bits_round_up(PROFILE_SHARED_BYTES, os_page_size()); }
 
@@ -58,28 +48,40 @@ static void share_copy(const struct profile_table *table, uint32_t index) {
 }
 
 static void share_make(const struct profile_table *table) {
-    char path[SHARE_PATH_BYTES];
-    void *memory;
-    share_process = getpid();
-    share_path(share_process, path);
-    int error = os_shared_create(path, share_bytes(), &memory);
-    if (error == EEXIST && os_shared_remove(path) == 0) {
-        /* Of an earlier program in this process, before exec, or of an earlier process of this number. */
-        error = os_shared_create(path, share_bytes(), &memory);
-    }
+    const int error = os_shared_create(PROFILE_SHARE_LABEL, share_bytes(), &share_file);
     if (error != 0) {
-        report_warning("no tool can read the profile while the program runs, the file cannot be made", path,
-                       strerrordesc_np(error));
+        /* Where files may not grow, the profile at exit says so, if there is to be one. */
+        if (error != EFBIG || hak_options.profile[0] == '\0') {
+            report_warning_to(os_error_kept(),
+                              "no tool can read the profile while the program runs, its memory cannot be made", NULL,
+                              os_file_problem(error));
+        }
         hak_store_relaxed(&share_state, (uint32_t)SHARE_OFF);
         return;
     }
-    share_table = memory;
+    share_table = share_file.start;
     share_used = share_dropped = 0;
-    /* Release: pairs with share_end, which has no lock and reads whose file it is. */
-    hak_store_release(&share_state, (uint32_t)SHARE_ON);
+    share_until_look = SHARE_LOOK_EVERY;
+    hak_store_relaxed(&share_state, (uint32_t)SHARE_ON);
     share_whole(table);
     /* Release: who finds the magic finds the rest. */
     hak_store_release(&share_table->magic, PROFILE_MAGIC);
+}
+
+/* The next sample makes the file anew. */
+static void share_leave(void) {
+    os_shared_leave(&share_file);
+    hak_store_relaxed(&share_state, (uint32_t)SHARE_WANTED);
+}
+
+/* A program that has closed the descriptor gets another. */
+static void share_look(void) {
+    if (--share_until_look == 0) {
+        share_until_look = SHARE_LOOK_EVERY;
+        if (!os_shared_is_open(&share_file)) {
+            share_leave();
+        }
+    }
 }
 
 void share_whole(const struct profile_table *table) {
@@ -92,14 +94,12 @@ void share_whole(const struct profile_table *table) {
     hak_store_relaxed(&share_table->rate, hak_load_relaxed(&table->rate));
 }
 
-static void share_leave(void) {
-    (void)os_unmap_shared(share_table, share_bytes());
-    hak_store_relaxed(&share_state, (uint32_t)SHARE_WANTED);
-}
-
 void share_record(const struct profile_table *table, uint32_t index) {
     if (HAK_UNLIKELY(hak_load_relaxed(&share_state) == SHARE_PARENTS)) {
         share_leave();
+    }
+    if (hak_load_relaxed(&share_state) == SHARE_ON) {
+        share_look();
     }
     if (HAK_UNLIKELY(hak_load_relaxed(&share_state) == SHARE_WANTED)) {
         share_make(table);
@@ -118,14 +118,5 @@ void share_fork_child(bool is_whole) {
         share_leave();
     } else {
         hak_store_relaxed(&share_state, (uint32_t)SHARE_PARENTS);
-    }
-}
-
-void share_end(void) {
-    /* The name goes, the mapping stays: threads may be sampling still. Acquire: pairs with share_make. */
-    if (hak_load_acquire(&share_state) == SHARE_ON && share_process == getpid()) {
-        char path[SHARE_PATH_BYTES];
-        share_path(share_process, path);
-        (void)os_shared_remove(path);
     }
 }

@@ -1,9 +1,9 @@
-/* The profile in shared memory, for tools/hakmem: /dev/shm/hakmem-profile.PID, a struct profile_table as record.h has it.
+/* The profile in shared memory, for tools/hakmem: a file without a name, which /proc/PID/fd shows as
+ * "/memfd:hakmem-profile (deleted)", a struct profile_table as record.h has it.
  *
  * The process keeps its own table and repeats each change in the file, so that a fork needs nothing undone. The file is
- * made with the first sample: a process that takes none leaves nothing behind. It is gone at exit; one that outlives a
- * process that a signal ended is replaced by the next process of its number, and who reads it looks whether the process
- * still maps it. Readers take no lock and ask the process nothing: each record's fields are stored in the order that
+ * made with the first sample, made again where the program has closed its descriptor, and gone with the process, however
+ * that ends. Readers take no lock and ask the process nothing: each record's fields are stored in the order that
  * record_read loads them in. */
 #ifndef HAKMEM_PROFILE_SHARE_H
 #define HAKMEM_PROFILE_SHARE_H
@@ -15,7 +15,7 @@ extern "C" {
 #endif
 
 #define PROFILE_MAGIC 0x31666f72706b6168u /* "hakprof1" in memory */
-#define PROFILE_SHARE_PATH "/dev/shm/hakmem-profile."
+#define PROFILE_SHARE_LABEL "hakmem-profile"
 
 /* From the next share_record on there is a file. Called while the process is initialised. */
 void share_begin(void);
@@ -27,9 +27,6 @@ void share_whole(const struct profile_table *table);
 /* In the child of a fork: the file is the parent's; the child's own is made with its next sample. A sample
  * that the fork interrupted (`is_whole` is false) still goes on with the parent's. */
 void share_fork_child(bool is_whole);
-
-/* Removes the file, at the end of the process. */
-void share_end(void);
 
 #ifdef __cplusplus
 }

@@ -1,8 +1,6 @@
 /* The public functions of the profile, and what happens at the end of the process. */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "hakmem/base/atomic.h"
 #include "hakmem/base/bits.h"
@@ -15,7 +13,6 @@
 #include "hakmem/profile/leaks.h"
 #include "hakmem/profile/pprof.h"
 #include "hakmem/profile/profile.h"
-#include "hakmem/profile/share.h"
 
 #define WRITE_TEXT_SUFFIX ".heap"
 
@@ -94,20 +91,14 @@ size_t hak_profile_read(hak_profile_visitor visit, void *argument) {
 }
 
 /* The process that was started with the options, in which a fork is another. */
-static pid_t write_process;
-
-/* Standard error once more, for programs that close it when they end, as coreutils do; -1: none. */
-static int write_error_file = -1;
-
-/* Out of the way of programs that count on the numbers of their files. */
-#define WRITE_FILE_FIRST 200
+static uint32_t write_process;
 
 /* The path with the process in the place of %p. Result: whether it has one. `out` has HAK_PATH_BYTES */
 static bool expand(const char *path, char *out) {
     const char *mark = strstr(path, "%p");
     char digits[20];
     size_t first = sizeof digits;
-    for (uint64_t rest = (uint64_t)getpid(); rest != 0; rest /= 10) {
+    for (uint64_t rest = os_process_id(); rest != 0; rest /= 10) {
         digits[--first] = (char)('0' + rest % 10);
     }
     const size_t head = mark == NULL ? strlen(path) : (size_t)(mark - path);
@@ -123,15 +114,20 @@ static bool expand(const char *path, char *out) {
 }
 
 __attribute__((constructor)) static void write_begin(void) {
-    write_process = getpid();
-    if (hak_options.leaks) {
-        write_error_file = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, WRITE_FILE_FIRST);
+    write_process = os_process_id();
+    if (hak_options.leaks || hak_options.profile[0] != '\0') {
+        os_error_keep(hak_options.leaks);
     }
 }
 
-static void write_reopen_error(void) {
-    if (write_error_file >= 0 && fcntl(STDERR_FILENO, F_GETFD) < 0) {
-        (void)dup2(write_error_file, STDERR_FILENO);
+static void write_profile(int error_file) {
+    static char path[HAK_PATH_BYTES];
+    /* A child that goes on without an exec has the parent's counts too; it writes where that overwrites nothing. */
+    if (expand(hak_options.profile, path) || os_process_id() == write_process) {
+        const int error = hak_profile_write(path);
+        if (error != 0) {
+            report_warning_to(error_file, "the profile could not be written", path, os_file_problem(error));
+        }
     }
 }
 
@@ -141,20 +137,11 @@ __attribute__((destructor(101))) static void write_end(void) {
     if (table == NULL) {
         return;
     }
-    share_end();
-    if (hak_options.leaks && getpid() == write_process) {
-        write_reopen_error();
-        leaks_report(table);
+    const int error_file = os_error_kept();
+    if (hak_options.leaks && error_file >= 0 && os_process_id() == write_process) {
+        leaks_report(table, error_file);
     }
-    if (hak_options.profile[0] == '\0') {
-        return;
-    }
-    static char path[HAK_PATH_BYTES];
-    /* A child that goes on without an exec has the parent's counts too; it writes where that overwrites nothing. */
-    if (expand(hak_options.profile, path) || getpid() == write_process) {
-        const int error = hak_profile_write(path);
-        if (error != 0) {
-            report_warning("the profile could not be written", path, strerrordesc_np(error));
-        }
+    if (hak_options.profile[0] != '\0') {
+        write_profile(error_file);
     }
 }

@@ -1,4 +1,8 @@
-/* The page that a process publishes: a file that other processes map, /dev/shm/hakmem.PID.
+/* The page that a process publishes: a file in memory that other processes read.
+ *
+ * It has no name: a descriptor in /proc/PID/fd leads to it, "/memfd:hakmem (deleted)". So it is gone with the process,
+ * however that ends, whatever user and root folder the process has by then; and two processes of the same number, in
+ * namespaces of their own, never meet.
  *
  *     0   magic        "hakmem" and two NULs
  *     8   layout       PUBLISH_LAYOUT; whoever does not know it stops here
@@ -9,18 +13,16 @@
  *     40  length       bytes of text
  *     48  text         statistics as JSON, described by hakmem/stats/stats.schema.json; up to the end of the page
  *
- * All numbers in the machine's order. One process writes, any number read, nobody waits: a seqlock. The file outlives a
- * process that a signal ended or that called exec; a reader looks whether the process still maps it. */
+ * All numbers in the machine's order. One process writes, any number read, nobody waits: a seqlock. A reader
+ * compares `pid` with the process's number in its own namespace: the child of a raw clone still has its parent's file. */
 #ifndef HAKMEM_PUBLISH_PAGE_H
 #define HAKMEM_PUBLISH_PAGE_H
-
 
 #include "hakmem/base/atomic.h"
 
 #define PUBLISH_MAGIC "hakmem\0"
 #define PUBLISH_LAYOUT 1u
-#define PUBLISH_FOLDER "/dev/shm/"
-#define PUBLISH_NAME "hakmem."
+#define PUBLISH_LABEL "hakmem"
 
 /* Enough for all classes and STATS_THREADS_MAX threads with every number at its largest; publish.c has the sum. */
 #define PUBLISH_PAGE_BYTES ((size_t)128 * 1024)

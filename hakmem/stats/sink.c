@@ -3,20 +3,16 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "hakmem/base/quiet.h"
 
 static void sink_flush(struct stats_sink *sink) {
     if (sink->is_memory) {
         sink->error = ENOSPC;
         return;
     }
-    for (size_t from = 0; from < sink->used && sink->error == 0;) {
-        const ssize_t written = write(sink->fd, sink->text + from, sink->used - from);
-        if (written >= 0) {
-            from += (size_t)written;
-        } else if (errno != EINTR) {
-            sink->error = errno;
-        }
+    if (sink->error == 0) {
+        sink->error = quiet_write(sink->fd, sink->text, sink->used);
     }
     sink->used = 0;
 }

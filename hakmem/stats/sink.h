@@ -1,7 +1,7 @@
 /* Where the text of statistics goes: a file descriptor, by write(2) from a fixed buffer, or memory.
  *
- * Neither allocates nor uses stdio, so that it works at exit, and in a thread of the allocator's own. The struct belongs
- * to its caller. Text is appended piece by piece; the first error is kept and the rest dropped. */
+ * Neither allocates nor uses stdio, so that it works at exit, and in a thread of the allocator's own; how it is written
+ * says quiet.h. The struct belongs to its caller. Text is appended piece by piece; the first error is kept and the rest dropped. */
 #ifndef HAKMEM_STATS_SINK_H
 #define HAKMEM_STATS_SINK_H
 

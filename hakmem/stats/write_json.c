@@ -1,6 +1,4 @@
 /* Statistics as JSON: one object in one line. stats.schema.json describes it, and a test compares. */
-#include <unistd.h>
-
 #include "hakmem/os/os.h"
 #include "hakmem/stats/fields.h"
 #include "hakmem/stats/write.h"
@@ -82,7 +80,7 @@ static void threads(struct stats_sink *sink, const struct stats_reading *reading
 void stats_write_json(struct stats_sink *sink, const struct stats_reading *reading) {
     sink_text(sink, "{");
     member(sink, "version", STATS_JSON_VERSION, true);
-    member(sink, "pid", (uint64_t)getpid(), false);
+    member(sink, "pid", os_process_id(), false);
     member(sink, "clock_ms", os_clock_ms(), false);
     member_text(sink, "library", hak_version());
     member_text(sink, "config", hak_config_string());

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import pty
 import re
@@ -65,9 +66,11 @@ class BashTest(unittest.TestCase):
         self.assertNotIn("--guard", self.complete("run", "sort", "--"))
 
     def test_processes_that_publish(self):
-        page = Path(f"/dev/shm/hakmem.{os.getpid()}")
-        page.write_bytes(b"")
-        self.addCleanup(page.unlink)
+        descriptor = os.memfd_create("hakmem")
+        self.addCleanup(os.close, descriptor)
+        os.ftruncate(descriptor, 4096)
+        page = mmap.mmap(descriptor, 4096)
+        self.addCleanup(page.close)
         for command in ("stat", "top"):
             self.assertIn(str(os.getpid()), self.complete(command, ""))
 

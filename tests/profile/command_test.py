@@ -68,11 +68,12 @@ class RunningTest(CommandCase):
 
     def test_nothing_is_left_behind(self) -> None:
         process, pid = self.start_program("wait", HAKMEM_PROFILE="/dev/null", HAKMEM_PROFILE_RATE="1")
-        shared = Path(f"/dev/shm/hakmem-profile.{pid}")
+        (shared,) = [one for one in Path(f"/proc/{pid}/fd").iterdir()
+                     if os.readlink(one) == "/memfd:hakmem-profile (deleted)"]
         self.assertEqual(shared.stat().st_mode & 0o777, 0o600)
+        self.assertFalse([one for one in os.listdir("/dev/shm") if one.endswith(f".{pid}")])
         process.stdin.close()
         process.wait()
-        self.assertFalse(shared.exists())
 
 
 class RefusalTest(CommandCase):

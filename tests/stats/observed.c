@@ -4,6 +4,7 @@
  *     observed load THREADS     so many threads replace blocks
  *     observed fork             a child replaces blocks; its number is the line
  *     observed exec PROGRAM     becomes PROGRAM when its page is there
+ *     observed close            closes its descriptors above the first three when its page is there, and at each line that comes
  *     observed leave            the main thread ends; another ends when the page is there, and with it the process */
 #include <pthread.h>
 #include <stdio.h>
@@ -42,14 +43,19 @@ static void *replace_blocks(void *seed) {
     return NULL;
 }
 
-static void page_path(char path[64]) { snprintf(path, 64, "/dev/shm/hakmem.%d", (int)getpid()); }
+static int has_page(void) {
+    char line[512];
+    int found = 0;
+    FILE *maps = fopen("/proc/thread-self/maps", "r");
+    while (maps != NULL && !found && fgets(line, sizeof line, maps) != NULL) found = strstr(line, "/memfd:hakmem ") != NULL;
+    if (maps != NULL) fclose(maps);
+    return found;
+}
 
 /* Allocates, so that the page comes, until it is there. */
 static void *wait_for_page(void *unused) {
-    char path[64];
-    page_path(path);
     const struct timespec pause = {0, 1000000};
-    while (access(path, F_OK) != 0) {
+    while (!has_page()) {
         void *blocks[200];
         for (unsigned i = 0; i < 200; i++) blocks[i] = malloc(100);
         for (unsigned i = 0; i < 200; i++) free(blocks[i]);
@@ -91,6 +97,18 @@ static int with_child(void) {
     return 0;
 }
 
+static int close_all(void) {
+    wait_for_page(NULL);
+    closefrom(3);
+    say("ready");
+    char line[64];
+    while (fgets(line, sizeof line, stdin) != NULL) {
+        closefrom(3);
+        say("closed");
+    }
+    return 0;
+}
+
 int main(int argc, char **argv) {
     const char *what = argc > 1 ? argv[1] : "";
     if (strcmp(what, "quiet") == 0) return quiet();
@@ -103,6 +121,7 @@ int main(int argc, char **argv) {
         execl(argv[2], argv[2], (char *)NULL);
         return 1;
     }
+    if (strcmp(what, "close") == 0) return close_all();
     if (strcmp(what, "leave") == 0) {
         pthread_t thread;
         free(malloc(10));

@@ -12,11 +12,14 @@ from typing import Any
 from tools.cli import samples, symbols
 from tools.cli.command import REFUSED, Command, InputError, add_format, caller_path, process_id
 from tools.cli.symbols import Place
+from tools.cli.untrusted import printable
 
 # "from 0x55d0c8a7e1b3: /usr/bin/true+0x11b3". In reports of misuse the address is that behind the call.
 _ADDRESS = re.compile(
     r"(?P<what>called|allocated|freed before|blocks) from 0x[0-9a-f]+: (?P<path>/.+)\+(?P<offset>0x[0-9a-f]+)$"
 )
+# Characters of a line that are repeated.
+_LINE_MOST = 20_000
 _BEHIND_THE_CALL = ("called", "allocated", "freed before")
 
 
@@ -47,7 +50,7 @@ def _print_lines(explained: list[dict[str, Any]]) -> None:
     for one in explained:
         where = f" at {one['file']}:{one['line']}" if one["file"] else ""
         known = one["function"] or where
-        print(one["text"] + (f"\n    {one['function'] or '??'}{where}" if known else ""))
+        print(printable(one["text"].expandtabs(), _LINE_MOST) + (f"\n    {one['function'] or '??'}{where}" if known else ""))
 
 
 def explain_address(pid: int, address: int) -> dict[str, Any]:
@@ -73,7 +76,7 @@ def _print_address(result: dict[str, Any]) -> None:
         return
     where = f" at {result['file']}:{result['line']}" if result["file"] else ""
     name = f": {result['function']}" if result["function"] else ""
-    print(f"{result['address']:#x}: {result['mapping']}+{result['offset']:#x}{name}{where}")
+    print(f"{result['address']:#x}: {printable(result['mapping'])}+{result['offset']:#x}{name}{where}")
 
 
 def _source(text: str) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from bench.driver.report import Grid
 from tools.cli import show
+from tools.cli.untrusted import printable
 
 Statistics = dict[str, Any]
 """As hakmem/stats/stats.schema.json describes them."""
@@ -29,7 +30,8 @@ CAPTION = (
 def heading(found: Statistics, program: str) -> str:
     exact = "exact" if found["exact"] else "estimated"
     quiet = "of one moment" if found["quiet"] else "while threads moved"
-    return f"{program} ({found['pid']}), hakmem {found['library']} ({found['config']}); {exact}, {quiet}"
+    of = f"hakmem {printable(found['library'])} ({printable(found['config'])})"
+    return f"{program} ({found['pid']}), {of}; {exact}, {quiet}"
 
 
 def seconds_between(before: Statistics, now: Statistics) -> float:

@@ -17,6 +17,7 @@ from tools.cli import samples, show, symbols
 from tools.cli.command import REFUSED, Command, add_format, process_id
 from tools.cli.samples import Samples
 from tools.cli.symbols import Place, Symbol
+from tools.cli.untrusted import printable
 
 
 @dataclass
@@ -76,7 +77,7 @@ def measure(pid: int, most: int) -> dict[str, Any]:
 def _where(site: dict[str, Any]) -> str:
     if site["file"]:
         return f"{Path(site['file']).name}:{site['line']}"
-    return f"{Path(site['module']).name}+{site['offset']:#x}" if site["module"] else f"{site['address']:#x}"
+    return f"{printable(Path(site['module']).name)}+{site['offset']:#x}" if site["module"] else f"{site['address']:#x}"
 
 
 def _print(result: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """hakmem: one command for what one does with an allocator beside linking it.
 
 Statuses: 0; 1 where something failed; 2 where the arguments or the input are wrong; 130 after Ctrl-C. `run` and
-`record` end as the program did; `stat` and `top` say by 3 to 6 why a process cannot be asked.
+`record` end as the program did; `stat` and `top` say by 3 to 7 why a process cannot be asked.
 """
 
 from __future__ import annotations

@@ -19,21 +19,26 @@ SCHEMA = json.loads((ROOT / "hakmem/stats/stats.schema.json").read_text(encoding
 SECONDS = 120
 
 
-def page_of(pid: int) -> Path:
-    """What the process publishes."""
-    return Path(f"/dev/shm/hakmem.{pid}")
+def page_of(pid: int) -> Path | None:
+    """Where the process has open what it publishes."""
+    for one in Path(f"/proc/{pid}/fd").iterdir():
+        if one.is_symlink() and os.readlink(one) == "/memfd:hakmem (deleted)":
+            return one
+    return None
 
 
 class ObserveCase(unittest.TestCase):
-    def start(self, *line: str, preload: str = LIBRARY, publish: str = "1", is_ready: bool = True) -> subprocess.Popen[str]:
-        """A program that ends when its standard input does, at the end of the test at the latest."""
+    def start(self, *line: str, preload: str = LIBRARY, publish: str = "1", is_ready: bool = True,
+              named: str | None = None) -> subprocess.Popen[str]:
+        """A program that ends when its standard input does, at the end of the test at the latest; under another name
+        than its own."""
         environment = {**os.environ, "HAKMEM_PUBLISH": publish, "LD_PRELOAD": preload}
-        process = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+        process = subprocess.Popen([named or line[0], *line[1:]], executable=line[0], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, text=True, env=environment)
 
         def end() -> None:
             process.kill()
             process.communicate()
-            page_of(process.pid).unlink(missing_ok=True)
 
         self.addCleanup(end)
         if is_ready:

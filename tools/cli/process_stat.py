@@ -20,7 +20,6 @@ def _run(parsed: argparse.Namespace) -> int:
     try:
         found = published.read(parsed.pid)
     except published.Unreachable as error:
-        published.clear(parsed.pid)
         print(f"hakmem stat: {error}", file=sys.stderr)
         return error.status
     if parsed.format == "json":

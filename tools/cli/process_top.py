@@ -45,20 +45,27 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pid", nargs="?", type=process_id, metavar="PID", help="the process (default: the busiest)")
 
 
+def _say_malformed(error: Unreachable) -> None:
+    """One that cannot be read hides none of the others."""
+    if error.status == published.MALFORMED:
+        print(f"hakmem top: {error}", file=sys.stderr)
+
+
 def _by_activity(pids: list[int], interval: float) -> list[tuple[float, Statistics]]:
     """Those that can be read, with their allocations a second, the busiest first."""
     before: dict[int, Statistics] = {}
     for pid in pids:
         try:
             before[pid] = published.read(pid)
-        except Unreachable:
-            continue  # ended meanwhile
+        except Unreachable as error:
+            _say_malformed(error)  # or ended meanwhile
     time.sleep(interval if before else 0)
     found = []
     for pid, earlier in before.items():
         try:
             now = published.read(pid)
-        except Unreachable:
+        except Unreachable as error:
+            _say_malformed(error)
             continue
         found.append((figures.rates(earlier, now).get("allocations", 0.0), now))
     return sorted(found, key=lambda one: (-one[0], one[1]["pid"]))
@@ -92,7 +99,7 @@ def _list(parsed: argparse.Namespace) -> int:
 def _busiest(interval: float) -> int:
     found = _by_activity(published.processes(), interval)
     if not found:
-        raise Unreachable("no process of yours publishes: start one with `hakmem run --publish -- PROGRAM`, or with\n"
+        raise Unreachable("no process of yours publishes: `hakmem run --publish -- PROGRAM` starts one, or "
                           "HAKMEM_PUBLISH=1", published.NOT_PUBLISHED)
     pid: int = found[0][1]["pid"]
     return pid
@@ -105,7 +112,7 @@ def _new_reading(page: published.Page, before: Statistics | None, interval: floa
         missing = 0.0 if before is None else interval - figures.seconds_between(before, now)
         if missing <= 0.05:  # the publisher's clock is coarse
             return now
-        published.require_running(page.pid)
+        page.renew()
         time.sleep(min(missing, 0.25))
 
 
@@ -171,8 +178,6 @@ def _run(parsed: argparse.Namespace) -> int:
     finally:
         if page is not None:
             page.close()
-        if pid is not None:
-            published.clear(pid)
     return 0
 
 

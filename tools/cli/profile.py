@@ -16,6 +16,9 @@ from tools.cli.samples import Record, Samples
 
 _TEXT_SUFFIX = ".heap"
 
+# A value of the format: 64 bits with a sign.
+_VALUE_MOST = 2**63 - 1
+
 
 def encode(found: Samples) -> bytes:
     """As pprof reads it, and as hakmem/profile/pprof.c writes it at exit."""
@@ -62,13 +65,15 @@ def encode(found: Samples) -> bytes:
             )
         if record.allocations:
             values = [
-                round(record.allocations * record.scale),
-                round(record.allocations * record.size * record.scale),
-                round(record.live * record.scale),
-                round(record.live * record.size * record.scale),
+                record.allocations * record.scale,
+                record.allocations * record.size * record.scale,
+                record.live * record.scale,
+                record.live * record.size * record.scale,
             ]
-            sample = profile.sample.add(location_id=[locations[record.site]], value=values)
-            sample.label.add(key=text("bytes"), num=record.size)
+            sample = profile.sample.add(
+                location_id=[locations[record.site]], value=[min(round(one), _VALUE_MOST) for one in values]
+            )
+            sample.label.add(key=text("bytes"), num=min(record.size, _VALUE_MOST))
     return gzip.compress(profile.SerializeToString())
 
 

@@ -2,43 +2,42 @@
 
 from __future__ import annotations
 
-import json
-import mmap
 import os
 import re
-import stat
 import struct
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tools.cli import shared, untrusted
+from tools.cli.untrusted import printable
 
 GONE = 3
 FORBIDDEN = 4
 WITHOUT_HAKMEM = 5
 NOT_PUBLISHED = 6
+MALFORMED = 7
 
 STATUSES = (
     f"{GONE} where there is no such process (any more); {FORBIDDEN} where it is another user's; "
-    f"{WITHOUT_HAKMEM} where hakmem does not\nserve it; {NOT_PUBLISHED} where hakmem does, but does not publish"
+    f"{WITHOUT_HAKMEM} where hakmem does not\nserve it; {NOT_PUBLISHED} where hakmem does, but does not publish; "
+    f"{MALFORMED} where what is published is not what hakmem writes"
 )
 """For the description of a command."""
 
-_FOLDER = Path("/dev/shm")
-_NAME = re.compile(r"hakmem\.([0-9]+)")
-
+_LABEL = "hakmem"
 _HEADER = struct.Struct("=8sII4Q")
 _MAGIC = b"hakmem\0\0"
 _LAYOUT = 1
-_SEQUENCE_AT = 16
+_PAGE_BYTES = 128 * 1024
+
+# Characters of a program's name that are shown.
+_NAME_MOST = 64
 
 # A writer is busy for less than a millisecond; one that is stopped in the middle stays.
 _ATTEMPTS = 200
 _PAUSE_SECONDS = 0.005
-
-# The file is there before it is mapped.
-_UNMAPPED_SECONDS = 5
 
 
 class Unreachable(Exception):
@@ -47,11 +46,6 @@ class Unreachable(Exception):
     def __init__(self, text: str, status: int) -> None:
         super().__init__(text)
         self.status = status
-
-
-def require_running(pid: int) -> None:
-    """An Unreachable where it has ended, or has become another program."""
-    _page_path(pid)
 
 
 def _process_owner(pid: int) -> int:
@@ -83,93 +77,129 @@ def _wants_to_publish(pid: int) -> bool:
         return False
 
 
-def _own_number(pid: int) -> int:
-    """The process's number in its own namespace."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
-        raise Unreachable(f"there is no process {pid}", GONE) from None
-    found = re.search(r"^NSpid:.*?(\d+)$", status, re.MULTILINE)
-    return int(found[1]) if found else pid
-
-
-def _page_path(pid: int) -> Path:
-    """Its page, as the process itself names it: in its own namespaces, its number may be another. For a moment the child
-    of a fork still has its parent's."""
-    owner = _process_owner(pid)
-    if os.geteuid() not in (0, owner):
-        raise Unreachable(f"process {pid} belongs to another user", FORBIDDEN)
+def _why_not(pid: int) -> Unreachable:
+    """Why a process has no page."""
     mapped = _mapped(pid)
-    name = f"hakmem.{_own_number(pid)}"
-    for path in mapped:
-        if Path(path).parent == _FOLDER and Path(path).name == name:
-            return Path(f"/proc/{pid}/root{path}")
-        if path.startswith(f"{_FOLDER}/hakmem.") and path.endswith(" (deleted)"):
-            raise Unreachable(f"process {pid} publishes, but its page was removed", NOT_PUBLISHED)
+    if shared.name_of(_LABEL) in mapped:
+        return Unreachable(
+            f"process {pid} publishes, but has closed its page: another comes within half a second", NOT_PUBLISHED
+        )
     libraries = [path for path in mapped if re.match(r"libhakmem.*\.so", Path(path).name)]
     if not libraries:
-        raise Unreachable(
-            f"process {pid} runs without hakmem: `hakmem run -- PROGRAM` starts a program with it, and\n"
-            "LD_PRELOAD=libhakmem.so HAKMEM_PUBLISH=1 as well",
+        return Unreachable(
+            f"process {pid} runs without hakmem: `hakmem run --publish -- PROGRAM` starts a program with it",
             WITHOUT_HAKMEM,
         )
     if _wants_to_publish(pid):
-        raise Unreachable(f"process {pid} publishes nothing yet: its first figures come after half a second", NOT_PUBLISHED)
-    raise Unreachable(
-        f"process {pid} runs with {Path(libraries[0]).name}, but does not publish: start it with HAKMEM_PUBLISH=1",
+        return Unreachable(
+            f"process {pid} publishes nothing yet: its first figures come after half a second", NOT_PUBLISHED
+        )
+    return Unreachable(
+        f"process {pid} runs with {printable(Path(libraries[0]).name)}, but does not publish: start it with "
+        "HAKMEM_PUBLISH=1",
         NOT_PUBLISHED,
     )
 
 
+def _find(pid: int) -> int | None:
+    """A descriptor of its page; None where it has none. The child of a fork may have its parent's for a moment, and that of a raw clone for good."""
+    owner = _process_owner(pid)
+    if os.geteuid() not in (0, owner):
+        raise Unreachable(f"process {pid} belongs to another user", FORBIDDEN)
+    try:
+        number = shared.own_number(pid)
+        for descriptor in shared.open_shared(pid, _LABEL):
+            header = shared.read_at(descriptor, _HEADER.size, 0)
+            if len(header) == _HEADER.size and _HEADER.unpack(header)[2] == number:
+                return descriptor
+            os.close(descriptor)
+    except PermissionError:
+        raise Unreachable(f"process {pid} belongs to another user, or may not be looked at", FORBIDDEN) from None
+    except (FileNotFoundError, ProcessLookupError):
+        raise Unreachable(f"there is no process {pid}", GONE) from None
+    return None
+
+
+def _require(pid: int) -> int:
+    found = _find(pid)
+    if found is None:
+        raise _why_not(pid)
+    return found
+
+
 @dataclass
 class Page:
-    """A page that is mapped."""
+    """A page that is open."""
 
     pid: int
-    _memory: mmap.mmap
+    _descriptor: int
 
     def close(self) -> None:
-        self._memory.close()
+        os.close(self._descriptor)
 
-    def _sequence(self) -> int:
-        return int.from_bytes(self._memory[_SEQUENCE_AT : _SEQUENCE_AT + 8], "little")
+    def renew(self) -> None:
+        """Goes over to the process's page of now: it may have closed the other. Unreachable where it has none: it has
+        ended, or has become another program."""
+        descriptor = _require(self.pid)
+        os.close(self._descriptor)
+        self._descriptor = descriptor
+
+    def _header(self) -> tuple[bytes, int, int, int, int]:
+        """Magic, layout, number of the process, sequence, bytes of text."""
+        header = shared.read_at(self._descriptor, _HEADER.size, 0)
+        if len(header) < _HEADER.size:
+            raise self._malformed("it is cut")
+        magic, layout, pid, sequence, _, _, length = _HEADER.unpack(header)
+        return magic, layout, pid, sequence, length
+
+    def _malformed(self, text: str) -> Unreachable:
+        return Unreachable(f"process {self.pid}: what it publishes is not hakmem's: {printable(text)}", MALFORMED)
+
+    def check(self) -> None:
+        magic, layout, *_ = self._header()
+        if magic != _MAGIC:
+            raise self._malformed("the page does not begin as one")
+        if layout != _LAYOUT:
+            raise Unreachable(
+                f"process {self.pid} publishes in layout {layout}; this command knows {_LAYOUT}", NOT_PUBLISHED
+            )
+
+    def _text(self) -> bytes | None:
+        """None while it is written."""
+        *_, before, length = self._header()
+        if before == 0 or before % 2:
+            return None
+        if length > _PAGE_BYTES - _HEADER.size:
+            raise self._malformed("its length is more than a page")
+        text = shared.read_at(self._descriptor, length, _HEADER.size)
+        if self._header()[3] != before:
+            return None
+        if len(text) < length:
+            raise self._malformed("it is cut")
+        return text
 
     def read(self) -> dict[str, Any]:
-        """The statistics, whole: as the JSON of hakmem/stats/stats.schema.json."""
+        """The statistics, whole: as the JSON of hakmem/stats/stats.schema.json, with the process's number as it is here."""
         for _ in range(_ATTEMPTS):
-            before = self._sequence()
-            if before and before % 2 == 0:
-                length = _HEADER.unpack_from(self._memory)[-1]
-                text = bytes(self._memory[_HEADER.size : _HEADER.size + length])
-                if self._sequence() == before:
-                    found: dict[str, Any] = json.loads(text)
-                    return found
+            text = self._text()
+            if text is not None:
+                try:
+                    return {**untrusted.statistics(text), "pid": self.pid}
+                except untrusted.Malformed as error:
+                    raise self._malformed(str(error)) from None
             time.sleep(_PAUSE_SECONDS)
         _process_owner(self.pid)
         raise Unreachable(f"process {self.pid} is stopped in the middle of publishing", NOT_PUBLISHED)
 
 
 def open_page(pid: int) -> Page:
-    path = _page_path(pid)
+    page = Page(pid, _require(pid))
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except PermissionError:
-        raise Unreachable(f"process {pid}: its page may not be read", FORBIDDEN) from None
-    except FileNotFoundError:
-        _process_owner(pid)
-        raise Unreachable(f"process {pid}: its page {path.name} was removed", NOT_PUBLISHED) from None
-    try:
-        found = os.fstat(descriptor)
-        # Whoever may write to the folder may have put it there.
-        if not stat.S_ISREG(found.st_mode) or found.st_uid != _process_owner(pid) or found.st_size < _HEADER.size:
-            raise Unreachable(f"process {pid}: {path.name} is not its own", NOT_PUBLISHED)
-        memory = mmap.mmap(descriptor, found.st_size, access=mmap.ACCESS_READ)
-    finally:
-        os.close(descriptor)
-    magic, layout, *_ = _HEADER.unpack_from(memory)
-    if magic != _MAGIC or layout != _LAYOUT:
-        raise Unreachable(f"process {pid} publishes in layout {layout}; this command knows {_LAYOUT}", NOT_PUBLISHED)
-    return Page(pid, memory)
+        page.check()
+    except Unreachable:
+        page.close()
+        raise
+    return page
 
 
 def read(pid: int) -> dict[str, Any]:
@@ -180,61 +210,25 @@ def read(pid: int) -> dict[str, Any]:
         page.close()
 
 
-def _candidates() -> Iterator[tuple[int, Path]]:
-    for path in sorted(_FOLDER.glob("hakmem.*")):
-        match = _NAME.fullmatch(path.name)
-        if match:
-            yield int(match[1]), path
-
-
-def _is_left_behind(pid: int, path: Path, error: Unreachable) -> bool:
-    """Whether the file is of a process that is gone, or that became another program."""
-    if error.status == GONE:
-        return True
-    if error.status == FORBIDDEN:
-        return False
-    try:
-        return time.time() - path.stat().st_mtime > _UNMAPPED_SECONDS
-    except OSError:
-        return False
-
-
-def _remove(path: Path) -> None:
-    try:
-        if path.stat().st_uid == os.geteuid():
-            path.unlink()
-    except OSError:
-        pass  # another's, or gone already
-
-
 def processes() -> list[int]:
-    """Those that publish and that may be asked. What others left behind is removed, where it is the caller's own."""
+    """Those that publish and that may be asked."""
     found = []
-    for pid, path in _candidates():
+    for pid in sorted(int(one.name) for one in Path("/proc").iterdir() if one.name.isdigit()):
         try:
-            _page_path(pid)
+            descriptor = _find(pid)
+        except Unreachable:
+            continue
+        if descriptor is not None:
+            os.close(descriptor)
             found.append(pid)
-        except Unreachable as error:
-            if _is_left_behind(pid, path, error):
-                _remove(path)
     return found
 
 
-def clear(pid: int) -> None:
-    """Removes what a process that is gone left behind."""
-    for number, path in _candidates():
-        if number == pid:
-            try:
-                _process_owner(pid)
-            except Unreachable:
-                _remove(path)
-
-
 def program_of(pid: int) -> str:
-    """Its name, for headings."""
+    """Its name, for headings: the program itself chooses it."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode("utf-8", "replace")
-        return Path(words.split(" ")[0]).name or "?"
+        return printable(Path(words.split(" ")[0]).name, _NAME_MOST) or "?"
     except OSError:
         return "?"
 

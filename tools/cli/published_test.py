@@ -17,14 +17,14 @@ from tools.cli.observe_case import OBSERVED, SCHEMA, SECONDS, ObserveCase, page_
 
 
 class PageTest(ObserveCase):
-    def test_a_thousand_readings_of_a_loaded_program_are_whole_and_never_wait(self) -> None:
+    def test_readings_of_a_loaded_program_are_whole_and_never_wait(self) -> None:
         process = self.observed("load", "3")
         page = published.open_page(process.pid)
         self.addCleanup(page.close)
         clocks, allocations, longest = set(), 0, 0.0
         deadline = time.monotonic() + SECONDS
         count = 0
-        while count < 1000 or len(clocks) < 4:
+        while count < 300 or len(clocks) < 4:
             self.assertLess(time.monotonic(), deadline)
             started = time.monotonic()
             found = page.read()
@@ -54,9 +54,9 @@ class PageTest(ObserveCase):
     def test_page_is_the_owners_and_goes_with_the_process(self) -> None:
         process = self.observed("quiet")
         self.assertEqual(page_of(process.pid).stat().st_mode & 0o777, 0o600)
+        self.assertGreaterEqual(int(page_of(process.pid).name), 200)
         process.communicate()
         self.assertEqual(process.returncode, 0)
-        self.assertFalse(page_of(process.pid).exists())
 
     def test_no_signal_handler_runs_on_the_publishing_thread(self) -> None:
         process = self.observed("quiet")
@@ -81,21 +81,33 @@ class PageTest(ObserveCase):
     def test_a_process_ends_with_its_last_thread(self) -> None:
         process = self.start(OBSERVED, "leave", is_ready=False)
         self.assertEqual(process.wait(SECONDS), 0)
-        self.assertFalse(page_of(process.pid).exists())
 
-    def test_what_a_signal_left_behind_is_removed_by_whoever_looks(self) -> None:
-        for line in (("stat",), ("top", "--count=1")):
-            process = self.observed("quiet")
-            process.kill()
-            process.wait(SECONDS)
-            self.assertTrue(page_of(process.pid).exists())
-            self.refuse(published.GONE, f"there is no process {process.pid}", *line, str(process.pid))
-            self.assertFalse(page_of(process.pid).exists())
+    def test_a_signal_leaves_nothing_behind(self) -> None:
+        before = set(os.listdir("/dev/shm"))
         process = self.observed("quiet")
+        self.assertFalse([one for one in set(os.listdir("/dev/shm")) - before if str(process.pid) in one])
         process.kill()
         process.wait(SECONDS)
-        self.succeed("top", "--list")
-        self.assertFalse(page_of(process.pid).exists())
+        for line in (("stat",), ("top", "--count=1")):
+            self.refuse(published.GONE, f"there is no process {process.pid}", *line, str(process.pid))
+
+    def test_a_descriptor_that_the_program_closed_comes_again(self) -> None:
+        process = self.start(OBSERVED, "close")
+        self.until(lambda: self.is_published(process.pid), "published once more")
+        self.assertEqual(published.read(process.pid)["pid"], process.pid)
+
+    def test_top_goes_on_with_the_new_page(self) -> None:
+        process = self.start(OBSERVED, "close")
+        self.until(lambda: self.is_published(process.pid), "published")
+        page = published.open_page(process.pid)
+        self.addCleanup(page.close)
+        earlier = page.read()["clock_ms"]
+        process.stdin.write("again\n")
+        process.stdin.flush()
+        self.assertEqual(process.stdout.readline(), "closed\n")
+        self.until(lambda: self.is_published(process.pid), "published again")
+        page.renew()
+        self.assertGreater(page.read()["clock_ms"], earlier)
 
 
 class RefusalTest(ObserveCase):
@@ -131,7 +143,6 @@ class RefusalTest(ObserveCase):
     def test_a_process_that_became_another_program(self) -> None:
         process = self.start(OBSERVED, "exec", "/bin/cat")
         self.until(lambda: Path(f"/proc/{process.pid}/comm").read_text() == "cat\n", "exec")
-        self.assertTrue(page_of(process.pid).exists())
         self.refuse(published.WITHOUT_HAKMEM, "runs without hakmem", "stat", str(process.pid))
 
     @unittest.skipUnless(os.geteuid() == 0, "takes another user's rights")
@@ -149,16 +160,12 @@ class RefusalTest(ObserveCase):
                 os._exit(status)
         self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), published.FORBIDDEN)
 
-    def test_a_page_of_another_layout_and_one_that_was_removed(self) -> None:
+    def test_a_page_of_another_layout(self) -> None:
         process = self.observed("quiet")
-        page = page_of(process.pid)
-        with page.open("r+b") as file:
+        with page_of(process.pid).open("r+b") as file:
             file.seek(8)
             file.write((77).to_bytes(4, "little"))
         self.refuse(published.NOT_PUBLISHED, "publishes in layout 77", "stat", str(process.pid))
-        page.unlink()
-        page.write_bytes(b"of another")
-        self.refuse(published.NOT_PUBLISHED, "its page was removed", "stat", str(process.pid))
 
 
 if __name__ == "__main__":

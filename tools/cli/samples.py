@@ -1,25 +1,26 @@
 """The profile of a running process, read from the memory that it shares: nothing is asked of the process.
 
-hakmem/profile/share.h and record.h have the layout. Of a record frees are read before allocations, so that none has more
-frees than allocations.
+hakmem/profile/share.h and record.h have the layout. It is read twice, frees the first time and the rest the second, so that
+no record has more frees than allocations. The process may be anybody's: what cannot be a profile is refused.
 """
 
 from __future__ import annotations
 
 import math
-import mmap
 import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.cli import shared
 from tools.cli.command import InputError
 
-_PREFIX = "/dev/shm/hakmem-profile."
+_LABEL = "hakmem-profile"
 _MAGIC = b"hakprof1"
 _HEADER = struct.Struct("=8sQQQ")
 _RECORD = struct.Struct("=QQQQ")
 _RECORDS = 16384
+_RATE_MAX = 2**40
 
 
 @dataclass(frozen=True)
@@ -85,31 +86,44 @@ def mappings(pid: int) -> list[Mapping]:
     return result
 
 
-def _table(pid: int) -> mmap.mmap:
-    path = f"{_PREFIX}{pid}"
-    try:
-        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        raise InputError(f"process {pid} took no sample yet: sampling starts with its first 512 KiB") from None
-    except PermissionError:
-        raise InputError(f"process {pid} is another user's: only its user and root may read its profile") from None
-    try:
-        return mmap.mmap(file, _HEADER.size + _RECORDS * _RECORD.size, prot=mmap.PROT_READ)
-    except ValueError:
-        raise InputError(f"{path} is not of this version of hakmem") from None
-    finally:
-        os.close(file)
+class _Malformed(Exception):
+    """No profile of this version of hakmem."""
 
 
-def _record(table: mmap.mmap, index: int, rate: int) -> Record:
-    at = _HEADER.size + index * _RECORD.size
+def _snapshot(descriptor: int) -> tuple[bytes, int, int, list[tuple[int, ...]]]:
+    """Magic, rate, samples lost, and of each record size, site, allocations, frees."""
+    text = shared.read_at(descriptor, _HEADER.size + _RECORDS * _RECORD.size, 0)
+    if len(text) < _HEADER.size + _RECORDS * _RECORD.size:
+        raise _Malformed
+    magic, rate, dropped, used = _HEADER.unpack_from(text)
+    if magic not in (_MAGIC, bytes(len(_MAGIC))) or used > _RECORDS:
+        raise _Malformed
+    records = list(_RECORD.iter_unpack(text[_HEADER.size : _HEADER.size + used * _RECORD.size]))
+    return magic, rate, dropped, records
 
-    def field(position: int) -> int:
-        value: int = struct.unpack_from("=Q", table, at + 8 * position)[0]
-        return value
 
-    size, site, frees, allocations = field(0), field(1), field(3), field(2)
+def _record(earlier: tuple[int, ...], later: tuple[int, ...], rate: int) -> Record:
+    size, site, allocations, _ = later
+    frees = earlier[3]
+    if size == 0 or frees > allocations or earlier[:2] != later[:2]:
+        raise _Malformed
     return Record(site, size, allocations, allocations - frees, scale(size, rate))
+
+
+def _table(pid: int) -> tuple[int, int, list[Record]] | None:
+    """Rate, samples lost, records; None where there is no table. The child of a fork has none before its own first sample."""
+    for descriptor in shared.open_shared(pid, _LABEL):
+        try:
+            magic, rate, _, earlier = _snapshot(descriptor)
+            _, _, dropped, later = _snapshot(descriptor)
+        finally:
+            os.close(descriptor)
+        if magic != _MAGIC:
+            return None  # being made
+        if not 1 <= rate <= _RATE_MAX or len(later) < len(earlier):
+            raise _Malformed
+        return rate, dropped, [_record(before, after, rate) for before, after in zip(earlier, later)]
+    return None
 
 
 def _is_hakmem(found: list[Mapping], pid: int) -> bool:
@@ -120,23 +134,29 @@ def _is_hakmem(found: list[Mapping], pid: int) -> bool:
 def read(pid: int) -> Samples:
     """The profile of a process as it stands; InputError says why there is none."""
     found = mappings(pid)
-    if not any(one.path == f"{_PREFIX}{pid}" for one in found):
-        environment = b""
-        try:
-            environment = Path(f"/proc/{pid}/environ").read_bytes()
-        except OSError:
-            pass  # what is loaded says enough
-        wanted = any(name in environment for name in (b"HAKMEM_PROFILE=", b"HAKMEM_LEAKS=1"))
-        if not _is_hakmem(found, pid) and not wanted:
-            raise InputError(f"process {pid} runs without hakmem")
-        if not wanted:
-            raise InputError(
-                f"process {pid} runs hakmem without a profile: start it with HAKMEM_PROFILE=FILE or HAKMEM_LEAKS=1"
-            )
-        raise InputError(f"process {pid} has a profile, but took no sample yet")
-    with _table(pid) as table:
-        magic, rate, dropped, used = _HEADER.unpack_from(table)
-        if magic != _MAGIC:
-            raise InputError(f"{_PREFIX}{pid} is not of this version of hakmem")
-        records = [_record(table, index, rate) for index in range(min(used, _RECORDS))]
+    try:
+        table = _table(pid)
+    except _Malformed:
+        raise InputError(f"process {pid}: what it shares is no profile of this version of hakmem") from None
+    except PermissionError:
+        raise InputError(f"process {pid} is another user's: only its user and root may look into it") from None
+    except (FileNotFoundError, ProcessLookupError):
+        raise InputError(f"there is no process {pid}") from None
+    if table is None:
+        raise InputError(_why_not(found, pid))
+    rate, dropped, records = table
     return Samples(pid, rate, dropped, records, found)
+
+
+def _why_not(found: list[Mapping], pid: int) -> str:
+    environment = b""
+    try:
+        environment = Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        pass  # what is loaded says enough
+    wanted = any(name in environment for name in (b"HAKMEM_PROFILE=", b"HAKMEM_LEAKS=1"))
+    if not _is_hakmem(found, pid) and not wanted:
+        return f"process {pid} runs without hakmem"
+    if not wanted:
+        return f"process {pid} runs hakmem without a profile: start it with HAKMEM_PROFILE=FILE or HAKMEM_LEAKS=1"
+    return f"process {pid} has a profile, but took no sample yet: sampling starts with its first 512 KiB"

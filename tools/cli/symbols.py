@@ -7,6 +7,8 @@ binutils reads what the compiler left for debuggers; without that, the nearest s
 from __future__ import annotations
 
 import bisect
+import os
+import stat
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterable
@@ -15,14 +17,20 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
 from bench.driver.program import BenchError
+from tools.cli.untrusted import printable
 
 _PAGE = 4096
 _UNKNOWN = "??"
+
+# For what addr2line is given at most: the file may be made to keep it busy.
+_LINES_SECONDS = 120
+
+# Characters: names that templates make are long.
+_NAME_MOST = 4000
 
 
 @dataclass(frozen=True)
@@ -53,9 +61,10 @@ class _Binary:
         self._starts: list[int] = []
         self._names: list[tuple[int, str]] = []
         try:
-            with open(path, "rb") as file:
-                self._read(ELFFile(file))
-        except (OSError, ELFError):
+            with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC), "rb") as file:
+                if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    self._read(ELFFile(file))
+        except Exception:  # of any kind: the file may be made to mislead its reader
             return
 
     def _read(self, elf: Any) -> None:
@@ -96,8 +105,12 @@ def _lines(path: str, addresses: list[int]) -> list[tuple[str, str]]:
             input="".join(f"{address:#x}\n" for address in addresses),
             capture_output=True,
             text=True,
+            errors="replace",
             check=False,
+            timeout=_LINES_SECONDS,
         )
+    except subprocess.TimeoutExpired:
+        return unknown
     except FileNotFoundError:
         raise BenchError("addr2line is missing, which finds functions and lines: install binutils") from None
     lines = done.stdout.splitlines()
@@ -107,9 +120,10 @@ def _lines(path: str, addresses: list[int]) -> list[tuple[str, str]]:
 def _symbol(binary: _Binary, address: int, function: str, position: str) -> Symbol:
     file, _, line = position.split(" (discriminator")[0].rpartition(":")
     known = file not in ("", _UNKNOWN) and line.isdigit() and line != "0"
+    name = function if function != _UNKNOWN else binary.nearest(address)
     return Symbol(
-        function=function if function != _UNKNOWN else binary.nearest(address),
-        file=file if known else None,
+        function=printable(name, _NAME_MOST) if name else None,
+        file=printable(file, _NAME_MOST) if known else None,
         line=int(line) if known else None,
     )
 

@@ -69,6 +69,24 @@ HAK_ALWAYS_INLINE int linux_mremap(void *start, size_t old_size, size_t new_size
     return moved != MAP_FAILED ? 0 : linux_take_error(saved_errno);
 }
 
+/* What a descriptor leads to. */
+struct linux_identity {
+    uint64_t device, special; /* where it lies; which device it is */
+    uint64_t inode;
+    uint64_t birth_seconds, birth_nanoseconds; /* 0 where not known: inodes are used again */
+    uint32_t type, owner;
+};
+
+/* false: it is not open */
+bool linux_identity(int descriptor, struct linux_identity *out);
+bool linux_identity_equal(const struct linux_identity *one, const struct linux_identity *other);
+
+/* Descriptors that stay lie above what programs number themselves, or anywhere where so many are not allowed. */
+#define LINUX_DESCRIPTOR_FIRST 200
+
+/* A copy there, which an exec closes; negative, and errno, where there is none. */
+int linux_descriptor_high(int descriptor);
+
 /* os_map without the counting. */
 int linux_map_aligned(size_t size, size_t alignment, void **out);
 

@@ -1,0 +1,64 @@
+/* Runs itself where files may not grow, or where nobody reads its standard error, with what the allocator writes asked for
+ * in the environment. Prints how that ended, and the number of warnings.
+ *
+ *     no_signals size      RLIMIT_FSIZE is 0
+ *     no_signals reader    standard error is a pipe without a reader, and a block is freed twice */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The page that is published comes after half a second. */
+static int allocate_under_limit(void) {
+    const struct timespec pause = {0, 900000000};
+    const struct rlimit none = {0, 0};
+    setrlimit(RLIMIT_FSIZE, &none);
+    for (int i = 0; i < 400; i++) memset(malloc(20000), 1, 20000);
+    if (getenv("HAKMEM_PUBLISH") != NULL) nanosleep(&pause, NULL);
+    return 0;
+}
+
+static int free_twice(void) {
+    void *volatile p = malloc(64);
+    free(p);
+    free(p);
+    return 0;
+}
+
+static int count_warnings(FILE *from) {
+    char line[4096];
+    int count = 0;
+    while (fgets(line, sizeof line, from) != NULL) {
+        count += strstr(line, "hakmem: warning: ") != NULL && strstr(line, "HAKMEM_PROBE") == NULL;
+    }
+    return count;
+}
+
+int main(int argc, char **argv) {
+    int ends[2], status = -1, warnings = 0;
+    if (argc < 2 || pipe(ends) != 0) return 2;
+    if (argc > 2) return strcmp(argv[1], "size") == 0 ? allocate_under_limit() : free_twice();
+    fflush(stdout);
+    const pid_t child = fork();
+    if (child == 0) {
+        if (strcmp(argv[1], "reader") == 0) close(ends[0]);
+        dup2(ends[1], 2);
+        close(ends[0]);
+        close(ends[1]);
+        execl(argv[0], argv[0], argv[1], "child", (char *)NULL);
+        _exit(127);
+    }
+    close(ends[1]);
+    if (strcmp(argv[1], "reader") == 0) {
+        close(ends[0]);
+    } else {
+        warnings = count_warnings(fdopen(ends[0], "r"));
+    }
+    waitpid(child, &status, 0);
+    printf("status %d, signal %d, warnings %d\n", WEXITSTATUS(status), WTERMSIG(status), warnings);
+    return 0;
+}

@@ -1,0 +1,244 @@
+"""Who looks is safe: what a process publishes and shares, and how it calls itself, may be made to mislead who looks at it."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import struct
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+from unittest import mock
+
+from tools.cli import published, samples, shared, symbols, untrusted
+from tools.cli.command import InputError
+from tools.cli.observe_case import OBSERVED, SCHEMA, ObserveCase
+
+_HEADER = struct.Struct("=8sII4Q")
+_ESCAPE = "\x1b]0;title\a\x1b[31m"
+
+
+def _example(of: dict[str, object] = SCHEMA) -> object:
+    """The least that the schema takes."""
+    if "$ref" in of:
+        return _example(SCHEMA["$defs"][str(of["$ref"]).rpartition("/")[2]])
+    if "const" in of or "enum" in of:
+        return of["const"] if "const" in of else of["enum"][0]
+    if of["type"] == "object":
+        return {name: _example(of["properties"][name]) for name in of["required"]}
+    if of["type"] == "array":
+        return [_example(of["items"])]
+    return {"integer": 1, "boolean": True, "string": "1.2.3"}[of["type"]]
+
+
+def _with(path: str, value: object) -> bytes:
+    """The example with another value at "a/b"; None: without it."""
+    found = _example()
+    *way, last = path.split("/")
+    place = found
+    for step in way:
+        place = place[int(step)] if step.isdigit() else place[step]
+    if value is None:
+        del place[last]
+    else:
+        place[last] = value
+    return json.dumps(found).encode()
+
+
+class HostileCase(ObserveCase):
+    def share(self, label: str, content: bytes, size: int = 131072) -> int:
+        """Shares it, as this process."""
+        descriptor = os.memfd_create(label)
+        self.addCleanup(os.close, descriptor)
+        os.write(descriptor, content)
+        os.ftruncate(descriptor, size)
+        return descriptor
+
+    def publish(self, text: bytes, *, sequence: int = 2, length: int | None = None, size: int = 131072) -> int:
+        header = _HEADER.pack(b"hakmem\0\0", 1, os.getpid(), sequence, 0, 500, len(text) if length is None else length)
+        return self.share("hakmem", header + text, size)
+
+
+_PAGES = {
+    "a list": b"[]",
+    "nested deeply": b"[" * 100000,
+    "no JSON": b"\xff{",
+    "an infinite number": _with("process/threads", 1).replace(b'"threads": 1,', b'"threads": 1e999,'),
+    "no number": _with("process/threads", 1).replace(b'"threads": 1,', b'"threads": NaN,'),
+    "a number of ten thousand digits": _with("clock_ms", 1).replace(b'"clock_ms": 1', b'"clock_ms": 1' + b"0" * 10000),
+    "a number of 65 bits": _with("pools/l2/live_bytes", 2**64),
+    "a negative number": _with("pools/l2/live_bytes", -1),
+    "truth as a number": _with("threads/0/tid", True),
+    "a number as a text": _with("config", 5),
+    "an object without a field": _with("classes/0/block_size", None),
+    "no pools": _with("pools", {}),
+    "a pool of another name": _with("classes/0/pool", _ESCAPE),
+    "another version": _with("version", 2),
+}
+
+
+class PageTest(HostileCase):
+    def test_what_the_schema_takes_is_taken(self) -> None:
+        self.publish(json.dumps(_example()).encode())
+        self.assertEqual(published.read(os.getpid()), {**_example(), "pid": os.getpid()})
+        for name in SCHEMA["required"]:
+            with self.subTest(name), self.assertRaises(untrusted.Malformed):
+                untrusted.statistics(_with(name, None))
+
+    def test_what_is_not_hakmems_is_refused_with_a_line(self) -> None:
+        for name, text in _PAGES.items():
+            with self.subTest(name), self.assertRaises(untrusted.Malformed) as refused:
+                untrusted.statistics(text)
+            self.assertTrue(str(refused.exception).isprintable() and len(str(refused.exception)) < 100, name)
+
+    def test_one_line_and_a_status(self) -> None:
+        self.publish(_PAGES["nested deeply"])
+        self.refuse(published.MALFORMED, "what it publishes is not hakmem's: it is nested too deeply", "stat",
+                    str(os.getpid()))
+        done = self.run_command("top", "--count=1", str(os.getpid()))
+        self.assertEqual((done.returncode, done.stdout, done.stderr.count("\n")), (published.MALFORMED, "", 1))
+
+    def test_headers(self) -> None:
+        for words, page in (("length is more than a page", {"length": 2**63}), ("is cut", {"length": 1000, "size": 60}),
+                            ("is stopped in the middle", {"sequence": 1}), ("is cut", {"size": 50, "length": 3})):
+            descriptor = self.publish(b"[]", **page)
+            with self.subTest(page), mock.patch.object(published, "_ATTEMPTS", 3):
+                with self.assertRaises(published.Unreachable) as refused:
+                    published.read(os.getpid())
+                self.assertIn(words, str(refused.exception))
+            os.ftruncate(descriptor, 0)  # none is found from now on
+
+    def test_a_page_that_shrinks_while_it_is_read(self) -> None:
+        descriptor = self.publish(json.dumps(_example()).encode())
+        page = published.open_page(os.getpid())
+        self.addCleanup(page.close)
+        self.assertEqual(page.read()["pid"], os.getpid())
+        os.ftruncate(descriptor, 100)
+        with self.assertRaises(published.Unreachable) as refused:
+            page.read()
+        self.assertEqual(refused.exception.status, published.MALFORMED)
+        os.ftruncate(descriptor, 0)
+        with self.assertRaises(published.Unreachable):
+            page.read()
+
+    def test_a_page_of_another_process_is_not_its_own(self) -> None:
+        header = _HEADER.pack(b"hakmem\0\0", 1, 1, 2, 0, 500, 2)
+        self.share("hakmem", header + b"[]")
+        with self.assertRaises(published.Unreachable) as refused:
+            published.read(os.getpid())
+        self.assertNotEqual(refused.exception.status, published.MALFORMED)
+
+    def test_a_bad_page_hides_no_good_one(self) -> None:
+        good = self.observed("quiet")
+        self.publish(b"[]")
+        done = self.run_command("top", "--list", "--interval=0.5")
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stdout, rf"(?m)^{good.pid} +observed ")
+        self.assertRegex(done.stderr, rf"(?m)\Ahakmem top: process {os.getpid()}: what it publishes is not hakmem's: .*\n\Z")
+
+
+class NameTest(HostileCase):
+    def test_no_escape_sequence_of_a_programs_name_is_passed_on(self) -> None:
+        process = self.start(OBSERVED, "quiet", named=f"/bin/{_ESCAPE}name")
+        self.until(lambda: self.is_published(process.pid), "published")
+        for line in (("stat", str(process.pid)), ("top", "--list", "--interval=0.5"),
+                     ("top", "--count=1", "--interval=0.5", str(process.pid))):
+            text = self.succeed(*line)
+            self.assertIn(r"\x1b]0;title\x07\x1b[31mname", text)
+            self.assertNotIn("\x1b", text)
+
+    def test_printable(self) -> None:
+        self.assertEqual(untrusted.printable("grün \x9b\x7f\n\u202e"), "grün \\x9b\\x7f\\n\\u202e")
+        self.assertEqual(untrusted.printable("a" * 300), "a" * 197 + "...")
+        self.assertEqual(untrusted.printable("\udcff"), "\\udcff")
+
+
+class FileTest(HostileCase):
+    """Descriptors of the right name that lead to other things."""
+
+    def found(self, path: Path) -> list[int]:
+        with mock.patch.object(shared, "name_of", lambda label: str(path)):
+            return list(shared.open_shared(os.getpid(), "hakmem"))
+
+    def test_other_things_than_nameless_regular_files_are_passed_over(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            fifo, regular = Path(folder) / "fifo", Path(folder) / "regular"
+            os.mkfifo(fifo)
+            regular.write_text("text")
+            for path, flags in ((fifo, os.O_RDWR), (regular, os.O_RDONLY), (Path(folder), os.O_RDONLY)):
+                self.addCleanup(os.close, os.open(path, flags))
+                with self.subTest(path):
+                    self.assertEqual(self.found(path), [])
+
+    @unittest.skipUnless(os.geteuid() == 0, "makes a file of another user")
+    def test_another_users_memory_is_passed_over(self) -> None:
+        os.fchown(self.publish(b"[]"), 65534, 65534)
+        self.assertEqual(list(shared.open_shared(os.getpid(), "hakmem")), [])
+
+    def test_a_program_that_is_a_fifo_has_no_symbols(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            fifo = Path(folder) / "program"
+            os.mkfifo(fifo)
+            place = symbols.Place(str(fifo), 0x1000)
+            self.assertEqual(symbols.resolve([place]), {place: symbols.Symbol(None, None, None)})
+
+    def test_a_program_that_is_cut_has_no_symbols(self) -> None:
+        whole = Path("/bin/true").read_bytes()
+        with tempfile.TemporaryDirectory() as folder:
+            for length in (0, 16, 64, len(whole) // 2):
+                path = Path(folder) / f"cut{length}"
+                path.write_bytes(whole[:length])
+                place = symbols.Place(str(path), 0x1000)
+                self.assertEqual(set(symbols.resolve([place])), {place})
+
+    def test_no_escape_sequence_of_a_symbol_is_passed_on(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            program = Path(folder) / "program"
+            source = f'__asm__(".globl \\"\\033[31mred\\"\\n\\"\\033[31mred\\": ret");\nint main(void) {{ return 0; }}\n'
+            done = subprocess.run(["gcc", "-x", "c", "-o", program, "-"], input=source, text=True, check=False,
+                                  capture_output=True)
+            if done.returncode:
+                self.skipTest("the assembler takes no such name")
+            listed = subprocess.run(["nm", program], capture_output=True, text=True, check=True).stdout.splitlines()
+            (address,) = (int(line.split()[0], 16) for line in listed if line.endswith("red"))
+            (symbol,) = symbols.resolve([symbols.Place(str(program), address)]).values()
+            self.assertEqual(symbol.function, r"\x1b[31mred")
+
+
+class ProfileTest(HostileCase):
+    _SIZE = 32 + 16384 * 32
+
+    def table(self, rate: int = 1, used: int = 1, record: tuple[int, ...] = (64, 0x1000, 2, 1), size: int = _SIZE) -> None:
+        content = struct.pack("=8sQQQ", b"hakprof1", rate, 0, used) + struct.pack("=4Q", *record)
+        self.share("hakmem-profile", content, size)
+
+    def test_one_that_is_right(self) -> None:
+        self.table()
+        found = samples.read(os.getpid())
+        self.assertEqual([(one.size, one.allocations, one.live) for one in found.records], [(64, 2, 1)])
+
+    def test_what_is_not_hakmems_is_refused(self) -> None:
+        for wrong in ({"rate": 0}, {"rate": 2**63}, {"used": 16385}, {"record": (0, 1, 1, 0)}, {"record": (1, 1, 1, 2)},
+                      {"size": 100}):
+            self.table(**wrong)
+            with self.subTest(wrong):
+                with self.assertRaisesRegex(InputError, "what it shares is no profile"):
+                    samples.read(os.getpid())
+            self.doCleanups()
+        self.table(rate=0)
+        self.refuse(2, "what it shares is no profile", "leaks", str(os.getpid()))
+
+    def test_the_largest_numbers_are_written(self) -> None:
+        self.table(rate=2**40, record=(2**64 - 1, 2**64 - 1, 2**64 - 1, 0))
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("largest.pb.gz", "largest.heap"):
+                self.succeed("profile", str(os.getpid()), "-o", f"{folder}/{name}")
+                self.assertGreater((Path(folder) / name).stat().st_size, 0)
+        self.succeed("leaks", str(os.getpid()))
+        self.assertTrue(math.isfinite(samples.read(os.getpid()).records[0].scale))
+
+
+if __name__ == "__main__":
+    unittest.main()
