@@ -29,6 +29,7 @@ struct hak_options hak_options = {
     .thp = HAK_THP_AUTO,
     .guard = HAK_GUARD_FULL ? HAK_FEATURE_ALL : 0,
     .purge_delay_ms = 750,
+    .purge_thread = HAK_PURGE_THREAD_AUTO,
     .trim_threshold = -1,
     .map_threshold = SIZE_MAX,
 };
@@ -80,6 +81,18 @@ static bool set_thp(const char *value) {
     const unsigned found = find_name(value, strlen(value), names, sizeof names / sizeof names[0]);
     if (found == sizeof names / sizeof names[0]) return false;
     hak_options.thp = (enum hak_thp)found;
+    return true;
+}
+
+static bool set_purge_thread(const char *value) {
+    static const char *const names[] = {
+        [HAK_PURGE_THREAD_NEVER] = "0",
+        [HAK_PURGE_THREAD_ALONE] = "1",
+        [HAK_PURGE_THREAD_AUTO] = "auto",
+    };
+    const unsigned found = find_name(value, strlen(value), names, sizeof names / sizeof names[0]);
+    if (found == sizeof names / sizeof names[0]) return false;
+    hak_options.purge_thread = (enum hak_purge_thread)found;
     return true;
 }
 
@@ -190,6 +203,10 @@ static const struct option options[] = {
      "publishes the statistics twice a second in shared memory, for hakmem stat and hakmem top", set_publish},
     {"HAKMEM_PURGE_DELAY_MS", "-1 to 3600000, default 750",
      "milliseconds after which freed memory goes back to the system; 0 at once, -1 never", set_purge_delay_ms},
+    {"HAKMEM_PURGE_THREAD", "auto, 0 or 1, default auto",
+     "whether a thread gives freed memory back while the program sleeps: in programs with several threads, never, or always; "
+     "without it a sleeping program keeps at most 16 MiB, or as much as it uses if that is more",
+     set_purge_thread},
     {"HAKMEM_STATS", "text, json or prometheus, each alone or with :FILE, default none",
      "writes all statistics when the program ends, on standard error or to FILE, where %p stands for the process",
      set_stats},

@@ -24,6 +24,12 @@ enum hak_thp {
     HAK_THP_AUTO,    /* in regions after a process's first, where most of that is resident */
 };
 
+enum hak_purge_thread {
+    HAK_PURGE_THREAD_NEVER, /* 0 */
+    HAK_PURGE_THREAD_ALONE, /* 1: also in a process that has one thread */
+    HAK_PURGE_THREAD_AUTO,  /* in a process that has several */
+};
+
 /* What the full guard build does besides finding invalid frees: HAKMEM_GUARD=all, none, or names joined by commas. */
 enum hak_feature {
     HAK_FEATURE_ZERO = 1 << 0,       /* zero: blocks are cleared when they are freed */
@@ -52,6 +58,7 @@ struct hak_options {
     enum hak_thp thp;             /* HAKMEM_THP; constant after init */
     unsigned guard;               /* HAKMEM_GUARD: features; constant after init; 0 in other builds than full */
     int64_t purge_delay_ms;       /* atomic; HAKMEM_PURGE_DELAY_MS: default 750; 0 at once; -1 never */
+    enum hak_purge_thread purge_thread; /* HAKMEM_PURGE_THREAD; constant after init */
     int64_t trim_threshold;       /* atomic; mallopt: more bytes than this that wait are purged at once; -1: no such limit */
     size_t map_threshold;         /* atomic; mallopt: huge blocks from this size on are unmapped when freed; SIZE_MAX: none */
     char profile[HAK_PATH_BYTES]; /* HAKMEM_PROFILE; constant after init, "": none */

@@ -74,6 +74,7 @@ static void fork_acquire(void) {
     }
     struct lock_fork fork;
     lock_fork_begin(&fork);
+    purge_fork_begin();
     fork_visit(lock_fork_note, &fork);
     fork_visit(lock_fork_acquire, &fork);
     fork_own.is_whole = fork.own_count == 0 && !fork.is_half && !thread_is_inside();
@@ -84,6 +85,7 @@ static void fork_parent(void) {
         return;
     }
     fork_visit(lock_fork_release, NULL);
+    purge_fork_end();
     if (fork_own.has_streams) {
         _IO_list_unlock();
     }

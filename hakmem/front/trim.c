@@ -10,7 +10,7 @@ void hak_thread_flush(void) {
     if (hak_self != NULL) {
         exchange_flush(hak_self);
     }
-    purge_poll(NULL);
+    purge_poll(__builtin_return_address(0));
 }
 
 size_t hak_trim(void) {

@@ -110,7 +110,7 @@ void *huge_alloc(size_t size, size_t alignment, bool *zeroed) {
     if (HAK_UNLIKELY(profile_is_on())) {
         profile_note_huge(start, rounded, hak_profile_site);
     }
-    purge_poll(NULL);
+    purge_poll_alloc(NULL);
     return start;
 }
 

@@ -23,6 +23,6 @@ void *pool_alloc_slow(unsigned class_index) {
     if (!HAK_P1_BATCHED_STATS) {
         sample_allocation(class_index);
     }
-    purge_poll(NULL);
+    purge_poll_alloc(__builtin_return_address(0));
     return p;
 }

@@ -15,7 +15,7 @@
 #include "hakmem/region/page_map.h"
 #include "hakmem/shadow/shadow.h"
 
-enum { PROCESS_NEW, PROCESS_INITIALISING, PROCESS_BEGUN };
+enum { PROCESS_NEW, PROCESS_INITIALISING, PROCESS_AWAITED, PROCESS_BEGUN };
 
 static uint32_t process_state;            /* atomic */
 static struct hak_thread **process_owner; /* atomic; address of the initialising thread's hak_self */
@@ -51,16 +51,21 @@ static HAK_COLD void process_begin_slow(void) {
         /* Relaxed, and below: the value is compared with a thread's own, which that thread stored itself. */
         hak_store_relaxed(&process_owner, &hak_self);
         process_init();
-        /* Release: pairs with the acquire in process_begin. */
-        hak_store_release(&process_state, (uint32_t)PROCESS_BEGUN);
-        os_wake(&process_state);
+        /* Acquire-release: pairs with the acquire in process_begin, and with who says that it waits. */
+        if (hak_exchange_acq_rel(&process_state, (uint32_t)PROCESS_BEGUN) == PROCESS_AWAITED) {
+            os_wake(&process_state);
+        }
         return;
     }
     if (hak_load_relaxed(&process_owner) == &hak_self) {
         return;
     }
+    state = PROCESS_INITIALISING;
     while (hak_load_acquire(&process_state) != PROCESS_BEGUN) {
-        os_wait(&process_state, PROCESS_INITIALISING, -1);
+        /* Acquire-release: pairs with the exchange above; that one wakes where this one came before. */
+        (void)hak_compare_exchange_acq_rel(&process_state, &state, (uint32_t)PROCESS_AWAITED);
+        os_wait(&process_state, PROCESS_AWAITED, -1);
+        state = PROCESS_INITIALISING;
     }
 }
 

@@ -218,7 +218,7 @@ void *profiled_alloc(unsigned class_index, const void *caller) {
     if (!HAK_P1_BATCHED_STATS) {
         sample_allocation(class_index);
     }
-    purge_poll(NULL);
+    purge_poll_alloc(caller);
     return p;
 }
 

@@ -17,6 +17,7 @@
 #include "hakmem/os/os.h"
 #include "hakmem/profile/profile.h"
 #include "hakmem/slab/moving.h"
+#include "hakmem/slab/own_thread.h"
 #include "hakmem/stats/sample.h"
 
 /* The magazines of class 0, of a thread not begun and of one that has ended: nothing to give, no room to take.
@@ -116,6 +117,7 @@ static void thread_end(void *value) {
     /* Destructors that run after this one take the slow path and find that there is no record any more. */
     hak_self = NULL;
     thread_has_ended = true;
+    own_thread_user_ended();
 }
 
 void thread_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&threads_lock, fork); }
@@ -126,6 +128,7 @@ bool thread_is_inside(void) {
 }
 
 void thread_fork_child(bool is_whole) {
+    own_thread_fork_child(hak_self != NULL);
     if (hak_self != NULL) {
         hak_self->tid = os_thread_id();
     }
@@ -248,6 +251,7 @@ struct hak_thread *thread_begin(void) {
     if (thread == NULL) {
         return NULL;
     }
+    own_thread_user_begun();
     /* Different threads sample different allocations; never 0, since the constant is not. */
     hak_sample_state += (uint64_t)thread->number << 32;
     /* Last, because it may allocate: everything is in place for that. */

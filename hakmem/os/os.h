@@ -45,6 +45,11 @@ int os_unmap(void *start, size_t size);
 /* Gives the pages back; the range stays mapped and reads as zero. EINVAL, EAGAIN */
 int os_purge(void *start, size_t size);
 
+/* os_purge by a new mapping in the place of the range: a system call that every allocator makes, so that it is there where
+ * a program forbids itself all others. The kernel joins the mapping with those beside it where these are as os_map made
+ * them. pre: os_map made the range, and nobody else touches it. ENOMEM, EAGAIN */
+int os_purge_by_mapping(void *start, size_t size);
+
 /* Whether each page of a range is resident, a byte a page, in its lowest bit. A page that is not reads zero, or was
  * swapped out. pre: `pages` has room. ENOMEM, EAGAIN */
 int os_resident(void *start, size_t size, unsigned char *pages);
@@ -71,8 +76,11 @@ size_t os_page_size(void);
 /* Milliseconds of a clock that never goes back; coarse (a few ms), some 5 ns to read. */
 uint64_t os_clock_ms(void);
 
-/* Starts a detached thread with a small stack and all signals blocked. EAGAIN, ENOMEM */
-int os_start_thread(void *(*main)(void *), void *argument);
+/* Starts a thread with a small stack and all signals blocked, which somebody is to join. EAGAIN, ENOMEM */
+int os_start_thread(void *(*main)(void *), void *argument, uintptr_t *thread);
+
+/* Waits until a thread of os_start_thread is gone from the process. Not a cancellation point. pre: nobody else joins it */
+void os_join_thread(uintptr_t thread);
 
 /* The calling thread's number in the kernel, as /proc/PID/task lists it. */
 uint32_t os_thread_id(void);
@@ -82,8 +90,12 @@ uint32_t os_thread_id(void);
 void os_init(void);
 
 /* Whether an address lies in the code of the C library or of its loader; true as well where that is not known: before
- * os_init, and in a program that is linked statically. */
+ * os_init, in a program that is linked statically, and for hakmem's own code where that is a library, since who called
+ * into it cannot be told then. */
 bool os_is_c_library(const void *address);
+
+/* Whether it is known where the C library is. */
+bool os_knows_c_library(void);
 
 /* The process's number, asked anew each time: a fork changes it. */
 uint32_t os_process_id(void);

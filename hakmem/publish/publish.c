@@ -1,6 +1,7 @@
 /* See publish.h. */
 #include "hakmem/publish/publish.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "hakmem/base/options.h"
@@ -8,6 +9,7 @@
 #include "hakmem/magazine/thread.h"
 #include "hakmem/os/os.h"
 #include "hakmem/publish/page.h"
+#include "hakmem/slab/own_thread.h"
 #include "hakmem/slab/purge.h"
 #include "hakmem/stats/write.h"
 
@@ -54,8 +56,7 @@ static bool publish_has_page(void) {
     return publish_make_page();
 }
 
-/* false: every thread that allocated has ended, but perhaps this one */
-static bool publish_once(void) {
+static void publish_once(void) {
     struct stats_reading reading = {.threads = publish_threads, .thread_capacity = STATS_THREADS_MAX};
     struct stats_sink sink = {.is_memory = true, .text = (char *)publish_text, .capacity = PUBLISH_TEXT_BYTES};
     stats_read(&reading);
@@ -63,29 +64,40 @@ static bool publish_once(void) {
     if (sink_end(&sink) == 0) {
         publish_write(publish_page(), os_clock_ms(), PUBLISH_PERIOD_MS, publish_text, sink.used);
     }
-    return reading.stats.threads > (hak_self != NULL);
+}
+
+/* false: the program's threads have ended, but for one that has not allocated, perhaps */
+static bool publish_wait(void) {
+    const uint64_t end = os_clock_ms() + PUBLISH_PERIOD_MS;
+    for (uint64_t now; (now = os_clock_ms()) < end;) {
+        if (!own_thread_sleep(OWN_THREAD_PUBLISH, end - now)) {
+            return false;
+        }
+    }
+    return !own_thread_must_end(OWN_THREAD_PUBLISH);
 }
 
 static void publish_start(void);
 
-static void *publish_thread(void *unused) {
+static void publish_thread(void) {
     /* What lives no longer than this costs no page: scripts start many such processes. */
-    os_sleep_ms(PUBLISH_PERIOD_MS);
-    bool has_page;
-    while ((has_page = publish_has_page()) && publish_once()) {
-        os_sleep_ms(PUBLISH_PERIOD_MS);
+    bool goes_on = publish_wait(), has_page = true;
+    while (goes_on && (has_page = publish_has_page())) {
+        publish_once();
+        goes_on = publish_wait();
     }
     publish_drop_page();
     if (has_page) {
-        /* A thread that has not allocated yet may still be there. */
         purge_start_later(publish_start);
     }
-    return unused;
+    own_thread_leave(OWN_THREAD_PUBLISH);
 }
 
 static void publish_start(void) {
-    const int error = os_start_thread(publish_thread, NULL);
-    if (error != 0) {
+    const int error = own_thread_start(OWN_THREAD_PUBLISH, publish_thread);
+    if (error == EBUSY || error == ESRCH) {
+        purge_start_later(publish_start); /* it is about to end, or so are the program's threads */
+    } else if (error != 0) {
         report_warning("HAKMEM_PUBLISH: nothing is published, no thread can be started", NULL, strerrordesc_np(error));
     }
 }

@@ -1,7 +1,7 @@
-/* When memory that was freed goes back to the system: HAKMEM_PURGE_DELAY_MS after it was freed.
+/* When memory that was freed goes back to the system: HAKMEM_PURGE_DELAY_MS after it was freed, or earlier where much waits.
  *
- * This is the clock only. Regions, large spans and slabs note what they free; slab/purge.h looks when a
- * time has come. Any thread, no locks. */
+ * This is the clock, and how far a look has come. Regions, large spans and slabs note what they free; slab/purge.h looks
+ * when a time has come. Any thread, no locks. */
 #ifndef HAKMEM_REGION_DECAY_H
 #define HAKMEM_REGION_DECAY_H
 
@@ -25,5 +25,32 @@ bool decay_is_due(void);
 
 /* Takes the next look upon the caller: false where another thread took it, or nothing decays. */
 bool decay_take(void);
+
+/* When what the system refused to take was freed: it is no older than anything, so only DECAY_EVERYTHING asks again. */
+#define DECAY_REFUSED_MS UINT64_MAX
+
+/* As the age of a pass: everything that is free, and what was refused too; or all but that. */
+#define DECAY_EVERYTHING UINT64_MAX
+#define DECAY_ALL_NEW (UINT64_MAX - 1)
+
+struct region;
+
+/* One look at all that waits, in pieces: each call of a purge goes on where the one before stopped. Of the thread that looks,
+ * from {.freed_until_ms = ..} on. */
+struct decay_pass {
+    uint64_t freed_until_ms; /* what was freed later stays */
+    bool by_mapping;         /* by os_purge_by_mapping, where the range allows it */
+    bool chunks_first;       /* before pages of slabs in use, which are taken from first */
+    size_t left;             /* bytes until the piece ends; what is looked at in vain counts too */
+    size_t purged;           /* bytes that went back, in all pieces */
+    unsigned class_index;    /* slabs: the classes before it are done */
+    struct region *region;   /* chunks: the regions before it are done; NULL: none is */
+    unsigned chunk;          /* likewise of its chunks */
+};
+
+/* `bytes` were looked at. */
+HAK_ALWAYS_INLINE void decay_pass_spend(struct decay_pass *pass, size_t bytes) {
+    pass->left = pass->left > bytes ? pass->left - bytes : 0;
+}
 
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "hakmem/base/atomic.h"
+#include "hakmem/base/bits.h"
 #include "hakmem/base/lock.h"
 #include "hakmem/base/options.h"
 #include "hakmem/flags/guard.h"
@@ -29,14 +30,20 @@ static struct hak_lock large_lock = HAK_LOCK_INITIALIZER(HAK_RANK_REGION);
 static struct large_kept large_kept[LARGE_KEPT_MAX]; /* large lock; by address, no two adjacent */
 static unsigned large_kept_count;                    /* large lock */
 static size_t large_kept_bytes;                      /* atomic: read without the lock, written under it */
+static size_t large_kept_refused;                    /* atomic, likewise; of them, what the system does not take */
 
 static size_t large_kept_size(const struct large_kept *kept) { return kept->end - kept->start; }
+
+static size_t large_kept_size_refused(const struct large_kept *kept) {
+    return kept->freed_at_ms == DECAY_REFUSED_MS ? large_kept_size(kept) : 0;
+}
 
 static struct large_kept large_remove_locked(unsigned index) {
     const struct large_kept removed = large_kept[index];
     large_kept_count--;
     memmove(&large_kept[index], &large_kept[index + 1], (large_kept_count - index) * sizeof *large_kept);
     hak_store_relaxed(&large_kept_bytes, large_kept_bytes - large_kept_size(&removed));
+    hak_store_relaxed(&large_kept_refused, large_kept_refused - large_kept_size_refused(&removed));
     return removed;
 }
 
@@ -56,6 +63,7 @@ static void large_insert_locked(struct large_kept kept) {
     large_kept[index] = kept;
     large_kept_count++;
     hak_count_add(&large_kept_bytes, large_kept_size(&kept));
+    hak_count_add(&large_kept_refused, large_kept_size_refused(&kept));
 }
 
 /* Removes the span at that index and makes it a part of `kept`, which is as old as the older of both. */
@@ -112,13 +120,13 @@ static struct large_kept large_cut_locked(unsigned index, uintptr_t place, size_
     return large_kept_size(&behind) > 0 ? large_keep_locked(behind) : (struct large_kept){0};
 }
 
-/* The system's limit of mappings may refuse: at least the pages go then. */
-static void large_unmap(const struct large_kept *kept) {
+/* The system's limit of mappings may refuse: at least the pages go then, and the addresses are lost. false: neither */
+static bool large_give_back(const struct large_kept *kept) {
     const size_t size = large_kept_size(kept);
-    if (size > 0 && os_unmap((void *)kept->start, size) != 0) {
-        os_purge((void *)kept->start, size);
-    }
+    return size == 0 || os_unmap((void *)kept->start, size) == 0 || os_purge((void *)kept->start, size) == 0;
 }
+
+static void large_unmap(const struct large_kept *kept) { (void)large_give_back(kept); }
 
 /* Takes the place in the smallest span that has one. false: no kept span has */
 static bool large_take_kept(size_t size, size_t alignment, void **start) {
@@ -191,24 +199,62 @@ void large_free(void *start, size_t size) {
     decay_note_freed(freed.freed_at_ms);
 }
 
-size_t large_purge(uint64_t freed_until_ms) {
-    size_t purged = 0;
-    for (;;) {
-        struct large_kept taken = {0};
-        lock_acquire(&large_lock);
-        if (large_kept_count > 0) {
-            const unsigned oldest = large_oldest_locked();
-            if (large_kept[oldest].freed_at_ms <= freed_until_ms) {
-                taken = large_remove_locked(oldest);
-            }
+/* The oldest span if it is that old, or as much of its end as fits the piece. */
+static struct large_kept large_take_decayed(const struct decay_pass *pass) {
+    struct large_kept taken = {0};
+    lock_acquire(&large_lock);
+    if (large_kept_count > 0) {
+        const unsigned oldest = large_oldest_locked();
+        struct large_kept *kept = &large_kept[oldest];
+        /* Huge pages are given back whole. */
+        const size_t most = bits_round_up(pass->left, OS_HUGE_PAGE_BYTES);
+        if (kept->freed_at_ms > pass->freed_until_ms) {
+            /* nothing is old enough */
+        } else if (large_kept_size(kept) <= most || most == 0) {
+            taken = large_remove_locked(oldest);
+        } else {
+            taken = (struct large_kept){.start = kept->end - most, .end = kept->end, .freed_at_ms = kept->freed_at_ms};
+            kept->end -= most;
+            hak_store_relaxed(&large_kept_bytes, large_kept_bytes - most);
         }
-        lock_release(&large_lock);
-        if (taken.start == 0) {
-            return purged;
-        }
-        large_unmap(&taken);
-        purged += large_kept_size(&taken);
     }
+    lock_release(&large_lock);
+    return taken;
+}
+
+/* What the system neither unmaps nor purges stays, with what lies beside it. It is asked again when a neighbour is freed. */
+static void large_keep_refused(struct large_kept refused) {
+    lock_acquire(&large_lock);
+    const struct large_kept evicted = large_keep_locked(refused);
+    struct large_kept joined = large_remove_locked(large_position_locked(refused.start + 1) - 1);
+    joined.freed_at_ms = DECAY_REFUSED_MS;
+    large_insert_locked(joined);
+    lock_release(&large_lock);
+    large_unmap(&evicted);
+}
+
+bool large_purge_piece(struct decay_pass *pass) {
+    while (pass->left > 0) {
+        const struct large_kept taken = large_take_decayed(pass);
+        if (taken.start == 0) {
+            return true;
+        }
+        decay_pass_spend(pass, large_kept_size(&taken));
+        if (large_give_back(&taken)) {
+            pass->purged += large_kept_size(&taken);
+        } else {
+            large_keep_refused(taken);
+            /* Or a pass over everything would ask for this one for ever. */
+            pass->freed_until_ms = pass->freed_until_ms < DECAY_ALL_NEW ? pass->freed_until_ms : DECAY_ALL_NEW;
+        }
+    }
+    return false;
+}
+
+size_t large_purge(uint64_t freed_until_ms) {
+    struct decay_pass pass = {.freed_until_ms = freed_until_ms, .left = SIZE_MAX};
+    (void)large_purge_piece(&pass);
+    return pass.purged;
 }
 
 bool large_is_kept(const void *p) {
@@ -221,5 +267,7 @@ bool large_is_kept(const void *p) {
 }
 
 size_t large_dirty_bytes(void) { return hak_load_relaxed(&large_kept_bytes); }
+
+size_t large_refused_bytes(void) { return hak_load_relaxed(&large_kept_refused); }
 
 void large_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&large_lock, fork); }

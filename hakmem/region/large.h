@@ -6,6 +6,7 @@
 
 #include "hakmem/base/compiler.h"
 #include "hakmem/base/lock.h"
+#include "hakmem/region/decay.h"
 
 /* A span of `size` bytes at a multiple of `alignment`; zeroed: every byte reads zero.
  * pre: both are multiples of HAK_CHUNK_BYTES, alignment is a power of two. ENOMEM */
@@ -20,10 +21,14 @@ bool large_is_kept(const void *p);
 /* Unmaps every kept span of which any part was freed at or before `freed_until_ms`. Result: bytes. */
 size_t large_purge(uint64_t freed_until_ms);
 
+/* The next piece of that, the oldest first. true: nothing is left that is that old */
+bool large_purge_piece(struct decay_pass *pass);
+
 /* Around fork, after the regions' lock, which has the same rank. */
 void large_fork_locks(lock_visit *visit, struct lock_fork *fork);
 
-/* Bytes in kept spans. A snapshot. */
+/* Bytes in kept spans; those of them that the system does not take. Snapshots. */
 size_t large_dirty_bytes(void);
+size_t large_refused_bytes(void);
 
 #endif

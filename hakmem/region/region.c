@@ -25,6 +25,7 @@ static struct hak_lock region_lock = HAK_LOCK_INITIALIZER(HAK_RANK_REGION);
 static struct region *region_first; /* region lock */
 static struct region *region_last;  /* region lock */
 static size_t region_dirty_total;   /* atomic: read without the lock; written under it */
+static size_t region_refused_total; /* atomic, likewise; of the dirty bytes, those that the system does not take */
 static size_t region_count;         /* atomic, likewise */
 
 /* The part of a region that huge pages may lie in. */
@@ -34,10 +35,19 @@ static void *region_huge_pages(struct region *region) { return (char *)region + 
 
 void region_settle(struct region *region) {
     /* Relaxed: nothing hangs on it but this call, which one thread is to make. */
-    uint32_t asked = 1;
-    if (hak_load_relaxed(&region->huge_pages) != 0 && hak_compare_exchange_acq_rel(&region->huge_pages, &asked, 0u)) {
+    uint32_t asked = REGION_HUGE_PAGES_ASKED;
+    if (hak_load_relaxed(&region->huge_pages) == REGION_HUGE_PAGES_ASKED &&
+        hak_compare_exchange_acq_rel(&region->huge_pages, &asked, REGION_HUGE_PAGES_SETTLED)) {
         os_no_huge_pages(region_huge_pages(region), REGION_HUGE_PAGES_BYTES);
     }
+}
+
+int region_purge_pages(struct region *region, void *start, size_t size, const struct decay_pass *pass) {
+    region_settle(region);
+    /* Where advice was given the mapping differs from a new one, and the kernel would keep them apart for good; where pages
+     * are inaccessible a new one would open them. Relaxed: the advice is given before anything of the region is. */
+    const bool is_plain = hak_load_relaxed(&region->huge_pages) == 0 && !(HAK_GUARD_FULL && guard_has(HAK_FEATURE_PAGES));
+    return pass->by_mapping && is_plain ? os_purge_by_mapping(start, size) : os_purge(start, size);
 }
 
 /* Pages that one look at what is resident covers, so that its answer fits a small stack. */
@@ -92,7 +102,7 @@ static int region_grow_locked(void) {
     /* Headers are touched sparsely; a huge page there would be nearly all waste. Refusal costs memory only. */
     os_no_huge_pages(memory, (size_t)REGION_CHUNK_FIRST * HAK_CHUNK_BYTES);
     if (region_wants_huge_pages_locked() && os_huge_pages(region_huge_pages(region), REGION_HUGE_PAGES_BYTES) == 0) {
-        hak_store_relaxed(&region->huge_pages, 1u);
+        hak_store_relaxed(&region->huge_pages, REGION_HUGE_PAGES_ASKED);
     }
     if (HAK_GUARD_FULL) {
         metadata_protect_header(memory, sizeof *region, (size_t)REGION_CHUNK_FIRST * HAK_CHUNK_BYTES);
@@ -127,11 +137,24 @@ static unsigned region_find_locked(struct region *region, unsigned count) {
     return first;
 }
 
+/* The run is taken, and what of it was refused counts no more. */
+static HAK_COLD void region_take_refused_locked(struct region *region, unsigned first, unsigned count) {
+    size_t refused = 0;
+    for (unsigned chunk = first; chunk < first + count; chunk++) {
+        const bool is_dirty = bitmap_count_run(region->dirty, chunk, 1) != 0;
+        refused += is_dirty && region->freed_at_ms[chunk] == DECAY_REFUSED_MS ? HAK_CHUNK_BYTES : 0;
+    }
+    hak_store_relaxed(&region_refused_total, region_refused_total - refused);
+}
+
 static void region_take_locked(struct region *region, unsigned first, unsigned count, unsigned class_index,
                                struct span *out) {
     unsigned dirty = bitmap_count_run(region->dirty, first, count);
     /* Plain subtraction by a relaxed store: only holders of the lock write. */
     hak_store_relaxed(&region_dirty_total, region_dirty_total - (size_t)dirty * HAK_CHUNK_BYTES);
+    if (HAK_UNLIKELY(region_refused_total != 0)) {
+        region_take_refused_locked(region, first, count);
+    }
     bitmap_set_run(region->free, first, count, false);
     bitmap_set_run(region->dirty, first, count, false);
     region->free_count -= count;
@@ -283,12 +306,12 @@ void region_for_each_span(void (*visit)(struct region *region, unsigned first, v
     lock_release(&region_lock);
 }
 
-/* The next run of chunks that decayed, taken out of the free ones; false where there is none. */
-static bool region_take_decayed_locked(struct region *region, uint64_t freed_until_ms, unsigned from,
+/* The next run of chunks that decayed, taken out of the free ones, at most `most` of them; false where there is none. */
+static bool region_take_decayed_locked(struct region *region, uint64_t freed_until_ms, unsigned from, unsigned most,
                                        struct span *out) {
     unsigned first = from, count = 0;
     while ((first = bitmap_next(region->dirty, HAK_REGION_CHUNKS, first, true)) < HAK_REGION_CHUNKS) {
-        while (first + count < HAK_REGION_CHUNKS &&
+        while (first + count < HAK_REGION_CHUNKS && count < most &&
                bitmap_next(region->dirty, HAK_REGION_CHUNKS, first + count, true) == first + count &&
                region->freed_at_ms[first + count] <= freed_until_ms) {
             count++;
@@ -302,8 +325,9 @@ static bool region_take_decayed_locked(struct region *region, uint64_t freed_unt
     return false;
 }
 
-/* Puts a run back that region_take_decayed_locked took; `clean`: its pages are gone. */
-static void region_put_back(const struct span *span, bool clean, uint64_t freed_at_ms) {
+/* Puts a run back that region_take_decayed_locked took. `clean`: its pages are gone. Else the system did not take them, and
+ * is not asked again before they have been in use. */
+static void region_put_back(const struct span *span, bool clean) {
     lock_acquire(&region_lock);
     bitmap_set_run(span->region->free, span->first, span->count, true);
     span->region->free_count += span->count;
@@ -311,45 +335,69 @@ static void region_put_back(const struct span *span, bool clean, uint64_t freed_
     if (!clean) {
         bitmap_set_run(span->region->dirty, span->first, span->count, true);
         for (unsigned chunk = span->first; chunk < span->first + span->count; chunk++) {
-            span->region->freed_at_ms[chunk] = freed_at_ms;
+            span->region->freed_at_ms[chunk] = DECAY_REFUSED_MS;
         }
         hak_count_add(&region_dirty_total, (size_t)span->count * HAK_CHUNK_BYTES);
+        hak_count_add(&region_refused_total, (size_t)span->count * HAK_CHUNK_BYTES);
     }
     lock_release(&region_lock);
 }
 
-size_t region_purge(uint64_t freed_until_ms) {
-    size_t purged = 0;
+static struct region *region_after(const struct region *region) {
     lock_acquire(&region_lock);
-    struct region *region = region_first;
+    struct region *next = region == NULL ? region_first : region->next;
     lock_release(&region_lock);
-    for (; region != NULL;) {
-        struct span span;
-        unsigned from = 0;
-        for (;;) {
-            lock_acquire(&region_lock);
-            bool taken = region_take_decayed_locked(region, freed_until_ms, from, &span);
-            lock_release(&region_lock);
-            if (!taken) {
-                break;
-            }
-            /* Outside the lock: nobody else sees the run meanwhile. */
-            size_t bytes = (size_t)span.count * HAK_CHUNK_BYTES;
-            region_settle(region);
-            bool clean = os_purge(region_chunk_address(region, span.first), bytes) == 0;
-            if (HAK_GUARD_EXACT) {
-                shadow_purge(region_chunk_address(region, span.first), bytes);
-            }
-            region_put_back(&span, clean, os_clock_ms());
-            purged += clean ? bytes : 0;
-            from = span.first + span.count;
-        }
-        lock_acquire(&region_lock);
-        region = region->next;
-        lock_release(&region_lock);
-    }
-    return purged;
+    return next;
 }
+
+/* The next run of the pass's region. */
+static bool region_take_next(const struct decay_pass *pass, struct span *span) {
+    const size_t chunks = pass->left / HAK_CHUNK_BYTES;
+    const unsigned most = chunks == 0 ? 1 : chunks < HAK_REGION_CHUNKS ? (unsigned)chunks : HAK_REGION_CHUNKS;
+    lock_acquire(&region_lock);
+    const bool taken = region_take_decayed_locked(pass->region, pass->freed_until_ms, pass->chunk, most, span);
+    lock_release(&region_lock);
+    return taken;
+}
+
+bool region_purge_piece(struct decay_pass *pass) {
+    if (pass->region == NULL) {
+        pass->region = region_after(NULL);
+    }
+    while (pass->region != NULL && pass->left > 0) {
+        struct span span;
+        if (!region_take_next(pass, &span)) {
+            struct region *next = region_after(pass->region);
+            if (next == NULL) {
+                return true; /* and another piece finds nothing here either */
+            }
+            pass->region = next;
+            pass->chunk = 0;
+            continue;
+        }
+        /* Outside the lock: nobody else sees the run meanwhile. */
+        const size_t bytes = (size_t)span.count * HAK_CHUNK_BYTES;
+        const bool clean =
+            region_purge_pages(span.region, region_chunk_address(span.region, span.first), bytes, pass) == 0;
+        /* By the same call as the rest, which a process of one thread does without. */
+        if (HAK_GUARD_EXACT && !pass->by_mapping) {
+            shadow_purge(region_chunk_address(span.region, span.first), bytes);
+        }
+        region_put_back(&span, clean);
+        pass->purged += clean ? bytes : 0;
+        pass->chunk = span.first + span.count;
+        decay_pass_spend(pass, bytes);
+    }
+    return pass->region == NULL;
+}
+
+size_t region_purge(uint64_t freed_until_ms) {
+    struct decay_pass pass = {.freed_until_ms = freed_until_ms, .left = SIZE_MAX};
+    (void)region_purge_piece(&pass);
+    return pass.purged;
+}
+
+size_t region_refused_bytes(void) { return hak_load_relaxed(&region_refused_total); }
 
 size_t region_dirty_bytes(void) { return hak_load_relaxed(&region_dirty_total); }
 

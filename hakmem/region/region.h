@@ -18,6 +18,14 @@
 #include "hakmem/base/compiler.h"
 #include "hakmem/base/config.h"
 #include "hakmem/base/lock.h"
+#include "hakmem/region/decay.h"
+
+/* What the system was told of huge pages in a region. */
+enum region_huge_pages {
+    REGION_HUGE_PAGES_NO_WORD,
+    REGION_HUGE_PAGES_ASKED,   /* to have some here */
+    REGION_HUGE_PAGES_SETTLED, /* not to make more, since some of the region was purged */
+};
 
 #define REGION_WORDS (HAK_REGION_CHUNKS / 64)
 #define REGION_DESCRIPTOR_BYTES 256
@@ -35,7 +43,7 @@ struct region {
     uint64_t freed_at_ms[HAK_REGION_CHUNKS];   /* region lock; valid where dirty */
     uint16_t span_first[HAK_REGION_CHUNKS];    /* atomic; a used chunk's span starts at this chunk */
     uint8_t chunk_class[HAK_REGION_CHUNKS];    /* atomic; what the page map says, and its oracle; see REGION_HIDDEN */
-    uint32_t huge_pages;                       /* atomic; 1: the system was asked for huge pages here */
+    uint32_t huge_pages;                       /* atomic; enum region_huge_pages */
     struct region_descriptor descriptors[HAK_REGION_CHUNKS];
     uint64_t free_bits[HAK_REGION_CHUNKS][HAK_BITMAP_WORDS_MAX];
     uint64_t remote_bits[HAK_REGION_CHUNKS][HAK_BITMAP_WORDS_MAX];
@@ -100,6 +108,12 @@ void region_for_each_span(void (*visit)(struct region *region, unsigned first, v
 /* Returns to the system every dirty span that was freed at or before `freed_until_ms`. Result: bytes. */
 size_t region_purge(uint64_t freed_until_ms);
 
+/* The next piece of that. true: nothing is left that is that old */
+bool region_purge_piece(struct decay_pass *pass);
+
+/* Gives pages of a region back that nobody else touches, and settles it. As os_purge */
+int region_purge_pages(struct region *region, void *start, size_t size, const struct decay_pass *pass);
+
 /* Asks for no more huge pages in a region of which something was given back: the kernel would fill them up again, of
  * which the program uses a part. Any thread. */
 void region_settle(struct region *region);
@@ -110,8 +124,10 @@ void region_fork_locks(lock_visit *visit, struct lock_fork *fork);
 /* How many regions there are. A snapshot. */
 size_t region_count_now(void);
 
-/* Bytes in free chunks that are not purged yet; bytes of headers that may be touched. Snapshots. */
+/* Bytes in free chunks that are not purged yet; those of them that the system does not take; bytes of headers that may be
+ * touched. Snapshots. */
 size_t region_dirty_bytes(void);
+size_t region_refused_bytes(void);
 size_t region_metadata_bytes(void);
 
 #endif

@@ -166,28 +166,31 @@ static unsigned partial_own_unpurged(struct partial_lists *lists, uint64_t liste
     return count;
 }
 
-size_t partial_purge(uint64_t listed_until_ms) {
-    size_t purged = 0;
-    for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
+bool partial_purge_piece(struct decay_pass *pass) {
+    for (; pass->class_index < HAK_CLASS_COUNT && pass->left > 0; pass->class_index++) {
         struct slab *batch[PARTIAL_PURGE_BATCH];
         unsigned count;
         do {
-            count = partial_own_unpurged(&partial_lists[class_index], listed_until_ms, batch);
+            count = partial_own_unpurged(&partial_lists[pass->class_index], pass->freed_until_ms, batch);
             if (count > 0) {
                 moving_begin(); /* a drain moves bits from one word to another */
             }
             for (unsigned i = 0; i < count; i++) {
                 slab_drain(batch[i]);
-                purged += slab_purge_free_pages(batch[i]);
+                pass->purged += slab_purge_free_pages(batch[i], pass);
                 batch[i]->purged_free = batch[i]->free_count;
                 slab_detach(batch[i]);
             }
             if (count > 0) {
                 moving_end();
             }
+            decay_pass_spend(pass, (size_t)count * hak_classes[pass->class_index].chunks * HAK_CHUNK_BYTES);
+            if (count == PARTIAL_PURGE_BATCH && pass->left == 0) {
+                return false;
+            }
         } while (count == PARTIAL_PURGE_BATCH);
     }
-    return purged;
+    return pass->class_index == HAK_CLASS_COUNT;
 }
 
 bool partial_has_unpurged(void) {

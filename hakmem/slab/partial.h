@@ -3,6 +3,7 @@
 #define HAKMEM_SLAB_PARTIAL_H
 
 #include "hakmem/base/lock.h"
+#include "hakmem/region/decay.h"
 #include "hakmem/slab/slab.h"
 
 /* Moves an unowned slab to where its count says: into a list, to another one, or back to the region layer.
@@ -10,11 +11,11 @@
  * between: then nothing happens. */
 void partial_relist(struct slab *slab, unsigned class_index);
 
-/* Gives the free pages of every slab back that has been in its list since `listed_until_ms` or longer, and
- * has more free blocks than when that was last done. Result: bytes. */
-size_t partial_purge(uint64_t listed_until_ms);
+/* Gives the free pages of slabs back that have been in their lists since pass->freed_until_ms or longer, and have more free
+ * blocks than when that was last done. true: no such slab is left */
+bool partial_purge_piece(struct decay_pass *pass);
 
-/* Whether partial_purge will find something once it has been listed long enough. A hint. */
+/* Whether a purge will find something once it has been listed long enough. A hint. */
 bool partial_has_unpurged(void);
 
 /* Bytes of blocks that were freed in listed slabs since those were last purged. Some lie in pages with live blocks, and

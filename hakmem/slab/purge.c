@@ -9,35 +9,133 @@
 #include "hakmem/base/options.h"
 #include "hakmem/os/os.h"
 #include "hakmem/region/decay.h"
+#include "hakmem/region/held.h"
 #include "hakmem/region/large.h"
 #include "hakmem/region/region.h"
+#include "hakmem/slab/own_thread.h"
 #include "hakmem/slab/partial.h"
 
-/* Held while something is purged, so that a fork finds nothing half-way: neither chunks nor slabs are in the
+/* Held while a piece is purged, so that a fork finds nothing half-way: neither chunks nor slabs are in the
  * hands of a thread that the child does not have. */
 static struct hak_lock purge_lock = HAK_LOCK_INITIALIZER(HAK_RANK_PURGE);
-static uint32_t purge_thread_started; /* atomic: 1 from its start to its end */
+static uint32_t purge_forks;              /* atomic; threads that want the purge lock for a fork, or have it */
+static bool purge_is_child;               /* atomic; this process is the child of a fork */
 static void (*purge_waiting_start)(void); /* atomic; see purge_start_later */
+static size_t purge_waited;               /* atomic; purge_to_do_bytes when a poll last looked */
+static uint64_t purge_thread_again_ms;    /* atomic; no thread was to be had: not before this time again */
+
+/* What a poll purges at most: as much as came since the last one, twice, so that a call pays for what it gave back itself
+ * and what is too much gets less. */
+#define PURGE_POLL_BYTES(came) (PURGE_PIECE_BYTES + 2 * (came))
+
+/* How long a refused thread is not asked for again. */
+#define PURGE_THREAD_AGAIN_MS 1000
 
 size_t purge_waiting_bytes(void) { return region_dirty_bytes() + large_dirty_bytes(); }
 
-static size_t purge_freed_until(uint64_t freed_until_ms) {
-    lock_acquire(&purge_lock);
-    /* Slabs first: one that turns out to be free altogether joins the chunks. */
-    size_t purged = partial_purge(freed_until_ms) + region_purge(freed_until_ms) + large_purge(freed_until_ms);
-    lock_release(&purge_lock);
-    return purged;
+/* What waits and has not been refused. The counts are snapshots. */
+static size_t purge_to_do_bytes(void) {
+    const size_t waiting = purge_waiting_bytes() + partial_unpurged_bytes();
+    const size_t refused = region_refused_bytes() + large_refused_bytes();
+    return waiting > refused ? waiting - refused : 0;
 }
 
-static void purge_run(uint64_t now) {
+static struct decay_pass purge_pass(uint64_t freed_until_ms) {
+    /* In the child of a fork the kernel does not join the new mappings with what the parent wrote, and they would become too
+     * many. */
+    return (struct decay_pass){.freed_until_ms = freed_until_ms,
+                               .by_mapping = own_thread_users() <= 1 && !hak_load_relaxed(&purge_is_child),
+                               .class_index = 1};
+}
+
+/* The pass's next piece. true: the pass is over */
+static bool purge_piece(struct decay_pass *pass, size_t bytes) {
+    pass->left = bytes < PURGE_PIECE_BYTES ? bytes : PURGE_PIECE_BYTES;
+    lock_acquire(&purge_lock);
+    /* Else slabs first: one that turns out to be free altogether joins the chunks. */
+    const bool is_over = (pass->chunks_first || partial_purge_piece(pass)) && region_purge_piece(pass) &&
+                         large_purge_piece(pass) && (!pass->chunks_first || partial_purge_piece(pass));
+    lock_release(&purge_lock);
+    /* Relaxed: a hint. Who waits for the lock is slower than who takes it again at once. */
+    if (hak_load_relaxed(&purge_forks) != 0) {
+        os_sleep_ms(1);
+    }
+    return is_over;
+}
+
+static bool purge_is_to_stop(void) { return own_thread_is_current() && own_thread_must_end(OWN_THREAD_PURGE); }
+
+/* true: the pass is over; false: it has purged `bytes`, or the thread has to end */
+static bool purge_some(struct decay_pass *pass, size_t bytes) {
+    size_t spent = 0;
+    while (spent < bytes) {
+        if (purge_piece(pass, bytes - spent)) {
+            return true;
+        }
+        spent += PURGE_PIECE_BYTES;
+        if (purge_is_to_stop()) {
+            break;
+        }
+    }
+    return false;
+}
+
+/* What the program has shown that it takes back at once, bytes, and how that is found out: what was given back as too much,
+ * when, and how much was in the allocator's hands then. A program that takes half of it again within the delay loses more
+ * by the page faults than the memory is worth, and may keep twice as much from then on. All atomic, relaxed: hints, and two
+ * polls at once make them a little wrong at most. */
+static struct {
+    size_t may_wait;
+    size_t given, level;
+    uint64_t given_at_ms;
+} purge_learned;
+
+static size_t purge_committed_bytes(void) { return held_bytes() + purge_waiting_bytes(); }
+
+static void purge_learn(uint64_t now, size_t bound, size_t in_use) {
+    const size_t given = hak_load_relaxed(&purge_learned.given);
+    if (given == 0) {
+        return;
+    }
+    if (now - hak_load_relaxed(&purge_learned.given_at_ms) > (uint64_t)hak_load_relaxed(&hak_options.purge_delay_ms)) {
+        hak_store_relaxed(&purge_learned.given, (size_t)0);
+    } else if (purge_committed_bytes() > hak_load_relaxed(&purge_learned.level) + given / 2) {
+        const size_t most = 2 * in_use > PURGE_LEARNED_BYTES ? 2 * in_use : PURGE_LEARNED_BYTES;
+        hak_store_relaxed(&purge_learned.may_wait, 2 * bound < most ? 2 * bound : most);
+        hak_store_relaxed(&purge_learned.given, (size_t)0);
+    }
+}
+
+/* So much was given back that nobody wanted for the whole delay. */
+static void purge_unlearn(size_t aged) {
+    const size_t may_wait = hak_load_relaxed(&purge_learned.may_wait);
+    if (aged > may_wait / 4) {
+        hak_store_relaxed(&purge_learned.may_wait, may_wait / 2);
+    }
+}
+
+static void purge_note_given(uint64_t now, size_t bytes) {
+    if (bytes > 0) {
+        hak_store_relaxed(&purge_learned.given, hak_load_relaxed(&purge_learned.given) + bytes);
+        hak_store_relaxed(&purge_learned.level, purge_committed_bytes());
+        hak_store_relaxed(&purge_learned.given_at_ms, now);
+    }
+}
+
+/* Purges what has decayed, at most so much. */
+static void purge_run(uint64_t now, size_t bytes) {
     const int64_t delay_ms = hak_load_relaxed(&hak_options.purge_delay_ms);
     if (!decay_take() || delay_ms < 0) {
         return;
     }
     const uint64_t delay = (uint64_t)delay_ms;
-    purge_freed_until(now > delay ? now - delay : 0);
-    if (purge_waiting_bytes() > 0 || partial_has_unpurged()) {
-        /* A quarter of the delay: nothing stays longer than one and a quarter of it. */
+    struct decay_pass pass = purge_pass(now > delay ? now - delay : 0);
+    const bool is_over = purge_some(&pass, bytes);
+    purge_unlearn(pass.purged);
+    if (!is_over) {
+        decay_schedule(now);
+    } else if (purge_to_do_bytes() > 0 || partial_has_unpurged()) {
+        /* A quarter of the delay: nothing stays longer than one and a quarter of it. What was refused is not looked for. */
         decay_schedule(now + delay / 4 + 1);
     }
 }
@@ -49,11 +147,9 @@ void purge_start_later(void (*start)(void)) {
     decay_schedule(1);
 }
 
-static bool purge_may_start_thread(const void *caller) { return caller == NULL || !os_is_c_library(caller); }
-
 static void purge_start_waiting(void) {
     /* Relaxed: a hint, and seldom anything. */
-    if (hak_load_relaxed(&purge_waiting_start) == NULL) {
+    if (hak_load_relaxed(&purge_waiting_start) == NULL || own_thread_users() == 0) {
         return;
     }
     /* Acquire: one poll takes it. */
@@ -63,68 +159,104 @@ static void purge_start_waiting(void) {
     }
 }
 
-/* Purges as long as something waits, then ends: a process whose other threads have all ended ends with it, and a
- * program that only once had much to give back does not keep a thread for it. */
-static void *purge_thread(void *unused) {
-    uint32_t stopped = 0;
+/* Purges as long as something waits, then ends: a program that only once had much to give back does not keep a thread for
+ * it. */
+static void purge_thread(void) {
     do {
         uint64_t due;
-        while ((due = decay_due_ms()) != 0) {
+        while (!own_thread_must_end(OWN_THREAD_PURGE) && (due = decay_due_ms()) != 0) {
             const uint64_t now = os_clock_ms();
             if (now >= due) {
-                purge_start_waiting();
-                purge_run(now);
+                purge_run(now, SIZE_MAX);
             } else {
-                os_sleep_ms(due - now);
+                (void)own_thread_sleep(OWN_THREAD_PURGE, due - now);
             }
         }
-        /* Sequentially consistent, both, as in decay_schedule and purge_poll: this side says that it ends and looks
-         * whether anything was scheduled, the other schedules and looks whether this one runs. One of them sees. */
-        (void)hak_exchange_seq_cst(&purge_thread_started, 0u);
-    } while (decay_is_due() && hak_compare_exchange_acq_rel(&purge_thread_started, &stopped, 1u));
-    return unused;
+        /* Whoever scheduled a look in between saw that this thread ran, or is seen here. */
+        own_thread_leave(OWN_THREAD_PURGE);
+    } while (!own_thread_must_end(OWN_THREAD_PURGE) && decay_is_due() && own_thread_stay(OWN_THREAD_PURGE));
 }
 
-static void purge_start_thread(void) {
-    uint32_t stopped = 0;
-    /* Acquire-release: exactly one thread starts it. */
-    if (hak_compare_exchange_acq_rel(&purge_thread_started, &stopped, 1u) &&
-        os_start_thread(purge_thread, NULL) != 0) {
-        /* No thread to be had: polling goes on. Relaxed: nothing hangs on it. */
-        hak_store_relaxed(&purge_thread_started, 0u);
+static bool purge_may_have_thread(uint64_t now) {
+    const enum hak_purge_thread option = hak_options.purge_thread;
+    return option != HAK_PURGE_THREAD_NEVER && own_thread_users() > (option == HAK_PURGE_THREAD_AUTO ? 1 : 0) &&
+           now >= hak_load_relaxed(&purge_thread_again_ms);
+}
+
+/* true: the thread runs */
+static bool purge_start_thread(uint64_t now) {
+    if (own_thread_start(OWN_THREAD_PURGE, purge_thread) == 0) {
+        return true;
+    }
+    /* Relaxed: a hint. */
+    hak_store_relaxed(&purge_thread_again_ms, now + PURGE_THREAD_AGAIN_MS);
+    return false;
+}
+
+/* Purges so much, at most `most`, the oldest first. */
+static void purge_oldest(uint64_t now, size_t bytes, size_t most) {
+    /* As old as half of the delay at least, then an eighth, then any. Relaxed: see options.h. */
+    const uint64_t delay = (uint64_t)hak_load_relaxed(&hak_options.purge_delay_ms);
+    const uint64_t ages[] = {delay / 2, delay / 8, 0};
+    size_t left = bytes < most ? bytes : most;
+    for (unsigned i = 0; i < sizeof ages / sizeof ages[0] && left > 0; i++) {
+        struct decay_pass pass = purge_pass(ages[i] == 0 ? DECAY_ALL_NEW : now > ages[i] ? now - ages[i] : 0);
+        pass.chunks_first = true;
+        const bool is_over = purge_some(&pass, left);
+        purge_note_given(now, pass.purged);
+        left = is_over && left > pass.purged ? left - pass.purged : 0;
+    }
+}
+
+/* Purges what is more than the bound, and a quarter more, so that not every call has to. */
+static void purge_to_bound(uint64_t now, size_t most) {
+    const size_t to_do = purge_to_do_bytes(), held = held_bytes(), unpurged = partial_unpurged_bytes();
+    const size_t in_use = held > unpurged ? held - unpurged : 0;
+    size_t bound = in_use > PURGE_BOUND_BYTES ? in_use : PURGE_BOUND_BYTES;
+    const size_t may_wait = hak_load_relaxed(&purge_learned.may_wait);
+    bound = may_wait > bound ? may_wait : bound;
+    purge_learn(now, bound, in_use);
+    if (to_do > bound) {
+        purge_oldest(now, to_do - (bound - bound / 4), most);
     }
 }
 
 /* Whether more waits than mallopt allows. Relaxed, here and below: see options.h. */
-static bool purge_is_over_threshold(void) {
+static bool purge_is_over_threshold(size_t to_do) {
     const int64_t threshold = hak_load_relaxed(&hak_options.trim_threshold);
-    return threshold >= 0 && purge_waiting_bytes() > (size_t)threshold;
+    return threshold >= 0 && to_do > (size_t)threshold && purge_waiting_bytes() > (size_t)threshold;
 }
 
-static void purge_poll_now(const void *caller) {
-    if (purge_may_start_thread(caller)) {
+static void purge_poll_now(bool may_start) {
+    if (may_start) {
         purge_start_waiting();
     }
+    const int64_t delay_ms = hak_load_relaxed(&hak_options.purge_delay_ms);
     const uint64_t due = decay_due_ms();
-    if (purge_is_over_threshold()) {
-        purge_freed_until(UINT64_MAX);
+    const size_t to_do = purge_to_do_bytes(), waited = hak_load_relaxed(&purge_waited);
+    const size_t most = PURGE_POLL_BYTES(to_do > waited ? to_do - waited : 0);
+    if (purge_is_over_threshold(to_do)) {
+        struct decay_pass pass = purge_pass(DECAY_ALL_NEW);
+        (void)purge_some(&pass, SIZE_MAX);
+    } else if (due == 0 || own_thread_runs(OWN_THREAD_PURGE)) {
         return;
+    } else {
+        const uint64_t now = os_clock_ms();
+        if (now >= due || delay_ms == 0) {
+            purge_run(now, most);
+        } else if (to_do > PURGE_THREAD_BYTES && may_start && purge_may_have_thread(now) && purge_start_thread(now)) {
+            return;
+        }
+        if (delay_ms >= 0) {
+            purge_to_bound(now, most);
+        }
     }
-    /* Sequentially consistent: pairs with the thread's end. */
-    if (hak_load_seq_cst(&purge_thread_started) != 0) {
-        return;
-    }
-    const uint64_t now = os_clock_ms();
-    if (now >= due || hak_load_relaxed(&hak_options.purge_delay_ms) == 0) {
-        purge_run(now);
-    } else if (purge_waiting_bytes() + partial_unpurged_bytes() > PURGE_THREAD_BYTES && purge_may_start_thread(caller)) {
-        purge_start_thread();
-    }
+    hak_store_relaxed(&purge_waited, purge_to_do_bytes());
 }
 
-void purge_poll_due(const void *caller) {
+static void purge_poll_from(bool may_start) {
     const int saved_errno = errno;
-    purge_poll_now(caller);
+    purge_poll_now(may_start);
     /* Relaxed: a hint; whoever takes it acquires. What could not be started here waits for the next poll. */
     if (hak_load_relaxed(&purge_waiting_start) != NULL) {
         decay_schedule(1);
@@ -132,15 +264,31 @@ void purge_poll_due(const void *caller) {
     errno = saved_errno;
 }
 
+void purge_poll_due(const void *caller) { purge_poll_from(caller != NULL && !os_is_c_library(caller)); }
+
+void purge_poll_due_alloc(const void *caller) {
+    purge_poll_from(caller != NULL && (!os_knows_c_library() || !os_is_c_library(caller)));
+}
+
+/* Relaxed, both: a hint for the thread that purges. */
+void purge_fork_begin(void) { (void)hak_fetch_add_relaxed(&purge_forks, 1u); }
+
+void purge_fork_end(void) { (void)hak_fetch_add_relaxed(&purge_forks, (uint32_t)-1); }
+
 void purge_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&purge_lock, fork); }
 
 void purge_fork_child(void) {
-    /* Relaxed: the child has one thread. */
-    hak_store_relaxed(&purge_thread_started, 0u);
+    /* Relaxed, all: the child has one thread. Others of the parent may have wanted to fork too. */
+    hak_store_relaxed(&purge_forks, 0u);
+    hak_store_relaxed(&purge_is_child, true);
     /* A look that a thread had taken upon itself is lost with it. */
-    if (purge_waiting_bytes() > 0) {
+    if (purge_to_do_bytes() > 0) {
         decay_note_freed(os_clock_ms());
     }
 }
 
-size_t purge_all(void) { return purge_freed_until(UINT64_MAX); }
+size_t purge_all(void) {
+    struct decay_pass pass = purge_pass(DECAY_EVERYTHING);
+    (void)purge_some(&pass, SIZE_MAX);
+    return pass.purged;
+}

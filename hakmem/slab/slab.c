@@ -173,22 +173,21 @@ bool slab_release_if_empty(struct slab *slab) {
 }
 
 /* The whole pages between two addresses. */
-static size_t slab_purge_range(uintptr_t start, uintptr_t end) {
+static size_t slab_purge_range(struct slab *slab, uintptr_t start, uintptr_t end, const struct decay_pass *pass) {
     const uintptr_t page = os_page_size();
     start = bits_round_up(start, page);
     end &= ~(page - 1);
-    return start < end && os_purge((void *)start, end - start) == 0 ? end - start : 0;
+    return start < end && region_purge_pages(region_of(slab), (void *)start, end - start, pass) == 0 ? end - start : 0;
 }
 
-size_t slab_purge_free_pages(struct slab *slab) {
+size_t slab_purge_free_pages(struct slab *slab, const struct decay_pass *pass) {
     const struct hak_class *constants = &hak_classes[slab->class_index];
     size_t purged = 0;
-    region_settle(region_of(slab));
     unsigned start = bitmap_next(slab->free_bits, constants->blocks, 0, true);
     while (start < constants->blocks) {
         const unsigned end = bitmap_next(slab->free_bits, constants->blocks, start, false);
-        purged += slab_purge_range(slab->base + (uintptr_t)start * constants->block_size,
-                                   slab->base + (uintptr_t)end * constants->block_size);
+        purged += slab_purge_range(slab, slab->base + (uintptr_t)start * constants->block_size,
+                                   slab->base + (uintptr_t)end * constants->block_size, pass);
         start = bitmap_next(slab->free_bits, constants->blocks, end, true);
     }
     return purged;

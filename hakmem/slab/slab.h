@@ -28,6 +28,7 @@
 #ifndef HAKMEM_SLAB_SLAB_H
 #define HAKMEM_SLAB_SLAB_H
 
+#include "hakmem/region/decay.h"
 #include "hakmem/region/region.h"
 #include "hakmem/size_class/size_class.h"
 
@@ -132,7 +133,7 @@ uint32_t slab_count_free(const struct slab *slab);
 enum slab_state slab_state_of(const struct slab *slab);
 
 /* Gives the pages back that hold free blocks only. Result: bytes. By whoever holds it OWNED. */
-size_t slab_purge_free_pages(struct slab *slab);
+size_t slab_purge_free_pages(struct slab *slab, const struct decay_pass *pass);
 
 /* Asserts the invariants above. By the owner, while nobody else frees. */
 void slab_check(const struct slab *slab);

@@ -62,12 +62,12 @@ static void expect_fall_while_sleeping(void) {
     HAK_EXPECT_GE(census_all().purged_bytes, SLAB_BYTES);
 }
 
-HAK_TEST_ISOLATED(Purge, DecaysAlsoWhenTheProgramOnlySleeps, "") { expect_fall_while_sleeping(); }
+HAK_TEST_ISOLATED(Purge, DecaysAlsoWhenTheProgramOnlySleeps, "HAKMEM_PURGE_THREAD=1") { expect_fall_while_sleeping(); }
 
-HAK_TEST_ISOLATED(Purge, DecayTimeIsAnOption, "HAKMEM_PURGE_DELAY_MS=50") { expect_fall_while_sleeping(); }
+HAK_TEST_ISOLATED(Purge, DecayTimeIsAnOption, "HAKMEM_PURGE_DELAY_MS=50 HAKMEM_PURGE_THREAD=1") { expect_fall_while_sleeping(); }
 
 /* One block in a hundred lives: no slab is free as a whole, and only pages can go. */
-HAK_TEST_ISOLATED(Purge, PagesOfPartialSlabsDecayAlsoWhenTheProgramOnlySleeps, "") {
+HAK_TEST_ISOLATED(Purge, PagesOfPartialSlabsDecayAlsoWhenTheProgramOnlySleeps, "HAKMEM_PURGE_THREAD=1") {
     const unsigned count = loads[0].count;
     start();
     for (unsigned i = 0; i < count; i++) {
@@ -83,13 +83,49 @@ HAK_TEST_ISOLATED(Purge, PagesOfPartialSlabsDecayAlsoWhenTheProgramOnlySleeps, "
     for (unsigned i = 0; i < count; i += 100) HAK_EXPECT(pattern_pages_hold(blocks[0][i], loads[0].size, i));
 }
 
-HAK_TEST_ISOLATED(Purge, FreedMemoryStaysForTheDecayTime, "HAKMEM_PURGE_DELAY_MS=600000") {
+/* The thread, which never has anything to do, keeps the bound of a process without it away. */
+HAK_TEST_ISOLATED(Purge, FreedMemoryStaysForTheDecayTime, "HAKMEM_PURGE_DELAY_MS=600000 HAKMEM_PURGE_THREAD=1") {
     start();
     allocate_loads();
     free_loads(0);
     hak_thread_flush();
     HAK_EXPECT_GE(census_all().decaying_bytes, LOAD_BYTES - SLACK_BYTES);
     HAK_EXPECT_EQ(census_all().purged_bytes, 0);
+}
+
+/* What waits then: 16 MiB at most, and what one call of a slow path adds. */
+HAK_TEST_ISOLATED(Purge, WithoutAThreadWhatWaitsIsBounded, "HAKMEM_PURGE_DELAY_MS=600000") {
+    size_t before = start();
+    allocate_loads();
+    free_loads(0);
+    hak_thread_flush();
+    HAK_EXPECT_LT(census_all().decaying_bytes, 17 * MIB);
+    HAK_EXPECT_GE(census_all().decaying_bytes, 4 * MIB);
+    HAK_EXPECT_LT(system_resident_bytes(), before + 17 * MIB + SLACK_BYTES);
+}
+
+/* As much may wait as is in use. */
+HAK_TEST_ISOLATED(Purge, WithoutAThreadAsMuchMayWaitAsIsInUse, "HAKMEM_PURGE_DELAY_MS=600000") {
+    void *live = hak_alloc(100 * MIB);
+    start();
+    allocate_loads();
+    free_loads(0);
+    hak_thread_flush();
+    HAK_EXPECT_GE(census_all().decaying_bytes, LOAD_BYTES - SLACK_BYTES);
+    hak_free(live);
+}
+
+/* Who takes back at once what was given back is given less back: the rounds settle. */
+HAK_TEST_ISOLATED(Purge, WhatIsTakenBackAtOnceStays, "HAKMEM_PURGE_DELAY_MS=600000") {
+    uint64_t purged = 0, last = 0;
+    for (unsigned round = 0; round < 6; round++) {
+        allocate_loads();
+        free_loads(0);
+        last = census_all().purged_bytes - purged;
+        purged += last;
+    }
+    HAK_EXPECT_GE(purged, 20 * MIB);
+    HAK_EXPECT_LT(last, 4 * MIB);
 }
 
 HAK_TEST_ISOLATED(Purge, DelayZeroGivesMemoryBackAtOnce, "HAKMEM_PURGE_DELAY_MS=0") {

@@ -316,7 +316,7 @@ HAK_TEST(Options, UnknownNamesAreNamedWithWhatIsKnown) {
         HAK_EXPECT(strstr(result->errors.bytes, names[i]) != NULL);
         HAK_EXPECT(strstr(result->errors.bytes, "known are HAKMEM_GUARD, HAKMEM_HELP, HAKMEM_LEAKS, HAKMEM_ON_MISUSE, "
                                                 "HAKMEM_PROFILE, HAKMEM_PROFILE_RATE, HAKMEM_PUBLISH, "
-                                                "HAKMEM_PURGE_DELAY_MS, HAKMEM_STATS, HAKMEM_THP; "
+                                                "HAKMEM_PURGE_DELAY_MS, HAKMEM_PURGE_THREAD, HAKMEM_STATS, HAKMEM_THP; "
                                                 "HAKMEM_HELP=1 explains them\n") != NULL);
     }
 }
@@ -324,10 +324,11 @@ HAK_TEST(Options, UnknownNamesAreNamedWithWhatIsKnown) {
 HAK_TEST(Options, HelpListsEveryOptionWithWhatIsAllowed) {
     const struct process_result *result = init_with("HAKMEM_HELP=1", "HAKMEM_ON_MISUSE=report");
     HAK_EXPECT_STREQ(result->output.bytes, "1 750");
-    HAK_EXPECT_EQ(lines(&result->errors), 10);
+    HAK_EXPECT_EQ(lines(&result->errors), 11);
     HAK_EXPECT(strstr(result->errors.bytes, "hakmem: option: HAKMEM_HELP (0 or 1, default 0): ") != NULL);
     HAK_EXPECT(strstr(result->errors.bytes, "HAKMEM_ON_MISUSE (abort, report or ignore, default abort): ") != NULL);
     HAK_EXPECT(strstr(result->errors.bytes, "HAKMEM_PURGE_DELAY_MS (-1 to 3600000, default 750): ") != NULL);
+    HAK_EXPECT(strstr(result->errors.bytes, "HAKMEM_PURGE_THREAD (auto, 0 or 1, default auto): ") != NULL);
     HAK_EXPECT(strstr(result->errors.bytes, "HAKMEM_THP (never, madvise or auto, default auto): ") != NULL);
     HAK_EXPECT_STREQ(init_with("HAKMEM_HELP=0", NULL)->errors.bytes, "");
     HAK_EXPECT(strstr(init_with("HAKMEM_HELP=yes", NULL)->errors.bytes, "allowed: 0 or 1, default 0\n") != NULL);

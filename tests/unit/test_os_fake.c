@@ -29,7 +29,10 @@ static unsigned call_each(void) {
     if (mapped != NULL && os_no_huge_pages(mapped, MIB) != 0) failed |= OS_FAKE_NO_HUGE_PAGES;
     if (mapped != NULL && os_huge_pages(mapped, MIB) != 0) failed |= OS_FAKE_HUGE_PAGES;
     if (mapped != NULL && os_remap(mapped, MIB, 2 * MIB, MIB, &remapped) != 0) failed |= OS_FAKE_REMAP;
-    if (os_start_thread(no_work, NULL) != 0) failed |= OS_FAKE_START_THREAD;
+    uintptr_t thread = 0;
+    const bool started = os_start_thread(no_work, NULL, &thread) == 0;
+    failed |= started ? 0u : OS_FAKE_START_THREAD;
+    if (started) os_join_thread(thread);
     if (reserved != NULL && os_unmap(reserved, MIB) != 0) failed |= OS_FAKE_UNMAP;
     uint64_t calls = os_fake_calls();
     /* Not counted, whatever fails: the clean-up of this test. */

@@ -82,7 +82,8 @@ HAK_TEST(OsStartThread, RunsWithAllSignalsBlockedAndWakesItsStarter) {
     sigemptyset(&after);
     pthread_sigmask(SIG_BLOCK, NULL, &before);
     errno = EDOM;
-    HAK_ASSERT_TRUE(os_start_thread(thread_main, &thread_done) == 0);
+    uintptr_t thread;
+    HAK_ASSERT_TRUE(os_start_thread(thread_main, &thread_done, &thread) == 0);
     while (__atomic_load_n(&thread_done, __ATOMIC_ACQUIRE) == 0) os_wait(&thread_done, 0, -1);
     HAK_EXPECT_EQ(errno, EDOM);
     HAK_EXPECT(all_signals_blocked);
@@ -90,6 +91,8 @@ HAK_TEST(OsStartThread, RunsWithAllSignalsBlockedAndWakesItsStarter) {
     for (int signal = 1; signal < SIGRTMIN; signal++) {
         HAK_EXPECT_EQ(sigismember(&after, signal), sigismember(&before, signal));
     }
+    os_join_thread(thread);
+    HAK_EXPECT_EQ(errno, EDOM);
 }
 
 static void *wait_for_ever(void *word) {
@@ -104,7 +107,8 @@ static void start_threads_without_room(void) {
     errno = EDOM;
     int error = 0;
     /* The C library may have the stacks of ended threads left, few as they are. */
-    for (int i = 0; i < 16 && error == 0; i++) error = os_start_thread(wait_for_ever, &never);
+    uintptr_t thread;
+    for (int i = 0; i < 16 && error == 0; i++) error = os_start_thread(wait_for_ever, &never, &thread);
     HAK_EXPECT(error == EAGAIN || error == ENOMEM);
     HAK_EXPECT_EQ(errno, EDOM);
 }

@@ -77,6 +77,8 @@ WRAP(OS_FAKE_UNMAP, os_unmap, (void *start, size_t size), (start, size))
 WRAP(OS_FAKE_PURGE, os_purge, (void *start, size_t size), (start, size))
 WRAP(OS_FAKE_REMAP, os_remap, (void *start, size_t old_size, size_t new_size, size_t alignment, void **out),
      (start, old_size, new_size, alignment, out))
-WRAP(OS_FAKE_START_THREAD, os_start_thread, (void *(*main)(void *), void *argument), (main, argument))
+WRAP(OS_FAKE_PURGE, os_purge_by_mapping, (void *start, size_t size), (start, size))
+WRAP(OS_FAKE_START_THREAD, os_start_thread, (void *(*main)(void *), void *argument, uintptr_t *thread),
+     (main, argument, thread))
 WRAP(OS_FAKE_NO_HUGE_PAGES, os_no_huge_pages, (void *start, size_t size), (start, size))
 WRAP(OS_FAKE_HUGE_PAGES, os_huge_pages, (void *start, size_t size), (start, size))

@@ -1,4 +1,5 @@
-/* What the loader knows of the program: where the C library is, and how much thread-local storage there is.
+/* What the loader knows of the program: where the C library and this library are, the C library's own functions for
+ * threads, and how much thread-local storage there is.
  *
  * Written once by os_init, constant afterwards. What is opened later can neither be the C library nor take more of
  * the threads' stacks than glibc keeps for it. Allocates nothing. */
@@ -11,12 +12,15 @@ struct range {
     uintptr_t start, end;
 };
 
-/* libc.so and the loader. */
-#define RANGES 2
+/* libc.so, the loader, and this library. */
+#define RANGES 3
 static struct range ranges[RANGES]; /* constant after init */
 static unsigned range_count;        /* constant after init */
+static bool is_known;               /* constant after init; one of them is the C library's */
 
 size_t linux_thread_local_bytes; /* constant after init */
+
+struct linux_threads linux_threads = {pthread_create, pthread_join}; /* constant after init */
 
 static bool is_c_library(const char *path) {
     const char *slash = strrchr(path, '/');
@@ -24,8 +28,22 @@ static bool is_c_library(const char *path) {
     return strncmp(name, "libc.so", 7) == 0 || strncmp(name, "ld-", 3) == 0;
 }
 
+/* Both or none: a thread is joined by the library that started it. The sanitizers have to see each thread. */
+static void take_functions(const struct dl_phdr_info *module, const void *dynamic) {
+    if (dynamic == NULL || HAK_THREAD_SANITIZER || HAK_ADDRESS_SANITIZER) {
+        return;
+    }
+    void *create = linux_elf_function(module->dlpi_addr, dynamic, "pthread_create");
+    void *join = linux_elf_function(module->dlpi_addr, dynamic, "pthread_join");
+    if (create != NULL && join != NULL) {
+        linux_threads.create = (linux_thread_create *)create;
+        linux_threads.join = (linux_thread_join *)join;
+    }
+}
+
 static int look_at(struct dl_phdr_info *module, size_t size, void *unused) {
     struct range range = {UINTPTR_MAX, 0};
+    const void *dynamic = NULL;
     (void)size;
     (void)unused;
     for (unsigned i = 0; i < module->dlpi_phnum; i++) {
@@ -33,18 +51,32 @@ static int look_at(struct dl_phdr_info *module, size_t size, void *unused) {
         const uintptr_t start = module->dlpi_addr + segment->p_vaddr;
         if (segment->p_type == PT_TLS) {
             linux_thread_local_bytes += segment->p_memsz + segment->p_align;
+        } else if (segment->p_type == PT_DYNAMIC) {
+            dynamic = (const void *)start;
         } else if (segment->p_type == PT_LOAD) {
             range.start = start < range.start ? start : range.start;
             range.end = start + segment->p_memsz > range.end ? start + segment->p_memsz : range.end;
         }
     }
-    if (range_count < RANGES && is_c_library(module->dlpi_name)) {
+    const bool is_library = is_c_library(module->dlpi_name);
+    /* The program has no name. Where hakmem is a part of it, its calls of itself cannot be told from the program's. */
+    const bool is_own = module->dlpi_name[0] != '\0' && (uintptr_t)&is_known - range.start < range.end - range.start;
+    if (range_count < RANGES && (is_library || is_own)) {
         ranges[range_count++] = range;
+    }
+    if (is_library) {
+        is_known = true;
+        take_functions(module, dynamic);
     }
     return 0;
 }
 
-void os_init(void) { (void)dl_iterate_phdr(look_at, NULL); }
+void os_init(void) {
+    (void)dl_iterate_phdr(look_at, NULL);
+    linux_purge_init();
+}
+
+bool os_knows_c_library(void) { return is_known; }
 
 bool os_is_c_library(const void *address) {
     for (unsigned i = 0; i < range_count; i++) {
@@ -52,5 +84,5 @@ bool os_is_c_library(const void *address) {
             return true;
         }
     }
-    return range_count == 0;
+    return !is_known;
 }

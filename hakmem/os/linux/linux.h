@@ -6,6 +6,7 @@
 #define HAKMEM_OS_LINUX_LINUX_H
 
 #include <errno.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -98,6 +99,22 @@ extern size_t linux_thread_local_bytes;
 
 /* The kernel's function of that name in this process; NULL where there is none. */
 void *linux_vdso_function(const char *name);
+
+/* The function of that name, in its newest version, of the object whose addresses are relative to `base`; NULL: none. */
+void *linux_elf_function(uintptr_t base, const void *dynamic, const char *name);
+
+typedef int linux_thread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*main)(void *), void *argument);
+typedef int linux_thread_join(pthread_t thread, void **result);
+
+/* The C library's own, where it was found: a program may have functions of these names. */
+struct linux_threads {
+    linux_thread_create *create;
+    linux_thread_join *join;
+};
+extern struct linux_threads linux_threads;
+
+/* By os_init: learns how the system gives memory out. */
+void linux_purge_init(void);
 
 /* Where the next aligned mapping is likely to fit: directly below `end`. */
 void linux_map_hint_set(const void *end);

@@ -3,7 +3,11 @@
  * Called by the purge of regions and of cached huge blocks; any thread that owns the range. MADV_DONTNEED and
  * not MADV_FREE: the pages leave the resident size at once, which is what the promise of the purge is about,
  * and read as zero, which calloc builds on. One call for the whole range: a huge page that lies in it is given
- * back whole instead of being split first. */
+ * back whole instead of being split first.
+ *
+ * A process of one thread makes a new mapping in the old one's place instead: the C library's allocator makes no madvise
+ * there, and a program that forbids itself what it has not seen itself do is killed for it. */
+#include <fcntl.h>
 #include <sys/sysinfo.h>
 
 #include "hakmem/os/linux/linux.h"
@@ -21,10 +25,53 @@ bool os_has_swap(void) {
     return !known || info.totalswap != 0;
 }
 
-int os_purge(void *start, size_t size) {
-    int error = linux_madvise(start, size, MADV_DONTNEED);
+static int counted(int error, size_t size) {
     if (error != 0) return error;
     linux_count(purges, 1);
     linux_count(purged_bytes, size);
     return 0;
+}
+
+int os_purge(void *start, size_t size) { return counted(linux_madvise(start, size, MADV_DONTNEED), size); }
+
+/* Constant after init. Kernels before 6.12 take the old mapping away before they ask whether the new one may be had, and
+ * where memory is never overcommitted another process may have taken its share between the two. */
+static bool mapping_may_fail_late = true;
+
+void linux_purge_init(void) {
+    const int saved_errno = errno;
+    const int file = (int)syscall(SYS_openat, AT_FDCWD, "/proc/sys/vm/overcommit_memory", O_RDONLY | O_CLOEXEC);
+    if (file >= 0) {
+        char mode = '2';
+        (void)syscall(SYS_read, file, &mode, 1);
+        mapping_may_fail_late = mode != '0' && mode != '1';
+        (void)syscall(SYS_close, file);
+    }
+    errno = saved_errno;
+}
+
+/* In the place of the range, or only where nothing is mapped. */
+static int map_again(void *start, size_t size, int flag) {
+    const int saved_errno = errno;
+    void *mapped = LINUX_CALL(mmap, start, size, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flag, -1, (off_t)0);
+    if (mapped == MAP_FAILED) return linux_take_error(saved_errno);
+    if (mapped == start) return 0;
+    /* A kernel before 4.17, which does not know MAP_FIXED_NOREPLACE: the place is taken. */
+    (void)linux_munmap(mapped, size);
+    return EEXIST;
+}
+
+int os_purge_by_mapping(void *start, size_t size) {
+    /* The sanitizers would take the mapping for a new one, with no history. */
+    if (mapping_may_fail_late || HAK_THREAD_SANITIZER || HAK_ADDRESS_SANITIZER) {
+        return counted(linux_madvise(start, size, MADV_DONTNEED), size);
+    }
+    const int error = map_again(start, size, MAP_FIXED);
+    if (error != 0) {
+        /* It is refused before anything is done, but for a kernel without memory for itself. */
+        const int filled = map_again(start, size, MAP_FIXED_NOREPLACE);
+        if (filled != 0) return filled == EEXIST ? error : filled;
+    }
+    return counted(0, size);
 }

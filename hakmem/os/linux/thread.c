@@ -1,17 +1,19 @@
-/* A thread of the allocator's own, for purging when the program has stopped allocating.
+/* Threads of the allocator's own, for what is to happen when the program does not call it.
  *
- * Called at most a few times a process, by any thread that holds no lock: the C library may call calloc for the
- * thread's table of thread-local storage, and thus come back into the allocator. All signals are blocked in
- * the new thread from its first instruction on: the handlers of the program must never run on it. */
+ * Started seldom, by a thread that holds no lock: the C library calls calloc for the thread's table of thread-local
+ * storage and for the attributes, and thus comes back into the allocator. By the C library's own functions, since a program
+ * may have others of that name which take locks of its own. All signals are blocked in the new thread from its first
+ * instruction on, because the handlers of the program must never run on it; the caller's mask stays as it is. */
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include "hakmem/os/linux/linux.h"
 
-/* What the code of the thread may use. It needs little, but where it is the process's last thread, the program's
- * handlers of exit run on it; pages that are not touched cost nothing. */
+/* What the code of the thread may use; pages that are not touched cost nothing. */
 #define STACK_BYTES ((size_t)256 * 1024)
+
+HAK_STATIC_ASSERT(sizeof(pthread_t) == sizeof(uintptr_t), "a thread's name fits what os.h returns");
 
 /* The C library takes the guard page, thread-local storage of all modules and the space of a signal frame out of
  * the stack that it is asked for; a program with much of these must not leave us without. */
@@ -22,29 +24,32 @@ static size_t stack_size(void) {
     return bits_round_up(STACK_BYTES + least_bytes + linux_thread_local_bytes, page) + page;
 }
 
-static int create(void *(*main)(void *), void *argument) {
+int os_start_thread(void *(*main)(void *), void *argument, uintptr_t *thread) {
+    const int saved_errno = errno;
     pthread_attr_t attributes;
-    int error = pthread_attr_init(&attributes);
-    if (error != 0) return error;
-    error = pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    if (error == 0) error = pthread_attr_setstacksize(&attributes, stack_size());
-    pthread_t thread;
-    if (error == 0) error = pthread_create(&thread, &attributes, main, argument);
-    pthread_attr_destroy(&attributes);
-    return error;
-}
-
-int os_start_thread(void *(*main)(void *), void *argument) {
-    int saved_errno = errno;
-    sigset_t all, previous;
+    sigset_t all;
     sigfillset(&all);
-    int error = pthread_sigmask(SIG_SETMASK, &all, &previous);
+    int error = pthread_attr_init(&attributes);
     if (error == 0) {
-        error = create(main, argument);
-        (void)pthread_sigmask(SIG_SETMASK, &previous, NULL);
+        error = pthread_attr_setstacksize(&attributes, stack_size());
+        if (error == 0) error = pthread_attr_setsigmask_np(&attributes, &all);
+        pthread_t started;
+        if (error == 0) error = linux_threads.create(&started, &attributes, main, argument);
+        if (error == 0) *thread = (uintptr_t)started;
+        pthread_attr_destroy(&attributes);
     }
     errno = saved_errno;
     return error;
+}
+
+void os_join_thread(uintptr_t thread) {
+    const int saved_errno = errno;
+    int state;
+    /* The caller may be about to be cancelled, and waiting is where that would happen. */
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    (void)linux_threads.join((pthread_t)thread, NULL);
+    (void)pthread_setcancelstate(state, NULL);
+    errno = saved_errno;
 }
 
 uint32_t os_thread_id(void) { return (uint32_t)syscall(SYS_gettid); }

@@ -25,6 +25,7 @@ MALFORMED = {
     "HAKMEM_ON_MISUSE": ("", "crash", "ABORT", "abort ", "abort,report"),
     "HAKMEM_PUBLISH": ("", "2", "yes", "10"),
     "HAKMEM_STATS": ("", "xml", "TEXT", "text:", "json,text", "tex", "textt"),
+    "HAKMEM_PURGE_THREAD": ("", "2", "yes", "AUTO", "auto "),
     "HAKMEM_PURGE_DELAY_MS": (
         "", "-", "-2", "3600001", "1.5", "1s", " 5", "5 ", "+5", "0x10", "99999999999999999999",
         "-99999999999999999999",
@@ -100,7 +101,8 @@ class DefaultTest(LifeTest):
     SAYINGS = ({}, {"HAKMEM_PURGE_DELAY_MS": "soon"}, {"HAKMEM_PURGE_DELAY_MS": "-2"})
 
     def decay(self, variables: dict[str, str], watch: str = "decay") -> dict[str, int]:
-        ended = run.program("options", watch, variables=variables)
+        # The program sleeps, and has one thread.
+        ended = run.program("options", watch, variables={**variables, "HAKMEM_PURGE_THREAD": "1"})
         self.assertEqual((ended.status, ended.allocator()), (0, "hakmem"))
         (report,) = ended.lines()
         return report

@@ -12,7 +12,7 @@ from tests.preload.life.case import LifeTest
 UNGUARDED = Path("tests/preload/life/libhakmem-unguarded.so")
 
 # What waits is not due while the program runs.
-VARIABLES = {"HAKMEM_PURGE_DELAY_MS": "3600000"}
+VARIABLES = {"HAKMEM_PURGE_DELAY_MS": "3600000", "HAKMEM_PURGE_THREAD": "1"}
 
 FUTEX = "202"
 

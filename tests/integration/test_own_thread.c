@@ -1,0 +1,315 @@
+/* The allocator's own thread: when it is begun, when it ends, what it leaves; and what is asked of the system in vain. By counts
+ * of what is asked of the system, never by time: what is freed is due in ten minutes, or at once. */
+#include <dlfcn.h>
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "hakmem/base/atomic.h"
+#include "hakmem/hakmem.h"
+#include "hakmem/os/fake/fake.h"
+#include "hakmem/os/os.h"
+#include "hakmem/region/decay.h"
+#include "hakmem/region/large.h"
+#include "hakmem/region/region.h"
+#include "hakmem/slab/own_thread.h"
+#include "hakmem/slab/purge.h"
+#include "tests/harness/harness.h"
+#include "tests/harness/pattern.h"
+#include "tests/harness/system.h"
+#include "tests/harness/threads.h"
+#include "tests/integration/leaving.h"
+
+#define MIB ((size_t)1 << 20)
+#define CLASS 5
+#define LATER "HAKMEM_PURGE_DELAY_MS=600000"
+#define SECONDS 60
+
+/* Frees whole chunks below the pools, so that nothing polls. */
+static void free_quietly(size_t bytes) {
+    struct span span;
+    const unsigned chunks = (unsigned)(bytes / HAK_CHUNK_BYTES);
+    HAK_ASSERT_TRUE(region_span_alloc(chunks, CLASS, &span) == 0);
+    memset(region_chunk_address(span.region, span.first), 1, bytes);
+    region_span_free(span.region, span.first, span.count);
+}
+
+/* From now on calls of that kind are counted. */
+static void count_calls(unsigned kind) {
+    os_fake_reset();
+    os_fake_fail_only(kind);
+}
+
+static void allocate_and_free(void) {
+    static void *blocks[16];
+    for (unsigned i = 0; i < 16; i++) blocks[i] = hak_alloc(500000);
+    for (unsigned i = 0; i < 16; i++) hak_free(blocks[i]);
+}
+
+HAK_TEST_ISOLATED(OwnThread, ProcessOfOneThreadStaysOne, LATER) {
+    count_calls(OS_FAKE_START_THREAD);
+    allocate_and_free();
+    hak_thread_flush();
+    HAK_EXPECT_EQ(own_thread_users(), 1);
+    HAK_EXPECT_EQ(os_fake_calls(), 0);
+}
+
+HAK_TEST_ISOLATED(OwnThread, IsBegunOnceWhereTheOptionWantsIt, LATER " HAKMEM_PURGE_THREAD=1") {
+    count_calls(OS_FAKE_START_THREAD);
+    allocate_and_free();
+    allocate_and_free();
+    HAK_EXPECT_EQ(os_fake_calls(), 1);
+    HAK_EXPECT(own_thread_runs(OWN_THREAD_PURGE));
+}
+
+static pthread_barrier_t barrier;
+
+static void live(void *argument, unsigned index) {
+    (void)index;
+    hak_free(hak_alloc(100));
+    pthread_barrier_wait(&barrier);
+    if (argument != NULL) ((void (*)(void))argument)();
+    pthread_barrier_wait(&barrier);
+}
+
+/* One of two threads does it, the other waits. */
+static void beside_another(void (*act)(void)) {
+    struct threads threads;
+    hak_free(hak_alloc(100));
+    pthread_barrier_init(&barrier, NULL, 2);
+    threads_start(&threads, 1, live, NULL);
+    pthread_barrier_wait(&barrier);
+    act();
+    pthread_barrier_wait(&barrier);
+    threads_join(&threads);
+}
+
+HAK_TEST_ISOLATED(OwnThread, IsBegunWhereThereAreSeveral, LATER) {
+    count_calls(OS_FAKE_START_THREAD);
+    beside_another(allocate_and_free);
+    HAK_EXPECT_EQ(os_fake_calls(), 1);
+}
+
+HAK_TEST_ISOLATED(OwnThread, IsNeverBegunWhereTheOptionSaysSo, LATER " HAKMEM_PURGE_THREAD=0") {
+    count_calls(OS_FAKE_START_THREAD);
+    beside_another(allocate_and_free);
+    HAK_EXPECT_EQ(os_fake_calls(), 0);
+}
+
+HAK_TEST_ISOLATED(OwnThread, IsNotAskedForAgainAtOnceWhereItIsRefused, LATER " HAKMEM_PURGE_THREAD=1") {
+    count_calls(OS_FAKE_START_THREAD);
+    os_fake_fail_from(1);
+    free_quietly(4 * MIB);
+    const uint64_t start = os_clock_ms();
+    for (unsigned i = 0; i < 100; i++) purge_poll(&free_quietly);
+    /* Once a second. */
+    HAK_EXPECT_LE(os_fake_calls(), 1 + (os_clock_ms() - start) / 1000);
+    HAK_EXPECT(!own_thread_runs(OWN_THREAD_PURGE));
+}
+
+HAK_TEST_ISOLATED(OwnThread, CallsOfTheCLibraryBeginNone, LATER " HAKMEM_PURGE_THREAD=1") {
+    hak_free(hak_alloc(100));
+    free_quietly(4 * MIB);
+    count_calls(OS_FAKE_START_THREAD);
+    HAK_ASSERT_TRUE(os_knows_c_library());
+    const void *in_c_library = dlsym(RTLD_DEFAULT, "strtol");
+    purge_poll(in_c_library);
+    purge_poll_alloc(in_c_library);
+    purge_poll(NULL);
+    HAK_EXPECT_EQ(os_fake_calls(), 0);
+    purge_poll((const void *)&free_quietly);
+    HAK_EXPECT_EQ(os_fake_calls(), 1);
+}
+
+static uint32_t ended; /* atomic */
+
+static void sleep_until_the_end(void) {
+    while (own_thread_sleep(OWN_THREAD_PUBLISH, 600000)) {
+    }
+    hak_store_release(&ended, 1u);
+    own_thread_leave(OWN_THREAD_PUBLISH);
+}
+
+HAK_TEST_ISOLATED(OwnThread, LastThreadOfTheProgramEndsItAndWaits, LATER) {
+    hak_free(hak_alloc(100));
+    HAK_ASSERT_TRUE(own_thread_start(OWN_THREAD_PUBLISH, sleep_until_the_end) == 0);
+    HAK_EXPECT_EQ(own_thread_start(OWN_THREAD_PUBLISH, sleep_until_the_end), EBUSY);
+    HAK_EXPECT(own_thread_runs(OWN_THREAD_PUBLISH));
+    own_thread_user_ended(); /* as this thread's end does */
+    HAK_EXPECT_EQ(hak_load_acquire(&ended), 1);
+    HAK_EXPECT(!own_thread_runs(OWN_THREAD_PUBLISH));
+    HAK_EXPECT_EQ(own_thread_start(OWN_THREAD_PUBLISH, sleep_until_the_end), ESRCH);
+    own_thread_user_begun();
+    HAK_EXPECT_EQ(own_thread_start(OWN_THREAD_PUBLISH, sleep_until_the_end), 0);
+}
+
+static void leave_at_once(void) { own_thread_leave(OWN_THREAD_PUBLISH); }
+
+static bool has_left(void *unused) {
+    (void)unused;
+    return !own_thread_runs(OWN_THREAD_PUBLISH);
+}
+
+HAK_TEST_ISOLATED(OwnThread, MayBeBegunAgainWhenItHasLeft, LATER) {
+    hak_free(hak_alloc(100));
+    for (unsigned i = 0; i < 20; i++) {
+        HAK_ASSERT_TRUE(own_thread_start(OWN_THREAD_PUBLISH, leave_at_once) == 0);
+        HAK_ASSERT_TRUE(system_wait_until(has_left, NULL, SECONDS));
+    }
+}
+
+/* ---- The last look ---- */
+
+static uint32_t leavings; /* atomic */
+
+/* Another thread frees, and polls, when the thread has found nothing to do and has not said yet that it ends. */
+static void free_before_it_leaves(void) {
+    if (hak_fetch_add_relaxed(&leavings, 1u) == 0) {
+        free_quietly(2 * MIB);
+        purge_poll(&free_quietly);
+        HAK_EXPECT_EQ(purge_waiting_bytes(), 2 * MIB);
+    }
+}
+
+static bool it_looked(void *unused) {
+    (void)unused;
+    return hak_load_relaxed(&leavings) >= 2 && purge_waiting_bytes() == 0;
+}
+
+HAK_TEST_ISOLATED(OwnThread, LooksOnceMoreWhenItHasSaidThatItEnds, "HAKMEM_PURGE_DELAY_MS=1 HAKMEM_PURGE_THREAD=1") {
+    hak_free(hak_alloc(100));
+    hak_trim();
+    hak_store_release(&before_leaving, &free_before_it_leaves);
+    /* With so short a delay a poll may do it itself. */
+    while (!own_thread_runs(OWN_THREAD_PURGE) && hak_load_relaxed(&leavings) == 0) {
+        free_quietly(2 * MIB);
+        purge_poll(&free_quietly);
+    }
+    HAK_EXPECT(system_wait_until(it_looked, NULL, SECONDS));
+}
+
+/* ---- Children ---- */
+
+/* The look is a thread's that the child does not have. */
+HAK_TEST_ISOLATED(OwnThread, ChildLooksForWhatWaits, LATER) {
+    hak_free(hak_alloc(100));
+    free_quietly(2 * MIB);
+    HAK_ASSERT_TRUE(decay_take());
+    HAK_EXPECT(!decay_is_due());
+    HAK_EXPECT_EXIT_OK(HAK_EXPECT(decay_is_due()));
+}
+
+/* Status of what `check` says in a child that no handler sees. */
+static int in_raw_child(bool (*check)(void)) {
+    const pid_t child = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    if (child == 0) _exit(check() ? 0 : 1);
+    int status = -1;
+    HAK_EXPECT_EQ(waitpid(child, &status, 0), child);
+    return status;
+}
+
+static bool knows_that_it_is_alone(void) {
+    return !own_thread_runs(OWN_THREAD_PURGE) && own_thread_users() == 1;
+}
+
+static void clone_beside_the_thread(void) {
+    allocate_and_free();
+    HAK_EXPECT(own_thread_runs(OWN_THREAD_PURGE));
+    HAK_EXPECT_EQ(own_thread_users(), 2);
+    HAK_EXPECT_EQ(in_raw_child(knows_that_it_is_alone), 0);
+    HAK_EXPECT_EXIT_OK(HAK_EXPECT(knows_that_it_is_alone()));
+}
+
+HAK_TEST_ISOLATED(OwnThread, ChildThatNoHandlerSawKnowsThatItIsAlone, LATER) { beside_another(clone_beside_the_thread); }
+
+/* ---- Refusals ---- */
+
+HAK_TEST_ISOLATED(OwnThread, RefusedChunksStayDirtyAndAreNotAskedForAgain, LATER) {
+    hak_free(hak_alloc(100));
+    hak_trim();
+    free_quietly(4 * MIB);
+    count_calls(OS_FAKE_PURGE);
+    os_fake_fail_from(1);
+    HAK_EXPECT_EQ(region_purge(DECAY_ALL_NEW), 0);
+    const uint64_t calls = os_fake_calls();
+    HAK_EXPECT_GE(calls, 1);
+    HAK_EXPECT_EQ(region_purge(DECAY_ALL_NEW), 0);
+    HAK_EXPECT_EQ(os_fake_calls(), calls);
+    HAK_EXPECT_EQ(region_dirty_bytes(), 4 * MIB);
+    HAK_EXPECT_EQ(region_refused_bytes(), 4 * MIB);
+    /* Nobody looks for them, but who wants everything. */
+    (void)decay_take();
+    purge_poll(NULL);
+    HAK_EXPECT(!decay_is_due());
+    struct span span;
+    HAK_ASSERT_TRUE(region_span_alloc(4, CLASS, &span) == 0);
+    HAK_EXPECT(!span.zeroed);
+    HAK_EXPECT_EQ(region_refused_bytes(), 4 * MIB - 4 * HAK_CHUNK_BYTES);
+    region_span_free(span.region, span.first, span.count);
+    os_fake_reset();
+    HAK_EXPECT_EQ(hak_trim(), 4 * MIB);
+    HAK_EXPECT_EQ(region_refused_bytes(), 0);
+}
+
+HAK_TEST_ISOLATED(OwnThread, NoLookFollowsARefusal, "HAKMEM_PURGE_DELAY_MS=0") {
+    hak_free(hak_alloc(100));
+    hak_trim();
+    free_quietly(4 * MIB);
+    count_calls(OS_FAKE_PURGE);
+    os_fake_fail_from(1);
+    HAK_EXPECT(decay_is_due());
+    purge_poll(NULL);
+    HAK_EXPECT_GE(os_fake_calls(), 1);
+    HAK_EXPECT(!decay_is_due());
+    HAK_EXPECT_EQ(purge_waiting_bytes(), 4 * MIB);
+}
+
+HAK_TEST_ISOLATED(OwnThread, RefusedMappingsStayAndAreNotAskedForAgain, LATER) {
+    void *start;
+    bool zeroed;
+    hak_free(hak_alloc(100));
+    hak_trim();
+    HAK_ASSERT_TRUE(large_alloc(4 * MIB, HAK_CHUNK_BYTES, &start, &zeroed) == 0);
+    memset(start, 1, 4 * MIB);
+    large_free(start, 4 * MIB);
+    count_calls(OS_FAKE_PURGE | OS_FAKE_UNMAP);
+    os_fake_fail_from(1);
+    HAK_EXPECT_EQ(large_purge(DECAY_EVERYTHING), 0);
+    HAK_EXPECT_EQ(os_fake_calls(), 2);
+    HAK_EXPECT_EQ(large_purge(DECAY_ALL_NEW), 0);
+    HAK_EXPECT_EQ(os_fake_calls(), 2);
+    HAK_EXPECT_EQ(large_refused_bytes(), 4 * MIB);
+    HAK_ASSERT_TRUE(large_alloc(4 * MIB, HAK_CHUNK_BYTES, &start, &zeroed) == 0);
+    HAK_EXPECT(!zeroed);
+    large_free(start, 4 * MIB);
+    os_fake_reset();
+    HAK_EXPECT_EQ(large_purge(DECAY_ALL_NEW), 4 * MIB);
+}
+
+/* ---- Pieces ---- */
+
+/* A fork waits for one of them at most. */
+HAK_TEST_ISOLATED(OwnThread, PurgesInPieces, LATER) {
+    void *start;
+    bool zeroed;
+    hak_free(hak_alloc(100));
+    hak_trim();
+    free_quietly(16 * MIB);
+    HAK_ASSERT_TRUE(large_alloc(32 * MIB, HAK_CHUNK_BYTES, &start, &zeroed) == 0);
+    large_free(start, 32 * MIB);
+    struct decay_pass pass = {.freed_until_ms = DECAY_EVERYTHING, .class_index = 1};
+    unsigned pieces = 0;
+    size_t purged = 0;
+    for (bool is_over = false; !is_over; pieces++) {
+        pass.left = 4 * MIB;
+        is_over = region_purge_piece(&pass) && large_purge_piece(&pass);
+        HAK_EXPECT_LE(pass.purged - purged, 4 * MIB);
+        purged = pass.purged;
+    }
+    HAK_EXPECT_EQ(purged, 48 * MIB);
+    HAK_EXPECT_GE(pieces, 12);
+    HAK_EXPECT_EQ(purge_waiting_bytes(), 0);
+}
