@@ -17,7 +17,8 @@ extern "C" {
 #endif
 
 /* Maps `size` bytes of zeroed, private, readable and writable memory at a multiple of `alignment`.
- * No swap is reserved. pre: alignment is a power of two, at least a page. ENOMEM */
+ * It is charged as the C library's blocks are, so a size that no machine has is refused where the kernel looks (heuristic
+ * overcommit). pre: alignment is a power of two, at least a page. ENOMEM; EAGAIN: more than may be locked, where all is */
 int os_map(size_t size, size_t alignment, void **out);
 
 /* Reserves `size` bytes that read as zero and cannot be written until os_make_writable; they are kept out
@@ -33,7 +34,30 @@ int os_map_left(void *start, size_t size);
 /* How many mappings a process may have; the kernel's default where it does not say. Reads a file: once, at the start. */
 size_t os_mappings_most(void);
 
-/* Makes a part of a reservation writable. Where it is already, nothing happens. ENOMEM */
+/* os_reserve of just that place, of whatever is mapped there. Errors as of os_map */
+int os_reserve_at(void *start, size_t size);
+
+/* Reserves `size` bytes at a multiple of `alignment` that cannot be accessed until os_commit. Errors as of os_map */
+int os_reserve_aligned(size_t size, size_t alignment, void **out);
+
+/* Replaces a part of a reservation by zeroed memory that can be read and written; readers of other threads see the zeros of
+ * before or of after. Errors as of os_map, and then it may be that nothing is mapped there */
+int os_commit(void *start, size_t size);
+
+/* Undoes it: the part is reserved, and what was in it gone. Errors as of os_map */
+int os_uncommit(void *start, size_t size);
+
+/* os_map of just that place. EEXIST: something is there */
+int os_map_at(void *start, size_t size);
+
+/* Maps `size` bytes as os_map does, where behind them, up to the next multiple of `alignment`, is room as far as can be told:
+ * nothing of it is reserved. pre: size <= alignment. Errors as of os_map */
+int os_map_first(size_t size, size_t alignment, void **out);
+
+/* Takes a part of a reservation away; os_map looks for no place there. Errors as of os_unmap */
+int os_unreserve(void *start, size_t size);
+
+/* Makes a part of a reservation writable, its content kept. Where it is already, nothing happens. ENOMEM */
 int os_make_writable(void *start, size_t size);
 
 /* Makes a part of a mapping inaccessible until os_make_writable; its pages stay. ENOMEM (too many mappings) */
@@ -151,6 +175,16 @@ int os_random(void *out, size_t size);
  * none. The C library takes its own secrets from them: they are to leave nobody's hands but through a function that cannot
  * be turned around. */
 void os_process_random(uint32_t out[4]);
+
+/* Whether the process has had a second thread. true where the C library does not say. */
+bool os_has_threads(void);
+
+/* Bytes that the process's mappings may have in all; UINT64_MAX: no limit. */
+uint64_t os_address_space_limit(void);
+
+/* prlimit and mlockall themselves: for the functions of those names that the library has in front of the C library's. */
+int os_prlimit(int process, int resource, const void *new_limit, void *old_limit);
+int os_lock_all(int flags);
 
 /* What was asked of the system since the start, successful calls only. */
 struct os_counters {

@@ -108,9 +108,14 @@ HAK_TEST(OsMap, ImpossibleSizesAreENOMEMAndKeepErrno) {
 
 static void map_in_a_small_address_space(void) {
     struct rlimit limit = {256 * MIB, 256 * MIB};
-    /* Something in the place that the hint names, so that the aligned one needs all of its alignment. */
+    /* Something in the places that are tried first, so that the aligned one needs all of its alignment. */
     unsigned char *first = map(32 * MIB, GIB);
-    mmap(first - GIB, os_page_size(), PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    unsigned char *kernels = map(32 * MIB, os_page_size());
+    HAK_ASSERT_TRUE(os_unmap(kernels, 32 * MIB) == 0);
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+    for (uintptr_t place = (uintptr_t)first - 4 * GIB; place < (uintptr_t)kernels + GIB; place += GIB) {
+        mmap((void *)(place & ~(uintptr_t)(GIB - 1)), os_page_size(), PROT_READ, flags, -1, 0);
+    }
     HAK_ASSERT_TRUE(setrlimit(RLIMIT_AS, &limit) == 0);
     struct os_counters before = counters();
     void *start = NULL;

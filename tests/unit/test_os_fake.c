@@ -29,6 +29,13 @@ static unsigned call_each(void) {
     if (mapped != NULL && os_no_huge_pages(mapped, MIB) != 0) failed |= OS_FAKE_NO_HUGE_PAGES;
     if (mapped != NULL && os_huge_pages(mapped, MIB) != 0) failed |= OS_FAKE_HUGE_PAGES;
     if (mapped != NULL && os_remap(mapped, MIB, 2 * MIB, MIB, &remapped) != 0) failed |= OS_FAKE_REMAP;
+    void *aligned = NULL, *first = NULL;
+    if (os_reserve_aligned(MIB, MIB, &aligned) != 0) failed |= OS_FAKE_RESERVE_ALIGNED;
+    if (aligned != NULL && os_commit(aligned, MIB) != 0) failed |= OS_FAKE_COMMIT;
+    if (os_map_first(MIB, 2 * MIB, &first) != 0) failed |= OS_FAKE_MAP_FIRST;
+    /* Nobody else maps meanwhile. */
+    const bool hole = first != NULL && os_unreserve(first, MIB) == 0;
+    if (hole && os_map_at(first, MIB) != 0) failed |= OS_FAKE_MAP_AT;
     uintptr_t thread = 0;
     const bool started = os_start_thread(no_work, NULL, &thread) == 0;
     failed |= started ? 0u : OS_FAKE_START_THREAD;
@@ -39,6 +46,8 @@ static unsigned call_each(void) {
     os_fake_fail_only(0);
     if ((failed & OS_FAKE_UNMAP) != 0) os_unmap(reserved, MIB);
     if (remapped != NULL) os_unmap(remapped, 2 * MIB);
+    if (aligned != NULL) os_unmap(aligned, MIB);
+    if (hole) os_unmap(first, MIB);
     if (mapped != NULL && remapped == NULL) os_unmap(mapped, MIB);
     if (wiped != NULL && (failed & OS_FAKE_MAP_LEFT) == 0) os_unmap(wiped, MIB);
     HAK_EXPECT_EQ(os_fake_calls(), calls);
@@ -50,14 +59,14 @@ static unsigned bits(unsigned word) { return (unsigned)__builtin_popcount(word);
 HAK_TEST(OsFake, WithoutAPlanNothingFails) {
     os_fake_reset();
     HAK_EXPECT_EQ(call_each(), 0);
-    HAK_EXPECT_EQ(os_fake_calls(), 14);
+    HAK_EXPECT_EQ(os_fake_calls(), 18);
     os_fake_reset();
     HAK_EXPECT_EQ(os_fake_calls(), 0);
 }
 
 HAK_TEST(OsFake, EachCallFailsInItsTurnAndOnlyThat) {
     unsigned seen = 0;
-    for (uint64_t n = 1; n <= 14; n++) {
+    for (uint64_t n = 1; n <= 18; n++) {
         os_fake_reset();
         os_fake_fail_at(n);
         unsigned failed = call_each();
@@ -66,7 +75,7 @@ HAK_TEST(OsFake, EachCallFailsInItsTurnAndOnlyThat) {
     }
     HAK_EXPECT_EQ(seen, OS_FAKE_ALL);
     os_fake_reset();
-    os_fake_fail_at(15);
+    os_fake_fail_at(19);
     HAK_EXPECT_EQ(call_each(), 0);
     os_fake_reset();
 }

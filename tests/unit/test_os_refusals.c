@@ -87,8 +87,8 @@ static void *occupy_below(char *start, size_t alignment) {
     return mmap(start - alignment, MIB, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
-/* One os_map of which munmap number `works` + 1 is refused: 1 is of the try that is not aligned, 2 of the
- * head, 3 of the tail. false where it did not come to that, because something was aligned by chance. */
+/* One os_map of which munmap number `works` + 1 is refused: 1 and 2 are of the tries that are not aligned, 3 of the
+ * head, 4 of the tail. false where it did not come to that, because something was aligned by chance. */
 static bool map_with_refused_munmap(int works) {
     void *first = NULL, *start = NULL;
     struct os_counters before, after;
@@ -116,13 +116,13 @@ static bool map_with_refused_munmap(int works) {
 }
 
 HAK_TEST(OsMap, RefusedTrimGivesTheWholeMappingBack) {
-    for (int works = 0; works < 3; works++) {
+    for (int works = 0; works < 4; works++) {
         size_t before = address_space_bytes();
         bool refused = false;
         for (int attempt = 0; attempt < 4 && !refused; attempt++) refused = map_with_refused_munmap(works);
-        HAK_EXPECT(refused);
-        /* A refusal of the first munmap leaves nobody to give that mapping back to; the others leave nothing. */
-        HAK_EXPECT_LE(address_space_bytes(), before + (works == 0 ? MIB : 0) + MIB / 2);
+        HAK_EXPECT(refused || works == 3); /* where the second try was aligned by chance there are but three */
+        /* A refusal of the first or second munmap leaves nobody to give that mapping back to; the others leave nothing. */
+        HAK_EXPECT_LE(address_space_bytes(), before + (works <= 1 ? MIB : 0) + MIB / 2);
     }
 }
 

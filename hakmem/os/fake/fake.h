@@ -27,7 +27,11 @@ enum os_fake_kind {
     OS_FAKE_RESIDENT = 1 << 11,
     OS_FAKE_MAP_LEFT = 1 << 12,
     OS_FAKE_MAP_WIPED = 1 << 13,
-    OS_FAKE_ALL = (1 << 14) - 1,
+    OS_FAKE_RESERVE_ALIGNED = 1 << 14,
+    OS_FAKE_COMMIT = 1 << 15,
+    OS_FAKE_MAP_AT = 1 << 16,
+    OS_FAKE_MAP_FIRST = 1 << 17,
+    OS_FAKE_ALL = (1 << 18) - 1,
 };
 
 /* The n-th call from now fails, once; 0 takes such a plan back. */

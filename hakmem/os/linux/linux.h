@@ -38,10 +38,17 @@ HAK_ALWAYS_INLINE int linux_take_error(int saved_errno) {
 #define LINUX_CALL(name, ...) ((__typeof__(name(__VA_ARGS__)))syscall(SYS_##name, __VA_ARGS__))
 #endif
 
-/* An anonymous private mapping, never charged beyond what the kernel insists on. */
-HAK_ALWAYS_INLINE int linux_mmap(void *wish, size_t size, int protection, void **out) {
+/* What these headers may lack. */
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+
+/* An anonymous private mapping; `how`: where, MAP_FIXED and its kin. What can be written is charged as the C library's blocks
+ * are, so that a size which no machine has is refused; what cannot is never charged. */
+HAK_ALWAYS_INLINE int linux_mmap(void *wish, size_t size, int protection, int how, void **out) {
     int saved_errno = errno;
-    void *start = LINUX_CALL(mmap, wish, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, (off_t)0);
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | how | ((protection & PROT_WRITE) != 0 ? 0 : MAP_NORESERVE);
+    void *start = LINUX_CALL(mmap, wish, size, protection, flags, -1, (off_t)0);
     if (start == MAP_FAILED) return linux_take_error(saved_errno);
     *out = start;
     return 0;
@@ -90,6 +97,12 @@ int linux_descriptor_high(int descriptor);
 
 /* os_map without the counting. */
 int linux_map_aligned(size_t size, size_t alignment, void **out);
+
+/* The same without the counting, of addresses that cannot be accessed. */
+int linux_reserve_aligned(size_t size, size_t alignment, void **out);
+
+/* Memory that can be written in place of what is mapped there. */
+int linux_commit(void *start, size_t size);
 
 /* os_no_huge_pages. */
 int linux_no_huge_pages(void *start, size_t size);

@@ -1,9 +1,10 @@
 /* Mappings of zeroed memory at a multiple of a large alignment.
  *
  * Called for regions, large spans, huge blocks and metadata, by any thread; nothing is locked. The kernel
- * aligns to pages only. Two ways to more: ask for a place beside the last mapping, which is aligned as long as
- * nobody else maps there and costs one call; or map too much and cut both ends off, which always works and
- * costs three. The first is tried first. */
+ * aligns to pages only. Three ways to more: ask for a place beside the last mapping, which is aligned as long as
+ * nobody else maps there and costs one call; ask for the multiple below where the kernel would have put it, which is free
+ * mostly; or map too much and cut both ends off, which always works. They are tried in that order. Whatever is mapped to be
+ * cut is inaccessible until then: limits on data and the memory of who has all his memory locked know nothing of it. */
 #include "hakmem/os/linux/linux.h"
 
 /* End of the range to try next; 0: none. Atomic, relaxed: a stale value costs a few system calls, no more,
@@ -17,10 +18,6 @@ static void *hint(size_t size, size_t alignment) {
     uintptr_t end = hak_load_relaxed(&hint_end);
     if (end <= size) return NULL;
     return (void *)((end - size) & ~(uintptr_t)(alignment - 1));
-}
-
-static int map_at(void *wish, size_t size, void **out) {
-    return linux_mmap(wish, size, PROT_READ | PROT_WRITE, out);
 }
 
 static bool is_aligned(const void *start, size_t alignment) { return ((uintptr_t)start & (alignment - 1)) == 0; }
@@ -42,12 +39,12 @@ static int trim(char *mapped, size_t mapped_size, char *start, size_t size) {
     return 0;
 }
 
-static int map_more_and_trim(size_t size, size_t alignment, void **out) {
+static int reserve_more_and_trim(size_t size, size_t alignment, void **out) {
     /* What the kernel returns is a multiple of a page already. */
     size_t mapped_size;
     if (__builtin_add_overflow(size, alignment - os_page_size(), &mapped_size)) return ENOMEM;
     void *mapped = NULL;
-    int error = map_at(NULL, mapped_size, &mapped);
+    int error = linux_mmap(NULL, mapped_size, PROT_NONE, 0, &mapped);
     if (error != 0) return error;
     char *start = (char *)bits_round_up((uintptr_t)mapped, alignment);
     error = trim(mapped, mapped_size, start, size);
@@ -55,17 +52,49 @@ static int map_more_and_trim(size_t size, size_t alignment, void **out) {
     return error;
 }
 
-int linux_map_aligned(size_t size, size_t alignment, void **out) {
+/* One try. 0: *out is aligned; EAGAIN: the kernel mapped it at *out, which is not, and took it back. */
+static int map_near(void *wish, size_t size, size_t alignment, int protection, void **out) {
+    int error = linux_mmap(wish, size, protection, 0, out);
+    if (error != 0 || is_aligned(*out, alignment)) return error;
+    /* Whether or not the kernel takes it back, it is of no use; it fails only where a trim would. */
+    error = linux_munmap(*out, size);
+    return error != 0 ? error : EAGAIN;
+}
+
+/* Where `near`, which is not aligned, was free a moment ago. */
+static int reserve_elsewhere(void *near, size_t size, size_t alignment, void **out) {
+    void *below = (void *)((uintptr_t)near & ~(uintptr_t)(alignment - 1));
+    const int error = map_near(below, size, alignment, PROT_NONE, out);
+    return error == EAGAIN ? reserve_more_and_trim(size, alignment, out) : error;
+}
+
+int linux_reserve_aligned(size_t size, size_t alignment, void **out) {
     void *start = NULL;
-    if (alignment <= os_page_size()) return map_at(NULL, size, out);
-    int error = map_at(hint(size, alignment), size, &start);
+    int error = map_near(hint(size, alignment), size, alignment, PROT_NONE, &start);
+    if (error == EAGAIN) error = reserve_elsewhere(start, size, alignment, &start);
     if (error != 0) return error;
-    if (!is_aligned(start, alignment)) {
-        /* Whether or not the kernel takes it back, it is of no use; it fails only where a trim would. */
-        error = linux_munmap(start, size);
-        if (error == 0) error = map_more_and_trim(size, alignment, &start);
+    linux_map_hint_set(start);
+    *out = start;
+    return 0;
+}
+
+int linux_commit(void *start, size_t size) {
+    void *mapped = NULL;
+    return linux_mmap(start, size, PROT_READ | PROT_WRITE, MAP_FIXED, &mapped);
+}
+
+int linux_map_aligned(size_t size, size_t alignment, void **out) {
+    void *start = hint(size, alignment);
+    if (alignment <= os_page_size()) return linux_mmap(NULL, size, PROT_READ | PROT_WRITE, 0, out);
+    const bool hinted = start != NULL;
+    int error = hinted ? map_near(start, size, alignment, PROT_READ | PROT_WRITE, &start) : EAGAIN;
+    if (error == EAGAIN) {
+        error = hinted ? reserve_elsewhere(start, size, alignment, &start) : linux_reserve_aligned(size, alignment, &start);
         if (error != 0) return error;
+        error = linux_commit(start, size);
+        if (error != 0) (void)linux_munmap(start, size);
     }
+    if (error != 0) return error;
     linux_map_hint_set(start);
     *out = start;
     return 0;

@@ -1,7 +1,10 @@
-/* Address space for flat tables that are touched sparsely: the page map, and the shadow of the guard build.
+/* Address space of which parts come into use: flat tables that are touched sparsely, the page map and the shadow of the guard
+ * build; and regions.
  *
- * Called once a table while the allocator initialises itself, then as parts come into use; any thread.
- * The reservation is read-only because the kernel charges only writable private pages to its commit limit, also
+ * Called once a table while the allocator initialises itself and once a region, then as parts come into use; any thread.
+ * What a program has reserved and cannot write is no data for the limit on that, RLIMIT_DATA. A part comes into use by a
+ * mapping in its place and not by mprotect, which the C library never calls in a program of one thread: sandboxes forbid it.
+ * The reservation of a table is read-only because the kernel charges only writable private pages to its commit limit, also
  * under vm.overcommit_memory=2, where MAP_NORESERVE is ignored; what is read before it is written is the
  * kernel's page of zeros. */
 #include "hakmem/os/linux/linux.h"
@@ -21,7 +24,7 @@ int os_huge_pages(void *start, size_t size) {
 
 int os_reserve(size_t size, void **out) {
     void *start = NULL;
-    int error = linux_mmap(NULL, size, PROT_READ, &start);
+    int error = linux_mmap(NULL, size, PROT_READ, 0, &start);
     if (error != 0) return error;
     error = linux_madvise(start, size, MADV_DONTDUMP);
     if (error == 0) error = linux_no_huge_pages(start, size);
@@ -33,6 +36,59 @@ int os_reserve(size_t size, void **out) {
     linux_count(mapped_bytes, size);
     *out = start;
     return 0;
+}
+
+int os_reserve_at(void *start, size_t size) {
+    void *mapped = NULL;
+    return linux_mmap(start, size, PROT_READ, MAP_FIXED, &mapped);
+}
+
+int os_reserve_aligned(size_t size, size_t alignment, void **out) {
+    int error = linux_reserve_aligned(size, alignment, out);
+    if (error != 0) return error;
+    linux_count(maps, 1);
+    linux_count(mapped_bytes, size);
+    return 0;
+}
+
+int os_commit(void *start, size_t size) { return linux_commit(start, size); }
+
+int os_uncommit(void *start, size_t size) {
+    void *mapped = NULL;
+    return linux_mmap(start, size, PROT_NONE, MAP_FIXED, &mapped);
+}
+
+/* Places to try before a process is told that there is none. */
+#define PLACES_MAX 256
+
+int os_map_at(void *start, size_t size) {
+    void *mapped = NULL;
+    const int error = linux_mmap(start, size, PROT_READ | PROT_WRITE, MAP_FIXED_NOREPLACE, &mapped);
+    if (error != 0) return error;
+    if (mapped != start) {
+        /* Before Linux 4.17 the place is a wish, and was taken. */
+        (void)linux_munmap(mapped, size);
+        return EEXIST;
+    }
+    linux_count(maps, 1);
+    linux_count(mapped_bytes, size);
+    return 0;
+}
+
+int os_map_first(size_t size, size_t alignment, void **out) {
+    void *end = NULL;
+    /* Below where the kernel puts mappings nowadays. */
+    int error = linux_mmap(NULL, size, PROT_NONE, 0, &end);
+    if (error == 0) error = linux_munmap(end, size);
+    if (error != 0) return error;
+    uintptr_t place = ((uintptr_t)end + size) & ~(uintptr_t)(alignment - 1);
+    for (unsigned i = 0; i < PLACES_MAX && place > 2 * alignment; i++) {
+        place -= alignment;
+        error = os_map_at((void *)place, size);
+        if (error != EEXIST) break;
+    }
+    if (error == 0) *out = (void *)place;
+    return error == EEXIST ? ENOMEM : error;
 }
 
 int os_make_writable(void *start, size_t size) { return linux_mprotect(start, size, PROT_READ | PROT_WRITE); }

@@ -3,6 +3,13 @@
  * Any thread. The range may be a part of one mapping or span several that lie side by side. */
 #include "hakmem/os/linux/linux.h"
 
+int os_unreserve(void *start, size_t size) {
+    int error = linux_munmap(start, size);
+    if (error != 0) return error;
+    linux_count(mapped_bytes, -(uint64_t)size);
+    return 0;
+}
+
 int os_unmap(void *start, size_t size) {
     int error = linux_munmap(start, size);
     if (error != 0) return error;
