@@ -13,10 +13,10 @@
 #define hak_store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 #define hak_load_seq_cst(p) __atomic_load_n((p), __ATOMIC_SEQ_CST)
 #define hak_exchange_seq_cst(p, v) __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
-#define hak_exchange_acq_rel(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQ_REL)
 #define hak_exchange_acquire(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQUIRE)
 #define hak_exchange_acq_rel(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQ_REL)
 #define hak_fetch_or_release(p, v) __atomic_fetch_or((p), (v), __ATOMIC_RELEASE)
+#define hak_fetch_or_acq_rel(p, v) __atomic_fetch_or((p), (v), __ATOMIC_ACQ_REL)
 #define hak_fetch_add_relaxed(p, v) __atomic_fetch_add((p), (v), __ATOMIC_RELAXED)
 #define hak_fetch_add_seq_cst(p, v) __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
 #define hak_fetch_add_acq_rel(p, v) __atomic_fetch_add((p), (v), __ATOMIC_ACQ_REL)
@@ -72,6 +72,14 @@
 #else
 #define hak_fence_release() __atomic_thread_fence(__ATOMIC_RELEASE)
 #define hak_fence_acquire() __atomic_thread_fence(__ATOMIC_ACQUIRE)
+#endif
+
+/* A relaxed load of what hardly ever changes, on the fast paths: as part of the instruction that uses it, which no builtin and
+ * no volatile access is. The compiler may read it earlier or once for several uses, and the caller says why that will do. */
+#if HAK_THREAD_SANITIZER
+#define hak_load_setting(p) hak_load_relaxed(p)
+#else
+#define hak_load_setting(p) (*(p))
 #endif
 
 /* A count that one thread writes and others only read: no read-modify-write is needed. */

@@ -22,6 +22,7 @@
 #include "hakmem/magazine/thread.h"
 #include "hakmem/profile/profile.h"
 #include "hakmem/publish/publish.h"
+#include "hakmem/region/give_way.h"
 #include "hakmem/region/large.h"
 #include "hakmem/region/region.h"
 #include "hakmem/slab/partial.h"
@@ -105,6 +106,7 @@ static void fork_child(void) {
     if (HAK_GUARD_FULL && fork_own.is_whole) {
         shuffle_own();
     }
+    give_way_note_process();
     thread_fork_child(fork_own.is_whole);
     purge_fork_child();
     profile_fork_child();

@@ -67,7 +67,7 @@ HAK_FAST_PATH enum front_free front_free_hot(void *p) {
     uint8_t *live = NULL;
     if (HAK_GUARD_EXACT) {
         const uintptr_t index = shadow_index(p);
-        if (HAK_UNLIKELY(index >= hak_shadow.limit)) {
+        if (HAK_UNLIKELY(index >= hak_load_setting(&hak_shadow.limit))) {
             return FRONT_FREE_MISSED;
         }
         live = &hak_shadow.classes[index];

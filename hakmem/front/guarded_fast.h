@@ -13,7 +13,7 @@ bool guarded_free_larger(void *p, unsigned class_index, uint8_t *live);
 HAK_ALWAYS_INLINE bool guarded_free(void *p) {
     const unsigned features = hak_options.guard;
     const uintptr_t index = shadow_index(p);
-    if (HAK_UNLIKELY(index >= hak_shadow.limit)) {
+    if (HAK_UNLIKELY(index >= hak_load_setting(&hak_shadow.limit))) {
         return false;
     }
     uint8_t *live = &hak_shadow.classes[index];

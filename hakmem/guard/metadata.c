@@ -52,13 +52,6 @@ int metadata_unmap(void *start, size_t size) {
     return os_unmap((char *)start - margin, size + 2 * margin);
 }
 
-void metadata_protect_header(void *region, size_t header_bytes, size_t chunks_bytes) {
-    if (guard_has(HAK_FEATURE_METADATA)) {
-        const size_t first = bits_round_up(header_bytes, os_page_size());
-        metadata_protect((char *)region + first, chunks_bytes - first);
-    }
-}
-
 int metadata_reserve(size_t size, void **out) {
     void *start;
     const size_t margin = HAK_GUARD_FULL ? os_page_size() : 0;

@@ -21,9 +21,6 @@ int metadata_map_record(size_t size, void **out);
 /* Takes away what metadata_map gave. */
 int metadata_unmap(void *start, size_t size);
 
-/* Makes the whole pages inaccessible that lie between the `header_bytes` of a region and its first chunk. */
-void metadata_protect_header(void *region, size_t header_bytes, size_t chunks_bytes);
-
 /* os_reserve of a flat table of `size` bytes with what metadata_protect_table needs on either side. ENOMEM */
 int metadata_reserve(size_t size, void **out);
 

@@ -8,6 +8,8 @@
 #include "hakmem/base/warning.h"
 #include "hakmem/guard/random.h"
 #include "hakmem/os/os.h"
+#include "hakmem/space/flat.h"
+#include "hakmem/space/units.h"
 
 #define PAGES_ENTRIES ((size_t)1 << (HAK_ADDRESS_BITS - HAK_CHUNK_SHIFT))
 
@@ -29,6 +31,8 @@ static uint64_t pages_most;          /* constant after init */
 static uint64_t pages_whole_chunks;  /* atomic; states that are PAGES_WHOLE */
 static uint64_t pages_huge_mappings; /* atomic */
 
+static bool pages_gave_way; /* region lock */
+
 static uint8_t *pages_of(const void *p) { return &pages_state[(uintptr_t)p >> HAK_CHUNK_SHIFT]; }
 
 int pages_init(void) {
@@ -42,9 +46,21 @@ int pages_init(void) {
 }
 
 int pages_add_region(const void *region) {
-    const size_t page = os_page_size();
-    const uintptr_t first = (uintptr_t)pages_of(region);
-    return os_make_writable((void *)(first & ~(page - 1)), bits_round_up(HAK_REGION_CHUNKS, page));
+    const size_t page = os_page_size(), bytes = bits_round_up(HAK_REGION_CHUNKS, page);
+    const uintptr_t first = ((uintptr_t)region >> HAK_CHUNK_SHIFT) & ~(page - 1);
+    const uintptr_t described = first << HAK_CHUNK_SHIFT, described_bytes = bytes << HAK_CHUNK_SHIFT;
+    if (pages_gave_way && !units_any_is_kept(described, described_bytes) &&
+        !units_any_is_region(described, described_bytes)) {
+        return os_map_at(&pages_state[first], bytes);
+    }
+    return os_make_writable(&pages_state[first], bytes);
+}
+
+void pages_give_way(void) {
+    if (pages_state != NULL) {
+        pages_gave_way = true;
+        flat_give_way(pages_state, HAK_CHUNK_SHIFT);
+    }
 }
 
 /* What the chunk's byte has to be where the chunk's first `accessible` bytes may be touched. */

@@ -31,6 +31,9 @@ int pages_init(void);
 /* Makes the bytes of the region at `region` writable. ENOMEM */
 int pages_add_region(const void *region);
 
+/* Gives back what describes no block; see region/give_way.h. pre: under the region lock */
+void pages_give_way(void);
+
 /* What was allocated for a slab: `chunks` chunks and pages_chunks_behind() more, of which the first `used_bytes` are to be
  * accessible and the whole pages behind them not. ENOMEM: the used bytes may not be accessible. Where the share of
  * mappings is used up, or the system's limit leaves no room, what is to be inaccessible stays accessible.

@@ -10,8 +10,12 @@
 #define ZERO_SIZE_BYTES (ZERO_SIZE_BLOCKS * ZERO_SIZE_ALIGNMENT)
 #define ZERO_SIZE_WORDS (ZERO_SIZE_BLOCKS / 64)
 
+/* What is left where addresses are short: 1 Mi blocks at once. */
+#define ZERO_SIZE_BLOCKS_FEW ((size_t)1 << 20)
+
 static char *zero_size_start;        /* constant after init */
 static uint64_t *zero_size_live;     /* guard lock: the words */
+static size_t zero_size_blocks = ZERO_SIZE_BLOCKS; /* guard lock; behind them the range is not ours any more */
 static size_t zero_size_next;        /* guard lock; where the search goes on */
 static uint64_t zero_size_allocated; /* guard lock */
 static uint64_t zero_size_freed;     /* guard lock */
@@ -38,14 +42,15 @@ int zero_size_init(void) {
 
 /* The next address that is not live; ZERO_SIZE_BLOCKS: all are. */
 static size_t zero_size_find_locked(void) {
+    const size_t words = zero_size_blocks / 64;
     size_t word = zero_size_next / 64;
     uint64_t free = ~zero_size_live[word] & ~bits_low_mask((unsigned)(zero_size_next % 64));
     /* Once around: the first word comes again at the end, whole. */
     for (size_t looked = 0; free == 0; looked++) {
-        if (looked == ZERO_SIZE_WORDS) {
+        if (looked == words) {
             return ZERO_SIZE_BLOCKS;
         }
-        word = (word + 1) % ZERO_SIZE_WORDS;
+        word = (word + 1) % words;
         free = ~zero_size_live[word];
     }
     return word * 64 + bits_lowest(free);
@@ -57,7 +62,7 @@ void *zero_size_alloc(void) {
     const size_t block = zero_size_find_locked();
     if (block < ZERO_SIZE_BLOCKS) {
         zero_size_live[block / 64] |= (uint64_t)1 << block % 64;
-        zero_size_next = (block + 1) % ZERO_SIZE_BLOCKS;
+        zero_size_next = (block + 1) % zero_size_blocks;
         zero_size_allocated++;
         p = zero_size_start + block * ZERO_SIZE_ALIGNMENT;
     }
@@ -100,6 +105,20 @@ bool zero_size_free(void *p) {
     }
     lock_release(&zero_size_lock);
     return live;
+}
+
+bool zero_size_give_way(void) {
+    const size_t bytes = (ZERO_SIZE_BLOCKS - ZERO_SIZE_BLOCKS_FEW) * ZERO_SIZE_ALIGNMENT;
+    lock_acquire(&zero_size_lock);
+    /* Not where so many were given out that there may be blocks behind. */
+    const bool gives = zero_size_start != NULL && zero_size_blocks == ZERO_SIZE_BLOCKS &&
+                       zero_size_allocated < ZERO_SIZE_BLOCKS_FEW &&
+                       os_unreserve(zero_size_start + ZERO_SIZE_BLOCKS_FEW * ZERO_SIZE_ALIGNMENT, bytes) == 0;
+    if (gives) {
+        zero_size_blocks = ZERO_SIZE_BLOCKS_FEW;
+    }
+    lock_release(&zero_size_lock);
+    return gives;
 }
 
 void zero_size_totals(struct zero_size_totals *totals) {

@@ -24,6 +24,10 @@ bool zero_size_is_live(const void *p);
 /* false where p is not live. pre: p lies in the range */
 bool zero_size_free(void *p);
 
+/* Gives most of the range back, where hardly any of it is used: what comes there is never live here. false: nothing
+ * was given back. */
+bool zero_size_give_way(void);
+
 struct zero_size_totals {
     uint64_t allocations, frees;
 };

@@ -18,6 +18,7 @@
 #include "hakmem/region/held.h"
 #include "hakmem/region/region.h"
 #include "hakmem/slab/purge.h"
+#include "hakmem/space/units.h"
 
 static struct hak_lock huge_lock = HAK_LOCK_INITIALIZER(HAK_RANK_HUGE);
 static struct huge_table huge_table;     /* huge lock */
@@ -190,6 +191,7 @@ void *huge_realloc(void *p, size_t size) {
     void *moved = p;
     int error = rounded == before.size ? 0 : mapping_resize(p, before.size, rounded, &moved);
     if (error == 0) {
+        units_note_given(moved, rounded);
         huge_change_locked(block, moved, rounded);
     }
     lock_release(&huge_lock);

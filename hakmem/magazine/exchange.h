@@ -133,7 +133,7 @@ HAK_ALWAYS_INLINE void *exchange_alloc_begun(struct hak_thread *thread, unsigned
     if (class_index >= HAK_L25_CLASS_FIRST && exchange_is_alone(class_index)) {
         return exchange_alloc_alone(thread, class_index);
     }
-    if (HAK_GUARD_EXACT && HAK_UNLIKELY(hak_shadow.limit == 0)) {
+    if (HAK_GUARD_EXACT && HAK_UNLIKELY(hak_load_setting(&hak_shadow.limit) == 0)) {
         return exchange_alloc_limited(thread, class_index);
     }
     if (!guard_has(HAK_FEATURE_QUARANTINE) && HAK_LIKELY(exchange_swap_in(thread, class_index))) {

@@ -69,7 +69,7 @@ HAK_FAST_PATH void *magazine_pop_and_mark(unsigned class_index, bool marks) {
         if (HAK_UNLIKELY(!thread_begun)) {
             return NULL;
         }
-        if (marks && HAK_UNLIKELY(hak_shadow.limit == 0)) {
+        if (marks && HAK_UNLIKELY(hak_load_setting(&hak_shadow.limit) == 0)) {
             return NULL;
         }
         const size_t slot = (uintptr_t)top % MAGAZINE_BYTES / sizeof *top;

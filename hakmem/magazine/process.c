@@ -36,6 +36,9 @@ static void process_init(void) {
         shadow_init();
     }
     options_init();
+    if (HAK_GUARD_EXACT && hak_options.thp != HAK_THP_NEVER) {
+        shadow_expect_reads_below();
+    }
     if (HAK_GUARD_FULL) {
         guard_init();
         process_protect_tables();

@@ -199,7 +199,7 @@ static uint32_t thread_first_capacity(unsigned class_index) {
 /* Empty magazines in the record's slots. pre: the record's slots hold no block */
 static void thread_lay_out(struct hak_thread *thread) {
     const bool is_new = thread->loaded == NULL;
-    thread->loaded = HAK_GUARD_EXACT && hak_shadow.limit == 0 ? thread->limited_loaded : hak_loaded;
+    thread->loaded = HAK_GUARD_EXACT && hak_load_setting(&hak_shadow.limit) == 0 ? thread->limited_loaded : hak_loaded;
     if (HAK_GUARD_EXACT) {
         thread->loaded[0] = THREAD_NO_LOADED; /* class 0 has nothing in either place */
     }

@@ -83,7 +83,7 @@ HAK_COLD void *thread_take_limited(struct hak_thread *thread, unsigned class_ind
 
 /* magazine_pop for slow paths, which mark the block themselves, in either form of the shadow. */
 HAK_FAST_PATH void *magazine_take(unsigned class_index) {
-    if (HAK_GUARD_EXACT && HAK_UNLIKELY(hak_shadow.limit == 0)) {
+    if (HAK_GUARD_EXACT && HAK_UNLIKELY(hak_load_setting(&hak_shadow.limit) == 0)) {
         return thread_take_limited(hak_self, class_index);
     }
     return magazine_pop_and_mark(class_index, false);

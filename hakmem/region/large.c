@@ -14,9 +14,13 @@
 #include "hakmem/base/lock.h"
 #include "hakmem/base/options.h"
 #include "hakmem/flags/guard.h"
+#include "hakmem/guard/zero_size.h"
 #include "hakmem/os/os.h"
 #include "hakmem/region/decay.h"
+#include "hakmem/region/give_way.h"
+#include "hakmem/region/region.h"
 #include "hakmem/shadow/shadow.h"
+#include "hakmem/space/units.h"
 
 /* More spans than this at once are given back, the oldest first. */
 #define LARGE_KEPT_MAX 64
@@ -166,10 +170,22 @@ static int large_map(size_t size, size_t alignment, void **start) {
         /* Refusal costs time only. */
         os_huge_pages(*start, size);
     }
+    if (error == 0) {
+        units_note_given(*start, size);
+    }
     if (HAK_GUARD_EXACT && error == 0 && hak_options.thp != HAK_THP_NEVER) {
         shadow_expect_reads(*start, size);
     }
     return error;
+}
+
+/* Whether the process has more addresses than before. */
+static bool large_give_way(void) {
+    if (!give_way_may_help()) {
+        return false;
+    }
+    const bool gave = HAK_GUARD_FULL && zero_size_give_way();
+    return region_give_way() || gave;
 }
 
 int large_alloc(size_t size, size_t alignment, void **start, bool *zeroed) {
@@ -181,7 +197,7 @@ int large_alloc(size_t size, size_t alignment, void **start, bool *zeroed) {
     if (error != 0 && large_purge(UINT64_MAX) > 0) {
         error = large_map(size, alignment, start);
     }
-    return error;
+    return error != 0 && large_give_way() ? large_map(size, alignment, start) : error;
 }
 
 void large_free(void *start, size_t size) {

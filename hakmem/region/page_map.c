@@ -4,6 +4,9 @@
 #include "hakmem/base/bits.h"
 #include "hakmem/guard/metadata.h"
 #include "hakmem/os/os.h"
+#include "hakmem/region/give_way.h"
+#include "hakmem/space/flat.h"
+#include "hakmem/space/units.h"
 
 #define PAGE_MAP_ENTRIES ((size_t)1 << (HAK_ADDRESS_BITS - HAK_CHUNK_SHIFT))
 
@@ -12,8 +15,10 @@ static uint8_t page_map_nothing_is_ours[1];
 struct page_map hak_page_map = {.classes = page_map_nothing_is_ours, .mask = 0};
 
 void page_map_init(void) {
+    give_way_note_process();
     void *entries;
-    if ((HAK_GUARD_FULL ? metadata_reserve(PAGE_MAP_ENTRIES, &entries) : os_reserve(PAGE_MAP_ENTRIES, &entries)) != 0) {
+    if (!flat_has_room(PAGE_MAP_ENTRIES) ||
+        (HAK_GUARD_FULL ? metadata_reserve(PAGE_MAP_ENTRIES, &entries) : os_reserve(PAGE_MAP_ENTRIES, &entries)) != 0) {
         return;
     }
     /* Nobody reads meanwhile: the process has one thread, or the library's names are not known yet (front/init.c). */
@@ -22,16 +27,28 @@ void page_map_init(void) {
 }
 
 int page_map_add_region(const void *region) {
-    if (hak_page_map.mask == 0) {
+    if (!page_map_is_flat()) {
         return 0;
     }
-    size_t page = os_page_size();
-    uintptr_t first = (uintptr_t)&hak_page_map.classes[(uintptr_t)region >> HAK_CHUNK_SHIFT];
-    return os_make_writable((void *)(first & ~(page - 1)), bits_round_up(HAK_REGION_CHUNKS, page));
+    const size_t page = os_page_size(), bytes = bits_round_up(HAK_REGION_CHUNKS, page);
+    const uintptr_t first = ((uintptr_t)region >> HAK_CHUNK_SHIFT) & ~(page - 1);
+    /* A page of the map is of several regions; the first of them made it writable. */
+    return units_any_is_region(first << HAK_CHUNK_SHIFT, bytes << HAK_CHUNK_SHIFT)
+               ? 0
+               : flat_commit(&hak_page_map.classes[first], bytes);
+}
+
+/* Release: pairs with nothing of its own; units_keep, which follows, makes it known to all who get a block later. */
+void page_map_limit(void) { hak_store_release(&hak_page_map.mask, (uintptr_t)0); }
+
+void page_map_give_way(void) {
+    if (hak_page_map.classes != page_map_nothing_is_ours) {
+        flat_give_way(hak_page_map.classes, HAK_CHUNK_SHIFT);
+    }
 }
 
 void page_map_set(const void *chunk, unsigned count, unsigned class_index) {
-    if (hak_page_map.mask == 0) {
+    if (!page_map_is_flat()) {
         return;
     }
     uint8_t *entry = &hak_page_map.classes[(uintptr_t)chunk >> HAK_CHUNK_SHIFT];

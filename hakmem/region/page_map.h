@@ -2,9 +2,9 @@
  *
  * Every free reads it, with any pointer at all. Two forms:
  * - flat: 2^31 bytes, reserved but not backed; the mask keeps addresses above 47 bits inside.
- * - limited: where the address space has no room for that (RLIMIT_AS), and before the first
- *   initialisation: the mask is 0, so every pointer reads the one byte 0, which sends it to the cold path;
- *   that asks region_chunk_class, which knows by the region headers.
+ * - limited: where the address space has no room for that (RLIMIT_AS), before the first initialisation, and once
+ *   the flat form has given way (give_way.h): the mask is 0, so every pointer reads NULL's byte, 0, which sends it to
+ *   the cold path; that asks region_chunk_class, which knows by the region headers.
  *
  * Written by the region layer, under its lock or by a span's holder, and read by all threads without one: whoever holds
  * a block got it after its chunk's byte was written. */
@@ -17,15 +17,16 @@
 
 struct page_map {
     uint8_t *classes; /* constant after init */
-    uintptr_t mask;   /* constant after init; index = address >> HAK_CHUNK_SHIFT & mask */
+    uintptr_t mask;   /* atomic; index = address >> HAK_CHUNK_SHIFT & mask; after init it changes once at most, to 0 */
 };
 
 extern HAK_INTERNAL struct page_map hak_page_map;
 
 /* Class of the chunk that p lies in by the map alone: 0 in the limited form. */
 HAK_ALWAYS_INLINE unsigned page_map_class(const void *p) {
-    /* Relaxed: the byte was stored before the block at p was handed out. */
-    return hak_load_relaxed(&hak_page_map.classes[((uintptr_t)p >> HAK_CHUNK_SHIFT) & hak_page_map.mask]);
+    /* Relaxed, both: the byte was stored before the block at p was handed out, and so was a mask of 0 where the byte is not
+     * mapped any more (give_way.h). */
+    return hak_load_relaxed(&hak_page_map.classes[((uintptr_t)p >> HAK_CHUNK_SHIFT) & hak_load_setting(&hak_page_map.mask)]);
 }
 
 /* Chooses the form. pre: called once, before the first region. Never fails: the limited form needs nothing. */
@@ -36,5 +37,13 @@ int page_map_add_region(const void *region);
 
 /* Sets the class of `count` chunks from `chunk` on. pre: in a region that was added */
 void page_map_set(const void *chunk, unsigned count, unsigned class_index);
+
+/* Whether the form is the flat one. */
+HAK_ALWAYS_INLINE bool page_map_is_flat(void) { return hak_load_relaxed(&hak_page_map.mask) != 0; }
+
+/* From flat to limited, in two steps: the mask, and the addresses, once nobody gets a block any more who does not know.
+ * pre: under the region lock */
+void page_map_limit(void);
+void page_map_give_way(void);
 
 #endif

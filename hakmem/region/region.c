@@ -1,25 +1,27 @@
 /* Spans of chunks out of regions; see region.h.
  *
  * Called by the slab layer when a slab begins or ends, never on a fast path. One lock guards all regions;
- * no system call but mapping a new region, and looking how full the first is, happens under it. */
+ * no system call happens under it but mapping regions, making their chunks writable, looking how full the first is, and giving
+ * way (give_way.h). */
 #include "hakmem/region/region.h"
+
+#include <errno.h>
 
 #include "hakmem/base/assert.h"
 #include "hakmem/base/lock.h"
 #include "hakmem/base/options.h"
-#include "hakmem/guard/metadata.h"
 #include "hakmem/guard/pages.h"
 #include "hakmem/os/os.h"
 #include "hakmem/region/bitmap.h"
 #include "hakmem/region/page_map.h"
 #include "hakmem/region/decay.h"
+#include "hakmem/region/give_way.h"
 #include "hakmem/region/held.h"
-#include "hakmem/region/region_set.h"
+#include "hakmem/region/region_chunks.h"
 #include "hakmem/shadow/shadow.h"
+#include "hakmem/space/units.h"
 
 HAK_STATIC_ASSERT(sizeof(struct region) <= (size_t)20 * HAK_CHUNK_BYTES, "a header takes under 4 % of its region");
-
-HAK_STATIC_ASSERT(REGION_CHUNK_FIRST * HAK_CHUNK_BYTES <= OS_HUGE_PAGE_BYTES, "huge pages begin behind the header");
 
 static struct hak_lock region_lock = HAK_LOCK_INITIALIZER(HAK_RANK_REGION);
 static struct region *region_first; /* region lock */
@@ -27,18 +29,16 @@ static struct region *region_last;  /* region lock */
 static size_t region_dirty_total;   /* atomic: read without the lock; written under it */
 static size_t region_refused_total; /* atomic, likewise; of the dirty bytes, those that the system does not take */
 static size_t region_count;         /* atomic, likewise */
+static bool region_is_scarce;       /* region lock; memory was refused, and so may what others want be */
 
-/* The part of a region that huge pages may lie in. */
-#define REGION_HUGE_PAGES_BYTES (HAK_REGION_BYTES - OS_HUGE_PAGE_BYTES)
-
-static void *region_huge_pages(struct region *region) { return (char *)region + OS_HUGE_PAGE_BYTES; }
+static bool region_give_way_locked(void);
 
 void region_settle(struct region *region) {
     /* Relaxed: nothing hangs on it but this call, which one thread is to make. */
     uint32_t asked = REGION_HUGE_PAGES_ASKED;
     if (hak_load_relaxed(&region->huge_pages) == REGION_HUGE_PAGES_ASKED &&
         hak_compare_exchange_acq_rel(&region->huge_pages, &asked, REGION_HUGE_PAGES_SETTLED)) {
-        os_no_huge_pages(region_huge_pages(region), REGION_HUGE_PAGES_BYTES);
+        region_chunks_refuse_huge(region);
     }
 }
 
@@ -50,66 +50,65 @@ int region_purge_pages(struct region *region, void *start, size_t size, const st
     return pass->by_mapping && is_plain ? os_purge_by_mapping(start, size) : os_purge(start, size);
 }
 
-/* Pages that one look at what is resident covers, so that its answer fits a small stack. */
-#define REGION_LOOK_PAGES 512u
-
-/* Whether at least three quarters of a region are resident. */
-static bool region_is_dense(struct region *region) {
-    const size_t page = os_page_size(), pages = REGION_HUGE_PAGES_BYTES / page;
-    size_t resident = 0;
-    for (size_t first = 0; first < pages; first += REGION_LOOK_PAGES) {
-        unsigned char look[REGION_LOOK_PAGES];
-        const size_t count = pages - first < REGION_LOOK_PAGES ? pages - first : REGION_LOOK_PAGES;
-        if (os_resident((char *)region_huge_pages(region) + first * page, count * page, look) != 0) {
-            return false;
-        }
-        for (size_t i = 0; i < count; i++) {
-            resident += look[i] & 1u;
-        }
-    }
-    return 4 * resident >= 3 * pages;
-}
-
 /* A program that has filled its first region will fill most of the huge pages of the next. Where chunks are hardly used, by
- * many threads that each have a few blocks of many classes, a huge page would be nearly all waste. */
+ * many threads that each have a few blocks of many classes, a huge page would be nearly all waste. What it takes to look and
+ * to ask a program of one thread may have forbidden itself: there only who wishes it has them. */
 static bool region_wants_huge_pages_locked(void) {
-    return hak_options.thp == HAK_THP_MADVISE ||
-           (hak_options.thp == HAK_THP_AUTO && region_first != NULL && region_is_dense(region_first));
+    return hak_options.thp == HAK_THP_MADVISE || (hak_options.thp == HAK_THP_AUTO && region_first != NULL &&
+                                                  os_has_threads() && region_chunks_are_dense(region_first));
 }
 
-/* Maps one more region and appends it. ENOMEM, nothing changed */
-static int region_grow_locked(void) {
-    void *memory;
-    int error = os_map(HAK_REGION_BYTES, HAK_REGION_BYTES, &memory);
-    if (error != 0) {
-        return error;
-    }
-    struct region *region = memory;
-    error = page_map_add_region(region);
-    if (HAK_GUARD_EXACT && error == 0) {
-        error = shadow_add_region(region);
-    }
+/* What the tables need for a region. Refused: nothing is left of it. */
+static int region_enter(struct region *region) {
+    int error = page_map_add_region(region);
     if (HAK_GUARD_FULL && guard_has(HAK_FEATURE_PAGES) && error == 0) {
         error = pages_add_region(region);
     }
-    if (error == 0) {
-        error = region_set_add(region);
+    if (HAK_GUARD_EXACT && error == 0) {
+        error = shadow_add_region(&region->shadow);
     }
+    return error;
+}
+
+/* Places that are tried where other mappings lie in the way of what the tables need. */
+#define REGION_PLACES 8
+
+/* Maps a region that the tables have room for. ENOMEM, EAGAIN, EEXIST; nothing changed */
+static int region_map_locked(struct region **out) {
+    struct region *refused[REGION_PLACES];
+    unsigned count = 0;
+    int error;
+    do {
+        error = region_chunks_map(out);
+        if (error != 0) {
+            break;
+        }
+        error = region_enter(*out);
+        if (error != 0) {
+            refused[count++] = *out; /* mapped until another place was found */
+        }
+    } while (error == EEXIST && count < REGION_PLACES);
+    while (count > 0) {
+        region_chunks_unmap(refused[--count]);
+    }
+    return error;
+}
+
+/* Maps one more region and appends it. Errors as of region_map_locked */
+static int region_grow_locked(void) {
+    struct region *region;
+    const int error = region_map_locked(&region);
     if (error != 0) {
-        os_unmap(memory, HAK_REGION_BYTES);
         return error;
     }
-    /* Headers are touched sparsely; a huge page there would be nearly all waste. Refusal costs memory only. */
-    os_no_huge_pages(memory, (size_t)REGION_CHUNK_FIRST * HAK_CHUNK_BYTES);
-    if (region_wants_huge_pages_locked() && os_huge_pages(region_huge_pages(region), REGION_HUGE_PAGES_BYTES) == 0) {
+    if (region_wants_huge_pages_locked() && region_chunks_ask_huge(region)) {
         hak_store_relaxed(&region->huge_pages, REGION_HUGE_PAGES_ASKED);
-    }
-    if (HAK_GUARD_FULL) {
-        metadata_protect_header(memory, sizeof *region, (size_t)REGION_CHUNK_FIRST * HAK_CHUNK_BYTES);
     }
     region->free_count = HAK_REGION_CHUNKS - REGION_CHUNK_FIRST;
     region->run_limit = region->free_count;
     bitmap_set_run(region->free, REGION_CHUNK_FIRST, region->free_count, true);
+    units_note_given(region, HAK_REGION_BYTES);
+    units_note_region(region);
     if (region_last != NULL) {
         region_last->next = region;
     } else {
@@ -120,7 +119,7 @@ static int region_grow_locked(void) {
     return 0;
 }
 
-/* Position of a run of `count` free chunks, or HAK_REGION_CHUNKS. */
+/* Position of a run of `count` free chunks that can be written, or HAK_REGION_CHUNKS. */
 static unsigned region_find_locked(struct region *region, unsigned count) {
     if (region->free_count < count || region->run_limit < count) {
         return HAK_REGION_CHUNKS;
@@ -133,8 +132,15 @@ static unsigned region_find_locked(struct region *region, unsigned count) {
     }
     if (first == HAK_REGION_CHUNKS) {
         region->run_limit = longest;
+        return first;
     }
-    return first;
+    const int error = region_chunks_ready(region, first + count);
+    if (error == EEXIST) {
+        /* Nothing of it will ever be a chunk. */
+        region->free_count -= bitmap_count_run(region->free, region->ready, HAK_REGION_CHUNKS - region->ready);
+        bitmap_set_run(region->free, region->ready, HAK_REGION_CHUNKS - region->ready, false);
+    }
+    return error == 0 ? first : HAK_REGION_CHUNKS;
 }
 
 /* The run is taken, and what of it was refused counts no more. */
@@ -173,28 +179,39 @@ static void region_set_behind_locked(struct region *region, unsigned chunk) {
     page_map_set(region_chunk_address(region, chunk), 1, 0);
 }
 
+static bool region_span_take_locked(unsigned count, unsigned class_index, struct span *out) {
+    for (struct region *region = region_first; region != NULL; region = region->next) {
+        const unsigned first = region_find_locked(region, count);
+        if (first < HAK_REGION_CHUNKS) {
+            region_take_locked(region, first, count, class_index, out);
+            if (HAK_GUARD_FULL && pages_chunks_behind() != 0) {
+                region_set_behind_locked(region, first + count - 1);
+            }
+            return true;
+        }
+    }
+    return false;
+}
+
 int region_span_alloc(unsigned count, unsigned class_index, struct span *out) {
     const size_t bytes = (size_t)count * HAK_CHUNK_BYTES;
     count += HAK_GUARD_FULL ? pages_chunks_behind() : 0;
     HAK_ASSERT(count >= 1 && count <= HAK_REGION_CHUNKS - REGION_CHUNK_FIRST && class_index != 0);
     lock_acquire(&region_lock);
     int error = 0;
-    while (error == 0) {
-        for (struct region *region = region_first; region != NULL; region = region->next) {
-            unsigned first = region_find_locked(region, count);
-            if (first < HAK_REGION_CHUNKS) {
-                region_take_locked(region, first, count, class_index, out);
-                if (HAK_GUARD_FULL && pages_chunks_behind() != 0) {
-                    region_set_behind_locked(region, first + count - 1);
-                }
-                lock_release(&region_lock);
-                held_add(bytes);
-                return 0;
-            }
-        }
+    bool taken;
+    while (!(taken = region_span_take_locked(count, class_index, out)) && error == 0) {
         error = region_grow_locked();
+        region_is_scarce |= error != 0;
+        if (error != 0 && give_way_may_help() && region_give_way_locked()) {
+            error = 0;
+        }
     }
     lock_release(&region_lock);
+    if (taken) {
+        held_add(bytes);
+        return 0;
+    }
     return error;
 }
 
@@ -217,6 +234,21 @@ void *region_reuse(unsigned count) {
     return start;
 }
 
+/* Where a limit was met, what is free at a region's end is for all again, and not for blocks only: the program's own mappings,
+ * and the stacks of its threads. Not with guard full, which has made parts of it inaccessible. */
+static void region_shrink_locked(struct region *region) {
+    unsigned end = region->ready;
+    while (end > REGION_CHUNK_FIRST && bitmap_count_run(region->free, end - 1, 1) != 0) {
+        end--;
+    }
+    const unsigned count = region->ready - end;
+    if (!HAK_GUARD_FULL && count != 0 && region_chunks_shrink(region, end)) {
+        const unsigned dirty = bitmap_count_run(region->dirty, end, count);
+        hak_store_relaxed(&region_dirty_total, region_dirty_total - (size_t)dirty * HAK_CHUNK_BYTES);
+        bitmap_set_run(region->dirty, end, count, false);
+    }
+}
+
 /* Chunks that nobody uses any more. */
 static void region_give_back(struct region *region, unsigned first, unsigned count) {
     uint64_t now = os_clock_ms();
@@ -235,6 +267,9 @@ static void region_give_back(struct region *region, unsigned first, unsigned cou
     region->free_count += count;
     region->run_limit = HAK_REGION_CHUNKS;
     hak_count_add(&region_dirty_total, (size_t)count * HAK_CHUNK_BYTES);
+    if (HAK_UNLIKELY(region_is_scarce)) {
+        region_shrink_locked(region);
+    }
     lock_release(&region_lock);
     decay_note_freed(now);
 }
@@ -249,11 +284,11 @@ void region_reuse_end(void *start, unsigned count) {
 }
 
 unsigned region_chunk_class(const void *p) {
-    if (hak_page_map.mask != 0) {
+    if (page_map_is_flat()) {
         return (uintptr_t)p >> HAK_ADDRESS_BITS == 0 ? page_map_class(p) : 0;
     }
     struct region *region = region_of(p);
-    const unsigned class_index = region_set_has(region) ? hak_load_relaxed(&region->chunk_class[region_chunk_of(p)]) : 0;
+    const unsigned class_index = units_is_region(p) ? hak_load_relaxed(&region->chunk_class[region_chunk_of(p)]) : 0;
     return class_index < REGION_HIDDEN ? class_index : 0;
 }
 
@@ -408,3 +443,26 @@ size_t region_metadata_bytes(void) {
 }
 
 void region_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&region_lock, fork); }
+/* false: nothing was left to give. */
+static bool region_give_way_locked(void) {
+    const bool gave = give_way_tables();
+    region_chunks_stop_reserving();
+    bool released = false;
+    for (struct region *region = region_first; region != NULL; region = region->next) {
+        released |= region_chunks_release(region);
+    }
+    return gave || released;
+}
+
+bool region_give_way(void) {
+    lock_acquire(&region_lock);
+    const bool gave = region_give_way_locked();
+    lock_release(&region_lock);
+    return gave;
+}
+
+void region_stop_reserving(void) {
+    lock_acquire(&region_lock);
+    region_chunks_stop_reserving();
+    lock_release(&region_lock);
+}

@@ -6,11 +6,14 @@
  *     +--------+-------------+-----------+-------------+--------+--------+-- ... --+
  *       512 of each, one a chunk; sparse, so only what is used becomes resident
  *
+ * Chunks become writable as they come into use, from the first on (region_chunks.h): the kernel counts what can be written.
+ *
  * The slab layer owns descriptors and bits; this layer gives it the storage, beside no user data. Regions
  * are never unmapped, so a descriptor may be read at any time; their unused pages go back to the system.
  *
  * Invariants, under the region lock:  dirty & ~free == 0  (only free chunks decay)
- *                                     free_count == popcount(free) */
+ *                                     free_count == popcount(free)
+ *                                     ready <= reserved; chunks that are dirty or of a span lie before ready */
 #ifndef HAKMEM_REGION_REGION_H
 #define HAKMEM_REGION_REGION_H
 
@@ -26,6 +29,7 @@ enum region_huge_pages {
     REGION_HUGE_PAGES_ASKED,   /* to have some here */
     REGION_HUGE_PAGES_SETTLED, /* not to make more, since some of the region was purged */
 };
+#include "hakmem/shadow/shadow.h"
 
 #define REGION_WORDS (HAK_REGION_CHUNKS / 64)
 #define REGION_DESCRIPTOR_BYTES 256
@@ -35,7 +39,10 @@ struct region_descriptor {
 } HAK_CACHE_ALIGNED;
 
 struct region {
+    struct shadow_region shadow;    /* of the shadow; first, where it looks */
     struct region *next;            /* constant after it is set: older regions first */
+    uint32_t ready;                 /* region lock; chunks before this one can be written, see region_chunks.h */
+    uint32_t reserved;              /* region lock; chunks before this one are ours to make ready */
     uint32_t free_count;            /* region lock */
     uint32_t run_limit;             /* region lock; no run of free chunks is longer than this */
     uint64_t free[REGION_WORDS];    /* region lock; chunks that belong to nobody */
@@ -117,6 +124,13 @@ int region_purge_pages(struct region *region, void *start, size_t size, const st
 /* Asks for no more huge pages in a region of which something was given back: the kernel would fill them up again, of
  * which the program uses a part. Any thread. */
 void region_settle(struct region *region);
+
+/* Gives back all address space that holds nothing: the flat tables and what regions have reserved. What comes later is
+ * reserved no more. false: nothing was left to give. See give_way.h */
+bool region_give_way(void);
+
+/* From now on regions reserve nothing. */
+void region_stop_reserving(void);
 
 /* Around fork: the child finds the regions consistent. */
 void region_fork_locks(lock_visit *visit, struct lock_fork *fork);

@@ -1,14 +1,19 @@
 /* The two forms of the shadow; see shadow.h. Regions are added under the region lock and never go. */
 #include "hakmem/shadow/shadow.h"
 
-#include <errno.h>
-
 #include "hakmem/base/assert.h"
 #include "hakmem/base/bits.h"
 #include "hakmem/guard/metadata.h"
 #include "hakmem/os/os.h"
+#include "hakmem/space/flat.h"
+#include "hakmem/space/units.h"
 
 #define SHADOW_ENTRIES ((uintptr_t)1 << (HAK_ADDRESS_BITS - SHADOW_SHIFT))
+
+/* Addresses below the table for which reads of entries are expected from the start: the first blocks of a program lie there.
+ * What can be a huge page is looked through by the kernel from time to time, so it is not all. */
+#define SHADOW_BELOW_BYTES ((size_t)4 << 30)
+
 #define SHADOW_REGION_ENTRIES ((size_t)HAK_REGION_BYTES >> SHADOW_SHIFT)
 
 /* Where in a page the entry of a page's start lies. At 0 the free of a large block, which starts at a page, would read at the
@@ -20,17 +25,13 @@
  * the skew puts before it: there is the header, and no block. */
 HAK_STATIC_ASSERT(HAK_REGION_BYTES >> SHADOW_SHIFT == OS_HUGE_PAGE_BYTES, "a huge page a region");
 
-/* As many as regions find room where the flat form does not: 8 GiB. Without guard nobody adds one. */
-#define SHADOW_REGIONS_MAX (HAK_GUARD_EXACT ? 256 : 1)
-
-struct shadow_region {
-    const void *region; /* atomic; NULL: unused; entries are never removed */
-    uint8_t *classes;   /* constant once `region` is set */
-};
-
 struct hak_shadow hak_shadow;
 
-static struct shadow_region shadow_regions[SHADOW_REGIONS_MAX];
+/* The lowest address of the reservation; constant after init. */
+static uintptr_t shadow_start;
+
+/* What shadow_expect_reads_below was said for; constant after init. */
+static uintptr_t shadow_below;
 
 static const void *shadow_region_of(const void *p) {
     return (const void *)((uintptr_t)p & ~(uintptr_t)(HAK_REGION_BYTES - 1));
@@ -39,88 +40,104 @@ static const void *shadow_region_of(const void *p) {
 void shadow_init(void) {
     void *start;
     const uintptr_t page = os_page_size(), bytes = SHADOW_ENTRIES + page + OS_HUGE_PAGE_BYTES;
-    if ((HAK_GUARD_FULL ? metadata_reserve(bytes, &start) : os_reserve(bytes, &start)) != 0) {
+    if (!flat_has_room(bytes) ||
+        (HAK_GUARD_FULL ? metadata_reserve(bytes, &start) : os_reserve(bytes, &start)) != 0) {
         return;
     }
     const uintptr_t aligned = bits_round_up((uintptr_t)start + page, OS_HUGE_PAGE_BYTES);
     /* Nobody reads meanwhile: the process has one thread, or the library's names are not known yet (front/init.c). */
     hak_shadow.classes = (uint8_t *)(aligned - page + SHADOW_SKEW);
     hak_shadow.limit = SHADOW_ENTRIES;
+    shadow_start = (uintptr_t)start;
 }
 
-/* The entries of the region that p is in, or would be: a huge page, or room for one. pre: the flat form */
+/* The entries of the region that p is in, or would be: a huge page, or room for one. pre: there was a flat form */
 static char *shadow_region_entries(const void *p) {
-    return (char *)bits_round_up((uintptr_t)shadow_entry(shadow_region_of(p)), OS_HUGE_PAGE_BYTES);
+    const uint8_t *entry = &hak_shadow.classes[(uintptr_t)shadow_region_of(p) >> SHADOW_SHIFT];
+    return (char *)bits_round_up((uintptr_t)entry, OS_HUGE_PAGE_BYTES);
 }
 
-/* The region's place in the table, or the unused one that it would take; NULL: it is not there, and the table full.
- * Neighbouring regions lie in neighbouring places: no hash is needed. */
-static struct shadow_region *shadow_place(const void *region) {
-    const uintptr_t first = (uintptr_t)region >> HAK_REGION_SHIFT;
-    for (unsigned probe = 0; probe < SHADOW_REGIONS_MAX; probe++) {
-        struct shadow_region *place = &shadow_regions[(first + probe) % SHADOW_REGIONS_MAX];
-        /* Acquire: pairs with shadow_add_region; what it points to is read next. */
-        const void *found = hak_load_acquire(&place->region);
-        if (found == region || found == NULL) {
-            return place;
-        }
-    }
-    return NULL;
+/* A page of entries that describes nothing but a region's header stays as it is. So what is written is less than the place of a
+ * huge page: no write makes one of it, whatever the system has them for. Not where pages are so large that blocks have entries
+ * in the first. */
+static size_t shadow_unused_bytes(void) {
+    const size_t page = os_page_size();
+    return 2 * page * SHADOW_GRAIN <= SHADOW_HEADER_BYTES ? page : 0;
 }
 
-static int shadow_add_limited(const void *region) {
-    struct shadow_region *place = shadow_place(region);
-    if (place == NULL) {
-        return ENOMEM;
+static int shadow_add_flat(char *start, const struct shadow_region *region) {
+    const size_t unused = shadow_unused_bytes();
+    if (hak_load_relaxed(&hak_shadow.limit) == 0 && !units_any_is_kept((uintptr_t)region, HAK_REGION_BYTES)) {
+        return os_map_at(start + unused, SHADOW_REGION_ENTRIES - unused);
     }
-    /* A region that could not be made for another reason may come again. */
-    if (hak_load_relaxed(&place->region) == region) {
-        return 0;
+    if (os_has_threads()) {
+        /* Other memory may have been here, whose entries read as one huge page of zeros: the first write would make a page
+         * of that size of it. In two halves, because the kernel splits such a page where it is told of a part. Refusal costs
+         * memory only. */
+        os_no_huge_pages(start, SHADOW_REGION_ENTRIES / 2);
+        os_no_huge_pages(start + SHADOW_REGION_ENTRIES / 2, SHADOW_REGION_ENTRIES / 2);
     }
+    return flat_commit(start + unused, SHADOW_REGION_ENTRIES - unused);
+}
+
+#define SHADOW_HEADER_ENTRIES (SHADOW_HEADER_BYTES >> SHADOW_SHIFT)
+#define SHADOW_LIMITED_BYTES (SHADOW_REGION_ENTRIES - SHADOW_HEADER_ENTRIES)
+
+/* A mapping of its own, which is smaller than a huge page. */
+static int shadow_add_limited(struct shadow_region *region) {
     void *classes;
-    const int error = os_map(SHADOW_REGION_ENTRIES, os_page_size(), &classes);
-    if (error != 0) {
-        return error;
+    const int error = os_map(SHADOW_LIMITED_BYTES, os_page_size(), &classes);
+    if (error == 0) {
+        region->classes = (uint8_t *)((uintptr_t)classes - SHADOW_HEADER_ENTRIES);
     }
-    os_no_huge_pages(classes, SHADOW_REGION_ENTRIES); /* Touched sparsely; refusal costs memory only. */
-    place->classes = classes;
-    /* Release: pairs with shadow_place. */
-    hak_store_release(&place->region, region);
-    return 0;
+    return error;
 }
 
-int shadow_add_region(const void *region) {
-    if (hak_shadow.limit == 0) {
+int shadow_add_region(struct shadow_region *region) {
+    if (hak_shadow.classes == NULL) {
         return shadow_add_limited(region);
     }
-    /* Other memory may have been here, whose entries read as one huge page of zeros: the first write would make a page
-     * of that size of it. In two halves, because the kernel splits such a page where it is told of a part. Refusal costs
-     * memory only. */
-    char *start = shadow_region_entries(region);
-    os_no_huge_pages(start, SHADOW_REGION_ENTRIES / 2);
-    os_no_huge_pages(start + SHADOW_REGION_ENTRIES / 2, SHADOW_REGION_ENTRIES / 2);
-    return os_make_writable(start, SHADOW_REGION_ENTRIES);
+    region->classes = &hak_shadow.classes[(uintptr_t)region >> SHADOW_SHIFT];
+    return shadow_add_flat(shadow_region_entries(region), region);
+}
+
+static void shadow_ask_huge_pages(const char *start, size_t size) {
+    char *first = shadow_region_entries(start);
+    char *last = shadow_region_entries(start + size - 1);
+    os_huge_pages(first, (size_t)(last - first) + OS_HUGE_PAGE_BYTES); /* Refusal costs time only. */
+}
+
+void shadow_expect_reads_below(void) {
+    if (hak_load_relaxed(&hak_shadow.limit) != 0 && shadow_start > SHADOW_BELOW_BYTES + HAK_REGION_BYTES) {
+        shadow_below = shadow_start - SHADOW_BELOW_BYTES;
+        shadow_ask_huge_pages((const char *)shadow_below, SHADOW_BELOW_BYTES);
+    }
 }
 
 void shadow_expect_reads(const void *start, size_t size) {
-    if (hak_shadow.limit != 0) {
-        char *first = shadow_region_entries(start);
-        char *last = shadow_region_entries((const char *)start + size - 1);
-        os_huge_pages(first, (size_t)(last - first) + OS_HUGE_PAGE_BYTES); /* Refusal costs time only. */
+    const bool asked = shadow_below != 0 && (uintptr_t)start >= shadow_below && (uintptr_t)start + size <= shadow_start;
+    if (!asked && os_has_threads() && hak_load_relaxed(&hak_shadow.limit) != 0) {
+        shadow_ask_huge_pages(start, size);
+    }
+}
+
+/* Release: as page_map_limit. */
+void shadow_limit(void) { hak_store_release(&hak_shadow.limit, (uintptr_t)0); }
+
+void shadow_give_way(void) {
+    if (hak_shadow.classes != NULL) {
+        flat_give_way(hak_shadow.classes, SHADOW_SHIFT);
     }
 }
 
 uint8_t *shadow_entry_limited(const void *p) {
     /* In the flat form, whoever comes here has an index at or above the limit. */
-    if (hak_shadow.limit != 0 || (uintptr_t)p % SHADOW_GRAIN != 0) {
+    if (hak_load_relaxed(&hak_shadow.limit) != 0 || (uintptr_t)p % SHADOW_GRAIN != 0 || !units_is_region(p)) {
         return NULL;
     }
-    const void *region = shadow_region_of(p);
-    const struct shadow_region *place = region == NULL ? NULL : shadow_place(region);
-    if (place == NULL || hak_load_relaxed(&place->region) == NULL) {
-        return NULL;
-    }
-    return &place->classes[((uintptr_t)p - (uintptr_t)region) >> SHADOW_SHIFT];
+    const struct shadow_region *region = shadow_region_of(p);
+    const uintptr_t offset = (uintptr_t)p - (uintptr_t)region;
+    return offset < SHADOW_HEADER_BYTES ? NULL : &region->classes[offset >> SHADOW_SHIFT];
 }
 
 void shadow_purge(const void *start, size_t size) {

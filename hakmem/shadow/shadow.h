@@ -8,9 +8,11 @@
  *   so that one comparison with the limit keeps out high addresses and what is no multiple of 16. Kept from huge pages for
  *   memory's sake where there are regions. Measured where those have huge pages themselves, so that memory speaks less
  *   against it: replacement_256m took as long, and a region begun was 2 MiB more.
- * - limited: where the address space has no room for that (RLIMIT_AS, a tool that needs it itself), and before the first
- *   initialisation: the limit is 0 and sends every free to the cold path, which finds the 2 MiB of each region in a small
- *   table. A malloc comes there as well, because the thread's loaded magazines are kept where it does not look (thread.h).
+ * - limited: where the address space has no room for that (RLIMIT_AS, a tool that needs it itself), before the first
+ *   initialisation, and once the flat form has given way (region/give_way.h): the limit is 0 and sends every free to the cold
+ *   path, which finds the 2 MiB of each region by its header. A malloc comes there as well, because the thread's loaded
+ *   magazines are kept where it does not look (thread.h); of threads that began in the flat form it writes where that had
+ *   them, and there they stay.
  *
  *     shadow_class(p) == c != 0   <=>   p is the start of a block of class c that malloc gave out and free did not take
  *
@@ -28,8 +30,8 @@
 #define SHADOW_GRAIN ((uintptr_t)1 << SHADOW_SHIFT)
 
 struct hak_shadow {
-    uint8_t *classes; /* constant after init; atomic entries */
-    uintptr_t limit;  /* constant after init; number of entries, 0 in the limited form */
+    uint8_t *classes; /* constant after init; atomic entries; NULL: never flat */
+    uintptr_t limit;  /* atomic; number of entries, 0 in the limited form; after init it changes once at most, to 0 */
 } HAK_CACHE_ALIGNED;
 
 extern HAK_INTERNAL struct hak_shadow hak_shadow;
@@ -42,13 +44,29 @@ HAK_ALWAYS_INLINE uintptr_t shadow_index(const void *p) {
 /* Chooses the form. pre: called once, before the first region. Never fails: the limited form needs nothing yet. */
 void shadow_init(void);
 
-/* Makes a region's entries writable; they are 0. pre: under the region lock. ENOMEM */
-int shadow_add_region(const void *region);
+/* What a region's header starts with; the header is at least so long, and its entries are never asked for. */
+#define SHADOW_HEADER_BYTES ((uintptr_t)16 * HAK_CHUNK_BYTES)
+
+struct shadow_region {
+    uint8_t *classes; /* constant once the region is noted (space/units.h); the entry of the region's start */
+};
+
+/* Makes a region's entries writable; they are 0. pre: under the region lock. ENOMEM, EAGAIN; EEXIST: others have mapped what
+ * the entries need, so it has to be another region */
+int shadow_add_region(struct shadow_region *region);
+
+/* From flat to limited, in two steps, as the page map does (region/page_map.h). */
+void shadow_limit(void);
+void shadow_give_way(void);
 
 /* Says that blocks, which have no mark, will be freed in memory that lies in no region: each free reads an entry, every
  * 64 KiB in another page. They read one huge page of zeros, which is the kernel's and costs nothing; without, the first
  * free at each place was a page fault: large_churn took 1.5 times as long. */
 void shadow_expect_reads(const void *start, size_t size);
+
+/* The same at the start of the process for the addresses below the table, where the kernel puts what is mapped next: programs
+ * of one thread may have forbidden themselves what it takes later. */
+void shadow_expect_reads_below(void);
 
 /* Gives back the pages that hold entries of the range only. pre: the range lies in an added region, and no live block in it */
 void shadow_purge(const void *start, size_t size);
@@ -63,7 +81,7 @@ HAK_COLD uint8_t *shadow_entry_limited(const void *p);
  * region. */
 HAK_ALWAYS_INLINE uint8_t *shadow_entry(const void *p) {
     const uintptr_t index = shadow_index(p);
-    return HAK_LIKELY(index < hak_shadow.limit) ? &hak_shadow.classes[index] : shadow_entry_limited(p);
+    return HAK_LIKELY(index < hak_load_setting(&hak_shadow.limit)) ? &hak_shadow.classes[index] : shadow_entry_limited(p);
 }
 
 /* Class of the live block that starts at p, any p; 0 where none does, or a huge one. */

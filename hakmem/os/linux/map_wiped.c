@@ -10,7 +10,7 @@
 
 int os_map_wiped(size_t size, void **out) {
     void *start = NULL;
-    int error = linux_mmap(NULL, size, PROT_READ | PROT_WRITE, &start);
+    int error = linux_mmap(NULL, size, PROT_READ | PROT_WRITE, 0, &start);
     if (error != 0) return error;
     error = linux_madvise(start, size, MADV_WIPEONFORK);
     if (error != 0) {

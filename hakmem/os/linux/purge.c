@@ -51,12 +51,10 @@ void linux_purge_init(void) {
 }
 
 /* In the place of the range, or only where nothing is mapped. */
-static int map_again(void *start, size_t size, int flag) {
-    const int saved_errno = errno;
-    void *mapped = LINUX_CALL(mmap, start, size, PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flag, -1, (off_t)0);
-    if (mapped == MAP_FAILED) return linux_take_error(saved_errno);
-    if (mapped == start) return 0;
+static int map_again(void *start, size_t size, int how) {
+    void *mapped = NULL;
+    const int error = linux_mmap(start, size, PROT_READ | PROT_WRITE, how, &mapped);
+    if (error != 0 || mapped == start) return error;
     /* A kernel before 4.17, which does not know MAP_FIXED_NOREPLACE: the place is taken. */
     (void)linux_munmap(mapped, size);
     return EEXIST;

@@ -1,0 +1,47 @@
+/* See give_way.h. */
+#include "hakmem/region/give_way.h"
+
+#include "hakmem/base/atomic.h"
+#include "hakmem/flags/guard.h"
+#include "hakmem/guard/pages.h"
+#include "hakmem/os/os.h"
+#include "hakmem/region/page_map.h"
+#include "hakmem/shadow/shadow.h"
+#include "hakmem/space/flat.h"
+#include "hakmem/space/units.h"
+
+static bool give_way_done;         /* region lock */
+static uint32_t give_way_process;  /* atomic */
+
+bool give_way_is_due(uint64_t limit) {
+    /* Relaxed: where they gave way meanwhile, nothing happens twice. */
+    const uintptr_t page_map = hak_load_relaxed(&hak_page_map.mask);
+    return !flat_fits(limit, page_map + (HAK_GUARD_EXACT ? hak_load_relaxed(&hak_shadow.limit) : 0));
+}
+
+bool give_way_may_help(void) { return os_address_space_limit() != UINT64_MAX; }
+
+bool give_way_tables(void) {
+    if (give_way_done) {
+        return false;
+    }
+    give_way_done = true;
+    page_map_limit();
+    if (HAK_GUARD_EXACT) {
+        shadow_limit();
+    }
+    units_keep();
+    page_map_give_way();
+    if (HAK_GUARD_EXACT) {
+        shadow_give_way();
+    }
+    if (HAK_GUARD_FULL) {
+        pages_give_way();
+    }
+    return true;
+}
+
+/* Relaxed, both: the thread that asks forked, or is a child's. */
+void give_way_note_process(void) { hak_store_relaxed(&give_way_process, os_process_id()); }
+
+bool give_way_is_process(void) { return hak_load_relaxed(&give_way_process) == os_process_id(); }

@@ -1,0 +1,141 @@
+/* See region_chunks.h. */
+#include "hakmem/region/region_chunks.h"
+
+#include <errno.h>
+
+#include "hakmem/base/bits.h"
+#include "hakmem/os/os.h"
+
+HAK_STATIC_ASSERT(sizeof(struct region) <= (size_t)20 * HAK_CHUNK_BYTES, "a header takes under 4 % of its region");
+HAK_STATIC_ASSERT(sizeof(struct region) >= SHADOW_HEADER_BYTES, "no entry of a header's start is asked for");
+HAK_STATIC_ASSERT(REGION_CHUNK_FIRST * HAK_CHUNK_BYTES <= OS_HUGE_PAGE_BYTES, "huge pages begin behind the header");
+HAK_STATIC_ASSERT(REGION_CHUNK_FIRST * HAK_CHUNK_BYTES - sizeof(struct region) >= 4096, "there is a gap behind the header");
+
+/* How much becomes ready at once: half of what is, within these, in chunks. So a region of 32 MiB takes some ten calls, and what
+ * is ready and unused is small beside what is used. */
+#define READY_LEAST 16u
+#define READY_MOST 64u
+
+/* The part of a region that huge pages may lie in. */
+#define HUGE_PAGES_BYTES (HAK_REGION_BYTES - OS_HUGE_PAGE_BYTES)
+
+static bool chunks_reserve_no_more; /* region lock */
+
+static void *chunks_huge_pages(struct region *region) { return (char *)region + OS_HUGE_PAGE_BYTES; }
+
+static size_t chunks_header_bytes(void) { return bits_round_up(sizeof(struct region), os_page_size()); }
+
+static int chunks_map_reserved(void **memory) {
+    int error = os_reserve_aligned(HAK_REGION_BYTES, HAK_REGION_BYTES, memory);
+    if (error == 0) {
+        error = os_commit(*memory, chunks_header_bytes());
+        if (error != 0) {
+            (void)os_unmap(*memory, HAK_REGION_BYTES);
+        }
+    }
+    return error;
+}
+
+int region_chunks_map(struct region **out) {
+    void *memory;
+    uint32_t reserved = HAK_REGION_CHUNKS;
+    int error = chunks_reserve_no_more ? ENOMEM : chunks_map_reserved(&memory);
+    if (error != 0) {
+        reserved = REGION_CHUNK_FIRST;
+        error = os_map_first(chunks_header_bytes(), HAK_REGION_BYTES, &memory);
+    }
+    if (error != 0) {
+        return error;
+    }
+    *out = memory;
+    (*out)->ready = REGION_CHUNK_FIRST;
+    (*out)->reserved = reserved;
+    return 0;
+}
+
+void region_chunks_unmap(struct region *region) {
+    const bool whole = region->reserved == HAK_REGION_CHUNKS;
+    (void)os_unmap(region, whole ? HAK_REGION_BYTES : chunks_header_bytes());
+}
+
+/* Makes chunks [ready, end) ready. */
+static int chunks_extend(struct region *region, unsigned end) {
+    char *start = region_chunk_address(region, region->ready);
+    const size_t bytes = (size_t)(end - region->ready) * HAK_CHUNK_BYTES;
+    const int error = end <= region->reserved ? os_commit(start, bytes) : os_map_at(start, bytes);
+    if (error == 0) {
+        region->ready = end;
+        region->reserved = end > region->reserved ? end : region->reserved;
+    }
+    return error;
+}
+
+int region_chunks_ready(struct region *region, unsigned end) {
+    if (end <= region->ready) {
+        return 0;
+    }
+    unsigned more = region->ready / 2;
+    more = more < READY_LEAST ? READY_LEAST : more;
+    more = region->ready + (more > READY_MOST ? READY_MOST : more);
+    more = more > HAK_REGION_CHUNKS ? HAK_REGION_CHUNKS : more;
+    return more > end && chunks_extend(region, more) == 0 ? 0 : chunks_extend(region, end);
+}
+
+bool region_chunks_shrink(struct region *region, unsigned end) {
+    char *start = region_chunk_address(region, end);
+    const size_t bytes = (size_t)(region->ready - end) * HAK_CHUNK_BYTES;
+    if (region->ready < end + READY_LEAST) {
+        return false;
+    }
+    if (!chunks_reserve_no_more) {
+        if (os_uncommit(start, bytes) != 0) {
+            return false;
+        }
+    } else if (region->reserved != region->ready || os_unreserve(start, bytes) != 0) {
+        return false;
+    } else {
+        region->reserved = end;
+    }
+    region->ready = end;
+    return true;
+}
+
+void region_chunks_stop_reserving(void) { chunks_reserve_no_more = true; }
+
+bool region_chunks_release(struct region *region) {
+    const size_t bytes = (size_t)(region->reserved - region->ready) * HAK_CHUNK_BYTES;
+    if (bytes == 0 || os_unreserve(region_chunk_address(region, region->ready), bytes) != 0) {
+        return false;
+    }
+    region->reserved = region->ready;
+    return true;
+}
+
+/* Pages that one look at what is resident covers, so that its answer fits a small stack. */
+#define LOOK_PAGES 512u
+
+bool region_chunks_are_dense(struct region *region) {
+    const size_t page = os_page_size(), pages = HUGE_PAGES_BYTES / page;
+    size_t resident = 0;
+    for (size_t first = 0; first < pages; first += LOOK_PAGES) {
+        unsigned char look[LOOK_PAGES];
+        const size_t count = pages - first < LOOK_PAGES ? pages - first : LOOK_PAGES;
+        if (os_resident((char *)chunks_huge_pages(region) + first * page, count * page, look) != 0) {
+            return false;
+        }
+        for (size_t i = 0; i < count; i++) {
+            resident += look[i] & 1u;
+        }
+    }
+    return 4 * resident >= 3 * pages;
+}
+
+bool region_chunks_ask_huge(struct region *region) {
+    /* Nothing is in the chunks: where it cannot be all, it is as it was. */
+    return region->reserved == HAK_REGION_CHUNKS && chunks_extend(region, HAK_REGION_CHUNKS) == 0 &&
+           os_huge_pages(chunks_huge_pages(region), HUGE_PAGES_BYTES) == 0;
+}
+
+void region_chunks_refuse_huge(struct region *region) {
+    os_no_huge_pages(chunks_huge_pages(region), HUGE_PAGES_BYTES);
+}

@@ -1,0 +1,24 @@
+/* Flat tables: an entry of one byte for each 2^shift bytes of the address space, reserved and not backed.
+ *
+ * They are read with any pointer at all, and written where regions are. A process that has a limit on its address space, or
+ * locks all that it has mapped, cannot have them: then they give way. From then on nobody asks them; a thread that was about to
+ * holds a pointer that was given out before, and entries of such pointers stay mapped. No locks of its own. */
+#ifndef HAKMEM_SPACE_FLAT_H
+#define HAKMEM_SPACE_FLAT_H
+
+#include "hakmem/base/compiler.h"
+
+/* Whether a table of `size` bytes may be reserved under that limit on address space: four times as much, or the program would
+ * miss it. */
+bool flat_fits(uint64_t limit, size_t size);
+
+/* The same under the limit that the process has. */
+bool flat_has_room(size_t size);
+
+/* Makes entries writable, which are 0 and read by others meanwhile. Refused: they are as they were. ENOMEM, EAGAIN */
+int flat_commit(void *start, size_t size);
+
+/* Unmaps the entries of all units that are not kept. `entries`: those of address 0. pre: units_keep was called */
+void flat_give_way(const uint8_t *entries, unsigned shift);
+
+#endif
