@@ -1,0 +1,75 @@
+/* setrlimit, prlimit and mlockall in front of the C library's: what they are about to limit or to lock, hakmem gives back first.
+ *
+ * The kernel counts what the flat tables reserve, 2 GiB and with guard 8 TiB, like any other mapping. Under a limit on address
+ * space every mmap of the program would be refused, and mlockall would take seconds or be refused; the program knows of no such
+ * tables. Results and errno are the kernel's. Whoever makes the system calls themselves is served as region/give_way.h says:
+ * when memory is refused. */
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "hakmem/guard/guard.h"
+#include "hakmem/guard/zero_size.h"
+#include "hakmem/magazine/process.h"
+#include "hakmem/os/os.h"
+#include "hakmem/preload/preload.h"
+#include "hakmem/region/give_way.h"
+#include "hakmem/region/region.h"
+
+static int limits_result(int error) {
+    if (error != 0) {
+        errno = error;
+    }
+    return error == 0 ? 0 : -1;
+}
+
+static void limits_give_way(void) {
+    if (HAK_GUARD_FULL) {
+        (void)zero_size_give_way();
+    }
+    (void)region_give_way();
+}
+
+/* pre: the kernel's layout of the limit: two words of 64 bits, as all 64-bit systems have it */
+static int limits_set(pid_t process, int resource, const struct rlimit64 *new_limit, struct rlimit64 *old_limit) {
+    if (resource == RLIMIT_AS && new_limit != NULL) {
+        process_begin(); /* or what it reserves would come later */
+        const bool is_own = process == 0 || (uint32_t)process == os_process_id();
+        if (is_own && give_way_is_process() && give_way_is_due(new_limit->rlim_cur)) {
+            limits_give_way();
+        }
+    }
+    return os_prlimit(process, resource, new_limit, old_limit);
+}
+
+_Static_assert(sizeof(struct rlimit) == sizeof(struct rlimit64), "one layout");
+
+PRELOAD_API int setrlimit64(__rlimit_resource_t resource, const struct rlimit64 *limit) {
+    return limits_result(limits_set(0, (int)resource, limit, NULL));
+}
+
+PRELOAD_API int setrlimit(__rlimit_resource_t resource, const struct rlimit *limit) {
+    return setrlimit64(resource, (const struct rlimit64 *)limit);
+}
+
+PRELOAD_API int prlimit64(pid_t process, enum __rlimit_resource resource, const struct rlimit64 *new_limit,
+                          struct rlimit64 *old_limit) {
+    return limits_result(limits_set(process, (int)resource, new_limit, old_limit));
+}
+
+PRELOAD_API int prlimit(pid_t process, enum __rlimit_resource resource, const struct rlimit *new_limit, struct rlimit *old_limit) {
+    return prlimit64(process, resource, (const struct rlimit64 *)new_limit, (struct rlimit64 *)old_limit);
+}
+
+PRELOAD_API int mlockall(int flags) {
+    process_begin();
+    if (give_way_is_process()) {
+        if ((flags & MCL_CURRENT) != 0) {
+            limits_give_way();
+        } else if ((flags & MCL_FUTURE) != 0) {
+            region_stop_reserving(); /* it would count as locked */
+        }
+    }
+    return limits_result(os_lock_all(flags));
+}

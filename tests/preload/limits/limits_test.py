@@ -1,0 +1,86 @@
+"""A limit of the system, or a lock on memory, meets a program with hakmem where it does with the C library."""
+
+import resource
+import unittest
+from pathlib import Path
+
+from tests.preload import forms
+from tests.preload.forms import FORMS
+from tests.preload.life import run
+
+# Full guard makes pages inaccessible by mprotect: that is what it is for.
+FEW_CALLS = tuple(form for form in FORMS if form != "guard_full")
+
+MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT = 1, 2, 4
+
+# A small program, with its libraries; whole regions would be 66 MiB.
+SMALL_DATA = 16 * run.MIB
+
+# 16 regions, of two mappings each, and what describes them in the tables: two for eight regions, with guard two more for each.
+MAPPINGS_MOST = {"preloaded": 40, "linked": 40, "guard": 72}
+
+
+class LimitsTest(forms.FormTest):
+    folder = Path("tests/preload/limits")
+
+    def as_under_glibc(self, program: str, *arguments: object, forms: tuple[str, ...] = FORMS, **options) -> None:
+        expected = self.under_glibc(program, *arguments, **options)
+        self.assertEqual((expected.status, expected.stderr), (0, ""))
+        self.in_forms(program, *arguments, forms=forms, stdout=expected.stdout, **options)
+
+    def test_data_that_is_limited_from_the_start(self) -> None:
+        self.in_forms("impossible_sizes", stdout=None, limits={resource.RLIMIT_DATA: SMALL_DATA})
+
+    def test_data_that_the_program_limits_itself(self) -> None:
+        def first_part(ended: run.Ended) -> None:
+            mib, rest = ended.stdout.split(" ", 1)
+            self.assertEqual(rest, "MiB, ENOMEM 1, again 1\n")
+            self.assertGreaterEqual(int(mib), 16)
+            self.assertLessEqual(int(mib), 22)
+
+        self.in_forms("data_limit", 20, check=first_part)
+
+    def test_address_space_that_the_program_limits_itself(self) -> None:
+        self.as_under_glibc("address_limit")
+
+    def test_address_space_that_is_limited_past_the_library(self) -> None:
+        """Then the program's own mappings are refused until hakmem itself was refused something."""
+        self.as_under_glibc("address_limit", "raw")
+
+    def test_threads_free_while_address_space_is_limited(self) -> None:
+        self.as_under_glibc("address_limit_threads")
+
+    def test_all_memory_is_locked(self) -> None:
+        for flags in (MCL_CURRENT, MCL_FUTURE, MCL_CURRENT | MCL_FUTURE, MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT):
+            self.as_under_glibc("lock_all", flags)
+        for flags in (0, MCL_ONFAULT, 8):
+            self.as_under_glibc("lock_all", flags)
+
+    def test_a_user_locks_all_memory(self) -> None:
+        most = resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]
+        if most != resource.RLIM_INFINITY and most < 64 * run.MIB:
+            self.skipTest("nobody may lock 64 MiB")
+        for flags in (MCL_CURRENT, MCL_FUTURE, MCL_CURRENT | MCL_FUTURE):
+            self.as_under_glibc("lock_all", flags, "user")
+
+    def test_sizes_that_no_machine_has(self) -> None:
+        self.as_under_glibc("impossible_sizes")
+
+    def test_calls_that_the_program_has_forbidden(self) -> None:
+        """Nothing waits to go back, so no thread starts."""
+        for call in ("mincore", "mprotect", "madvise"):
+            self.in_forms(
+                "forbidden_calls", call, forms=FEW_CALLS, stdout="alive\n", variables={"HAKMEM_PURGE_DELAY_MS": "-1"}
+            )
+
+    def test_many_regions_take_few_mappings(self) -> None:
+        for form, most in MAPPINGS_MOST.items():
+
+            def few(ended: run.Ended, most: int = most) -> None:
+                self.assertLessEqual(int(ended.stdout), most)
+
+            self.in_forms("many_regions", forms=(form,), check=few)
+
+
+if __name__ == "__main__":
+    unittest.main()
