@@ -30,6 +30,6 @@
 #define HAK_ADDRESS_BITS 47
 
 /* hak_aligned_alloc's upper end. */
-#define HAK_ALIGNMENT_MAX ((size_t)1 << 30)
+#define HAK_ALIGNMENT_MAX ((size_t)1 << 32)
 
 #endif

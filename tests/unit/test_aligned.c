@@ -1,4 +1,4 @@
-/* hak_aligned_alloc: every power of two up to 1 GiB, every pool, and what is refused. */
+/* hak_aligned_alloc: every power of two up to 4 GiB, every pool, and what is refused. */
 #include <errno.h>
 #include <stdint.h>
 

@@ -42,7 +42,7 @@ HAK_API void *hak_calloc(size_t count, size_t size);
  * NULL with ENOMEM where there is no memory; p then stays as it was. */
 HAK_API void *hak_realloc(void *p, size_t size);
 
-/* A block of at least `size` bytes at a multiple of `alignment`, a power of two up to 1 GiB.
+/* A block of at least `size` bytes at a multiple of `alignment`, a power of two up to 4 GiB.
  * NULL with errno EINVAL for any other alignment, ENOMEM where there is no memory. */
 HAK_API void *hak_aligned_alloc(size_t alignment, size_t size);
 

@@ -50,6 +50,7 @@ static void check_sizes(void) {
         }
     }
     check_aligned((size_t)1 << 30, 1);
+    check_aligned((size_t)1 << 32, 1);
     check_aligned_then_grown(64, 100);
     check_aligned_then_grown(4096, 100);
     check_aligned_then_grown(1 << 17, 100);
