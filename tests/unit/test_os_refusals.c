@@ -20,6 +20,11 @@
 /* Calls from now that still work; negative: all do. */
 static int munmaps_left = -1, madvises_left = -1, moves_left = -1;
 
+/* Moves unmap their destination before they look at anything, as kernels before 6.17 do, and another thread maps something
+ * there before the call returns. */
+static bool moves_unmap_first;
+static void *mapped_meanwhile; /* by that thread */
+
 static bool refuses(int *left) {
     if (*left < 0) return false;
     if (*left > 0) {
@@ -34,6 +39,14 @@ static bool refuses(int *left) {
 long __real_syscall(long number, ...);
 long __wrap_syscall(long number, ...);
 
+static void unmap_first(void *destination, size_t size) {
+    __real_syscall(SYS_munmap, destination, size, 0L, 0L, 0L, 0L);
+    const int fixed = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+    mapped_meanwhile =
+        (void *)__real_syscall(SYS_mmap, destination, size, (long)(PROT_READ | PROT_WRITE), (long)fixed, -1L, 0L);
+    memset(mapped_meanwhile, 5, size);
+}
+
 long __wrap_syscall(long number, ...) {
     long argument[6];
     va_list rest;
@@ -41,6 +54,7 @@ long __wrap_syscall(long number, ...) {
     for (unsigned i = 0; i < 6; i++) argument[i] = va_arg(rest, long);
     va_end(rest);
     const bool moves = number == SYS_mremap && (argument[3] & MREMAP_MAYMOVE) != 0;
+    if (moves && moves_unmap_first) unmap_first((void *)argument[4], (size_t)argument[2]);
     if ((number == SYS_munmap && refuses(&munmaps_left)) || (number == SYS_madvise && refuses(&madvises_left)) ||
         (moves && refuses(&moves_left))) {
         return -1;
@@ -162,4 +176,69 @@ HAK_TEST(OsRemap, RefusedMoveLeavesTheContentAndNoDestination) {
     if (predictable) HAK_EXPECT(is_free(expected, 4 * MIB));
     munmap(blocker, MIB);
     HAK_EXPECT_EQ(os_unmap(start, 2 * MIB), 0);
+}
+
+/* A block with a mapping behind it, so that it does not grow in place. */
+struct confined {
+    char *start;
+    void *blocker;
+};
+
+static struct confined confine(void) {
+    struct confined block = {NULL, NULL};
+    void *start = NULL;
+    if (os_map(2 * MIB, 2 * MIB, &start) != 0) return block;
+    memset(start, 7, 2 * MIB);
+    block.start = start;
+    block.blocker = mmap(block.start + 2 * MIB, MIB, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return block;
+}
+
+static void release(const struct confined *block) {
+    munmap(block->blocker, MIB);
+    HAK_EXPECT_EQ(os_unmap(block->start, 2 * MIB), 0);
+}
+
+static bool holds(const char *start, size_t size, char value) {
+    for (size_t i = 0; i < size; i++) {
+        if (start[i] != value) return false;
+    }
+    return true;
+}
+
+HAK_TEST(OsRemap, WhatAnotherThreadMapsAfterAFailedMoveStays) {
+    const struct confined block = confine();
+    HAK_ASSERT_TRUE(block.start != NULL);
+    void *result = NULL;
+    moves_unmap_first = true;
+    moves_left = 0;
+    errno = EDOM;
+    HAK_EXPECT_EQ(os_remap(block.start, 2 * MIB, 4 * MIB, 2 * MIB, &result), ENOMEM);
+    moves_unmap_first = false;
+    HAK_EXPECT_EQ(errno, EDOM);
+    HAK_EXPECT(holds(block.start, 2 * MIB, 7));
+    HAK_ASSERT_TRUE(mapped_meanwhile != NULL && !is_free(mapped_meanwhile, 4 * MIB));
+    HAK_EXPECT(holds(mapped_meanwhile, 4 * MIB, 5));
+    munmap(mapped_meanwhile, 4 * MIB);
+    mapped_meanwhile = NULL;
+    release(&block);
+}
+
+HAK_TEST(OsRemap, ABlockOfSeveralMappingsIsNotMoved) {
+    const struct confined block = confine();
+    HAK_ASSERT_TRUE(block.start != NULL);
+    /* Advice for a part of it makes three mappings. */
+    HAK_ASSERT_TRUE(__real_syscall(SYS_madvise, block.start + MIB, MIB / 2, (long)MADV_DONTFORK, 0L, 0L, 0L) == 0);
+    void *result = NULL;
+    moves_unmap_first = true;
+    HAK_EXPECT_EQ(os_remap(block.start, 2 * MIB, 4 * MIB, 2 * MIB, &result), ENOMEM);
+    moves_unmap_first = false;
+    HAK_EXPECT_PTR_EQ(mapped_meanwhile, NULL);
+    HAK_EXPECT(holds(block.start, 2 * MIB, 7));
+    /* It shrinks all the same. */
+    HAK_EXPECT_EQ(os_remap(block.start, 2 * MIB, MIB, 2 * MIB, &result), 0);
+    HAK_EXPECT_PTR_EQ(result, block.start);
+    HAK_EXPECT(holds(block.start, MIB, 7));
+    munmap(block.blocker, MIB);
+    HAK_EXPECT_EQ(os_unmap(block.start, MIB), 0);
 }
