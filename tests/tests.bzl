@@ -12,6 +12,7 @@ def hak_test(
         is_switchless = False,
         spacings = False,
         guards = ["exact"],
+        reentrant = False,
         env = {},
         args = [],
         linkopts = [],
@@ -31,6 +32,7 @@ def hak_test(
       is_switchless: whether srcs see no switch, as a test of the public interface alone; they are compiled once then.
       spacings: also run under all other spacings of the classes and tables.
       guards: values of guard, other than off, to run under as well, with the other switches as shipped.
+      reentrant: in debug builds every slow path allocates and frees a block of each class (//tests/harness:reentry).
       env: environment.
       args: arguments.
       linkopts: for what the test puts in the place of the allocator's own functions.
@@ -58,7 +60,8 @@ def hak_test(
         linkopts = linkopts,
         linkstatic = 1,  # -Wl,--wrap of the fakes needs the library's objects in the program
         tags = tags + ["manual"],
-        deps = ([":%s_cases" % name] if is_switchless else deps) + ["//hakmem"] + harness,
+        deps = ([":%s_cases" % name] if is_switchless else deps) + ["//hakmem"] + harness +
+               (["//tests/harness:reentry"] if reentrant else []),
     )
     combinations = SWITCH_COMBINATIONS + (SPACING_COMBINATIONS if spacings else [SHIPPED_COMBINATION])
     combinations += [SHIPPED_COMBINATIONS[guard] for guard in guards]

@@ -11,7 +11,7 @@
 /* Not from a magazine. NULL with errno ENOMEM */
 static HAK_NOINLINE void *calloc_missed(size_t bytes, unsigned class_index, const void *site, bool *zeroed) {
     const bool entered = profile_enter(site);
-    void *p = class_index != 0 ? pool_alloc_slow(class_index) : huge_alloc(bytes, 1, zeroed);
+    void *p = class_index != 0 ? pool_alloc_slow_zeroed(class_index, zeroed) : huge_alloc(bytes, 1, zeroed);
     profile_leave(entered);
     return p;
 }
@@ -28,11 +28,10 @@ void *hak_calloc(size_t count, size_t size) {
     bool zeroed;
     const unsigned class_index = bytes <= HAK_L25_MAX ? size_class_of(bytes) : 0;
     void *p = class_index != 0 ? pool_pop(class_index) : NULL;
-    if (p == NULL) {
-        p = calloc_missed(bytes, class_index, profile_call(__builtin_return_address(0)), &zeroed);
-    }
-    if (class_index != 0) {
+    if (HAK_LIKELY(p != NULL)) {
         zeroed = exchange_is_zeroed(class_index);
+    } else {
+        p = calloc_missed(bytes, class_index, profile_call(__builtin_return_address(0)), &zeroed);
     }
     return p == NULL || zeroed ? p : memset(p, 0, bytes);
 }

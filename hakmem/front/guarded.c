@@ -45,7 +45,7 @@ static void guarded_note_resident(struct slab *slab, unsigned class_index, bool 
 
 /* Of a block that was just taken. */
 static bool guarded_is_fresh(const struct guarded *block) {
-    if (block->class_index < HAK_L25_CLASS_FIRST || block->p == NULL || !exchange_is_zeroed(block->class_index)) {
+    if (block->class_index < HAK_L25_CLASS_FIRST || block->p == NULL || !block->zeroed) {
         return false;
     }
     slab_of(block->p)->resident_class = 0;
@@ -58,7 +58,12 @@ static struct guarded guarded_get(size_t alignment, size_t size) {
     struct guarded block = {.class_index = alignment == FRONT_ALIGNMENT_NONE ? size_class_of(padded)
                                                                              : front_aligned_class(alignment, padded)};
     if (HAK_LIKELY(block.class_index != 0)) {
-        block.p = pool_alloc(block.class_index);
+        block.p = pool_pop(block.class_index);
+        if (HAK_LIKELY(block.p != NULL)) {
+            block.zeroed = exchange_is_zeroed(block.class_index);
+        } else {
+            block.p = pool_alloc_slow_zeroed(block.class_index, &block.zeroed);
+        }
         block.block_bytes = hak_classes[block.class_index].block_size;
         block.fresh = guarded_is_fresh(&block);
     } else {
@@ -109,9 +114,7 @@ HAK_ALWAYS_INLINE void *guarded_give(size_t alignment, size_t size, bool clear, 
     if (HAK_UNLIKELY(given == GUARD_GIVEN_WRITTEN)) {
         misuse_report_block(HAK_MISUSE_WRITE_AFTER_FREE, "malloc", block.p, caller);
     }
-    const bool zeroed = block.class_index == 0 ? block.zeroed
-                                               : guard_block_is_zero(block.block_bytes) ||
-                                                     exchange_is_zeroed(block.class_index);
+    const bool zeroed = block.zeroed || (block.class_index != 0 && guard_block_is_zero(block.block_bytes));
     return !clear || zeroed ? block.p : memset(block.p, 0, size);
 }
 

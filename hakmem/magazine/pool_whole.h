@@ -10,7 +10,8 @@
 /* What follows a pool's miss, inlined into the one function. NULL with errno ENOMEM. */
 HAK_ALWAYS_INLINE void *pool_alloc_missed(unsigned class_index) {
     if (HAK_UNLIKELY(profile_may_be_on())) {
-        return profiled_alloc(class_index, __builtin_return_address(0));
+        bool zeroed;
+        return profiled_alloc(class_index, &zeroed, __builtin_return_address(0));
     }
     struct hak_thread *thread = hak_self;
     if (thread == NULL) {

@@ -204,7 +204,7 @@ HAK_ALWAYS_INLINE void *profiled_swap_in(struct hak_thread *thread, unsigned cla
     return p;
 }
 
-void *profiled_alloc(unsigned class_index, const void *caller) {
+void *profiled_alloc(unsigned class_index, bool *zeroed, const void *caller) {
     struct hak_thread *thread = hak_self;
     const bool is_usual = HAK_LIKELY(thread != NULL && profile_is_on());
     void *p = is_usual && !HAK_GUARD_EXACT ? profiled_swap_in(thread, class_index) : NULL;
@@ -218,6 +218,8 @@ void *profiled_alloc(unsigned class_index, const void *caller) {
     if (!HAK_P1_BATCHED_STATS) {
         sample_allocation(class_index);
     }
+    /* Before the poll, which may refill the magazine. */
+    *zeroed = exchange_is_zeroed(class_index);
     purge_poll_alloc(caller);
     return p;
 }

@@ -17,8 +17,9 @@
 #include "hakmem/profile/profile.h"
 
 /* pool_alloc_slow. `caller` is where the program's call returns to, where hak_profile_site says no better. Also while it
- * is not known yet whether there is a profile, and once it is stopped. NULL with errno ENOMEM. */
-HAK_COLD void *profiled_alloc(unsigned class_index, const void *caller);
+ * is not known yet whether there is a profile, and once it is stopped. *zeroed as in pool_alloc_slow_zeroed. NULL with errno
+ * ENOMEM. */
+HAK_COLD void *profiled_alloc(unsigned class_index, bool *zeroed, const void *caller);
 
 /* Draws when the next sample is due, behind the `made` allocations of the class that the thread made so far. */
 HAK_COLD void profiled_draw(struct hak_thread *thread, unsigned class_index, uint64_t made);

@@ -20,6 +20,7 @@
 static struct hak_lock purge_lock = HAK_LOCK_INITIALIZER(HAK_RANK_PURGE);
 static uint32_t purge_forks;              /* atomic; threads that want the purge lock for a fork, or have it */
 static bool purge_is_child;               /* atomic; this process is the child of a fork */
+void (*hak_purge_reentry)(void);
 static void (*purge_waiting_start)(void); /* atomic; see purge_start_later */
 static size_t purge_waited;               /* atomic; purge_to_do_bytes when a poll last looked */
 static uint64_t purge_thread_again_ms;    /* atomic; no thread was to be had: not before this time again */

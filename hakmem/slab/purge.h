@@ -9,6 +9,7 @@
 
 #include "hakmem/base/compiler.h"
 #include "hakmem/base/lock.h"
+#include "hakmem/flags/debug.h"
 #include "hakmem/region/decay.h"
 
 /* What a program that stops allocating may keep unpurged, bytes: less than a thread and its stack are worth. */
@@ -27,10 +28,21 @@
 HAK_COLD void purge_poll_due(const void *caller);
 HAK_COLD void purge_poll_due_alloc(const void *caller);
 
+/* Debug builds: what every poll calls, so that tests meet allocations in the middle of every slow path, as a poll that starts a
+ * thread makes them. NULL: nothing. Written while the process has one thread. */
+extern void (*hak_purge_reentry)(void);
+
+HAK_ALWAYS_INLINE void purge_poll_reenter(void) {
+    if (HAK_DEBUG && hak_purge_reentry != NULL) {
+        hak_purge_reentry();
+    }
+}
+
 /* Purges what has decayed or is too much, or starts the thread. `caller`: the return address of the program's call; where
  * that is the C library's, no thread is started: it frees under the lock that pthread_create wants. NULL: not known, likewise.
  * Keeps errno. pre: the caller holds no lock and is in no exchange, since starting a thread may allocate */
 HAK_ALWAYS_INLINE void purge_poll(const void *caller) {
+    purge_poll_reenter();
     if (HAK_UNLIKELY(decay_due_ms() != 0)) {
         purge_poll_due(caller);
     }
@@ -39,6 +51,7 @@ HAK_ALWAYS_INLINE void purge_poll(const void *caller) {
 /* purge_poll for allocations. In a program that is linked statically nobody can tell where the C library is, and the thread
  * is started here: the C library allocates under none of the locks that pthread_create wants. */
 HAK_ALWAYS_INLINE void purge_poll_alloc(const void *caller) {
+    purge_poll_reenter();
     if (HAK_UNLIKELY(decay_due_ms() != 0)) {
         purge_poll_due_alloc(caller);
     }
