@@ -115,6 +115,7 @@ void report_misuse_of(const struct hak_misuse_report *report) {
     line_pointer(&line, report->p);
     line_text(&line, "): ");
     line_misuse(&line, report->kind, report->block_size);
+    if (report->is_late) line_text(&line, ", found at a later exchange");
     if (HAK_GUARD_EXACT) line_details(&line, report);
     line_write(&line);
     if (hak_options.on_misuse == HAK_ON_MISUSE_ABORT) abort();

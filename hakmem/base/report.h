@@ -35,6 +35,7 @@ struct hak_misuse_report {
     unsigned class_index;  /* 0: huge, or not known */
     uint64_t owner;        /* number of the thread that owns the block's slab; 0: nobody does */
     uint64_t thread;       /* number of the calling thread; 0: it has none */
+    bool is_late;          /* the call returned, and it was found when what it left behind was looked at */
 };
 
 /* Where a block was allocated last, and freed last; NULL: not known. */

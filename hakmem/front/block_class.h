@@ -4,6 +4,7 @@
 
 #include "hakmem/front/front_fast.h"
 #include "hakmem/huge/huge.h"
+#include "hakmem/magazine/exchange_check.h"
 #include "hakmem/profile/profile.h"
 #include "hakmem/slab/slab.h"
 
@@ -15,13 +16,16 @@ HAK_ALWAYS_INLINE unsigned front_block_class(const void *p) {
     return HAK_UNLIKELY(class_index == 0 && profile_was_on()) ? profile_class(p) : class_index;
 }
 
-/* Bytes of the block that starts at p; 0 where none does. pre: class_index == front_block_class(p); not with guard full */
+/* Bytes of the live block that starts at p; 0 where none does. Without guard a block that lies in a magazine counts as live, unless
+ * it is the one that the calling thread freed last. pre: class_index == front_block_class(p); not with guard full */
 HAK_ALWAYS_INLINE size_t front_block_bytes(const void *p, unsigned class_index) {
     if (HAK_UNLIKELY(class_index == 0)) {
         return huge_usable_size(p);
     }
     struct slab_position position;
-    if (!HAK_GUARD_EXACT && HAK_UNLIKELY(!slab_locate(p, class_index, &position) || position.offset != 0)) {
+    if (!HAK_GUARD_EXACT &&
+        HAK_UNLIKELY(!slab_locate(p, class_index, &position) || position.offset != 0 || slab_has_free(&position) ||
+                     exchange_just_freed(class_index, p))) {
         return 0;
     }
     return hak_classes[class_index].block_size;

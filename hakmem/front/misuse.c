@@ -4,6 +4,7 @@
 #include "hakmem/guard/quarantine.h"
 #include "hakmem/guard/zero_size.h"
 #include "hakmem/hakmem.h"
+#include "hakmem/magazine/exchange_check.h"
 #include "hakmem/magazine/process.h"
 #include "hakmem/magazine/thread.h"
 #include "hakmem/region/large.h"
@@ -40,6 +41,10 @@ void misuse_report(enum hak_misuse freed, const char *operation, const void *p, 
     }
     misuse_report_with(kind, operation, p, &info, caller);
 }
+
+/* What came back and was never looked at, as in a program that allocates no more. After the program's own handlers, before what
+ * is written at the end, and by the thread that ends the process: the others may still run. */
+__attribute__((destructor(102))) static void misuse_at_exit(void) { exchange_check_at_exit(); }
 
 void misuse_report_block(enum hak_misuse kind, const char *operation, const void *p, const void *caller) {
     struct hak_owner_info info = {0};

@@ -60,6 +60,12 @@ static void exchange_free_alone(struct hak_thread *thread, unsigned class_index,
     exchange_leave(thread);
 }
 
+bool exchange_swap_in_rest(struct hak_thread *thread, unsigned class_index) {
+    exchange_note_levels(thread, class_index);
+    exchange_leave(thread);
+    return false;
+}
+
 /* Returns to the region layer what has no block in use. */
 static void exchange_release_empty(struct hak_thread *thread, unsigned class_index) {
     struct slab **active = thread->classes[class_index].active;
@@ -107,7 +113,12 @@ static void exchange_make_room(struct hak_thread *thread, unsigned class_index) 
         exchange_give_up_slabs(own);
         own->overflows = 0;
         return;
-    } else if (guard_has(HAK_FEATURE_QUARANTINE)) {
+    }
+    exchange_check_returned(thread, class_index);
+    if (HAK_UNLIKELY(exchange_returned_level(thread, class_index) < exchange_capacity(thread, class_index))) {
+        return; /* something was wrong with it, and is out of it now */
+    }
+    if (guard_has(HAK_FEATURE_QUARANTINE)) {
         exchange_flush_oldest(thread, class_index); /* what came back is not given out before it has waited */
     } else if (exchange_loaded_level(thread, class_index) == 0 &&
                profiled_may_load(thread, class_index, exchange_capacity(thread, class_index))) {

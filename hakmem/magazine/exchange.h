@@ -6,6 +6,7 @@
 #define HAKMEM_MAGAZINE_EXCHANGE_H
 
 #include "hakmem/guard/guard.h"
+#include "hakmem/magazine/exchange_check.h"
 #include "hakmem/magazine/exchange_flush.h"
 #include "hakmem/magazine/exchange_load.h"
 #include "hakmem/magazine/thread.h"
@@ -86,6 +87,9 @@ HAK_ALWAYS_INLINE uint32_t exchange_swap_least(const struct hak_thread *thread, 
     return exchange_capacity(thread, class_index) / 8 + 1;
 }
 
+/* Ends exchange_swap_in where something was wrong with what came back, and the policy is to go on: false. */
+HAK_COLD bool exchange_swap_in_rest(struct hak_thread *thread, unsigned class_index);
+
 /* The commonest exchange: nothing is left in the calling thread's loaded magazine, and what came back takes its place.
  * false: hardly any came back, or it is time to look whether the class wants more; nothing changed.
  * pre: the loaded magazine is empty; in builds with guard, the shadow is of the flat form */
@@ -102,6 +106,12 @@ HAK_ALWAYS_INLINE bool exchange_swap_in(struct hak_thread *thread, unsigned clas
     if (HAK_P1_BATCHED_STATS || profile_is_on()) {
         hak_store_release(&own->allocations, own->allocations + own->loaded_level);
         hak_store_release(&own->frees, own->frees + (level - own->returned_level));
+    }
+    if (!HAK_GUARD_EXACT) {
+        exchange_check_returned(thread, class_index);
+        if (HAK_UNLIKELY(hak_returned[class_index] != top)) {
+            return exchange_swap_in_rest(thread, class_index);
+        }
     }
     hak_store_release(&hak_loaded[class_index], top);
     hak_store_release(&hak_returned[class_index], empty);

@@ -136,8 +136,9 @@ static bool exchange_load_any(struct hak_thread *thread, unsigned class_index) {
     if (guard_has(HAK_FEATURE_QUARANTINE) && exchange_returned_level(thread, class_index) == 0) {
         return exchange_refill_waiting(thread, class_index);
     }
+    exchange_check_returned(thread, class_index);
     exchange_swap(thread, class_index);
-    return returned > 0;
+    return exchange_loaded_level(thread, class_index) > 0;
 }
 
 bool exchange_load(struct hak_thread *thread, unsigned class_index) {

@@ -12,6 +12,9 @@
 /* Magazines of a record for the stashes of its classes: as many as some 16 classes in constant use fill. */
 #define THREAD_SPARES 64
 
+/* Entries of check_stamps, as a power of two: with magazines of 64 blocks one look in two has two pointers that share one. */
+#define THREAD_CHECK_BITS 12
+
 struct hak_thread_class {
     struct slab *active[2]; /* owner; A, taken from first, and B */
     uint64_t allocations;   /* atomic: written by the owner; up to the last exchange */
@@ -25,6 +28,7 @@ struct hak_thread_class {
     uint8_t batch;          /* owner; blocks that the last refill asked for; 0: none since the magazines were emptied */
     uint8_t turns;          /* owner; exchanges of the class since `since` */
     uint8_t overflows;      /* owner; full returned magazines since the loaded one was last empty */
+    uint8_t checks;         /* owner; exchange_check.h: looks at the returned magazine, CHECK_FIRST or more once it had so many */
     uint16_t since;         /* owner; low bits of the thread's `exchanges` then */
 };
 
@@ -73,6 +77,9 @@ struct hak_thread {
     struct hak_thread_stash stashes[HAK_CLASS_COUNT]; /* owner; touched where there is a stash only, as the next */
     struct hak_thread_sample samples[HAK_CLASS_COUNT]; /* owner; touched while the profile is on only, as the next */
     struct hak_thread_chance chance;
+    /* Owner; exchange_check.h: pointers that have the stamp of the present look were seen in it, or share an entry with one. */
+    uint8_t check_stamp;
+    uint8_t check_stamps[HAK_GUARD_EXACT ? 0 : 1u << THREAD_CHECK_BITS];
     /* Builds with guard where the shadow is of the limited form: the tops, while hak_loaded gives nothing, so that malloc takes
      * the slow path without a test of its own. */
     void **limited_loaded[HAK_GUARD_EXACT ? HAK_CLASS_COUNT : 0];

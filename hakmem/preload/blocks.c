@@ -33,7 +33,7 @@ PRELOAD_API void *reallocarray(void *p, size_t count, size_t size) {
 
 PRELOAD_API size_t malloc_usable_size(void *p) {
     const size_t usable = hak_usable_size(p);
-    if (HAK_GUARD_EXACT && HAK_UNLIKELY(usable == 0) && p != NULL && !(HAK_GUARD_FULL && guarded_is_live(p))) {
+    if (HAK_UNLIKELY(usable == 0) && p != NULL && !(HAK_GUARD_FULL && guarded_is_live(p))) {
         misuse_report(HAK_MISUSE_FREED, "malloc_usable_size", p, CALLER);
     }
     return usable;

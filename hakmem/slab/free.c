@@ -12,6 +12,7 @@
 struct batch {
     uint32_t self;        /* number of the freeing thread */
     unsigned class_index;
+    bool is_late;         /* the calls that freed the blocks have returned */
     uint32_t remote;      /* blocks that went to slabs of others so far */
     struct slab *slab;    /* where the blocks below belong; NULL: nothing gathered */
     bool own;             /* self owns it */
@@ -21,11 +22,22 @@ struct batch {
     uint32_t bit_count;   /* == popcount(bits) */
 };
 
+/* `is_late`: p is one of several, which came out of a magazine. */
+static void batch_report(enum hak_misuse kind, const void *p, unsigned class_index, bool is_late) {
+    report_misuse_of(&(struct hak_misuse_report){
+        .kind = kind,
+        .operation = "free",
+        .p = p,
+        .block_size = kind == HAK_MISUSE_FOREIGN ? 0 : hak_classes[class_index].block_size,
+        .is_late = is_late});
+}
+
 static void batch_report_double(const struct batch *batch, uint64_t bits) {
     const uint32_t block_size = hak_classes[batch->class_index].block_size;
     for (; bits != 0; bits &= bits - 1) {
         uintptr_t block = (uintptr_t)batch->word * 64 + bits_lowest(bits);
-        report_misuse(HAK_MISUSE_DOUBLE_FREE, "free", (void *)(batch->slab->base + block * block_size), block_size);
+        batch_report(HAK_MISUSE_DOUBLE_FREE, (void *)(batch->slab->base + block * block_size), batch->class_index,
+                     batch->is_late);
     }
 }
 
@@ -114,39 +126,57 @@ HAK_ALWAYS_INLINE void batch_add(struct batch *batch, uint32_t block) {
     batch->bit_count++;
 }
 
-/* The slab that p lies in, and the index of p in it. NULL, and a report, where p is no block of the class. */
-static struct slab *batch_locate(unsigned class_index, void *p, uint32_t *block) {
-    const uint32_t block_size = hak_classes[class_index].block_size;
-    struct slab_position position;
+/* Where p lies. false: it is no block of the class, and *wrong says what it is. */
+static bool batch_find(unsigned class_index, const void *p, struct slab_position *out, enum hak_misuse *wrong) {
     /* The page map's index is masked: only the address itself shows bits above those of any block. */
     if (HAK_UNLIKELY((uintptr_t)p >> HAK_ADDRESS_BITS != 0)) {
-        report_misuse(HAK_MISUSE_FOREIGN, "free", p, 0);
-        return NULL;
+        *wrong = HAK_MISUSE_FOREIGN;
+        return false;
     }
-    if (HAK_UNLIKELY(!slab_locate(p, class_index, &position) || position.offset != 0)) {
-        report_misuse(HAK_MISUSE_INTERIOR, "free", p, block_size);
-        return NULL;
+    if (HAK_UNLIKELY(!slab_locate(p, class_index, out) || out->offset != 0)) {
+        *wrong = HAK_MISUSE_INTERIOR;
+        return false;
     }
     /* Relaxed: a live block keeps its slab's class. Another class means that every block of the slab was
      * free since, this one among them. */
-    if (HAK_UNLIKELY(control_class(hak_load_relaxed(&position.slab->control)) != class_index)) {
-        report_misuse(HAK_MISUSE_DOUBLE_FREE, "free", p, block_size);
+    if (HAK_UNLIKELY(control_class(hak_load_relaxed(&out->slab->control)) != class_index)) {
+        *wrong = HAK_MISUSE_DOUBLE_FREE;
+        return false;
+    }
+    return true;
+}
+
+/* The slab that p lies in, and the index of p in it. NULL, and a report, where p is no block of the class. */
+static struct slab *batch_locate(const struct batch *batch, void *p, uint32_t *block) {
+    struct slab_position position;
+    enum hak_misuse wrong;
+    if (HAK_UNLIKELY(!batch_find(batch->class_index, p, &position, &wrong))) {
+        batch_report(wrong, p, batch->class_index, batch->is_late);
         return NULL;
     }
     *block = position.block;
     return position.slab;
 }
 
+bool slab_is_taken(const void *p, unsigned class_index, enum hak_misuse *wrong) {
+    struct slab_position position;
+    if (!batch_find(class_index, p, &position, wrong)) {
+        return false;
+    }
+    *wrong = HAK_MISUSE_DOUBLE_FREE;
+    return !slab_has_free(&position);
+}
+
 uint32_t slab_free_blocks(uint32_t self, unsigned class_index, void *const *blocks, uint32_t count) {
     const struct hak_class *constants = &hak_classes[class_index];
     const uintptr_t slab_bytes = (uintptr_t)constants->blocks * constants->block_size;
-    struct batch batch = {.self = self, .class_index = class_index};
+    struct batch batch = {.self = self, .class_index = class_index, .is_late = count > 1};
     uintptr_t base = UINTPTR_MAX; /* of the batch's slab; before the first no address lies in it */
     for (uint32_t i = 0; i < count; i++) {
         const uintptr_t offset = (uintptr_t)blocks[i] - base;
         uint32_t block = (uint32_t)((uint64_t)(uint32_t)offset * constants->reciprocal >> HAK_RECIPROCAL_SHIFT);
         if (offset >= slab_bytes || offset != (uintptr_t)block * constants->block_size) {
-            struct slab *slab = batch_locate(class_index, blocks[i], &block);
+            struct slab *slab = batch_locate(&batch, blocks[i], &block);
             if (slab == NULL) {
                 continue;
             }

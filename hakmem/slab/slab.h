@@ -28,6 +28,7 @@
 #ifndef HAKMEM_SLAB_SLAB_H
 #define HAKMEM_SLAB_SLAB_H
 
+#include "hakmem/base/report.h"
 #include "hakmem/region/decay.h"
 #include "hakmem/region/region.h"
 #include "hakmem/size_class/size_class.h"
@@ -100,6 +101,15 @@ HAK_ALWAYS_INLINE bool slab_locate(const void *p, unsigned class_index, struct s
     return block < constants->blocks && out->offset < constants->block_size;
 }
 
+/* Whether the block at that position is free in its slab. pre: slab_locate found it */
+HAK_ALWAYS_INLINE bool slab_has_free(const struct slab_position *position) {
+    const uint32_t word = position->block / 64;
+    /* Relaxed: both bits of a block that is not free are 0, and were before it was handed out. */
+    const uint64_t bits =
+        hak_load_relaxed(&position->slab->free_bits[word]) | hak_load_relaxed(&position->slab->remote_bits[word]);
+    return (bits >> position->block % 64 & 1) != 0;
+}
+
 /* A new slab of the class, all blocks free, owned by thread number `owner`. NULL: no memory */
 struct slab *slab_create(unsigned class_index, uint32_t owner);
 
@@ -126,6 +136,10 @@ bool slab_release_if_empty(struct slab *slab);
 /* Frees blocks[0..count) of one class on behalf of thread number `self`, reporting misuse as `operation`.
  * Result: how many went to slabs that `self` does not own. Any thread. */
 uint32_t slab_free_blocks(uint32_t self, unsigned class_index, void *const *blocks, uint32_t count);
+
+/* Whether p is the start of a block of the class that is not free in its slab, which may also lie in a magazine; else *wrong says
+ * what it is. pre: p's chunk was of the class when p was freed. Any thread */
+bool slab_is_taken(const void *p, unsigned class_index, enum hak_misuse *wrong);
 
 /* Free blocks by the bits, own and remote. Exact while nobody frees or takes. Any thread. */
 uint32_t slab_count_free(const struct slab *slab);

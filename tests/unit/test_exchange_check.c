@@ -1,0 +1,108 @@
+/* What came back is looked at: in full at first, in part later, and what is wrong is taken out where the policy is to go on. */
+#include "hakmem/base/options.h"
+#include "hakmem/hakmem.h"
+#include "hakmem/magazine/exchange.h"
+#include "tests/harness/harness.h"
+
+enum { SIZE = 64, BLOCKS = 64 };
+
+static unsigned class_index;
+static void *blocks[BLOCKS];
+
+/* Some blocks, nothing in the returned magazine, and none of them in the loaded one. */
+static void begin(void) {
+    hak_options.on_misuse = HAK_ON_MISUSE_IGNORE;
+    class_index = size_class_of(SIZE);
+    for (unsigned i = 0; i < BLOCKS; i++) blocks[i] = hak_alloc(SIZE);
+    hak_thread_flush();
+}
+
+static void end(unsigned from) {
+    for (unsigned i = from; i < BLOCKS; i++) hak_free(blocks[i]);
+    hak_thread_flush();
+    hak_options.on_misuse = HAK_ON_MISUSE_ABORT;
+}
+
+/* One exchange's look, `checks` looks after the first of the class. Result: blocks that it left. */
+static uint32_t look(uint8_t checks) {
+    hak_self->classes[class_index].checks = checks;
+    exchange_enter(hak_self);
+    exchange_count(hak_self, class_index);
+    exchange_check_returned(hak_self, class_index);
+    exchange_note_levels(hak_self, class_index);
+    exchange_leave(hak_self);
+    return exchange_returned_level(hak_self, class_index);
+}
+
+/* Looks at which the next exchange is looked at in full, in part, and not at all. */
+#define IN_FULL 0
+#define IN_PART (CHECK_FIRST + CHECK_ORDINARY_EACH - 1)
+#define NOT_AT_ALL (CHECK_FIRST + CHECK_ORDINARY_EACH)
+
+static void free_blocks(unsigned count) {
+    for (unsigned i = 0; i < count; i++) hak_free(blocks[i]);
+}
+
+HAK_TEST(ExchangeCheck, WhatIsRightIsLeftAlone) {
+    begin();
+    free_blocks(9);
+    HAK_EXPECT_EQ(look(IN_FULL), 9);
+    HAK_EXPECT_EQ(look(IN_PART), 9);
+    HAK_EXPECT_EQ(look(NOT_AT_ALL), 9);
+    end(9);
+}
+
+HAK_TEST(ExchangeCheck, ABlockThatIsThereTwiceIsTakenOutOnce) {
+    const uint8_t depths[] = {IN_FULL, IN_PART};
+    for (unsigned i = 0; i < 2; i++) {
+        begin();
+        free_blocks(9);
+        hak_free(blocks[4]);
+        HAK_EXPECT_EQ(look(NOT_AT_ALL), 10);
+        HAK_EXPECT_EQ(look(depths[i]), 9);
+        end(9);
+    }
+}
+
+HAK_TEST(ExchangeCheck, APointerThatNoBlockStartsAtIsTakenOut) {
+    const uint8_t depths[] = {IN_FULL, IN_PART};
+    for (unsigned i = 0; i < 2; i++) {
+        begin();
+        free_blocks(8);
+        hak_free((char *)blocks[8] + SIZE / 2);
+        hak_free((char *)blocks[9] + 1);
+        HAK_EXPECT_EQ(look(depths[i]), 8);
+        end(8);
+    }
+}
+
+HAK_TEST(ExchangeCheck, ABlockOfTheLoadedMagazineIsTakenOut) {
+    begin();
+    HAK_ASSERT_TRUE(hak_alloc(SIZE) != NULL); /* loads some more than this one */
+    void *next = hak_loaded[class_index][-1];
+    HAK_ASSERT_TRUE(next != NULL);
+    free_blocks(5);
+    hak_free(next);
+    HAK_EXPECT_EQ(look(IN_PART), 6);
+    HAK_EXPECT_EQ(look(IN_FULL), 5);
+    end(5);
+}
+
+HAK_TEST(ExchangeCheck, ABlockThatIsFreeInItsSlabIsTakenOut) {
+    begin();
+    free_blocks(3);
+    hak_thread_flush();
+    hak_free(blocks[5]);
+    hak_free(blocks[0]);
+    HAK_EXPECT_EQ(look(IN_PART), 2);
+    HAK_EXPECT_EQ(look(IN_FULL), 1);
+    blocks[5] = hak_alloc(SIZE);
+    end(3);
+}
+
+HAK_TEST(ExchangeCheck, TheTableOfStampsGoesRound) {
+    begin();
+    free_blocks(20);
+    for (unsigned i = 0; i < 1000; i++) HAK_ASSERT_TRUE(look(IN_PART) == 20 && look(IN_FULL) == 20);
+    end(20);
+}
