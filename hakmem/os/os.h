@@ -71,7 +71,7 @@ int os_purge(void *start, size_t size);
 
 /* os_purge by a new mapping in the place of the range: a system call that every allocator makes, so that it is there where
  * a program forbids itself all others. The kernel joins the mapping with those beside it where these are as os_map made
- * them. pre: os_map made the range, and nobody else touches it. ENOMEM, EAGAIN */
+ * them. pre: os_map or os_commit made the range, and no other thread writes it. ENOMEM, EAGAIN */
 int os_purge_by_mapping(void *start, size_t size);
 
 /* Whether each page of a range is resident, a byte a page, in its lowest bit. A page that is not reads zero, or was

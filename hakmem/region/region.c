@@ -414,9 +414,8 @@ bool region_purge_piece(struct decay_pass *pass) {
         const size_t bytes = (size_t)span.count * HAK_CHUNK_BYTES;
         const bool clean =
             region_purge_pages(span.region, region_chunk_address(span.region, span.first), bytes, pass) == 0;
-        /* By the same call as the rest, which a process of one thread does without. */
-        if (HAK_GUARD_EXACT && !pass->by_mapping) {
-            shadow_purge(region_chunk_address(span.region, span.first), bytes);
+        if (HAK_GUARD_EXACT) {
+            shadow_purge(region_chunk_address(span.region, span.first), bytes, pass->by_mapping);
         }
         region_put_back(&span, clean);
         pass->purged += clean ? bytes : 0;

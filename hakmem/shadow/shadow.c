@@ -140,13 +140,14 @@ uint8_t *shadow_entry_limited(const void *p) {
     return offset < SHADOW_HEADER_BYTES ? NULL : &region->classes[offset >> SHADOW_SHIFT];
 }
 
-void shadow_purge(const void *start, size_t size) {
+void shadow_purge(const void *start, size_t size, bool by_mapping) {
     const uintptr_t page = os_page_size();
     const uintptr_t entry = (uintptr_t)shadow_entry(start);
     const uintptr_t first = bits_round_up(entry, page);
     const uintptr_t end = (entry + (size >> SHADOW_SHIFT)) & ~(page - 1);
     if (first < end) {
-        os_purge((void *)first, end - first); /* Refusal costs memory only. */
+        /* Refusal costs memory only. */
+        (void)(by_mapping ? os_purge_by_mapping((void *)first, end - first) : os_purge((void *)first, end - first));
     }
 }
 

@@ -68,8 +68,9 @@ void shadow_expect_reads(const void *start, size_t size);
  * of one thread may have forbidden themselves what it takes later. */
 void shadow_expect_reads_below(void);
 
-/* Gives back the pages that hold entries of the range only. pre: the range lies in an added region, and no live block in it */
-void shadow_purge(const void *start, size_t size);
+/* Gives back the pages that hold entries of the range only; `by_mapping`: by os_purge_by_mapping. pre: the range lies in an
+ * added region, and no live block in it */
+void shadow_purge(const void *start, size_t size, bool by_mapping);
 
 /* Asserts, in debug builds, that no live block starts in the range. */
 void shadow_assert_dead(const void *start, size_t size);
