@@ -26,20 +26,30 @@ static void misuse_report_with(enum hak_misuse kind, const char *operation, cons
     report_misuse_of(&report);
 }
 
+/* *info: of the block that p lies in, where there is one. pre: no live block starts at p */
+static enum hak_misuse misuse_kind(enum hak_misuse freed, const void *p, struct hak_owner_info *info) {
+    if (hak_owner(p, info)) {
+        /* A block that starts at p is not live, or nobody would ask; only builds with guard know such. */
+        return info->block == p ? freed : HAK_MISUSE_INTERIOR;
+    }
+    if (HAK_GUARD_FULL && zero_size_has(p)) {
+        return (uintptr_t)p % ZERO_SIZE_ALIGNMENT == 0 ? freed : HAK_MISUSE_INTERIOR;
+    }
+    /* All blocks that were here are free, and their memory waits for its next use. */
+    const bool was_ours = region_contains(p) || large_is_kept(p) || (HAK_GUARD_FULL && quarantine_has_huge(p));
+    return was_ours ? freed : HAK_MISUSE_FOREIGN;
+}
+
 void misuse_report(enum hak_misuse freed, const char *operation, const void *p, const void *caller) {
     struct hak_owner_info info = {0};
     process_begin(); /* this may be the first call of all; what to do about misuse is an option */
-    enum hak_misuse kind = HAK_MISUSE_FOREIGN;
-    if (hak_owner(p, &info)) {
-        /* A block that starts at p is not live, or nobody would ask; only builds with guard know such. */
-        kind = info.block == p ? freed : HAK_MISUSE_INTERIOR;
-    } else if (HAK_GUARD_FULL && zero_size_has(p)) {
-        kind = (uintptr_t)p % ZERO_SIZE_ALIGNMENT == 0 ? freed : HAK_MISUSE_INTERIOR;
-    } else if (region_contains(p) || large_is_kept(p) || (HAK_GUARD_FULL && quarantine_has_huge(p))) {
-        /* All blocks that were here are free, and their memory waits for its next use. */
-        kind = freed;
-    }
+    const enum hak_misuse kind = misuse_kind(freed, p, &info);
     misuse_report_with(kind, operation, p, &info, caller);
+}
+
+bool misuse_is_foreign(const void *p) {
+    struct hak_owner_info info = {0};
+    return misuse_kind(HAK_MISUSE_FREED, p, &info) == HAK_MISUSE_FOREIGN;
 }
 
 /* What came back and was never looked at, as in a program that allocates no more. After the program's own handlers, before what

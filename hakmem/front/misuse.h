@@ -9,6 +9,9 @@
  * hakmem's at all. `freed` is what it is where a block was. pre: no live block starts at p */
 HAK_COLD void misuse_report(enum hak_misuse freed, const char *operation, const void *p, const void *caller);
 
+/* Whether p lies nowhere where hakmem has blocks, or had any. pre: no live block starts at p */
+HAK_COLD bool misuse_is_foreign(const void *p);
+
 /* Reports what is wrong with a call that names the live block at p. */
 HAK_COLD void misuse_report_block(enum hak_misuse kind, const char *operation, const void *p, const void *caller);
 

@@ -33,7 +33,9 @@ PRELOAD_API void *reallocarray(void *p, size_t count, size_t size) {
 
 PRELOAD_API size_t malloc_usable_size(void *p) {
     const size_t usable = hak_usable_size(p);
-    if (HAK_UNLIKELY(usable == 0) && p != NULL && !(HAK_GUARD_FULL && guarded_is_live(p))) {
+    /* Without guard, blocks of another malloc are none of ours: libraries opened with RTLD_DEEPBIND have some. */
+    if (HAK_UNLIKELY(usable == 0) && p != NULL && !(HAK_GUARD_FULL && guarded_is_live(p)) &&
+        (HAK_GUARD_EXACT || !misuse_is_foreign(p))) {
         misuse_report(HAK_MISUSE_FREED, "malloc_usable_size", p, CALLER);
     }
     return usable;

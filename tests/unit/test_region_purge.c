@@ -55,6 +55,7 @@ HAK_TEST_ISOLATED(RegionPurge, RefusedPurgeLeavesChunksDirty, "HAKMEM_PURGE_DELA
 
 HAK_TEST_ISOLATED(RegionPurge, RefusedPurgeOfASlabsPagesCountsNothing, "HAKMEM_PURGE_DELAY_MS=-1") {
     static void *blocks[HAK_CHUNK_BYTES / 8];
+    const struct decay_pass pass = {.freed_until_ms = UINT64_MAX};
     bool zeroed;
     process_begin();
     struct slab *slab = slab_create(CLASS, OWNER);
@@ -62,10 +63,10 @@ HAK_TEST_ISOLATED(RegionPurge, RefusedPurgeOfASlabsPagesCountsNothing, "HAKMEM_P
     for (uint32_t i = 0; i < count; i++) memset(blocks[i], 0xEE, hak_classes[CLASS].block_size);
     slab_free_blocks(OWNER, CLASS, blocks, count);
     refuse_purges();
-    HAK_EXPECT_EQ(slab_purge_free_pages(slab), 0);
+    HAK_EXPECT_EQ(slab_purge_free_pages(slab, &pass), 0);
     HAK_EXPECT_GT(os_fake_calls(), 0);
     os_fake_reset();
-    HAK_EXPECT_GE(slab_purge_free_pages(slab), HAK_CHUNK_BYTES / 2);
+    HAK_EXPECT_GE(slab_purge_free_pages(slab, &pass), HAK_CHUNK_BYTES / 2);
     HAK_EXPECT(slab_release_if_empty(slab));
 }
 

@@ -3,16 +3,17 @@
  * main ends by pthread_exit, then the last worker after it freed megabytes: the exit handlers need a stack of ordinary size and
  * run where signals arrive. With PUBLISHED, once the page of the statistics is there. */
 #include <alloca.h>
-#include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "tests/preload/published_page.h"
 
 static size_t stack_bytes = (size_t)2 << 20;
-static char page[64];
+static bool publishes;
 
 static void at_exit(void) {
     sigset_t blocked;
@@ -28,13 +29,13 @@ static void *work(void *unused) {
     for (int i = 0; i < 8; i++) blocks[i] = memset(malloc(1000000), 1, 1000000);
     for (int i = 0; i < 8; i++) free(blocks[i]);
     free(malloc(100000));
-    while (page[0] != '\0' && access(page, F_OK) != 0) usleep(10000);
+    if (publishes) published_page_wait();
     return unused;
 }
 
 int main(int argc, char **argv) {
     pthread_t thread;
-    if (argc > 1) snprintf(page, sizeof page, "/dev/shm/hakmem.%d", getpid());
+    publishes = argc > 1;
     (void)argv;
     atexit(at_exit);
     pthread_create(&thread, NULL, work, NULL);

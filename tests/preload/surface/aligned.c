@@ -97,7 +97,7 @@ static void check_posix_memalign_failures(void) {
 
 /* Powers of two that no allocation can have. */
 static void check_alignment_too_large(void) {
-    for (size_t alignment = (size_t)1 << 31; alignment != 0; alignment *= 2) {
+    for (size_t alignment = (size_t)1 << 33; alignment != 0; alignment *= 2) {
         void *p = &untouched;
         errno = 0;
         CHECK(memalign(alignment, 10) == NULL && errno == ENOMEM);

@@ -23,9 +23,11 @@ void limit_address_space(rlim_t bytes) {
     CHECK(setrlimit(RLIMIT_AS, &limit) == 0);
 }
 
-// What the process has now and a little more: kSize finds no room.
+// What the process has now and a little more: kSize finds no room. The first limit has the allocator give up what it only
+// reserved, or there would be room for that.
 void limit_to_the_present() {
     size_t pages = 0;
+    limit_address_space(rlim_t{4} << 30);
     FILE *file = fopen("/proc/self/statm", "r");
     CHECK(file != nullptr && fscanf(file, "%zu", &pages) == 1);
     fclose(file);
