@@ -4,7 +4,7 @@
  * ascending rank, hence no cycle and no deadlock. Debug builds keep the held locks of each thread and abort at
  * the first acquisition out of order, whether or not it would have deadlocked this time.
  *
- * A lock is one word: 0, or the address that stands for its owner together with three flags. Taking and releasing it are
+ * A lock is one word: 0, or the address that stands for its owner together with two flags. Taking and releasing it are
  * one atomic step each, so that a signal handler finds either that its thread holds a lock or that it does not, and never
  * something in between. That is what fork needs, which may be called in a handler that interrupted malloc (lock_fork_*), and
  * what no mutex of the C library says. Who finds the lock taken spins briefly, then sleeps on the word (a private futex),
