@@ -9,7 +9,6 @@ from tests.preload.forms import FORMS
 from tests.preload.life import run
 
 # Full guard makes pages inaccessible by mprotect: that is what it is for.
-FEW_CALLS = tuple(form for form in FORMS if form != "guard_full")
 
 MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT = 1, 2, 4
 
@@ -65,13 +64,6 @@ class LimitsTest(forms.FormTest):
 
     def test_sizes_that_no_machine_has(self) -> None:
         self.as_under_glibc("impossible_sizes")
-
-    def test_calls_that_the_program_has_forbidden(self) -> None:
-        """Nothing waits to go back, so no thread starts."""
-        for call in ("mincore", "mprotect", "madvise"):
-            self.in_forms(
-                "forbidden_calls", call, forms=FEW_CALLS, stdout="alive\n", variables={"HAKMEM_PURGE_DELAY_MS": "-1"}
-            )
 
     def test_many_regions_take_few_mappings(self) -> None:
         for form, most in MAPPINGS_MOST.items():

@@ -27,20 +27,20 @@ static void forbid(unsigned call) {
 }
 
 int main(int argc, char **argv) {
-    static void *blocks[2000];
-    /* What is live already is of the first region; so is all that follows. */
+    static void *blocks[3000];
+    /* Of the first region; what follows takes two more. */
     free(malloc(100));
     for (int i = 1; i < argc; i++) forbid((unsigned)strtoul(argv[i], NULL, 10));
-    for (int round = 0; round < 4; round++) {
-        for (int i = 0; i < 1000; i++) blocks[i] = memset(malloc(10000 + (size_t)i), 1, 10000);
-        for (int i = 0; i < 1000; i++) {
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 3000; i++) blocks[i] = memset(malloc(20000 + 4 * (size_t)i), 1, 20000);
+        for (int i = 0; i < 3000; i++) {
             if (i % 50 != 0) free(blocks[i]);
         }
         void *huge = malloc(3000000);
         huge = realloc(huge, 5000000);
         free(huge);
         usleep(30000);
-        for (int i = 0; i < 1000; i += 50) free(blocks[i]);
+        for (int i = 0; i < 3000; i += 50) free(blocks[i]);
     }
     puts("alive");
     return 0;
