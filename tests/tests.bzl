@@ -13,6 +13,7 @@ def hak_test(
         spacings = False,
         guards = ["exact"],
         reentrant = False,
+        every_switch = True,
         env = {},
         args = [],
         linkopts = [],
@@ -35,6 +36,7 @@ def hak_test(
       reentrant: in debug builds every slow path allocates and frees a block of each class (//tests/harness:reentry).
       env: environment.
       args: arguments.
+      every_switch: whether it runs in all sixteen combinations, or, since no switch is in what it tests, with none and as shipped.
       linkopts: for what the test puts in the place of the allocator's own functions.
       size: as for every test.
       tags: as for every test.
@@ -63,7 +65,8 @@ def hak_test(
         deps = ([":%s_cases" % name] if is_switchless else deps) + ["//hakmem"] + harness +
                (["//tests/harness:reentry"] if reentrant else []),
     )
-    combinations = SWITCH_COMBINATIONS + (SPACING_COMBINATIONS if spacings else [SHIPPED_COMBINATION])
+    combinations = SWITCH_COMBINATIONS if every_switch else [SWITCH_COMBINATIONS[0]]
+    combinations = combinations + (SPACING_COMBINATIONS if spacings else [SHIPPED_COMBINATION])
     combinations += [SHIPPED_COMBINATIONS[guard] for guard in guards]
     hak_all_variants_test(
         name = name,
