@@ -59,6 +59,16 @@ HAK_ALWAYS_INLINE int linux_munmap(void *start, size_t size) {
     return LINUX_CALL(munmap, start, size) == 0 ? 0 : linux_take_error(saved_errno);
 }
 
+/* An anonymous mapping at `start` and nowhere else. EEXIST: something is there; Linux before 4.17, which takes the place for a
+ * wish, may have given another one, which goes back. */
+HAK_ALWAYS_INLINE int linux_mmap_there(void *start, size_t size, int protection) {
+    void *mapped = NULL;
+    const int error = linux_mmap(start, size, protection, MAP_FIXED_NOREPLACE, &mapped);
+    if (error != 0 || mapped == start) return error;
+    (void)linux_munmap(mapped, size);
+    return EEXIST;
+}
+
 HAK_ALWAYS_INLINE int linux_madvise(void *start, size_t size, int advice) {
     int saved_errno = errno;
     return LINUX_CALL(madvise, start, size, advice) == 0 ? 0 : linux_take_error(saved_errno);

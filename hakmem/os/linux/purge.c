@@ -50,25 +50,16 @@ void linux_purge_init(void) {
     errno = saved_errno;
 }
 
-/* In the place of the range, or only where nothing is mapped. */
-static int map_again(void *start, size_t size, int how) {
-    void *mapped = NULL;
-    const int error = linux_mmap(start, size, PROT_READ | PROT_WRITE, how, &mapped);
-    if (error != 0 || mapped == start) return error;
-    /* A kernel before 4.17, which does not know MAP_FIXED_NOREPLACE: the place is taken. */
-    (void)linux_munmap(mapped, size);
-    return EEXIST;
-}
-
 int os_purge_by_mapping(void *start, size_t size) {
     /* The sanitizers would take the mapping for a new one, with no history. */
     if (mapping_may_fail_late || HAK_THREAD_SANITIZER || HAK_ADDRESS_SANITIZER) {
         return counted(linux_madvise(start, size, MADV_DONTNEED), size);
     }
-    const int error = map_again(start, size, MAP_FIXED);
+    void *mapped = NULL;
+    const int error = linux_mmap(start, size, PROT_READ | PROT_WRITE, MAP_FIXED, &mapped);
     if (error != 0) {
         /* It is refused before anything is done, but for a kernel without memory for itself. */
-        const int filled = map_again(start, size, MAP_FIXED_NOREPLACE);
+        const int filled = linux_mmap_there(start, size, PROT_READ | PROT_WRITE);
         if (filled != 0) return filled == EEXIST ? error : filled;
     }
     return counted(0, size);

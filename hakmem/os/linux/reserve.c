@@ -62,14 +62,8 @@ int os_uncommit(void *start, size_t size) {
 #define PLACES_MAX 256
 
 int os_map_at(void *start, size_t size) {
-    void *mapped = NULL;
-    const int error = linux_mmap(start, size, PROT_READ | PROT_WRITE, MAP_FIXED_NOREPLACE, &mapped);
+    const int error = linux_mmap_there(start, size, PROT_READ | PROT_WRITE);
     if (error != 0) return error;
-    if (mapped != start) {
-        /* Before Linux 4.17 the place is a wish, and was taken. */
-        (void)linux_munmap(mapped, size);
-        return EEXIST;
-    }
     linux_count(maps, 1);
     linux_count(mapped_bytes, size);
     return 0;
