@@ -153,9 +153,10 @@ void shadow_purge(const void *start, size_t size, bool by_mapping) {
 
 void shadow_assert_dead(const void *start, size_t size) {
     if (HAK_DEBUG) {
-        const uint8_t *entry = shadow_entry(start);
-        for (size_t i = 0; i < size >> SHADOW_SHIFT; i++) {
-            HAK_ASSERT_SLOW(hak_load_relaxed(&entry[i]) == 0);
+        /* Eight entries at a time: the range is of whole chunks, whose entries begin at a multiple of that. */
+        const uint64_t *entries = (const uint64_t *)(const void *)shadow_entry(start);
+        for (size_t i = 0; i < size >> SHADOW_SHIFT >> 3; i++) {
+            HAK_ASSERT_SLOW(hak_load_relaxed(&entries[i]) == 0);
         }
     }
 }
