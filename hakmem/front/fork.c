@@ -20,6 +20,7 @@
 #include "hakmem/magazine/shared.h"
 #include "hakmem/magazine/shuffle.h"
 #include "hakmem/magazine/thread.h"
+#include "hakmem/os/os.h"
 #include "hakmem/profile/profile.h"
 #include "hakmem/publish/publish.h"
 #include "hakmem/region/give_way.h"
@@ -37,10 +38,6 @@
 extern void _IO_list_lock(void) __attribute__((weak));
 extern void _IO_list_unlock(void) __attribute__((weak));
 extern void _IO_list_resetlock(void) __attribute__((weak));
-
-/* From glibc 2.32 on: no second thread was ever made. Before, and in a program that is linked without it, the lock is taken
- * where it need not be. */
-extern char __libc_single_threaded __attribute__((weak));
 
 /* Of this thread. Forks of a signal handler that interrupts a fork, or of a program's own fork handler, find all locks taken,
  * and leave them to the outer one. */
@@ -68,8 +65,8 @@ static void fork_acquire(void) {
     if (fork_own.depth++ > 0) {
         return;
     }
-    const bool is_alone = &__libc_single_threaded != NULL && __libc_single_threaded != 0;
-    fork_own.has_streams = !is_alone && _IO_list_lock != NULL && _IO_list_resetlock != NULL;
+    /* Where the C library does not say how many threads there are, the lock is taken though it need not be. */
+    fork_own.has_streams = os_has_threads() && _IO_list_lock != NULL && _IO_list_resetlock != NULL;
     if (fork_own.has_streams) {
         _IO_list_lock();
     }
