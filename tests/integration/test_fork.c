@@ -26,6 +26,14 @@
 #define CHILD_HAS_THREADS true
 #endif
 
+/* AddressSanitizer's allocator serves the C library when a thread begins or ends, and takes none of its locks at a fork:
+ * if a thread holds one then, a child that starts threads waits for ever. So no purge thread begins beside a fork. */
+#ifdef HAK_TEST_ASAN
+#define OPTIONS "HAKMEM_PURGE_THREAD=0"
+#else
+#define OPTIONS ""
+#endif
+
 static void allocate_one_of_each_size(void) {
     void *blocks[CENSUS_SIZE_COUNT];
     for (unsigned i = 0; i < CENSUS_SIZE_COUNT; i++) {
@@ -69,13 +77,6 @@ static void allocate_in_thread(void *argument, unsigned index) {
     for (int i = 0; i < 3; i++) allocate_one_of_each_size();
 }
 
-/* AddressSanitizer's allocator, which serves the C library when a thread begins or ends, takes no lock at a fork: a child
- * might wait for ever. So no purge thread comes and goes meanwhile. */
-#ifdef HAK_TEST_ASAN
-#define LOAD_OPTIONS "HAKMEM_PURGE_DELAY_MS=0"
-#else
-#define LOAD_OPTIONS ""
-#endif
 
 /* What a child does, to the given depth of children of its own. */
 static void live_on(unsigned depth) {
@@ -93,7 +94,7 @@ static void live_on(unsigned depth) {
 
 #define FORKS HAK_TEST_SCALE(6)
 
-HAK_TEST_ISOLATED(Fork, ChildrenOfABusyProcessLiveOn, LOAD_OPTIONS) {
+HAK_TEST_ISOLATED(Fork, ChildrenOfABusyProcessLiveOn, OPTIONS) {
     struct threads threads;
     threads_start(&threads, WORKERS, work_until_told, NULL);
     for (int i = 0; i < FORKS && harness_failure_count() == 0; i++) HAK_EXPECT_EXIT_OK(live_on(2));
@@ -128,7 +129,7 @@ static void expect_only_own_cache(uint64_t live, uint64_t allocations, uint64_t 
     allocate_one_of_each_size();
 }
 
-HAK_TEST_ISOLATED(Fork, ChildGetsTheMagazinesOfThreadsItDoesNotHave, "") {
+HAK_TEST_ISOLATED(Fork, ChildGetsTheMagazinesOfThreadsItDoesNotHave, OPTIONS) {
     struct threads threads;
     pthread_barrier_init(&cached, NULL, WORKERS + 1);
     pthread_barrier_init(&seen, NULL, WORKERS + 1);
@@ -181,7 +182,7 @@ static void with_one_other(void (*other)(void *argument, unsigned index), void (
 /* A child that flushes magazines which are half-way gives out what is in none of them, or twice. */
 static void fork_beside_an_exchange(void) { HAK_EXPECT_EXIT_OK(expect_that_others_keep(1)); }
 
-HAK_TEST_ISOLATED(Fork, ChildLeavesThreadsInsideAnExchange, "") {
+HAK_TEST_ISOLATED(Fork, ChildLeavesThreadsInsideAnExchange, OPTIONS) {
     with_one_other(cache_and_wait_in_an_exchange, fork_beside_an_exchange);
 }
 
@@ -197,7 +198,7 @@ static void fork_inside_an_exchange(void) {
     exchange_leave(hak_self);
 }
 
-HAK_TEST_ISOLATED(Fork, ChildLeavesOthersWhereItsOwnExchangeWasInterrupted, "") {
+HAK_TEST_ISOLATED(Fork, ChildLeavesOthersWhereItsOwnExchangeWasInterrupted, OPTIONS) {
     with_one_other(cache_and_wait, fork_inside_an_exchange);
 }
 
@@ -212,7 +213,7 @@ static void fork_with_the_list_of_threads(void) {
     thread_list_release();
 }
 
-HAK_TEST_ISOLATED(Fork, ChildRetiresOthersOnceItsOwnHoldOfTheListEnds, "") {
+HAK_TEST_ISOLATED(Fork, ChildRetiresOthersOnceItsOwnHoldOfTheListEnds, OPTIONS) {
     with_one_other(cache_and_wait, fork_with_the_list_of_threads);
 }
 
