@@ -15,9 +15,7 @@
 
 #define TIMER_SAMPLES 10001
 
-static struct {
-    uint64_t ticks, ns; /* of the same moment */
-} origin;
+static struct { uint64_t ticks, ns; /* of the same moment */ } origin;
 
 uint64_t latency_bucket_ticks(unsigned bucket) {
     if (bucket < 2 * LATENCY_SUBDIVISION) {

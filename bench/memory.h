@@ -29,8 +29,8 @@ struct memory_record {
     uint64_t after_second_bytes; /* the same, a second later, in which no thread asks the allocator for anything */
     uint64_t after_decay_bytes;  /* the same, after decay_ns of that */
     uint64_t decay_ns;
-    unsigned mappings;           /* the most at any sample */
-    uint64_t live_bytes;         /* at the end, by the counts of the threads: 0 */
+    unsigned mappings;   /* the most at any sample */
+    uint64_t live_bytes; /* at the end, by the counts of the threads: 0 */
 };
 
 /* Starts sampling. pre: on the main thread, no block was allocated, the other threads wait. Returns 0 or errno. */

@@ -209,7 +209,8 @@ static void apply(int option, struct options *options, struct given *given) {
 
 void options_parse(int argc, char **argv, struct options *options) {
     struct given given = {.program = argv[0]};
-    *options = (struct options){.action = OPTIONS_RUN, .seed = 1, .threads = 1, .alignment = BENCH_ALIGNMENT, .decay_ms = DECAY_MS};
+    *options = (struct options){
+        .action = OPTIONS_RUN, .seed = 1, .threads = 1, .alignment = BENCH_ALIGNMENT, .decay_ms = DECAY_MS};
     int option;
     while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
         apply(option, options, &given);

@@ -21,7 +21,7 @@ struct options {
     uint64_t seed;
     unsigned threads;
     unsigned alignment; /* --verify: of every block of 16 bytes and more; 8 or 16 */
-    unsigned decay_ms; /* --memory: wait at most so long for memory to be given back */
+    unsigned decay_ms;  /* --memory: wait at most so long for memory to be given back */
 };
 
 /* pre: called once, from main. Does not return where the arguments are wrong or ask for help. */

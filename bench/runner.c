@@ -158,8 +158,8 @@ static void add(struct workload_tally *sum, const struct workload_tally *counts)
 
 static HAK_COLD _Noreturn void fail_check(const char *what, uint64_t is, uint64_t wanted) {
     char text[160];
-    snprintf(text, sizeof text, "self-check of %s: %s: %" PRIu64 " in place of %" PRIu64, options->workload->name,
-             what, is, wanted);
+    snprintf(text, sizeof text, "self-check of %s: %s: %" PRIu64 " in place of %" PRIu64, options->workload->name, what,
+             is, wanted);
     runner_fail(text, 0);
 }
 

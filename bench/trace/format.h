@@ -64,25 +64,25 @@ enum trace_end {
  *
  * A block's name is the number of the event that made it. */
 enum trace_kind {
-    TRACE_MALLOC = 1,          /* size, site */
-    TRACE_CALLOC = 2,          /* count, size, site */
-    TRACE_MEMALIGN = 3,        /* logarithm of the alignment, size, site */
-    TRACE_ALIGNED_ALLOC = 4,   /* likewise */
-    TRACE_POSIX_MEMALIGN = 5,  /* likewise */
-    TRACE_VALLOC = 6,          /* size, site */
-    TRACE_PVALLOC = 7,         /* size, site */
-    TRACE_FREE = 8,            /* age */
-    TRACE_FREE_NULL = 9,       /* free(NULL) */
-    TRACE_FREE_UNKNOWN = 10,   /* a block that this process did not allocate while it was recorded */
-    TRACE_FREE_UNSEEN = 11,    /* age; its address was given out again: it was freed in a way that is not recorded */
-    TRACE_REALLOC = 12,        /* age, 0: of NULL. The thread's next event is the result */
-    TRACE_REALLOCARRAY = 13,   /* likewise */
+    TRACE_MALLOC = 1,           /* size, site */
+    TRACE_CALLOC = 2,           /* count, size, site */
+    TRACE_MEMALIGN = 3,         /* logarithm of the alignment, size, site */
+    TRACE_ALIGNED_ALLOC = 4,    /* likewise */
+    TRACE_POSIX_MEMALIGN = 5,   /* likewise */
+    TRACE_VALLOC = 6,           /* size, site */
+    TRACE_PVALLOC = 7,          /* size, site */
+    TRACE_FREE = 8,             /* age */
+    TRACE_FREE_NULL = 9,        /* free(NULL) */
+    TRACE_FREE_UNKNOWN = 10,    /* a block that this process did not allocate while it was recorded */
+    TRACE_FREE_UNSEEN = 11,     /* age; its address was given out again: it was freed in a way that is not recorded */
+    TRACE_REALLOC = 12,         /* age, 0: of NULL. The thread's next event is the result */
+    TRACE_REALLOCARRAY = 13,    /* likewise */
     TRACE_REALLOC_UNKNOWN = 14, /* of a block as TRACE_FREE_UNKNOWN has it; the result comes next */
-    TRACE_RESULT_BLOCK = 15,   /* size, site: a realloc's result, named by this event */
-    TRACE_RESULT_FAILED = 16,  /* size: there was no memory, the old block stays */
-    TRACE_RESULT_FREED = 17,   /* realloc(p, 0) freed p and gave NULL */
-    TRACE_FAILED = 18,         /* size: any other allocation that gave NULL */
-    TRACE_THREAD_END = 19,     /* the thread is about to end; what its destructors still do may follow */
+    TRACE_RESULT_BLOCK = 15,    /* size, site: a realloc's result, named by this event */
+    TRACE_RESULT_FAILED = 16,   /* size: there was no memory, the old block stays */
+    TRACE_RESULT_FREED = 17,    /* realloc(p, 0) freed p and gave NULL */
+    TRACE_FAILED = 18,          /* size: any other allocation that gave NULL */
+    TRACE_THREAD_END = 19,      /* the thread is about to end; what its destructors still do may follow */
     TRACE_KINDS = 20,
 };
 

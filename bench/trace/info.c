@@ -111,9 +111,8 @@ static void print_sizes(const struct info *info) {
     printf(",\"sizes\":[");
     for (unsigned i = 0; i < BUCKETS; i++) {
         if (info->buckets[i].count != 0) {
-            printf("%s{\"from\":%" PRIu64 ",\"to\":%" PRIu64 ",\"count\":%" PRIu64 ",\"bytes\":%" PRIu64 "}",
-                    comma, i == 0 ? 0 : bucket_last(i - 1) + 1, bucket_last(i), info->buckets[i].count,
-                    info->buckets[i].bytes);
+            printf("%s{\"from\":%" PRIu64 ",\"to\":%" PRIu64 ",\"count\":%" PRIu64 ",\"bytes\":%" PRIu64 "}", comma,
+                   i == 0 ? 0 : bucket_last(i - 1) + 1, bucket_last(i), info->buckets[i].count, info->buckets[i].bytes);
             comma = ",";
         }
     }
@@ -140,7 +139,7 @@ static void print_top_sites(const struct info *info, const struct trace *trace) 
         printf("%s{\"module\":", i == 0 ? "" : ",");
         json_text(module.bytes, module.length);
         printf(",\"address\":%" PRIu64 ",\"allocations\":%" PRIu64 ",\"bytes\":%" PRIu64 "}", site.address,
-                count->count, count->bytes);
+               count->count, count->bytes);
     }
     printf("]");
 }

@@ -202,8 +202,9 @@ static bool check_chunks(struct trace *trace, bool may_be_cut, struct trace_defe
         if (left < sizeof chunk || left - sizeof chunk < chunk.length) {
             trace->cut_offset = offset;
             trace->complete = false;
-            return may_be_cut || trace_defect_set(defect, offset, "the chunk is cut: the file ends %" PRIu64
-                                                  " bytes behind its start", left);
+            return may_be_cut ||
+                   trace_defect_set(defect, offset,
+                                    "the chunk is cut: the file ends %" PRIu64 " bytes behind its start", left);
         }
         const uint8_t *bytes = trace->bytes + offset + sizeof chunk;
         if (chunk.crc != crc32_add(crc32_add(0, &chunk, TRACE_CHUNK_CHECKED), bytes, chunk.length)) {

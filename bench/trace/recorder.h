@@ -86,14 +86,14 @@ struct recorder_module {
 
 /* All that belongs to one process. Zero in a forked child. */
 struct recorder {
-    uint32_t ready;  /* atomic: release when all else is set up */
-    uint32_t closed; /* atomic: nothing more is recorded */
-    uint32_t failed; /* atomic: it was said why nothing more is recorded */
-    bool opened;     /* output lock: the file exists */
-    bool forked;     /* constant: a child of a process that was recorded, without an exec between */
-    pid_t pid;       /* constant */
-    uint64_t start_ns;  /* constant; monotonic clock */
-    uint64_t flush_ns;  /* atomic: when all buffers were last written */
+    uint32_t ready;      /* atomic: release when all else is set up */
+    uint32_t closed;     /* atomic: nothing more is recorded */
+    uint32_t failed;     /* atomic: it was said why nothing more is recorded */
+    bool opened;         /* output lock: the file exists */
+    bool forked;         /* constant: a child of a process that was recorded, without an exec between */
+    pid_t pid;           /* constant */
+    uint64_t start_ns;   /* constant; monotonic clock */
+    uint64_t flush_ns;   /* atomic: when all buffers were last written */
     char path[PATH_MAX]; /* output lock; of this process's trace */
 
     HAK_CACHE_ALIGNED uint64_t events; /* atomic: numbers given out */
@@ -104,9 +104,9 @@ struct recorder {
     uint32_t thread_count;           /* numbers given out */
 
     struct recorder_lock sites_lock;
-    uint32_t site_count;                         /* sites lock; the first has index 1 */
-    const void *site_address[TRACE_SITES_MAX];   /* by index; sites lock */
-    uint32_t site_index[RECORDER_SITE_SLOTS];    /* atomic: 0, or set once by a release under the sites lock */
+    uint32_t site_count;                       /* sites lock; the first has index 1 */
+    const void *site_address[TRACE_SITES_MAX]; /* by index; sites lock */
+    uint32_t site_index[RECORDER_SITE_SLOTS];  /* atomic: 0, or set once by a release under the sites lock */
 
     struct recorder_lock output_lock;
     uint32_t sites_written, modules_known; /* output lock, as all below */
@@ -157,8 +157,8 @@ void recorder_reopen(void); /* an exec that was closed for has failed */
 struct recorder_event {
     enum trace_kind kind;
     bool has_age, has_site;
-    uint8_t numbers;     /* of the fields between age and site */
-    uint64_t block;      /* where has_age: the event that made the block; 0: none */
+    uint8_t numbers; /* of the fields between age and site */
+    uint64_t block;  /* where has_age: the event that made the block; 0: none */
     uint64_t number[2];
     const void *caller;
 };
@@ -198,7 +198,7 @@ size_t output_string(uint8_t *at, const char *text, size_t length); /* returns b
 uint64_t system_clock_ns(bool coarse); /* monotonic */
 pid_t system_pid(void);
 bool system_write(const char *path, const void *start, size_t start_length, const void *rest, size_t rest_length);
-bool system_create(const char *path); /* false with errno EEXIST where it is there */
+bool system_create(const char *path);                           /* false with errno EEXIST where it is there */
 size_t system_read(const char *path, char *bytes, size_t size); /* a file's first bytes; 0 where it cannot be read */
 size_t system_executable(char *path, size_t size);              /* its length; 0 where the kernel does not tell */
 void system_say(const char *what, const char *of, int error);   /* a line on standard error */

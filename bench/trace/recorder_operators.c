@@ -76,12 +76,12 @@ static void *new_aligned_nothrow(const char *name, size_t size, size_t alignment
     return next != NULL ? next(size, alignment, tag) : p;
 }
 
-#define NEW_NOTHROW(name)                                             \
-    RECORDER_API void *name(size_t size, nothrow tag);                \
+#define NEW_NOTHROW(name)                              \
+    RECORDER_API void *name(size_t size, nothrow tag); \
     void *name(size_t size, nothrow tag) { return new_nothrow(#name, size, tag, RECORDER_CALLER); }
-#define NEW_ALIGNED_NOTHROW(name)                                                \
-    RECORDER_API void *name(size_t size, size_t alignment, nothrow tag);         \
-    void *name(size_t size, size_t alignment, nothrow tag) {                     \
+#define NEW_ALIGNED_NOTHROW(name)                                                 \
+    RECORDER_API void *name(size_t size, size_t alignment, nothrow tag);          \
+    void *name(size_t size, size_t alignment, nothrow tag) {                      \
         return new_aligned_nothrow(#name, size, alignment, tag, RECORDER_CALLER); \
     }
 NEW_NOTHROW(_ZnwmRKSt9nothrow_t)

@@ -23,15 +23,15 @@ RECORDER_API _Noreturn void _exit(int status) {
 RECORDER_API _Noreturn void _Exit(int status) { _exit(status); }
 
 /* Closes the trace, calls, and goes on with it where the call comes back. */
-#define EXEC(type, name, ...)                            \
-    type next;                                           \
-    *(void **)&next = next_function(name);               \
-    bool closed = recorder_close(TRACE_END_EXEC);        \
-    int result = next(__VA_ARGS__), error = errno;       \
-    if (closed) {                                        \
-        recorder_reopen();                               \
-    }                                                    \
-    errno = error;                                       \
+#define EXEC(type, name, ...)                      \
+    type next;                                     \
+    *(void **)&next = next_function(name);         \
+    bool closed = recorder_close(TRACE_END_EXEC);  \
+    int result = next(__VA_ARGS__), error = errno; \
+    if (closed) {                                  \
+        recorder_reopen();                         \
+    }                                              \
+    errno = error;                                 \
     return result
 
 typedef int exec_path(const char *, char *const[]);
@@ -76,12 +76,12 @@ static void store_arguments(char **vector, const char *first, va_list *list) {
 }
 
 /* A vector on this function's own stack: between fork and exec a program may not allocate. */
-#define VECTOR(vector, first)                                               \
-    va_list list;                                                           \
-    va_start(list, first);                                                  \
-    char *vector[count_arguments(first, &list)];                            \
-    va_end(list);                                                           \
-    va_start(list, first);                                                  \
+#define VECTOR(vector, first)                    \
+    va_list list;                                \
+    va_start(list, first);                       \
+    char *vector[count_arguments(first, &list)]; \
+    va_end(list);                                \
+    va_start(list, first);                       \
     store_arguments(vector, first, &list)
 
 RECORDER_API int execl(const char *path, const char *first, ...) {

@@ -116,9 +116,7 @@ bool recorder_close(enum trace_end reason) {
     return true;
 }
 
-void recorder_reopen(void) {
-    hak_store_relaxed(&recorder_state->closed, 0u); /* relaxed: no thread waits for it */
-}
+void recorder_reopen(void) { hak_store_relaxed(&recorder_state->closed, 0u); /* relaxed: no thread waits for it */ }
 
 /* The whole of `text` as a decimal number; false where it is none. */
 static bool parse_count(const char *text, uint64_t *count) {

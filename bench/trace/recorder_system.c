@@ -94,7 +94,7 @@ size_t system_executable(char *path, size_t size) {
 
 void system_say(const char *what, const char *of, int error) {
     const char *const why = error != 0 ? strerrordesc_np(error) : NULL;
-    const char *const words[] = {"hakmem record: ", what, *of != '\0' ? " " : "", of, why != NULL ? ": " : "",
+    const char *const words[] = {"hakmem record: ",      what, *of != '\0' ? " " : "", of, why != NULL ? ": " : "",
                                  why != NULL ? why : "", "\n"};
     struct iovec parts[sizeof words / sizeof words[0]];
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {

@@ -8,11 +8,11 @@
 #include "bench/trace/schedule.h"
 
 struct replay_result {
-    uint64_t ns;               /* of the measured part */
-    uint64_t own_bytes;        /* the replayer's, in memory all the time and in none of the figures below */
-    uint64_t baseline_bytes;   /* resident before the first call */
+    uint64_t ns;             /* of the measured part */
+    uint64_t own_bytes;      /* the replayer's, in memory all the time and in none of the figures below */
+    uint64_t baseline_bytes; /* resident before the first call */
     uint64_t peak_bytes, rss_bytes;
-    uint64_t live_blocks;      /* at the end */
+    uint64_t live_blocks;       /* at the end */
     struct measure_usage usage; /* of the measured part */
     /* --memory */
     struct resident_record record;

@@ -58,10 +58,14 @@ static uint64_t parse_number(const char *program, const char *option, const char
 void options_parse(int argc, char **argv, struct options *options) {
     enum { VERIFY = 256, MEMORY, TOUCH, INCOMPLETE, INFO, OPERATIONS, SEED, HELP };
     static const struct option known[] = {
-        {"verify", no_argument, NULL, VERIFY},         {"memory", no_argument, NULL, MEMORY},
-        {"touch", required_argument, NULL, TOUCH},     {"incomplete", no_argument, NULL, INCOMPLETE},
-        {"info", no_argument, NULL, INFO},             {"operations", required_argument, NULL, OPERATIONS},
-        {"seed", required_argument, NULL, SEED},       {"help", no_argument, NULL, HELP},
+        {"verify", no_argument, NULL, VERIFY},
+        {"memory", no_argument, NULL, MEMORY},
+        {"touch", required_argument, NULL, TOUCH},
+        {"incomplete", no_argument, NULL, INCOMPLETE},
+        {"info", no_argument, NULL, INFO},
+        {"operations", required_argument, NULL, OPERATIONS},
+        {"seed", required_argument, NULL, SEED},
+        {"help", no_argument, NULL, HELP},
         {NULL, 0, NULL, 0},
     };
     *options = (struct options){.touch = TOUCH_PAGES, .operations = UINT64_MAX, .seed = 1};

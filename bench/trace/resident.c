@@ -10,11 +10,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static uint64_t own_bytes, start_ns, step; /* constant while threads run */
-static uint64_t calls;                     /* atomic */
-static int64_t live_bytes;                 /* atomic */
-static uint32_t taken;                     /* atomic: indices drawn */
-static int first_error;                    /* atomic: 0, or what a sample met */
+static uint64_t own_bytes, start_ns, step;                   /* constant while threads run */
+static uint64_t calls;                                       /* atomic */
+static int64_t live_bytes;                                   /* atomic */
+static uint32_t taken;                                       /* atomic: indices drawn */
+static int first_error;                                      /* atomic: 0, or what a sample met */
 static struct resident_sample samples[RESIDENT_SAMPLES_MAX]; /* each written by the thread that drew its index */
 static unsigned mappings[RESIDENT_SAMPLES_MAX];              /* likewise */
 

@@ -173,8 +173,8 @@ static bool add_event(struct maker *maker, const struct trace_event *event, stru
         add_call(schedule, event->thread, CALL_FREE_NULL);
     } else if (event->kind == TRACE_THREAD_END) {
         end_thread(maker, event->thread);
-    } else if (event->kind == TRACE_FAILED || event->kind == TRACE_FREE_UNKNOWN ||
-               event->kind == TRACE_RESULT_FAILED || event->kind == TRACE_RESULT_FREED) {
+    } else if (event->kind == TRACE_FAILED || event->kind == TRACE_FREE_UNKNOWN || event->kind == TRACE_RESULT_FAILED ||
+               event->kind == TRACE_RESULT_FREED) {
         schedule->skipped++;
     }
     return true;

@@ -23,19 +23,19 @@
 
 enum schedule_kind {
     CALL_MALLOC,
-    CALL_CALLOC,         /* other: the count, size: of an element */
+    CALL_CALLOC, /* other: the count, size: of an element */
     CALL_MEMALIGN,
     CALL_ALIGNED_ALLOC,
     CALL_POSIX_MEMALIGN,
     CALL_VALLOC,
     CALL_PVALLOC,
-    CALL_REALLOC,        /* other: the old block's slot; followed by CALL_OLD */
-    CALL_REALLOCARRAY,   /* likewise */
-    CALL_OLD,            /* not a call: size: of the block that the realloc before it took */
-    CALL_FREE,           /* size: of the block */
+    CALL_REALLOC,      /* other: the old block's slot; followed by CALL_OLD */
+    CALL_REALLOCARRAY, /* likewise */
+    CALL_OLD,          /* not a call: size: of the block that the realloc before it took */
+    CALL_FREE,         /* size: of the block */
     CALL_FREE_NULL,
-    CALL_SPAWN,          /* not the program's call: slot: the thread to start */
-    CALL_JOIN,           /* likewise: the thread to wait for */
+    CALL_SPAWN, /* not the program's call: slot: the thread to start */
+    CALL_JOIN,  /* likewise: the thread to wait for */
 };
 
 #define SCHEDULE_NO_SLOT UINT32_MAX /* of a realloc's old block: NULL */
@@ -82,7 +82,7 @@ struct schedule {
     uint64_t dropped;    /* events behind the first missing one of an incomplete trace */
     uint64_t peak_live_bytes;
     uint64_t checksum; /* of all calls and their order in each thread */
-    uint32_t used; /* bit set of enum schedule_kind: the calls that occur */
+    uint32_t used;     /* bit set of enum schedule_kind: the calls that occur */
 };
 
 /* Checks all events and makes the calls of the first ones, at most `operations`. */

@@ -29,9 +29,7 @@ static const uint8_t fields_of[TRACE_KINDS][FIELDS_MAX] = {
 /* A field's value into the event; NULL, or what is impossible about it. */
 static const char *set_field(struct trace_event *event, enum field field, uint64_t value, const struct trace *trace) {
     switch (field) {
-    case SIZE:
-        event->size = value;
-        return value > TRACE_SIZE_MAX ? "a size that no block has" : NULL;
+    case SIZE: event->size = value; return value > TRACE_SIZE_MAX ? "a size that no block has" : NULL;
     case WANTED_SIZE: event->size = value; return NULL;
     case COUNT: event->count = value; return NULL;
     case ALIGNMENT:
@@ -148,9 +146,7 @@ static enum step advance(struct trace_cursor *cursor, const struct trace *trace,
     return decode(cursor, trace, defect) ? STEP_EVENT : STEP_DEFECT;
 }
 
-static uint64_t number_at(const struct trace_walk *walk, size_t i) {
-    return walk->cursors[walk->heap[i]].event.number;
-}
+static uint64_t number_at(const struct trace_walk *walk, size_t i) { return walk->cursors[walk->heap[i]].event.number; }
 
 /* Moves the thread at place i down to where no smaller number is below it. */
 static void sift_down(struct trace_walk *walk, size_t i) {
@@ -237,9 +233,7 @@ enum walk_result walk_next(struct trace_walk *walk, struct trace_event *event, s
     walk->next++;
     switch (advance(cursor, trace, defect)) {
     case STEP_DEFECT: return WALK_DEFECT;
-    case STEP_END:
-        walk->heap[0] = walk->heap[--walk->heap_size];
-        break;
+    case STEP_END: walk->heap[0] = walk->heap[--walk->heap_size]; break;
     case STEP_EVENT: break;
     }
     if (walk->heap_size > 1) {

@@ -13,8 +13,7 @@ void burst_prepare(struct workload_thread *thread) { sizes_draw_inverse_square(t
 HAK_ALWAYS_INLINE void burst_fill(struct workload_thread *thread, unsigned from, const uint32_t *size,
                                   const enum workload_mode mode) {
     for (unsigned slot = from; slot < from + HALF; slot++) {
-        thread->block[slot] =
-            block_tagged(thread, size[slot], size[slot] + slot, &thread->expect[slot], mode);
+        thread->block[slot] = block_tagged(thread, size[slot], size[slot] + slot, &thread->expect[slot], mode);
     }
 }
 

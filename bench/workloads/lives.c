@@ -36,8 +36,8 @@ static void live(life *work, struct workload_thread *thread) {
     }
 }
 
-HAK_ALWAYS_INLINE void *random_block(struct workload_thread *thread, unsigned slot, uint64_t random,
-                                     uint32_t size_min, uint32_t size_max, const enum workload_mode mode) {
+HAK_ALWAYS_INLINE void *random_block(struct workload_thread *thread, unsigned slot, uint64_t random, uint32_t size_min,
+                                     uint32_t size_max, const enum workload_mode mode) {
     size_t size = size_min + workload_below((uint32_t)(random >> 32), size_max - size_min + 1);
     return block_tagged(thread, size, (uint32_t)(random >> 32), &thread->expect[slot], mode);
 }
@@ -68,24 +68,23 @@ HAK_ALWAYS_INLINE void larson_life(struct workload_thread *thread, const enum wo
 /* One thread's life: it allocates a unit of blocks, frees every second one and leaves the others behind. */
 HAK_ALWAYS_INLINE void churn_life(struct workload_thread *thread, const enum workload_mode mode) {
     for (unsigned slot = 0; slot < CHURN_UNIT; slot++) {
-        thread->block[slot] =
-            random_block(thread, slot, workload_random(thread), CHURN_SIZE_MIN, CHURN_SIZE_MAX, mode);
+        thread->block[slot] = random_block(thread, slot, workload_random(thread), CHURN_SIZE_MIN, CHURN_SIZE_MAX, mode);
     }
     for (unsigned slot = 0; slot < CHURN_UNIT; slot += 2) {
         block_tagged_free(thread, thread->block[slot], &thread->expect[slot], mode);
     }
 }
 
-#define DEFINE_LIVES(name)                                                                                \
-    static void *name##_plain(void *thread) { return name(thread, WORKLOAD_PLAIN), NULL; }                \
-    static void *name##_verified(void *thread) { return name(thread, WORKLOAD_VERIFIED), NULL; }          \
-    static void *name##_memory(void *thread) { return name(thread, WORKLOAD_MEMORY), NULL; }              \
-    static void *name##_latency(void *thread) { return name(thread, WORKLOAD_LATENCY), NULL; }            \
-    static life *const name##_by_mode[WORKLOAD_MODES] = {                                                 \
-        [WORKLOAD_PLAIN] = name##_plain,                                                                  \
-        [WORKLOAD_VERIFIED] = name##_verified,                                                            \
-        [WORKLOAD_MEMORY] = name##_memory,                                                                \
-        [WORKLOAD_LATENCY] = name##_latency,                                                              \
+#define DEFINE_LIVES(name)                                                                       \
+    static void *name##_plain(void *thread) { return name(thread, WORKLOAD_PLAIN), NULL; }       \
+    static void *name##_verified(void *thread) { return name(thread, WORKLOAD_VERIFIED), NULL; } \
+    static void *name##_memory(void *thread) { return name(thread, WORKLOAD_MEMORY), NULL; }     \
+    static void *name##_latency(void *thread) { return name(thread, WORKLOAD_LATENCY), NULL; }   \
+    static life *const name##_by_mode[WORKLOAD_MODES] = {                                        \
+        [WORKLOAD_PLAIN] = name##_plain,                                                         \
+        [WORKLOAD_VERIFIED] = name##_verified,                                                   \
+        [WORKLOAD_MEMORY] = name##_memory,                                                       \
+        [WORKLOAD_LATENCY] = name##_latency,                                                     \
     };
 
 DEFINE_LIVES(larson_life)

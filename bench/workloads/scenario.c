@@ -138,8 +138,7 @@ void mixed_prepare(struct workload_thread *thread) {
 }
 
 /* Random replacement of a few very large buffers, of which a part is used. */
-HAK_ALWAYS_INLINE void large_churn(struct workload_thread *thread, uint64_t operations,
-                                   const enum workload_mode mode) {
+HAK_ALWAYS_INLINE void large_churn(struct workload_thread *thread, uint64_t operations, const enum workload_mode mode) {
     slots_clear(thread, CHURN_SLOTS);
     uint64_t i;
     for (i = 0; i < operations; i++) {

@@ -56,8 +56,7 @@ void shared_heap_finish(struct workload_thread *thread) {
 }
 
 /* Each operation puts a new block into a random slot and frees the one that was there, whoever allocated it. */
-HAK_ALWAYS_INLINE void shared_heap(struct workload_thread *thread, uint64_t operations,
-                                   const enum workload_mode mode) {
+HAK_ALWAYS_INLINE void shared_heap(struct workload_thread *thread, uint64_t operations, const enum workload_mode mode) {
     for (uint64_t i = 0; i < operations; i++) {
         uint64_t random = workload_random(thread);
         uint64_t word = shared_alloc(thread, random, mode);

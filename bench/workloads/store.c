@@ -50,8 +50,7 @@ void working_set_prepare(struct workload_thread *thread) {
 }
 
 /* A random block of the set replaced by one of random size. */
-HAK_ALWAYS_INLINE void working_set(struct workload_thread *thread, uint64_t operations,
-                                   const enum workload_mode mode) {
+HAK_ALWAYS_INLINE void working_set(struct workload_thread *thread, uint64_t operations, const enum workload_mode mode) {
     const unsigned slots = thread->slots;
     for (uint64_t i = 0; i < operations; i++) {
         uint64_t random = workload_random(thread);

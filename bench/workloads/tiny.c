@@ -64,8 +64,7 @@ void batch_random_prepare(struct workload_thread *thread) {
     }
 }
 
-HAK_ALWAYS_INLINE void replacement(struct workload_thread *thread, uint64_t operations,
-                                   const enum workload_mode mode) {
+HAK_ALWAYS_INLINE void replacement(struct workload_thread *thread, uint64_t operations, const enum workload_mode mode) {
     slots_clear(thread, WORKLOAD_SLOTS);
     tiny_replace(thread, operations, mode);
     slots_free(thread, WORKLOAD_SLOTS, mode);

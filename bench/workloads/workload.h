@@ -65,7 +65,7 @@ struct workload_thread {
     struct handover_ring *incoming, *outgoing; /* from the thread before, to the one after; alone, the same */
     void *batch[WORKLOAD_BATCH];
     void *block[WORKLOAD_SLOTS];
-    uint32_t size[WORKLOAD_SIZES]; /* filled by `prepare` */
+    uint32_t size[WORKLOAD_SIZES];                                             /* filled by `prepare` */
     struct verify_expect batch_expect[WORKLOAD_BATCH], expect[WORKLOAD_SLOTS]; /* --verify and --memory only */
 };
 
@@ -110,22 +110,19 @@ HAK_ALWAYS_INLINE uint32_t workload_below(uint32_t bits, uint32_t bound) {
 }
 
 /* The four forms of a loop. LOOP is an always-inlined function of (thread, operations, mode). */
-#define WORKLOAD_DEFINE(name, LOOP)                                                       \
-    void name##_run(struct workload_thread *thread, uint64_t operations) {                \
-        LOOP(thread, operations, WORKLOAD_PLAIN);                                         \
-    }                                                                                     \
-    void name##_run_verified(struct workload_thread *thread, uint64_t operations) {       \
-        LOOP(thread, operations, WORKLOAD_VERIFIED);                                      \
-    }                                                                                     \
-    void name##_run_memory(struct workload_thread *thread, uint64_t operations) {         \
-        LOOP(thread, operations, WORKLOAD_MEMORY);                                        \
-    }                                                                                     \
-    void name##_run_latency(struct workload_thread *thread, uint64_t operations) {        \
-        LOOP(thread, operations, WORKLOAD_LATENCY);                                       \
+#define WORKLOAD_DEFINE(name, LOOP)                                                                                    \
+    void name##_run(struct workload_thread *thread, uint64_t operations) { LOOP(thread, operations, WORKLOAD_PLAIN); } \
+    void name##_run_verified(struct workload_thread *thread, uint64_t operations) {                                    \
+        LOOP(thread, operations, WORKLOAD_VERIFIED);                                                                   \
+    }                                                                                                                  \
+    void name##_run_memory(struct workload_thread *thread, uint64_t operations) {                                      \
+        LOOP(thread, operations, WORKLOAD_MEMORY);                                                                     \
+    }                                                                                                                  \
+    void name##_run_latency(struct workload_thread *thread, uint64_t operations) {                                     \
+        LOOP(thread, operations, WORKLOAD_LATENCY);                                                                    \
     }
 
-#define WORKLOAD_DECLARE(name) \
-    workload_run name##_run, name##_run_verified, name##_run_memory, name##_run_latency
+#define WORKLOAD_DECLARE(name) workload_run name##_run, name##_run_verified, name##_run_memory, name##_run_latency
 
 WORKLOAD_DECLARE(pair);
 WORKLOAD_DECLARE(batch_lifo);

@@ -42,10 +42,11 @@
 #else
 #define hak_load_owned(p) (*(volatile __typeof__(*(p)) *)(p))
 #define hak_store_owned(p, v) ((void)(*(volatile __typeof__(*(p)) *)(p) = (v)))
-#define hak_move_owned(p, n) (__extension__({ \
-    __asm__("" ::: "memory");                 \
-    *(p) += (n);                              \
-}))
+#define hak_move_owned(p, n)      \
+    (__extension__({              \
+        __asm__("" ::: "memory"); \
+        *(p) += (n);              \
+    }))
 #endif
 
 /* The same for a pointer that tells other threads where to look: who loads it with acquire finds what was stored before. x86-64

@@ -51,7 +51,9 @@ static uintptr_t lock_look(const struct hak_lock *lock) { return hak_load_relaxe
 
 static bool lock_is_mine(const struct hak_lock *lock) { return lock_owner(lock_look(lock)) == lock_self(); }
 
-static bool lock_is_passed(const struct hak_lock *lock) { return lock_is_mine(lock) && (lock_look(lock) & LOCK_FORK) != 0; }
+static bool lock_is_passed(const struct hak_lock *lock) {
+    return lock_is_mine(lock) && (lock_look(lock) & LOCK_FORK) != 0;
+}
 
 bool lock_is_free(const struct hak_lock *lock) { return lock_look(lock) == 0; }
 
@@ -88,8 +90,8 @@ static bool lock_spin(struct hak_lock *lock, uintptr_t flags) {
 static void lock_wait(struct hak_lock *lock, const struct timespec *timeout) {
     uintptr_t word = lock_look(lock);
     /* Acquire-release, as everything that changes the word. */
-    if (word != 0 && ((word & LOCK_WAITERS) != 0 ||
-                      hak_compare_exchange_acq_rel(&lock->word, &word, word | LOCK_WAITERS))) {
+    if (word != 0 &&
+        ((word & LOCK_WAITERS) != 0 || hak_compare_exchange_acq_rel(&lock->word, &word, word | LOCK_WAITERS))) {
         lock_sleep(lock, word | LOCK_WAITERS, timeout);
     }
 }

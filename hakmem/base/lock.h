@@ -44,7 +44,8 @@ struct hak_lock {
     enum hak_lock_rank rank; /* constant after init */
 };
 
-#define HAK_LOCK_INITIALIZER(rank) {0, (rank)}
+#define HAK_LOCK_INITIALIZER(rank) \
+    { 0, (rank) }
 
 void lock_init(struct hak_lock *lock, enum hak_lock_rank rank);
 

@@ -190,13 +190,15 @@ static const struct option options[] = {
     {"HAKMEM_HELP", "0 or 1, default 0", "prints this list on standard error, and the program goes on", set_help},
     {"HAKMEM_LEAKS", "0 or 1, default 0",
      "lists on standard error, at exit, the blocks that are still live, by call site; without HAKMEM_PROFILE_RATE all "
-     "of them", set_leaks},
+     "of them",
+     set_leaks},
     {"HAKMEM_ON_MISUSE", "abort, report or ignore, default abort",
      "what an invalid or double free does: a line on standard error and abort, the line alone, or nothing",
      set_on_misuse},
     {"HAKMEM_PROFILE", "a path of at most 4095 bytes, default none",
      "samples allocations and writes the profile there at exit, %p being the process: for pprof, or for google-pprof "
-     "where the path ends in .heap", set_profile},
+     "where the path ends in .heap",
+     set_profile},
     {"HAKMEM_PROFILE_RATE", "1 to 1099511627776, default 524288",
      "bytes between two samples of the profile, on average; 1: every allocation", set_profile_rate},
     {"HAKMEM_PUBLISH", "0 or 1, default 0",
@@ -204,7 +206,8 @@ static const struct option options[] = {
     {"HAKMEM_PURGE_DELAY_MS", "-1 to 3600000, default 750",
      "milliseconds after which freed memory goes back to the system; 0 at once, -1 never", set_purge_delay_ms},
     {"HAKMEM_PURGE_THREAD", "auto, 0 or 1, default auto",
-     "whether a thread gives freed memory back while the program sleeps: in programs with several threads, never, or always; "
+     "whether a thread gives freed memory back while the program sleeps: in programs with several threads, never, or "
+     "always; "
      "without it a sleeping program keeps at most 16 MiB, or as much as it uses if that is more",
      set_purge_thread},
     {"HAKMEM_STATS", "text, json or prometheus, each alone or with :FILE, default none",

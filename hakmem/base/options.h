@@ -37,9 +37,9 @@ enum hak_feature {
     HAK_FEATURE_CANARY = 1 << 2,     /* canary: bytes behind what was asked for, which a free finds unchanged */
     HAK_FEATURE_QUARANTINE = 1 << 3, /* quarantine: freed blocks are given out again late, in another order */
     HAK_FEATURE_RANDOM = 1 << 4,     /* random: which free block is given out, of which slab */
-    HAK_FEATURE_PAGES = 1 << 5,      /* pages: inaccessible pages behind slabs and large blocks, and in freed large ones */
-    HAK_FEATURE_ZERO_SIZE = 1 << 6,  /* zero_size: blocks of size 0 are inaccessible */
-    HAK_FEATURE_METADATA = 1 << 7,   /* metadata: hakmem's own data lie between inaccessible pages */
+    HAK_FEATURE_PAGES = 1 << 5, /* pages: inaccessible pages behind slabs and large blocks, and in freed large ones */
+    HAK_FEATURE_ZERO_SIZE = 1 << 6, /* zero_size: blocks of size 0 are inaccessible */
+    HAK_FEATURE_METADATA = 1 << 7,  /* metadata: hakmem's own data lie between inaccessible pages */
     HAK_FEATURE_ALL = (1 << 8) - 1,
 };
 
@@ -54,18 +54,18 @@ enum hak_stats_at_exit {
 };
 
 struct hak_options {
-    enum hak_on_misuse on_misuse; /* HAKMEM_ON_MISUSE; constant after init */
-    enum hak_thp thp;             /* HAKMEM_THP; constant after init */
-    unsigned guard;               /* HAKMEM_GUARD: features; constant after init; 0 in other builds than full */
-    int64_t purge_delay_ms;       /* atomic; HAKMEM_PURGE_DELAY_MS: default 750; 0 at once; -1 never */
+    enum hak_on_misuse on_misuse;       /* HAKMEM_ON_MISUSE; constant after init */
+    enum hak_thp thp;                   /* HAKMEM_THP; constant after init */
+    unsigned guard;                     /* HAKMEM_GUARD: features; constant after init; 0 in other builds than full */
+    int64_t purge_delay_ms;             /* atomic; HAKMEM_PURGE_DELAY_MS: default 750; 0 at once; -1 never */
     enum hak_purge_thread purge_thread; /* HAKMEM_PURGE_THREAD; constant after init */
-    int64_t trim_threshold;       /* atomic; mallopt: more bytes than this that wait are purged at once; -1: no such limit */
-    size_t map_threshold;         /* atomic; mallopt: huge blocks from this size on are unmapped when freed; SIZE_MAX: none */
-    char profile[HAK_PATH_BYTES]; /* HAKMEM_PROFILE; constant after init, "": none */
-    int64_t profile_rate;         /* HAKMEM_PROFILE_RATE; likewise, bytes a sample, 0: not given */
-    bool leaks;                   /* HAKMEM_LEAKS; likewise */
-    enum hak_stats_at_exit stats; /* HAKMEM_STATS; constant after init */
-    bool publish;                 /* HAKMEM_PUBLISH; constant after init */
+    int64_t trim_threshold; /* atomic; mallopt: more bytes than this that wait are purged at once; -1: no such limit */
+    size_t map_threshold;   /* atomic; mallopt: huge blocks from this size on are unmapped when freed; SIZE_MAX: none */
+    char profile[HAK_PATH_BYTES];    /* HAKMEM_PROFILE; constant after init, "": none */
+    int64_t profile_rate;            /* HAKMEM_PROFILE_RATE; likewise, bytes a sample, 0: not given */
+    bool leaks;                      /* HAKMEM_LEAKS; likewise */
+    enum hak_stats_at_exit stats;    /* HAKMEM_STATS; constant after init */
+    bool publish;                    /* HAKMEM_PUBLISH; constant after init */
     char stats_path[HAK_PATH_BYTES]; /* where to; "": standard error. A copy: programs overwrite their environment.
                                             * Constant after init */
 };

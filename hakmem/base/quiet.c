@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define QUIET_BIT(number) ((uint64_t)1 << ((number) - 1))
+#define QUIET_BIT(number) ((uint64_t)1 << ((number)-1))
 #define QUIET_SIGNALS (QUIET_BIT(SIGXFSZ) | QUIET_BIT(SIGPIPE))
 
 void quiet_begin(struct quiet *quiet) {

@@ -26,9 +26,7 @@ static void line_block(struct hak_line *line, size_t block_size) {
 
 static void line_misuse(struct hak_line *line, enum hak_misuse kind, size_t block_size) {
     switch (kind) {
-    case HAK_MISUSE_FOREIGN:
-        line_text(line, "foreign pointer: not a block of hakmem");
-        return;
+    case HAK_MISUSE_FOREIGN: line_text(line, "foreign pointer: not a block of hakmem"); return;
     case HAK_MISUSE_INTERIOR:
         line_text(line, "interior pointer: not the start of ");
         line_block(line, block_size);
@@ -122,6 +120,6 @@ void report_misuse_of(const struct hak_misuse_report *report) {
 }
 
 void report_misuse(enum hak_misuse kind, const char *operation, const void *p, size_t block_size) {
-    report_misuse_of(&(struct hak_misuse_report){
-        .kind = kind, .operation = operation, .p = p, .block_size = block_size});
+    report_misuse_of(
+        &(struct hak_misuse_report){.kind = kind, .operation = operation, .p = p, .block_size = block_size});
 }

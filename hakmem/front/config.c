@@ -5,8 +5,8 @@
 
 /* One text a combination, indexed by the switches as bits. */
 static const char *const config_strings[16] = {
-    "none",     "p0",       "p1",       "p0+p1",       "p2",       "p0+p2",    "p1+p2",    "p0+p1+p2",
-    "p3",       "p0+p3",    "p1+p3",    "p0+p1+p3",    "p2+p3",    "p0+p2+p3", "p1+p2+p3", "p0+p1+p2+p3",
+    "none", "p0",    "p1",    "p0+p1",    "p2",    "p0+p2",    "p1+p2",    "p0+p1+p2",
+    "p3",   "p0+p3", "p1+p3", "p0+p1+p3", "p2+p3", "p0+p2+p3", "p1+p2+p3", "p0+p1+p2+p3",
 };
 
 const char *hak_config_string(void) {

@@ -43,8 +43,8 @@ extern void _IO_list_resetlock(void) __attribute__((weak));
  * and leave them to the outer one. */
 static HAK_THREAD_LOCAL struct {
     uint32_t depth;
-    bool is_whole;     /* nothing was interrupted, and every lock is held */
-    bool has_streams;  /* the lock of the list of streams is held */
+    bool is_whole;    /* nothing was interrupted, and every lock is held */
+    bool has_streams; /* the lock of the list of streams is held */
 } fork_own;
 
 static void fork_visit(lock_visit *visit, struct lock_fork *fork) {

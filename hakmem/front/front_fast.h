@@ -85,7 +85,8 @@ HAK_FAST_PATH enum front_free front_free_hot(void *p) {
             return taken;
         }
     }
-    return HAK_LIKELY(magazine_push_and_clear(class_index, p, HAK_GUARD_EXACT, live)) ? FRONT_FREE_DONE : FRONT_FREE_MISSED;
+    return HAK_LIKELY(magazine_push_and_clear(class_index, p, HAK_GUARD_EXACT, live)) ? FRONT_FREE_DONE
+                                                                                      : FRONT_FREE_MISSED;
 }
 
 HAK_FAST_PATH void *hak_alloc_inline(size_t size) {

@@ -19,11 +19,11 @@
 
 /* A block that is not the program's yet. */
 struct guarded {
-    void *p;             /* NULL: no memory */
+    void *p;              /* NULL: no memory */
     unsigned class_index; /* 0: huge */
     size_t block_bytes;
-    bool zeroed;         /* all of it reads zero */
-    bool fresh;          /* above L2: its memory is new, or was purged */
+    bool zeroed; /* all of it reads zero */
+    bool fresh;  /* above L2: its memory is new, or was purged */
 };
 
 /* Bytes of the live block at p, any p; 0: none starts there. */
@@ -136,7 +136,8 @@ HAK_ALWAYS_INLINE void guarded_expect_next(unsigned class_index) {
 }
 
 /* What is done to a block of tiny or L2 before the program gets it. */
-HAK_ALWAYS_INLINE void *guarded_finish(void *p, unsigned class_index, size_t size, unsigned features, const void *caller) {
+HAK_ALWAYS_INLINE void *guarded_finish(void *p, unsigned class_index, size_t size, unsigned features,
+                                       const void *caller) {
     const size_t block_bytes = hak_classes[class_index].block_size;
     if ((features & HAK_FEATURE_CHECK) != 0 && HAK_UNLIKELY(!guard_reads_zero(p, block_bytes))) {
         return guarded_written(p, block_bytes, size, caller);
@@ -159,7 +160,8 @@ static HAK_NOINLINE void *guarded_alloc_missed(size_t size, unsigned class_index
 /* A block of tiny or L2 from the magazine. Before the process is initialised there is none; the features are those of the
  * default, with which every size but 0 is padded. */
 void *guarded_alloc(size_t size, const void *caller) {
-    const unsigned features = hak_options.guard; /* once: what is stored to the block could be it, for all the compiler knows */
+    const unsigned features =
+        hak_options.guard; /* once: what is stored to the block could be it, for all the compiler knows */
     const size_t padded = size + (features & HAK_FEATURE_CANARY ? CANARY_BYTES : 0);
     void *p = NULL;
     unsigned class_index = 0;
@@ -217,9 +219,7 @@ void guarded_take(void *p, unsigned class_index, const void *caller) {
 
 bool guarded_free_zero_size(void *p) { return zero_size_has(p) && zero_size_free(p); }
 
-bool guarded_is_live(const void *p) {
-    return guarded_block_bytes(p, shadow_class(p)) != 0 || zero_size_is_live(p);
-}
+bool guarded_is_live(const void *p) { return guarded_block_bytes(p, shadow_class(p)) != 0 || zero_size_is_live(p); }
 
 size_t guarded_usable_size(const void *p, const void *caller) {
     const size_t block_bytes = guarded_block_bytes(p, shadow_class(p));

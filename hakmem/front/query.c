@@ -39,8 +39,7 @@ static uint64_t query_thread(const struct slab *slab) {
 
 bool hak_owner(const void *p, struct hak_owner_info *info) {
     if (HAK_GUARD_FULL && zero_size_is_live(p)) {
-        *info = (struct hak_owner_info){
-            .block = (void *)p, .pool = HAK_POOL_TINY, .class_index = HAK_TINY_CLASS_FIRST};
+        *info = (struct hak_owner_info){.block = (void *)p, .pool = HAK_POOL_TINY, .class_index = HAK_TINY_CLASS_FIRST};
         return true;
     }
     const unsigned class_index = query_class(p);

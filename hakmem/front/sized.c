@@ -47,7 +47,8 @@ HAK_ALWAYS_INLINE bool sized_fits(const char *operation, const void *p, const si
         return sized_report(HAK_MISUSE_SIZE, operation, p, caller);
     }
     const size_t asked = HAK_GUARD_FULL && *size <= PTRDIFF_MAX ? guard_block_padded(*size) : *size;
-    return sized_size_fits(class_index, usable, asked, alignment) || sized_report(HAK_MISUSE_SIZE, operation, p, caller);
+    return sized_size_fits(class_index, usable, asked, alignment) ||
+           sized_report(HAK_MISUSE_SIZE, operation, p, caller);
 }
 
 bool front_fits(const char *operation, const void *p, size_t size, size_t alignment, const void *caller) {

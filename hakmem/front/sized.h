@@ -24,7 +24,8 @@ HAK_COLD bool front_alignment_fits(const char *operation, const void *p, size_t 
 HAK_FAST_PATH bool front_fits_tiny(const void *p, size_t size) {
     const uintptr_t index = shadow_index(p);
     /* Full: what was asked for is known to the byte, but not here. */
-    return !HAK_GUARD_FULL && HAK_LIKELY(index < hak_load_setting(&hak_shadow.limit)) && HAK_LIKELY(size <= HAK_TINY_MAX) &&
+    return !HAK_GUARD_FULL && HAK_LIKELY(index < hak_load_setting(&hak_shadow.limit)) &&
+           HAK_LIKELY(size <= HAK_TINY_MAX) &&
            HAK_LIKELY(hak_load_relaxed(&hak_shadow.classes[index]) == size_class_tiny(size));
 }
 

@@ -41,7 +41,8 @@ HAK_ALWAYS_INLINE void guard_clear_four(char *p, size_t at, size_t bytes) {
 }
 
 HAK_ALWAYS_INLINE guard_words guard_any_of_four(const char *p, size_t at, size_t bytes) {
-    return (*(const guard_words *)(p + guard_within(at, bytes)) | *(const guard_words *)(p + guard_within(at + 16, bytes))) |
+    return (*(const guard_words *)(p + guard_within(at, bytes)) |
+            *(const guard_words *)(p + guard_within(at + 16, bytes))) |
            (*(const guard_words *)(p + guard_within(at + 32, bytes)) |
             *(const guard_words *)(p + guard_within(at + 48, bytes)));
 }

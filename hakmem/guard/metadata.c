@@ -25,13 +25,14 @@ int metadata_map(size_t size, void **out) {
     return 0;
 }
 
-static unsigned metadata_records;     /* the caller's lock */
-static char *metadata_next;           /* likewise; where the next record goes that lies beside others */
-static unsigned metadata_next_left;   /* likewise; so many more */
+static unsigned metadata_records;   /* the caller's lock */
+static char *metadata_next;         /* likewise; where the next record goes that lies beside others */
+static unsigned metadata_next_left; /* likewise; so many more */
 
 int metadata_map_record(size_t size, void **out) {
     if (metadata_next_left == 0) {
-        const unsigned together = guard_has(HAK_FEATURE_METADATA) && metadata_records >= METADATA_ALONE ? METADATA_TOGETHER : 1;
+        const unsigned together =
+            guard_has(HAK_FEATURE_METADATA) && metadata_records >= METADATA_ALONE ? METADATA_TOGETHER : 1;
         void *start;
         const int error = metadata_map(together * size, &start);
         if (error != 0) {

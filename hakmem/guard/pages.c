@@ -155,9 +155,7 @@ void pages_forget_huge(void) { (void)hak_fetch_add_relaxed(&pages_huge_mappings,
 
 static size_t pages_block_bytes(size_t bytes) { return bits_round_up(bytes, os_page_size()); }
 
-static unsigned pages_block_chunks(size_t bytes) {
-    return (unsigned)((bytes + HAK_CHUNK_BYTES - 1) / HAK_CHUNK_BYTES);
-}
+static unsigned pages_block_chunks(size_t bytes) { return (unsigned)((bytes + HAK_CHUNK_BYTES - 1) / HAK_CHUNK_BYTES); }
 
 void pages_lock(void *block, size_t bytes) {
     uint8_t *state = pages_of(block);

@@ -21,11 +21,11 @@
 
 struct quarantine {
     struct hak_lock lock;
-    uint64_t count;                     /* atomic: read without the lock; == blocks below that are not NULL */
-    uint64_t era;                       /* lock; guard_random_era when its queue got its order */
-    uint32_t next;                      /* lock; the queue's oldest, and where the next goes */
-    void *places[QUARANTINE_HALF_MAX];  /* lock; NULL: unused. Of both, only the first quarantine_half are in use */
-    void *queue[QUARANTINE_HALF_MAX];   /* lock; likewise */
+    uint64_t count;                    /* atomic: read without the lock; == blocks below that are not NULL */
+    uint64_t era;                      /* lock; guard_random_era when its queue got its order */
+    uint32_t next;                     /* lock; the queue's oldest, and where the next goes */
+    void *places[QUARANTINE_HALF_MAX]; /* lock; NULL: unused. Of both, only the first quarantine_half are in use */
+    void *queue[QUARANTINE_HALF_MAX];  /* lock; likewise */
 };
 
 static struct quarantine quarantines[HAK_CLASS_COUNT][QUARANTINE_LANES] = {
@@ -145,8 +145,7 @@ static struct quarantine_span huge_remove_locked(void) {
 bool quarantine_pass_huge(const struct quarantine_span *span, struct quarantine_span *leaving) {
     bool leaves = true;
     lock_acquire(&huge_lock);
-    if (huge_count > 0 &&
-        (huge_count == QUARANTINE_HUGE_SPANS || huge_bytes + span->bytes > QUARANTINE_HUGE_BYTES)) {
+    if (huge_count > 0 && (huge_count == QUARANTINE_HUGE_SPANS || huge_bytes + span->bytes > QUARANTINE_HUGE_BYTES)) {
         *leaving = huge_remove_locked();
     } else {
         huge_bytes += span->bytes;

@@ -11,12 +11,13 @@
 /* Where everything may be known but the key: as many rounds as the function has. */
 #define RANDOM_ROUNDS_WEAK 20
 
-HAK_STATIC_ASSERT((GUARD_RANDOM_KEY_WORDS + GUARD_RANDOM_WORDS) * sizeof(uint64_t) <= CHACHA_WORDS * sizeof(chacha_lanes),
+HAK_STATIC_ASSERT((GUARD_RANDOM_KEY_WORDS + GUARD_RANDOM_WORDS) * sizeof(uint64_t) <=
+                      CHACHA_WORDS * sizeof(chacha_lanes),
                   "what four blocks give is enough");
 
 HAK_THREAD_LOCAL struct guard_random guard_random_own;
 
-static uint64_t random_era_kept;  /* atomic; where the page is not to be had */
+static uint64_t random_era_kept; /* atomic; where the page is not to be had */
 uint64_t *guard_random_era = &random_era_kept;
 
 static uint64_t random_weak_count; /* atomic */

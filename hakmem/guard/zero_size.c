@@ -13,12 +13,12 @@
 /* What is left where addresses are short: 1 Mi blocks at once. */
 #define ZERO_SIZE_BLOCKS_FEW ((size_t)1 << 20)
 
-static char *zero_size_start;        /* constant after init */
-static uint64_t *zero_size_live;     /* guard lock: the words */
+static char *zero_size_start;                      /* constant after init */
+static uint64_t *zero_size_live;                   /* guard lock: the words */
 static size_t zero_size_blocks = ZERO_SIZE_BLOCKS; /* guard lock; behind them the range is not ours any more */
-static size_t zero_size_next;        /* guard lock; where the search goes on */
-static uint64_t zero_size_allocated; /* guard lock */
-static uint64_t zero_size_freed;     /* guard lock */
+static size_t zero_size_next;                      /* guard lock; where the search goes on */
+static uint64_t zero_size_allocated;               /* guard lock */
+static uint64_t zero_size_freed;                   /* guard lock */
 static struct hak_lock zero_size_lock = HAK_LOCK_INITIALIZER(HAK_RANK_GUARD);
 
 int zero_size_init(void) {

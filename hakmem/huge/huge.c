@@ -21,13 +21,13 @@
 #include "hakmem/space/units.h"
 
 static struct hak_lock huge_lock = HAK_LOCK_INITIALIZER(HAK_RANK_HUGE);
-static struct huge_table huge_table;     /* huge lock */
-static uint64_t huge_allocations;        /* huge lock */
-static uint64_t huge_frees;              /* huge lock */
-static uint64_t huge_changes;            /* huge lock; blocks that came, went, or changed their size */
-static uint64_t huge_live_bytes;         /* huge lock */
-static uint64_t huge_live_blocks_most;   /* huge lock; at any one time */
-static uint64_t huge_live_bytes_most;    /* huge lock; likewise */
+static struct huge_table huge_table;   /* huge lock */
+static uint64_t huge_allocations;      /* huge lock */
+static uint64_t huge_frees;            /* huge lock */
+static uint64_t huge_changes;          /* huge lock; blocks that came, went, or changed their size */
+static uint64_t huge_live_bytes;       /* huge lock */
+static uint64_t huge_live_blocks_most; /* huge lock; at any one time */
+static uint64_t huge_live_bytes_most;  /* huge lock; likewise */
 
 static void *huge_fail(void) {
     errno = ENOMEM;
@@ -140,7 +140,8 @@ bool huge_free(void *p, const void *caller) {
 static void huge_change_locked(struct huge_block *block, void *moved, size_t size) {
     const struct huge_block before = *block;
     huge_table_remove(&huge_table, block);
-    huge_table_insert(&huge_table, (struct huge_block){.start = (uintptr_t)moved, .size = size, .reused = before.reused});
+    huge_table_insert(&huge_table,
+                      (struct huge_block){.start = (uintptr_t)moved, .size = size, .reused = before.reused});
     huge_changes++;
     huge_live_bytes += size - before.size;
     if (size > before.size) {

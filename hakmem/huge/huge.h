@@ -36,7 +36,7 @@ void huge_fork_locks(lock_visit *visit, struct lock_fork *fork);
 struct huge_totals {
     uint64_t allocations, frees, live_blocks, live_bytes, metadata_bytes;
     uint64_t live_blocks_most, live_bytes_most; /* at any one time */
-    uint64_t changes; /* of the table: where it is as it was, so is everything above */
+    uint64_t changes;                           /* of the table: where it is as it was, so is everything above */
 };
 void huge_totals(struct huge_totals *totals);
 

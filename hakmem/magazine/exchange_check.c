@@ -75,11 +75,8 @@ static bool check_ordinary(struct hak_thread *thread, unsigned class_index, void
 }
 
 static void check_report(enum hak_misuse kind, const void *p, unsigned class_index) {
-    report_misuse_of(&(struct hak_misuse_report){.kind = kind,
-                                                 .operation = "free",
-                                                 .p = p,
-                                                 .block_size = hak_classes[class_index].block_size,
-                                                 .is_late = true});
+    report_misuse_of(&(struct hak_misuse_report){
+        .kind = kind, .operation = "free", .p = p, .block_size = hak_classes[class_index].block_size, .is_late = true});
 }
 
 /* Whether p is in another magazine of the class than the returned one; stamps of those are there. */

@@ -82,8 +82,7 @@ static uint32_t exchange_next_load(struct hak_thread *thread, unsigned class_ind
     const uint32_t wanted = own->batch == 0 ? first : 2u * own->batch;
     const uint32_t half = (exchange_capacity(thread, class_index) + 1) / 2;
     own->batch = (uint8_t)(wanted < half ? wanted : half);
-    const uint32_t returned =
-        guard_has(HAK_FEATURE_QUARANTINE) ? 0 : exchange_returned_level(thread, class_index);
+    const uint32_t returned = guard_has(HAK_FEATURE_QUARANTINE) ? 0 : exchange_returned_level(thread, class_index);
     return returned < own->batch ? own->batch - returned : 1;
 }
 
@@ -97,8 +96,8 @@ static bool exchange_refill(struct hak_thread *thread, unsigned class_index) {
         return false;
     }
     void **base = hak_load_relaxed(&thread->loaded[class_index]);
-    uint32_t taken = slab_take(slab, base, exchange_next_load(thread, class_index),
-                               &thread->classes[class_index].loaded_zeroed);
+    uint32_t taken =
+        slab_take(slab, base, exchange_next_load(thread, class_index), &thread->classes[class_index].loaded_zeroed);
     if (class_index >= HAK_L2_CLASS_FIRST) {
         thread->large_loaded_bytes += (size_t)taken * hak_classes[class_index].block_size;
     }
@@ -120,7 +119,8 @@ static bool exchange_refill_waiting(struct hak_thread *thread, unsigned class_in
 static bool exchange_load_any(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
     const uint32_t returned = exchange_returned_level(thread, class_index);
-    const bool wants_more = exchange_note_turn(thread, class_index) && own->batch < hak_classes[class_index].magazine / 2;
+    const bool wants_more =
+        exchange_note_turn(thread, class_index) && own->batch < hak_classes[class_index].magazine / 2;
     if (guard_has(HAK_FEATURE_QUARANTINE) && exchange_requarantine(thread, class_index)) {
         return true;
     }

@@ -29,8 +29,7 @@ HAK_COLD void profiled_draw(struct hak_thread *thread, unsigned class_index, uin
 HAK_ALWAYS_INLINE uint64_t profiled_left(struct hak_thread *thread, unsigned class_index) {
     const struct hak_thread_sample *sample = &thread->samples[class_index];
     const struct hak_thread_class *own = &thread->classes[class_index];
-    const uint64_t made =
-        own->allocations + own->loaded_level - exchange_loaded_level(thread, class_index);
+    const uint64_t made = own->allocations + own->loaded_level - exchange_loaded_level(thread, class_index);
     /* Drawn for another start of the profile, or not at all, or passed by while it was stopped. */
     if (HAK_UNLIKELY(sample->epoch != hak_load_relaxed(&hak_profile_epoch) || sample->at < made)) {
         profiled_draw(thread, class_index, made);

@@ -24,7 +24,7 @@ struct thread_class_totals reading_class(const struct hak_thread *thread, unsign
 struct reading_moves {
     uint64_t sequences, tops;
     uint64_t outside; /* of all exchanges: slab/moving.h */
-    bool is_settled; /* nobody was in the middle of anything */
+    bool is_settled;  /* nobody was in the middle of anything */
 };
 
 /* pre: the list that starts with `living` is held, and the shared lock */

@@ -31,14 +31,15 @@ HAK_THREAD_LOCAL struct hak_thread *hak_self;
 static HAK_THREAD_LOCAL bool thread_has_ended;
 
 static struct hak_lock threads_lock = HAK_LOCK_INITIALIZER(HAK_RANK_THREADS);
-static struct hak_thread *threads_living;                             /* threads lock */
-static struct hak_thread *threads_free;                               /* threads lock */
-static uint32_t threads_made;                                         /* threads lock */
-static struct thread_class_totals threads_ended[HAK_CLASS_COUNT];     /* threads lock */
-static struct thread_totals threads_ended_totals;                     /* threads lock */
-static pthread_key_t thread_end_key;                                  /* constant after init */
-static bool thread_may_begin;                                         /* constant after init */
-static bool threads_are_gone; /* threads lock: a fork that interrupted its holder has left others in the list of living */
+static struct hak_thread *threads_living;                         /* threads lock */
+static struct hak_thread *threads_free;                           /* threads lock */
+static uint32_t threads_made;                                     /* threads lock */
+static struct thread_class_totals threads_ended[HAK_CLASS_COUNT]; /* threads lock */
+static struct thread_totals threads_ended_totals;                 /* threads lock */
+static pthread_key_t thread_end_key;                              /* constant after init */
+static bool thread_may_begin;                                     /* constant after init */
+static bool
+    threads_are_gone; /* threads lock: a fork that interrupted its holder has left others in the list of living */
 
 static void thread_link_locked(struct hak_thread **list, struct hak_thread *thread) {
     thread->next = *list;
@@ -153,7 +154,8 @@ void thread_fork_child(bool is_whole) {
 static bool thread_make_key(void) {
     pthread_key_t keys[THREAD_KEYS];
     unsigned count = 0;
-    while (count < THREAD_KEYS && pthread_key_create(&keys[count], thread_end) == 0 && keys[count++] < THREAD_KEYS - 1) {
+    while (count < THREAD_KEYS && pthread_key_create(&keys[count], thread_end) == 0 &&
+           keys[count++] < THREAD_KEYS - 1) {
     }
     if (count == 0) {
         return false;

@@ -21,15 +21,16 @@ struct hak_thread_class {
     uint64_t frees;         /* likewise */
     uint16_t loaded_level;  /* atomic: likewise; blocks in the loaded magazine after the last exchange */
     uint16_t returned_level;
-    uint8_t floor;          /* atomic: likewise; slots at the base of each magazine that are not in use yet */
-    uint8_t stashed;        /* atomic: likewise; full magazines in the stash */
-    bool loaded_zeroed;     /* owner; every block in the loaded magazine reads zero */
-    bool recent;            /* owner; exchanged since exchange_bound last looked */
-    uint8_t batch;          /* owner; blocks that the last refill asked for; 0: none since the magazines were emptied */
-    uint8_t turns;          /* owner; exchanges of the class since `since` */
-    uint8_t overflows;      /* owner; full returned magazines since the loaded one was last empty */
-    uint8_t checks;         /* owner; exchange_check.h: looks at the returned magazine, CHECK_FIRST or more once it had so many */
-    uint16_t since;         /* owner; low bits of the thread's `exchanges` then */
+    uint8_t floor;      /* atomic: likewise; slots at the base of each magazine that are not in use yet */
+    uint8_t stashed;    /* atomic: likewise; full magazines in the stash */
+    bool loaded_zeroed; /* owner; every block in the loaded magazine reads zero */
+    bool recent;        /* owner; exchanged since exchange_bound last looked */
+    uint8_t batch;      /* owner; blocks that the last refill asked for; 0: none since the magazines were emptied */
+    uint8_t turns;      /* owner; exchanges of the class since `since` */
+    uint8_t overflows;  /* owner; full returned magazines since the loaded one was last empty */
+    uint8_t
+        checks; /* owner; exchange_check.h: looks at the returned magazine, CHECK_FIRST or more once it had so many */
+    uint16_t since; /* owner; low bits of the thread's `exchanges` then */
 };
 
 /* With all classes, what every thread touches fits a page. */
@@ -43,8 +44,8 @@ struct hak_thread_stash {
 
 /* When the thread's next sample of a class is due (profiled.h). */
 struct hak_thread_sample {
-    uint64_t at;        /* owner; the allocation of this number is sampled */
-    void *parked;       /* atomic: written by the owner; the block of the loaded magazine whose slot holds NULL instead */
+    uint64_t at;  /* owner; the allocation of this number is sampled */
+    void *parked; /* atomic: written by the owner; the block of the loaded magazine whose slot holds NULL instead */
     uint32_t parked_at; /* owner; that slot, from the magazine's base on */
     uint32_t epoch;     /* owner; hak_profile_epoch when `at` was drawn; 0: it was not */
 };
@@ -59,22 +60,22 @@ struct hak_thread {
     /* First, because the first line of a page is the one that programs write which touch each page of their blocks, and so
      * the likeliest to be in no cache: here it holds class 0, which nobody uses. */
     struct hak_thread_class classes[HAK_CLASS_COUNT];
-    void ***loaded;             /* the thread's hak_loaded, or limited_loaded; constant while it lives */
-    void ***returned;           /* likewise */
-    struct hak_thread *next;    /* threads lock: living records, or free ones */
-    struct hak_thread **link;   /* threads lock: what points at this record */
-    uint32_t number;            /* constant; from 2, see THREAD_NUMBER_SHARED */
-    uint32_t sequence;          /* atomic; odd while the owner exchanges */
-    uint32_t tid;               /* threads lock; the kernel's number of the thread that has the record */
-    uint64_t exchanges;         /* atomic: written by the owner */
-    uint64_t remote_frees;      /* likewise */
-    uint32_t spares_used;       /* owner; of the slots below */
-    size_t large_loaded_bytes;  /* owner; of classes above tiny, since exchange_bound last summed them up */
+    void ***loaded;            /* the thread's hak_loaded, or limited_loaded; constant while it lives */
+    void ***returned;          /* likewise */
+    struct hak_thread *next;   /* threads lock: living records, or free ones */
+    struct hak_thread **link;  /* threads lock: what points at this record */
+    uint32_t number;           /* constant; from 2, see THREAD_NUMBER_SHARED */
+    uint32_t sequence;         /* atomic; odd while the owner exchanges */
+    uint32_t tid;              /* threads lock; the kernel's number of the thread that has the record */
+    uint64_t exchanges;        /* atomic: written by the owner */
+    uint64_t remote_frees;     /* likewise */
+    uint32_t spares_used;      /* owner; of the slots below */
+    size_t large_loaded_bytes; /* owner; of classes above tiny, since exchange_bound last summed them up */
     /* Owner; two magazines a class. Nothing below the first slot of a magazine is ever written. */
     void *slots[HAK_CLASS_COUNT - 1][2][MAGAZINE_SLOTS] __attribute__((aligned(MAGAZINE_BYTES)));
     /* Owner; for the stashes, which take one after the other as they grow. */
     void *spares[THREAD_SPARES][MAGAZINE_SLOTS];
-    struct hak_thread_stash stashes[HAK_CLASS_COUNT]; /* owner; touched where there is a stash only, as the next */
+    struct hak_thread_stash stashes[HAK_CLASS_COUNT];  /* owner; touched where there is a stash only, as the next */
     struct hak_thread_sample samples[HAK_CLASS_COUNT]; /* owner; touched while the profile is on only, as the next */
     struct hak_thread_chance chance;
     /* Owner; exchange_check.h: pointers that have the stamp of the present look were seen in it, or share an entry with one. */

@@ -43,17 +43,13 @@ static void control_trim_threshold(int value) {
 PRELOAD_API int mallopt(int parameter, int value) {
     process_begin(); /* or the environment's options, read at the first allocation, would undo this */
     switch (parameter) {
-    case M_MXFAST:
-        return value >= 0 && value <= CONTROL_MXFAST_MAX;
-    case M_TRIM_THRESHOLD:
-        control_trim_threshold(value);
-        return 1;
+    case M_MXFAST: return value >= 0 && value <= CONTROL_MXFAST_MAX;
+    case M_TRIM_THRESHOLD: control_trim_threshold(value); return 1;
     case M_MMAP_THRESHOLD:
         /* Relaxed: see options.h. A negative value is a size that no block has. */
         hak_store_relaxed(&hak_options.map_threshold, (size_t)value);
         return 1;
-    default:
-        return 1;
+    default: return 1;
     }
 }
 

@@ -10,14 +10,10 @@ void cxx_throw_bad_alloc(const void *) { throw std::bad_alloc(); }
 
 static void *new_of(enum cxx_new form, size_t size, std::align_val_t alignment) {
     switch (form) {
-    case CXX_NEW:
-        return ::operator new(size);
-    case CXX_NEW_ARRAY:
-        return ::operator new[](size);
-    case CXX_NEW_ALIGNED:
-        return ::operator new(size, alignment);
-    case CXX_NEW_ARRAY_ALIGNED:
-        return ::operator new[](size, alignment);
+    case CXX_NEW: return ::operator new(size);
+    case CXX_NEW_ARRAY: return ::operator new[](size);
+    case CXX_NEW_ALIGNED: return ::operator new(size, alignment);
+    case CXX_NEW_ARRAY_ALIGNED: return ::operator new[](size, alignment);
     }
     return nullptr;
 }

@@ -58,7 +58,8 @@ PRELOAD_API int prlimit64(pid_t process, enum __rlimit_resource resource, const 
     return limits_result(limits_set(process, (int)resource, new_limit, old_limit));
 }
 
-PRELOAD_API int prlimit(pid_t process, enum __rlimit_resource resource, const struct rlimit *new_limit, struct rlimit *old_limit) {
+PRELOAD_API int prlimit(pid_t process, enum __rlimit_resource resource, const struct rlimit *new_limit,
+                        struct rlimit *old_limit) {
     return prlimit64(process, resource, (const struct rlimit64 *)new_limit, (struct rlimit64 *)old_limit);
 }
 

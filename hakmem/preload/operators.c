@@ -83,12 +83,9 @@ OPERATOR(_ZdlPvSt11align_val_t, operators_delete_aligned);
 
 bool operators_are_own(enum cxx_new form) {
     switch (form) {
-    case CXX_NEW:
-        return _Znwm == operators_new;
-    case CXX_NEW_ARRAY:
-        return _Znam == operators_new_array && _Znwm == operators_new;
-    case CXX_NEW_ALIGNED:
-        return _ZnwmSt11align_val_t == operators_new_aligned;
+    case CXX_NEW: return _Znwm == operators_new;
+    case CXX_NEW_ARRAY: return _Znam == operators_new_array && _Znwm == operators_new;
+    case CXX_NEW_ALIGNED: return _ZnwmSt11align_val_t == operators_new_aligned;
     case CXX_NEW_ARRAY_ALIGNED:
         return _ZnamSt11align_val_t == operators_new_array_aligned && _ZnwmSt11align_val_t == operators_new_aligned;
     }
@@ -98,10 +95,8 @@ bool operators_are_own(enum cxx_new form) {
 /* Whether a size is held against the block: with guard, where all that could be asked for the block is of this file. */
 static inline bool operators_check(enum cxx_new form) {
     switch (form) {
-    case CXX_NEW:
-        return HAK_GUARD_EXACT && operators_are_own(form) && _ZdlPv == operators_delete;
-    case CXX_NEW_ARRAY:
-        return operators_check(CXX_NEW) && operators_are_own(form) && _ZdaPv == operators_delete_array;
+    case CXX_NEW: return HAK_GUARD_EXACT && operators_are_own(form) && _ZdlPv == operators_delete;
+    case CXX_NEW_ARRAY: return operators_check(CXX_NEW) && operators_are_own(form) && _ZdaPv == operators_delete_array;
     case CXX_NEW_ALIGNED:
     case CXX_NEW_ARRAY_ALIGNED:
         return HAK_GUARD_EXACT && operators_are_own(form) && _ZdlPvSt11align_val_t == operators_delete_aligned;

@@ -40,9 +40,7 @@ static double chance_minus_log(uint64_t k) {
     return (53 - (double)(int64_t)above) * 0.6931471805599453 - 2 * s * sum;
 }
 
-double chance_of(uint64_t size, uint64_t rate) {
-    return rate == 1 ? 1 : -chance_expm1(-(double)size / (double)rate);
-}
+double chance_of(uint64_t size, uint64_t rate) { return rate == 1 ? 1 : -chance_expm1(-(double)size / (double)rate); }
 
 uint64_t chance_until_next(uint64_t *state, uint64_t size, uint64_t rate) {
     if (rate == 1) {

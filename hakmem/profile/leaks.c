@@ -78,8 +78,7 @@ static void leaks_line_start(struct hak_line *line, double bytes, double blocks)
     leaks_number(line, (uint64_t)(blocks + 0.5), "block");
 }
 
-static void leaks_write_sum(const struct leak *leaks, uint32_t count, uint64_t rate, uint64_t dropped,
-                            int descriptor) {
+static void leaks_write_sum(const struct leak *leaks, uint32_t count, uint64_t rate, uint64_t dropped, int descriptor) {
     struct hak_line line;
     double bytes = 0, blocks = 0;
     for (uint32_t i = 0; i < count; i++) {

@@ -10,17 +10,17 @@ extern "C" {
 #endif
 
 struct maps {
-    char *text;       /* as the kernel gave it */
+    char *text; /* as the kernel gave it */
     size_t length;
-    size_t capacity;  /* bytes mapped for it */
+    size_t capacity; /* bytes mapped for it */
 };
 
 struct maps_entry {
     uint64_t start, end;
-    uint64_t offset;      /* in the file */
-    uint64_t module;      /* start of the first of the mappings of this file that follow each other */
+    uint64_t offset; /* in the file */
+    uint64_t module; /* start of the first of the mappings of this file that follow each other */
     bool executable;
-    const char *path;     /* not ended by a 0; empty where it is no file's */
+    const char *path; /* not ended by a 0; empty where it is no file's */
     size_t path_length;
 };
 

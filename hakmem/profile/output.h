@@ -13,10 +13,10 @@ extern "C" {
 
 struct output {
     int file;
-    int error;          /* errno value of the first failure; nothing is written after it */
+    int error; /* errno value of the first failure; nothing is written after it */
     bool gzip;
-    uint32_t checksum;  /* of what came so far; CRC-32 of gzip, inverted */
-    uint32_t length;    /* likewise, modulo 2^32 */
+    uint32_t checksum; /* of what came so far; CRC-32 of gzip, inverted */
+    uint32_t length;   /* likewise, modulo 2^32 */
     uint32_t used;
     unsigned char bytes[32768]; /* a stored block has at most 65535 */
 };

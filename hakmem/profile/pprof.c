@@ -37,10 +37,27 @@ enum {
 };
 
 /* The strings with a number of their own; those of mappings follow. */
-enum { TEXT_NONE, TEXT_ALLOC_OBJECTS, TEXT_COUNT, TEXT_ALLOC_SPACE, TEXT_BYTES, TEXT_INUSE_OBJECTS, TEXT_INUSE_SPACE,
-       TEXT_SPACE, TEXT_DROPPED, TEXTS };
+enum {
+    TEXT_NONE,
+    TEXT_ALLOC_OBJECTS,
+    TEXT_COUNT,
+    TEXT_ALLOC_SPACE,
+    TEXT_BYTES,
+    TEXT_INUSE_OBJECTS,
+    TEXT_INUSE_SPACE,
+    TEXT_SPACE,
+    TEXT_DROPPED,
+    TEXTS
+};
 static const char *const texts[TEXTS] = {
-    "", "alloc_objects", "count", "alloc_space", "bytes", "inuse_objects", "inuse_space", "space",
+    "",
+    "alloc_objects",
+    "count",
+    "alloc_space",
+    "bytes",
+    "inuse_objects",
+    "inuse_space",
+    "space",
     "samples were lost for want of memory: estimates are too low",
 };
 

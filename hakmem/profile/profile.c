@@ -22,11 +22,11 @@ uint32_t hak_profile_epoch; /* written under the profile lock */
 HAK_THREAD_LOCAL const void *hak_profile_site;
 
 static struct hak_lock profile_lock = HAK_LOCK_INITIALIZER(HAK_RANK_PROFILE);
-static struct profile_table *profile_samples;        /* atomic; set once, under the profile lock */
-static uint64_t profile_seeded;                      /* atomic; written before the epoch that it is for */
-static uint64_t profile_random = 1;                  /* profile lock; never 0 */
-static struct huge_table profile_live;               /* profile lock; the size of an entry holds what follows */
-static struct slab *profile_slabs[HAK_CLASS_COUNT];  /* profile lock; those with a free block, linked by `next` */
+static struct profile_table *profile_samples;       /* atomic; set once, under the profile lock */
+static uint64_t profile_seeded;                     /* atomic; written before the epoch that it is for */
+static uint64_t profile_random = 1;                 /* profile lock; never 0 */
+static struct huge_table profile_live;              /* profile lock; the size of an entry holds what follows */
+static struct slab *profile_slabs[HAK_CLASS_COUNT]; /* profile lock; those with a free block, linked by `next` */
 
 /* What the live table says of a block: its record and its class, 0 for huge. */
 #define LIVE_CLASS_BITS 8
@@ -47,9 +47,9 @@ static uint64_t profile_rate(void) { return hak_load_relaxed(&profile_samples->r
 
 static int profile_make_table_locked(void) {
     void *memory;
-    int error = profile_samples != NULL ? 0
-                                        : os_map(bits_round_up(sizeof *profile_samples, os_page_size()),
-                                                 os_page_size(), &memory);
+    int error = profile_samples != NULL
+                    ? 0
+                    : os_map(bits_round_up(sizeof *profile_samples, os_page_size()), os_page_size(), &memory);
     if (error == 0 && profile_samples == NULL) {
         /* Release: pairs with the acquire of profile_table. */
         hak_store_release(&profile_samples, (struct profile_table *)memory);
@@ -238,7 +238,8 @@ void *profile_alloc(unsigned class_index, const void *site, bool *zeroed) {
 
 bool profile_note(void *p, unsigned class_index, const void *site) {
     lock_acquire(&profile_lock);
-    const bool entered = profile_is_on() && profile_enter_locked(p, class_index, hak_classes[class_index].block_size, site);
+    const bool entered =
+        profile_is_on() && profile_enter_locked(p, class_index, hak_classes[class_index].block_size, site);
     if (entered) {
         region_span_hide(p, 1);
     } else if (profile_is_on()) {

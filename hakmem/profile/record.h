@@ -23,10 +23,10 @@ struct profile_record {
 #define PROFILE_INDEX_ENTRIES 32768u
 
 struct profile_table {
-    uint64_t magic;    /* PROFILE_MAGIC in shared memory (share.h), which holds the same */
-    uint64_t rate;     /* atomic; bytes a sample */
-    uint64_t dropped;  /* atomic; samples lost for want of room or memory */
-    uint64_t used;     /* atomic; entries in use: the first ones */
+    uint64_t magic;   /* PROFILE_MAGIC in shared memory (share.h), which holds the same */
+    uint64_t rate;    /* atomic; bytes a sample */
+    uint64_t dropped; /* atomic; samples lost for want of room or memory */
+    uint64_t used;    /* atomic; entries in use: the first ones */
     struct profile_record records[PROFILE_RECORDS];
     /* Not shared. By the hash of the site: number of an entry, and one more; 0: none. Open addressing, half full at most. */
     uint16_t index[PROFILE_INDEX_ENTRIES];

@@ -30,11 +30,11 @@
 #define PUBLISH_TEXT_BYTES (PUBLISH_TEXT_WORDS * sizeof(uint64_t))
 
 struct publish_page {
-    char magic[8];      /* constant after the file is made, as the next two */
+    char magic[8]; /* constant after the file is made, as the next two */
     uint32_t layout;
     uint32_t pid;
-    uint64_t sequence;  /* atomic */
-    uint64_t clock_ms;  /* atomic, as all that follow */
+    uint64_t sequence; /* atomic */
+    uint64_t clock_ms; /* atomic, as all that follow */
     uint64_t period_ms;
     uint64_t length;
     uint64_t text[PUBLISH_TEXT_WORDS];
@@ -44,8 +44,8 @@ HAK_STATIC_ASSERT(sizeof(struct publish_page) == PUBLISH_PAGE_BYTES, "no padding
 HAK_STATIC_ASSERT(offsetof(struct publish_page, text) == 48, "as the tool knows it");
 
 /* By the one writer. pre: length <= PUBLISH_TEXT_BYTES; text is padded to whole words */
-static inline void publish_write(struct publish_page *page, uint64_t clock_ms, uint64_t period_ms,
-                                 const uint64_t *text, size_t length) {
+static inline void publish_write(struct publish_page *page, uint64_t clock_ms, uint64_t period_ms, const uint64_t *text,
+                                 size_t length) {
     const uint64_t sequence = hak_load_relaxed(&page->sequence);
     /* Relaxed: all that follows is stored with release, hence after it. */
     hak_store_relaxed(&page->sequence, sequence + 1);

@@ -19,7 +19,7 @@
 HAK_STATIC_ASSERT((size_t)42 * (14 * HAK_CLASS_COUNT + 10 * STATS_THREADS_MAX + 70 + 4 * 14) <= PUBLISH_TEXT_BYTES,
                   "a page holds every text");
 
-static struct os_shared publish_file;           /* the publishing thread; `start` is NULL: there is none */
+static struct os_shared publish_file;             /* the publishing thread; `start` is NULL: there is none */
 static uint64_t publish_text[PUBLISH_TEXT_WORDS]; /* the publishing thread */
 static struct hak_thread_stats publish_threads[STATS_THREADS_MAX]; /* the publishing thread */
 

@@ -10,8 +10,8 @@
 #include "hakmem/space/flat.h"
 #include "hakmem/space/units.h"
 
-static bool give_way_done;         /* region lock */
-static uint32_t give_way_process;  /* atomic */
+static bool give_way_done;        /* region lock */
+static uint32_t give_way_process; /* atomic */
 
 bool give_way_is_due(uint64_t limit) {
     /* Relaxed: where they gave way meanwhile, nothing happens twice. */

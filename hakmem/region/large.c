@@ -140,8 +140,7 @@ static bool large_take_kept(size_t size, size_t alignment, void **start) {
     lock_acquire(&large_lock);
     for (unsigned i = 0; i < large_kept_count; i++) {
         const uintptr_t place = large_place(&large_kept[i], size, alignment);
-        if (place != 0 &&
-            (best_place == 0 || large_kept_size(&large_kept[i]) < large_kept_size(&large_kept[best]))) {
+        if (place != 0 && (best_place == 0 || large_kept_size(&large_kept[i]) < large_kept_size(&large_kept[best]))) {
             best = i;
             best_place = place;
         }

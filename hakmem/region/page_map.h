@@ -26,7 +26,8 @@ extern HAK_INTERNAL struct page_map hak_page_map;
 HAK_ALWAYS_INLINE unsigned page_map_class(const void *p) {
     /* Relaxed, both: the byte was stored before the block at p was handed out, and so was a mask of 0 where the byte is not
      * mapped any more (give_way.h). */
-    return hak_load_relaxed(&hak_page_map.classes[((uintptr_t)p >> HAK_CHUNK_SHIFT) & hak_load_setting(&hak_page_map.mask)]);
+    return hak_load_relaxed(
+        &hak_page_map.classes[((uintptr_t)p >> HAK_CHUNK_SHIFT) & hak_load_setting(&hak_page_map.mask)]);
 }
 
 /* Chooses the form. pre: called once, before the first region. Never fails: the limited form needs nothing. */

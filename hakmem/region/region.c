@@ -46,7 +46,8 @@ int region_purge_pages(struct region *region, void *start, size_t size, const st
     region_settle(region);
     /* Where advice was given the mapping differs from a new one, and the kernel would keep them apart for good; where pages
      * are inaccessible a new one would open them. Relaxed: the advice is given before anything of the region is. */
-    const bool is_plain = hak_load_relaxed(&region->huge_pages) == 0 && !(HAK_GUARD_FULL && guard_has(HAK_FEATURE_PAGES));
+    const bool is_plain =
+        hak_load_relaxed(&region->huge_pages) == 0 && !(HAK_GUARD_FULL && guard_has(HAK_FEATURE_PAGES));
     return pass->by_mapping && is_plain ? os_purge_by_mapping(start, size) : os_purge(start, size);
 }
 
@@ -437,9 +438,7 @@ size_t region_dirty_bytes(void) { return hak_load_relaxed(&region_dirty_total); 
 
 size_t region_count_now(void) { return hak_load_relaxed(&region_count); }
 
-size_t region_metadata_bytes(void) {
-    return region_count_now() * (size_t)REGION_CHUNK_FIRST * HAK_CHUNK_BYTES;
-}
+size_t region_metadata_bytes(void) { return region_count_now() * (size_t)REGION_CHUNK_FIRST * HAK_CHUNK_BYTES; }
 
 void region_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&region_lock, fork); }
 /* false: nothing was left to give. */

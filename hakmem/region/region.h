@@ -39,18 +39,18 @@ struct region_descriptor {
 } HAK_CACHE_ALIGNED;
 
 struct region {
-    struct shadow_region shadow;    /* of the shadow; first, where it looks */
-    struct region *next;            /* constant after it is set: older regions first */
-    uint32_t ready;                 /* region lock; chunks before this one can be written, see region_chunks.h */
-    uint32_t reserved;              /* region lock; chunks before this one are ours to make ready */
-    uint32_t free_count;            /* region lock */
-    uint32_t run_limit;             /* region lock; no run of free chunks is longer than this */
-    uint64_t free[REGION_WORDS];    /* region lock; chunks that belong to nobody */
-    uint64_t dirty[REGION_WORDS];   /* region lock; free chunks whose pages may be resident and not zero */
-    uint64_t freed_at_ms[HAK_REGION_CHUNKS];   /* region lock; valid where dirty */
-    uint16_t span_first[HAK_REGION_CHUNKS];    /* atomic; a used chunk's span starts at this chunk */
-    uint8_t chunk_class[HAK_REGION_CHUNKS];    /* atomic; what the page map says, and its oracle; see REGION_HIDDEN */
-    uint32_t huge_pages;                       /* atomic; enum region_huge_pages */
+    struct shadow_region shadow;  /* of the shadow; first, where it looks */
+    struct region *next;          /* constant after it is set: older regions first */
+    uint32_t ready;               /* region lock; chunks before this one can be written, see region_chunks.h */
+    uint32_t reserved;            /* region lock; chunks before this one are ours to make ready */
+    uint32_t free_count;          /* region lock */
+    uint32_t run_limit;           /* region lock; no run of free chunks is longer than this */
+    uint64_t free[REGION_WORDS];  /* region lock; chunks that belong to nobody */
+    uint64_t dirty[REGION_WORDS]; /* region lock; free chunks whose pages may be resident and not zero */
+    uint64_t freed_at_ms[HAK_REGION_CHUNKS]; /* region lock; valid where dirty */
+    uint16_t span_first[HAK_REGION_CHUNKS];  /* atomic; a used chunk's span starts at this chunk */
+    uint8_t chunk_class[HAK_REGION_CHUNKS];  /* atomic; what the page map says, and its oracle; see REGION_HIDDEN */
+    uint32_t huge_pages;                     /* atomic; enum region_huge_pages */
     struct region_descriptor descriptors[HAK_REGION_CHUNKS];
     uint64_t free_bits[HAK_REGION_CHUNKS][HAK_BITMAP_WORDS_MAX];
     uint64_t remote_bits[HAK_REGION_CHUNKS][HAK_BITMAP_WORDS_MAX];

@@ -8,8 +8,9 @@
 
 HAK_STATIC_ASSERT(sizeof(struct region) <= (size_t)20 * HAK_CHUNK_BYTES, "a header takes under 4 % of its region");
 HAK_STATIC_ASSERT(sizeof(struct region) >= SHADOW_HEADER_BYTES, "no entry of a header's start is asked for");
-HAK_STATIC_ASSERT(REGION_CHUNK_FIRST * HAK_CHUNK_BYTES <= OS_HUGE_PAGE_BYTES, "huge pages begin behind the header");
-HAK_STATIC_ASSERT(REGION_CHUNK_FIRST * HAK_CHUNK_BYTES - sizeof(struct region) >= 4096, "there is a gap behind the header");
+HAK_STATIC_ASSERT(REGION_CHUNK_FIRST *HAK_CHUNK_BYTES <= OS_HUGE_PAGE_BYTES, "huge pages begin behind the header");
+HAK_STATIC_ASSERT(REGION_CHUNK_FIRST *HAK_CHUNK_BYTES - sizeof(struct region) >= 4096,
+                  "there is a gap behind the header");
 
 /* How much becomes ready at once: half of what is, within these, in chunks. So a region of 32 MiB takes some ten calls, and what
  * is ready and unused is small beside what is used. */
@@ -136,6 +137,4 @@ bool region_chunks_ask_huge(struct region *region) {
            os_huge_pages(chunks_huge_pages(region), HUGE_PAGES_BYTES) == 0;
 }
 
-void region_chunks_refuse_huge(struct region *region) {
-    os_no_huge_pages(chunks_huge_pages(region), HUGE_PAGES_BYTES);
-}
+void region_chunks_refuse_huge(struct region *region) { os_no_huge_pages(chunks_huge_pages(region), HUGE_PAGES_BYTES); }

@@ -40,8 +40,7 @@ static const void *shadow_region_of(const void *p) {
 void shadow_init(void) {
     void *start;
     const uintptr_t page = os_page_size(), bytes = SHADOW_ENTRIES + page + OS_HUGE_PAGE_BYTES;
-    if (!flat_has_room(bytes) ||
-        (HAK_GUARD_FULL ? metadata_reserve(bytes, &start) : os_reserve(bytes, &start)) != 0) {
+    if (!flat_has_room(bytes) || (HAK_GUARD_FULL ? metadata_reserve(bytes, &start) : os_reserve(bytes, &start)) != 0) {
         return;
     }
     const uintptr_t aligned = bits_round_up((uintptr_t)start + page, OS_HUGE_PAGE_BYTES);

@@ -82,7 +82,8 @@ HAK_COLD uint8_t *shadow_entry_limited(const void *p);
  * region. */
 HAK_ALWAYS_INLINE uint8_t *shadow_entry(const void *p) {
     const uintptr_t index = shadow_index(p);
-    return HAK_LIKELY(index < hak_load_setting(&hak_shadow.limit)) ? &hak_shadow.classes[index] : shadow_entry_limited(p);
+    return HAK_LIKELY(index < hak_load_setting(&hak_shadow.limit)) ? &hak_shadow.classes[index]
+                                                                   : shadow_entry_limited(p);
 }
 
 /* Class of the live block that starts at p, any p; 0 where none does, or a huge one. */

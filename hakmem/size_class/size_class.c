@@ -11,14 +11,14 @@
     (CLASS_STASH_FITS(capacity, size) < HAK_STASH_MAX ? CLASS_STASH_FITS(capacity, size) : HAK_STASH_MAX)
 
 #define CLASS_CONSTANTS(class_index, size, block_count, chunk_count, words, reciprocal_value, capacity) \
-    [class_index] = {                                                                                    \
-        .block_size = (size),                                                                            \
-        .blocks = (block_count),                                                                         \
-        .reciprocal = (reciprocal_value),                                                                \
-        .bitmap_words = (words),                                                                         \
-        .magazine = CLASS_MAGAZINE(capacity),                                                            \
-        .chunks = (chunk_count),                                                                         \
-        .stash = CLASS_STASH(capacity, size),                                                            \
+    [class_index] = {                                                                                   \
+        .block_size = (size),                                                                           \
+        .blocks = (block_count),                                                                        \
+        .reciprocal = (reciprocal_value),                                                               \
+        .bitmap_words = (words),                                                                        \
+        .magazine = CLASS_MAGAZINE(capacity),                                                           \
+        .chunks = (chunk_count),                                                                        \
+        .stash = CLASS_STASH(capacity, size),                                                           \
     },
 
 const struct hak_class hak_classes[HAK_CLASS_COUNT] = {HAK_ALL_CLASSES(CLASS_CONSTANTS)};

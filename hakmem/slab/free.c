@@ -10,26 +10,26 @@
 #include "hakmem/slab/slab.h"
 
 struct batch {
-    uint32_t self;        /* number of the freeing thread */
+    uint32_t self; /* number of the freeing thread */
     unsigned class_index;
-    bool is_late;         /* the calls that freed the blocks have returned */
-    uint32_t remote;      /* blocks that went to slabs of others so far */
-    struct slab *slab;    /* where the blocks below belong; NULL: nothing gathered */
-    bool own;             /* self owns it */
-    uint32_t uncounted;   /* remote bits that are set and not yet added to the slab's count */
-    uint32_t word;        /* of the bitmap */
-    uint64_t bits;        /* gathered for that word */
-    uint32_t bit_count;   /* == popcount(bits) */
+    bool is_late;       /* the calls that freed the blocks have returned */
+    uint32_t remote;    /* blocks that went to slabs of others so far */
+    struct slab *slab;  /* where the blocks below belong; NULL: nothing gathered */
+    bool own;           /* self owns it */
+    uint32_t uncounted; /* remote bits that are set and not yet added to the slab's count */
+    uint32_t word;      /* of the bitmap */
+    uint64_t bits;      /* gathered for that word */
+    uint32_t bit_count; /* == popcount(bits) */
 };
 
 /* `is_late`: p is one of several, which came out of a magazine. */
 static void batch_report(enum hak_misuse kind, const void *p, unsigned class_index, bool is_late) {
-    report_misuse_of(&(struct hak_misuse_report){
-        .kind = kind,
-        .operation = "free",
-        .p = p,
-        .block_size = kind == HAK_MISUSE_FOREIGN ? 0 : hak_classes[class_index].block_size,
-        .is_late = is_late});
+    report_misuse_of(
+        &(struct hak_misuse_report){.kind = kind,
+                                    .operation = "free",
+                                    .p = p,
+                                    .block_size = kind == HAK_MISUSE_FOREIGN ? 0 : hak_classes[class_index].block_size,
+                                    .is_late = is_late});
 }
 
 static void batch_report_double(const struct batch *batch, uint64_t bits) {

@@ -18,8 +18,8 @@
 /* Held while a piece is purged, so that a fork finds nothing half-way: neither chunks nor slabs are in the
  * hands of a thread that the child does not have. */
 static struct hak_lock purge_lock = HAK_LOCK_INITIALIZER(HAK_RANK_PURGE);
-static uint32_t purge_forks;              /* atomic; threads that want the purge lock for a fork, or have it */
-static bool purge_is_child;               /* atomic; this process is the child of a fork */
+static uint32_t purge_forks; /* atomic; threads that want the purge lock for a fork, or have it */
+static bool purge_is_child;  /* atomic; this process is the child of a fork */
 void (*hak_purge_reentry)(void);
 static void (*purge_waiting_start)(void); /* atomic; see purge_start_later */
 static size_t purge_waited;               /* atomic; purge_to_do_bytes when a poll last looked */

@@ -58,12 +58,12 @@ struct slab {
 
     /* The other two: changed by others. */
     uint64_t control HAK_CACHE_ALIGNED; /* atomic; state | class << 8 | count << 16 */
-    uint64_t *remote_bits;  /* words are atomic: 1 = freed by a thread that is not the owner */
-    struct slab *next;      /* class lock */
-    struct slab *previous;  /* class lock */
-    uint64_t listed_at_ms;  /* class lock; when it came into its list */
-    uint32_t purged_free;   /* class lock; count of free blocks when its free pages were last purged */
-    uint32_t listed_free;   /* class lock; blocks freed since then, when it came into its list */
+    uint64_t *remote_bits;              /* words are atomic: 1 = freed by a thread that is not the owner */
+    struct slab *next;                  /* class lock */
+    struct slab *previous;              /* class lock */
+    uint64_t listed_at_ms;              /* class lock; when it came into its list */
+    uint32_t purged_free;               /* class lock; count of free blocks when its free pages were last purged */
+    uint32_t listed_free;               /* class lock; blocks freed since then, when it came into its list */
     uint64_t inline_remote_bits[SLAB_INLINE_WORDS];
 };
 

@@ -6,20 +6,22 @@
 #define ALL(array) \
     { (array), sizeof(array) / sizeof *(array) }
 
-#define COUNTER(type, field, metric, help) {#field, metric, help, offsetof(struct type, field), true}
-#define GAUGE(type, field, metric, help) {#field, metric, help, offsetof(struct type, field), false}
+#define COUNTER(type, field, metric, help) \
+    { #field, metric, help, offsetof(struct type, field), true }
+#define GAUGE(type, field, metric, help) \
+    { #field, metric, help, offsetof(struct type, field), false }
 
 /* What a class and a pool have in common. */
-#define BLOCKS(type)                                                                                             \
-    COUNTER(type, allocations, "hakmem_allocations_total", "Blocks given out since the start"),                  \
-        COUNTER(type, frees, "hakmem_frees_total", "Blocks taken back since the start"),                         \
-        GAUGE(type, live_blocks, "hakmem_live_blocks", "Blocks allocated and not freed"),                        \
-        GAUGE(type, live_bytes, "hakmem_live_bytes", "Bytes of live blocks, at the size of their class"),        \
-        GAUGE(type, cached_blocks, "hakmem_cached_blocks", "Free blocks in threads' magazines"),                 \
-        GAUGE(type, free_blocks, "hakmem_free_blocks", "Free blocks of slabs, those in magazines apart"),        \
-        GAUGE(type, slabs, "hakmem_slabs", "Slabs"),                                                             \
-        GAUGE(type, slabs_owned, "hakmem_slabs_owned", "Slabs that a thread owns"),                              \
-        GAUGE(type, slabs_full, "hakmem_slabs_full", "Slabs that nobody owns, with hardly a free block"),        \
+#define BLOCKS(type)                                                                                      \
+    COUNTER(type, allocations, "hakmem_allocations_total", "Blocks given out since the start"),           \
+        COUNTER(type, frees, "hakmem_frees_total", "Blocks taken back since the start"),                  \
+        GAUGE(type, live_blocks, "hakmem_live_blocks", "Blocks allocated and not freed"),                 \
+        GAUGE(type, live_bytes, "hakmem_live_bytes", "Bytes of live blocks, at the size of their class"), \
+        GAUGE(type, cached_blocks, "hakmem_cached_blocks", "Free blocks in threads' magazines"),          \
+        GAUGE(type, free_blocks, "hakmem_free_blocks", "Free blocks of slabs, those in magazines apart"), \
+        GAUGE(type, slabs, "hakmem_slabs", "Slabs"),                                                      \
+        GAUGE(type, slabs_owned, "hakmem_slabs_owned", "Slabs that a thread owns"),                       \
+        GAUGE(type, slabs_full, "hakmem_slabs_full", "Slabs that nobody owns, with hardly a free block"), \
         GAUGE(type, slabs_partial, "hakmem_slabs_partial", "Slabs that nobody owns, for any thread to take")
 
 static const struct stats_field pool_fields[] = {
@@ -55,7 +57,8 @@ static const struct stats_field process_fields[] = {
     GAUGE(hak_stats, slabs_empty, "hakmem_slabs_empty_chunks", "Chunks of emptied slabs, not purged yet"),
     GAUGE(hak_stats, magazine_bytes, "hakmem_magazine_bytes", "Bytes of free blocks in magazines"),
     GAUGE(hak_stats, metadata_bytes, "hakmem_metadata_bytes", "Bytes of the allocator's own, touched at most"),
-    GAUGE(hak_stats, decaying_bytes, "hakmem_decaying_bytes", "Free bytes in whole chunks and mappings, not purged yet"),
+    GAUGE(hak_stats, decaying_bytes, "hakmem_decaying_bytes",
+          "Free bytes in whole chunks and mappings, not purged yet"),
     GAUGE(hak_stats, mapped_bytes, "hakmem_mapped_bytes", "Address space obtained from the system"),
     COUNTER(hak_stats, purged_bytes, "hakmem_purged_bytes_total", "Bytes given back whose addresses stayed mapped"),
     GAUGE(hak_stats, huge_blocks_most, "hakmem_huge_max_blocks", "The most huge blocks at any one time"),

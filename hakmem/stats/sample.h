@@ -12,8 +12,8 @@
 /* One in this many, a power of two; source: the published strategy note. */
 #define SAMPLE_PERIOD 16
 
-extern HAK_THREAD_LOCAL uint64_t hak_sample_state;    /* never 0 */
-extern uint64_t hak_sample_counts[HAK_CLASS_COUNT];   /* atomic: relaxed additions by all threads */
+extern HAK_THREAD_LOCAL uint64_t hak_sample_state;  /* never 0 */
+extern uint64_t hak_sample_counts[HAK_CLASS_COUNT]; /* atomic: relaxed additions by all threads */
 
 HAK_ALWAYS_INLINE void sample_allocation(unsigned class_index) {
     if (HAK_UNLIKELY(random_xorshift64(&hak_sample_state) % SAMPLE_PERIOD == 0)) {

@@ -10,9 +10,9 @@
 #define SINK_BUFFER_BYTES 4096
 
 struct stats_sink {
-    bool is_memory;  /* into `text` alone */
-    int fd;          /* where it is not */
-    int error;       /* 0, or an errno value; ENOSPC where memory is full */
+    bool is_memory; /* into `text` alone */
+    int fd;         /* where it is not */
+    int error;      /* 0, or an errno value; ENOSPC where memory is full */
     char *text;
     size_t used, capacity;
 };

@@ -20,7 +20,7 @@
 
 struct walk_slab {
     uint32_t owner;
-    uint16_t chunks;     /* 0: no slab begins at this chunk */
+    uint16_t chunks; /* 0: no slab begins at this chunk */
     uint8_t class_index;
     uint64_t live[HAK_BITMAP_WORDS_MAX];
 };
@@ -68,7 +68,8 @@ static void walk_note_slab(struct region *region, unsigned first, void *argument
     note->chunks = (uint16_t)constants->chunks;
     for (uint32_t word = 0, left = constants->blocks; word < constants->bitmap_words; word++) {
         const uint32_t here = left < 64 ? left : 64;
-        const uint64_t free_bits = hak_load_relaxed(&slab->free_bits[word]) | hak_load_relaxed(&slab->remote_bits[word]);
+        const uint64_t free_bits =
+            hak_load_relaxed(&slab->free_bits[word]) | hak_load_relaxed(&slab->remote_bits[word]);
         note->live[word] = bits_low_mask(here) & ~free_bits;
         left -= here;
     }
@@ -253,8 +254,7 @@ static void walk_blocks(const struct walk *walk, struct walk_visitor *visitor) {
         }
     }
     for (size_t i = 0; goes_on && i < walk->huge_count; i++) {
-        struct hak_walk_block block = {
-            .start = walk->huge[i].start, .size = walk->huge[i].size, .pool = HAK_POOL_HUGE};
+        struct hak_walk_block block = {.start = walk->huge[i].start, .size = walk->huge[i].size, .pool = HAK_POOL_HUGE};
         goes_on = walk_pass(visitor, &block);
     }
 }

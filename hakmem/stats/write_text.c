@@ -67,7 +67,7 @@ static void threads(struct stats_sink *sink, const struct stats_reading *reading
     sink_text(sink, "\n");
     for (size_t i = 0; i < reading->thread_count; i++) {
         const struct hak_thread_stats *one = &reading->threads[i];
-        const uint64_t values[] = {one->tid,       one->allocations,  one->frees, one->magazine_bytes,
+        const uint64_t values[] = {one->tid,       one->allocations, one->frees, one->magazine_bytes,
                                    one->exchanges, one->remote_frees};
         sink_column(sink, one->number, 5);
         for (size_t value = 0; value < sizeof values / sizeof *values; value++) {
@@ -83,8 +83,8 @@ void stats_write_text(struct stats_sink *sink, const struct stats_reading *readi
     sink_text(sink, " (");
     sink_text(sink, hak_config_string());
     sink_text(sink, reading->stats.exact ? "), counts are exact, " : "), allocations are estimated, ");
-    sink_text(sink, reading->stats.quiet ? "no thread moved while they were read\n"
-                                         : "threads moved while they were read\n");
+    sink_text(sink,
+              reading->stats.quiet ? "no thread moved while they were read\n" : "threads moved while they were read\n");
     process(sink, &reading->stats);
     blocks(sink, reading);
     threads(sink, reading);

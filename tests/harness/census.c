@@ -7,9 +7,8 @@
 #include "tests/harness/harness.h"
 
 const size_t census_sizes[CENSUS_SIZE_COUNT] = {
-    0,     1,     8,     9,      16,     17,      64,      100,         512,         513,     1023,    1024,
-    1025,  2048,  5000,  16385,  32768,  32769,   100000,  300000,      1 << 20,     (1 << 20) + 1,
-    3 << 20,      20 << 20,
+    0,    1,    8,    9,     16,    17,    64,     100,    512,     513,           1023,    1024,
+    1025, 2048, 5000, 16385, 32768, 32769, 100000, 300000, 1 << 20, (1 << 20) + 1, 3 << 20, 20 << 20,
 };
 
 struct hak_class_stats census_class(unsigned class_index) {
@@ -87,7 +86,8 @@ static void expect_pool(const char *name, const struct hak_pool_stats *pool, siz
                                       .cached_blocks = one.cached_blocks,
                                       .live_bytes = one.live_bytes,
                                       .free_blocks = one.free_blocks};
-        expect_same(name, "slabs by state", one.slabs, one.slabs_owned + one.slabs_full + one.slabs_partial, file, line);
+        expect_same(name, "slabs by state", one.slabs, one.slabs_owned + one.slabs_full + one.slabs_partial, file,
+                    line);
         expect_balance("class", one.block_size, &part, file, line);
         add(&sum, &part);
     }

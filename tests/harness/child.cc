@@ -32,7 +32,7 @@ std::string Fault(const process_result &result, const char *regex, const char *f
     return std::string("dies with a message that matches \"") + regex + "\"";
 }
 
-}  // namespace
+} // namespace
 
 extern "C" {
 
@@ -48,16 +48,14 @@ void harness_child_end(const harness_child *child) {
     _exit(harness_failure_count() == child->failures ? 0 : 1);
 }
 
-void harness_child_judge(harness_child *child, const char *regex, const char *file, int line,
-                         const char *text) {
+void harness_child_judge(harness_child *child, const char *regex, const char *file, int line, const char *text) {
     if (child->process.pid < 0) return;
     auto result = std::make_unique<process_result>();
     process_finish(&child->process, result.get());
     std::string fault = Fault(*result, regex, file, line);
     if (fault.empty()) return;
     harness_fail(file, line, "Expected: %s %s\n  %s %d, it said:\n%s%s", text, fault.c_str(),
-                 result->exited ? "exit status" : "signal", result->code, result->output.bytes,
-                 result->errors.bytes);
+                 result->exited ? "exit status" : "signal", result->code, result->output.bytes, result->errors.bytes);
 }
 
-}  // extern "C"
+} // extern "C"

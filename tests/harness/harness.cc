@@ -15,7 +15,6 @@
 #include <memory>
 #include <string>
 
-
 namespace {
 
 // Set in a process that exists for one isolated test.
@@ -43,12 +42,12 @@ void RunIsolated(const harness_test &test) {
         return;
     }
     harness_fail(test.file, test.line, "in its own process (%s %d), with %s:\n%s%s",
-                 result->exited ? "exit status" : "signal", result->code, environment.c_str(),
-                 result->output.bytes, result->errors.bytes);
+                 result->exited ? "exit status" : "signal", result->code, environment.c_str(), result->output.bytes,
+                 result->errors.bytes);
 }
 
 class CTest : public testing::Test {
-public:
+   public:
     explicit CTest(const harness_test *test) : test_(test) {}
 
     void TestBody() override {
@@ -64,7 +63,7 @@ public:
         _exit(1);
     }
 
-private:
+   private:
     const harness_test *test_;
 };
 
@@ -72,12 +71,12 @@ const char *const kRelations[] = {"==", "!=", "<", "<=", ">", ">="};
 
 bool Holds(harness_integer a, harness_relation relation, harness_integer b) {
     switch (relation) {
-        case HARNESS_EQ: return a == b;
-        case HARNESS_NE: return a != b;
-        case HARNESS_LT: return a < b;
-        case HARNESS_LE: return a <= b;
-        case HARNESS_GT: return a > b;
-        case HARNESS_GE: return a >= b;
+    case HARNESS_EQ: return a == b;
+    case HARNESS_NE: return a != b;
+    case HARNESS_LT: return a < b;
+    case HARNESS_LE: return a <= b;
+    case HARNESS_GT: return a > b;
+    case HARNESS_GE: return a >= b;
     }
     return false;
 }
@@ -86,7 +85,7 @@ std::string Decimal(harness_integer value) {
     return value < 0 ? std::to_string(static_cast<int64_t>(value)) : std::to_string(static_cast<uint64_t>(value));
 }
 
-}  // namespace
+} // namespace
 
 extern "C" {
 
@@ -119,12 +118,12 @@ bool harness_check(bool condition, const char *file, int line, const char *text)
     return condition;
 }
 
-bool harness_compare(harness_integer a, harness_relation relation, harness_integer b, const char *file,
-                     int line, const char *a_text, const char *b_text) {
+bool harness_compare(harness_integer a, harness_relation relation, harness_integer b, const char *file, int line,
+                     const char *a_text, const char *b_text) {
     bool holds = Holds(a, relation, b);
     if (!holds) {
-        harness_fail(file, line, "Expected: %s %s %s\n  left:  %s\n  right: %s", a_text, kRelations[relation],
-                     b_text, Decimal(a).c_str(), Decimal(b).c_str());
+        harness_fail(file, line, "Expected: %s %s %s\n  left:  %s\n  right: %s", a_text, kRelations[relation], b_text,
+                     Decimal(a).c_str(), Decimal(b).c_str());
     }
     return holds;
 }
@@ -145,7 +144,7 @@ bool harness_compare_strings(const char *a, const char *b, const char *file, int
     return equal;
 }
 
-}  // extern "C"
+} // extern "C"
 
 int main(int argc, char **argv) {
     testing::InitGoogleTest(&argc, argv);

@@ -63,9 +63,9 @@ extern "C" {
 
 #define HAK_EXPECT(condition) ((void)harness_check(!!(condition), __FILE__, __LINE__, #condition))
 
-#define HAK_ASSERT_TRUE(condition)                                                  \
-    do {                                                                            \
-        if (!harness_check(!!(condition), __FILE__, __LINE__, #condition)) return;  \
+#define HAK_ASSERT_TRUE(condition)                                                 \
+    do {                                                                           \
+        if (!harness_check(!!(condition), __FILE__, __LINE__, #condition)) return; \
     } while (0)
 
 /* Integers of any type, compared by value: -1 is less than any size_t. Both values are printed. */
@@ -99,13 +99,13 @@ struct harness_test {
 
 void harness_register(struct harness_test *test);
 
-#define HARNESS_DEFINE(suite, name, environment)                                                    \
-    static void suite##_##name(void);                                                               \
-    static struct harness_test suite##_##name##_test = {                                            \
-        #suite, #name, __FILE__, __LINE__, environment, suite##_##name, NULL};                      \
-    __attribute__((constructor)) static void suite##_##name##_register(void) {                      \
-        harness_register(&suite##_##name##_test);                                                   \
-    }                                                                                               \
+#define HARNESS_DEFINE(suite, name, environment)                                                         \
+    static void suite##_##name(void);                                                                    \
+    static struct harness_test suite##_##name##_test = {#suite,      #name,          __FILE__, __LINE__, \
+                                                        environment, suite##_##name, NULL};              \
+    __attribute__((constructor)) static void suite##_##name##_register(void) {                           \
+        harness_register(&suite##_##name##_test);                                                        \
+    }                                                                                                    \
     static void suite##_##name(void)
 
 enum harness_relation { HARNESS_EQ, HARNESS_NE, HARNESS_LT, HARNESS_LE, HARNESS_GT, HARNESS_GE };
@@ -113,14 +113,13 @@ enum harness_relation { HARNESS_EQ, HARNESS_NE, HARNESS_LT, HARNESS_LE, HARNESS_
 /* Holds every value of every integer type. */
 typedef __int128 harness_integer;
 
-#define HARNESS_COMPARE(a, relation, b)                                                              \
-    ((void)harness_compare((harness_integer)(a), relation, (harness_integer)(b), __FILE__, __LINE__, \
-                           #a, #b))
+#define HARNESS_COMPARE(a, relation, b) \
+    ((void)harness_compare((harness_integer)(a), relation, (harness_integer)(b), __FILE__, __LINE__, #a, #b))
 
 /* Each reports a failure where the condition does not hold, and returns whether it did. */
 bool harness_check(bool condition, const char *file, int line, const char *text);
-bool harness_compare(harness_integer a, enum harness_relation relation, harness_integer b, const char *file,
-                     int line, const char *a_text, const char *b_text);
+bool harness_compare(harness_integer a, enum harness_relation relation, harness_integer b, const char *file, int line,
+                     const char *a_text, const char *b_text);
 bool harness_compare_pointers(const void *a, const void *b, const char *file, int line, const char *a_text,
                               const char *b_text);
 bool harness_compare_strings(const char *a, const char *b, const char *file, int line, const char *a_text,
@@ -128,8 +127,7 @@ bool harness_compare_strings(const char *a, const char *b, const char *file, int
 void harness_skip(const char *file, int line, const char *reason);
 
 /* Reports a failure of the test that runs now. */
-void harness_fail(const char *file, int line, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+void harness_fail(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* Failures reported in this process so far. */
 unsigned harness_failure_count(void);
@@ -146,8 +144,7 @@ bool harness_child_fork(struct harness_child *child, const char *file, int line)
 void harness_child_end(const struct harness_child *child) __attribute__((noreturn));
 
 /* Waits for the child; regex NULL: it has to exit with 0, else to die with a message. */
-void harness_child_judge(struct harness_child *child, const char *regex, const char *file, int line,
-                         const char *text);
+void harness_child_judge(struct harness_child *child, const char *regex, const char *file, int line, const char *text);
 
 #define HARNESS_CHILD(statement, regex)                                      \
     do {                                                                     \

@@ -69,8 +69,8 @@ pid_t process_fork(struct process *process) {
 static bool read_some(int descriptor, struct process_text *text) {
     char spill[4096];
     size_t room = sizeof text->bytes - 1 - text->length;
-    ssize_t got = room != 0 ? read(descriptor, text->bytes + text->length, room)
-                            : read(descriptor, spill, sizeof spill);
+    ssize_t got =
+        room != 0 ? read(descriptor, text->bytes + text->length, room) : read(descriptor, spill, sizeof spill);
     if (got < 0 && errno == EINTR) return true;
     if (got <= 0) return false;
     if (room != 0) text->length += (size_t)got;

@@ -54,17 +54,39 @@ static void say_and_abort(const char *text) {
 
 HAK_TEST(Passes, Death) {
     HAK_EXPECT_DEATH(say_and_abort("block 17 is dead"), "block [0-9]+ is dead");
-    HAK_EXPECT_DEATH({ fputs("status\n", stderr); _exit(3); }, "status");
+    HAK_EXPECT_DEATH(
+        {
+            fputs("status\n", stderr);
+            _exit(3);
+        },
+        "status");
 }
 
 HAK_TEST(Fails, DeathSurvivor) { HAK_EXPECT_DEATH((void)0, ""); }
 HAK_TEST(Fails, DeathSaysSomethingElse) { HAK_EXPECT_DEATH(say_and_abort("one"), "two"); }
-HAK_TEST(Fails, DeathSaysItOnTheWrongStream) { HAK_EXPECT_DEATH({ puts("one"); exit(1); }, "one"); }
-HAK_TEST(Fails, DeathExitsWithZero) { HAK_EXPECT_DEATH({ fputs("one\n", stderr); _exit(0); }, "one"); }
+HAK_TEST(Fails, DeathSaysItOnTheWrongStream) {
+    HAK_EXPECT_DEATH(
+        {
+            puts("one");
+            exit(1);
+        },
+        "one");
+}
+HAK_TEST(Fails, DeathExitsWithZero) {
+    HAK_EXPECT_DEATH(
+        {
+            fputs("one\n", stderr);
+            _exit(0);
+        },
+        "one");
+}
 
 HAK_TEST(Passes, ExitOk) {
     int here = 1;
-    HAK_EXPECT_EXIT_OK({ here = 2; HAK_EXPECT_EQ(here, 2); });
+    HAK_EXPECT_EXIT_OK({
+        here = 2;
+        HAK_EXPECT_EQ(here, 2);
+    });
     HAK_EXPECT_EQ(here, 1);
 }
 

@@ -49,8 +49,8 @@ static void allocate_one_of_each_size(void) {
 
 /* ---- Under load ---- */
 
-static void *mailbox[WORKERS];  /* atomic; each thread frees what its neighbour left */
-static uint32_t load_ended;     /* atomic */
+static void *mailbox[WORKERS]; /* atomic; each thread frees what its neighbour left */
+static uint32_t load_ended;    /* atomic */
 
 static void work_until_told(void *argument, unsigned index) {
     uint64_t state = index + 1;
@@ -76,7 +76,6 @@ static void allocate_in_thread(void *argument, unsigned index) {
     (void)index;
     for (int i = 0; i < 3; i++) allocate_one_of_each_size();
 }
-
 
 /* What a child does, to the given depth of children of its own. */
 static void live_on(unsigned depth) {

@@ -85,8 +85,19 @@ HAK_TEST_ISOLATED(LimitedMemory, ForeignPointersAreReported, "") {
     limit_address_space();
     char *p = (char *)hak_alloc(100);
     HAK_EXPECT_DEATH(hak_free(&local), "foreign pointer");
-    HAK_EXPECT_DEATH({ hak_free(p + 8); hak_thread_flush(); }, "interior pointer");
-    HAK_EXPECT_DEATH({ hak_free(p); hak_free(p); hak_thread_flush(); }, "double free");
+    HAK_EXPECT_DEATH(
+        {
+            hak_free(p + 8);
+            hak_thread_flush();
+        },
+        "interior pointer");
+    HAK_EXPECT_DEATH(
+        {
+            hak_free(p);
+            hak_free(p);
+            hak_thread_flush();
+        },
+        "double free");
     hak_free(p);
 }
 
@@ -100,7 +111,12 @@ HAK_TEST_ISOLATED(LimitedMemory, GuardFindsInvalidFreesAtOnce, "") {
         char *p = (char *)hak_alloc(sizes[i]);
         HAK_EXPECT_EQ(shadow_class(p), size_class_of(sizes[i]));
         HAK_EXPECT_EQ(shadow_class(p + 8), 0);
-        HAK_EXPECT_DEATH({ hak_free(p); hak_free(p); }, "double free");
+        HAK_EXPECT_DEATH(
+            {
+                hak_free(p);
+                hak_free(p);
+            },
+            "double free");
         HAK_EXPECT_DEATH(hak_free(p + 16), sizes[i] == 1 ? "double free" : "interior pointer");
         HAK_EXPECT_DEATH(hak_free_sized(p, 2 * sizes[i] + 16), "wrong size");
         hak_free(p);

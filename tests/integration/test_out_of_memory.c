@@ -89,8 +89,7 @@ static void use_in_thread(void *argument, unsigned index) {
 }
 
 static void expect_content(void) {
-    for (unsigned i = 0; i < script.count; i++)
-        HAK_EXPECT(pattern_pages_hold(script.blocks[i], script.sizes[i], i));
+    for (unsigned i = 0; i < script.count; i++) HAK_EXPECT(pattern_pages_hold(script.blocks[i], script.sizes[i], i));
 }
 
 /* Everything that may ask the system for something. */

@@ -211,9 +211,7 @@ static int in_raw_child(bool (*check)(void)) {
     return status;
 }
 
-static bool knows_that_it_is_alone(void) {
-    return !own_thread_runs(OWN_THREAD_PURGE) && own_thread_users() == 1;
-}
+static bool knows_that_it_is_alone(void) { return !own_thread_runs(OWN_THREAD_PURGE) && own_thread_users() == 1; }
 
 static void clone_beside_the_thread(void) {
     allocate_and_free();
@@ -223,7 +221,9 @@ static void clone_beside_the_thread(void) {
     HAK_EXPECT_EXIT_OK(HAK_EXPECT(knows_that_it_is_alone()));
 }
 
-HAK_TEST_ISOLATED(OwnThread, ChildThatNoHandlerSawKnowsThatItIsAlone, LATER) { beside_another(clone_beside_the_thread); }
+HAK_TEST_ISOLATED(OwnThread, ChildThatNoHandlerSawKnowsThatItIsAlone, LATER) {
+    beside_another(clone_beside_the_thread);
+}
 
 /* ---- Refusals ---- */
 

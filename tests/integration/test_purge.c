@@ -16,8 +16,8 @@ static const struct load {
     unsigned count;
 } loads[] = {{512, 32768}, {16384, 1024}, {500000, 34}, {4 << 20, 4}};
 #define LOADS (sizeof loads / sizeof *loads)
-#define LOAD_BYTES (60 * MIB) /* all loads together, at least */
-#define SLAB_BYTES (45 * MIB) /* ... without the huge blocks, which may be unmapped in place of purged */
+#define LOAD_BYTES (60 * MIB)  /* all loads together, at least */
+#define SLAB_BYTES (45 * MIB)  /* ... without the huge blocks, which may be unmapped in place of purged */
 #define SLACK_BYTES (10 * MIB) /* what may stay: metadata, magazines, the test's own memory */
 #define DEADLINE_SECONDS 60
 
@@ -64,7 +64,9 @@ static void expect_fall_while_sleeping(void) {
 
 HAK_TEST_ISOLATED(Purge, DecaysAlsoWhenTheProgramOnlySleeps, "HAKMEM_PURGE_THREAD=1") { expect_fall_while_sleeping(); }
 
-HAK_TEST_ISOLATED(Purge, DecayTimeIsAnOption, "HAKMEM_PURGE_DELAY_MS=50 HAKMEM_PURGE_THREAD=1") { expect_fall_while_sleeping(); }
+HAK_TEST_ISOLATED(Purge, DecayTimeIsAnOption, "HAKMEM_PURGE_DELAY_MS=50 HAKMEM_PURGE_THREAD=1") {
+    expect_fall_while_sleeping();
+}
 
 /* One block in a hundred lives: no slab is free as a whole, and only pages can go. */
 HAK_TEST_ISOLATED(Purge, PagesOfPartialSlabsDecayAlsoWhenTheProgramOnlySleeps, "HAKMEM_PURGE_THREAD=1") {

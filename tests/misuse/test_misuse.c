@@ -40,8 +40,8 @@ static void expect_report(const char *program, const char *size, const char *ope
     struct process_result *result = (struct process_result *)malloc(sizeof *result);
     HAK_ASSERT_TRUE(result != NULL);
     HAK_ASSERT_TRUE(process_run(argv, policy, result));
-    bool ended_right = policy != NULL ? result->exited && result->code == 0
-                                      : !result->exited && result->code == SIGABRT;
+    bool ended_right =
+        policy != NULL ? result->exited && result->code == 0 : !result->exited && result->code == SIGABRT;
     char pointer[64] = "";
     sscanf(result->output.bytes, "%63[^\n]", pointer);
     bool said_right = count_lines(result->output.bytes) == 1;
@@ -52,9 +52,9 @@ static void expect_report(const char *program, const char *size, const char *ope
                      is_report(result->errors.bytes, operation, pointer, what);
     }
     if (!ended_right || !said_right) {
-        harness_fail(__FILE__, __LINE__, "%s %s %s: %s %d, expected \"%s\" for \"%s\"\noutput: %s\nerrors: %s",
-                     program, size, policy != NULL ? policy : "", result->exited ? "status" : "signal",
-                     result->code, what, pointer, result->output.bytes, result->errors.bytes);
+        harness_fail(__FILE__, __LINE__, "%s %s %s: %s %d, expected \"%s\" for \"%s\"\noutput: %s\nerrors: %s", program,
+                     size, policy != NULL ? policy : "", result->exited ? "status" : "signal", result->code, what,
+                     pointer, result->output.bytes, result->errors.bytes);
     }
     free(result);
 }

@@ -15,7 +15,8 @@ static bool published_page_is_there(void) {
     char line[512];
     bool found = false;
     FILE *maps = fopen("/proc/thread-self/maps", "r"); /* self is empty once main has ended */
-    while (maps != NULL && !found && fgets(line, sizeof line, maps) != NULL) found = strstr(line, PUBLISHED_PAGE) != NULL;
+    while (maps != NULL && !found && fgets(line, sizeof line, maps) != NULL)
+        found = strstr(line, PUBLISHED_PAGE) != NULL;
     if (maps != NULL) fclose(maps);
     return found;
 }

@@ -47,7 +47,8 @@ static int has_page(void) {
     char line[512];
     int found = 0;
     FILE *maps = fopen("/proc/thread-self/maps", "r");
-    while (maps != NULL && !found && fgets(line, sizeof line, maps) != NULL) found = strstr(line, "/memfd:hakmem ") != NULL;
+    while (maps != NULL && !found && fgets(line, sizeof line, maps) != NULL)
+        found = strstr(line, "/memfd:hakmem ") != NULL;
     if (maps != NULL) fclose(maps);
     return found;
 }

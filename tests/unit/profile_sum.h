@@ -12,7 +12,7 @@ static const char sites[64];
 
 struct sum {
     const void *site;
-    double allocations, live;             /* estimates */
+    double allocations, live; /* estimates */
     uint64_t samples, live_samples;
 };
 

@@ -65,8 +65,8 @@ HAK_TEST(Aligned, ReallocKeepsContent) {
 }
 
 HAK_TEST(Aligned, AnyOtherAlignmentIsEINVAL) {
-    const size_t bad[] = {0, 3, 5, 6, 7, 24, 4095, 4097, HAK_ALIGNMENT_MAX + 1, HAK_ALIGNMENT_MAX * 2,
-                          (size_t)1 << 62, SIZE_MAX};
+    const size_t bad[] = {
+        0, 3, 5, 6, 7, 24, 4095, 4097, HAK_ALIGNMENT_MAX + 1, HAK_ALIGNMENT_MAX * 2, (size_t)1 << 62, SIZE_MAX};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         errno = 0;
         HAK_EXPECT_PTR_EQ(hak_aligned_alloc(bad[i], 100), NULL);

@@ -59,8 +59,7 @@ HAK_TEST(Assert, CheckIsAlwaysOn) {
     evaluations = 0;
     HAK_CHECK(evaluate(true));
     HAK_EXPECT_EQ(evaluations, 1);
-    HAK_EXPECT_DEATH(HAK_CHECK(1 + 1 == 3),
-                     "^hakmem: tests/unit/test_base\\.c:[0-9]+: does not hold: 1 \\+ 1 == 3\n$");
+    HAK_EXPECT_DEATH(HAK_CHECK(1 + 1 == 3), "^hakmem: tests/unit/test_base\\.c:[0-9]+: does not hold: 1 \\+ 1 == 3\n$");
 }
 
 HAK_TEST(Assert, OthersAreEvaluatedInDebugBuildsOnly) {
@@ -166,9 +165,11 @@ static const struct {
     {report_foreign, "hakmem: free(0x7f12345678): foreign pointer: not a block of hakmem\n"},
     {report_interior, "hakmem: realloc(0x10): interior pointer: not the start of the block of 64 bytes\n"},
     {report_double_free, "hakmem: free(0x7f12345678): double free: the block of 64 bytes is free already\n"},
-    {report_size, "hakmem: free_sized(0xffffffffffffffff): wrong size: the size given does not fit the block of "
-                  "18446744073709551615 bytes\n"},
-    {report_alignment, "hakmem: operator delete(0x10): wrong alignment: the alignment given does not fit the block of 64 bytes\n"},
+    {report_size,
+     "hakmem: free_sized(0xffffffffffffffff): wrong size: the size given does not fit the block of "
+     "18446744073709551615 bytes\n"},
+    {report_alignment,
+     "hakmem: operator delete(0x10): wrong alignment: the alignment given does not fit the block of 64 bytes\n"},
     {report_null, "hakmem: free(0x0): double free: the block is free already\n"},
 };
 
@@ -295,8 +296,19 @@ HAK_TEST(Options, MalformedValuesKeepTheDefaultAndSayWhatIsAllowed) {
         HAK_EXPECT(strstr(result->errors.bytes, misuse[i]) != NULL);
         HAK_EXPECT(strstr(result->errors.bytes, "allowed: abort, report or ignore, default abort\n") != NULL);
     }
-    const char *delays[] = {"", "-", "-2", "3600001", "1e3", " 1", "1 ", "+1", "0x10", "1.5",
-                            "18446744073709551617", "-9223372036854775808", "99999999999999999999999"};
+    const char *delays[] = {"",
+                            "-",
+                            "-2",
+                            "3600001",
+                            "1e3",
+                            " 1",
+                            "1 ",
+                            "+1",
+                            "0x10",
+                            "1.5",
+                            "18446744073709551617",
+                            "-9223372036854775808",
+                            "99999999999999999999999"};
     for (size_t i = 0; i < sizeof delays / sizeof delays[0]; i++) {
         char variable[128];
         snprintf(variable, sizeof variable, "HAKMEM_PURGE_DELAY_MS=%s", delays[i]);
@@ -314,10 +326,11 @@ HAK_TEST(Options, UnknownNamesAreNamedWithWhatIsKnown) {
         HAK_EXPECT_STREQ(result->output.bytes, "0 5");
         HAK_EXPECT_EQ(lines(&result->errors), 1);
         HAK_EXPECT(strstr(result->errors.bytes, names[i]) != NULL);
-        HAK_EXPECT(strstr(result->errors.bytes, "known are HAKMEM_GUARD, HAKMEM_HELP, HAKMEM_LEAKS, HAKMEM_ON_MISUSE, "
-                                                "HAKMEM_PROFILE, HAKMEM_PROFILE_RATE, HAKMEM_PUBLISH, "
-                                                "HAKMEM_PURGE_DELAY_MS, HAKMEM_PURGE_THREAD, HAKMEM_STATS, HAKMEM_THP; "
-                                                "HAKMEM_HELP=1 explains them\n") != NULL);
+        HAK_EXPECT(strstr(result->errors.bytes,
+                          "known are HAKMEM_GUARD, HAKMEM_HELP, HAKMEM_LEAKS, HAKMEM_ON_MISUSE, "
+                          "HAKMEM_PROFILE, HAKMEM_PROFILE_RATE, HAKMEM_PUBLISH, "
+                          "HAKMEM_PURGE_DELAY_MS, HAKMEM_PURGE_THREAD, HAKMEM_STATS, HAKMEM_THP; "
+                          "HAKMEM_HELP=1 explains them\n") != NULL);
     }
 }
 

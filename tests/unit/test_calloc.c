@@ -59,8 +59,8 @@ HAK_TEST(Calloc, OverflowGivesNullAndENOMEM) {
         {SIZE_MAX, 2},
         {2, SIZE_MAX},
         {SIZE_MAX, SIZE_MAX},
-        {(size_t)1 << 32, (size_t)1 << 32},        /* the product is 0 */
-        {((size_t)1 << 32) + 1, (size_t)1 << 32},  /* ... and here small */
+        {(size_t)1 << 32, (size_t)1 << 32},       /* the product is 0 */
+        {((size_t)1 << 32) + 1, (size_t)1 << 32}, /* ... and here small */
         {(size_t)PTRDIFF_MAX + 1, 1},
         {1, SIZE_MAX},
     };

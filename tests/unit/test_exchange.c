@@ -203,4 +203,6 @@ static void expect_large_class_to_give_up(struct work *work) {
     CENSUS_EXPECT_CONSISTENT();
 }
 
-HAK_TEST(Exchange, ClassAboveTinyIsGivenUpWhereTheThreadHoldsTooMuch) { in_fresh_thread(expect_large_class_to_give_up); }
+HAK_TEST(Exchange, ClassAboveTinyIsGivenUpWhereTheThreadHoldsTooMuch) {
+    in_fresh_thread(expect_large_class_to_give_up);
+}

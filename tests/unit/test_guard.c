@@ -134,7 +134,8 @@ HAK_TEST(Guard, ReallocCopiesWhatWasAskedForAndNoMore) {
 }
 
 HAK_TEST(Guard, ReallocToImpossibleSizesKeepsTheBlock) {
-    const size_t impossible[] = {SIZE_MAX, SIZE_MAX - 1, SIZE_MAX - 7, SIZE_MAX - 8, (size_t)PTRDIFF_MAX + 1, PTRDIFF_MAX};
+    const size_t impossible[] = {SIZE_MAX,   SIZE_MAX - 1, SIZE_MAX - 7, SIZE_MAX - 8, (size_t)PTRDIFF_MAX + 1,
+                                 PTRDIFF_MAX};
     for (unsigned i = 0; i < SIZE_COUNT; i++) {
         void *p = hak_alloc(sizes[i]);
         for (unsigned k = 0; k < sizeof impossible / sizeof *impossible; k++) {
@@ -227,7 +228,12 @@ HAK_TEST(Guard, BlocksOfSizeZeroAreDistinctAndInaccessible) {
     HAK_EXPECT_EQ(census_live_blocks(), live + BLOCKS);
     HAK_EXPECT_DEATH(*(volatile char *)blocks[0], "");
     HAK_EXPECT_DEATH(*(volatile char *)blocks[7] = 1, "");
-    HAK_EXPECT_DEATH({ hak_free(blocks[1]); hak_free(blocks[1]); }, "double free");
+    HAK_EXPECT_DEATH(
+        {
+            hak_free(blocks[1]);
+            hak_free(blocks[1]);
+        },
+        "double free");
     HAK_EXPECT_DEATH(hak_free(blocks[1] + 8), "interior pointer");
     char *grown = (char *)hak_realloc(blocks[0], 100);
     HAK_EXPECT_EQ(hak_usable_size(grown), 100);

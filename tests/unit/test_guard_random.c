@@ -19,8 +19,8 @@
 
 /* ---- ChaCha ---- */
 
-static void expect_block(const uint32_t key[CHACHA_KEY_WORDS], const uint32_t nonce[CHACHA_NONCE_WORDS], unsigned rounds,
-                         unsigned counter, const uint32_t expected[CHACHA_WORDS]) {
+static void expect_block(const uint32_t key[CHACHA_KEY_WORDS], const uint32_t nonce[CHACHA_NONCE_WORDS],
+                         unsigned rounds, unsigned counter, const uint32_t expected[CHACHA_WORDS]) {
     chacha_lanes blocks[CHACHA_WORDS];
     chacha_blocks(key, nonce, rounds, blocks);
     for (unsigned i = 0; i < CHACHA_WORDS; i++) HAK_EXPECT_EQ(blocks[i][counter], expected[i]);
@@ -66,7 +66,8 @@ HAK_TEST(Random, ForgetsWhatWasDrawn) {
     for (unsigned i = 0; i < 3 * GUARD_RANDOM_WORDS; i++) {
         const uint64_t drawn = guard_random_bits();
         for (unsigned k = 0; k < GUARD_RANDOM_WORDS; k++) HAK_EXPECT_NE(guard_random_own.words[k], drawn);
-        for (unsigned k = guard_random_own.left; k < GUARD_RANDOM_WORDS; k++) HAK_EXPECT_EQ(guard_random_own.words[k], 0);
+        for (unsigned k = guard_random_own.left; k < GUARD_RANDOM_WORDS; k++)
+            HAK_EXPECT_EQ(guard_random_own.words[k], 0);
     }
 }
 

@@ -115,7 +115,8 @@ HAK_TEST_ISOLATED(GuardRealloc, GoesByManyStepsThroughManySizes, "") {
 
 /* Each call that the system may refuse: the block grows and shrinks all the same, or stays. */
 HAK_TEST_ISOLATED(GuardRealloc, IsRightWhateverTheSystemRefuses, "") {
-    static const unsigned kinds[] = {OS_FAKE_REMAP, OS_FAKE_MAP_LEFT, OS_FAKE_UNMAP, OS_FAKE_MAKE_INACCESSIBLE, OS_FAKE_PURGE};
+    static const unsigned kinds[] = {OS_FAKE_REMAP, OS_FAKE_MAP_LEFT, OS_FAKE_UNMAP, OS_FAKE_MAKE_INACCESSIBLE,
+                                     OS_FAKE_PURGE};
     for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         char *p = sparse(4 * MIB);
         os_fake_fail_only(kinds[i]);

@@ -136,7 +136,8 @@ static void expect_doubling(struct work *work) {
         const uint32_t size = hak_classes[c].block_size;
         uint32_t expected = size < EXCHANGE_FIRST_BYTES ? EXCHANGE_FIRST_BYTES / size : 1, taken = 0;
         for (unsigned i = 0; i < 8; i++) {
-            const uint32_t half = ((hak_self == NULL ? hak_classes[c].magazine : exchange_capacity(hak_self, c)) + 1) / 2;
+            const uint32_t half =
+                ((hak_self == NULL ? hak_classes[c].magazine : exchange_capacity(hak_self, c)) + 1) / 2;
             if (expected > half) expected = half;
             const uint32_t loads = refill(c, work->blocks, &taken);
             HAK_EXPECT_LE(loads, expected);
@@ -180,7 +181,8 @@ static void expect_little_room(struct work *work) {
 }
 
 HAK_TEST(Magazine, ClassesThatAreRarelyExchangedStaySmall) {
-    if (!HAK_P3_SENTINELS || HAK_CLASS_COUNT < 2 * EXCHANGE_TURNS_AMONG / EXCHANGE_TURNS) HAK_SKIP("they are as large as they get");
+    if (!HAK_P3_SENTINELS || HAK_CLASS_COUNT < 2 * EXCHANGE_TURNS_AMONG / EXCHANGE_TURNS)
+        HAK_SKIP("they are as large as they get");
     in_fresh_thread(expect_little_room);
 }
 

@@ -94,8 +94,8 @@ static void trial_free_in_thread(void *argument, unsigned index) {
 /* Of the estimates of numbers of blocks, over all trials. */
 struct errors {
     double made, made_variance, live, live_variance;
-    double sample;                    /* blocks that one sample counts for */
-    double made_squares, naive;       /* in standard deviations of each trial */
+    double sample;              /* blocks that one sample counts for */
+    double made_squares, naive; /* in standard deviations of each trial */
     unsigned trials;
 };
 

@@ -37,8 +37,12 @@ HAK_TEST(Shadow, ABlockIsLiveFromAllocToFree) {
 
 HAK_TEST(Shadow, EveryWayToABlockMarksIt) {
     char *blocks[] = {
-        (char *)hak_alloc(0), (char *)hak_calloc(3, 100), (char *)hak_alloc_at(5000, NULL),
-        (char *)hak_aligned_alloc(4096, 10), (char *)hak_realloc(NULL, 70000), (char *)hak_realloc(hak_alloc(10), 2000),
+        (char *)hak_alloc(0),
+        (char *)hak_calloc(3, 100),
+        (char *)hak_alloc_at(5000, NULL),
+        (char *)hak_aligned_alloc(4096, 10),
+        (char *)hak_realloc(NULL, 70000),
+        (char *)hak_realloc(hak_alloc(10), 2000),
     };
     for (unsigned i = 0; i < sizeof blocks / sizeof blocks[0]; i++) {
         HAK_EXPECT_EQ(hak_classes[shadow_class(blocks[i])].block_size, hak_usable_size(blocks[i]));
@@ -51,8 +55,16 @@ HAK_TEST(Shadow, WhatIsNoBlockIsNotLive) {
     int local = 0;
     char *huge = (char *)hak_alloc(3 << 20);
     const void *const pointers[] = {
-        NULL, &local, "text", (void *)16, (void *)1, (void *)UINTPTR_MAX, (void *)(UINTPTR_MAX << 4),
-        (void *)((uintptr_t)1 << HAK_ADDRESS_BITS), (void *)(((uintptr_t)1 << HAK_ADDRESS_BITS) - 16), huge,
+        NULL,
+        &local,
+        "text",
+        (void *)16,
+        (void *)1,
+        (void *)UINTPTR_MAX,
+        (void *)(UINTPTR_MAX << 4),
+        (void *)((uintptr_t)1 << HAK_ADDRESS_BITS),
+        (void *)(((uintptr_t)1 << HAK_ADDRESS_BITS) - 16),
+        huge,
     };
     for (unsigned i = 0; i < sizeof pointers / sizeof pointers[0]; i++) HAK_EXPECT_EQ(shadow_class(pointers[i]), 0);
     hak_free(huge);
@@ -95,10 +107,30 @@ HAK_TEST(Shadow, InvalidFreesAreFoundByTheFreeItself) {
     static const size_t sizes[] = {1, 100, 5000, 200000, 3 << 20};
     for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         char *p = (char *)hak_alloc(sizes[i]);
-        HAK_EXPECT_DEATH({ hak_free(p); hak_free(p); }, "double free");
-        HAK_EXPECT_DEATH({ hak_free(p); threads_run(1, free_it, p); }, "double free");
-        HAK_EXPECT_DEATH({ threads_run(1, free_it, p); hak_free(p); }, "double free");
-        HAK_EXPECT_DEATH({ hak_free(p); hak_free(hak_realloc(p, 2 * sizes[i])); }, "realloc.*double free");
+        HAK_EXPECT_DEATH(
+            {
+                hak_free(p);
+                hak_free(p);
+            },
+            "double free");
+        HAK_EXPECT_DEATH(
+            {
+                hak_free(p);
+                threads_run(1, free_it, p);
+            },
+            "double free");
+        HAK_EXPECT_DEATH(
+            {
+                threads_run(1, free_it, p);
+                hak_free(p);
+            },
+            "double free");
+        HAK_EXPECT_DEATH(
+            {
+                hak_free(p);
+                hak_free(hak_realloc(p, 2 * sizes[i]));
+            },
+            "realloc.*double free");
         HAK_EXPECT_DEATH(hak_free(p + 1), "interior pointer");
         HAK_EXPECT_DEATH(hak_realloc(p + sizes[i] / 2 + 1, 10), "interior pointer");
         hak_free(p);

@@ -63,7 +63,7 @@ static void expect_bounded_stash(struct work *work) {
     }
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
         const struct hak_class *class = &hak_classes[c];
-        HAK_EXPECT_LE((size_t)class->stash * class->magazine * class->block_size, HAK_STASH_BYTES);
+        HAK_EXPECT_LE((size_t) class->stash * class->magazine * class->block_size, HAK_STASH_BYTES);
     }
     CENSUS_EXPECT_CONSISTENT();
 }

@@ -180,7 +180,7 @@ HAK_TEST(Stats, HugeBlocksAreCountedExactly) {
  * so of any other. */
 struct moving {
     int reads, reads_quiet; /* of the reader */
-    int done;        /* atomic */
+    int done;               /* atomic */
 };
 
 #define READS HAK_TEST_SCALE(2000)
@@ -203,7 +203,8 @@ static void move_or_read(void *argument, unsigned index) {
     void *slots[32] = {NULL};
     uint64_t random = 5 + index;
     struct hak_stats stats;
-    while (index == 0 && (moving->reads < READS || (moving->reads_quiet == moving->reads && moving->reads < READS_MOST))) {
+    while (index == 0 &&
+           (moving->reads < READS || (moving->reads_quiet == moving->reads && moving->reads < READS_MOST))) {
         if (moving->reads >= READS) sched_yield();
         hak_stats_get(&stats);
         moving->reads++;

@@ -29,7 +29,7 @@ void mark() { std::free(keep(std::malloc(kMark))); }
 void plain() {
     operator delete(keep(operator new(10)));
     operator delete[](keep(operator new[](11)));
-    operator delete(keep(operator new(12)), std::size_t{12});
+    operator delete (keep(operator new(12)), std::size_t{12});
     operator delete[](keep(operator new[](13)), std::size_t{13});
     operator delete(keep(operator new(14, std::nothrow)), std::nothrow);
     operator delete[](keep(operator new[](15, std::nothrow)), std::nothrow);
@@ -38,7 +38,7 @@ void plain() {
 void aligned() {
     operator delete(keep(operator new(20, kAlignment)), kAlignment);
     operator delete[](keep(operator new[](21, kAlignment)), kAlignment);
-    operator delete(keep(operator new(22, kAlignment)), std::size_t{22}, kAlignment);
+    operator delete (keep(operator new(22, kAlignment)), std::size_t{22}, kAlignment);
     operator delete[](keep(operator new[](23, kAlignment)), std::size_t{23}, kAlignment);
     operator delete(keep(operator new(24, kAlignment, std::nothrow)), kAlignment, std::nothrow);
     operator delete[](keep(operator new[](25, kAlignment, std::nothrow)), kAlignment, std::nothrow);
@@ -64,7 +64,7 @@ bool failing() {
     return handled == 3 && keep(operator new(too_much, std::nothrow)) == nullptr;
 }
 
-}  // namespace
+} // namespace
 
 int main(int argc, char **) {
     bool sound = argc < 2 || failing();

@@ -164,9 +164,10 @@ static const struct {
     const char *name;
     void (*make)(void);
 } known[] = {
-    {"basic", basic},     {"reallocs", reallocs}, {"aligned", aligned},   {"failures", failures},
-    {"libc", libc_calls}, {"threads", threads},   {"forks", forks},       {"raw_fork", raw_fork},
-    {"vforks", vforks},   {"unseen", unseen},     {"failed_exec", failed_exec}, {"close_all", close_all},
+    {"basic", basic},       {"reallocs", reallocs},       {"aligned", aligned},
+    {"failures", failures}, {"libc", libc_calls},         {"threads", threads},
+    {"forks", forks},       {"raw_fork", raw_fork},       {"vforks", vforks},
+    {"unseen", unseen},     {"failed_exec", failed_exec}, {"close_all", close_all},
 };
 
 /* A signal ends the process somewhere in its calls, or in the recorder's part of them, after some of its own time. */

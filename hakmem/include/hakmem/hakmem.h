@@ -69,12 +69,12 @@ enum hak_slab_state {
 };
 
 struct hak_owner_info {
-    void *block;               /* start of the block that p lies in */
-    size_t block_size;         /* bytes */
+    void *block;       /* start of the block that p lies in */
+    size_t block_size; /* bytes */
     enum hak_pool pool;
-    unsigned class_index;      /* within all pools; 0 for huge */
+    unsigned class_index; /* within all pools; 0 for huge */
     enum hak_slab_state state;
-    uint64_t thread;           /* the owning thread's number, from 1; 0: nobody owns the slab */
+    uint64_t thread; /* the owning thread's number, from 1; 0: nobody owns the slab */
 };
 
 /* What p, any address, belongs to. false (and *info untouched) where it is not hakmem's. The answer is a
@@ -94,15 +94,15 @@ HAK_API size_t hak_trim(void);
 /* One class. Counts are exact whenever no thread is inside an allocation call; with P1 off `allocations` is
  * an estimate from one sample in 16 and `frees` follows from it and the live blocks. */
 struct hak_class_stats {
-    size_t block_size;         /* bytes */
-    uint64_t allocations;      /* blocks given out since the start */
-    uint64_t frees;            /* blocks taken back since the start */
-    uint64_t live_blocks;      /* allocated and not freed, counted from bitmaps and magazines */
-    uint64_t slabs;            /* slabs of this class now */
-    uint64_t cached_blocks;    /* free blocks in magazines */
-    uint64_t live_bytes;       /* live_blocks * block_size */
-    uint64_t free_blocks;      /* free blocks of its slabs, those in magazines apart */
-    uint64_t slabs_owned;      /* of slabs, those by state; one that changes its state is counted once or not at all */
+    size_t block_size;      /* bytes */
+    uint64_t allocations;   /* blocks given out since the start */
+    uint64_t frees;         /* blocks taken back since the start */
+    uint64_t live_blocks;   /* allocated and not freed, counted from bitmaps and magazines */
+    uint64_t slabs;         /* slabs of this class now */
+    uint64_t cached_blocks; /* free blocks in magazines */
+    uint64_t live_bytes;    /* live_blocks * block_size */
+    uint64_t free_blocks;   /* free blocks of its slabs, those in magazines apart */
+    uint64_t slabs_owned;   /* of slabs, those by state; one that changes its state is counted once or not at all */
     uint64_t slabs_full;
     uint64_t slabs_partial;
 };
@@ -114,9 +114,9 @@ struct hak_pool_stats {
 
 struct hak_stats {
     struct hak_pool_stats tiny, l2, l25, huge;
-    bool exact;                /* true with P1 on */
-    uint64_t exchanges;        /* magazine swaps, refills and flushes */
-    uint64_t remote_frees;     /* blocks freed to a slab that the freeing thread does not own */
+    bool exact;            /* true with P1 on */
+    uint64_t exchanges;    /* magazine swaps, refills and flushes */
+    uint64_t remote_frees; /* blocks freed to a slab that the freeing thread does not own */
     /* Where memory is, in bytes; resident <= the sum of live_bytes and of these. */
     uint64_t magazine_bytes;   /* free blocks in magazines */
     uint64_t slab_free_bytes;  /* free blocks of slabs that also hold a live or cached block */
@@ -130,13 +130,13 @@ struct hak_stats {
     uint64_t huge_bytes_most;  /* likewise their bytes */
     uint64_t system_maps, system_unmaps, system_purges; /* calls to the system since the start */
     uint64_t system_remaps;
-    bool quiet;                /* no other thread allocated or freed while this was read: all figures are of one moment,
+    bool quiet;               /* no other thread allocated or freed while this was read: all figures are of one moment,
                                 * and allocations - frees == live_blocks. Never true with P3 off */
-    uint64_t threads;          /* threads that have allocated and not ended */
-    uint64_t slab_bytes;       /* in slabs: their blocks, live, cached and free, and what does not fit a block */
-    uint64_t slabs_empty;      /* chunks (64 KiB) of slabs whose last block was freed, not purged yet */
-    uint64_t held_bytes;       /* in slabs and huge blocks: slab_bytes + huge.live_bytes when quiet */
-    uint64_t held_bytes_most;  /* the most of that at any one time: live bytes were never more */
+    uint64_t threads;         /* threads that have allocated and not ended */
+    uint64_t slab_bytes;      /* in slabs: their blocks, live, cached and free, and what does not fit a block */
+    uint64_t slabs_empty;     /* chunks (64 KiB) of slabs whose last block was freed, not purged yet */
+    uint64_t held_bytes;      /* in slabs and huge blocks: slab_bytes + huge.live_bytes when quiet */
+    uint64_t held_bytes_most; /* the most of that at any one time: live bytes were never more */
 };
 
 /* Fills *stats. Takes locks for a moment; never blocks a thread that allocates from its magazines. */
@@ -156,12 +156,12 @@ HAK_API bool hak_stats_get_classes(struct hak_stats *stats, struct hak_class_sta
 
 /* One thread that has allocated and not ended. */
 struct hak_thread_stats {
-    uint64_t number;           /* as hak_owner_info has it; reused after the thread's end */
-    uint64_t tid;              /* the kernel's number of it */
-    uint64_t allocations;      /* its own since it began, without huge blocks; 0 with P1 off */
+    uint64_t number;      /* as hak_owner_info has it; reused after the thread's end */
+    uint64_t tid;         /* the kernel's number of it */
+    uint64_t allocations; /* its own since it began, without huge blocks; 0 with P1 off */
     uint64_t frees;
-    uint64_t cached_blocks;    /* free blocks in its magazines */
-    uint64_t magazine_bytes;   /* their bytes */
+    uint64_t cached_blocks;  /* free blocks in its magazines */
+    uint64_t magazine_bytes; /* their bytes */
     uint64_t exchanges;
     uint64_t remote_frees;
 };
@@ -202,11 +202,11 @@ HAK_API void hak_profile_stop(void);
 HAK_API int hak_profile_write(const char *path);
 
 struct hak_profile_entry {
-    const void *site;          /* an address within the call, or what hak_alloc_at was given */
-    size_t block_size;         /* bytes */
-    uint64_t allocations;      /* samples: blocks of this size from this call */
-    uint64_t live;             /* of these, not freed */
-    double scale;              /* blocks a sample stands for: count * scale is an unbiased estimate */
+    const void *site;     /* an address within the call, or what hak_alloc_at was given */
+    size_t block_size;    /* bytes */
+    uint64_t allocations; /* samples: blocks of this size from this call */
+    uint64_t live;        /* of these, not freed */
+    double scale;         /* blocks a sample stands for: count * scale is an unbiased estimate */
 };
 
 typedef void (*hak_profile_visitor)(const struct hak_profile_entry *entry, void *argument);
@@ -218,16 +218,16 @@ HAK_API size_t hak_profile_read(hak_profile_visitor visit, void *argument);
 
 struct hak_walk_block {
     void *start;
-    size_t size;               /* bytes of its class, or of the huge block's mapping */
+    size_t size; /* bytes of its class, or of the huge block's mapping */
     enum hak_pool pool;
-    unsigned class_index;      /* 0 for huge */
-    uint64_t thread;           /* that owns its slab; 0: nobody does, or huge */
-    const void *site;          /* where it was sampled, of the call that made it, as in hak_profile_entry; else NULL */
+    unsigned class_index; /* 0 for huge */
+    uint64_t thread;      /* that owns its slab; 0: nobody does, or huge */
+    const void *site;     /* where it was sampled, of the call that made it, as in hak_profile_entry; else NULL */
 };
 
 struct hak_walk_result {
-    uint64_t blocks;           /* that were passed to visit */
-    bool exact;                /* no other thread allocated or freed while the blocks were noted: they are the live ones of
+    uint64_t blocks; /* that were passed to visit */
+    bool exact;      /* no other thread allocated or freed while the blocks were noted: they are the live ones of
                                 * one moment. With guard always: all that were live throughout, and none that was not at all */
 };
 

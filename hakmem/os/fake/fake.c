@@ -12,12 +12,12 @@
 
 /* Numbers of calls, counted from 1; 0 is no call. All relaxed: only the plan itself passes between threads,
  * and who sets it orders that with the calls by the means of the test (before it starts threads, say). */
-static uint64_t calls;                   /* atomic */
-static uint64_t fail_at;                 /* atomic */
-static uint64_t fail_from;               /* atomic */
-static unsigned counted = OS_FAKE_ALL;   /* atomic: kinds */
-static unsigned within_kind;             /* atomic; written before the next */
-static void (*within)(void);             /* atomic; NULL: nothing */
+static uint64_t calls;                 /* atomic */
+static uint64_t fail_at;               /* atomic */
+static uint64_t fail_from;             /* atomic */
+static unsigned counted = OS_FAKE_ALL; /* atomic: kinds */
+static unsigned within_kind;           /* atomic; written before the next */
+static void (*within)(void);           /* atomic; NULL: nothing */
 
 void os_fake_fail_at(uint64_t n) { hak_store_relaxed(&fail_at, n == 0 ? 0 : hak_load_relaxed(&calls) + n); }
 
@@ -56,13 +56,13 @@ static bool fails(enum os_fake_kind kind) {
 }
 
 /* Declares the real primitive and its wrapper, and defines the wrapper. */
-#define WRAP(kind, primitive, parameters, arguments)    \
-    int __real_##primitive parameters;                  \
-    int __wrap_##primitive parameters;                  \
-    int __wrap_##primitive parameters {                 \
-        call_within(kind);                              \
-        if (fails(kind)) return ENOMEM;                 \
-        return __real_##primitive arguments;            \
+#define WRAP(kind, primitive, parameters, arguments) \
+    int __real_##primitive parameters;               \
+    int __wrap_##primitive parameters;               \
+    int __wrap_##primitive parameters {              \
+        call_within(kind);                           \
+        if (fails(kind)) return ENOMEM;              \
+        return __real_##primitive arguments;         \
     }
 
 WRAP(OS_FAKE_MAP, os_map, (size_t size, size_t alignment, void **out), (size, alignment, out))

@@ -9,39 +9,28 @@
 
 struct object {
     uintptr_t base; /* what its addresses are relative to */
-    const ElfW(Sym) *symbols;
+    const ElfW(Sym) * symbols;
     const char *names;
-    const ElfW(Half) *versions; /* one a symbol; NULL: the object has none */
-    const uint32_t *hash;       /* the System V form; NULL: only the other */
+    const ElfW(Half) * versions; /* one a symbol; NULL: the object has none */
+    const uint32_t *hash;        /* the System V form; NULL: only the other */
     const uint32_t *gnu_hash;
 };
 
 /* The highest bit of a symbol's version: an older one, for programs that were linked with it. */
 #define VERSION_HIDDEN 0x8000u
 
-static void object_read(struct object *object, const ElfW(Dyn) *entry) {
+static void object_read(struct object *object, const ElfW(Dyn) * entry) {
     for (; entry->d_tag != DT_NULL; entry++) {
         /* The loader of most machines has added the base already, that of some has not. */
         const uintptr_t value = entry->d_un.d_ptr;
         const uintptr_t address = value < object->base ? object->base + value : value;
         switch (entry->d_tag) {
-        case DT_SYMTAB:
-            object->symbols = (const ElfW(Sym) *)address;
-            break;
-        case DT_STRTAB:
-            object->names = (const char *)address;
-            break;
-        case DT_VERSYM:
-            object->versions = (const ElfW(Half) *)address;
-            break;
-        case DT_HASH:
-            object->hash = (const uint32_t *)address;
-            break;
-        case DT_GNU_HASH:
-            object->gnu_hash = (const uint32_t *)address;
-            break;
-        default:
-            break;
+        case DT_SYMTAB: object->symbols = (const ElfW(Sym) *)address; break;
+        case DT_STRTAB: object->names = (const char *)address; break;
+        case DT_VERSYM: object->versions = (const ElfW(Half) *)address; break;
+        case DT_HASH: object->hash = (const uint32_t *)address; break;
+        case DT_GNU_HASH: object->gnu_hash = (const uint32_t *)address; break;
+        default: break;
         }
     }
 }

@@ -89,17 +89,12 @@ int os_file_create(const char *path, int *out) {
 
 const char *os_file_problem(int error) {
     switch (error) {
-    case ELOOP:
-        return "the path is a symbolic link, which is not followed";
+    case ELOOP: return "the path is a symbolic link, which is not followed";
     case ENXIO:
-    case EISDIR:
-        return "it is not a regular file";
-    case EPERM:
-        return "it is another user's file";
-    case EFBIG:
-        return "the limit of a file's size (RLIMIT_FSIZE) is reached";
-    default:
-        return strerrordesc_np(error);
+    case EISDIR: return "it is not a regular file";
+    case EPERM: return "it is another user's file";
+    case EFBIG: return "the limit of a file's size (RLIMIT_FSIZE) is reached";
+    default: return strerrordesc_np(error);
     }
 }
 

@@ -126,7 +126,8 @@ void *linux_vdso_function(const char *name);
 /* The function of that name, in its newest version, of the object whose addresses are relative to `base`; NULL: none. */
 void *linux_elf_function(uintptr_t base, const void *dynamic, const char *name);
 
-typedef int linux_thread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*main)(void *), void *argument);
+typedef int linux_thread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*main)(void *),
+                                void *argument);
 typedef int linux_thread_join(pthread_t thread, void **result);
 
 /* The C library's own, where it was found: a program may have functions of these names. */

@@ -89,7 +89,8 @@ int linux_map_aligned(size_t size, size_t alignment, void **out) {
     const bool hinted = start != NULL;
     int error = hinted ? map_near(start, size, alignment, PROT_READ | PROT_WRITE, &start) : EAGAIN;
     if (error == EAGAIN) {
-        error = hinted ? reserve_elsewhere(start, size, alignment, &start) : linux_reserve_aligned(size, alignment, &start);
+        error =
+            hinted ? reserve_elsewhere(start, size, alignment, &start) : linux_reserve_aligned(size, alignment, &start);
         if (error != 0) return error;
         error = linux_commit(start, size);
         if (error != 0) (void)linux_munmap(start, size);

@@ -9,7 +9,7 @@
 
 /* Constant after init, all. */
 static struct linux_identity error_identity;
-static int error_mode;      /* how it was opened: for reading, for writing, for appending */
+static int error_mode; /* how it was opened: for reading, for writing, for appending */
 static bool error_is_noted;
 static bool error_is_known; /* it was open */
 static int error_copy = -1;

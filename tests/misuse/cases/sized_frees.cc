@@ -65,7 +65,7 @@ void free_aligned_sized_wrong(size_t size) {
     if (free_aligned_sized != nullptr) free_aligned_sized(announced(aligned_alloc(64, size)), 64, 2 * size);
 }
 
-}  // namespace
+} // namespace
 
 const struct misuse_case misuse_sized_frees[] = {
     {"delete_smaller_size", true, false, delete_smaller_size},

@@ -24,7 +24,8 @@
 
 static int forks_wanted;
 static bool child_returns;
-static volatile int forks; /* the handler alone writes; it is blocked in itself, and the next signal is asked for at its end */
+static volatile int
+    forks; /* the handler alone writes; it is blocked in itself, and the next signal is asked for at its end */
 static volatile sig_atomic_t is_child;
 
 static void ask_for_signal(void) {
@@ -58,7 +59,10 @@ static void *allocate(void *seed) {
             random = random * 1103515245 + 12345;
             if (blocks[i] != NULL && *blocks[i] != (char)i) _exit(3);
             free(blocks[i]);
-            const size_t size = (random >> 8) % ((random >> 30) == 0 ? 2000000 : (random >> 30) == 1 ? 40000 : 2000) + 1;
+            const size_t size = (random >> 8) % ((random >> 30) == 0   ? 2000000
+                                                 : (random >> 30) == 1 ? 40000
+                                                                       : 2000) +
+                                1;
             blocks[i] = malloc(size);
             if (blocks[i] == NULL) _exit(4);
             blocks[i][0] = (char)i;

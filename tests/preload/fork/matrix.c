@@ -125,8 +125,14 @@ static const struct call {
     const char *name;
     void (*call)(void);
 } calls[] = {
-    {"allocate", call_allocate},       {"fopen", call_fopen},         {"fflush", call_fflush}, {"localtime", call_localtime},
-    {"getaddrinfo", call_getaddrinfo}, {"getpwnam", call_getpwnam}, {"popen", call_popen},   {"fork", call_fork},
+    {"allocate", call_allocate},
+    {"fopen", call_fopen},
+    {"fflush", call_fflush},
+    {"localtime", call_localtime},
+    {"getaddrinfo", call_getaddrinfo},
+    {"getpwnam", call_getpwnam},
+    {"popen", call_popen},
+    {"fork", call_fork},
 };
 #define CALLS (sizeof calls / sizeof calls[0])
 

@@ -17,8 +17,10 @@ static void *live(void *unused) {
     char *blocks[SIZES];
     for (unsigned i = 0; i < SIZES; i++) {
         blocks[i] = malloc(sizes[i]);
-        if (blocks[i] == NULL) __atomic_fetch_add(&failed, 1, __ATOMIC_RELAXED);
-        else blocks[i][0] = 1;
+        if (blocks[i] == NULL)
+            __atomic_fetch_add(&failed, 1, __ATOMIC_RELAXED);
+        else
+            blocks[i][0] = 1;
     }
     pthread_barrier_wait(&all);
     pthread_barrier_wait(&all);

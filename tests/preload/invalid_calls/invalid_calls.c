@@ -171,24 +171,37 @@ static void size_of_a_dead_block(void) {
     if (malloc_usable_size(p) == 1) puts("?");
 }
 
-#define CASE(name) {#name, name}
+#define CASE(name) \
+    { #name, name }
 
 static const struct {
     const char *name;
     void (*run)(void);
 } cases[] = {
-    CASE(twice_small),          CASE(twice_middle),
-    CASE(twice_large),          CASE(twice_larger),
-    CASE(twice_huge),           CASE(others_between_small),
-    CASE(others_between_middle), CASE(others_between_large),
-    CASE(after_many_frees),     CASE(made_again),
-    CASE(twice_by_a_thread),    CASE(by_a_thread_and_here),
-    CASE(after_realloc),        CASE(realloc_of_a_dead_block),
-    CASE(interior_of_small),    CASE(interior_of_large),
-    CASE(interior_of_huge),     CASE(misaligned),
-    CASE(misaligned_by_eight),  CASE(realloc_of_an_interior_pointer),
-    CASE(of_the_stack),         CASE(of_a_global),
-    CASE(of_a_literal),         CASE(realloc_of_the_stack),
+    CASE(twice_small),
+    CASE(twice_middle),
+    CASE(twice_large),
+    CASE(twice_larger),
+    CASE(twice_huge),
+    CASE(others_between_small),
+    CASE(others_between_middle),
+    CASE(others_between_large),
+    CASE(after_many_frees),
+    CASE(made_again),
+    CASE(twice_by_a_thread),
+    CASE(by_a_thread_and_here),
+    CASE(after_realloc),
+    CASE(realloc_of_a_dead_block),
+    CASE(interior_of_small),
+    CASE(interior_of_large),
+    CASE(interior_of_huge),
+    CASE(misaligned),
+    CASE(misaligned_by_eight),
+    CASE(realloc_of_an_interior_pointer),
+    CASE(of_the_stack),
+    CASE(of_a_global),
+    CASE(of_a_literal),
+    CASE(realloc_of_the_stack),
     CASE(size_of_a_dead_block),
 };
 

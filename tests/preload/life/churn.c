@@ -23,8 +23,8 @@
 #define SMALL_SIZES 10
 #define MEDIUM_SIZES 16
 
-static void *table[TABLE_SLOTS];       /* atomic: blocks of threads that have ended, mostly */
-static uint64_t kept_blocks;           /* atomic: blocks that nobody will free */
+static void *table[TABLE_SLOTS]; /* atomic: blocks of threads that have ended, mostly */
+static uint64_t kept_blocks;     /* atomic: blocks that nobody will free */
 static pthread_barrier_t barrier;
 static pthread_attr_t attributes;
 
@@ -97,12 +97,13 @@ static uint64_t table_blocks(void) {
 static void report(const char *when, uint64_t threads) {
     const uint64_t resident = life_resident_bytes();
     const struct hak_stats stats = life_stats();
-    life_print("{\"when\": \"%s\", \"threads\": %lu, \"resident\": %lu, \"bound\": %lu, \"live\": %lu, "
-               "\"live_blocks\": %lu, \"left_blocks\": %lu, \"metadata\": %lu, \"magazines\": %lu, "
-               "\"slab_free\": %lu, \"decaying\": %lu, \"remote_frees\": %lu}",
-               when, threads, resident, life_bound_bytes(&stats), life_live_bytes(&stats), life_live_blocks(&stats),
-               table_blocks() + kept_blocks, stats.metadata_bytes, stats.magazine_bytes, stats.slab_free_bytes,
-               stats.decaying_bytes, stats.remote_frees);
+    life_print(
+        "{\"when\": \"%s\", \"threads\": %lu, \"resident\": %lu, \"bound\": %lu, \"live\": %lu, "
+        "\"live_blocks\": %lu, \"left_blocks\": %lu, \"metadata\": %lu, \"magazines\": %lu, "
+        "\"slab_free\": %lu, \"decaying\": %lu, \"remote_frees\": %lu}",
+        when, threads, resident, life_bound_bytes(&stats), life_live_bytes(&stats), life_live_blocks(&stats),
+        table_blocks() + kept_blocks, stats.metadata_bytes, stats.magazine_bytes, stats.slab_free_bytes,
+        stats.decaying_bytes, stats.remote_frees);
 }
 
 /* `count` threads, AT_ONCE at a time; the last of them wait while the first report is written. */

@@ -41,16 +41,12 @@ static void run_threads(void) {
 
 static void end(struct child_place *place, unsigned number) {
     switch (number % 3) {
-    case 0:
-        child_at(place, CHILD_ENDS);
-        exit(0);
+    case 0: child_at(place, CHILD_ENDS); exit(0);
     case 1:
         child_at(place, CHILD_EXECS);
         execl(program, program, "once", NULL);
         life_fail("%s cannot be started", program);
-    default:
-        child_at(place, CHILD_ENDS);
-        _exit(0);
+    default: child_at(place, CHILD_ENDS); _exit(0);
     }
 }
 

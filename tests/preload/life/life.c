@@ -16,9 +16,8 @@
 /* Pages of a block that are written to. */
 #define TOUCHED_PAGES 16
 
-const size_t life_sizes[] = {16,    24,    40,    64,     100,    200,    333,     512,    1000,   1024,
-                             1500,  3000,  5000,  9000,   20000,  32768,  40000,   70000,  200000, 500000,
-                             1000000, 1100000, 2500000};
+const size_t life_sizes[] = {16,   24,   40,    64,    100,   200,   333,    512,    1000,    1024,    1500,   3000,
+                             5000, 9000, 20000, 32768, 40000, 70000, 200000, 500000, 1000000, 1100000, 2500000};
 const unsigned life_size_count = sizeof life_sizes / sizeof life_sizes[0];
 
 static void (*stats_get)(struct hak_stats *stats);

@@ -22,19 +22,19 @@ static const struct {
 };
 #define PHASES (sizeof phases / sizeof phases[0])
 
-static void *slots[SLOTS_MAX];  /* atomic: every thread puts and takes */
+static void *slots[SLOTS_MAX]; /* atomic: every thread puts and takes */
 static size_t live_bytes_limit;
 static uint64_t volume_bytes;
 static pthread_barrier_t barrier;
-static uint64_t allocated_bytes; /* atomic */
+static uint64_t allocated_bytes;             /* atomic */
 static uint64_t live_bytes, live_bytes_most; /* atomic */
 
 static void note(int64_t bytes) {
     /* Relaxed: figures for the reader. */
     const uint64_t now = __atomic_add_fetch(&live_bytes, (uint64_t)bytes, __ATOMIC_RELAXED);
     uint64_t most = __atomic_load_n(&live_bytes_most, __ATOMIC_RELAXED);
-    while (now > most && !__atomic_compare_exchange_n(&live_bytes_most, &most, now, false, __ATOMIC_RELAXED,
-                                                      __ATOMIC_RELAXED)) {
+    while (now > most &&
+           !__atomic_compare_exchange_n(&live_bytes_most, &most, now, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
     }
 }
 

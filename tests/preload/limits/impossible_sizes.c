@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SHOW(call) (errno = 0, p = (call), printf("%s: %s, errno %d\n", #call, p == NULL ? "NULL" : "block", errno), free(p))
+#define SHOW(call) \
+    (errno = 0, p = (call), printf("%s: %s, errno %d\n", #call, p == NULL ? "NULL" : "block", errno), free(p))
 
 int main(void) {
     static const size_t sizes[] = {1, 1000, 40000, 1 << 20, 5 << 20};

@@ -85,9 +85,7 @@ size_t malloc_usable_size(void *block) {
     return block == NULL ? 0 : header_of(block)->capacity + HEADER - (size_t)((char *)block - (char *)header_of(block));
 }
 
-void *malloc(size_t size) {
-    return allocate(16, size);
-}
+void *malloc(size_t size) { return allocate(16, size); }
 
 void free(void *block) {
     if (block != NULL) {
@@ -122,9 +120,7 @@ void *realloc(void *block, size_t size) {
 }
 
 #if DEFECT != PARTIAL
-void *aligned_alloc(size_t alignment, size_t size) {
-    return allocate(alignment < 16 ? 16 : alignment, size);
-}
+void *aligned_alloc(size_t alignment, size_t size) { return allocate(alignment < 16 ? 16 : alignment, size); }
 #endif
 
 int posix_memalign(void **result, size_t alignment, size_t size) {
@@ -133,9 +129,7 @@ int posix_memalign(void **result, size_t alignment, size_t size) {
     return block == NULL ? ENOMEM : 0;
 }
 
-void *memalign(size_t alignment, size_t size) {
-    return allocate(alignment < 16 ? 16 : alignment, size);
-}
+void *memalign(size_t alignment, size_t size) { return allocate(alignment < 16 ? 16 : alignment, size); }
 
 __attribute__((constructor)) static void say(void) {
     static const char line[] = "hakmem: this is not an error, but nobody asked\n";

@@ -25,9 +25,7 @@ enum { EXIT_USAGE = 2, EXIT_BROKEN = 3, EXIT_NOT_STARTED = 127 };
 
 static pid_t program; /* constant once signals are unblocked */
 
-static void pass_on(int number) {
-    kill(program, number);
-}
+static void pass_on(int number) { kill(program, number); }
 
 static void fail(const char *what) {
     fprintf(stderr, "launch: %s: %s\n", what, strerror(errno));
@@ -51,9 +49,7 @@ static long long nanoseconds(void) {
     return now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
-static long long microseconds(struct timeval time) {
-    return time.tv_sec * 1000000LL + time.tv_usec;
-}
+static long long microseconds(struct timeval time) { return time.tv_sec * 1000000LL + time.tv_usec; }
 
 int main(int argc, char **argv) {
     if (argc < 4) {

@@ -81,7 +81,7 @@ __attribute__((destructor)) static void say_what_glibc_gave(void) {
     }
     struct mallinfo2 given = mallinfo2_of_libc();
     static char line[LINE_MAX_BYTES];
-    int length = snprintf(line, sizeof line, "end\t%d\t%s\t%zu\n", (int)getpid(), executable(),
-                          given.arena + given.hblkhd);
+    int length =
+        snprintf(line, sizeof line, "end\t%d\t%s\t%zu\n", (int)getpid(), executable(), given.arena + given.hblkhd);
     record(line, length);
 }

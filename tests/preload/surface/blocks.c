@@ -8,7 +8,6 @@
 #include "tests/preload/surface/check.h"
 #include "tests/preload/surface/sizes.h"
 
-
 static bool is_filled(const unsigned char *p, size_t size, unsigned char value) {
     return size == 0 || (p[0] == value && memcmp(p, p + 1, size - 1) == 0);
 }

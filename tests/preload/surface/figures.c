@@ -37,12 +37,12 @@ static void drop(unsigned kind, unsigned first) {
 static void say(const char *step, long result) {
     struct mallinfo2 info = mallinfo2();
     struct mallinfo small = mallinfo();
-    printf("step=%s arena=%zu ordblks=%zu smblks=%zu hblks=%zu hblkhd=%zu usmblks=%zu fsmblks=%zu uordblks=%zu "
-           "fordblks=%zu keepcost=%zu usable_small=%zu usable_huge=%zu result=%ld int_arena=%d int_hblkhd=%d "
-           "int_uordblks=%d\n",
-           step, info.arena, info.ordblks, info.smblks, info.hblks, info.hblkhd, info.usmblks, info.fsmblks,
-           info.uordblks, info.fordblks, info.keepcost, usable_small, usable_huge, result, small.arena, small.hblkhd,
-           small.uordblks);
+    printf(
+        "step=%s arena=%zu ordblks=%zu smblks=%zu hblks=%zu hblkhd=%zu usmblks=%zu fsmblks=%zu uordblks=%zu "
+        "fordblks=%zu keepcost=%zu usable_small=%zu usable_huge=%zu result=%ld int_arena=%d int_hblkhd=%d "
+        "int_uordblks=%d\n",
+        step, info.arena, info.ordblks, info.smblks, info.hblks, info.hblkhd, info.usmblks, info.fsmblks, info.uordblks,
+        info.fordblks, info.keepcost, usable_small, usable_huge, result, small.arena, small.hblkhd, small.uordblks);
 }
 
 int main(int argc, char **argv) {

@@ -19,7 +19,7 @@ size_t opaque(size_t size) {
     return size;
 }
 
-}  // namespace
+} // namespace
 
 // A bit for each thing that went right; 63: all.
 extern "C" int cxx_works() {
@@ -39,8 +39,8 @@ extern "C" int cxx_works() {
     } catch (int thrown) {
         right |= thrown == 5 && calls == 1 ? 8 : 0;
     }
-    right |= ::operator new(too_large, std::nothrow) == nullptr && calls == 2 ? 16 : 0;
-    right |= ::operator new[](too_large, std::align_val_t{64}, std::nothrow) == nullptr && calls == 3 ? 32 : 0;
+    right |= ::operator new(too_large, std::nothrow) == nullptr &&calls == 2 ? 16 : 0;
+    right |= ::operator new[](too_large, std::align_val_t{64}, std::nothrow) == nullptr &&calls == 3 ? 32 : 0;
     std::set_new_handler(nullptr);
     return right;
 }

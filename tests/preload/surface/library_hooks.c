@@ -39,9 +39,7 @@ static void allocate(void) {
 }
 
 /* The original, looked up at every call, as naive hooks do. */
-static void *original(const char *name) {
-    return dlsym(RTLD_NEXT, name);
-}
+static void *original(const char *name) { return dlsym(RTLD_NEXT, name); }
 
 void *dlsym(void *restrict handle, const char *restrict name) {
     static void *(*real)(void *, const char *);
@@ -55,12 +53,12 @@ void *dlsym(void *restrict handle, const char *restrict name) {
     return real(handle, name);
 }
 
-#define HOOK(result, name, parameters, arguments)      \
-    result name parameters {                           \
-        result(*real) parameters;                      \
-        *(void **)&real = original(#name);             \
-        allocate();                                    \
-        return real arguments;                         \
+#define HOOK(result, name, parameters, arguments) \
+    result name parameters {                      \
+        result(*real) parameters;                 \
+        *(void **)&real = original(#name);        \
+        allocate();                               \
+        return real arguments;                    \
     }
 
 HOOK(void *, mmap, (void *start, size_t size, int protection, int flags, int file, off_t offset),
@@ -93,7 +91,7 @@ HOOK(int, pthread_setspecific, (pthread_key_t key, const void *value), (key, val
 #endif
 
 #ifdef HOOKS_OF_THE_START
-HOOK(int, pthread_key_create, (pthread_key_t *key, void (*end)(void *)), (key, end))
+HOOK(int, pthread_key_create, (pthread_key_t * key, void (*end)(void *)), (key, end))
 HOOK(int, clock_gettime, (clockid_t clock, struct timespec *now), (clock, now))
 HOOK(long, sysconf, (int name), (name))
 #endif

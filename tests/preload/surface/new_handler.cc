@@ -79,7 +79,7 @@ Outcome outcome_of(Allocate allocate, std::new_handler handler) {
     }
     limit_address_space(unlimited);
     std::set_new_handler(nullptr);
-    malloc_trim(0);  // or the next call finds the block of this one
+    malloc_trim(0); // or the next call finds the block of this one
     return outcome;
 }
 
@@ -101,7 +101,7 @@ void check_nothrow(Allocate allocate) {
     CHECK(outcome_of(allocate, refuse_with_something_else) == kNull && calls == 1);
 }
 
-}  // namespace
+} // namespace
 
 int main() {
     rlimit limit;

@@ -68,8 +68,8 @@ void check_aligned_forms(size_t size, size_t bytes) {
 void check_null() {
     ::operator delete(nullptr);
     ::operator delete[](nullptr);
-    ::operator delete(nullptr, size_t{10});
-    ::operator delete(nullptr, std::align_val_t{64});
+    ::operator delete (nullptr, size_t{10});
+    ::operator delete (nullptr, std::align_val_t{64});
     ::operator delete[](nullptr, size_t{10}, std::align_val_t{64});
 }
 
@@ -145,7 +145,7 @@ void check_language() {
     CHECK(caught == 3);
 }
 
-}  // namespace
+} // namespace
 
 int main() {
     for (size_t size : sizes) {

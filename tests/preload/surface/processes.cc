@@ -38,7 +38,7 @@ bool child_succeeds() {
     return child > 0 && waitpid(child, &status, 0) == child && status == 0;
 }
 
-}  // namespace
+} // namespace
 
 int main() {
     CHECK(throw_and_catch() == 500);

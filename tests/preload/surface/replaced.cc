@@ -33,24 +33,24 @@ void take(void *p) {
     std::free(block);
 }
 
-}  // namespace
+} // namespace
 
 void *operator new(size_t size) { return give(size); }
 
 void operator delete(void *p) noexcept { take(p); }
 
-#define CHECK_PAIR(given, taken)          \
-    do {                                  \
-        const int before = live;          \
-        void *p = check_opaque(given);    \
-        CHECK(p && live == before + 1);   \
-        taken;                            \
-        CHECK(live == before);            \
+#define CHECK_PAIR(given, taken)       \
+    do {                               \
+        const int before = live;       \
+        void *p = check_opaque(given); \
+        CHECK(p &&live == before + 1); \
+        taken;                         \
+        CHECK(live == before);         \
     } while (0)
 
 int main() {
     CHECK_PAIR(::operator new(100), ::operator delete(p));
-    CHECK_PAIR(::operator new(100), ::operator delete(p, size_t{100}));
+    CHECK_PAIR(::operator new(100), ::operator delete (p, size_t{100}));
     CHECK_PAIR(::operator new(100, std::nothrow), ::operator delete(p));
     CHECK_PAIR(::operator new(100, std::nothrow), ::operator delete(p, std::nothrow));
     CHECK_PAIR(::operator new[](100), ::operator delete[](p));

@@ -76,7 +76,7 @@ void *use_in_destructor_only(void *argument) {
     return nullptr;
 }
 
-}  // namespace
+} // namespace
 
 int main() {
     // Keys are called in their order; those of an allocator were made earlier, in between or will be later.
