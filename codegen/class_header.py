@@ -50,8 +50,7 @@ class Table:
         width = len(str(max(self.entries)))
         columns = 32 if width < 3 else 16  # A line stays below 120 characters.
         return [
-            f"/* {start:4} */ "
-            + "".join(f"{number:{width}}," for number in self.entries[start : start + columns])
+            f"/* {start:4} */ " + "".join(f"{number:{width}}," for number in self.entries[start : start + columns])
             for start in range(0, len(self.entries), columns)
         ]
 
@@ -122,9 +121,7 @@ def x_rows(classes: list[SizeClass]) -> list[str]:
     ]
 
 
-def render(
-    name: str, spec_text: str, granularity: int, multiple: int = class_spec.SIZE_MULTIPLE
-) -> str:
+def render(name: str, spec_text: str, granularity: int, multiple: int = class_spec.SIZE_MULTIPLE) -> str:
     """Returns the header for a spec, or raises SpecError. `name` is the spec's file name without suffix.
 
     Classes whose size is no multiple of `multiple` are left out; their sizes go to the class above. That keeps every
@@ -144,16 +141,13 @@ def render(
         name=name,
         granularity=granularity,
         limits=class_spec,
-        pools=[
-            {"macro": macros[pool], "limits": pool, "classes": of_pool(classes, pool)} for pool in POOLS
-        ],
+        pools=[{"macro": macros[pool], "limits": pool, "classes": of_pool(classes, pool)} for pool in POOLS],
         classes=classes,
         x_rows=x_rows,
         reciprocal_shift=reciprocal.SHIFT,
         not_ours=NOT_OURS,
         tiny_table=tiny_table(classes, granularity),
         large_tables=[
-            {"macro": macros[pool], "limits": pool, "table": large_table(classes, pool)}
-            for pool in (L2, L25)
+            {"macro": macros[pool], "limits": pool, "table": large_table(classes, pool)} for pool in (L2, L25)
         ],
     )

@@ -116,9 +116,7 @@ def _parse_number(line: int, column: str) -> int:
 
 def _check_order(row: SpecRow, before: list[SpecRow]) -> None:
     if len(before) == CLASSES_MAX:
-        raise SpecError(
-            row.line, f"class {len(before) + 1}", f"at most {CLASSES_MAX} classes are allowed"
-        )
+        raise SpecError(row.line, f"class {len(before) + 1}", f"at most {CLASSES_MAX} classes are allowed")
     if not before:
         return
     previous = before[-1]
@@ -145,9 +143,7 @@ def _check_order(row: SpecRow, before: list[SpecRow]) -> None:
 
 def _check_size(row: SpecRow) -> None:
     if row.block_bytes % SIZE_MULTIPLE:
-        raise SpecError(
-            row.line, f"size {row.block_bytes}", f"sizes are multiples of {SIZE_MULTIPLE}"
-        )
+        raise SpecError(row.line, f"size {row.block_bytes}", f"sizes are multiples of {SIZE_MULTIPLE}")
     if not row.pool.floor_bytes < row.block_bytes <= row.pool.max_bytes:
         raise SpecError(
             row.line,
@@ -180,9 +176,7 @@ def _check_slab(row: SpecRow) -> None:
             f"a slab holds at least one block: {-(-row.block_bytes // CHUNK_BYTES)} chunks or more",
         )
     if row.blocks > BLOCKS_MAX:
-        raise SpecError(
-            row.line, f"{row.blocks} blocks a slab", f"at most {BLOCKS_MAX} blocks are allowed"
-        )
+        raise SpecError(row.line, f"{row.blocks} blocks a slab", f"at most {BLOCKS_MAX} blocks are allowed")
 
 
 def _check_capacity(row: SpecRow) -> None:
@@ -208,8 +202,7 @@ def _check_coverage(rows: list[SpecRow], last_line: int) -> None:
         if last.block_bytes != pool.max_bytes:
             raise SpecError(
                 last.line,
-                f"pool {pool.name} ends here and leaves sizes {last.block_bytes + 1} to "
-                f"{pool.max_bytes} uncovered",
+                f"pool {pool.name} ends here and leaves sizes {last.block_bytes + 1} to " f"{pool.max_bytes} uncovered",
                 f"its last class is {pool.max_bytes} bytes",
             )
 

@@ -60,9 +60,17 @@ REFUSED = {
     "a smaller size": (with_lines({4: "tiny 24 1 96"}), 4, "size 24 after size 32", "ascend"),
     "a repeated size": (with_lines({3: "tiny 16 1 96"}), 3, "size 16 is repeated, first used on line 2", "one class"),
     "a size repeated later": (
-        with_lines({4: "tiny 8 1 96"}), 4, "size 8 is repeated, first used on line 1", "one class"),
+        with_lines({4: "tiny 8 1 96"}),
+        4,
+        "size 8 is repeated, first used on line 1",
+        "one class",
+    ),
     "a size repeated in the next pool": (
-        with_lines({6: "l2 1024 1 64"}), 6, "size 1024 is repeated, first used on line 5", "one class"),
+        with_lines({6: "l2 1024 1 64"}),
+        6,
+        "size 1024 is repeated, first used on line 5",
+        "one class",
+    ),
     "not a multiple of 8": (with_lines({3: "tiny 36 1 96"}), 3, "size 36", "multiples of 8"),
     "size 0": (with_lines({1: "tiny 0 1 96"}), 1, "size 0 in pool tiny", "above 0 and at most 1024"),
     "above tiny": (with_lines({5: "tiny 1032 1 64"}), 5, "size 1032 in pool tiny", "at most 1024"),
@@ -79,7 +87,11 @@ REFUSED = {
     "an empty spec": ([], 1, "pool tiny has no class", "last class is 1024"),
     "255 classes": (many_classes(255), 255, "class 255", "at most 254 classes"),
     "a block above its slab": (
-        with_lines({10: "l25 131072 1 4"}), 10, "131072 bytes is larger than its slab of 65536", "2 chunks or more"),
+        with_lines({10: "l25 131072 1 4"}),
+        10,
+        "131072 bytes is larger than its slab of 65536",
+        "2 chunks or more",
+    ),
     "too many blocks": (with_lines({1: "tiny 8 2 96"}), 1, "16384 blocks a slab", "at most 8192"),
     "no chunk": (with_lines({7: "l2 4096 0 32"}), 7, "0 chunks", "1 to 16"),
     "17 chunks": (with_lines({7: "l2 4096 17 32"}), 7, "17 chunks", "1 to 16"),
@@ -89,7 +101,11 @@ REFUSED = {
     "a long l2 table": (with_lines({6: "l2 2064 1 64"}), 6, "table of 2048 entries", "at most 1024"),
     "a long l25 table": (with_lines({9: "l25 66048 2 4"}), 9, "table of 2048 entries", "at most 1024"),
     "an inexact reciprocal": (
-        with_lines({7: "l2 28672 16 4"}), 7, "reciprocal 149797 of 28672 gives index", "fewer chunks"),
+        with_lines({7: "l2 28672 16 4"}),
+        7,
+        "reciprocal 149797 of 28672 gives index",
+        "fewer chunks",
+    ),
 }
 
 # The last allowed value of each limit.

@@ -45,9 +45,7 @@ class Header:
 
     def rows(self, pool: str) -> list[Row]:
         """The rows of one pool, TINY, L2 or L25."""
-        found = re.findall(
-            r"X\(([^)]*)\) /\* +([0-9.]+) % +([0-9.]+) % \*/", self.text(f"HAK_{pool}_CLASSES")
-        )
+        found = re.findall(r"X\(([^)]*)\) /\* +([0-9.]+) % +([0-9.]+) % \*/", self.text(f"HAK_{pool}_CLASSES"))
         return [Row(*map(int, cells.split(",")), *wastes) for cells, *wastes in found]
 
     def all_rows(self) -> list[Row]:

@@ -31,9 +31,7 @@ for _ in range(4):
 def _stacks(randomise: bool) -> set[str]:
     script = _FIXED.format(randomise=randomise, stack=_STACK)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment
-    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment)
     return set(done.stdout.split())
 
 

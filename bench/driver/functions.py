@@ -78,8 +78,9 @@ def main() -> None:
         for workload in progress.shown(f"{NAME}: instructions", chosen)
     }
     if parsed.format == "json":
-        report.print_json({"benchmark": NAME, "library": parsed.library, "seed": parsed.seed, "workloads": found},
-                          sys.stdout)
+        report.print_json(
+            {"benchmark": NAME, "library": parsed.library, "seed": parsed.seed, "workloads": found}, sys.stdout
+        )
         return
     grids = [
         report.Grid(

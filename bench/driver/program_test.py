@@ -66,16 +66,12 @@ class ResultTest(unittest.TestCase):
         """Asserts who stands in which row of one workload, and how it was linked."""
         found = [(row["name"], row["link"]) for row in rows]
         if _NAME == "ladder":
-            self.assertEqual(
-                found, [("hakmem", "static")] * 3 + [("hakmem", "inlined")] * 2 + [("mimalloc", "shared")]
-            )
+            self.assertEqual(found, [("hakmem", "static")] * 3 + [("hakmem", "inlined")] * 2 + [("mimalloc", "shared")])
             steps = [row["config"] for row in rows]
             self.assertEqual(steps, ["none", "p0", "p0+p1", "p0+p1+p2", "p0+p1+p2+p3", None])
             return
         second = "inlined" if "p2" in result["config"] else "static"
-        self.assertEqual(
-            found, [("hakmem", "shared"), ("hakmem", second), ("mimalloc", "shared"), ("glibc", "shared")]
-        )
+        self.assertEqual(found, [("hakmem", "shared"), ("hakmem", second), ("mimalloc", "shared"), ("glibc", "shared")])
 
     def test_csv_has_a_line_for_each_row(self) -> None:
         lines = list(csv.DictReader(io.StringIO(self.succeed("--format=csv").stdout)))
@@ -127,17 +123,13 @@ class EndingTest(unittest.TestCase):
     def test_closed_pipe(self) -> None:
         read_end, write_end = os.pipe()
         os.close(read_end)
-        done = subprocess.run(
-            [_PROGRAM, "--help"], stdout=write_end, stderr=subprocess.PIPE, text=True, check=False
-        )
+        done = subprocess.run([_PROGRAM, "--help"], stdout=write_end, stderr=subprocess.PIPE, text=True, check=False)
         os.close(write_end)
         self.assertEqual((done.returncode, done.stderr), (128 + signal.SIGPIPE, ""))
 
     def test_full_disk(self) -> None:
         with open("/dev/full", "w") as full:
-            done = subprocess.run(
-                [_PROGRAM, "--help"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
-            )
+            done = subprocess.run([_PROGRAM, "--help"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
         self.assertEqual(done.returncode, 1)
         self.assertIn("No space left", done.stderr)
         self.assertNotIn("Traceback", done.stderr)

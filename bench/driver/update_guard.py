@@ -146,7 +146,9 @@ def programs_of(whole: dict[str, Any], build: str) -> list[Program]:
     for program_row in whole["programs"]:
         ratios = [by for by in program_row["hakmem_by"] if by["peer"] == build]
         if not ratios:
-            raise BenchError(f"the outcome of {program_row['program']} has no ratios by {build}; --peers of that run names it")
+            raise BenchError(
+                f"the outcome of {program_row['program']} has no ratios by {build}; --peers of that run names it"
+            )
         rows.append(Program(program_row["program"], 1 / ratios[0]["time"]["ratio"], 1 / ratios[0]["memory"]["ratio"]))
     return rows
 
@@ -162,7 +164,9 @@ def main() -> None:
     import jinja2
 
     parser = arguments.parser(NAME, __doc__ or "", cli.ENVIRONMENT)
-    parser.add_argument("--programs", metavar="FILE", help="an outcome of //bench/programs that has guard and guard-full")
+    parser.add_argument(
+        "--programs", metavar="FILE", help="an outcome of //bench/programs that has guard and guard-full"
+    )
     parsed = parser.parse_args()
     whole = _kept(parsed.programs)
     programs = {} if whole is None else {build: programs_of(whole, build) for build in GUARDS}

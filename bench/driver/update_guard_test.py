@@ -18,7 +18,9 @@ class UpdateGuardTest(unittest.TestCase):
                 update_guard.used(line)
 
     def test_rows_are_by_the_baseline(self) -> None:
-        runs = {name: {NONE: [Used(10.0, 100)] * 15, ALL: [Used(40.0 if name == "a" else 10.0, 200)] * 15} for name in "ab"}
+        runs = {
+            name: {NONE: [Used(10.0, 100)] * 15, ALL: [Used(40.0 if name == "a" else 10.0, 200)] * 15} for name in "ab"
+        }
         (row,) = update_guard.rows_of(runs, [ALL], NONE, 1)
         self.assertAlmostEqual(row["times"]["a"].estimate, 4)
         self.assertAlmostEqual(row["time"], 2)

@@ -23,7 +23,13 @@ _OUTPUT = Path("docs/tradeoffs.md")
 _TEMPLATE = Path(__file__).with_name("tradeoffs.md.j2")
 
 _ALL = "_".join(SWITCHES)
-SPACINGS = {"pow2, 1": _ALL, "pow2, 8": f"{_ALL}_g8", "fine, 1": f"{_ALL}_fine", "fine16, 1": f"{_ALL}_fine16", "fine, 8": f"{_ALL}_fine_g8"}
+SPACINGS = {
+    "pow2, 1": _ALL,
+    "pow2, 8": f"{_ALL}_g8",
+    "fine, 1": f"{_ALL}_fine",
+    "fine16, 1": f"{_ALL}_fine16",
+    "fine, 8": f"{_ALL}_fine_g8",
+}
 """Class spacing and bytes an entry of the tiny table -> the worker with all switches on."""
 
 _WORKLOAD = "replacement"
@@ -81,9 +87,7 @@ class Measured:
     def __init__(self, variants: list[str], parsed: Any) -> None:
         self._seed = parsed.seed
         self._instructions = {
-            variant: valgrind.per_operation(
-                _worker(variant), _WORKLOAD, _COUNTED_OPERATIONS, parsed.seed
-            ).instructions
+            variant: valgrind.per_operation(_worker(variant), _WORKLOAD, _COUNTED_OPERATIONS, parsed.seed).instructions
             for variant in progress.shown(f"{NAME}: instructions", variants)
         }
         self._runs = _time(variants, _WORKLOAD, 1, parsed)

@@ -154,8 +154,7 @@ def make_plan(parsed: argparse.Namespace) -> Plan:
     wanted = inference.rounds_wanted(plan.comparisons)
     if plan.rounds < wanted:
         print(
-            f"of {plan.comparisons} comparisons none can be decided in {plan.rounds} rounds; "
-            f"{wanted} are wanted",
+            f"of {plan.comparisons} comparisons none can be decided in {plan.rounds} rounds; " f"{wanted} are wanted",
             file=sys.stderr,
         )
     return plan

@@ -49,9 +49,7 @@ def load(path: Path) -> Row:
 
 
 def _hash(report: Row, group: str, name: str) -> str | None:
-    return next(
-        (row["sha256"] for row in report["contenders"] if (row["group"], row["name"]) == (group, name)), None
-    )
+    return next((row["sha256"] for row in report["contenders"] if (row["group"], row["name"]) == (group, name)), None)
 
 
 def baselines(old: Row, new: Row) -> dict[str, str]:
@@ -74,9 +72,7 @@ def baselines(old: Row, new: Row) -> dict[str, str]:
 def _is_own(report: Row, group: str, name: str) -> bool:
     """Whether the contender is a build of hakmem: those are what is compared."""
     return any(
-        row["config"] is not None
-        for row in report["contenders"]
-        if (row["group"], row["name"]) == (group, name)
+        row["config"] is not None for row in report["contenders"] if (row["group"], row["name"]) == (group, name)
     )
 
 

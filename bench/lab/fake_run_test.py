@@ -38,9 +38,7 @@ class FakeRunTest(unittest.TestCase):
         return os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
 
     def run_it(self, *line: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*line), capture_output=True, text=True, check=False, env=self.environment()
-        )
+        return subprocess.run(self.command(*line), capture_output=True, text=True, check=False, env=self.environment())
 
     def runs(self) -> int:
         """Timed runs so far."""

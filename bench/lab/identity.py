@@ -111,9 +111,7 @@ def commit(workspace: str | None) -> dict[str, Any] | None:
         return None
 
     def git(*arguments: str) -> str:
-        done = subprocess.run(
-            ["git", "-C", workspace or ".", *arguments], capture_output=True, text=True, check=True
-        )
+        done = subprocess.run(["git", "-C", workspace or ".", *arguments], capture_output=True, text=True, check=True)
         return done.stdout.strip()
 
     try:

@@ -30,9 +30,7 @@ class SignedRankTest(unittest.TestCase):
         self.assertEqual(inference.signed_rank([0.0] * 15), 1.0)
 
     def test_rounds_without_difference_speak_for_neither_side(self) -> None:
-        self.assertEqual(
-            inference.signed_rank([0.0, 0.0, *(0.1 * (i + 1) for i in range(15))]), inference.least_p(15)
-        )
+        self.assertEqual(inference.signed_rank([0.0, 0.0, *(0.1 * (i + 1) for i in range(15))]), inference.least_p(15))
 
 
 class HolmTest(unittest.TestCase):

@@ -25,9 +25,7 @@ _FEW = "--operations=3000"
 
 
 def run(program: str, *line: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [program, *line], capture_output=True, text=True, check=False, env=os.environ | environment
-    )
+    return subprocess.run([program, *line], capture_output=True, text=True, check=False, env=os.environ | environment)
 
 
 class LabTest(unittest.TestCase):
@@ -86,9 +84,7 @@ class LabTest(unittest.TestCase):
 
     def test_compiled_in_and_a_peer_of_one_s_own(self) -> None:
         library = contenders.installed("libjemalloc.so.2")
-        report = self.measure(
-            f"--peer=mine={library}", "--workload=pair", "--contender=mine", "--contender=inline-hot"
-        )
+        report = self.measure(f"--peer=mine={library}", "--workload=pair", "--contender=mine", "--contender=inline-hot")
         self.assertEqual({row["group"] for row in report["times"]}, {contenders.LIBRARIES, contenders.COMPILED_IN})
         self.assertEqual(
             [(row["one"], row["other"]) for row in report["comparisons"]],

@@ -26,15 +26,11 @@ def _switches(report: Row) -> Row:
     }
     return {
         "ladders": {group: plots.ladder(report, group) for group in groups},
-        "ladder_rows": {
-            group: {name: views.ladder(report, group, name) for name in ran[group]} for group in groups
-        },
+        "ladder_rows": {group: {name: views.ladder(report, group, name) for name in ran[group]} for group in groups},
         "switch_rows": {
             group: {name: views.switch_rows(report, group, name) for name in ran[group]} for group in groups
         },
-        "effect_plots": {
-            group: {name: plots.effects(report, group, name) for name in ran[group]} for group in groups
-        },
+        "effect_plots": {group: {name: plots.effects(report, group, name) for name in ran[group]} for group in groups},
     }
 
 

@@ -101,7 +101,10 @@ class GroupsTest(unittest.TestCase):
 
 class PlanTest(unittest.TestCase):
     def make(self, globs: tuple[str, ...] = (), **options: object) -> plan.Plan:
-        offered = [simulated.workload(name) for name in (*plan.QUICK_WORKLOADS, *plan.GUARD_WORKLOADS, *plan.PROFILE_WORKLOADS, "other")]
+        offered = [
+            simulated.workload(name)
+            for name in (*plan.QUICK_WORKLOADS, *plan.GUARD_WORKLOADS, *plan.PROFILE_WORKLOADS, "other")
+        ]
         offered.append(replace(simulated.workload("trace:x"), program="x"))
         given = {"rounds_asked": None, "seed": 1, "quick": False, "operations": None} | options
         chosen = workloads.chosen(list({one.name: one for one in offered}.values()), globs)

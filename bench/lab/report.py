@@ -78,9 +78,7 @@ def noise(results: Results) -> list[Row]:
 
 def _floors(rows: Sequence[Row]) -> dict[Slot, float]:
     """Slot -> how far the twins' interval reaches, as a logarithm."""
-    return {
-        Slot(row["group"], row["workload"]): math.log1p(row["floor"]) for row in rows if row["floor"] is not None
-    }
+    return {Slot(row["group"], row["workload"]): math.log1p(row["floor"]) for row in rows if row["floor"] is not None}
 
 
 def _comparisons(results: Results) -> list[Row]:
@@ -100,9 +98,7 @@ def _effects(results: Results) -> list[Row]:
         if not times.keys() >= set(COMBINATIONS.values()) or not next(iter(times.values())):
             continue
         for switches, estimate in factorial.effects(times, results.plan.seed).items():
-            rows.append(
-                {"group": slot.group, "workload": slot.workload, "switches": list(switches)} | _ratio(estimate)
-            )
+            rows.append({"group": slot.group, "workload": slot.workload, "switches": list(switches)} | _ratio(estimate))
     return rows
 
 
@@ -284,5 +280,3 @@ def make(results: Results, around: Surroundings, now: datetime.datetime) -> Row:
 
 def _rounded(row: Row) -> Row:
     return {key: figure(value) if isinstance(value, float) else value for key, value in row.items()}
-
-

@@ -89,9 +89,7 @@ class ReportTest(unittest.TestCase):
     def test_twins_do_not_differ_and_give_the_floor(self) -> None:
         twins = self.row("noise", group=contenders.LIBRARIES, workload="pair")
         self.assertIn(twins["verdict"], ("equivalent", "undecided"))
-        self.assertAlmostEqual(
-            twins["floor"], max(1 / twins["low"], twins["high"]) - 1, delta=1e-4
-        )
+        self.assertAlmostEqual(twins["floor"], max(1 / twins["low"], twins["high"]) - 1, delta=1e-4)
 
     def test_all_p_values_are_corrected_together(self) -> None:
         rows = self.report["noise"] + self.report["comparisons"] + self.report["effects"]
@@ -108,9 +106,7 @@ class ReportTest(unittest.TestCase):
             for row in self.report["samples"]
             if (row["group"], row["workload"]) == (contenders.LIBRARIES, "pair")
         }
-        ratios = sorted(
-            a / b for a, b in zip(rows[contenders.HAKMEM]["ns"], rows["mimalloc"]["ns"])
-        )
+        ratios = sorted(a / b for a, b in zip(rows[contenders.HAKMEM]["ns"], rows["mimalloc"]["ns"]))
         found = self.row(
             "comparisons", group=contenders.LIBRARIES, workload="pair", one=contenders.HAKMEM, other="mimalloc"
         )

@@ -83,5 +83,3 @@ def sample(contender: Contender, said: dict[str, Any]) -> dict[str, int]:
         return {key: int(said[key]) for key in SAMPLE_KEYS}
     except (KeyError, TypeError, ValueError) as error:
         raise BenchError(f"{contender.name}: the worker did not report {error}") from error
-
-

@@ -180,9 +180,7 @@ def _guard_grid(report: Row) -> list[Grid]:
 
 def _alone_grids(report: Row) -> list[Grid]:
     """Two threads by one, and the start of a program."""
-    threads = [
-        [row["contender"], f"{row['per_thread']:.3f}", interval(row)] for row in report["scaling"]
-    ]
+    threads = [[row["contender"], f"{row['per_thread']:.3f}", interval(row)] for row in report["scaling"]]
     starts = [[row["contender"], f"{row['more_ms']:.3f}", f"{row['more_faults']:.0f}"] for row in report["startup"]]
     found = [
         Grid("each of two threads by one alone", ["library", "work", "95 % interval"], threads, words=1),

@@ -138,14 +138,18 @@ def render(report: Row) -> str:
 def render_targets(report: Row, programs: Row | None) -> str:
     """docs/targets.md."""
     found = targets.made(report, programs)
-    text = _environment().from_string(_TARGETS.read_text(encoding="utf-8")).render(
-        command=_COMMAND,
-        report=report,
-        programs=programs,
-        targets=found,
-        count=targets.count(found),
-        shortfalls=targets.shortfalls(report, programs),
-        debian=contenders.DEBIAN,
+    text = (
+        _environment()
+        .from_string(_TARGETS.read_text(encoding="utf-8"))
+        .render(
+            command=_COMMAND,
+            report=report,
+            programs=programs,
+            targets=found,
+            count=targets.count(found),
+            shortfalls=targets.shortfalls(report, programs),
+            debian=contenders.DEBIAN,
+        )
     )
     return _text(text)
 

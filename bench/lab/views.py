@@ -260,9 +260,7 @@ def switch_rows(report: Row, group: str, workload: str) -> list[Row]:
             {
                 "switch": switch.upper(),
                 "added": find(report["comparisons"], group=group, workload=workload, one=switch, other="none"),
-                "left_out": find(
-                    report["comparisons"], group=group, workload=workload, one=contenders.ALL, other=rest
-                ),
+                "left_out": find(report["comparisons"], group=group, workload=workload, one=contenders.ALL, other=rest),
                 "effect": find(report["effects"], group=group, workload=workload, switches=[switch]),
             }
         )

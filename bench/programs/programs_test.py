@@ -32,13 +32,17 @@ class ProgramsTest(unittest.TestCase):
     def test_once(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "outcome.json"
-            done = start("--once", "--programs=lua", "--peers=glibc,jemalloc,guard,guard-full", "--format=json", f"--json={file}")
+            done = start(
+                "--once", "--programs=lua", "--peers=glibc,jemalloc,guard,guard-full", "--format=json", f"--json={file}"
+            )
             self.assertEqual((done.returncode, done.stderr), (0, ""))
             whole = json.loads(done.stdout)
             self.assertEqual(json.loads(file.read_text()), whole)
         jsonschema.validate(whole, json.loads((_HERE / "programs.schema.json").read_text()))
         (lua,) = whole["programs"]
-        self.assertEqual([row["name"] for row in lua["contenders"]], ["hakmem", "glibc", "jemalloc", "guard", "guard-full"])
+        self.assertEqual(
+            [row["name"] for row in lua["contenders"]], ["hakmem", "glibc", "jemalloc", "guard", "guard-full"]
+        )
         for row in lua["contenders"]:
             # Lua's tree alone is some megabytes; nothing here needs a hundred, or a minute.
             self.assertGreater(row["peak_bytes"], 4 << 20)

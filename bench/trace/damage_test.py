@@ -332,9 +332,7 @@ class ArgumentsTest(unittest.TestCase):
             ("--seed=-1", "a"),
             ("--verify", "--memory", "a"),
         ):
-            done = subprocess.run(
-                [str(recording.built("replay")), *line], capture_output=True, text=True, check=False
-            )
+            done = subprocess.run([str(recording.built("replay")), *line], capture_output=True, text=True, check=False)
             self.assertEqual((done.returncode, done.stdout), (2, ""), line)
             self.assertIn("usage: ", done.stderr)
 

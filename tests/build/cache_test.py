@@ -21,8 +21,12 @@ class Cache(unittest.TestCase):
         self.scratch = Path(self.enterContext(tempfile.TemporaryDirectory(dir=os.environ.get("TEST_TMPDIR"))))
 
     def start(self, listen: str = "127.0.0.1:0") -> subprocess.Popen[str]:
-        program = subprocess.Popen([PROGRAM, f"--folder={self.scratch / 'store'}", f"--listen={listen}"],
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        program = subprocess.Popen(
+            [PROGRAM, f"--folder={self.scratch / 'store'}", f"--listen={listen}"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         self.addCleanup(program.communicate, timeout=_SECONDS)
         self.addCleanup(program.terminate)
         return program
@@ -30,7 +34,7 @@ class Cache(unittest.TestCase):
     def address(self, program: subprocess.Popen[str]) -> str:
         line = program.stdout.readline().strip()
         self.assertTrue(line.startswith(PREFIX), line)
-        return line[len(PREFIX):]
+        return line[len(PREFIX) :]
 
     def request(self, address: str, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection(address, timeout=_SECONDS)
@@ -88,8 +92,14 @@ class Cache(unittest.TestCase):
             (["--folder=x", "--listen=127.0.0.1:0", "--workers=0"], "a number from 1"),
         ]:
             with self.subTest(arguments):
-                done = subprocess.run([PROGRAM, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                      timeout=_SECONDS, check=False)
+                done = subprocess.run(
+                    [PROGRAM, *arguments],
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                    timeout=_SECONDS,
+                    check=False,
+                )
                 self.assertEqual(done.returncode, 2)
                 self.assertIn(words, done.stderr)
 

@@ -53,8 +53,9 @@ def listed(heading: str, names: list[str]) -> str:
 
 
 def not_run_by(found: list[Spawn], runner: str) -> list[str]:
-    return sorted(f"{spawn.runner}: {spawn.mnemonic} {' '.join(spawn.outputs)}"
-                  for spawn in found if spawn.runner != runner)
+    return sorted(
+        f"{spawn.runner}: {spawn.mnemonic} {' '.join(spawn.outputs)}" for spawn in found if spawn.runner != runner
+    )
 
 
 def _digest(path: Path) -> str:

@@ -61,14 +61,21 @@ class Machines(unittest.TestCase):
         cls.here = cls.enterClassContext(machine(HERE, checkout(), scratch))
         cls.stored = scratch / "cache"
         cls.cache = cls.enterClassContext(HttpCache(cls.stored))
-        cls.toolchain = subprocess.run([cls.here.workspace / "tools/remote/toolchain"], stdout=subprocess.PIPE,
-                                       text=True, check=True).stdout.strip()
+        cls.toolchain = subprocess.run(
+            [cls.here.workspace / "tools/remote/toolchain"], stdout=subprocess.PIPE, text=True, check=True
+        ).stdout.strip()
         cls.run_here, cls.tested_here = cls.build_with_cache(cls.here, cls.toolchain)
 
     @classmethod
     def cached(cls, on: NestedBazel, toolchain: str, verb: str, *arguments: str) -> list[evidence.Spawn]:
-        return run_bazel(on, verb, "--config=remote-cache", f"--remote_cache={cls.cache.url}",
-                         f"--remote_default_exec_properties=toolchain={toolchain}", *arguments)
+        return run_bazel(
+            on,
+            verb,
+            "--config=remote-cache",
+            f"--remote_cache={cls.cache.url}",
+            f"--remote_default_exec_properties=toolchain={toolchain}",
+            *arguments,
+        )
 
     @classmethod
     def build_with_cache(cls, on: NestedBazel, toolchain: str) -> tuple[list[evidence.Spawn], dict[str, bool]]:
@@ -139,8 +146,9 @@ class Machines(unittest.TestCase):
         scratch = self.elsewhere.workspace.parent / "worker"
         scratch.mkdir()
         with ReferenceWorker(scratch) as worker:
-            found = run_bazel(self.elsewhere, "test", "--config=remote", f"--remote_executor={worker.url}",
-                              *PACKAGES, *TESTS)
+            found = run_bazel(
+                self.elsewhere, "test", "--config=remote", f"--remote_executor={worker.url}", *PACKAGES, *TESTS
+            )
         self.check_all_run_by(found, evidence.SENT)
         self.check_same_bytes()
 

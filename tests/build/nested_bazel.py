@@ -35,13 +35,16 @@ def checkout() -> Path:
     root = Path(__file__).resolve().parents[2]
     for name in ("WORKSPACE", ".bazelrc", "tests/build/BUILD"):
         if not (root / name).is_file():
-            raise BuildError(f"{root} is no checkout of hakmem: it has no {name}. This test runs on the machine that "
-                             "the checkout is on, outside of sandboxes that copy files.")
+            raise BuildError(
+                f"{root} is no checkout of hakmem: it has no {name}. This test runs on the machine that "
+                "the checkout is on, outside of sandboxes that copy files."
+            )
     return root
 
 
 def clone(source: Path, target: Path) -> Path:
     """Copies a checkout, with new times. git is not asked: a checkout need not have its metadata."""
+
     def ignored(folder: str, names: list[str]) -> set[str]:
         top = _NOT_CLONED_AT_THE_TOP(folder, names) if Path(folder) == source else set()
         return top | _NOT_CLONED(folder, names)
@@ -75,16 +78,26 @@ class NestedBazel:
             # A server that lives half a minute gains nothing from the second compiler of its virtual machine.
             "--host_jvm_args=-XX:TieredStopAtLevel=1",
         ]
-        return subprocess.run(["bazel", *startup, verb, *arguments], cwd=self.workspace, env=self._environment,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                              timeout=_SECONDS_OF_A_COMMAND, check=False)
+        return subprocess.run(
+            ["bazel", *startup, verb, *arguments],
+            cwd=self.workspace,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=_SECONDS_OF_A_COMMAND,
+            check=False,
+        )
 
     def check(self, verb: str, *arguments: str) -> str:
         """The standard output of a command that has to succeed."""
         done = self.command(verb, "--noshow_progress", "--color=no", *arguments)
         if done.returncode != 0:
-            raise BuildError(f"bazel {verb} {' '.join(arguments)} in {self.workspace} ended with {done.returncode}:\n"
-                             f"{done.stderr}{done.stdout}")
+            raise BuildError(
+                f"bazel {verb} {' '.join(arguments)} in {self.workspace} ended with {done.returncode}:\n"
+                f"{done.stderr}{done.stdout}"
+            )
         return done.stdout
 
     def __enter__(self) -> NestedBazel:
@@ -95,8 +108,9 @@ class NestedBazel:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.command("shutdown")
         deadline = time.monotonic() + _SECONDS_TO_END
         while Path(f"/proc/{self._server}").exists():
@@ -107,6 +121,7 @@ class NestedBazel:
 
 def main() -> None:
     """Runs the tests of the program that calls it. Where Bazel ends one for its time, its servers are ended too."""
+
     def terminate(_signal: int, _frame: FrameType | None) -> None:
         raise SystemExit("ended by SIGTERM")
 

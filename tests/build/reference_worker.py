@@ -55,9 +55,14 @@ class ReferenceWorker:
         sources = sorted(str(source) for source in _SOURCES.rglob("*.java"))
         if not sources:
             raise BuildError(f"no sources in {_SOURCES}: the package bazel-bootstrap-source is not installed")
-        done = subprocess.run(["javac", "-nowarn", "-proc:none", "-cp", _BAZEL, "-d", str(classes), *sources],
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-                              timeout=_SECONDS_TO_COMPILE)
+        done = subprocess.run(
+            ["javac", "-nowarn", "-proc:none", "-cp", _BAZEL, "-d", str(classes), *sources],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=_SECONDS_TO_COMPILE,
+        )
         if done.returncode != 0:
             raise BuildError(f"javac ended with {done.returncode}:\n{done.stdout}")
         return classes
@@ -66,9 +71,20 @@ class ReferenceWorker:
         classes = self._compile()
         results, work, started = (self._scratch / name for name in ("results", "work", "started"))
         results.mkdir()
-        command = ["setpriv", "--pdeathsig", "TERM", "java", "-XX:TieredStopAtLevel=1", "-cp", f"{classes}:{_BAZEL}",
-                   _MAIN, f"--listen_port={_PORT}", f"--cas_path={results}", f"--work_path={work}",
-                   f"--pid_file={started}"]
+        command = [
+            "setpriv",
+            "--pdeathsig",
+            "TERM",
+            "java",
+            "-XX:TieredStopAtLevel=1",
+            "-cp",
+            f"{classes}:{_BAZEL}",
+            _MAIN,
+            f"--listen_port={_PORT}",
+            f"--cas_path={results}",
+            f"--work_path={work}",
+            f"--pid_file={started}",
+        ]
         with self._log.open("w", encoding="utf-8") as log:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + _SECONDS_TO_START
@@ -87,6 +103,7 @@ class ReferenceWorker:
             self._process.kill()
             self._process.wait()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._end()

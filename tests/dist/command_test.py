@@ -36,8 +36,15 @@ class InstalledCase:
 
     def hakmem(self, *words, **environment):
         # Another build's modules and another folder must not matter.
-        return subprocess.run([self.command, *map(str, words)], cwd=self.folder, capture_output=True, text=True,
-                              timeout=_SECONDS, check=False, env={"PATH": "/usr/bin:/bin", **environment})
+        return subprocess.run(
+            [self.command, *map(str, words)],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+            env={"PATH": "/usr/bin:/bin", **environment},
+        )
 
     def succeed(self, *words):
         done = self.hakmem(*words)
@@ -46,8 +53,13 @@ class InstalledCase:
 
     def start(self, *words):
         """A program that has said that it is ready."""
-        process = subprocess.Popen([self.command, *map(str, words)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                   stderr=subprocess.DEVNULL, text=True)
+        process = subprocess.Popen(
+            [self.command, *map(str, words)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
         self.addCleanup(process.communicate)
         return int(re.fullmatch(r"ready ([0-9]+)\n", process.stdout.readline())[1])
 
@@ -120,8 +132,13 @@ class InstalledCase:
 
     def test_what_python_lacks_is_named(self):
         # -S: without the folders of Debian's packages.
-        done = subprocess.run([sys.executable, "-S", self.command, "--help"], capture_output=True, text=True, check=False,
-                              env={"PATH": "/usr/bin:/bin"})
+        done = subprocess.run(
+            [sys.executable, "-S", self.command, "--help"],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"PATH": "/usr/bin:/bin"},
+        )
         self.assertEqual((done.returncode, done.stdout), (1, ""))
         self.assertRegex(done.stderr, r"\Ahakmem: Python's module \S+ is missing: install python3-\w+\n\Z")
 

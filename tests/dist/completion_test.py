@@ -35,10 +35,18 @@ class BashTest(unittest.TestCase):
     def complete(self, *words):
         """What bash offers for the last of the words, which the shell has taken apart at each =."""
         quoted = " ".join(f"'{word}'" for word in ("hakmem", *words))
-        script = (f"source '{self.script}'; COMP_WORDS=({quoted}); COMP_CWORD={len(words)}; _hakmem;"
-                  "printf '%s\\n' \"${COMPREPLY[@]}\"")
-        said = subprocess.run(["bash", "--norc", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              check=True, cwd=self.folder).stdout
+        script = (
+            f"source '{self.script}'; COMP_WORDS=({quoted}); COMP_CWORD={len(words)}; _hakmem;"
+            "printf '%s\\n' \"${COMPREPLY[@]}\""
+        )
+        said = subprocess.run(
+            ["bash", "--norc", "-c", script],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=True,
+            cwd=self.folder,
+        ).stdout
         return set(said.split())
 
     def test_commands(self):
@@ -86,8 +94,10 @@ class ZshTest(unittest.TestCase):
         self.addCleanup(os.waitpid, pid, 0)
         self.addCleanup(os.close, self.terminal)
         self.addCleanup(self.type, "\x15exit\n")
-        self.type(f"PS1='>> '; fpath=('{folder}' $fpath); autoload -U compinit;"
-                  " compinit -u -D; zstyle ':completion:*' verbose no; echo rea''dy\n")
+        self.type(
+            f"PS1='>> '; fpath=('{folder}' $fpath); autoload -U compinit;"
+            " compinit -u -D; zstyle ':completion:*' verbose no; echo rea''dy\n"
+        )
         self.assertTrue(self.reads("ready\r\n", _SECONDS))
 
     def type(self, text):

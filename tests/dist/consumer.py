@@ -33,8 +33,15 @@ class CommandFailed(Exception):
 def run(*command: str | Path, **environment: str) -> str:
     """Both streams of a command that has to succeed."""
     words = [str(word) for word in command]
-    done = subprocess.run(words, env={**os.environ, "LC_ALL": "C", **environment}, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, timeout=_TIMEOUT_SECONDS, check=False)
+    done = subprocess.run(
+        words,
+        env={**os.environ, "LC_ALL": "C", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=_TIMEOUT_SECONDS,
+        check=False,
+    )
     if done.returncode != 0:
         raise CommandFailed(f"{shlex.join(words)} ended with {done.returncode}:\n{done.stdout}")
     return done.stdout

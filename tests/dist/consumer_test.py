@@ -40,8 +40,13 @@ class ConsumerTest(unittest.TestCase):
         for compiler in consumer.COMPILERS:
             for language in ("c", "c++"):
                 with self.subTest(compiler=compiler, language=language):
-                    program = consumer.compiled(consumer.OWNED, compiler, [_AS_NEEDED, *flags],
-                                                self.scratch / f"shared_{compiler}_{language}", language)
+                    program = consumer.compiled(
+                        consumer.OWNED,
+                        compiler,
+                        [_AS_NEEDED, *flags],
+                        self.scratch / f"shared_{compiler}_{language}",
+                        language,
+                    )
                     self.assertIn(self.soname, consumer.needed(program))
                     self.assert_owned(program, LD_LIBRARY_PATH=str(self.library))
 
@@ -50,8 +55,13 @@ class ConsumerTest(unittest.TestCase):
         for compiler in consumer.COMPILERS:
             for language in ("c", "c++"):
                 with self.subTest(compiler=compiler, language=language):
-                    program = consumer.compiled(consumer.OWNED, compiler, ["-static", *flags],
-                                                self.scratch / f"static_{compiler}_{language}", language)
+                    program = consumer.compiled(
+                        consumer.OWNED,
+                        compiler,
+                        ["-static", *flags],
+                        self.scratch / f"static_{compiler}_{language}",
+                        language,
+                    )
                     self.assertEqual(consumer.needed(program), set())
                     self.assert_owned(program)
 
@@ -61,12 +71,15 @@ class ConsumerTest(unittest.TestCase):
         for compiler in consumer.COMPILERS:
             for language, source in consumer.UNKNOWING.items():
                 with self.subTest(compiler=compiler, language=language):
-                    def program(form, flags):
-                        return consumer.compiled(source, compiler, flags,
-                                                 self.scratch / f"unknowing_{form}_{compiler}_{language}", language)
 
-                    self.assertTrue(consumer.starts_hakmem(program("shared", shared),
-                                                           LD_LIBRARY_PATH=str(self.library)))
+                    def program(form, flags):
+                        return consumer.compiled(
+                            source, compiler, flags, self.scratch / f"unknowing_{form}_{compiler}_{language}", language
+                        )
+
+                    self.assertTrue(
+                        consumer.starts_hakmem(program("shared", shared), LD_LIBRARY_PATH=str(self.library))
+                    )
                     self.assertTrue(consumer.starts_hakmem(program("static", static)))
                     # The question itself can be answered with no.
                     self.assertFalse(consumer.starts_hakmem(program("without", [])))
@@ -75,10 +88,18 @@ class ConsumerTest(unittest.TestCase):
         for compiler, (c_command, cxx_command) in consumer.COMPILERS.items():
             with self.subTest(compiler=compiler):
                 build = self.scratch / f"cmake_{compiler}"
-                said = consumer.run("cmake", "-S", consumer.SOURCES / "cmake", "-B", build,
-                                    f"-DCMAKE_C_COMPILER={c_command}", f"-DCMAKE_CXX_COMPILER={cxx_command}",
-                                    f"-DCMAKE_PREFIX_PATH={self.prefix}", f"-DSOURCES={consumer.SOURCES.absolute()}",
-                                    f"-DCMAKE_EXE_LINKER_FLAGS={_AS_NEEDED}")
+                said = consumer.run(
+                    "cmake",
+                    "-S",
+                    consumer.SOURCES / "cmake",
+                    "-B",
+                    build,
+                    f"-DCMAKE_C_COMPILER={c_command}",
+                    f"-DCMAKE_CXX_COMPILER={cxx_command}",
+                    f"-DCMAKE_PREFIX_PATH={self.prefix}",
+                    f"-DSOURCES={consumer.SOURCES.absolute()}",
+                    f"-DCMAKE_EXE_LINKER_FLAGS={_AS_NEEDED}",
+                )
                 version = consumer.pkg_config(self.pkg_config, "--modversion")[0]
                 self.assertIn(f"found hakmem {version}\n", said)
                 consumer.run("cmake", "--build", build)
@@ -106,9 +127,14 @@ class ConsumerTest(unittest.TestCase):
         for version, expected in suits.items():
             with self.subTest(version):
                 parts = version.split(".")
-                said = consumer.run("cmake", f"-DPACKAGE_FIND_VERSION={version}",
-                                    f"-DPACKAGE_FIND_VERSION_MAJOR={parts[0]}",
-                                    f"-DPACKAGE_FIND_VERSION_MINOR={parts[1]}", "-P", script)
+                said = consumer.run(
+                    "cmake",
+                    f"-DPACKAGE_FIND_VERSION={version}",
+                    f"-DPACKAGE_FIND_VERSION_MAJOR={parts[0]}",
+                    f"-DPACKAGE_FIND_VERSION_MINOR={parts[1]}",
+                    "-P",
+                    script,
+                )
                 self.assertEqual(said, f"compatible={'TRUE' if expected else 'FALSE'}\n")
 
     def test_bazel_malloc(self):

@@ -32,8 +32,9 @@ class Root:
             (admin / part).touch()
 
     def dpkg(self, *arguments):
-        return consumer.run("dpkg", f"--root={self.folder}", _FORCE, "--log=/dev/null", *arguments,
-                            PATH="/usr/sbin:/usr/bin:/sbin:/bin")
+        return consumer.run(
+            "dpkg", f"--root={self.folder}", _FORCE, "--log=/dev/null", *arguments, PATH="/usr/sbin:/usr/bin:/sbin:/bin"
+        )
 
     def files(self):
         """Everything outside of dpkg's own folder, relative to the root."""
@@ -66,11 +67,19 @@ class DebTest(unittest.TestCase):
         # The libraries want the C library alone, the rest is what the command wants.
         libraries, *command = said["Depends"].split(", ")
         self.assertRegex(libraries, r"^libc6 \(>= [\d.]+\)$")
-        self.assertEqual(command, ["binutils", "python3 (>= 3.9)", "python3-protobuf", "python3-pyelftools", "python3-rich"])
+        self.assertEqual(
+            command, ["binutils", "python3 (>= 3.9)", "python3-protobuf", "python3-pyelftools", "python3-rich"]
+        )
 
     def test_lintian(self):
-        said = consumer.run("sh", "-c", 'lintian --allow-root --no-cfg --show-overrides "$1" || true', "sh", PACKAGE,
-                            HOME=str(self.scratch))
+        said = consumer.run(
+            "sh",
+            "-c",
+            'lintian --allow-root --no-cfg --show-overrides "$1" || true',
+            "sh",
+            PACKAGE,
+            HOME=str(self.scratch),
+        )
         tags = re.findall(r"^([A-Z]): hakmem: ([\w-]+)", said, re.MULTILINE)
         # Overridden ones are marked O: lintian did look at the package.
         self.assertIn(("O", "package-name-doesnt-match-sonames"), tags, said)
@@ -82,9 +91,9 @@ class DebTest(unittest.TestCase):
         sums = {path: digest for digest, path in (line.split("  ", 1) for line in listed)}
         installed = [path for path in self.root.files() if (self.root.folder / path).is_file()]
         files = [path for path in installed if not (self.root.folder / path).is_symlink()]
-        self.assertEqual(sums, {
-            str(path): hashlib.md5((self.root.folder / path).read_bytes()).hexdigest() for path in files
-        })
+        self.assertEqual(
+            sums, {str(path): hashlib.md5((self.root.folder / path).read_bytes()).hexdigest() for path in files}
+        )
         self.assertEqual(self.root.dpkg("--verify", "hakmem"), "")
 
     def test_the_linkers_cache_is_renewed(self):
@@ -112,9 +121,14 @@ class DebTest(unittest.TestCase):
                 self.assertTrue(consumer.starts_hakmem(program, LD_PRELOAD=str(library)))
 
     def test_compile(self):
-        flags = consumer.pkg_config(self.library / "pkgconfig", "--cflags", "--libs",
-                                    PKG_CONFIG_SYSROOT_DIR=str(self.root.folder), PKG_CONFIG_ALLOW_SYSTEM_LIBS="1",
-                                    PKG_CONFIG_ALLOW_SYSTEM_CFLAGS="1")
+        flags = consumer.pkg_config(
+            self.library / "pkgconfig",
+            "--cflags",
+            "--libs",
+            PKG_CONFIG_SYSROOT_DIR=str(self.root.folder),
+            PKG_CONFIG_ALLOW_SYSTEM_LIBS="1",
+            PKG_CONFIG_ALLOW_SYSTEM_CFLAGS="1",
+        )
         program = consumer.compiled(consumer.OWNED, "gcc", flags, self.scratch / "compiled", "c")
         self.assertIn(self.soname, consumer.needed(program))
         said = consumer.answers(program, LD_LIBRARY_PATH=str(self.library))
@@ -123,8 +137,15 @@ class DebTest(unittest.TestCase):
 
     def test_cmake(self):
         build = self.scratch / "build"
-        consumer.run("cmake", "-S", consumer.SOURCES / "cmake", "-B", build, f"-DCMAKE_PREFIX_PATH={self.usr}",
-                     f"-DSOURCES={consumer.SOURCES.absolute()}")
+        consumer.run(
+            "cmake",
+            "-S",
+            consumer.SOURCES / "cmake",
+            "-B",
+            build,
+            f"-DCMAKE_PREFIX_PATH={self.usr}",
+            f"-DSOURCES={consumer.SOURCES.absolute()}",
+        )
         consumer.run("cmake", "--build", build)
         for program in ("c_shared", "c_static"):
             self.assertEqual(consumer.answers(build / program)["version"], VERSION)

@@ -32,7 +32,8 @@ class HeaderDocTest(unittest.TestCase):
         self.assertEqual(parsed.text, "A title.\n\nA second paragraph in two lines.")
 
     def test_sections_and_stanzas(self):
-        first, second = sections("""
+        first, second = sections(
+            """
 /* ---- One ---- */
 
 /* Says this. */
@@ -50,28 +51,34 @@ struct hak_s {
 /* ---- Two ---- */
 
 HAK_API int hak_c(int x);
-""")
+"""
+        )
         self.assertEqual((first.title, second.title), ("One", "Two"))
         functions, struct = first.stanzas
         self.assertEqual(functions.text, "Says this.")
-        self.assertEqual(functions.functions, (
-            header_doc.Function("void *", "hak_a", ("size_t size", "const void *site")),
-            header_doc.Function("void", "hak_b", ("void",)),
-        ))
+        self.assertEqual(
+            functions.functions,
+            (
+                header_doc.Function("void *", "hak_a", ("size_t size", "const void *site")),
+                header_doc.Function("void", "hak_b", ("void",)),
+            ),
+        )
         self.assertEqual(functions.types, "")
         self.assertEqual(struct.text, "Fields.")
-        self.assertEqual(struct.types,
-                         "struct hak_s {\n    int a; /* with a comment */\n\n    int b;\n};")
+        self.assertEqual(struct.types, "struct hak_s {\n    int a; /* with a comment */\n\n    int b;\n};")
         self.assertEqual(second.stanzas[0].functions[0].name, "hak_c")
 
     def test_pointers_to_functions(self):
-        section, = sections("""
+        (section,) = sections(
+            """
 /* ---- One ---- */
 
 HAK_API int hak_walk(int (*visit)(void *block, size_t size), void *context);
-""")
-        self.assertEqual(section.stanzas[0].functions[0].parameters,
-                         ("int (*visit)(void *block, size_t size)", "void *context"))
+"""
+        )
+        self.assertEqual(
+            section.stanzas[0].functions[0].parameters, ("int (*visit)(void *block, size_t size)", "void *context")
+        )
 
     def test_what_it_cannot_read_is_an_error(self):
         for body, words in {
@@ -96,15 +103,20 @@ class ProseTest(unittest.TestCase):
 
     def test_wide_declarations_have_their_comments_above(self):
         wide = "struct s {\n    int a; /* short */\n    int b; /* " + "word " * 14 + "*/\n};"
-        self.assertEqual(man_page.literal(wide), "\n".join([
-            "struct s {",
-            "    /* short */",
-            "    int a;",
-            "    /* " + "word " * 11 + "word",
-            "       word word */",
-            "    int b;",
-            "};",
-        ]))
+        self.assertEqual(
+            man_page.literal(wide),
+            "\n".join(
+                [
+                    "struct s {",
+                    "    /* short */",
+                    "    int a;",
+                    "    /* " + "word " * 11 + "word",
+                    "       word word */",
+                    "    int b;",
+                    "};",
+                ]
+            ),
+        )
 
     def test_lines_that_are_no_option_are_refused(self):
         with self.assertRaisesRegex(man_page.Refusal, "printed nothing"):

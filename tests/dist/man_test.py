@@ -42,14 +42,22 @@ class ManTest(unittest.TestCase):
     def test_groff_has_nothing_to_say(self):
         for page in (self.man1, self.man3, self.man7):
             with self.subTest(page.name):
-                said = consumer.run("sh", "-c", 'man --warnings -E UTF-8 -Tutf8 -Z -l "$1" >"$2"', "sh", page,
-                                    consumer.scratch_folder() / "formatted", MANWIDTH="80")
+                said = consumer.run(
+                    "sh",
+                    "-c",
+                    'man --warnings -E UTF-8 -Tutf8 -Z -l "$1" >"$2"',
+                    "sh",
+                    page,
+                    consumer.scratch_folder() / "formatted",
+                    MANWIDTH="80",
+                )
                 self.assertEqual(said, "")
 
     def test_functions_are_those_of_the_library(self):
         text = self.man3.read_text()
-        names = consumer.run("nm", "--dynamic", "--defined-only", "--extern-only", "--format=posix",
-                             self.prefix / "lib/libhakmem.so")
+        names = consumer.run(
+            "nm", "--dynamic", "--defined-only", "--extern-only", "--format=posix", self.prefix / "lib/libhakmem.so"
+        )
         exported = sorted(set(re.findall(r"^(hak_\w+) ", names, re.MULTILINE)))
         self.assertGreater(len(exported), 10)
         for macro in (r"\.Nm", r"\.Fn", r"\.It Fn"):

@@ -47,8 +47,16 @@ class ReproducibleTest(unittest.TestCase):
         elsewhere = consumer.scratch_folder()
         other = [moved(elsewhere, argument) for argument in arguments]
         self.assertNotEqual(other, list(arguments))
-        second = self.packed(tool, *other, umask=0o077, TZ="Asia/Tokyo", LC_ALL="C.UTF-8", TMPDIR=str(elsewhere),
-                             SOURCE_DATE_EPOCH=str(_EPOCH_OF_ANOTHER_DAY), PYTHONHASHSEED="1")
+        second = self.packed(
+            tool,
+            *other,
+            umask=0o077,
+            TZ="Asia/Tokyo",
+            LC_ALL="C.UTF-8",
+            TMPDIR=str(elsewhere),
+            SOURCE_DATE_EPOCH=str(_EPOCH_OF_ANOTHER_DAY),
+            PYTHONHASHSEED="1",
+        )
         self.assertEqual(first.read_bytes(), second.read_bytes())
         return first
 
@@ -60,12 +68,17 @@ class ReproducibleTest(unittest.TestCase):
 
     def test_tarball(self):
         archive = self.assert_reproducible(TARBALL, *PACKING)
-        self.assert_all_of_one_day(consumer.run("tar", "--list", "--verbose", "--full-time", "--file", archive, TZ="UTC"))
+        self.assert_all_of_one_day(
+            consumer.run("tar", "--list", "--verbose", "--full-time", "--file", archive, TZ="UTC")
+        )
 
     def test_deb(self):
         package = self.assert_reproducible(DEB, f"--maintainer={MAINTAINER}", *PACKING)
-        self.assert_all_of_one_day(consumer.run(
-            "sh", "-c", 'dpkg-deb --fsys-tarfile "$1" | tar --list --verbose --full-time', "sh", package, TZ="UTC"))
+        self.assert_all_of_one_day(
+            consumer.run(
+                "sh", "-c", 'dpkg-deb --fsys-tarfile "$1" | tar --list --verbose --full-time', "sh", package, TZ="UTC"
+            )
+        )
 
     def test_a_licence_is_installed(self):
         notice = consumer.scratch_folder() / "LICENSE"
@@ -88,8 +101,14 @@ class ReproducibleTest(unittest.TestCase):
         }
         for argument, words in wrong.items():
             with self.subTest(argument):
-                done = subprocess.run([TARBALL, *PACKING, argument, f"--output={output}"], stdout=subprocess.PIPE,
-                                      stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+                done = subprocess.run(
+                    [TARBALL, *PACKING, argument, f"--output={output}"],
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                    timeout=120,
+                    check=False,
+                )
                 self.assertEqual(done.returncode, 2)
                 self.assertIn(words, done.stderr)
                 self.assertFalse(output.exists())

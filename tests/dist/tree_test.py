@@ -49,7 +49,16 @@ _NOTICES = "share/doc/hakmem/"
 _MODULES = re.compile(r"share/hakmem/(bench|tools)/(\w+/)?\w+\.py")
 
 # What a program may expect of any malloc.
-_LIBC_NAMES = {"malloc", "free", "calloc", "realloc", "memalign", "aligned_alloc", "posix_memalign", "malloc_usable_size"}
+_LIBC_NAMES = {
+    "malloc",
+    "free",
+    "calloc",
+    "realloc",
+    "memalign",
+    "aligned_alloc",
+    "posix_memalign",
+    "malloc_usable_size",
+}
 
 # The C library and its loader: nothing else may be asked of a library that is preloaded everywhere.
 _ALLOWED_NEEDED = re.compile(r"libc\.so\.6|ld-linux.*\.so\.\d")
@@ -67,8 +76,10 @@ def offered(archive: Path) -> tuple[set[str], set[str]]:
     said = consumer.run("readelf", "--symbols", "--wide", archive)
     symbols = re.findall(r"(?:GLOBAL|WEAK) +(DEFAULT|HIDDEN|PROTECTED|INTERNAL) +(\w+) (\S+)$", said, re.MULTILINE)
     defined = [(visibility, name) for visibility, section, name in symbols if section != "UND"]
-    return ({name for visibility, name in defined if visibility == "DEFAULT"},
-            {name for visibility, name in defined if visibility != "DEFAULT"})
+    return (
+        {name for visibility, name in defined if visibility == "DEFAULT"},
+        {name for visibility, name in defined if visibility != "DEFAULT"},
+    )
 
 
 class TreeTest(unittest.TestCase):

@@ -27,8 +27,8 @@ EXPECTED = {
     "AssertTrueReturns": ["Expected: 1 > 2"],
     "EveryFailureIsReported": ["Expected: 1 == 2", "Expected: 3 == 4"],
     "DeathSurvivor": ["Expected: (void)0 dies"],
-    "DeathSaysSomethingElse": ["matches \"two\"\n  signal 6, it said:\none"],
-    "DeathSaysItOnTheWrongStream": ["matches \"one\"\n  exit status 1"],
+    "DeathSaysSomethingElse": ['matches "two"\n  signal 6, it said:\none'],
+    "DeathSaysItOnTheWrongStream": ['matches "one"\n  exit status 1'],
     "DeathExitsWithZero": ["dies"],
     "ExitOkStatus": ["ends with status 0\n  exit status 5"],
     "ExitOkSignal": ["signal 6, it said:\nlast words"],
@@ -47,8 +47,14 @@ def run(*arguments):
         environment = dict(os.environ)
         environment.pop("TESTBRIDGE_TEST_ONLY", None)
         environment["XML_OUTPUT_FILE"] = report
-        done = subprocess.run([CASES, *arguments], env=environment, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=300, check=False)
+        done = subprocess.run(
+            [CASES, *arguments],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=300,
+            check=False,
+        )
         root = xml.etree.ElementTree.parse(report).getroot()
         cases = {(case.get("classname"), case.get("name")): case for case in root.iter("testcase")}
         return done.returncode, cases
@@ -60,8 +66,11 @@ class HarnessSelftest(unittest.TestCase):
         cls.status, cls.cases = run()
 
     def failures(self, suite):
-        return {name: [failure.get("message") for failure in case.findall("failure")]
-                for (its_suite, name), case in self.cases.items() if its_suite == suite}
+        return {
+            name: [failure.get("message") for failure in case.findall("failure")]
+            for (its_suite, name), case in self.cases.items()
+            if its_suite == suite
+        }
 
     def test_failing_tests_make_the_program_fail(self):
         self.assertEqual(self.status, 1)

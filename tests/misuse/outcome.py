@@ -88,9 +88,7 @@ class Result:
 def cases_of(program: Path) -> list[Case]:
     """What the program can do, in its order."""
     listed = subprocess.run([str(program), "--list"], check=True, capture_output=True, text=True).stdout
-    return [
-        Case(tuple(names), kind, sized == "sized") for kind, sized, *names in map(str.split, listed.splitlines())
-    ]
+    return [Case(tuple(names), kind, sized == "sized") for kind, sized, *names in map(str.split, listed.splitlines())]
 
 
 def runs_of(cases: Iterable[Case]) -> list[Run]:
@@ -122,7 +120,10 @@ def _no_core() -> None:
 
 
 def run(
-    one: Run, program: Path, library: Optional[Path], environment: Optional[dict[str, str]] = None,
+    one: Run,
+    program: Path,
+    library: Optional[Path],
+    environment: Optional[dict[str, str]] = None,
     seconds_max: float = SECONDS_MAX,
 ) -> Result:
     """Runs it with the library preloaded, with none under the C library's own allocator."""
@@ -131,8 +132,13 @@ def run(
     if library is not None:
         variables["LD_PRELOAD"] = str(library.resolve())
     with subprocess.Popen(
-        one.command(program), env=variables, text=True, errors="replace", preexec_fn=_no_core,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        one.command(program),
+        env=variables,
+        text=True,
+        errors="replace",
+        preexec_fn=_no_core,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     ) as process:
         try:
             output, errors = process.communicate(timeout=seconds_max)

@@ -28,12 +28,18 @@ class Reported(unittest.TestCase):
     def sites(self, library: str, case: str, size: int, **variables: str) -> dict[str, tuple[str, int]]:
         """What a report says of each call: "called", "allocated", "freed before" -> function and line."""
         environment = {"LD_PRELOAD": str(Path(library).absolute()), "PATH": "/usr/bin:/bin", **variables}
-        done = subprocess.run([parsed.program, case, str(size)], capture_output=True, text=True, check=False,
-                              env=environment)
+        done = subprocess.run(
+            [parsed.program, case, str(size)], capture_output=True, text=True, check=False, env=environment
+        )
         self.assertLess(done.returncode, 0, "not caught")
         self.assertTrue(done.stderr.startswith("hakmem: free("), done.stderr)
-        said = subprocess.run([parsed.command, "explain", "--format=json", "-"], input=done.stderr, capture_output=True,
-                              text=True, check=True)
+        said = subprocess.run(
+            [parsed.command, "explain", "--format=json", "-"],
+            input=done.stderr,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         found = {}
         for one in json.loads(said.stdout):
             what = re.match(r"hakmem:   (called|allocated|freed before) from ", one["text"])
@@ -57,37 +63,52 @@ class Reported(unittest.TestCase):
         for size in (SMALL, LARGE, HUGE):
             for variables in ({"HAKMEM_LEAKS": "1"}, {"HAKMEM_PROFILE": "/dev/null", "HAKMEM_PROFILE_RATE": "1"}):
                 with self.subTest(size=size, variables=variables):
-                    self.assertEqual(self.sites(parsed.guard, "twice", size, **variables), {
-                        "called": ("release_again", line_of("release_again", "free")),
-                        "allocated": ("make", line_of("make", "malloc")),
-                        "freed before": ("release_first", line_of("release_first", "free")),
-                    })
+                    self.assertEqual(
+                        self.sites(parsed.guard, "twice", size, **variables),
+                        {
+                            "called": ("release_again", line_of("release_again", "free")),
+                            "allocated": ("make", line_of("make", "malloc")),
+                            "freed before": ("release_first", line_of("release_first", "free")),
+                        },
+                    )
 
     def test_what_realloc_freed(self) -> None:
         for size in (SMALL, LARGE):
             with self.subTest(size=size):
-                self.assertEqual(self.sites(parsed.guard, "after_realloc", size, HAKMEM_LEAKS="1"), {
-                    "called": ("release_again", line_of("release_again", "free")),
-                    "allocated": ("make", line_of("make", "malloc")),
-                    "freed before": ("make_larger", line_of("make_larger", "realloc")),
-                })
+                self.assertEqual(
+                    self.sites(parsed.guard, "after_realloc", size, HAKMEM_LEAKS="1"),
+                    {
+                        "called": ("release_again", line_of("release_again", "free")),
+                        "allocated": ("make", line_of("make", "malloc")),
+                        "freed before": ("make_larger", line_of("make_larger", "realloc")),
+                    },
+                )
 
     def test_of_a_live_block_its_allocation(self) -> None:
         for size in (SMALL, LARGE, HUGE):
             with self.subTest(size=size):
-                self.assertEqual(self.sites(parsed.guard, "inside", size, HAKMEM_LEAKS="1"), {
-                    "called": ("release_inside", line_of("release_inside", "free")),
-                    "allocated": ("make", line_of("make", "malloc")),
-                })
+                self.assertEqual(
+                    self.sites(parsed.guard, "inside", size, HAKMEM_LEAKS="1"),
+                    {
+                        "called": ("release_inside", line_of("release_inside", "free")),
+                        "allocated": ("make", line_of("make", "malloc")),
+                    },
+                )
 
     def test_no_site_of_an_earlier_life_where_blocks_are_passed_over(self) -> None:
         # A rate at which a block of this size is as good as surely sampled, and yet not every block.
-        self.assertEqual(set(self.sites(parsed.guard, "twice", HUGE, HAKMEM_PROFILE="/dev/null", HAKMEM_PROFILE_RATE="2")),
-                         {"called"})
+        self.assertEqual(
+            set(self.sites(parsed.guard, "twice", HUGE, HAKMEM_PROFILE="/dev/null", HAKMEM_PROFILE_RATE="2")),
+            {"called"},
+        )
 
     def test_as_text(self) -> None:
-        done = subprocess.run([parsed.program, "twice", "64"], capture_output=True, check=False,
-                              env={"LD_PRELOAD": str(Path(parsed.guard).absolute())})
+        done = subprocess.run(
+            [parsed.program, "twice", "64"],
+            capture_output=True,
+            check=False,
+            env={"LD_PRELOAD": str(Path(parsed.guard).absolute())},
+        )
         said = subprocess.run([parsed.command, "explain", "-"], input=done.stderr, capture_output=True, check=True)
         report, explained = done.stderr.decode().splitlines(), said.stdout.decode().splitlines()
         self.assertEqual([line for line in explained if not line.startswith("    ")], report)

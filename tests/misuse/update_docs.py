@@ -90,9 +90,7 @@ def measure(runs: list[Run], libraries: dict[str, Optional[Path]], console: Cons
         return dict(zip(jobs, results))
 
 
-def sections(
-    cases: list[Case], names: list[str], found: dict[tuple[str, Run], Outcome]
-) -> dict[str, list[Row]]:
+def sections(cases: list[Case], names: list[str], found: dict[tuple[str, Run], Outcome]) -> dict[str, list[Row]]:
     rows: dict[str, list[Row]] = {kind: [] for kind in KINDS}
     for case in cases:
         runs = outcome.runs_of([case])

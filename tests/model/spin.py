@@ -24,7 +24,9 @@ def run(command: list[str], directory: str) -> "subprocess.CompletedProcess[str]
         sys.exit("%s is not installed: run tools/setup --tests" % command[0])
 
 
-def spin(model: str, definitions: list[str], arguments: list[str], directory: str) -> "subprocess.CompletedProcess[str]":
+def spin(
+    model: str, definitions: list[str], arguments: list[str], directory: str
+) -> "subprocess.CompletedProcess[str]":
     defined = ["-D" + definition for definition in definitions]
     return run(["spin"] + defined + arguments + [os.path.join(FOLDER, model)], directory)
 

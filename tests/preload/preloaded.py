@@ -14,10 +14,12 @@ import tempfile
 # one go to the other.
 FAMILY = re.compile(
     r"(__libc_)?(malloc|c?free|calloc|realloc|reallocarray|memalign|aligned_alloc|posix_memalign|p?valloc|mallopt|"
-    r"mallinfo2?|malloc_(usable_size|trim|stats|info))|_Z(n[wa]m|d[la]P).*")
+    r"mallinfo2?|malloc_(usable_size|trim|stats|info))|_Z(n[wa]m|d[la]P).*"
+)
 
 _BINDING = re.compile(
-    r"binding file (?P<user>\S+) \[(?P<space>\d+)\] to (?P<owner>\S+) \[\d+\]: normal symbol `(?P<name>[^']+)'")
+    r"binding file (?P<user>\S+) \[(?P<space>\d+)\] to (?P<owner>\S+) \[\d+\]: normal symbol `(?P<name>[^']+)'"
+)
 
 
 class Run:
@@ -61,8 +63,15 @@ def run(program, library=None, before=(), after=(), arguments=(), env=None, time
         if preload:
             environment["LD_PRELOAD"] = ":".join(preload)
         environment.update(env or {})
-        done = subprocess.run([os.path.abspath(program), *arguments], env=environment, stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=timeout, check=False)
+        done = subprocess.run(
+            [os.path.abspath(program), *arguments],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
         return Run(done, read_bindings(folder))
 
 
@@ -72,10 +81,13 @@ def is_hakmem(path):
 
 def bypasses(done):
     """Bindings of the family that do not lead to libhakmem.so, but for those that it makes itself; a line each."""
-    return sorted(f"{name} of {os.path.basename(user)} is bound to {os.path.basename(owner)}"
-                  for user, owner, name in done.bindings if not is_hakmem(owner) and not is_hakmem(user))
+    return sorted(
+        f"{name} of {os.path.basename(user)} is bound to {os.path.basename(owner)}"
+        for user, owner, name in done.bindings
+        if not is_hakmem(owner) and not is_hakmem(user)
+    )
 
 
 def status_of(text):
-    """"0", "3", "SIGABRT" as a status of subprocess."""
+    """ "0", "3", "SIGABRT" as a status of subprocess."""
     return -signal.Signals[text].value if text.startswith("SIG") else int(text)

@@ -14,7 +14,7 @@ def judge(done, options):
         wrong.append(f"it ended with {done.status}, not {options.status}")
     last = done.stdout.rstrip().rsplit("\n", 1)[-1]
     if options.status == "0" and not re.fullmatch(r"[1-9]\d* checks passed", last):
-        wrong.append(f"its last line is {last!r}, not \"N checks passed\"")
+        wrong.append(f'its last line is {last!r}, not "N checks passed"')
     if options.stderr is None and done.stderr:
         wrong.append("standard error is not empty")
     if options.stderr is not None and not re.search(options.stderr, done.stderr):
@@ -40,8 +40,14 @@ def main():
     parser.add_argument("program")
     parser.add_argument("arguments", nargs=argparse.REMAINDER)
     options = parser.parse_args()
-    done = preloaded.run(options.program, options.library, options.before, options.after, options.arguments,
-                         env=dict(variable.split("=", 1) for variable in options.env))
+    done = preloaded.run(
+        options.program,
+        options.library,
+        options.before,
+        options.after,
+        options.arguments,
+        env=dict(variable.split("=", 1) for variable in options.env),
+    )
     wrong = judge(done, options)
     if wrong:
         print(f"{options.program}:\n  " + "\n  ".join(wrong))

@@ -105,8 +105,13 @@ class ProfileCase(unittest.TestCase):
     def run_program(self, *arguments: str, **variables: str) -> str:
         """Runs sites to its end; what it said on standard error."""
         done = subprocess.run(
-            [PROGRAM, *arguments], env=environment(variables), stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            timeout=SECONDS, check=False,
+            [PROGRAM, *arguments],
+            env=environment(variables),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
         )
         self.assertEqual((done.returncode, done.stdout.startswith("ready") or not done.stdout), (0, True), done.stderr)
         return done.stderr

@@ -17,7 +17,13 @@ _COMMAND = Path("tools/cli/hakmem").absolute()
 class CommandCase(ProfileCase):
     def hakmem(self, *line: str, text: str = "", user: int | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [_COMMAND, *line], input=text, capture_output=True, text=True, timeout=100, check=False, user=user,
+            [_COMMAND, *line],
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+            user=user,
             env={**os.environ, "BUILD_WORKING_DIRECTORY": str(self.folder)},
         )
 
@@ -46,7 +52,9 @@ class RunningTest(CommandCase):
         self.answer("profile", str(pid), "--output=now.heap")
         done = subprocess.run(
             ["google-pprof", "--text", "--inuse_objects", str(PROGRAM), str(self.folder / "now.heap")],
-            capture_output=True, text=True, check=True,
+            capture_output=True,
+            text=True,
+            check=True,
         )
         self.assertRegex(done.stdout, r"(?m)^ *5000 .* make_small$")
 
@@ -68,8 +76,9 @@ class RunningTest(CommandCase):
 
     def test_nothing_is_left_behind(self) -> None:
         process, pid = self.start_program("wait", HAKMEM_PROFILE="/dev/null", HAKMEM_PROFILE_RATE="1")
-        (shared,) = [one for one in Path(f"/proc/{pid}/fd").iterdir()
-                     if os.readlink(one) == "/memfd:hakmem-profile (deleted)"]
+        (shared,) = [
+            one for one in Path(f"/proc/{pid}/fd").iterdir() if os.readlink(one) == "/memfd:hakmem-profile (deleted)"
+        ]
         self.assertEqual(shared.stat().st_mode & 0o777, 0o600)
         self.assertFalse([one for one in os.listdir("/dev/shm") if one.endswith(f".{pid}")])
         process.stdin.close()
@@ -111,7 +120,9 @@ class RefusalTest(CommandCase):
         )
         done = subprocess.run([sys.executable, "-c", script, str(pid)], capture_output=True, text=True, check=False)
         self.assertEqual(
-            done.stdout.strip(), f"process {pid} is another user's: only its user and root may look into it", done.stderr
+            done.stdout.strip(),
+            f"process {pid} is another user's: only its user and root may look into it",
+            done.stderr,
         )
 
     def test_arguments(self) -> None:
@@ -134,7 +145,9 @@ class ExplainTest(CommandCase):
         path, offset = line.rsplit(": ", 1)[1].rsplit("+", 1)
         report = self.folder / "report.txt"
         # The return address is one behind the address within the call that the list has.
-        report.write_text(f"hakmem: free(0x1): double free\nhakmem:   called from 0x1: {path}+{int(offset, 16) + 1:#x}\n")
+        report.write_text(
+            f"hakmem: free(0x1): double free\nhakmem:   called from 0x1: {path}+{int(offset, 16) + 1:#x}\n"
+        )
         first, second = json.loads(self.answer("explain", "report.txt", "--format=json"))
         self.assertEqual((first["function"], second["function"]), (None, "make_small"))
 
@@ -146,9 +159,13 @@ class ExplainTest(CommandCase):
         self.assertIn("nothing is mapped there", self.answer("explain", f"--pid={pid}", "0x10"))
 
     def test_wrong_input(self) -> None:
-        for line, words in ((("explain", "none.txt"), "neither an address"), (("explain", "--pid=1", "xyz"), "no address"),
-                            (("explain", "--pid=1", "--", "-5"), "no address"), (("explain", "--pid=1", "1" * 17), "no address"),
-                            (("leaks", "--most=-3", "1"), "whole number from 0")):
+        for line, words in (
+            (("explain", "none.txt"), "neither an address"),
+            (("explain", "--pid=1", "xyz"), "no address"),
+            (("explain", "--pid=1", "--", "-5"), "no address"),
+            (("explain", "--pid=1", "1" * 17), "no address"),
+            (("leaks", "--most=-3", "1"), "whole number from 0"),
+        ):
             done = self.hakmem(*line)
             self.assertEqual((done.returncode, done.stdout), (2, ""))
             self.assertIn(words, done.stderr)

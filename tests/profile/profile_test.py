@@ -21,7 +21,7 @@ from tools.cli.symbols import Place, resolve
 
 
 def _number(thing: str) -> str:
-    """"1 block", "2 blocks" and so on; the number is a group."""
+    """ "1 block", "2 blocks" and so on; the number is a group."""
     return rf"(\d+) {thing}(?:(?<=\b1 {thing})|(?<!\b1 {thing})s)"
 
 
@@ -35,7 +35,10 @@ def google_pprof(profile: Path, value: str) -> dict[str, float]:
     unit = ["--show_bytes"] if value.endswith("space") else []
     done = subprocess.run(
         ["google-pprof", "--text", f"--{value}", *unit, str(PROGRAM), str(profile)],
-        capture_output=True, text=True, timeout=100, check=True,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
     )
     rows = (line.split() for line in done.stdout.splitlines() if line.count("%") == 3)
     return {row[5]: float(row[0]) for row in rows}
@@ -50,7 +53,12 @@ class FileTest(ProfileCase):
         self.assertEqual(text[0], "")
         self.assertEqual(
             [(text[one.type], text[one.unit]) for one in profile.sample_type],
-            [("alloc_objects", "count"), ("alloc_space", "bytes"), ("inuse_objects", "count"), ("inuse_space", "bytes")],
+            [
+                ("alloc_objects", "count"),
+                ("alloc_space", "bytes"),
+                ("inuse_objects", "count"),
+                ("inuse_space", "bytes"),
+            ],
         )
         self.assertEqual((text[profile.period_type.type], profile.period), ("space", 1))
         self.assertEqual(text[profile.default_sample_type], "inuse_space")

@@ -28,7 +28,12 @@ class Case(unittest.TestCase):
     def run_program(self, *line: str, status: int = 0, **environment: str) -> str:
         """What the program says on standard error."""
         done = subprocess.run(
-            line, capture_output=True, text=True, check=False, timeout=_SECONDS, cwd=self.folder,
+            line,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_SECONDS,
+            cwd=self.folder,
             env={**os.environ, **environment},
         )
         self.assertEqual((done.returncode, done.stdout), (status, ""), done.stderr)
@@ -73,8 +78,10 @@ class FormsTest(Case):
 
     def test_json_has_the_programs_blocks(self) -> None:
         self.assertTrue(self.json["quiet"])
-        live = [next(one["live_blocks"] for one in self.json["classes"] if one["block_size"] >= size)
-                for size in (3000, 100000)]
+        live = [
+            next(one["live_blocks"] for one in self.json["classes"] if one["block_size"] >= size)
+            for size in (3000, 100000)
+        ]
         self.assertEqual((*live, self.json["pools"]["huge"]["live_blocks"]), (125, 15, 1))
         (of_48,) = (one for one in self.json["classes"] if one["block_size"] == 48)
         self.assertEqual((of_48["allocations"] - of_48["frees"], of_48["live_blocks"]), (500, 500))
@@ -91,15 +98,26 @@ class FormsTest(Case):
         for one in self.json["classes"]:
             labels = {"pool": one["pool"], "class": str(one["class"]), "block_bytes": str(one["block_size"])}
             for field, metric in (
-                ("allocations", "allocations_total"), ("frees", "frees_total"), ("live_blocks", "live_blocks"),
-                ("live_bytes", "live_bytes"), ("cached_blocks", "cached_blocks"), ("slabs_owned", "slabs_owned"),
+                ("allocations", "allocations_total"),
+                ("frees", "frees_total"),
+                ("live_blocks", "live_blocks"),
+                ("live_bytes", "live_bytes"),
+                ("cached_blocks", "cached_blocks"),
+                ("slabs_owned", "slabs_owned"),
             ):
                 self.assertEqual(found[f"hakmem_{metric}", frozenset(labels.items())], one[field], (labels, field))
         for field, value in self.json["process"].items():
-            name = {"held_bytes_most": "held_max_bytes", "huge_blocks_most": "huge_max_blocks",
-                    "huge_bytes_most": "huge_max_bytes", "slabs_empty": "slabs_empty_chunks"}.get(field, field)
-            values = [found[key] for key in ((f"hakmem_{name}", frozenset()), (f"hakmem_{name}_total", frozenset()))
-                      if key in found]
+            name = {
+                "held_bytes_most": "held_max_bytes",
+                "huge_blocks_most": "huge_max_blocks",
+                "huge_bytes_most": "huge_max_bytes",
+                "slabs_empty": "slabs_empty_chunks",
+            }.get(field, field)
+            values = [
+                found[key]
+                for key in ((f"hakmem_{name}", frozenset()), (f"hakmem_{name}_total", frozenset()))
+                if key in found
+            ]
             self.assertEqual(values, [value], field)
         for thread in self.json["threads"]:
             labels = frozenset({"thread": str(thread["number"]), "tid": str(thread["tid"])}.items())
@@ -119,8 +137,19 @@ class FormsTest(Case):
         for field, value in self.json["process"].items():
             self.assertRegex(self.text, rf"(?m)^ +{field} +{value}  \S")
         for one in self.json["classes"]:
-            row = [one[key] for key in
-                   ("pool", "block_size", "allocations", "frees", "live_blocks", "live_bytes", "cached_blocks", "slabs")]
+            row = [
+                one[key]
+                for key in (
+                    "pool",
+                    "block_size",
+                    "allocations",
+                    "frees",
+                    "live_blocks",
+                    "live_bytes",
+                    "cached_blocks",
+                    "slabs",
+                )
+            ]
             self.assertRegex(self.text, r"(?m)^ +" + " +".join(map(str, row)) + "$")
 
 
@@ -132,12 +161,17 @@ class AtExitTest(Case):
         # A program that closes standard error before it ends.
         self.assertRegex(self.preloaded("sort", "/dev/null", HAKMEM_STATS="text"), r"\Ahakmem [0-9.]+ \(p0")
         validate(json.loads(self.preloaded("sort", "/dev/null", HAKMEM_STATS="json")))
-        self.assertIn(("hakmem_threads", frozenset()),
-                      samples(self.preloaded("sort", "/dev/null", HAKMEM_STATS="prometheus")))
+        self.assertIn(
+            ("hakmem_threads", frozenset()), samples(self.preloaded("sort", "/dev/null", HAKMEM_STATS="prometheus"))
+        )
 
     def test_into_a_file_of_each_process(self) -> None:
-        self.assertEqual(self.preloaded("sh", "-c", "sort /dev/null; sort /dev/null; exit 3", status=3,
-                                        HAKMEM_STATS="json:out.%p.json"), "")
+        self.assertEqual(
+            self.preloaded(
+                "sh", "-c", "sort /dev/null; sort /dev/null; exit 3", status=3, HAKMEM_STATS="json:out.%p.json"
+            ),
+            "",
+        )
         found = [(path.name, json.loads(path.read_text())) for path in self.folder.iterdir()]
         self.assertGreaterEqual(len(found), 2)
         for name, statistics in found:
@@ -146,17 +180,22 @@ class AtExitTest(Case):
 
     def test_a_file_that_cannot_be_written(self) -> None:
         said = self.preloaded(sys.executable, "-c", "pass", HAKMEM_STATS="text:none/out")
-        self.assertRegex(said, r"\Ahakmem: warning: none/out: the statistics of HAKMEM_STATS could not be written; "
-                               r"No such file or directory\n\Z")
+        self.assertRegex(
+            said,
+            r"\Ahakmem: warning: none/out: the statistics of HAKMEM_STATS could not be written; "
+            r"No such file or directory\n\Z",
+        )
 
     def test_malloc_infos_maximum_is_a_real_one(self) -> None:
-        script = ("import ctypes, re; x = [bytes(60000) for _ in range(2000)]; del x;"
-                  "c = ctypes.CDLL(None); c.malloc_trim(0);"
-                  "c.open_memstream.restype = ctypes.c_void_p; p = ctypes.c_char_p(); n = ctypes.c_size_t();"
-                  "f = ctypes.c_void_p(c.open_memstream(ctypes.byref(p), ctypes.byref(n)));"
-                  "c.malloc_info(0, f); c.fclose(f);"
-                  "size = {k: int(v) for k, v in re.findall(r'system type=\"(\\w+)\" size=\"(\\d+)\"', p.value.decode())};"
-                  "assert size['max'] >= 2000 * 60000 > 2 * size['current'], size")
+        script = (
+            "import ctypes, re; x = [bytes(60000) for _ in range(2000)]; del x;"
+            "c = ctypes.CDLL(None); c.malloc_trim(0);"
+            "c.open_memstream.restype = ctypes.c_void_p; p = ctypes.c_char_p(); n = ctypes.c_size_t();"
+            "f = ctypes.c_void_p(c.open_memstream(ctypes.byref(p), ctypes.byref(n)));"
+            "c.malloc_info(0, f); c.fclose(f);"
+            'size = {k: int(v) for k, v in re.findall(r\'system type="(\\w+)" size="(\\d+)"\', p.value.decode())};'
+            "assert size['max'] >= 2000 * 60000 > 2 * size['current'], size"
+        )
         self.assertEqual(self.preloaded("/usr/bin/python3", "-c", script, PYTHONMALLOC="malloc"), "")
 
 

@@ -67,8 +67,20 @@ def _capture() -> str:
     library = _COMMAND.parents[2] / "hakmem/preload/libhakmem.so"
     with tempfile.TemporaryDirectory() as folder:
         server_line = ("redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder)
-        load_line = ("redis-benchmark", "-p", str(port), "-n", str(_REQUESTS), "-r", "100000", "-d", "200",
-                     "-t", "set,lpush,lpop", "-q")
+        load_line = (
+            "redis-benchmark",
+            "-p",
+            str(port),
+            "-n",
+            str(_REQUESTS),
+            "-r",
+            "100000",
+            "-d",
+            "200",
+            "-t",
+            "set,lpush,lpop",
+            "-q",
+        )
         with _running(*server_line, LD_PRELOAD=str(library), HAKMEM_PUBLISH="1") as server:
             _wait_until_published(server.pid, server)
             with _running(*load_line) as load:

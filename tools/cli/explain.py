@@ -50,7 +50,10 @@ def _print_lines(explained: list[dict[str, Any]]) -> None:
     for one in explained:
         where = f" at {one['file']}:{one['line']}" if one["file"] else ""
         known = one["function"] or where
-        print(printable(one["text"].expandtabs(), _LINE_MOST) + (f"\n    {one['function'] or '??'}{where}" if known else ""))
+        print(
+            printable(one["text"].expandtabs(), _LINE_MOST)
+            + (f"\n    {one['function'] or '??'}{where}" if known else "")
+        )
 
 
 def explain_address(pid: int, address: int) -> dict[str, Any]:

@@ -129,7 +129,9 @@ def _classes(found: Statistics, before: Statistics | None, limit: int | None, co
         ]
         for one in classes[:limit]
     ]
-    title = "Classes" if limit is None or len(classes) <= limit else f"Classes: {limit} of {len(classes)}, by live bytes"
+    title = (
+        "Classes" if limit is None or len(classes) <= limit else f"Classes: {limit} of {len(classes)}, by live bytes"
+    )
     columns = ["size", "pool", "allocations/s", "allocations", "live", "live bytes", "cached", "slabs"]
     return _without_empty(Grid(title, columns, lines, words=0))
 

@@ -95,14 +95,19 @@ class PageTest(HostileCase):
 
     def test_one_line_and_a_status(self) -> None:
         self.publish(_PAGES["nested deeply"])
-        self.refuse(published.MALFORMED, "what it publishes is not hakmem's: it is nested too deeply", "stat",
-                    str(os.getpid()))
+        self.refuse(
+            published.MALFORMED, "what it publishes is not hakmem's: it is nested too deeply", "stat", str(os.getpid())
+        )
         done = self.run_command("top", "--count=1", str(os.getpid()))
         self.assertEqual((done.returncode, done.stdout, done.stderr.count("\n")), (published.MALFORMED, "", 1))
 
     def test_headers(self) -> None:
-        for words, page in (("length is more than a page", {"length": 2**63}), ("is cut", {"length": 1000, "size": 60}),
-                            ("is stopped in the middle", {"sequence": 1}), ("is cut", {"size": 50, "length": 3})):
+        for words, page in (
+            ("length is more than a page", {"length": 2**63}),
+            ("is cut", {"length": 1000, "size": 60}),
+            ("is stopped in the middle", {"sequence": 1}),
+            ("is cut", {"size": 50, "length": 3}),
+        ):
             descriptor = self.publish(b"[]", **page)
             with self.subTest(page), mock.patch.object(published, "_ATTEMPTS", 3):
                 with self.assertRaises(published.Unreachable) as refused:
@@ -136,15 +141,20 @@ class PageTest(HostileCase):
         done = self.run_command("top", "--list", "--interval=0.5")
         self.assertEqual(done.returncode, 0)
         self.assertRegex(done.stdout, rf"(?m)^{good.pid} +observed ")
-        self.assertRegex(done.stderr, rf"(?m)\Ahakmem top: process {os.getpid()}: what it publishes is not hakmem's: .*\n\Z")
+        self.assertRegex(
+            done.stderr, rf"(?m)\Ahakmem top: process {os.getpid()}: what it publishes is not hakmem's: .*\n\Z"
+        )
 
 
 class NameTest(HostileCase):
     def test_no_escape_sequence_of_a_programs_name_is_passed_on(self) -> None:
         process = self.start(OBSERVED, "quiet", named=f"/bin/{_ESCAPE}name")
         self.until(lambda: self.is_published(process.pid), "published")
-        for line in (("stat", str(process.pid)), ("top", "--list", "--interval=0.5"),
-                     ("top", "--count=1", "--interval=0.5", str(process.pid))):
+        for line in (
+            ("stat", str(process.pid)),
+            ("top", "--list", "--interval=0.5"),
+            ("top", "--count=1", "--interval=0.5", str(process.pid)),
+        ):
             text = self.succeed(*line)
             self.assertIn(r"\x1b]0;title\x07\x1b[31mname", text)
             self.assertNotIn("\x1b", text)
@@ -196,9 +206,12 @@ class FileTest(HostileCase):
     def test_no_escape_sequence_of_a_symbol_is_passed_on(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             program = Path(folder) / "program"
-            source = f'__asm__(".globl \\"\\033[31mred\\"\\n\\"\\033[31mred\\": ret");\nint main(void) {{ return 0; }}\n'
-            done = subprocess.run(["gcc", "-x", "c", "-o", program, "-"], input=source, text=True, check=False,
-                                  capture_output=True)
+            source = (
+                f'__asm__(".globl \\"\\033[31mred\\"\\n\\"\\033[31mred\\": ret");\nint main(void) {{ return 0; }}\n'
+            )
+            done = subprocess.run(
+                ["gcc", "-x", "c", "-o", program, "-"], input=source, text=True, check=False, capture_output=True
+            )
             if done.returncode:
                 self.skipTest("the assembler takes no such name")
             listed = subprocess.run(["nm", program], capture_output=True, text=True, check=True).stdout.splitlines()
@@ -210,7 +223,9 @@ class FileTest(HostileCase):
 class ProfileTest(HostileCase):
     _SIZE = 32 + 16384 * 32
 
-    def table(self, rate: int = 1, used: int = 1, record: tuple[int, ...] = (64, 0x1000, 2, 1), size: int = _SIZE) -> None:
+    def table(
+        self, rate: int = 1, used: int = 1, record: tuple[int, ...] = (64, 0x1000, 2, 1), size: int = _SIZE
+    ) -> None:
         content = struct.pack("=8sQQQ", b"hakprof1", rate, 0, used) + struct.pack("=4Q", *record)
         self.share("hakmem-profile", content, size)
 
@@ -220,8 +235,14 @@ class ProfileTest(HostileCase):
         self.assertEqual([(one.size, one.allocations, one.live) for one in found.records], [(64, 2, 1)])
 
     def test_what_is_not_hakmems_is_refused(self) -> None:
-        for wrong in ({"rate": 0}, {"rate": 2**63}, {"used": 16385}, {"record": (0, 1, 1, 0)}, {"record": (1, 1, 1, 2)},
-                      {"size": 100}):
+        for wrong in (
+            {"rate": 0},
+            {"rate": 2**63},
+            {"used": 16385},
+            {"record": (0, 1, 1, 0)},
+            {"record": (1, 1, 1, 2)},
+            {"size": 100},
+        ):
             self.table(**wrong)
             with self.subTest(wrong):
                 with self.assertRaisesRegex(InputError, "what it shares is no profile"):

@@ -98,7 +98,11 @@ def _print(result: dict[str, Any]) -> None:
 
 def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--most", type=whole_number(0, 10**6), default=30, metavar="N", help="call sites at most (default: %(default)s)"
+        "--most",
+        type=whole_number(0, 10**6),
+        default=30,
+        metavar="N",
+        help="call sites at most (default: %(default)s)",
     )
     add_format(parser)
     parser.add_argument("pid", type=process_id, metavar="PID")

@@ -45,7 +45,9 @@ def execute(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line; the status."""
     parsed, unknown = parser().parse_known_args(arguments)
     if unknown:
-        parsed.parser.error(f"unknown arguments: {' '.join(unknown)}")  # with the usage of its command, not of the whole
+        parsed.parser.error(
+            f"unknown arguments: {' '.join(unknown)}"
+        )  # with the usage of its command, not of the whole
     try:
         status: int = parsed.command.run(parsed)
         return status

@@ -28,13 +28,20 @@ def page_of(pid: int) -> Path | None:
 
 
 class ObserveCase(unittest.TestCase):
-    def start(self, *line: str, preload: str = LIBRARY, publish: str = "1", is_ready: bool = True,
-              named: str | None = None) -> subprocess.Popen[str]:
+    def start(
+        self, *line: str, preload: str = LIBRARY, publish: str = "1", is_ready: bool = True, named: str | None = None
+    ) -> subprocess.Popen[str]:
         """A program that ends when its standard input does, at the end of the test at the latest; under another name
         than its own."""
         environment = {**os.environ, "HAKMEM_PUBLISH": publish, "LD_PRELOAD": preload}
-        process = subprocess.Popen([named or line[0], *line[1:]], executable=line[0], stdin=subprocess.PIPE,
-                                   stdout=subprocess.PIPE, text=True, env=environment)
+        process = subprocess.Popen(
+            [named or line[0], *line[1:]],
+            executable=line[0],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
 
         def end() -> None:
             process.kill()
@@ -66,8 +73,14 @@ class ObserveCase(unittest.TestCase):
         return process
 
     def run_command(self, *line: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([COMMAND, *line], capture_output=True, text=True, check=False, timeout=SECONDS,
-                              env={**os.environ, **environment})
+        return subprocess.run(
+            [COMMAND, *line],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+            env={**os.environ, **environment},
+        )
 
     def succeed(self, *line: str) -> str:
         done = self.run_command(*line)

@@ -33,7 +33,15 @@ class StatTest(ObserveCase):
     def test_table(self) -> None:
         process = self.observed("load", "2")
         text = self.succeed("stat", str(process.pid))
-        for words in (f"observed ({process.pid}), hakmem", "Memory", "Events", "Pools", "Classes", "Threads", "resident"):
+        for words in (
+            f"observed ({process.pid}), hakmem",
+            "Memory",
+            "Events",
+            "Pools",
+            "Classes",
+            "Threads",
+            "resident",
+        ):
             self.assertIn(words, text)
         self.assertNotIn("\x1b", text)
         self.assertNotIn("allocations/s", text)
@@ -50,8 +58,12 @@ class TopTest(ObserveCase):
 
     def test_json_is_one_line_a_reading(self) -> None:
         process = self.observed("load", "2")
-        lines = [json.loads(line) for line in
-                 self.succeed("top", "--format=json", "--interval=0.5", "--count=3", str(process.pid)).splitlines()]
+        lines = [
+            json.loads(line)
+            for line in self.succeed(
+                "top", "--format=json", "--interval=0.5", "--count=3", str(process.pid)
+            ).splitlines()
+        ]
         self.assertEqual(len(lines), 3)
         for line in lines:
             self.assertGreater(line.pop("rates")["allocations"], 0)
@@ -63,8 +75,13 @@ class TopTest(ObserveCase):
         process = self.observed("load", "1")
         leader, follower = pty.openpty()
         line = [COMMAND, "top", "--interval=0.5", str(process.pid)]
-        top = subprocess.Popen(line, stdout=follower, stderr=follower, stdin=follower,
-                               env={**os.environ, "TERM": "xterm", "COLUMNS": "120", "LINES": "60"})
+        top = subprocess.Popen(
+            line,
+            stdout=follower,
+            stderr=follower,
+            stdin=follower,
+            env={**os.environ, "TERM": "xterm", "COLUMNS": "120", "LINES": "60"},
+        )
         os.close(follower)
         text = b""
         while text.count(b"Threads") < 2:
@@ -100,8 +117,16 @@ class TopTest(ObserveCase):
     def test_large_counts_fit(self) -> None:
         process = self.observed("load", "2")
         now = published.read(process.pid)
-        days = {**now, "threads": [{**one, **{field: one[field] + 10**14 for field in ("allocations", "frees", "exchanges",
-                "remote_frees")}} for one in now["threads"]]}
+        days = {
+            **now,
+            "threads": [
+                {
+                    **one,
+                    **{field: one[field] + 10**14 for field in ("allocations", "frees", "exchanges", "remote_frees")},
+                }
+                for one in now["threads"]
+            ],
+        }
         *_, threads = figures.grids_within(40, days, {**now, "clock_ms": now["clock_ms"] - 1}, 1)
         console = Console(width=80, file=io.StringIO())
         console.print(report.drawn("days", [threads]))
@@ -111,8 +136,13 @@ class TopTest(ObserveCase):
     def test_what_is_new_has_its_rate(self) -> None:
         process = self.observed("load", "2")
         now = published.read(process.pid)
-        before = {**now, "clock_ms": now["clock_ms"] - 2000, "classes": [], "threads": [],
-                  "process": {**now["process"], "threads": 0}}
+        before = {
+            **now,
+            "clock_ms": now["clock_ms"] - 2000,
+            "classes": [],
+            "threads": [],
+            "process": {**now["process"], "threads": 0},
+        }
         *_, classes, threads = figures.grids(now, before)
         for grid, of in ((classes, now["classes"]), (threads, now["threads"])):
             rates = [line[grid.columns.index("allocations/s")].replace(",", "") for line in grid.lines]
@@ -120,20 +150,27 @@ class TopTest(ObserveCase):
 
     def test_ends_with_the_process(self) -> None:
         process = self.observed("load", "1")
-        top = subprocess.Popen([COMMAND, "top", "--interval=0.5", str(process.pid)], stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True)
+        top = subprocess.Popen(
+            [COMMAND, "top", "--interval=0.5", str(process.pid)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         self.assertIn("observed", top.stdout.readline())
         process.communicate()
         _, errors = top.communicate(timeout=SECONDS)
         self.assertEqual(top.returncode, 0)
         # As it finds it between two readings, or within one.
-        self.assertRegex(errors, rf"^hakmem top: (there is no process {process.pid}|process {process.pid} has ended)\n$")
+        self.assertRegex(
+            errors, rf"^hakmem top: (there is no process {process.pid}|process {process.pid} has ended)\n$"
+        )
 
     def test_without_a_number_the_busiest(self) -> None:
         idle, busy = self.observed("quiet"), self.observed("load", "2")
         self.assertIn(f"observed ({busy.pid})", self.succeed("top", "--interval=0.5", "--count=1"))
-        listed = [json.loads(line) for line in
-                  self.succeed("top", "--list", "--interval=0.5", "--format=json").splitlines()]
+        listed = [
+            json.loads(line) for line in self.succeed("top", "--list", "--interval=0.5", "--format=json").splitlines()
+        ]
         ours = [one["pid"] for one in listed if one["pid"] in (idle.pid, busy.pid)]
         self.assertEqual(ours, [busy.pid, idle.pid])
         table = self.succeed("top", "--list", "--interval=0.5")
@@ -172,8 +209,13 @@ class RunTest(ObserveCase):
         with tempfile.TemporaryDirectory() as folder:
             number = Path(folder) / "pid"
             script = f"echo $$ >{number}; exec {OBSERVED} load 1"
-            process = subprocess.Popen([COMMAND, "run", "--publish", "--", "/bin/sh", "-c", script],
-                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            process = subprocess.Popen(
+                [COMMAND, "run", "--publish", "--", "/bin/sh", "-c", script],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
             self.addCleanup(process.kill)
             self.assertEqual(process.stdout.readline(), "ready\n")
             pid = int(number.read_text())
@@ -189,7 +231,9 @@ class RunTest(ObserveCase):
             text.write_text("neither a program nor a script\n")
             text.chmod(0o755)
             self.refuse(126, "cannot be executed: Exec format error", "run", "--", str(text))
-            self.refuse(126, "cannot be executed: Exec format error", "record", f"--output={folder}/trace", "--", str(text))
+            self.refuse(
+                126, "cannot be executed: Exec format error", "record", f"--output={folder}/trace", "--", str(text)
+            )
         self.refuse(127, "was not found", "run", "--", "no-such-program")
         self.refuse(126, "is not executable", "run", "--", "/dev/null")
 

@@ -39,7 +39,10 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--interval", type=_seconds, default=1.0, metavar="SECONDS", help="between two readings (default: %(default)s)"
     )
     parser.add_argument(
-        "--count", type=whole_number(1, _COUNT_MAX), metavar="N", help="end after N readings (default: with the process)"
+        "--count",
+        type=whole_number(1, _COUNT_MAX),
+        metavar="N",
+        help="end after N readings (default: with the process)",
     )
     parser.add_argument("--list", action="store_true", help="list all processes that publish, and end")
     parser.add_argument("pid", nargs="?", type=process_id, metavar="PID", help="the process (default: the busiest)")
@@ -99,8 +102,10 @@ def _list(parsed: argparse.Namespace) -> int:
 def _busiest(interval: float) -> int:
     found = _by_activity(published.processes(), interval)
     if not found:
-        raise Unreachable("no process of yours publishes: `hakmem run --publish -- PROGRAM` starts one, or "
-                          "HAKMEM_PUBLISH=1", published.NOT_PUBLISHED)
+        raise Unreachable(
+            "no process of yours publishes: `hakmem run --publish -- PROGRAM` starts one, or " "HAKMEM_PUBLISH=1",
+            published.NOT_PUBLISHED,
+        )
     pid: int = found[0][1]["pid"]
     return pid
 
@@ -116,7 +121,9 @@ def _new_reading(page: published.Page, before: Statistics | None, interval: floa
         time.sleep(min(missing, 0.25))
 
 
-def _follow(page: published.Page, parsed: argparse.Namespace, show_one: Callable[[Statistics, Statistics | None], None]) -> None:
+def _follow(
+    page: published.Page, parsed: argparse.Namespace, show_one: Callable[[Statistics, Statistics | None], None]
+) -> None:
     """Shows reading after reading; the first two before anything, so that every one has rates."""
     before = page.read()
     shown = 0

@@ -112,11 +112,24 @@ class PageTest(ObserveCase):
 
 class RefusalTest(ObserveCase):
     def test_wrong_arguments(self) -> None:
-        for line in (("stat",), ("stat", "x"), ("stat", "0"), ("stat", "-1"), ("stat", "--format=xml", "1"),
-                     ("top", "--interval=0", "1"), ("top", "--interval=nan", "1"), ("top", "--count=0", "1"),
-                     ("top", "--list", "1"), ("run",), ("run", "--stats=xml", "true"), ("run", "--other", "true"),
-                     ("run", "--guard", "--guard-full", "true"), ("run", "--profile=none/none", "true"),
-                     ("run", "--profile=", "true"), ("run", "--profile=/proc", "true")):
+        for line in (
+            ("stat",),
+            ("stat", "x"),
+            ("stat", "0"),
+            ("stat", "-1"),
+            ("stat", "--format=xml", "1"),
+            ("top", "--interval=0", "1"),
+            ("top", "--interval=nan", "1"),
+            ("top", "--count=0", "1"),
+            ("top", "--list", "1"),
+            ("run",),
+            ("run", "--stats=xml", "true"),
+            ("run", "--other", "true"),
+            ("run", "--guard", "--guard-full", "true"),
+            ("run", "--profile=none/none", "true"),
+            ("run", "--profile=", "true"),
+            ("run", "--profile=/proc", "true"),
+        ):
             done = self.run_command(*line)
             self.assertEqual((done.returncode, done.stdout), (2, ""), (line, done.stderr))
             self.assertIn(f"hakmem {line[0]}", done.stderr)
@@ -138,7 +151,9 @@ class RefusalTest(ObserveCase):
 
     def test_a_process_that_does_not_publish(self) -> None:
         process = self.start(OBSERVED, "quiet", publish="0")
-        self.refuse(published.NOT_PUBLISHED, "does not publish: start it with HAKMEM_PUBLISH=1", "stat", str(process.pid))
+        self.refuse(
+            published.NOT_PUBLISHED, "does not publish: start it with HAKMEM_PUBLISH=1", "stat", str(process.pid)
+        )
 
     def test_a_process_that_became_another_program(self) -> None:
         process = self.start(OBSERVED, "exec", "/bin/cat")

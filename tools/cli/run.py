@@ -20,13 +20,17 @@ _FORMS = ("text", "json", "prometheus")
 def _configure(parser: argparse.ArgumentParser) -> None:
     parser.usage = "hakmem run [options] [--] PROGRAM [ARGUMENT ...]"
     guard = parser.add_mutually_exclusive_group()
-    guard.add_argument("--guard", action="store_true", help="with the guard build: every invalid free is reported at once")
+    guard.add_argument(
+        "--guard", action="store_true", help="with the guard build: every invalid free is reported at once"
+    )
     guard.add_argument(
         "--guard-full",
         action="store_true",
         help="with all checks of the full guard build: overflows and uses of freed blocks are reported as well",
     )
-    parser.add_argument("--stats", choices=_FORMS, help="sum up by all statistics in this form (default: in a few words)")
+    parser.add_argument(
+        "--stats", choices=_FORMS, help="sum up by all statistics in this form (default: in a few words)"
+    )
     parser.add_argument("--profile", metavar="FILE", help="write a sampling profile to FILE, as pprof reads it")
     parser.add_argument("--leaks", action="store_true", help="report what is still live at the end, by call site")
     parser.add_argument("--publish", action="store_true", help="let hakmem stat and hakmem top look at it meanwhile")

@@ -45,8 +45,15 @@ _STRIP_ARCHIVE = ["--strip-debug", "--enable-deterministic-archives", "--remove-
 def run(*command: str, folder: Path | None = None, environment: dict[str, str] | None = None) -> str:
     """What the command says on standard output."""
     try:
-        done = subprocess.run(command, cwd=folder, env={**os.environ, "LC_ALL": "C", **(environment or {})},
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env={**os.environ, "LC_ALL": "C", **(environment or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
     except FileNotFoundError:
         raise Refusal(f"{command[0]} is not installed; tools/setup --tests does that") from None
     if done.returncode != 0:
@@ -100,7 +107,7 @@ def dependencies(entries: list[Entry], scratch: Path) -> str:
     said = run("dpkg-shlibdeps", "-O", *options, folder=scratch).strip()
     if not said.startswith(_SHLIBS_PREFIX):
         raise Refusal(f"dpkg-shlibdeps said {said!r}; a line {_SHLIBS_PREFIX}... is wanted")
-    return ", ".join([said[len(_SHLIBS_PREFIX):], *_COMMAND_NEEDS])
+    return ", ".join([said[len(_SHLIBS_PREFIX) :], *_COMMAND_NEEDS])
 
 
 def installed_kib(entries: list[Entry]) -> int:
@@ -112,11 +119,13 @@ def installed_kib(entries: list[Entry]) -> int:
 def control_files(inputs: Inputs, entries: list[Entry], fields: dict[str, str]) -> dict[str, bytes]:
     sums = [f"{hashlib.md5(entry.data).hexdigest()}  usr/{entry.path}\n" for entry in entries if not entry.link]
     return {
-        "control": layout.render("debian/control", version=inputs.version, installed_kib=installed_kib(entries),
-                                 **fields),
+        "control": layout.render(
+            "debian/control", version=inputs.version, installed_kib=installed_kib(entries), **fields
+        ),
         "md5sums": "".join(sums).encode("utf-8"),
-        "shlibs": layout.render("debian/shlibs", version=inputs.version,
-                                soname_number=inputs.soname.rpartition(".")[2]),
+        "shlibs": layout.render(
+            "debian/shlibs", version=inputs.version, soname_number=inputs.soname.rpartition(".")[2]
+        ),
         "triggers": b"activate-noawait ldconfig\n",
     }
 
@@ -155,8 +164,15 @@ def write_package(inputs: Inputs, maintainer: str, output: Path) -> None:
             "depends": dependencies(entries, scratch),
         }
         stage(root, entries, control_files(inputs, entries, fields), inputs.epoch)
-        run("dpkg-deb", "--root-owner-group", "-Zxz", "--build", str(root), str(output.absolute()),
-            environment={"SOURCE_DATE_EPOCH": str(inputs.epoch)})
+        run(
+            "dpkg-deb",
+            "--root-owner-group",
+            "-Zxz",
+            "--build",
+            str(root),
+            str(output.absolute()),
+            environment={"SOURCE_DATE_EPOCH": str(inputs.epoch)},
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -52,8 +52,7 @@ _BANNER = re.compile(r"^/\* -+ (.*?) -+ \*/$", re.MULTILINE)
 _COMMENT = re.compile(r"\A/\*.*?\*/\n?", re.DOTALL)
 # Parameters may be pointers to functions: parentheses of their own, one level deep.
 _PROTOTYPE = re.compile(
-    r"^HAK_API\s+(?P<result>[^;{]*?)(?P<name>hak_\w+)\s*"
-    r"\((?P<parameters>(?:[^();]|\([^()]*\))*)\)\s*;[ \t]*\n?",
+    r"^HAK_API\s+(?P<result>[^;{]*?)(?P<name>hak_\w+)\s*" r"\((?P<parameters>(?:[^();]|\([^()]*\))*)\)\s*;[ \t]*\n?",
     re.MULTILINE,
 )
 _COMMA_OUTSIDE = re.compile(r",(?![^()]*\))")
@@ -95,7 +94,7 @@ def _stanzas(text: str) -> list[str]:
 
 def _stanza(text: str) -> Stanza:
     comment = _COMMENT.match(text)
-    code = text[comment.end():] if comment else text
+    code = text[comment.end() :] if comment else text
     functions = tuple(_function(match) for match in _PROTOTYPE.finditer(code))
     types = _PROTOTYPE.sub("", code).strip("\n")
     if re.search(r"\bHAK_API\b", types) and not types.startswith("#define HAK_API"):

@@ -75,8 +75,11 @@ def prose(text: str) -> str:
     paragraphs = []
     for paragraph in text.split("\n\n"):
         sentences = re.split(r"(?<=[.?!])\s+", _escaped(paragraph))
-        lines = [line for sentence in sentences
-                 for line in textwrap.wrap(sentence, _SOURCE_COLUMNS, break_long_words=False, break_on_hyphens=False)]
+        lines = [
+            line
+            for sentence in sentences
+            for line in textwrap.wrap(sentence, _SOURCE_COLUMNS, break_long_words=False, break_on_hyphens=False)
+        ]
         paragraphs.append(_no_request("\n".join(lines)))
     return "\n.Pp\n".join(paragraphs)
 
@@ -87,7 +90,7 @@ def sentence(text: str) -> str:
 
 def argument(text: str) -> str:
     """One argument of a macro."""
-    return '"' + text.replace("\\", "\\e").replace('"', '\\(dq') + '"'
+    return '"' + text.replace("\\", "\\e").replace('"', "\\(dq") + '"'
 
 
 def _above(line: str) -> list[str]:
@@ -97,8 +100,13 @@ def _above(line: str) -> list[str]:
         return [line]
     indent, declaration, comment = beside.groups()
     # The comment's end stays with its last word.
-    lines = textwrap.wrap(comment + "\0*/", _DISPLAY_COLUMNS, initial_indent=indent + "/* ",
-                          subsequent_indent=indent + "   ", break_on_hyphens=False)
+    lines = textwrap.wrap(
+        comment + "\0*/",
+        _DISPLAY_COLUMNS,
+        initial_indent=indent + "/* ",
+        subsequent_indent=indent + "   ",
+        break_on_hyphens=False,
+    )
     return [one.replace("\0", " ") for one in lines] + [indent + declaration]
 
 

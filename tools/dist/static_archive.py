@@ -26,8 +26,9 @@ _OWN_PREFIX = "hak_"
 _SHARED_PREFIX = "hak_internal_"
 
 # A line of `objdump --syms`: value, seven columns of flags, section, size, visibility, name.
-_SYMBOL = re.compile(r"^[0-9a-f]+ (?P<flags>.{7}) (?P<section>\S+)\s+[0-9a-f]+ (?P<hidden>\.hidden )?(?P<name>\S+)$",
-                     re.MULTILINE)
+_SYMBOL = re.compile(
+    r"^[0-9a-f]+ (?P<flags>.{7}) (?P<section>\S+)\s+[0-9a-f]+ (?P<hidden>\.hidden )?(?P<name>\S+)$", re.MULTILINE
+)
 _UNDEFINED = "*UND*"
 
 
@@ -48,8 +49,11 @@ def hidden_and_wanted(listing: str) -> tuple[set[str], set[str]]:
     symbols = [match.groupdict() for match in _SYMBOL.finditer(listing)]
     wanted = {one["name"] for one in symbols if one["section"] == _UNDEFINED}
     # Binding is the first flag; u and w are global in their own ways.
-    hidden = {one["name"] for one in symbols
-              if one["hidden"] and one["section"] != _UNDEFINED and (one["flags"][0] in "gu" or one["flags"][1] == "w")}
+    hidden = {
+        one["name"]
+        for one in symbols
+        if one["hidden"] and one["section"] != _UNDEFINED and (one["flags"][0] in "gu" or one["flags"][1] == "w")
+    }
     return hidden, wanted
 
 

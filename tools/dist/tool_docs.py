@@ -103,9 +103,7 @@ def render(form: str, version: str, date: str) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
-        prose=man_page.prose, sentence=man_page.sentence, quoted=_shell_quoted, zsh=_zsh_escaped
-    )
+    environment.filters.update(prose=man_page.prose, sentence=man_page.sentence, quoted=_shell_quoted, zsh=_zsh_escaped)
     day = datetime.strptime(date, "%Y-%m-%d")
     whole = described(tool.NAME, "", tool.parser())
     return environment.get_template(_TEMPLATES[form]).render(

@@ -27,8 +27,9 @@ def _listen(text: str) -> tuple[str, int]:
         if not 0 <= int(port) <= _LAST_PORT:
             raise ValueError
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r}: an IPv4 address and a port (0: a free one) are wanted, "
-                                         "as in 127.0.0.1:8080") from None
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: an IPv4 address and a port (0: a free one) are wanted, " "as in 127.0.0.1:8080"
+        ) from None
     return address, int(port)
 
 
@@ -45,8 +46,13 @@ def _terminate(_signal: int, _frame: FrameType | None) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="cache.py", description=__doc__.split("\n")[0], allow_abbrev=False)
     parser.add_argument("--folder", required=True, type=Path, help="where the results are kept; made if missing")
-    parser.add_argument("--listen", required=True, type=_listen, metavar="ADDRESS:PORT",
-                        help="who can reach this can read and write the cache: there is no other check")
+    parser.add_argument(
+        "--listen",
+        required=True,
+        type=_listen,
+        metavar="ADDRESS:PORT",
+        help="who can reach this can read and write the cache: there is no other check",
+    )
     parser.add_argument("--workers", type=_positive, default=os.cpu_count() or 1, help="nginx's processes")
     parsed = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, _terminate)

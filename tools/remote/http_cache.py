@@ -60,13 +60,30 @@ class HttpCache:
         with _listen(address, port) as listener:
             self.address, self.port = listener.getsockname()[:2]
             configuration = Path(self._scratch.name) / "nginx.conf"
-            configuration.write_text(_configuration(
-                address=self.address, port=self.port, folder=folder, scratch=self._scratch.name, workers=workers,
-                # Without this line nginx's workers give up root, and cannot write into the folder.
-                user=getpass.getuser() if os.geteuid() == _ROOT else None))
+            configuration.write_text(
+                _configuration(
+                    address=self.address,
+                    port=self.port,
+                    folder=folder,
+                    scratch=self._scratch.name,
+                    workers=workers,
+                    # Without this line nginx's workers give up root, and cannot write into the folder.
+                    user=getpass.getuser() if os.geteuid() == _ROOT else None,
+                )
+            )
             descriptor = listener.fileno()
-            command = ["setpriv", "--pdeathsig", "TERM", "nginx", "-e", "stderr",
-                       "-p", self._scratch.name, "-c", str(configuration)]
+            command = [
+                "setpriv",
+                "--pdeathsig",
+                "TERM",
+                "nginx",
+                "-e",
+                "stderr",
+                "-p",
+                self._scratch.name,
+                "-c",
+                str(configuration),
+            ]
             environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "NGINX": f"{descriptor};"}
             self._process = subprocess.Popen(command, env=environment, pass_fds=[descriptor])
         self._wait_for_an_answer()
@@ -106,6 +123,7 @@ class HttpCache:
     def __enter__(self) -> HttpCache:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()

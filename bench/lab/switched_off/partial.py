@@ -266,9 +266,7 @@ class _Source:
 
     def _is_figure(self, indices: list[int]) -> bool:
         """Whether the name is one operand of whole-number arithmetic."""
-        return all(
-            self.tokens[i].kind in (Kind.NAME, Kind.NUMBER) or self.texts[i] in _ARITHMETIC for i in indices
-        )
+        return all(self.tokens[i].kind in (Kind.NAME, Kind.NUMBER) or self.texts[i] in _ARITHMETIC for i in indices)
 
     def take_out(self, index: int) -> None:
         """Takes out the use of the name at `index`, and what depends on it."""

@@ -165,7 +165,7 @@ class SameBehaviourTest(unittest.TestCase):
                 continue
             functions.append(function)
         calls = " ".join(f"f{i}(0); f{i}(1); f{i}(4);" for i in range(len(functions)))
-        head = "#include <stdio.h>\n#define ODD(x) ((x) & 1)\nstatic void say(int n) { printf(\"%d\\n\", n); }\n"
+        head = '#include <stdio.h>\n#define ODD(x) ((x) & 1)\nstatic void say(int n) { printf("%d\\n", n); }\n'
         return head + "".join(functions) + f"int main(void) {{ {calls} return 0; }}\n"
 
     def output(self, source: str, *options: str) -> str:

@@ -21,7 +21,7 @@ from bench.lab.workloads import Workload
 RUNS = "runs"
 """The file in the folder that is a byte longer after each timed run."""
 
-_WORKER = '''#!{python}
+_WORKER = """#!{python}
 import json, os, random, sys
 folder = os.path.dirname(os.path.abspath(__file__))
 given = dict(word[2:].split("=", 1) if "=" in word else (word[2:], "") for word in sys.argv[1:])
@@ -54,7 +54,7 @@ elif "verify" not in given:
     with open(os.path.join(folder, {runs!r}), "a") as count:
         count.write(".")
 print(json.dumps(result))
-'''
+"""
 
 FACTORS = {"libhakmem.so": 1.0, "libmimalloc.so": 1.25, "libquick.so": 0.8, "glibc": 1.0005}
 """File of a contender -> its time by hakmem's."""

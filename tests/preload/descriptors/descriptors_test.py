@@ -14,8 +14,12 @@ from tests.preload.forms import GUARDS, FormTest
 from tests.preload.life import run
 
 _FOLDER = Path("tests/preload/descriptors")
-_AT_EXIT = ({"HAKMEM_STATS": "text"}, {"HAKMEM_LEAKS": "1"}, {"HAKMEM_STATS": "text:/none/none"},
-            {"HAKMEM_PROFILE": "/none/none", "HAKMEM_PROFILE_RATE": "1"})
+_AT_EXIT = (
+    {"HAKMEM_STATS": "text"},
+    {"HAKMEM_LEAKS": "1"},
+    {"HAKMEM_STATS": "text:/none/none"},
+    {"HAKMEM_PROFILE": "/none/none", "HAKMEM_PROFILE_RATE": "1"},
+)
 
 # Full guard builds take no samples.
 _SAMPLING = tuple(form for form in forms.FORMS if form != "guard_full")
@@ -53,20 +57,34 @@ class CancellationTest(DescriptorCase):
     def test_no_call_is_a_cancellation_point(self) -> None:
         for what, words in (("misuse", "double free"), ("stats", "Arena 0:"), ("nothing", "")):
             self.in_forms(
-                "cancelled_calls", what, variables={"HAKMEM_ON_MISUSE": "report"}, stdout="went on to its end\n",
-                stderr=None, check=lambda ended: self.assertIn(words, ended.stderr),
+                "cancelled_calls",
+                what,
+                variables={"HAKMEM_ON_MISUSE": "report"},
+                stdout="went on to its end\n",
+                stderr=None,
+                check=lambda ended: self.assertIn(words, ended.stderr),
             )
 
 
 class SignalTest(DescriptorCase):
     def _under(self, what: str, warnings: int, variables: dict[str, str], of: tuple[str, ...] = _SAMPLING) -> None:
         with self.subTest(variables):
-            self.in_forms("no_signals", what, variables=variables, forms=of, stderr=None,
-                          stdout=f"status 0, signal 0, warnings {warnings}\n")
+            self.in_forms(
+                "no_signals",
+                what,
+                variables=variables,
+                forms=of,
+                stderr=None,
+                stdout=f"status 0, signal 0, warnings {warnings}\n",
+            )
 
     def test_files_that_may_not_grow(self) -> None:
-        for name, value in (("HAKMEM_PROFILE", f"{self.place}/profile.heap"), ("HAKMEM_LEAKS", "1"),
-                            ("HAKMEM_STATS", f"text:{self.place}/stats"), ("HAKMEM_PUBLISH", "1")):
+        for name, value in (
+            ("HAKMEM_PROFILE", f"{self.place}/profile.heap"),
+            ("HAKMEM_LEAKS", "1"),
+            ("HAKMEM_STATS", f"text:{self.place}/stats"),
+            ("HAKMEM_PUBLISH", "1"),
+        ):
             self._under("size", 1, {name: value})
 
     def test_standard_error_that_nobody_reads(self) -> None:
@@ -75,8 +93,12 @@ class SignalTest(DescriptorCase):
 
 class ReplacedCallsTest(DescriptorCase):
     def test_functions_that_allocate(self) -> None:
-        for variables in ({"HAKMEM_LEAKS": "1"}, {"HAKMEM_PUBLISH": "1"}, {"HAKMEM_STATS": f"json:{self.place}/%p"},
-                          {"HAKMEM_PROFILE": f"{self.place}/%p.heap", "HAKMEM_PROFILE_RATE": "1"}):
+        for variables in (
+            {"HAKMEM_LEAKS": "1"},
+            {"HAKMEM_PUBLISH": "1"},
+            {"HAKMEM_STATS": f"json:{self.place}/%p"},
+            {"HAKMEM_PROFILE": f"{self.place}/%p.heap", "HAKMEM_PROFILE_RATE": "1"},
+        ):
             with self.subTest(variables):
                 self.in_forms("replaced_calls", variables=variables, stdout="end\n", stderr=None, seconds=30)
 
@@ -86,12 +108,21 @@ class OutputTest(DescriptorCase):
 
     def _refused(self, path: Path, words: str, forms_of: tuple[str, ...] = ("preloaded", *GUARDS[:1])) -> None:
         for variables in ({"HAKMEM_STATS": f"json:{path}"}, {"HAKMEM_PROFILE": str(path), "HAKMEM_PROFILE_RATE": "1"}):
-            self.in_forms("cancelled_calls", "nothing", variables=variables, stderr=None, forms=forms_of,
-                          check=lambda ended: self.assertRegex(ended.stderr, f"hakmem: warning: .*; .*{words}\n$"))
+            self.in_forms(
+                "cancelled_calls",
+                "nothing",
+                variables=variables,
+                stderr=None,
+                forms=forms_of,
+                check=lambda ended: self.assertRegex(ended.stderr, f"hakmem: warning: .*; .*{words}\n$"),
+            )
 
     def test_a_new_file_is_the_users_only(self) -> None:
-        self.in_forms("cancelled_calls", variables={"HAKMEM_STATS": f"json:{self.place}/stats"},
-                      before_exec=lambda: os.umask(0) and None)
+        self.in_forms(
+            "cancelled_calls",
+            variables={"HAKMEM_STATS": f"json:{self.place}/stats"},
+            before_exec=lambda: os.umask(0) and None,
+        )
         self.assertEqual(stat.S_IMODE((self.place / "stats").stat().st_mode), 0o600)
 
     def test_a_link_is_not_followed(self) -> None:

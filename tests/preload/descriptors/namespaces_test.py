@@ -27,9 +27,14 @@ class NamespacesTest(unittest.TestCase):
     def start(self, form: str, *before: str) -> subprocess.Popen[str]:
         program = f"{_PROGRAM}_linked" if form == "linked" else str(_PROGRAM)
         process = subprocess.Popen(
-            [*before, program, self.jail], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env=run.environment(forms.LIBRARIES[form], {"HAKMEM_PUBLISH": "1", "HAKMEM_PROFILE": "/dev/null",
-                                                        "HAKMEM_PROFILE_RATE": "1"}),
+            [*before, program, self.jail],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=run.environment(
+                forms.LIBRARIES[form],
+                {"HAKMEM_PUBLISH": "1", "HAKMEM_PROFILE": "/dev/null", "HAKMEM_PROFILE_RATE": "1"},
+            ),
         )
         self.addCleanup(process.communicate)
         self.addCleanup(process.kill)

@@ -28,8 +28,10 @@ class CgroupTest(LifeTest):
     def test_volume_of_many_times_the_limit(self) -> None:
         ended = self.under_hakmem("phases", LIVE, VOLUME_A_PHASE, 1, before_exec=self.cgroup.enter, seconds=90)
         (report,) = ended.lines()
-        print(f"allocated {report['allocated'] >> 20} MiB, live {report['live_most'] >> 20} MiB at most, "
-              f"resident {ended.peak_bytes >> 20} MiB at most, limit {LIMIT_BYTES >> 20} MiB")
+        print(
+            f"allocated {report['allocated'] >> 20} MiB, live {report['live_most'] >> 20} MiB at most, "
+            f"resident {ended.peak_bytes >> 20} MiB at most, limit {LIMIT_BYTES >> 20} MiB"
+        )
         self.assertGreater(report["allocated"], 6 * LIMIT_BYTES)
         self.assertLess(report["live_most"], LIMIT_BYTES / 4)
         self.assertEqual(self.cgroup.kills(), 0)

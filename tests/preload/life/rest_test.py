@@ -18,7 +18,9 @@ MS_MOST = 4000
 
 class RestTest(LifeTest):
     def rest(self, threads: int, **variables: str) -> dict[str, int]:
-        (report,) = self.under_hakmem("rest", threads, MIB_ALLOCATED, LIMIT_MIB[threads], variables=variables, seconds=60).lines()
+        (report,) = self.under_hakmem(
+            "rest", threads, MIB_ALLOCATED, LIMIT_MIB[threads], variables=variables, seconds=60
+        ).lines()
         print(f"{threads} threads: {(report['rest'] - report['before']) / MIB:.1f} MiB after {report['ms']} ms")
         self.assertGreater(report["most"], report["before"] + MIB_ALLOCATED * MIB)
         return report

@@ -35,5 +35,6 @@ def parse(text: str) -> list[Mapping]:
         elif head is not None and line.startswith("VmFlags:"):
             start, end, protection, name = head.groups()
             mappings.append(
-                Mapping(int(start, 16), int(end, 16), protection, name, resident, frozenset(line.split()[1:])))
+                Mapping(int(start, 16), int(end, 16), protection, name, resident, frozenset(line.split()[1:]))
+            )
     return mappings

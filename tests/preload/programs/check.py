@@ -16,6 +16,7 @@ from pathlib import Path
 from tests.preload.programs import allocator, registry, runner
 from tests.preload.programs.errors import CheckError
 
+
 def check_family(family: str, preload: Path, seed: int, name: str = "the library") -> None:
     """Raises CheckError for the first workload of the family that is not as it has to be; says how each went."""
     with runner.scratch_folder() as scratch:

@@ -43,7 +43,9 @@ class OwnThreadTest(forms.FormTest):
 
     def test_what_stays_locked_keeps_no_thread(self) -> None:
         for form in WITH_A_THREAD:
-            self.in_forms("locked", forms=[form], stdout="threads 3, then 2\n", variables={"HAKMEM_PURGE_DELAY_MS": "50"})
+            self.in_forms(
+                "locked", forms=[form], stdout="threads 3, then 2\n", variables={"HAKMEM_PURGE_DELAY_MS": "50"}
+            )
 
 
 if __name__ == "__main__":

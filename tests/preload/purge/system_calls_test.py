@@ -34,7 +34,9 @@ class SystemCallsTest(forms.FormTest):
         for name, number in CALLS.items():
             with self.subTest(name):
                 kinds = WITHOUT_FULL if name in NOT_FULL else forms.FORMS
-                self.in_forms("forbidden", number, forms=kinds, stdout="alive\n", variables={"HAKMEM_PURGE_DELAY_MS": "10"})
+                self.in_forms(
+                    "forbidden", number, forms=kinds, stdout="alive\n", variables={"HAKMEM_PURGE_DELAY_MS": "10"}
+                )
 
     def test_child_of_any_kind_gives_memory_back(self) -> None:
         for kind in (0, 1, 2):

@@ -63,8 +63,12 @@ class Image(unittest.TestCase):
         cls.segments = lines_of("readelf", "--wide", "--program-headers", LIBRARY)
 
     def flags(self):
-        return {flag for line in self.dynamic if re.search(r"\(FLAGS(_1)?\)", line)
-                for flag in re.sub(r"^.*\)\s*(Flags:)?", "", line).split()}
+        return {
+            flag
+            for line in self.dynamic
+            if re.search(r"\(FLAGS(_1)?\)", line)
+            for flag in re.sub(r"^.*\)\s*(Flags:)?", "", line).split()
+        }
 
     def test_needs_libc_only(self):
         needed = {re.search(r"\[(.*)\]", line)[1] for line in self.dynamic if "(NEEDED)" in line}
@@ -111,8 +115,14 @@ class FastPath(unittest.TestCase):
         symbols = [line.split() for line in lines_of("nm", LIBRARY)]
         address = next(int(fields[0], 16) for fields in symbols if len(fields) == 3 and fields[2] == name)
         code = []
-        for line in lines_of("objdump", "-d", "--no-show-raw-insn", f"--start-address={address:#x}",
-                             f"--stop-address={address + 256:#x}", LIBRARY):
+        for line in lines_of(
+            "objdump",
+            "-d",
+            "--no-show-raw-insn",
+            f"--start-address={address:#x}",
+            f"--stop-address={address + 256:#x}",
+            LIBRARY,
+        ):
             found = re.match(r"\s+[0-9a-f]+:\s+(\S.*)", line)
             if found:
                 code.append(found[1])

@@ -54,8 +54,10 @@ class Figures(unittest.TestCase):
                 self.assertEqual(self.grown("hblkhd", step), self.steps[step]["usable_huge"])
 
     def test_huge_blocks_are_counted(self):
-        self.assertEqual([self.grown("hblks", step) for step in ["made", "half", "none", "large"]],
-                         [BLOCKS["huge"], BLOCKS["huge"] // 2, 0, 2])
+        self.assertEqual(
+            [self.grown("hblks", step) for step in ["made", "half", "none", "large"]],
+            [BLOCKS["huge"], BLOCKS["huge"] // 2, 0, 2],
+        )
 
     def test_freed_bytes_are_free_bytes(self):
         made, half, none = self.steps["made"], self.steps["half"], self.steps["none"]
@@ -96,9 +98,10 @@ class Figures(unittest.TestCase):
         self.assertEqual(shape(self.xml), ("malloc", ["version"], [heap] + free * 3 + system))
         self.assertEqual(self.xml.get("version"), "1")
         for element in [self.xml, self.xml.find("heap")]:
-            self.assertEqual([child.get("type") for child in element if child.tag not in ("heap", "sizes")],
-                             ["fast", "rest"] + ["mmap"] * (element is self.xml) +
-                             ["current", "max", "total", "mprotect"])
+            self.assertEqual(
+                [child.get("type") for child in element if child.tag not in ("heap", "sizes")],
+                ["fast", "rest"] + ["mmap"] * (element is self.xml) + ["current", "max", "total", "mprotect"],
+            )
 
     def test_malloc_info_says_what_mallinfo_says(self):
         info = self.steps["half"]
@@ -106,34 +109,50 @@ class Figures(unittest.TestCase):
             self.assertEqual(self.sum_of(element, "fast"), (info["smblks"], info["fsmblks"]))
             self.assertEqual(self.sum_of(element, "rest"), (info["ordblks"], info["fordblks"] - info["fsmblks"]))
             self.assertEqual(int(element.find("system[@type='current']").get("size")), info["arena"])
-            self.assertGreaterEqual(int(element.find("system[@type='max']").get("size")), info["arena"] + info["hblkhd"])
+            self.assertGreaterEqual(
+                int(element.find("system[@type='max']").get("size")), info["arena"] + info["hblkhd"]
+            )
         self.assertEqual(self.sum_of(self.xml, "mmap"), (info["hblks"], info["hblkhd"]))
 
     def test_malloc_info_lists_the_free_blocks_by_size(self):
         info = self.steps["half"]
-        sizes = [{name: int(value) for name, value in size.attrib.items()}
-                 for size in self.xml.find("heap/sizes").findall("size")]
+        sizes = [
+            {name: int(value) for name, value in size.attrib.items()}
+            for size in self.xml.find("heap/sizes").findall("size")
+        ]
         self.assertGreater(len(sizes), 3)
         for smaller, larger in zip(sizes, sizes[1:]):
             self.assertLess(smaller["to"], larger["from"])
         for size in sizes:
             self.assertLessEqual(size["from"], size["to"])
             self.assertEqual(size["total"], size["count"] * size["to"])
-        self.assertEqual(sum(size["count"] for size in sizes),
-                         info["smblks"] + info["ordblks"] - (info["keepcost"] != 0))
+        self.assertEqual(
+            sum(size["count"] for size in sizes), info["smblks"] + info["ordblks"] - (info["keepcost"] != 0)
+        )
         self.assertEqual(sum(size["total"] for size in sizes), info["fordblks"] - info["keepcost"])
 
     def test_malloc_stats_is_glibcs_text(self):
         info = self.steps["half"]
-        found = re.fullmatch(r"Arena 0:\nsystem bytes     = +(\d+)\nin use bytes     = +(\d+)\n"
-                             r"Total \(incl\. mmap\):\nsystem bytes     = +(\d+)\nin use bytes     = +(\d+)\n"
-                             r"max mmap regions = +(\d+)\nmax mmap bytes   = +(\d+)\n", self.text)
+        found = re.fullmatch(
+            r"Arena 0:\nsystem bytes     = +(\d+)\nin use bytes     = +(\d+)\n"
+            r"Total \(incl\. mmap\):\nsystem bytes     = +(\d+)\nin use bytes     = +(\d+)\n"
+            r"max mmap regions = +(\d+)\nmax mmap bytes   = +(\d+)\n",
+            self.text,
+        )
         self.assertIsNotNone(found, self.text)
         most = self.steps["made"]
         self.assertGreater(most["hblks"], info["hblks"])
-        self.assertEqual([int(value) for value in found.groups()],
-                         [info["arena"], info["uordblks"], info["arena"] + info["hblkhd"],
-                          info["uordblks"] + info["hblkhd"], most["hblks"], most["hblkhd"]])
+        self.assertEqual(
+            [int(value) for value in found.groups()],
+            [
+                info["arena"],
+                info["uordblks"],
+                info["arena"] + info["hblkhd"],
+                info["uordblks"] + info["hblkhd"],
+                most["hblks"],
+                most["hblkhd"],
+            ],
+        )
 
 
 class Mallopt(unittest.TestCase):

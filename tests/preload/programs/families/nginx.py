@@ -80,9 +80,7 @@ class Server(Workload):
         port = free_port()
         configuration = session.folder / "nginx.conf"
         configuration.write_text(
-            _CONFIGURATION.format(
-                folder=session.folder, inputs=session.inputs, port=port, user=accounts.nginx_user()
-            )
+            _CONFIGURATION.format(folder=session.folder, inputs=session.inputs, port=port, user=accounts.nginx_user())
         )
         command = ("nginx", "-e", "stderr", "-p", str(session.folder), "-c", str(configuration))
         with session.serve(*command, ready=answers_on(port), stop=signal.SIGQUIT):
