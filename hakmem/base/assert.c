@@ -7,11 +7,11 @@
 
 #include "hakmem/base/line.h"
 
-void assert_failed(const char *where_and_what) {
+void hak_assert_failed(const char *where_and_what) {
     struct hak_line line;
-    line_start(&line);
-    line_text(&line, "hakmem: ");
-    line_text(&line, where_and_what);
-    line_write(&line);
+    hak_line_start(&line);
+    hak_line_text(&line, "hakmem: ");
+    hak_line_text(&line, where_and_what);
+    hak_line_write(&line);
     abort();
 }

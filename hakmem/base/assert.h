@@ -16,7 +16,7 @@ extern "C" {
 #endif
 
 /* One argument, put together by the preprocessor, keeps the call small at the many places that have it. */
-HAK_COLD __attribute__((noreturn)) void assert_failed(const char *where_and_what);
+HAK_COLD __attribute__((noreturn)) void hak_assert_failed(const char *where_and_what);
 
 #ifdef __cplusplus
 }
@@ -28,7 +28,7 @@ HAK_COLD __attribute__((noreturn)) void assert_failed(const char *where_and_what
 #define HAK_CHECK_(enabled, condition, text) \
     ((!(enabled) || HAK_LIKELY(condition))   \
          ? (void)0                           \
-         : assert_failed(__FILE__ ":" HAK_STRINGIFY(__LINE__) ": does not hold: " text))
+         : hak_assert_failed(__FILE__ ":" HAK_STRINGIFY(__LINE__) ": does not hold: " text))
 
 #define HAK_CHECK(condition) HAK_CHECK_(1, condition, #condition)
 #define HAK_ASSERT(condition) HAK_CHECK_(HAK_DEBUG, condition, #condition)

@@ -20,25 +20,25 @@ struct hak_line {
     char text[HAK_LINE_BYTES];
 };
 
-void line_start(struct hak_line *line);
-void line_text(struct hak_line *line, const char *text);
-void line_decimal(struct hak_line *line, uint64_t value);
-void line_pointer(struct hak_line *line, const void *p);
+void hak_line_start(struct hak_line *line);
+void hak_line_text(struct hak_line *line, const char *text);
+void hak_line_decimal(struct hak_line *line, uint64_t value);
+void hak_line_pointer(struct hak_line *line, const void *p);
 
 /* Text from outside: at most `limit` bytes of it, and '?' for what is not printable ASCII, so that it cannot
  * fake or break a line. */
-void line_foreign_text(struct hak_line *line, const char *text, size_t limit);
+void hak_line_foreign_text(struct hak_line *line, const char *text, size_t limit);
 
 /* The same of bytes that no 0 ends. */
-void line_foreign_bytes(struct hak_line *line, const char *bytes, size_t count);
+void hak_line_foreign_bytes(struct hak_line *line, const char *bytes, size_t count);
 
 /* Ends the line and writes it to standard error, or to another descriptor, in one write(2). Keeps errno; sends the program
  * no signal and is no cancellation point (quiet.h). */
-void line_write(struct hak_line *line);
-void line_write_to(struct hak_line *line, int descriptor);
+void hak_line_write(struct hak_line *line);
+void hak_line_write_to(struct hak_line *line, int descriptor);
 
 /* The text as a string, for who passes it on. */
-const char *line_string(struct hak_line *line);
+const char *hak_line_string(struct hak_line *line);
 
 #ifdef __cplusplus
 }

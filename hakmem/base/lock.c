@@ -39,7 +39,9 @@ HAK_STATIC_ASSERT(sizeof hak_lock_depended_on > LOCK_FLAGS, "an owner's address 
 #define LOCK_PAUSE() __asm__ volatile("yield")
 #endif
 
-void lock_init(struct hak_lock *lock, enum hak_lock_rank rank) { *lock = (struct hak_lock)HAK_LOCK_INITIALIZER(rank); }
+void hak_lock_init(struct hak_lock *lock, enum hak_lock_rank rank) {
+    *lock = (struct hak_lock)HAK_LOCK_INITIALIZER(rank);
+}
 
 /* ---- The word ---- */
 
@@ -55,7 +57,7 @@ static bool lock_is_passed(const struct hak_lock *lock) {
     return lock_is_mine(lock) && (lock_look(lock) & LOCK_FORK) != 0;
 }
 
-bool lock_is_free(const struct hak_lock *lock) { return lock_look(lock) == 0; }
+bool hak_lock_is_free(const struct hak_lock *lock) { return lock_look(lock) == 0; }
 
 /* Sleeps while the word is `word`, and not longer than `timeout` where there is one. */
 static void lock_sleep(struct hak_lock *lock, uintptr_t word, const struct timespec *timeout) {
@@ -104,7 +106,7 @@ static void lock_note_dependence(struct hak_lock *lock) {
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
-void lock_acquire_slow(struct hak_lock *lock) {
+void hak_lock_acquire_slow(struct hak_lock *lock) {
     if (lock_is_passed(lock) || lock_spin(lock, 0)) {
         return;
     }
@@ -125,7 +127,7 @@ static void lock_leave(struct hak_lock *lock) {
     lock_note_dependence(NULL);
 }
 
-void lock_release_slow(struct hak_lock *lock) {
+void hak_lock_release_slow(struct hak_lock *lock) {
     if (!lock_is_passed(lock)) {
         lock_leave(lock);
     }
@@ -133,7 +135,7 @@ void lock_release_slow(struct hak_lock *lock) {
 
 /* ---- Around fork ---- */
 
-void lock_fork_begin(struct lock_fork *fork) {
+void hak_lock_fork_begin(struct lock_fork *fork) {
     /* What was about to be taken, or has just been released, is still in the stack of debug builds. */
     *fork = (struct lock_fork){.is_half = HAK_DEBUG && held_count > 0};
     struct hak_lock *const lock = hak_load_relaxed(&hak_lock_depended_on);
@@ -142,7 +144,7 @@ void lock_fork_begin(struct lock_fork *fork) {
     }
 }
 
-void lock_fork_note(struct hak_lock *lock, struct lock_fork *fork) {
+void hak_lock_fork_note(struct hak_lock *lock, struct lock_fork *fork) {
     if (lock_is_mine(lock)) {
         HAK_CHECK(fork->own_count < HAK_RANK_REGION); /* at most one of a rank */
         fork->own[fork->own_count++] = lock;
@@ -172,7 +174,7 @@ static bool lock_fork_wait(struct hak_lock *lock, const struct lock_fork *fork) 
 
 static void lock_debug_insert(const struct hak_lock *lock);
 
-void lock_fork_acquire(struct hak_lock *lock, struct lock_fork *fork) {
+void hak_lock_fork_acquire(struct hak_lock *lock, struct lock_fork *fork) {
     if (lock_is_mine(lock)) {
         return;
     }
@@ -190,7 +192,7 @@ void lock_fork_acquire(struct hak_lock *lock, struct lock_fork *fork) {
 
 static void lock_debug_remove(const struct hak_lock *lock);
 
-void lock_fork_release(struct hak_lock *lock, struct lock_fork *fork) {
+void hak_lock_fork_release(struct hak_lock *lock, struct lock_fork *fork) {
     (void)fork;
     if (lock_is_passed(lock)) {
         if (HAK_DEBUG) lock_debug_remove(lock);
@@ -198,9 +200,9 @@ void lock_fork_release(struct hak_lock *lock, struct lock_fork *fork) {
     }
 }
 
-void lock_fork_release_child(struct hak_lock *lock, struct lock_fork *fork) {
+void hak_lock_fork_release_child(struct hak_lock *lock, struct lock_fork *fork) {
     const uintptr_t word = lock_look(lock);
-    lock_fork_release(lock, fork);
+    hak_lock_fork_release(lock, fork);
     if ((word & LOCK_FORK) != 0 && lock_owner(word) != lock_self()) {
         /* Relaxed: the child has one thread. */
         hak_store_relaxed(&lock->word, (uintptr_t)0);
@@ -229,12 +231,12 @@ static void lock_debug_remove(const struct hak_lock *lock) {
     held_count--;
 }
 
-void lock_debug_push(const struct hak_lock *lock) {
+void hak_lock_debug_push(const struct hak_lock *lock) {
     HAK_CHECK(lock->rank >= HAK_RANK_PURGE && lock->rank <= HAK_RANK_REGION);
     if (lock_is_passed(lock)) {
         return;
     }
-    HAK_CHECK(!lock_debug_is_held(lock));
+    HAK_CHECK(!hak_lock_debug_is_held(lock));
     if (held_count != 0) {
         enum hak_lock_rank highest_rank_held = held[held_count - 1]->rank;
         HAK_CHECK(lock->rank > highest_rank_held);
@@ -242,15 +244,15 @@ void lock_debug_push(const struct hak_lock *lock) {
     lock_debug_insert(lock);
 }
 
-void lock_debug_pop(const struct hak_lock *lock) {
+void hak_lock_debug_pop(const struct hak_lock *lock) {
     if (lock_is_passed(lock)) {
         return;
     }
-    HAK_CHECK(lock_debug_is_held(lock));
+    HAK_CHECK(hak_lock_debug_is_held(lock));
     lock_debug_remove(lock);
 }
 
-bool lock_debug_is_held(const struct hak_lock *lock) {
+bool hak_lock_debug_is_held(const struct hak_lock *lock) {
     for (unsigned i = held_count; i != 0; i--) {
         if (held[i - 1] == lock) return true;
     }

@@ -36,7 +36,7 @@ enum hak_lock_rank {
 
 /* Flags of the word, below the owner's address. */
 #define LOCK_WAITERS ((uintptr_t)1) /* somebody may sleep on the word */
-#define LOCK_FORK ((uintptr_t)2)    /* taken by lock_fork_acquire: what it guards is whole */
+#define LOCK_FORK ((uintptr_t)2)    /* taken by hak_lock_fork_acquire: what it guards is whole */
 #define LOCK_FLAGS (LOCK_WAITERS | LOCK_FORK)
 
 struct hak_lock {
@@ -47,7 +47,7 @@ struct hak_lock {
 #define HAK_LOCK_INITIALIZER(rank) \
     { 0, (rank) }
 
-void lock_init(struct hak_lock *lock, enum hak_lock_rank rank);
+void hak_lock_init(struct hak_lock *lock, enum hak_lock_rank rank);
 
 /* The address stands for the thread; at it is the lock whose other waiters depend on this thread: it is about to wake one of
  * them, or was woken in their place. */
@@ -56,36 +56,36 @@ extern HAK_THREAD_LOCAL struct hak_lock *hak_lock_depended_on;
 HAK_ALWAYS_INLINE uintptr_t lock_self(void) { return (uintptr_t)&hak_lock_depended_on; }
 
 /* The debug half: only debug builds call it. */
-void lock_debug_push(const struct hak_lock *lock);
-void lock_debug_pop(const struct hak_lock *lock);
-bool lock_debug_is_held(const struct hak_lock *lock);
+void hak_lock_debug_push(const struct hak_lock *lock);
+void hak_lock_debug_pop(const struct hak_lock *lock);
+bool hak_lock_debug_is_held(const struct hak_lock *lock);
 
-HAK_COLD void lock_acquire_slow(struct hak_lock *lock);
-HAK_COLD void lock_release_slow(struct hak_lock *lock);
+HAK_COLD void hak_lock_acquire_slow(struct hak_lock *lock);
+HAK_COLD void hak_lock_release_slow(struct hak_lock *lock);
 
 /* Around a fork its thread passes the locks that it took for it: fork handlers of the program may allocate.
  * pre: every other lock that this thread holds is of a lower rank */
 HAK_ALWAYS_INLINE void lock_acquire(struct hak_lock *lock) {
     /* Before the word, so that a wrong order is reported even where it deadlocks. */
-    if (HAK_DEBUG) lock_debug_push(lock);
+    if (HAK_DEBUG) hak_lock_debug_push(lock);
     uintptr_t free_word = 0;
     /* Acquire-release: pairs with the release below. */
     if (HAK_UNLIKELY(!hak_compare_exchange_acq_rel(&lock->word, &free_word, lock_self()))) {
-        lock_acquire_slow(lock);
+        hak_lock_acquire_slow(lock);
     }
 }
 
 /* pre: this thread holds the lock; the order of releases is free */
 HAK_ALWAYS_INLINE void lock_release(struct hak_lock *lock) {
-    if (HAK_DEBUG) lock_debug_pop(lock);
+    if (HAK_DEBUG) hak_lock_debug_pop(lock);
     uintptr_t own_word = lock_self();
     /* Acquire-release: what was done under the lock is there for the next one. */
     if (HAK_UNLIKELY(!hak_compare_exchange_acq_rel(&lock->word, &own_word, (uintptr_t)0))) {
-        lock_release_slow(lock);
+        hak_lock_release_slow(lock);
     }
 }
 
-HAK_ALWAYS_INLINE void lock_assert_held(const struct hak_lock *lock) { HAK_ASSERT(lock_debug_is_held(lock)); }
+HAK_ALWAYS_INLINE void lock_assert_held(const struct hak_lock *lock) { HAK_ASSERT(hak_lock_debug_is_held(lock)); }
 
 /* ---- Around fork ----
  *
@@ -102,22 +102,22 @@ struct lock_fork {
 typedef void lock_visit(struct hak_lock *lock, struct lock_fork *fork);
 
 /* First: others go on that waited for what the fork has interrupted. */
-void lock_fork_begin(struct lock_fork *fork);
+void hak_lock_fork_begin(struct lock_fork *fork);
 
 /* Notes whether this thread holds the lock. */
-void lock_fork_note(struct hak_lock *lock, struct lock_fork *fork);
+void hak_lock_fork_note(struct hak_lock *lock, struct lock_fork *fork);
 
 /* Takes the lock but where this thread holds it; in any order. pre: all were noted */
-void lock_fork_acquire(struct hak_lock *lock, struct lock_fork *fork);
+void hak_lock_fork_acquire(struct hak_lock *lock, struct lock_fork *fork);
 
-/* Releases what lock_fork_acquire took; in the child also what other threads had taken for forks of theirs. `fork` is not
+/* Releases what hak_lock_fork_acquire took; in the child also what other threads had taken for forks of theirs. `fork` is not
  * looked at. */
-void lock_fork_release(struct hak_lock *lock, struct lock_fork *fork);
-void lock_fork_release_child(struct hak_lock *lock, struct lock_fork *fork);
+void hak_lock_fork_release(struct hak_lock *lock, struct lock_fork *fork);
+void hak_lock_fork_release_child(struct hak_lock *lock, struct lock_fork *fork);
 
 /* In the child, where it says whether the lock can be taken: one whose holder the fork interrupted, or that is not there any
  * more, cannot. */
-bool lock_is_free(const struct hak_lock *lock);
+bool hak_lock_is_free(const struct hak_lock *lock);
 
 #ifdef __cplusplus
 }

@@ -20,7 +20,7 @@ struct maps_reader {
 };
 
 /* The next byte, or MAPS_END. By system calls: the program may have replaced read. */
-static int maps_next(struct maps_reader *reader) {
+static int hak_maps_next(struct maps_reader *reader) {
     if (reader->used == reader->read) {
         reader->used = 0;
         do {
@@ -43,7 +43,7 @@ static int hexadecimal_digit(int byte) {
 static uintptr_t maps_number(struct maps_reader *reader) {
     uintptr_t value = 0;
     int digit;
-    while ((digit = hexadecimal_digit(maps_next(reader))) >= 0) {
+    while ((digit = hexadecimal_digit(hak_maps_next(reader))) >= 0) {
         value = value << 4 | (uintptr_t)digit;
     }
     return value;
@@ -55,7 +55,7 @@ static bool maps_path(struct maps_reader *reader, char *path) {
     unsigned columns = 0;
     size_t length = 0;
     bool in_column = false, is_file = false, is_cut = false;
-    for (int byte = maps_next(reader); byte != '\n' && byte != MAPS_END; byte = maps_next(reader)) {
+    for (int byte = hak_maps_next(reader); byte != '\n' && byte != MAPS_END; byte = hak_maps_next(reader)) {
         const bool space = byte == ' ' && columns <= 4;
         columns += !space && !in_column;
         in_column = !space;
@@ -76,7 +76,7 @@ static bool maps_path(struct maps_reader *reader, char *path) {
     return is_file;
 }
 
-static bool maps_find(struct maps_reader *reader, uintptr_t address, struct hak_module *module) {
+static bool hak_maps_find(struct maps_reader *reader, uintptr_t address, struct hak_module *module) {
     char path[MODULE_PATH_BYTES];
     uintptr_t first = 0; /* of the module at hand */
     module->path[0] = '\0';
@@ -98,10 +98,10 @@ static bool maps_find(struct maps_reader *reader, uintptr_t address, struct hak_
     }
 }
 
-bool module_find(const void *address, struct hak_module *module) {
+bool hak_module_find(const void *address, struct hak_module *module) {
     const int saved_errno = errno;
     struct maps_reader reader = {.file = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC)};
-    const bool found = reader.file >= 0 && maps_find(&reader, (uintptr_t)address, module);
+    const bool found = reader.file >= 0 && hak_maps_find(&reader, (uintptr_t)address, module);
     if (reader.file >= 0) {
         (void)syscall(SYS_close, reader.file);
     }

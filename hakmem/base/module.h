@@ -21,7 +21,7 @@ struct hak_module {
 };
 
 /* false where the address lies in no file's mapping, or the mappings cannot be read. */
-bool module_find(const void *address, struct hak_module *module);
+bool hak_module_find(const void *address, struct hak_module *module);
 
 #ifdef __cplusplus
 }

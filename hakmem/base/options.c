@@ -1,6 +1,6 @@
 /* The options: their defaults, their table, and the scan of the environment.
  *
- * options_init runs while the allocator initialises itself, in one thread, perhaps before the C library is
+ * hak_options_init runs while the allocator initialises itself, in one thread, perhaps before the C library is
  * ready: it reads the environment itself and calls nothing that could allocate. An option is one line of the table. */
 #include "hakmem/base/options.h"
 
@@ -224,36 +224,36 @@ static bool set_help(const char *value) {
     if (!set_flag(value, &wanted)) return false;
     for (size_t i = 0; wanted && i < OPTION_COUNT; i++) {
         struct hak_line line;
-        line_start(&line);
-        line_text(&line, "hakmem: option: ");
-        line_text(&line, options[i].name);
-        line_text(&line, " (");
-        line_text(&line, options[i].allowed);
-        line_text(&line, "): ");
-        line_text(&line, options[i].meaning);
-        line_write(&line);
+        hak_line_start(&line);
+        hak_line_text(&line, "hakmem: option: ");
+        hak_line_text(&line, options[i].name);
+        hak_line_text(&line, " (");
+        hak_line_text(&line, options[i].allowed);
+        hak_line_text(&line, "): ");
+        hak_line_text(&line, options[i].meaning);
+        hak_line_write(&line);
     }
     return true;
 }
 
 static void warn_unknown(const char *entry) {
     struct hak_line known;
-    line_start(&known);
-    line_text(&known, "known are ");
+    hak_line_start(&known);
+    hak_line_text(&known, "known are ");
     for (size_t i = 0; i < OPTION_COUNT; i++) {
-        if (i != 0) line_text(&known, ", ");
-        line_text(&known, options[i].name);
+        if (i != 0) hak_line_text(&known, ", ");
+        hak_line_text(&known, options[i].name);
     }
-    line_text(&known, "; HAKMEM_HELP=1 explains them");
-    report_warning("no such option", entry, line_string(&known));
+    hak_line_text(&known, "; HAKMEM_HELP=1 explains them");
+    hak_report_warning("no such option", entry, hak_line_string(&known));
 }
 
 static void warn_malformed(const char *entry, const struct option *option) {
     struct hak_line allowed;
-    line_start(&allowed);
-    line_text(&allowed, "allowed: ");
-    line_text(&allowed, option->allowed);
-    report_warning("value not allowed, the default holds", entry, line_string(&allowed));
+    hak_line_start(&allowed);
+    hak_line_text(&allowed, "allowed: ");
+    hak_line_text(&allowed, option->allowed);
+    hak_report_warning("value not allowed, the default holds", entry, hak_line_string(&allowed));
 }
 
 /* `entry` is "NAME=value"; without a '=' the value is empty. */
@@ -277,7 +277,7 @@ static char **environment(void) {
     return (char **)__libc_stack_end + 1 + argument_count + 1;
 }
 
-void options_init(void) {
+void hak_options_init(void) {
     /* Whoever starts a set-user-id program must not switch its checks off. */
     if (getauxval(AT_SECURE) != 0) return;
     for (char **entry = environment(); *entry != NULL; entry++) {

@@ -1,6 +1,6 @@
 /* What the environment may choose, and mallopt.
  *
- * The values are those below from the first instruction of the process on; options_init, which the allocator
+ * The values are those below from the first instruction of the process on; hak_options_init, which the allocator
  * calls once while it initialises itself, replaces them by what the environment says. Later only mallopt changes
  * some, so those are atomic; a value read a little late does no harm, and relaxed is order enough. */
 #ifndef HAKMEM_BASE_OPTIONS_H
@@ -74,7 +74,7 @@ extern struct hak_options hak_options;
 
 /* Reads every variable whose name starts with HAKMEM_; what is unknown or malformed is warned about, one line
  * each, and changes nothing. A process with raised privileges keeps the defaults. Allocates nothing. */
-void options_init(void);
+void hak_options_init(void);
 
 #ifdef __cplusplus
 }

@@ -10,7 +10,7 @@
 #define QUIET_BIT(number) ((uint64_t)1 << ((number)-1))
 #define QUIET_SIGNALS (QUIET_BIT(SIGXFSZ) | QUIET_BIT(SIGPIPE))
 
-void quiet_begin(struct quiet *quiet) {
+void hak_quiet_begin(struct quiet *quiet) {
     const int saved_errno = errno;
     const uint64_t signals = QUIET_SIGNALS;
     *quiet = (struct quiet){0, 0};
@@ -22,7 +22,7 @@ void quiet_begin(struct quiet *quiet) {
     errno = saved_errno;
 }
 
-void quiet_end(const struct quiet *quiet) {
+void hak_quiet_end(const struct quiet *quiet) {
     const int saved_errno = errno;
     const struct timespec at_once = {0, 0};
     uint64_t waiting = 0;
@@ -37,12 +37,12 @@ void quiet_end(const struct quiet *quiet) {
     errno = saved_errno;
 }
 
-int quiet_write(int descriptor, const void *bytes, size_t count) {
+int hak_quiet_write(int descriptor, const void *bytes, size_t count) {
     const int saved_errno = errno;
     const char *from = bytes;
     int error = 0;
     struct quiet quiet;
-    quiet_begin(&quiet);
+    hak_quiet_begin(&quiet);
     while (count > 0 && error == 0) {
         const ssize_t written = syscall(SYS_write, descriptor, from, count);
         if (written > 0) {
@@ -54,7 +54,7 @@ int quiet_write(int descriptor, const void *bytes, size_t count) {
             error = errno;
         }
     }
-    quiet_end(&quiet);
+    hak_quiet_end(&quiet);
     errno = saved_errno;
     return error;
 }

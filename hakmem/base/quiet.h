@@ -20,11 +20,11 @@ struct quiet {
 };
 
 /* Between the two, calls of this thread send it neither signal. Pairs may be nested. */
-void quiet_begin(struct quiet *quiet);
-void quiet_end(const struct quiet *quiet);
+void hak_quiet_begin(struct quiet *quiet);
+void hak_quiet_end(const struct quiet *quiet);
 
 /* Writes all of it. Result: 0 or an errno value: EFBIG, EPIPE, ENOSPC, EAGAIN (a descriptor that does not wait), EBADF */
-int quiet_write(int descriptor, const void *bytes, size_t count);
+int hak_quiet_write(int descriptor, const void *bytes, size_t count);
 
 #ifdef __cplusplus
 }

@@ -48,13 +48,13 @@ struct hak_misuse_sites {
  * that was given, where no block is known to be there any more. pre: *sites is {NULL, NULL} */
 extern void (*hak_misuse_sites_of)(const void *block, struct hak_misuse_sites *sites);
 
-/* One report in one write: the line of report_misuse and, in builds with guard, what else is known, a line each. */
-HAK_COLD void report_misuse_of(const struct hak_misuse_report *report);
+/* One report in one write: the line of hak_report_misuse and, in builds with guard, what else is known, a line each. */
+HAK_COLD void hak_report_misuse_of(const struct hak_misuse_report *report);
 
 /* Says what `operation` ("free", "realloc", ...) was asked to do with p; `block_size` is in bytes, 0 where it
  * is not known. hak_options.on_misuse says whether
  * there is a line, and whether it aborts; where it does not, the caller leaves p alone and goes on. */
-HAK_COLD void report_misuse(enum hak_misuse kind, const char *operation, const void *p, size_t block_size);
+HAK_COLD void hak_report_misuse(enum hak_misuse kind, const char *operation, const void *p, size_t block_size);
 
 #ifdef __cplusplus
 }

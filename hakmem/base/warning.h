@@ -15,11 +15,11 @@ extern "C" {
 /* One line on standard error, "hakmem: warning: SUBJECT: TEXT; REMEDY". `text` says what is wrong,
  * `subject` with what (what cannot be printed in it becomes '?', a long one is cut), `remedy` what to do;
  * subject and remedy may be NULL. */
-HAK_COLD void report_warning(const char *text, const char *subject, const char *remedy);
+HAK_COLD void hak_report_warning(const char *text, const char *subject, const char *remedy);
 
 /* The same to another descriptor, at the end of the process: there descriptor 2 may be a file of the program's own by now
- * (os_error_kept). Negative: nowhere. */
-HAK_COLD void report_warning_to(int descriptor, const char *text, const char *subject, const char *remedy);
+ * (hak_os_error_kept). Negative: nowhere. */
+HAK_COLD void hak_report_warning_to(int descriptor, const char *text, const char *subject, const char *remedy);
 
 #ifdef __cplusplus
 }

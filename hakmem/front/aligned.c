@@ -18,11 +18,11 @@ static HAK_NOINLINE void *aligned_alloc_slow(size_t alignment, size_t size) {
         return NULL;
     }
     if (HAK_GUARD_FULL) {
-        return guarded_aligned_alloc(alignment, size, __builtin_return_address(0));
+        return hak_guarded_aligned_alloc(alignment, size, __builtin_return_address(0));
     }
     bool zeroed;
     const bool entered = profile_enter(profile_call(__builtin_return_address(0)));
-    void *p = huge_alloc(size, alignment, &zeroed);
+    void *p = hak_huge_alloc(size, alignment, &zeroed);
     profile_leave(entered);
     return p;
 }

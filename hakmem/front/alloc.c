@@ -24,16 +24,16 @@ HAK_ALWAYS_INLINE void *alloc_above_tiny(size_t size) {
     }
     bool zeroed;
     const bool entered = profile_enter(profile_call(__builtin_return_address(0)));
-    void *p = huge_alloc(size, 1, &zeroed);
+    void *p = hak_huge_alloc(size, 1, &zeroed);
     profile_leave(entered);
     return p;
 }
 
-void *front_alloc_slow(size_t size) {
+void *hak_front_alloc_slow(size_t size) {
     if (HAK_GUARD_FULL) {
-        return guarded_alloc(size, __builtin_return_address(0));
+        return hak_guarded_alloc(size, __builtin_return_address(0));
     }
-    return size <= HAK_TINY_MAX ? pool_alloc_slow(size_class_tiny(size)) : alloc_above_tiny(size);
+    return size <= HAK_TINY_MAX ? hak_pool_alloc_slow(size_class_tiny(size)) : alloc_above_tiny(size);
 }
 
 void *hak_alloc(size_t size) {
@@ -42,7 +42,7 @@ void *hak_alloc(size_t size) {
         return p;
     }
     if (HAK_P2_INLINE_FAST_PATH || HAK_GUARD_FULL) {
-        return front_alloc_slow(size);
+        return hak_front_alloc_slow(size);
     }
     /* One function for fast and slow path. */
     return size <= HAK_TINY_MAX ? pool_alloc_missed(size_class_tiny(size)) : alloc_above_tiny(size);
@@ -53,7 +53,7 @@ void *hak_alloc_at(size_t size, const void *site) {
     void *p = hak_alloc(size);
     profile_leave(entered);
     if (p != NULL) {
-        site_count(site, size);
+        hak_site_count(site, size);
     }
     return p;
 }

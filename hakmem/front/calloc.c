@@ -11,7 +11,7 @@
 /* Not from a magazine. NULL with errno ENOMEM */
 static HAK_NOINLINE void *calloc_missed(size_t bytes, unsigned class_index, const void *site, bool *zeroed) {
     const bool entered = profile_enter(site);
-    void *p = class_index != 0 ? pool_alloc_slow_zeroed(class_index, zeroed) : huge_alloc(bytes, 1, zeroed);
+    void *p = class_index != 0 ? hak_pool_alloc_slow_zeroed(class_index, zeroed) : hak_huge_alloc(bytes, 1, zeroed);
     profile_leave(entered);
     return p;
 }
@@ -23,7 +23,7 @@ void *hak_calloc(size_t count, size_t size) {
         return NULL;
     }
     if (HAK_GUARD_FULL) {
-        return guarded_calloc(bytes, __builtin_return_address(0));
+        return hak_guarded_calloc(bytes, __builtin_return_address(0));
     }
     bool zeroed;
     const unsigned class_index = bytes <= HAK_L25_MAX ? size_class_of(bytes) : 0;

@@ -48,17 +48,17 @@ static HAK_THREAD_LOCAL struct {
 } fork_own;
 
 static void fork_visit(lock_visit *visit, struct lock_fork *fork) {
-    purge_fork_locks(visit, fork);
-    thread_fork_locks(visit, fork);
-    shared_fork_locks(visit, fork);
+    hak_purge_fork_locks(visit, fork);
+    hak_thread_fork_locks(visit, fork);
+    hak_shared_fork_locks(visit, fork);
     if (HAK_GUARD_FULL) {
-        guard_fork_locks(visit, fork);
+        hak_guard_fork_locks(visit, fork);
     }
-    profile_fork_locks(visit, fork);
-    partial_fork_locks(visit, fork);
-    huge_fork_locks(visit, fork);
-    region_fork_locks(visit, fork);
-    large_fork_locks(visit, fork);
+    hak_profile_fork_locks(visit, fork);
+    hak_partial_fork_locks(visit, fork);
+    hak_huge_fork_locks(visit, fork);
+    hak_region_fork_locks(visit, fork);
+    hak_large_fork_locks(visit, fork);
 }
 
 static void fork_acquire(void) {
@@ -66,24 +66,24 @@ static void fork_acquire(void) {
         return;
     }
     /* Where the C library does not say how many threads there are, the lock is taken though it need not be. */
-    fork_own.has_streams = os_has_threads() && _IO_list_lock != NULL && _IO_list_resetlock != NULL;
+    fork_own.has_streams = hak_os_has_threads() && _IO_list_lock != NULL && _IO_list_resetlock != NULL;
     if (fork_own.has_streams) {
         _IO_list_lock();
     }
     struct lock_fork fork;
-    lock_fork_begin(&fork);
-    purge_fork_begin();
-    fork_visit(lock_fork_note, &fork);
-    fork_visit(lock_fork_acquire, &fork);
-    fork_own.is_whole = fork.own_count == 0 && !fork.is_half && !thread_is_inside();
+    hak_lock_fork_begin(&fork);
+    hak_purge_fork_begin();
+    fork_visit(hak_lock_fork_note, &fork);
+    fork_visit(hak_lock_fork_acquire, &fork);
+    fork_own.is_whole = fork.own_count == 0 && !fork.is_half && !hak_thread_is_inside();
 }
 
 static void fork_parent(void) {
     if (--fork_own.depth > 0) {
         return;
     }
-    fork_visit(lock_fork_release, NULL);
-    purge_fork_end();
+    fork_visit(hak_lock_fork_release, NULL);
+    hak_purge_fork_end();
     if (fork_own.has_streams) {
         _IO_list_unlock();
     }
@@ -93,24 +93,24 @@ static void fork_child(void) {
     if (--fork_own.depth > 0) {
         return;
     }
-    fork_visit(lock_fork_release_child, NULL);
+    fork_visit(hak_lock_fork_release_child, NULL);
     if (fork_own.has_streams) {
         _IO_list_resetlock();
     }
     if (HAK_GUARD_FULL) {
-        guard_fork_child(); /* first: what follows may take blocks */
+        hak_guard_fork_child(); /* first: what follows may take blocks */
     }
     if (HAK_GUARD_FULL && fork_own.is_whole) {
-        shuffle_own();
+        hak_shuffle_own();
     }
-    give_way_note_process();
-    thread_fork_child(fork_own.is_whole);
-    purge_fork_child();
-    profile_fork_child();
-    publish_fork_child();
+    hak_give_way_note_process();
+    hak_thread_fork_child(fork_own.is_whole);
+    hak_purge_fork_child();
+    hak_profile_fork_child();
+    hak_publish_fork_child();
 }
 
-void fork_init(void) {
+void hak_fork_init(void) {
     static bool is_done;
     if (!is_done) {
         is_done = true;

@@ -18,26 +18,27 @@ HAK_ALWAYS_INLINE void free_missed(void *p, const void *caller) {
         return;
     }
     const int saved_errno = errno;
-    process_begin();
+    hak_process_begin();
     const unsigned class_index = front_class_of(p);
     if (HAK_GUARD_FULL) {
-        guarded_take(p, class_index, caller);
+        hak_guarded_take(p, class_index, caller);
     }
     if (class_index != 0) {
         if (HAK_GUARD_EXACT) {
             shadow_set(p, 0);
         }
-        exchange_free(class_index, p);
+        hak_exchange_free(class_index, p);
         purge_poll(caller);
-    } else if (!profiled_free(p, caller) && !(HAK_GUARD_FULL && guarded_free_zero_size(p)) && !huge_free(p, caller)) {
-        misuse_report(HAK_MISUSE_DOUBLE_FREE, "free", p, caller);
+    } else if (!profiled_free(p, caller) && !(HAK_GUARD_FULL && hak_guarded_free_zero_size(p)) &&
+               !hak_huge_free(p, caller)) {
+        hak_misuse_stop(HAK_MISUSE_DOUBLE_FREE, "free", p, caller);
     }
     errno = saved_errno;
 }
 
 static HAK_COLD void free_guarded_missed(void *p, const void *caller) { free_missed(p, caller); }
 
-void front_free_slow(void *p) {
+void hak_front_free_slow(void *p) {
     if (HAK_GUARD_FULL) {
         if (HAK_UNLIKELY(!guarded_free(p))) {
             free_guarded_missed(p, __builtin_return_address(0));
@@ -50,9 +51,9 @@ void front_free_slow(void *p) {
     if (HAK_LIKELY(thread != NULL && class_index != 0 && (uintptr_t)p >> HAK_ADDRESS_BITS == 0)) {
         if (HAK_GUARD_EXACT) {
             shadow_set(p, 0);
-            exchange_free(class_index, p); /* in the shadow's limited form it is not full */
+            hak_exchange_free(class_index, p); /* in the shadow's limited form it is not full */
         } else {
-            exchange_free_begun(thread, class_index, p);
+            hak_exchange_free_begun(thread, class_index, p);
         }
         purge_poll(__builtin_return_address(0));
         return;
@@ -60,13 +61,13 @@ void front_free_slow(void *p) {
     free_missed(p, __builtin_return_address(0));
 }
 
-void front_free_remote(void *p) {
+void hak_front_free_remote(void *p) {
     const int saved_errno = errno;
     const unsigned class_index = HAK_GUARD_EXACT ? shadow_class(p) : page_map_class(p);
     if (HAK_GUARD_EXACT) {
         shadow_set(p, 0);
     }
-    exchange_free_remote(class_index, p);
+    hak_exchange_free_remote(class_index, p);
     purge_poll(__builtin_return_address(0));
     errno = saved_errno;
 }
@@ -79,7 +80,7 @@ void hak_free(void *p) {
     /* One function for fast and slow path. */
     const enum front_free done = front_free_hot(p);
     if (HAK_UNLIKELY(done == FRONT_FREE_REMOTE)) {
-        front_free_remote(p);
+        hak_front_free_remote(p);
     } else if (HAK_UNLIKELY(done == FRONT_FREE_MISSED)) {
         free_missed(p, __builtin_return_address(0));
     }

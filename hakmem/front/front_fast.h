@@ -13,19 +13,19 @@
 #include "hakmem/tiny/tiny_fast.h"
 
 /* Above tiny, magazine empty, thread or process not begun. */
-HAK_NOINLINE void *front_alloc_slow(size_t size);
+HAK_NOINLINE void *hak_front_alloc_slow(size_t size);
 
 /* NULL, foreign, huge, magazine full, thread or process not begun; with guard also everything that is no live block, and
  * all where the shadow is of the limited form. */
-HAK_NOINLINE void front_free_slow(void *p);
+HAK_NOINLINE void hak_front_free_slow(void *p);
 
 /* A block of a slab that another thread owns (builds without P3). */
-HAK_COLD void front_free_remote(void *p);
+HAK_COLD void hak_front_free_remote(void *p);
 
 /* Class of the block at p, any p: 0 where it is huge or there is none. With guard the block is live and starts at p;
  * without, p lies in a chunk of that class. For slow paths. */
 HAK_ALWAYS_INLINE unsigned front_class_of(const void *p) {
-    return HAK_GUARD_EXACT ? shadow_class(p) : region_chunk_class(p);
+    return HAK_GUARD_EXACT ? shadow_class(p) : hak_region_chunk_class(p);
 }
 
 enum front_free {
@@ -92,7 +92,7 @@ HAK_FAST_PATH enum front_free front_free_hot(void *p) {
 HAK_FAST_PATH void *hak_alloc_inline(size_t size) {
     if (HAK_P2_INLINE_FAST_PATH) {
         void *p = tiny_pop(size);
-        return HAK_LIKELY(p != NULL) ? p : front_alloc_slow(size);
+        return HAK_LIKELY(p != NULL) ? p : hak_front_alloc_slow(size);
     }
     return hak_alloc(size);
 }
@@ -101,9 +101,9 @@ HAK_FAST_PATH void hak_free_inline(void *p) {
     if (HAK_P2_INLINE_FAST_PATH) {
         const enum front_free done = front_free_hot(p);
         if (!HAK_P3_SENTINELS && HAK_UNLIKELY(done == FRONT_FREE_REMOTE)) {
-            front_free_remote(p);
+            hak_front_free_remote(p);
         } else if (HAK_UNLIKELY(done == FRONT_FREE_MISSED)) {
-            front_free_slow(p);
+            hak_front_free_slow(p);
         }
     } else {
         hak_free(p);

@@ -28,7 +28,7 @@ struct guarded {
 
 /* Bytes of the live block at p, any p; 0: none starts there. */
 static size_t guarded_block_bytes(const void *p, unsigned class_index) {
-    return class_index != 0 ? hak_classes[class_index].block_size : huge_usable_size(p);
+    return class_index != 0 ? hak_classes[class_index].block_size : hak_huge_usable_size(p);
 }
 
 /* Whether all of a block that is a slab of its own is known to be resident: where one of that class or a larger one was, and
@@ -62,12 +62,12 @@ static struct guarded guarded_get(size_t alignment, size_t size) {
         if (HAK_LIKELY(block.p != NULL)) {
             block.zeroed = exchange_is_zeroed(block.class_index);
         } else {
-            block.p = pool_alloc_slow_zeroed(block.class_index, &block.zeroed);
+            block.p = hak_pool_alloc_slow_zeroed(block.class_index, &block.zeroed);
         }
         block.block_bytes = hak_classes[block.class_index].block_size;
         block.fresh = guarded_is_fresh(&block);
     } else {
-        block.p = huge_alloc(padded, alignment, &block.zeroed);
+        block.p = hak_huge_alloc(padded, alignment, &block.zeroed);
         block.block_bytes = bits_round_up(padded, HAK_CHUNK_BYTES);
     }
     return block;
@@ -77,16 +77,16 @@ static struct guarded guarded_get(size_t alignment, size_t size) {
 static HAK_COLD void *guarded_unget(const struct guarded *block) {
     if (block->class_index != 0) {
         shadow_set(block->p, 0);
-        exchange_free(block->class_index, block->p);
+        hak_exchange_free(block->class_index, block->p);
     } else {
-        huge_free(block->p, NULL);
+        hak_huge_free(block->p, NULL);
     }
     errno = ENOMEM;
     return NULL;
 }
 
 static void *guarded_zero_size(void) {
-    void *p = zero_size_alloc();
+    void *p = hak_zero_size_alloc();
     if (p == NULL) {
         errno = ENOMEM;
     }
@@ -95,7 +95,7 @@ static void *guarded_zero_size(void) {
 
 /* `clear`: constant; the block has to read zero. */
 HAK_ALWAYS_INLINE void *guarded_give(size_t alignment, size_t size, bool clear, const void *caller) {
-    process_begin(); /* the features are known from then on */
+    hak_process_begin(); /* the features are known from then on */
     if (HAK_UNLIKELY(size == 0) && guard_has(HAK_FEATURE_ZERO_SIZE) && alignment <= ZERO_SIZE_ALIGNMENT) {
         return guarded_zero_size();
     }
@@ -107,12 +107,12 @@ HAK_ALWAYS_INLINE void *guarded_give(size_t alignment, size_t size, bool clear, 
     if (HAK_UNLIKELY(block.p == NULL)) {
         return NULL;
     }
-    const enum guard_give given = guard_block_give(block.p, block.block_bytes, size, block.fresh);
+    const enum guard_give given = hak_guard_block_give(block.p, block.block_bytes, size, block.fresh);
     if (HAK_UNLIKELY(given == GUARD_NOT_GIVEN)) {
         return guarded_unget(&block);
     }
     if (HAK_UNLIKELY(given == GUARD_GIVEN_WRITTEN)) {
-        misuse_report_block(HAK_MISUSE_WRITE_AFTER_FREE, "malloc", block.p, caller);
+        hak_misuse_report_block(HAK_MISUSE_WRITE_AFTER_FREE, "malloc", block.p, caller);
     }
     const bool zeroed = block.zeroed || (block.class_index != 0 && guard_block_is_zero(block.block_bytes));
     return !clear || zeroed ? block.p : memset(block.p, 0, size);
@@ -122,7 +122,7 @@ HAK_ALWAYS_INLINE void *guarded_give(size_t alignment, size_t size, bool clear, 
 static HAK_COLD void *guarded_written(void *p, size_t block_bytes, size_t size, const void *caller) {
     guard_clear(p, block_bytes);
     guard_block_resize(p, block_bytes, size);
-    misuse_report_block(HAK_MISUSE_WRITE_AFTER_FREE, "malloc", p, caller);
+    hak_misuse_report_block(HAK_MISUSE_WRITE_AFTER_FREE, "malloc", p, caller);
     return p;
 }
 
@@ -153,13 +153,13 @@ static HAK_NOINLINE void *guarded_alloc_missed(size_t size, unsigned class_index
     if (class_index == 0 || hak_self == NULL) {
         return guarded_give(FRONT_ALIGNMENT_NONE, size, false, caller);
     }
-    void *p = pool_alloc_slow(class_index);
+    void *p = hak_pool_alloc_slow(class_index);
     return p == NULL ? NULL : guarded_finish(p, class_index, size, hak_options.guard, caller);
 }
 
 /* A block of tiny or L2 from the magazine. Before the process is initialised there is none; the features are those of the
  * default, with which every size but 0 is padded. */
-void *guarded_alloc(size_t size, const void *caller) {
+void *hak_guarded_alloc(size_t size, const void *caller) {
     const unsigned features =
         hak_options.guard; /* once: what is stored to the block could be it, for all the compiler knows */
     const size_t padded = size + (features & HAK_FEATURE_CANARY ? CANARY_BYTES : 0);
@@ -176,19 +176,19 @@ void *guarded_alloc(size_t size, const void *caller) {
     return guarded_finish(p, class_index, size, features, caller);
 }
 
-bool guarded_free_larger(void *p, unsigned class_index, uint8_t *live) {
+bool hak_guarded_free_larger(void *p, unsigned class_index, uint8_t *live) {
     memset(p, 0, hak_classes[class_index].block_size);
     return magazine_push_and_clear(class_index, p, true, live);
 }
 
-void *guarded_calloc(size_t bytes, const void *caller) {
+void *hak_guarded_calloc(size_t bytes, const void *caller) {
     if (HAK_LIKELY(guard_has(HAK_FEATURE_CHECK) && bytes - 1 < HAK_L2_MAX - CANARY_BYTES)) {
-        return guarded_alloc(bytes, caller); /* it was looked at, and reads zero */
+        return hak_guarded_alloc(bytes, caller); /* it was looked at, and reads zero */
     }
     return guarded_give(FRONT_ALIGNMENT_NONE, bytes, true, caller);
 }
 
-void *guarded_aligned_alloc(size_t alignment, size_t size, const void *caller) {
+void *hak_guarded_aligned_alloc(size_t alignment, size_t size, const void *caller) {
     return guarded_give(alignment, size, false, caller);
 }
 
@@ -196,13 +196,13 @@ void *guarded_aligned_alloc(size_t alignment, size_t size, const void *caller) {
 static size_t guarded_size(const char *operation, const void *p, size_t block_bytes, const void *caller) {
     size_t size;
     if (HAK_UNLIKELY(!guard_block_is_intact(p, block_bytes, &size))) {
-        misuse_report_block(HAK_MISUSE_OVERFLOW, operation, p, caller);
+        hak_misuse_report_block(HAK_MISUSE_OVERFLOW, operation, p, caller);
         canary_write((void *)p, block_bytes, size);
     }
     return size;
 }
 
-void guarded_take(void *p, unsigned class_index, const void *caller) {
+void hak_guarded_take(void *p, unsigned class_index, const void *caller) {
     const size_t block_bytes = guarded_block_bytes(p, class_index);
     if (HAK_UNLIKELY(block_bytes == 0)) {
         return;
@@ -213,25 +213,27 @@ void guarded_take(void *p, unsigned class_index, const void *caller) {
     }
     struct slab *slab = slab_of(p);
     bool resident = guarded_is_resident(slab, class_index);
-    guard_block_take(p, block_bytes, &resident);
+    hak_guard_block_take(p, block_bytes, &resident);
     guarded_note_resident(slab, class_index, resident);
 }
 
-bool guarded_free_zero_size(void *p) { return zero_size_has(p) && zero_size_free(p); }
+bool hak_guarded_free_zero_size(void *p) { return hak_zero_size_has(p) && hak_zero_size_free(p); }
 
-bool guarded_is_live(const void *p) { return guarded_block_bytes(p, shadow_class(p)) != 0 || zero_size_is_live(p); }
+bool hak_guarded_is_live(const void *p) {
+    return guarded_block_bytes(p, shadow_class(p)) != 0 || hak_zero_size_is_live(p);
+}
 
-size_t guarded_usable_size(const void *p, const void *caller) {
+size_t hak_guarded_usable_size(const void *p, const void *caller) {
     const size_t block_bytes = guarded_block_bytes(p, shadow_class(p));
     return block_bytes == 0 ? 0 : guarded_size("malloc_usable_size", p, block_bytes, caller);
 }
 
-bool guarded_size_fits(const void *p, size_t block_bytes, size_t size, const void *caller) {
+bool hak_guarded_size_fits(const void *p, size_t block_bytes, size_t size, const void *caller) {
     return !guard_has(HAK_FEATURE_CANARY) || guarded_size("free", p, block_bytes, caller) == size;
 }
 
 static void *guarded_move(void *p, size_t old_size, size_t size, const void *caller) {
-    void *moved = guarded_alloc(size, caller);
+    void *moved = hak_guarded_alloc(size, caller);
     if (moved != NULL) {
         memcpy(moved, p, old_size < size ? old_size : size);
         hak_free(p);
@@ -257,7 +259,7 @@ static void *guarded_realloc_huge(void *p, size_t block_bytes, size_t old_size, 
     if (guard_has(HAK_FEATURE_CANARY)) {
         canary_clear(p, block_bytes, old_size); /* it may come to lie in what the program gets */
     }
-    void *moved = realloc_huge(p, padded);
+    void *moved = hak_realloc_huge(p, padded);
     if (moved == NULL) {
         guard_block_resize(p, block_bytes, old_size);
         return NULL;
@@ -266,14 +268,14 @@ static void *guarded_realloc_huge(void *p, size_t block_bytes, size_t old_size, 
     return moved;
 }
 
-void *guarded_realloc(void *p, size_t size, const void *caller) {
-    if (zero_size_is_live(p)) {
+void *hak_guarded_realloc(void *p, size_t size, const void *caller) {
+    if (hak_zero_size_is_live(p)) {
         return guarded_move(p, 0, size, caller);
     }
     const unsigned class_index = shadow_class(p);
     const size_t block_bytes = guarded_block_bytes(p, class_index);
     if (HAK_UNLIKELY(block_bytes == 0)) {
-        misuse_report(HAK_MISUSE_DOUBLE_FREE, "realloc", p, caller);
+        hak_misuse_stop(HAK_MISUSE_DOUBLE_FREE, "realloc", p, caller);
         errno = EINVAL;
         return NULL;
     }
@@ -289,14 +291,14 @@ void *guarded_realloc(void *p, size_t size, const void *caller) {
     return moved != NULL ? moved : guarded_move(p, old_size, size, caller);
 }
 
-void guarded_drain(void) {
+void hak_guarded_drain(void) {
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
         void *leaving[QUARANTINE_BATCH];
         uint32_t count;
-        while ((count = quarantine_drain(class_index, leaving)) != 0) {
+        while ((count = hak_quarantine_drain(class_index, leaving)) != 0) {
             /* As nobody: their slabs' owners, if any, fold them in later. */
-            slab_free_blocks(SLAB_NOBODY, class_index, leaving, count);
+            hak_slab_free_blocks(SLAB_NOBODY, class_index, leaving, count);
         }
     }
-    (void)mapping_drain();
+    (void)hak_mapping_drain();
 }

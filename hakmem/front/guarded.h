@@ -7,26 +7,26 @@
 
 /* hak_alloc, hak_calloc of so many bytes, hak_aligned_alloc of a valid alignment, hak_realloc of p not NULL to a size
  * other than 0, hak_usable_size. `caller` is the program's call, for reports. */
-void *guarded_alloc(size_t size, const void *caller);
-void *guarded_calloc(size_t bytes, const void *caller);
-void *guarded_aligned_alloc(size_t alignment, size_t size, const void *caller);
-void *guarded_realloc(void *p, size_t size, const void *caller);
-size_t guarded_usable_size(const void *p, const void *caller);
+void *hak_guarded_alloc(size_t size, const void *caller);
+void *hak_guarded_calloc(size_t bytes, const void *caller);
+void *hak_guarded_aligned_alloc(size_t alignment, size_t size, const void *caller);
+void *hak_guarded_realloc(void *p, size_t size, const void *caller);
+size_t hak_guarded_usable_size(const void *p, const void *caller);
 
 /* Whether a live block starts at p, any p: one of size 0 has no usable byte. */
-bool guarded_is_live(const void *p);
+bool hak_guarded_is_live(const void *p);
 
 /* Before p, which is to be freed, goes back: looks behind it and clears it. `class_index` is what the shadow says of p,
  * any p; what is no block is left alone. */
-void guarded_take(void *p, unsigned class_index, const void *caller);
+void hak_guarded_take(void *p, unsigned class_index, const void *caller);
 
 /* Frees p where it is a block of size 0 that is live. */
-bool guarded_free_zero_size(void *p);
+bool hak_guarded_free_zero_size(void *p);
 
 /* Whether `size` was asked for, of a live block that is `block_bytes` long; true where that is not known. */
-bool guarded_size_fits(const void *p, size_t block_bytes, size_t size, const void *caller);
+bool hak_guarded_size_fits(const void *p, size_t block_bytes, size_t size, const void *caller);
 
 /* Ends every quarantine. */
-void guarded_drain(void);
+void hak_guarded_drain(void);
 
 #endif

@@ -6,7 +6,7 @@
 #include "hakmem/magazine/magazine_fast.h"
 
 /* The rest of guarded_free with `zero`, where clearing is a call. */
-bool guarded_free_larger(void *p, unsigned class_index, uint8_t *live);
+bool hak_guarded_free_larger(void *p, unsigned class_index, uint8_t *live);
 
 /* Frees p where it is a block of tiny or L2, whole, and the returned magazine has room. Any p; where false, nothing was
  * done. */
@@ -28,7 +28,7 @@ HAK_ALWAYS_INLINE bool guarded_free(void *p) {
     }
     if ((features & HAK_FEATURE_ZERO) != 0) {
         if (HAK_UNLIKELY(block_bytes > GUARD_INLINE_BYTES)) {
-            return guarded_free_larger(p, class_index, live);
+            return hak_guarded_free_larger(p, class_index, live);
         }
         guard_clear_inline(p, block_bytes);
     }

@@ -1,7 +1,7 @@
 /* What happens when the program or the library is loaded.
  *
  * Whoever calls earlier, a constructor of another library say, initialises the process by that call; both are in the
- * one thread that exists by then. So what process_begin writes is constant for every further thread. */
+ * one thread that exists by then. So what hak_process_begin writes is constant for every further thread. */
 #include "hakmem/base/compiler.h"
 #include "hakmem/front/fork.h"
 #include "hakmem/magazine/process.h"
@@ -11,9 +11,9 @@
 
 /* 101: the first of the constructors with a priority that programs may use. */
 __attribute__((constructor(101))) static void init_process(void) {
-    os_init();
-    fork_init();
-    process_begin();
-    stats_at_exit_init();
-    publish_init();
+    hak_os_init();
+    hak_fork_init();
+    hak_process_begin();
+    hak_stats_at_exit_init();
+    hak_publish_init();
 }

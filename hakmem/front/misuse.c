@@ -23,7 +23,7 @@ static void misuse_report_with(enum hak_misuse kind, const char *operation, cons
         .owner = info->thread,
         .thread = hak_self != NULL ? hak_self->number : 0,
     };
-    report_misuse_of(&report);
+    hak_report_misuse_of(&report);
 }
 
 /* *info: of the block that p lies in, where there is one. pre: no live block starts at p */
@@ -32,31 +32,32 @@ static enum hak_misuse misuse_kind(enum hak_misuse freed, const void *p, struct 
         /* A block that starts at p is not live, or nobody would ask; only builds with guard know such. */
         return info->block == p ? freed : HAK_MISUSE_INTERIOR;
     }
-    if (HAK_GUARD_FULL && zero_size_has(p)) {
+    if (HAK_GUARD_FULL && hak_zero_size_has(p)) {
         return (uintptr_t)p % ZERO_SIZE_ALIGNMENT == 0 ? freed : HAK_MISUSE_INTERIOR;
     }
     /* All blocks that were here are free, and their memory waits for its next use. */
-    const bool was_ours = region_contains(p) || large_is_kept(p) || (HAK_GUARD_FULL && quarantine_has_huge(p));
+    const bool was_ours =
+        hak_region_contains(p) || hak_large_is_kept(p) || (HAK_GUARD_FULL && hak_quarantine_has_huge(p));
     return was_ours ? freed : HAK_MISUSE_FOREIGN;
 }
 
-void misuse_report(enum hak_misuse freed, const char *operation, const void *p, const void *caller) {
+void hak_misuse_stop(enum hak_misuse freed, const char *operation, const void *p, const void *caller) {
     struct hak_owner_info info = {0};
-    process_begin(); /* this may be the first call of all; what to do about misuse is an option */
+    hak_process_begin(); /* this may be the first call of all; what to do about misuse is an option */
     const enum hak_misuse kind = misuse_kind(freed, p, &info);
     misuse_report_with(kind, operation, p, &info, caller);
 }
 
-bool misuse_is_foreign(const void *p) {
+bool hak_misuse_is_foreign(const void *p) {
     struct hak_owner_info info = {0};
     return misuse_kind(HAK_MISUSE_FREED, p, &info) == HAK_MISUSE_FOREIGN;
 }
 
 /* What came back and was never looked at, as in a program that allocates no more. After the program's own handlers, before what
  * is written at the end, and by the thread that ends the process: the others may still run. */
-__attribute__((destructor(102))) static void misuse_at_exit(void) { exchange_check_at_exit(); }
+__attribute__((destructor(102))) static void misuse_at_exit(void) { hak_exchange_check_at_exit(); }
 
-void misuse_report_block(enum hak_misuse kind, const char *operation, const void *p, const void *caller) {
+void hak_misuse_report_block(enum hak_misuse kind, const char *operation, const void *p, const void *caller) {
     struct hak_owner_info info = {0};
     (void)hak_owner(p, &info);
     misuse_report_with(kind, operation, p, &info, caller);

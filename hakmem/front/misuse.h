@@ -7,12 +7,12 @@
 
 /* Reports that `operation`, called from `caller`, was asked to work on p: inside a block, where a block was, or not
  * hakmem's at all. `freed` is what it is where a block was. pre: no live block starts at p */
-HAK_COLD void misuse_report(enum hak_misuse freed, const char *operation, const void *p, const void *caller);
+HAK_COLD void hak_misuse_stop(enum hak_misuse freed, const char *operation, const void *p, const void *caller);
 
 /* Whether p lies nowhere where hakmem has blocks, or had any. pre: no live block starts at p */
-HAK_COLD bool misuse_is_foreign(const void *p);
+HAK_COLD bool hak_misuse_is_foreign(const void *p);
 
 /* Reports what is wrong with a call that names the live block at p. */
-HAK_COLD void misuse_report_block(enum hak_misuse kind, const char *operation, const void *p, const void *caller);
+HAK_COLD void hak_misuse_report_block(enum hak_misuse kind, const char *operation, const void *p, const void *caller);
 
 #endif

@@ -12,7 +12,7 @@ HAK_STATIC_ASSERT((int)HAK_SLAB_OWNED == (int)SLAB_OWNED && (int)HAK_SLAB_FULL =
 
 size_t hak_usable_size(const void *p) {
     if (HAK_GUARD_FULL) {
-        return guarded_usable_size(p, __builtin_return_address(0));
+        return hak_guarded_usable_size(p, __builtin_return_address(0));
     }
     return front_block_bytes(p, front_block_class(p));
 }
@@ -26,8 +26,8 @@ static enum hak_pool query_pool(unsigned class_index) {
 
 /* Class of the block that p lies in, huge ones and those of nobody apart. */
 static unsigned query_class(const void *p) {
-    const unsigned class_index = region_chunk_class(p);
-    return class_index == 0 && profile_was_on() ? profile_find(p) : class_index;
+    const unsigned class_index = hak_region_chunk_class(p);
+    return class_index == 0 && profile_was_on() ? hak_profile_find(p) : class_index;
 }
 
 /* Whom hak_owner names: no thread where the slab is the profile's. */
@@ -38,14 +38,14 @@ static uint64_t query_thread(const struct slab *slab) {
 }
 
 bool hak_owner(const void *p, struct hak_owner_info *info) {
-    if (HAK_GUARD_FULL && zero_size_is_live(p)) {
+    if (HAK_GUARD_FULL && hak_zero_size_is_live(p)) {
         *info = (struct hak_owner_info){.block = (void *)p, .pool = HAK_POOL_TINY, .class_index = HAK_TINY_CLASS_FIRST};
         return true;
     }
     const unsigned class_index = query_class(p);
     if (class_index == 0) {
         size_t size;
-        void *start = huge_find(p, &size);
+        void *start = hak_huge_find(p, &size);
         if (start == NULL) {
             return false;
         }
@@ -61,7 +61,7 @@ bool hak_owner(const void *p, struct hak_owner_info *info) {
         .block_size = hak_classes[class_index].block_size,
         .pool = query_pool(class_index),
         .class_index = class_index,
-        .state = (enum hak_slab_state)slab_state_of(position.slab),
+        .state = (enum hak_slab_state)hak_slab_state_of(position.slab),
         .thread = query_thread(position.slab),
     };
     return true;

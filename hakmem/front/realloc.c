@@ -30,13 +30,13 @@ static void *realloc_move(void *p, size_t usable, size_t size) {
 
 /* By moving pages. What was sampled of the block is forgotten first, since its address may be another's at once; the block
  * of the new size is a new trial. */
-void *realloc_huge(void *p, size_t size) {
+void *hak_realloc_huge(void *p, size_t size) {
     if (HAK_UNLIKELY(profile_was_on())) {
-        (void)profile_forget(p, NULL);
+        (void)hak_profile_forget(p, NULL);
     }
-    void *moved = huge_realloc(p, size);
+    void *moved = hak_huge_realloc(p, size);
     if (HAK_UNLIKELY(profile_is_on()) && moved != NULL) {
-        profile_note_huge(moved, huge_usable_size(moved), hak_profile_site);
+        hak_profile_note_huge(moved, hak_huge_usable_size(moved), hak_profile_site);
     }
     return moved;
 }
@@ -50,17 +50,17 @@ HAK_ALWAYS_INLINE void *realloc_block(void *p, size_t size) {
         return NULL;
     }
     if (HAK_GUARD_FULL) {
-        return guarded_realloc(p, size, __builtin_return_address(0));
+        return hak_guarded_realloc(p, size, __builtin_return_address(0));
     }
     const unsigned class_index = front_block_class(p);
     const size_t usable = front_block_bytes(p, class_index);
     if (HAK_UNLIKELY(usable == 0)) {
-        misuse_report(HAK_MISUSE_DOUBLE_FREE, "realloc", p, __builtin_return_address(0));
+        hak_misuse_stop(HAK_MISUSE_DOUBLE_FREE, "realloc", p, __builtin_return_address(0));
         errno = EINVAL;
         return NULL;
     }
     if (class_index == 0 && size > HAK_L25_MAX) {
-        void *moved = realloc_huge(p, size);
+        void *moved = hak_realloc_huge(p, size);
         return moved != NULL ? moved : realloc_move(p, usable, size);
     }
     return realloc_stays(usable, class_index, size) ? p : realloc_move(p, usable, size);

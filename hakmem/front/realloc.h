@@ -5,6 +5,6 @@
 #include "hakmem/base/compiler.h"
 
 /* The huge block at p for another size above L2.5, by moving pages. NULL: the kernel does not move it, and it stays. */
-void *realloc_huge(void *p, size_t size);
+void *hak_realloc_huge(void *p, size_t size);
 
 #endif

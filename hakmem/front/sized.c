@@ -25,7 +25,7 @@ static bool sized_size_fits(unsigned class_index, size_t usable, size_t size, si
 }
 
 static bool sized_report(enum hak_misuse kind, const char *operation, const void *p, const void *caller) {
-    misuse_report_block(kind, operation, p, caller);
+    hak_misuse_report_block(kind, operation, p, caller);
     return false;
 }
 
@@ -33,7 +33,7 @@ static bool sized_report(enum hak_misuse kind, const char *operation, const void
 HAK_ALWAYS_INLINE bool sized_fits(const char *operation, const void *p, const size_t *size, size_t alignment,
                                   const void *caller) {
     const unsigned class_index = front_block_class(p);
-    const size_t usable = class_index != 0 ? hak_classes[class_index].block_size : huge_usable_size(p);
+    const size_t usable = class_index != 0 ? hak_classes[class_index].block_size : hak_huge_usable_size(p);
     if (usable == 0) {
         return true;
     }
@@ -43,7 +43,7 @@ HAK_ALWAYS_INLINE bool sized_fits(const char *operation, const void *p, const si
     if (size == NULL) {
         return true;
     }
-    if (HAK_GUARD_FULL && !guarded_size_fits(p, usable, *size, caller)) {
+    if (HAK_GUARD_FULL && !hak_guarded_size_fits(p, usable, *size, caller)) {
         return sized_report(HAK_MISUSE_SIZE, operation, p, caller);
     }
     const size_t asked = HAK_GUARD_FULL && *size <= PTRDIFF_MAX ? guard_block_padded(*size) : *size;
@@ -51,11 +51,11 @@ HAK_ALWAYS_INLINE bool sized_fits(const char *operation, const void *p, const si
            sized_report(HAK_MISUSE_SIZE, operation, p, caller);
 }
 
-bool front_fits(const char *operation, const void *p, size_t size, size_t alignment, const void *caller) {
+bool hak_front_fits(const char *operation, const void *p, size_t size, size_t alignment, const void *caller) {
     return sized_fits(operation, p, &size, alignment, caller);
 }
 
-bool front_alignment_fits(const char *operation, const void *p, size_t alignment, const void *caller) {
+bool hak_front_alignment_fits(const char *operation, const void *p, size_t alignment, const void *caller) {
     return sized_fits(operation, p, NULL, alignment, caller);
 }
 
@@ -65,14 +65,14 @@ void hak_free_sized(void *p, size_t size) {
     }
     const void *caller = __builtin_return_address(0);
     if (HAK_GUARD_EXACT) {
-        if (!front_fits("free_sized", p, size, FRONT_ALIGNMENT_NONE, caller)) {
+        if (!hak_front_fits("free_sized", p, size, FRONT_ALIGNMENT_NONE, caller)) {
             return;
         }
     } else {
         const size_t usable = hak_usable_size(p);
         /* A pointer that is no block is left to hak_free, which says so. */
         if (usable != 0 && size > usable) {
-            misuse_report_block(HAK_MISUSE_SIZE, "free_sized", p, caller);
+            hak_misuse_report_block(HAK_MISUSE_SIZE, "free_sized", p, caller);
             return;
         }
     }

@@ -15,12 +15,12 @@ extern "C" {
 /* Whether a block for `size` and `alignment` is what lies at p; where it is not, `operation` by `caller` is reported as
  * misuse. Builds with guard; exact in that the block's class is the one that malloc, or hak_aligned_alloc where there is
  * an alignment, has for them. true for what is no block at all: the free that follows says so. */
-HAK_COLD bool front_fits(const char *operation, const void *p, size_t size, size_t alignment, const void *caller);
+HAK_COLD bool hak_front_fits(const char *operation, const void *p, size_t size, size_t alignment, const void *caller);
 
 /* The same of a caller who does not know the size. */
-HAK_COLD bool front_alignment_fits(const char *operation, const void *p, size_t alignment, const void *caller);
+HAK_COLD bool hak_front_alignment_fits(const char *operation, const void *p, size_t alignment, const void *caller);
 
-/* Whether p certainly is a tiny block for `size`; where not, front_fits decides. */
+/* Whether p certainly is a tiny block for `size`; where not, hak_front_fits decides. */
 HAK_FAST_PATH bool front_fits_tiny(const void *p, size_t size) {
     const uintptr_t index = shadow_index(p);
     /* Full: what was asked for is known to the byte, but not here. */

@@ -8,17 +8,17 @@
 
 void hak_thread_flush(void) {
     if (hak_self != NULL) {
-        exchange_flush(hak_self);
+        hak_exchange_flush(hak_self);
     }
     purge_poll(__builtin_return_address(0));
 }
 
 size_t hak_trim(void) {
-    process_begin();
+    hak_process_begin();
     hak_thread_flush();
     if (HAK_GUARD_FULL) {
-        guarded_drain();
+        hak_guarded_drain();
     }
-    shared_flush();
-    return purge_all();
+    hak_shared_flush();
+    return hak_purge_all();
 }

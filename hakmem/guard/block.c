@@ -27,11 +27,11 @@ struct block_pages {
 
 /* The first pages of start .. end. */
 static void pages_ask(struct block_pages *pages, char *start, char *end) {
-    const size_t page = os_page_size();
+    const size_t page = hak_os_page_size();
     const size_t left = (size_t)(end - start) / page;
     pages->start = start;
     pages->count = left < ASKED_PAGES ? left : ASKED_PAGES;
-    pages->known = os_resident(start, pages->count * page, pages->resident) == 0;
+    pages->known = hak_os_resident(start, pages->count * page, pages->resident) == 0;
 }
 
 /* Pages from `first` on that are resident as that one is, or not. */
@@ -46,24 +46,24 @@ static size_t pages_run(const struct block_pages *pages, size_t first, bool *res
 
 /* Result: whether all of them are resident */
 static bool pages_clear(const struct block_pages *pages) {
-    const size_t page = os_page_size();
+    const size_t page = hak_os_page_size();
     bool all = true, has_swap = false;
     for (size_t first = 0, count; first < pages->count; first += count) {
         bool resident;
         count = pages_run(pages, first, &resident);
-        has_swap = !resident && all ? os_has_swap() : has_swap;
+        has_swap = !resident && all ? hak_os_has_swap() : has_swap;
         all &= resident;
         char *run = pages->start + first * page;
         /* What is not resident reads zero, or was swapped out. */
-        if (resident || (has_swap && os_purge(run, count * page) != 0)) {
+        if (resident || (has_swap && hak_os_purge(run, count * page) != 0)) {
             memset(run, 0, count * page);
         }
     }
     return all;
 }
 
-bool guard_clear_large(void *p, size_t bytes) {
-    const size_t page = os_page_size();
+bool hak_guard_clear_large(void *p, size_t bytes) {
+    const size_t page = hak_os_page_size();
     char *start = p, *end = start + bytes;
     char *first = (char *)bits_round_up((uintptr_t)start, page);
     char *last = (char *)((uintptr_t)end & ~(page - 1));
@@ -82,7 +82,7 @@ bool guard_clear_large(void *p, size_t bytes) {
 /* guard_reads_zero of what is resident: what is not was not written, or was swapped out since, which is not looked at. To read
  * it would make the system map it, a page at a time. pre: bytes <= ASKED_PAGES pages, and p at a page */
 static bool block_resident_reads_zero(const void *p, size_t bytes) {
-    const size_t page = os_page_size();
+    const size_t page = hak_os_page_size();
     struct block_pages pages;
     bool zero = true;
     pages_ask(&pages, (char *)p, (char *)p + bytes);
@@ -109,11 +109,11 @@ static bool block_is_lockable(size_t block_bytes) {
     return guard_has(HAK_FEATURE_PAGES) && block_bytes >= GUARD_LARGE_BYTES && block_bytes <= HAK_L25_MAX;
 }
 
-enum guard_give guard_block_give(void *p, size_t block_bytes, size_t size, bool fresh) {
-    const bool locked = block_is_lockable(block_bytes) && pages_are_locked(p);
+enum guard_give hak_guard_block_give(void *p, size_t block_bytes, size_t size, bool fresh) {
+    const bool locked = block_is_lockable(block_bytes) && hak_pages_are_locked(p);
     /* Nobody can have written what is inaccessible. */
     const bool untouched = !guard_has(HAK_FEATURE_CHECK) || locked || block_reads_zero(p, block_bytes, fresh);
-    if (locked && pages_unlock(p, block_bytes) != 0) {
+    if (locked && hak_pages_unlock(p, block_bytes) != 0) {
         return GUARD_NOT_GIVEN;
     }
     if (HAK_UNLIKELY(!untouched)) {
@@ -123,15 +123,15 @@ enum guard_give guard_block_give(void *p, size_t block_bytes, size_t size, bool 
     return untouched ? GUARD_GIVEN : GUARD_GIVEN_WRITTEN;
 }
 
-void guard_block_take(void *p, size_t block_bytes, bool *resident) {
+void hak_guard_block_take(void *p, size_t block_bytes, bool *resident) {
     if (guard_has(HAK_FEATURE_ZERO)) {
         if (*resident || block_bytes <= HAK_L2_MAX) {
             memset(p, 0, block_bytes);
         } else {
-            *resident = guard_clear_large(p, block_bytes);
+            *resident = hak_guard_clear_large(p, block_bytes);
         }
     }
     if (block_is_lockable(block_bytes)) {
-        pages_lock(p, block_bytes);
+        hak_pages_lock(p, block_bytes);
     }
 }

@@ -25,11 +25,11 @@ enum guard_give {
 
 /* Before the program gets the block. `fresh`: its memory is new from the system, or was purged; of a block above L2 only what is
  * resident is looked at then. pre: block_bytes >= guard_block_padded(size) */
-enum guard_give guard_block_give(void *p, size_t block_bytes, size_t size, bool fresh);
+enum guard_give hak_guard_block_give(void *p, size_t block_bytes, size_t size, bool fresh);
 
 /* When the program gives the block back. *resident: whether all of a block above L2 is known to be resident, so that the
  * system need not be asked; what is known afterwards. */
-void guard_block_take(void *p, size_t block_bytes, bool *resident);
+void hak_guard_block_take(void *p, size_t block_bytes, bool *resident);
 
 /* Whether the bytes behind the block are as they were; *size is what was asked for, as far as that can be told: where
  * canaries are off, or were overwritten, what the block has room for. */

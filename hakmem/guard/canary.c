@@ -3,9 +3,9 @@
 
 #include "hakmem/guard/random.h"
 
-uint64_t canary_secret[2];
-uint64_t canary_factor;
-uint64_t canary_inverse;
+uint64_t hak_canary_secret[2];
+uint64_t hak_canary_factor;
+uint64_t hak_canary_inverse;
 
 /* Modulo 2^64, by Newton's iteration: an odd number is its own inverse in the low 3 bits, and each step doubles those that
  * are right. */
@@ -17,9 +17,9 @@ static uint64_t canary_invert(uint64_t odd) {
     return inverse;
 }
 
-void canary_init(void) {
-    canary_secret[0] = guard_random_seed();
-    canary_secret[1] = guard_random_seed();
-    canary_factor = guard_random_seed() | 1;
-    canary_inverse = canary_invert(canary_factor);
+void hak_canary_init(void) {
+    hak_canary_secret[0] = hak_guard_random_seed();
+    hak_canary_secret[1] = hak_guard_random_seed();
+    hak_canary_factor = hak_guard_random_seed() | 1;
+    hak_canary_inverse = canary_invert(hak_canary_factor);
 }

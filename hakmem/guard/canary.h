@@ -32,11 +32,11 @@
 
 #define CANARY_FILL_BYTES 64
 
-extern uint64_t canary_secret[2]; /* constant after init */
-extern uint64_t canary_factor;    /* constant after init; odd */
-extern uint64_t canary_inverse;   /* constant after init; canary_factor * canary_inverse == 1 */
+extern uint64_t hak_canary_secret[2]; /* constant after init */
+extern uint64_t hak_canary_factor;    /* constant after init; odd */
+extern uint64_t hak_canary_inverse;   /* constant after init; hak_canary_factor * hak_canary_inverse == 1 */
 
-void canary_init(void);
+void hak_canary_init(void);
 
 __extension__ typedef unsigned __int128 canary_product;
 
@@ -44,17 +44,19 @@ __extension__ typedef unsigned __int128 canary_product;
  * alone, the words of a slab are sums of a few numbers, which some of them give away. */
 HAK_ALWAYS_INLINE uint64_t canary_word(const void *p) {
     const uint64_t address = (uintptr_t)p;
-    const canary_product product = (canary_product)(address ^ canary_secret[0]) * (address + canary_secret[1]);
+    const canary_product product = (canary_product)(address ^ hak_canary_secret[0]) * (address + hak_canary_secret[1]);
     return ((uint64_t)product ^ (uint64_t)(product >> 64)) | 0x0101010101010101u;
 }
 
 /* Twice the slack: so it leaves word's lowest bit, which is 1, as it is. */
-HAK_ALWAYS_INLINE uint64_t canary_trailer(uint64_t word, uint64_t slack) { return word ^ 2 * slack * canary_factor; }
+HAK_ALWAYS_INLINE uint64_t canary_trailer(uint64_t word, uint64_t slack) {
+    return word ^ 2 * slack * hak_canary_factor;
+}
 
 /* What canary_trailer was given. Of anything else: most likely more than any block has, and certainly so where the lowest bit
  * changed. */
 HAK_ALWAYS_INLINE uint64_t canary_slack(uint64_t word, uint64_t trailer) {
-    const uint64_t twice = (trailer ^ word) * canary_inverse;
+    const uint64_t twice = (trailer ^ word) * hak_canary_inverse;
     return twice >> 1 | twice << 63;
 }
 

@@ -15,8 +15,8 @@ HAK_ALWAYS_INLINE chacha_lanes chacha_alike(uint32_t word) { return (chacha_lane
 /* "expand 32-byte k" */
 static const uint32_t chacha_constants[4] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};
 
-void chacha_blocks(const uint32_t key[CHACHA_KEY_WORDS], const uint32_t nonce[CHACHA_NONCE_WORDS], unsigned rounds,
-                   chacha_lanes out[CHACHA_WORDS]) {
+void hak_chacha_blocks(const uint32_t key[CHACHA_KEY_WORDS], const uint32_t nonce[CHACHA_NONCE_WORDS], unsigned rounds,
+                       chacha_lanes out[CHACHA_WORDS]) {
     chacha_lanes first[CHACHA_WORDS], x[CHACHA_WORDS];
     for (unsigned i = 0; i < 4; i++) {
         first[i] = chacha_alike(chacha_constants[i]);

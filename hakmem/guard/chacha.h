@@ -17,7 +17,7 @@ typedef uint32_t chacha_lanes __attribute__((vector_size(16)));
 #define CHACHA_LANES 4
 
 /* out[w][b]: word w of the block whose counter is b, 0 to 3. pre: rounds is even */
-void chacha_blocks(const uint32_t key[CHACHA_KEY_WORDS], const uint32_t nonce[CHACHA_NONCE_WORDS], unsigned rounds,
-                   chacha_lanes out[CHACHA_WORDS]);
+void hak_chacha_blocks(const uint32_t key[CHACHA_KEY_WORDS], const uint32_t nonce[CHACHA_NONCE_WORDS], unsigned rounds,
+                       chacha_lanes out[CHACHA_WORDS]);
 
 #endif

@@ -22,7 +22,7 @@ typedef uint64_t guard_words __attribute__((vector_size(16), may_alias));
 #define GUARD_LARGE_BYTES ((size_t)512 << 10)
 
 /* Of more than L2's: keeps what is not resident from becoming so. Result: whether all of it is */
-bool guard_clear_large(void *p, size_t bytes);
+bool hak_guard_clear_large(void *p, size_t bytes);
 
 /* The words at `at`, or the last of so many bytes. */
 HAK_ALWAYS_INLINE size_t guard_within(size_t at, size_t bytes) {
@@ -65,7 +65,7 @@ HAK_ALWAYS_INLINE void guard_clear(void *p, size_t bytes) {
     } else if (bytes <= HAK_L2_MAX) {
         memset(p, 0, bytes);
     } else {
-        (void)guard_clear_large(p, bytes);
+        (void)hak_guard_clear_large(p, bytes);
     }
 }
 

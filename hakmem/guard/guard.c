@@ -10,23 +10,23 @@
 
 static void guard_switch_off(enum hak_feature feature, const char *name) {
     hak_options.guard &= ~(unsigned)feature;
-    report_warning("not to be had, the program goes on without", name, "allow the process more address space");
+    hak_report_warning("not to be had, the program goes on without", name, "allow the process more address space");
 }
 
-void guard_init(void) {
-    guard_random_init();
-    canary_init();
-    if (guard_has(HAK_FEATURE_PAGES) && pages_init() != 0) {
+void hak_guard_init(void) {
+    hak_guard_random_init();
+    hak_canary_init();
+    if (guard_has(HAK_FEATURE_PAGES) && hak_pages_init() != 0) {
         guard_switch_off(HAK_FEATURE_PAGES, "HAKMEM_GUARD=pages");
     }
-    if (guard_has(HAK_FEATURE_ZERO_SIZE) && zero_size_init() != 0) {
+    if (guard_has(HAK_FEATURE_ZERO_SIZE) && hak_zero_size_init() != 0) {
         guard_switch_off(HAK_FEATURE_ZERO_SIZE, "HAKMEM_GUARD=zero_size");
     }
 }
 
-void guard_fork_locks(lock_visit *visit, struct lock_fork *fork) {
-    quarantine_fork_locks(visit, fork);
-    zero_size_fork_locks(visit, fork);
+void hak_guard_fork_locks(lock_visit *visit, struct lock_fork *fork) {
+    hak_quarantine_fork_locks(visit, fork);
+    hak_zero_size_fork_locks(visit, fork);
 }
 
-void guard_fork_child(void) { guard_random_fork_child(); }
+void hak_guard_fork_child(void) { hak_guard_random_fork_child(); }

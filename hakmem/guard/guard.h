@@ -24,13 +24,13 @@ HAK_ALWAYS_INLINE bool guard_has(enum hak_feature feature) {
 }
 
 /* Takes the secret, reserves what the features need; those that the system refuses it switches off, with a warning.
- * Called once, by process_begin, when the options are known and before the first block. */
-void guard_init(void);
+ * Called once, by hak_process_begin, when the options are known and before the first block. */
+void hak_guard_init(void);
 
 /* Around fork: the child finds quarantines and blocks of size 0 consistent. */
-void guard_fork_locks(lock_visit *visit, struct lock_fork *fork);
+void hak_guard_fork_locks(lock_visit *visit, struct lock_fork *fork);
 
 /* In the child: it is to choose otherwise than its parent and its siblings. */
-void guard_fork_child(void);
+void hak_guard_fork_child(void);
 
 #endif

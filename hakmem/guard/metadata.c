@@ -4,18 +4,18 @@
 #include "hakmem/base/bits.h"
 #include "hakmem/os/os.h"
 
-static size_t metadata_margin(void) { return guard_has(HAK_FEATURE_METADATA) ? os_page_size() : 0; }
+static size_t metadata_margin(void) { return guard_has(HAK_FEATURE_METADATA) ? hak_os_page_size() : 0; }
 
 static void metadata_protect(void *start, size_t size) {
     if (size != 0) {
-        (void)os_make_inaccessible(start, size);
+        (void)hak_os_make_inaccessible(start, size);
     }
 }
 
-int metadata_map(size_t size, void **out) {
+int hak_metadata_map(size_t size, void **out) {
     const size_t margin = metadata_margin();
     void *start;
-    const int error = os_map(size + 2 * margin, os_page_size(), &start);
+    const int error = hak_os_map(size + 2 * margin, hak_os_page_size(), &start);
     if (error != 0) {
         return error;
     }
@@ -29,12 +29,12 @@ static unsigned metadata_records;   /* the caller's lock */
 static char *metadata_next;         /* likewise; where the next record goes that lies beside others */
 static unsigned metadata_next_left; /* likewise; so many more */
 
-int metadata_map_record(size_t size, void **out) {
+int hak_metadata_map_record(size_t size, void **out) {
     if (metadata_next_left == 0) {
         const unsigned together =
             guard_has(HAK_FEATURE_METADATA) && metadata_records >= METADATA_ALONE ? METADATA_TOGETHER : 1;
         void *start;
-        const int error = metadata_map(together * size, &start);
+        const int error = hak_metadata_map(together * size, &start);
         if (error != 0) {
             return error;
         }
@@ -48,24 +48,24 @@ int metadata_map_record(size_t size, void **out) {
     return 0;
 }
 
-int metadata_unmap(void *start, size_t size) {
+int hak_metadata_unmap(void *start, size_t size) {
     const size_t margin = metadata_margin();
-    return os_unmap((char *)start - margin, size + 2 * margin);
+    return hak_os_unmap((char *)start - margin, size + 2 * margin);
 }
 
-int metadata_reserve(size_t size, void **out) {
+int hak_metadata_reserve(size_t size, void **out) {
     void *start;
-    const size_t margin = HAK_GUARD_FULL ? os_page_size() : 0;
-    const int error = os_reserve(size + 2 * margin, &start);
+    const size_t margin = HAK_GUARD_FULL ? hak_os_page_size() : 0;
+    const int error = hak_os_reserve(size + 2 * margin, &start);
     if (error == 0) {
         *out = (char *)start + margin;
     }
     return error;
 }
 
-void metadata_protect_table(void *table, size_t size) {
+void hak_metadata_protect_table(void *table, size_t size) {
     const size_t margin = metadata_margin();
-    const uintptr_t page = os_page_size(), start = (uintptr_t)table;
+    const uintptr_t page = hak_os_page_size(), start = (uintptr_t)table;
     metadata_protect((void *)((start & ~(page - 1)) - margin), margin);
     metadata_protect((void *)bits_round_up(start + size, page), margin);
 }

@@ -8,24 +8,24 @@
 #include "hakmem/base/compiler.h"
 #include "hakmem/guard/guard.h"
 
-/* os_map of `size` bytes, with an inaccessible page on either side where the feature is on. ENOMEM */
-int metadata_map(size_t size, void **out);
+/* hak_os_map of `size` bytes, with an inaccessible page on either side where the feature is on. ENOMEM */
+int hak_metadata_map(size_t size, void **out);
 
-/* metadata_map for records of one size, which are never given back: the first few have a page on either side each, later ones
+/* hak_metadata_map for records of one size, which are never given back: the first few have a page on either side each, later ones
  * lie side by side, METADATA_TOGETHER in a mapping, so that thousands of threads leave the program its mappings.
  * pre: the caller's lock is held, the same for every call */
 #define METADATA_TOGETHER 16u
 #define METADATA_ALONE 16u
-int metadata_map_record(size_t size, void **out);
+int hak_metadata_map_record(size_t size, void **out);
 
-/* Takes away what metadata_map gave. */
-int metadata_unmap(void *start, size_t size);
+/* Takes away what hak_metadata_map gave. */
+int hak_metadata_unmap(void *start, size_t size);
 
-/* os_reserve of a flat table of `size` bytes with what metadata_protect_table needs on either side. ENOMEM */
-int metadata_reserve(size_t size, void **out);
+/* hak_os_reserve of a flat table of `size` bytes with what hak_metadata_protect_table needs on either side. ENOMEM */
+int hak_metadata_reserve(size_t size, void **out);
 
 /* Makes the pages before and behind those that the table lies in inaccessible: when the options are known, which is later.
- * pre: metadata_reserve reserved them */
-void metadata_protect_table(void *table, size_t size);
+ * pre: hak_metadata_reserve reserved them */
+void hak_metadata_protect_table(void *table, size_t size);
 
 #endif

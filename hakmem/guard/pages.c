@@ -35,31 +35,31 @@ static bool pages_gave_way; /* region lock */
 
 static uint8_t *pages_of(const void *p) { return &pages_state[(uintptr_t)p >> HAK_CHUNK_SHIFT]; }
 
-int pages_init(void) {
+int hak_pages_init(void) {
     void *bytes;
-    const int error = os_reserve(PAGES_ENTRIES, &bytes);
+    const int error = hak_os_reserve(PAGES_ENTRIES, &bytes);
     if (error == 0) {
         pages_state = bytes;
-        pages_most = os_mappings_most() / PAGES_SHARE / 2;
+        pages_most = hak_os_mappings_most() / PAGES_SHARE / 2;
     }
     return error;
 }
 
-int pages_add_region(const void *region) {
-    const size_t page = os_page_size(), bytes = bits_round_up(HAK_REGION_CHUNKS, page);
+int hak_pages_add_region(const void *region) {
+    const size_t page = hak_os_page_size(), bytes = bits_round_up(HAK_REGION_CHUNKS, page);
     const uintptr_t first = ((uintptr_t)region >> HAK_CHUNK_SHIFT) & ~(page - 1);
     const uintptr_t described = first << HAK_CHUNK_SHIFT, described_bytes = bytes << HAK_CHUNK_SHIFT;
-    if (pages_gave_way && !units_any_is_kept(described, described_bytes) &&
-        !units_any_is_region(described, described_bytes)) {
-        return os_map_at(&pages_state[first], bytes);
+    if (pages_gave_way && !hak_units_any_is_kept(described, described_bytes) &&
+        !hak_units_any_is_region(described, described_bytes)) {
+        return hak_os_map_at(&pages_state[first], bytes);
     }
-    return os_make_writable(&pages_state[first], bytes);
+    return hak_os_make_writable(&pages_state[first], bytes);
 }
 
-void pages_give_way(void) {
+void hak_pages_give_way(void) {
     if (pages_state != NULL) {
         pages_gave_way = true;
-        flat_give_way(pages_state, HAK_CHUNK_SHIFT);
+        hak_flat_give_way(pages_state, HAK_CHUNK_SHIFT);
     }
 }
 
@@ -95,14 +95,14 @@ static HAK_COLD void pages_warn(void) {
     static bool warned; /* atomic */
     /* Relaxed: once, whoever is first. */
     if (!hak_load_relaxed(&warned) && !hak_exchange_acquire(&warned, true)) {
-        report_warning("its share of the system's mappings is used up, more slabs go without", "HAKMEM_GUARD=pages",
-                       "raise vm.max_map_count");
+        hak_report_warning("its share of the system's mappings is used up, more slabs go without", "HAKMEM_GUARD=pages",
+                           "raise vm.max_map_count");
     }
 }
 
 /* Whether a chunk that is in that state may be inaccessible. */
 static bool pages_may_close(uint8_t state) {
-    const uint64_t places = pages_places();
+    const uint64_t places = hak_pages_places();
     if (HAK_LIKELY(state == PAGES_WHOLE || places < pages_most / 2)) {
         return true;
     }
@@ -113,9 +113,9 @@ static bool pages_may_close(uint8_t state) {
     return guard_random_below(PAGES_SELDOM) == 0;
 }
 
-uint64_t pages_places(void) { return hak_load_relaxed(&pages_whole_chunks); }
+uint64_t hak_pages_places(void) { return hak_load_relaxed(&pages_whole_chunks); }
 
-uint64_t pages_places_most(void) { return pages_most; }
+uint64_t hak_pages_places_most(void) { return pages_most; }
 
 /* No room for another mapping. What the bytes say no longer holds, so no chunk may be taken for what it was. */
 static HAK_COLD void pages_note_refusal(uint8_t *state, unsigned chunks) {
@@ -127,49 +127,50 @@ static HAK_COLD void pages_note_refusal(uint8_t *state, unsigned chunks) {
     (void)hak_fetch_add_relaxed(&pages_whole_chunks, (uint64_t)0 - whole);
 }
 
-int pages_protect_slab(void *slab, unsigned chunks, size_t used_bytes) {
+int hak_pages_protect_slab(void *slab, unsigned chunks, size_t used_bytes) {
     const unsigned all = chunks + pages_chunks_behind();
     const size_t all_bytes = (size_t)all * HAK_CHUNK_BYTES;
     uint8_t *state = pages_of(slab);
-    const size_t accessible = pages_may_close(state[all - 1])
-                                  ? bits_round_up(used_bytes, os_page_size() > PAGES_UNIT ? os_page_size() : PAGES_UNIT)
-                                  : all_bytes;
+    const size_t accessible =
+        pages_may_close(state[all - 1])
+            ? bits_round_up(used_bytes, hak_os_page_size() > PAGES_UNIT ? hak_os_page_size() : PAGES_UNIT)
+            : all_bytes;
     const struct pages_change change = pages_note(state, all, accessible);
-    const int error = change.open ? os_make_writable(slab, accessible) : 0;
+    const int error = change.open ? hak_os_make_writable(slab, accessible) : 0;
     if (error == 0 && (!change.close || accessible == all_bytes ||
-                       os_make_inaccessible((char *)slab + accessible, all_bytes - accessible) == 0)) {
+                       hak_os_make_inaccessible((char *)slab + accessible, all_bytes - accessible) == 0)) {
         return 0;
     }
     pages_note_refusal(state, all);
     return error;
 }
 
-void pages_protect_huge(void *start, size_t bytes) {
+void hak_pages_protect_huge(void *start, size_t bytes) {
     if (hak_fetch_add_relaxed(&pages_huge_mappings, 1) < pages_most) {
         /* A refusal: as above. */
-        (void)os_make_inaccessible((char *)start + bytes, (size_t)pages_chunks_behind() * HAK_CHUNK_BYTES);
+        (void)hak_os_make_inaccessible((char *)start + bytes, (size_t)pages_chunks_behind() * HAK_CHUNK_BYTES);
     }
 }
 
-void pages_forget_huge(void) { (void)hak_fetch_add_relaxed(&pages_huge_mappings, (uint64_t)0 - 1); }
+void hak_pages_forget_huge(void) { (void)hak_fetch_add_relaxed(&pages_huge_mappings, (uint64_t)0 - 1); }
 
-static size_t pages_block_bytes(size_t bytes) { return bits_round_up(bytes, os_page_size()); }
+static size_t pages_block_bytes(size_t bytes) { return bits_round_up(bytes, hak_os_page_size()); }
 
 static unsigned pages_block_chunks(size_t bytes) { return (unsigned)((bytes + HAK_CHUNK_BYTES - 1) / HAK_CHUNK_BYTES); }
 
-void pages_lock(void *block, size_t bytes) {
+void hak_pages_lock(void *block, size_t bytes) {
     uint8_t *state = pages_of(block);
     const unsigned chunks = pages_block_chunks(bytes);
-    if (state[chunks] == PAGES_WHOLE && os_make_inaccessible(block, pages_block_bytes(bytes)) == 0) {
+    if (state[chunks] == PAGES_WHOLE && hak_os_make_inaccessible(block, pages_block_bytes(bytes)) == 0) {
         /* All of them: when the block is gone, its chunks may come again one by one. */
         memset(state, PAGES_LOCKED, chunks);
     }
 }
 
-bool pages_are_locked(const void *block) { return *pages_of(block) == PAGES_LOCKED; }
+bool hak_pages_are_locked(const void *block) { return *pages_of(block) == PAGES_LOCKED; }
 
-int pages_unlock(void *block, size_t bytes) {
-    const int error = os_make_writable(block, pages_block_bytes(bytes));
+int hak_pages_unlock(void *block, size_t bytes) {
+    const int error = hak_os_make_writable(block, pages_block_bytes(bytes));
     if (error == 0) {
         (void)pages_note(pages_of(block), pages_block_chunks(bytes), bits_round_up(bytes, PAGES_UNIT));
     }

@@ -26,36 +26,36 @@
 HAK_ALWAYS_INLINE unsigned pages_chunks_behind(void) { return guard_has(HAK_FEATURE_PAGES) ? 1 : 0; }
 
 /* Reserves the bytes. ENOMEM */
-int pages_init(void);
+int hak_pages_init(void);
 
 /* Makes the bytes of the region at `region` writable. ENOMEM */
-int pages_add_region(const void *region);
+int hak_pages_add_region(const void *region);
 
 /* Gives back what describes no block; see region/give_way.h. pre: under the region lock */
-void pages_give_way(void);
+void hak_pages_give_way(void);
 
 /* What was allocated for a slab: `chunks` chunks and pages_chunks_behind() more, of which the first `used_bytes` are to be
  * accessible and the whole pages behind them not. ENOMEM: the used bytes may not be accessible. Where the share of
  * mappings is used up, or the system's limit leaves no room, what is to be inaccessible stays accessible.
  * pre: they are of a region that was added, and the caller's */
-int pages_protect_slab(void *slab, unsigned chunks, size_t used_bytes);
+int hak_pages_protect_slab(void *slab, unsigned chunks, size_t used_bytes);
 
 /* Chunks that are inaccessible behind slabs. A snapshot. */
-uint64_t pages_places(void);
+uint64_t hak_pages_places(void);
 
 /* How many there may be. */
-uint64_t pages_places_most(void);
+uint64_t hak_pages_places_most(void);
 
 /* The same for a huge mapping of `bytes` bytes and a chunk more; and before the mapping goes. */
-void pages_protect_huge(void *start, size_t bytes);
-void pages_forget_huge(void);
+void hak_pages_protect_huge(void *start, size_t bytes);
+void hak_pages_forget_huge(void);
 
 /* A large block that is a slab of its own, between its free and its next use: where the chunk behind it is inaccessible, of
  * whose mapping it becomes a part. */
-void pages_lock(void *block, size_t bytes);
-bool pages_are_locked(const void *block);
+void hak_pages_lock(void *block, size_t bytes);
+bool hak_pages_are_locked(const void *block);
 
 /* ENOMEM: it is still inaccessible. */
-int pages_unlock(void *block, size_t bytes);
+int hak_pages_unlock(void *block, size_t bytes);
 
 #endif

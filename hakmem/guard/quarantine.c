@@ -22,7 +22,7 @@
 struct quarantine {
     struct hak_lock lock;
     uint64_t count;                    /* atomic: read without the lock; == blocks below that are not NULL */
-    uint64_t era;                      /* lock; guard_random_era when its queue got its order */
+    uint64_t era;                      /* lock; hak_guard_random_era when its queue got its order */
     uint32_t next;                     /* lock; the queue's oldest, and where the next goes */
     void *places[QUARANTINE_HALF_MAX]; /* lock; NULL: unused. Of both, only the first quarantine_half are in use */
     void *queue[QUARANTINE_HALF_MAX];  /* lock; likewise */
@@ -66,13 +66,14 @@ static HAK_COLD void quarantine_renew_locked(struct quarantine *quarantine, uint
     quarantine->era = era;
 }
 
-uint32_t quarantine_pass(unsigned class_index, uint32_t thread, void *const *blocks, uint32_t count, void **leaving) {
+uint32_t hak_quarantine_pass(unsigned class_index, uint32_t thread, void *const *blocks, uint32_t count,
+                             void **leaving) {
     struct quarantine *quarantine = &quarantines[class_index][thread % QUARANTINE_LANES];
     const uint32_t half = quarantine_half(class_index);
     uint32_t left = 0;
     uint64_t random = 0;
     lock_acquire(&quarantine->lock);
-    const uint64_t era = guard_random_this_era();
+    const uint64_t era = hak_guard_random_this_era();
     if (HAK_UNLIKELY(quarantine->era != era)) {
         quarantine_renew_locked(quarantine, half, era);
     }
@@ -114,7 +115,7 @@ static uint32_t quarantine_drain_lane(struct quarantine *quarantine, uint32_t ha
     return left;
 }
 
-uint32_t quarantine_drain(unsigned class_index, void **leaving) {
+uint32_t hak_quarantine_drain(unsigned class_index, void **leaving) {
     uint32_t left = 0;
     for (unsigned lane = 0; lane < QUARANTINE_LANES && left == 0; lane++) {
         left = quarantine_drain_lane(&quarantines[class_index][lane], quarantine_half(class_index), leaving);
@@ -122,7 +123,7 @@ uint32_t quarantine_drain(unsigned class_index, void **leaving) {
     return left;
 }
 
-uint64_t quarantine_blocks(unsigned class_index) {
+uint64_t hak_quarantine_blocks(unsigned class_index) {
     uint64_t blocks = 0;
     for (unsigned lane = 0; lane < QUARANTINE_LANES; lane++) {
         blocks += hak_load_relaxed(&quarantines[class_index][lane].count); /* Relaxed: a snapshot. */
@@ -142,7 +143,7 @@ static struct quarantine_span huge_remove_locked(void) {
     return oldest;
 }
 
-bool quarantine_pass_huge(const struct quarantine_span *span, struct quarantine_span *leaving) {
+bool hak_quarantine_pass_huge(const struct quarantine_span *span, struct quarantine_span *leaving) {
     bool leaves = true;
     lock_acquire(&huge_lock);
     if (huge_count > 0 && (huge_count == QUARANTINE_HUGE_SPANS || huge_bytes + span->bytes > QUARANTINE_HUGE_BYTES)) {
@@ -156,7 +157,7 @@ bool quarantine_pass_huge(const struct quarantine_span *span, struct quarantine_
     return leaves;
 }
 
-bool quarantine_drain_huge(struct quarantine_span *leaving) {
+bool hak_quarantine_drain_huge(struct quarantine_span *leaving) {
     lock_acquire(&huge_lock);
     const bool leaves = huge_count > 0;
     if (leaves) {
@@ -166,7 +167,7 @@ bool quarantine_drain_huge(struct quarantine_span *leaving) {
     return leaves;
 }
 
-bool quarantine_has_huge(const void *p) {
+bool hak_quarantine_has_huge(const void *p) {
     bool found = false;
     lock_acquire(&huge_lock);
     for (uint32_t i = 0; i < huge_count; i++) {
@@ -177,7 +178,7 @@ bool quarantine_has_huge(const void *p) {
     return found;
 }
 
-void quarantine_fork_locks(lock_visit *visit, struct lock_fork *fork) {
+void hak_quarantine_fork_locks(lock_visit *visit, struct lock_fork *fork) {
     for (unsigned i = QUARANTINE_LANES; i < HAK_CLASS_COUNT * QUARANTINE_LANES; i++) {
         visit(&quarantines[i / QUARANTINE_LANES][i % QUARANTINE_LANES].lock, fork);
     }

@@ -22,13 +22,14 @@
 /* Takes `count` blocks of the class in from thread number `thread`, and lets as many out as have waited long enough: into
  * leaving[0 .. result).
  * pre: count <= QUARANTINE_BATCH, and no block is NULL. Any thread */
-uint32_t quarantine_pass(unsigned class_index, uint32_t thread, void *const *blocks, uint32_t count, void **leaving);
+uint32_t hak_quarantine_pass(unsigned class_index, uint32_t thread, void *const *blocks, uint32_t count,
+                             void **leaving);
 
 /* Lets up to QUARANTINE_BATCH out however short they waited. 0: none is left. Any thread */
-uint32_t quarantine_drain(unsigned class_index, void **leaving);
+uint32_t hak_quarantine_drain(unsigned class_index, void **leaving);
 
 /* Blocks of the class that wait. A snapshot. */
-uint64_t quarantine_blocks(unsigned class_index);
+uint64_t hak_quarantine_blocks(unsigned class_index);
 
 /* A mapping of a huge block, what lies behind it included. */
 struct quarantine_span {
@@ -38,15 +39,15 @@ struct quarantine_span {
 
 /* Takes a span in, alone where it is larger than all that may wait. true: it did not, *leaving has to go first, and the
  * caller asks again. Any thread */
-bool quarantine_pass_huge(const struct quarantine_span *span, struct quarantine_span *leaving);
+bool hak_quarantine_pass_huge(const struct quarantine_span *span, struct quarantine_span *leaving);
 
 /* Lets the oldest out. false: there is none. Any thread */
-bool quarantine_drain_huge(struct quarantine_span *leaving);
+bool hak_quarantine_drain_huge(struct quarantine_span *leaving);
 
 /* Whether p lies in a span that waits. */
-bool quarantine_has_huge(const void *p);
+bool hak_quarantine_has_huge(const void *p);
 
 /* Around fork: the child finds the quarantines consistent. */
-void quarantine_fork_locks(lock_visit *visit, struct lock_fork *fork);
+void hak_quarantine_fork_locks(lock_visit *visit, struct lock_fork *fork);
 
 #endif

@@ -15,10 +15,10 @@ HAK_STATIC_ASSERT((GUARD_RANDOM_KEY_WORDS + GUARD_RANDOM_WORDS) * sizeof(uint64_
                       CHACHA_WORDS * sizeof(chacha_lanes),
                   "what four blocks give is enough");
 
-HAK_THREAD_LOCAL struct guard_random guard_random_own;
+HAK_THREAD_LOCAL struct guard_random hak_guard_random_own;
 
 static uint64_t random_era_kept; /* atomic; where the page is not to be had */
-uint64_t *guard_random_era = &random_era_kept;
+uint64_t *hak_guard_random_era = &random_era_kept;
 
 static uint64_t random_weak_count; /* atomic */
 
@@ -27,44 +27,45 @@ static uint64_t random_weak_count; /* atomic */
 static void random_weak(uint64_t secret[GUARD_RANDOM_KEY_WORDS]) {
     uint32_t key[CHACHA_KEY_WORDS];
     chacha_lanes blocks[CHACHA_WORDS];
-    const uint64_t stack = (uintptr_t)blocks, data = (uintptr_t)&guard_random_own ^ (uintptr_t)&random_weak_count << 16;
-    const uint64_t clock = os_clock_ms();
+    const uint64_t stack = (uintptr_t)blocks,
+                   data = (uintptr_t)&hak_guard_random_own ^ (uintptr_t)&random_weak_count << 16;
+    const uint64_t clock = hak_os_clock_ms();
     /* Relaxed: nothing but different. */
     const uint64_t count = hak_fetch_add_relaxed(&random_weak_count, 1);
-    const uint32_t nonce[CHACHA_NONCE_WORDS] = {(uint32_t)count, os_thread_id(), (uint32_t)clock};
-    os_process_random(key);
+    const uint32_t nonce[CHACHA_NONCE_WORDS] = {(uint32_t)count, hak_os_thread_id(), (uint32_t)clock};
+    hak_os_process_random(key);
     memcpy(key + 4, &stack, sizeof stack);
     memcpy(key + 6, &data, sizeof data);
-    chacha_blocks(key, nonce, RANDOM_ROUNDS_WEAK, blocks);
+    hak_chacha_blocks(key, nonce, RANDOM_ROUNDS_WEAK, blocks);
     memcpy(secret, blocks, GUARD_RANDOM_KEY_WORDS * sizeof *secret);
 }
 
 static void random_secret(uint64_t secret[GUARD_RANDOM_KEY_WORDS]) {
-    if (os_random(secret, GUARD_RANDOM_KEY_WORDS * sizeof *secret) != 0) {
+    if (hak_os_random(secret, GUARD_RANDOM_KEY_WORDS * sizeof *secret) != 0) {
         random_weak(secret);
     }
 }
 
-uint64_t guard_random_seed(void) {
+uint64_t hak_guard_random_seed(void) {
     uint64_t secret[GUARD_RANDOM_KEY_WORDS];
     random_secret(secret);
     return secret[0];
 }
 
-void guard_random_init(void) {
+void hak_guard_random_init(void) {
     void *page;
-    if (os_map_wiped(os_page_size(), &page) == 0) {
-        guard_random_era = page;
+    if (hak_os_map_wiped(hak_os_page_size(), &page) == 0) {
+        hak_guard_random_era = page;
     }
 }
 
 /* Drawn, not counted: a thread that has the number of the process that it was copied from must not meet it again. */
-uint64_t guard_random_this_era(void) {
-    uint64_t era = hak_load_relaxed(guard_random_era); /* Relaxed: see guard_random_bits. */
+uint64_t hak_guard_random_this_era(void) {
+    uint64_t era = hak_load_relaxed(hak_guard_random_era); /* Relaxed: see guard_random_bits. */
     if (era == 0) {
-        const uint64_t drawn = guard_random_seed() | 1;
+        const uint64_t drawn = hak_guard_random_seed() | 1;
         /* Acquire-release: of two threads' numbers one holds; nothing else hangs on it. */
-        if (hak_compare_exchange_acq_rel(guard_random_era, &era, drawn)) {
+        if (hak_compare_exchange_acq_rel(hak_guard_random_era, &era, drawn)) {
             era = drawn;
         }
     }
@@ -77,18 +78,18 @@ static void random_erase(void *bytes, size_t size) {
     __asm__ volatile("" : : "r"(bytes) : "memory");
 }
 
-void guard_random_refill(void) {
+void hak_guard_random_refill(void) {
     static const uint32_t nonce[CHACHA_NONCE_WORDS] = {0, 0, 0}; /* no key is used twice */
-    struct guard_random *own = &guard_random_own;
+    struct guard_random *own = &hak_guard_random_own;
     uint32_t key[CHACHA_KEY_WORDS];
     chacha_lanes blocks[CHACHA_WORDS];
-    const uint64_t era = guard_random_this_era();
+    const uint64_t era = hak_guard_random_this_era();
     if (own->era != era) {
         random_secret(own->key);
         own->era = era;
     }
     memcpy(key, own->key, sizeof key);
-    chacha_blocks(key, nonce, RANDOM_ROUNDS, blocks);
+    hak_chacha_blocks(key, nonce, RANDOM_ROUNDS, blocks);
     memcpy(own->key, blocks, sizeof own->key);
     memcpy(own->words, (const char *)blocks + sizeof own->key, sizeof own->words);
     own->left = GUARD_RANDOM_WORDS;
@@ -98,4 +99,6 @@ void guard_random_refill(void) {
 
 /* Where the era has a page, the kernel has done so. Not what is left to draw: the fork may have been made by a signal's handler,
  * in the middle of a draw, which goes on in the child. */
-void guard_random_fork_child(void) { hak_store_relaxed(guard_random_era, (uint64_t)0); /* Relaxed: one thread. */ }
+void hak_guard_random_fork_child(void) {
+    hak_store_relaxed(hak_guard_random_era, (uint64_t)0); /* Relaxed: one thread. */
+}

@@ -14,14 +14,14 @@
 
 /* 64 bits nobody outside can know. Where the kernel gives none: of those that it gave the process at its start, a count, the
  * clock, and addresses, mixed for each call. */
-uint64_t guard_random_seed(void);
+uint64_t hak_guard_random_seed(void);
 
-/* Maps the era's page. Called once, before the first choice; where the page is not to be had, guard_random_fork_child is all
+/* Maps the era's page. Called once, before the first choice; where the page is not to be had, hak_guard_random_fork_child is all
  * that tells a child from its parent. */
-void guard_random_init(void);
+void hak_guard_random_init(void);
 
 /* In the child of a fork: it has no era yet. */
-void guard_random_fork_child(void);
+void hak_guard_random_fork_child(void);
 
 #define GUARD_RANDOM_KEY_WORDS (CHACHA_KEY_WORDS / 2)
 
@@ -35,21 +35,21 @@ struct guard_random {
     uint32_t left;                      /* words */
 };
 
-extern HAK_THREAD_LOCAL struct guard_random guard_random_own;
-extern uint64_t *guard_random_era; /* constant after init; what it points to is atomic */
+extern HAK_THREAD_LOCAL struct guard_random hak_guard_random_own;
+extern uint64_t *hak_guard_random_era; /* constant after init; what it points to is atomic */
 
 /* More to draw. */
-HAK_COLD void guard_random_refill(void);
+HAK_COLD void hak_guard_random_refill(void);
 
 /* The number of this process's era: another one than every other process's, and not 0. */
-uint64_t guard_random_this_era(void);
+uint64_t hak_guard_random_this_era(void);
 
 /* 64 bits, all of them good. */
 HAK_ALWAYS_INLINE uint64_t guard_random_bits(void) {
-    struct guard_random *own = &guard_random_own;
+    struct guard_random *own = &hak_guard_random_own;
     /* Relaxed: a thread finds another number than its own where it was copied by a fork, which orders all. */
-    if (HAK_UNLIKELY(own->left == 0 || own->era != hak_load_relaxed(guard_random_era))) {
-        guard_random_refill();
+    if (HAK_UNLIKELY(own->left == 0 || own->era != hak_load_relaxed(hak_guard_random_era))) {
+        hak_guard_random_refill();
     }
     uint64_t *word = &own->words[--own->left];
     const uint64_t bits = *word;

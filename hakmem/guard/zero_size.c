@@ -21,18 +21,18 @@ static uint64_t zero_size_allocated;               /* guard lock */
 static uint64_t zero_size_freed;                   /* guard lock */
 static struct hak_lock zero_size_lock = HAK_LOCK_INITIALIZER(HAK_RANK_GUARD);
 
-int zero_size_init(void) {
+int hak_zero_size_init(void) {
     void *range, *bits;
-    int error = os_reserve(ZERO_SIZE_BYTES, &range);
+    int error = hak_os_reserve(ZERO_SIZE_BYTES, &range);
     if (error != 0) {
         return error;
     }
-    error = os_make_inaccessible(range, ZERO_SIZE_BYTES);
+    error = hak_os_make_inaccessible(range, ZERO_SIZE_BYTES);
     if (error == 0) {
-        error = os_map(ZERO_SIZE_WORDS * sizeof *zero_size_live, os_page_size(), &bits);
+        error = hak_os_map(ZERO_SIZE_WORDS * sizeof *zero_size_live, hak_os_page_size(), &bits);
     }
     if (error != 0) {
-        (void)os_unmap(range, ZERO_SIZE_BYTES);
+        (void)hak_os_unmap(range, ZERO_SIZE_BYTES);
         return error;
     }
     zero_size_start = range;
@@ -56,7 +56,7 @@ static size_t zero_size_find_locked(void) {
     return word * 64 + bits_lowest(free);
 }
 
-void *zero_size_alloc(void) {
+void *hak_zero_size_alloc(void) {
     void *p = NULL;
     lock_acquire(&zero_size_lock);
     const size_t block = zero_size_find_locked();
@@ -70,11 +70,11 @@ void *zero_size_alloc(void) {
     return p;
 }
 
-bool zero_size_has(const void *p) {
+bool hak_zero_size_has(const void *p) {
     return zero_size_start != NULL && (uintptr_t)p - (uintptr_t)zero_size_start < ZERO_SIZE_BYTES;
 }
 
-/* The word and the bit of an address; 0 where no block starts there. pre: zero_size_has(p) */
+/* The word and the bit of an address; 0 where no block starts there. pre: hak_zero_size_has(p) */
 static uint64_t zero_size_bit(const void *p, size_t *word) {
     const uintptr_t offset = (uintptr_t)p - (uintptr_t)zero_size_start;
     const size_t block = offset / ZERO_SIZE_ALIGNMENT;
@@ -82,9 +82,9 @@ static uint64_t zero_size_bit(const void *p, size_t *word) {
     return offset % ZERO_SIZE_ALIGNMENT == 0 ? (uint64_t)1 << block % 64 : 0;
 }
 
-bool zero_size_is_live(const void *p) {
+bool hak_zero_size_is_live(const void *p) {
     size_t word;
-    if (!zero_size_has(p)) {
+    if (!hak_zero_size_has(p)) {
         return false;
     }
     const uint64_t bit = zero_size_bit(p, &word);
@@ -94,7 +94,7 @@ bool zero_size_is_live(const void *p) {
     return live;
 }
 
-bool zero_size_free(void *p) {
+bool hak_zero_size_free(void *p) {
     size_t word;
     const uint64_t bit = zero_size_bit(p, &word);
     lock_acquire(&zero_size_lock);
@@ -107,13 +107,13 @@ bool zero_size_free(void *p) {
     return live;
 }
 
-bool zero_size_give_way(void) {
+bool hak_zero_size_give_way(void) {
     const size_t bytes = (ZERO_SIZE_BLOCKS - ZERO_SIZE_BLOCKS_FEW) * ZERO_SIZE_ALIGNMENT;
     lock_acquire(&zero_size_lock);
     /* Not where so many were given out that there may be blocks behind. */
     const bool gives = zero_size_start != NULL && zero_size_blocks == ZERO_SIZE_BLOCKS &&
                        zero_size_allocated < ZERO_SIZE_BLOCKS_FEW &&
-                       os_unreserve(zero_size_start + ZERO_SIZE_BLOCKS_FEW * ZERO_SIZE_ALIGNMENT, bytes) == 0;
+                       hak_os_unreserve(zero_size_start + ZERO_SIZE_BLOCKS_FEW * ZERO_SIZE_ALIGNMENT, bytes) == 0;
     if (gives) {
         zero_size_blocks = ZERO_SIZE_BLOCKS_FEW;
     }
@@ -121,10 +121,10 @@ bool zero_size_give_way(void) {
     return gives;
 }
 
-void zero_size_totals(struct zero_size_totals *totals) {
+void hak_zero_size_totals(struct hak_zero_size_totals *totals) {
     lock_acquire(&zero_size_lock);
-    *totals = (struct zero_size_totals){.allocations = zero_size_allocated, .frees = zero_size_freed};
+    *totals = (struct hak_zero_size_totals){.allocations = zero_size_allocated, .frees = zero_size_freed};
     lock_release(&zero_size_lock);
 }
 
-void zero_size_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&zero_size_lock, fork); }
+void hak_zero_size_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&zero_size_lock, fork); }

@@ -10,30 +10,30 @@
 #define ZERO_SIZE_ALIGNMENT 16
 
 /* Reserves the range. ENOMEM */
-int zero_size_init(void);
+int hak_zero_size_init(void);
 
 /* An address of its own. NULL: all are in use */
-void *zero_size_alloc(void);
+void *hak_zero_size_alloc(void);
 
 /* Whether p lies in the range. */
-bool zero_size_has(const void *p);
+bool hak_zero_size_has(const void *p);
 
 /* Whether p is a block of size 0 that is live. */
-bool zero_size_is_live(const void *p);
+bool hak_zero_size_is_live(const void *p);
 
 /* false where p is not live. pre: p lies in the range */
-bool zero_size_free(void *p);
+bool hak_zero_size_free(void *p);
 
 /* Gives most of the range back, where hardly any of it is used: what comes there is never live here. false: nothing
  * was given back. */
-bool zero_size_give_way(void);
+bool hak_zero_size_give_way(void);
 
-struct zero_size_totals {
+struct hak_zero_size_totals {
     uint64_t allocations, frees;
 };
-void zero_size_totals(struct zero_size_totals *totals);
+void hak_zero_size_totals(struct hak_zero_size_totals *totals);
 
 /* Around fork: the child finds the range consistent. */
-void zero_size_fork_locks(lock_visit *visit, struct lock_fork *fork);
+void hak_zero_size_fork_locks(lock_visit *visit, struct lock_fork *fork);
 
 #endif

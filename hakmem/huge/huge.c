@@ -51,14 +51,14 @@ static void huge_note_most_locked(void) {
 /* Enters a block in the table. false: no memory for the table */
 static bool huge_enter(struct huge_block block) {
     lock_acquire(&huge_lock);
-    bool room = huge_table_reserve(&huge_table) == 0;
+    bool room = hak_huge_table_reserve(&huge_table) == 0;
     if (room) {
-        huge_table_insert(&huge_table, block);
+        hak_huge_table_insert(&huge_table, block);
         huge_allocations++;
         huge_changes++;
         huge_live_bytes += block.size;
         huge_note_most_locked();
-        held_add(block.size);
+        hak_held_add(block.size);
     }
     lock_release(&huge_lock);
     return room;
@@ -69,7 +69,7 @@ static unsigned huge_chunks(size_t size) { return (unsigned)(size / HAK_CHUNK_BY
 /* What the block lay in, which is in the table no more. */
 static void huge_give_back(struct huge_block block) {
     if (block.reused) {
-        region_reuse_end((void *)block.start, huge_chunks(block.size));
+        hak_region_reuse_end((void *)block.start, huge_chunks(block.size));
     } else {
         mapping_free((void *)block.start, block.size);
     }
@@ -81,7 +81,7 @@ static void *huge_reuse(size_t size, size_t alignment) {
     /* Relaxed: see options.h. */
     const bool may = !HAK_GUARD_FULL && alignment <= HAK_CHUNK_BYTES && size < HAK_REGION_BYTES &&
                      size < hak_load_relaxed(&hak_options.map_threshold);
-    return may && large_dirty_bytes() < size ? region_reuse(huge_chunks(size)) : NULL;
+    return may && hak_large_dirty_bytes() < size ? hak_region_reuse(huge_chunks(size)) : NULL;
 }
 
 /* A block of `size` bytes, whole chunks, that is in the table; NULL: no memory. `may_reuse`: it need not be a mapping. */
@@ -101,31 +101,31 @@ static void *huge_make(size_t size, size_t alignment, bool may_reuse, bool *zero
     return start;
 }
 
-void *huge_alloc(size_t size, size_t alignment, bool *zeroed) {
-    process_begin();
+void *hak_huge_alloc(size_t size, size_t alignment, bool *zeroed) {
+    hak_process_begin();
     const size_t rounded = huge_round(size);
     void *start = rounded == 0 ? NULL : huge_make(rounded, alignment, true, zeroed);
     if (start == NULL) {
         return huge_fail();
     }
     if (HAK_UNLIKELY(profile_is_on())) {
-        profile_note_huge(start, rounded, hak_profile_site);
+        hak_profile_note_huge(start, rounded, hak_profile_site);
     }
     purge_poll_alloc(NULL);
     return start;
 }
 
-bool huge_free(void *p, const void *caller) {
+bool hak_huge_free(void *p, const void *caller) {
     struct huge_block freed = {0};
     lock_acquire(&huge_lock);
-    struct huge_block *block = huge_table_find(&huge_table, p);
+    struct huge_block *block = hak_huge_table_find(&huge_table, p);
     if (block != NULL) {
         freed = *block;
-        huge_table_remove(&huge_table, block);
+        hak_huge_table_remove(&huge_table, block);
         huge_frees++;
         huge_changes++;
         huge_live_bytes -= freed.size;
-        held_subtract(freed.size);
+        hak_held_subtract(freed.size);
     }
     lock_release(&huge_lock);
     if (freed.size == 0) {
@@ -139,15 +139,15 @@ bool huge_free(void *p, const void *caller) {
 /* Enters the block of that entry anew. */
 static void huge_change_locked(struct huge_block *block, void *moved, size_t size) {
     const struct huge_block before = *block;
-    huge_table_remove(&huge_table, block);
-    huge_table_insert(&huge_table,
-                      (struct huge_block){.start = (uintptr_t)moved, .size = size, .reused = before.reused});
+    hak_huge_table_remove(&huge_table, block);
+    hak_huge_table_insert(&huge_table,
+                          (struct huge_block){.start = (uintptr_t)moved, .size = size, .reused = before.reused});
     huge_changes++;
     huge_live_bytes += size - before.size;
     if (size > before.size) {
-        held_add(size - before.size);
+        hak_held_add(size - before.size);
     } else {
-        held_subtract(before.size - size);
+        hak_held_subtract(before.size - size);
     }
     huge_note_most_locked();
 }
@@ -158,10 +158,10 @@ static void *huge_realloc_reused(struct huge_block block, size_t size) {
     void *const p = (void *)block.start;
     if (size <= block.size) {
         lock_acquire(&huge_lock);
-        huge_change_locked(huge_table_find(&huge_table, p), p, size);
+        huge_change_locked(hak_huge_table_find(&huge_table, p), p, size);
         lock_release(&huge_lock);
         if (size < block.size) {
-            region_reuse_end((char *)p + size, huge_chunks(block.size - size));
+            hak_region_reuse_end((char *)p + size, huge_chunks(block.size - size));
         }
         return p;
     }
@@ -169,12 +169,12 @@ static void *huge_realloc_reused(struct huge_block block, size_t size) {
     void *moved = huge_make(size, 1, size - block.size >= block.size / 2, &zeroed);
     if (moved != NULL) {
         memcpy(moved, p, block.size);
-        (void)huge_free(p, NULL);
+        (void)hak_huge_free(p, NULL);
     }
     return moved;
 }
 
-void *huge_realloc(void *p, size_t size) {
+void *hak_huge_realloc(void *p, size_t size) {
     size_t rounded = huge_round(size);
     if (rounded == 0) {
         return NULL;
@@ -182,7 +182,7 @@ void *huge_realloc(void *p, size_t size) {
     /* The block stays in the table while its pages move: its owner alone may free it, and nothing else can
      * be mapped at p before they have moved. The entry follows under one hold of the lock. */
     lock_acquire(&huge_lock);
-    struct huge_block *block = huge_table_find(&huge_table, p);
+    struct huge_block *block = hak_huge_table_find(&huge_table, p);
     HAK_CHECK(block != NULL);
     const struct huge_block before = *block;
     if (before.reused) {
@@ -192,25 +192,25 @@ void *huge_realloc(void *p, size_t size) {
     void *moved = p;
     int error = rounded == before.size ? 0 : mapping_resize(p, before.size, rounded, &moved);
     if (error == 0) {
-        units_note_given(moved, rounded);
+        hak_units_note_given(moved, rounded);
         huge_change_locked(block, moved, rounded);
     }
     lock_release(&huge_lock);
     if (HAK_GUARD_FULL && moved != p) {
-        mapping_leave(p, before.size);
+        hak_mapping_leave(p, before.size);
     }
     return error == 0 ? moved : NULL;
 }
 
-size_t huge_usable_size(const void *p) {
+size_t hak_huge_usable_size(const void *p) {
     lock_acquire(&huge_lock);
-    const struct huge_block *block = huge_table_find(&huge_table, p);
+    const struct huge_block *block = hak_huge_table_find(&huge_table, p);
     size_t size = block != NULL ? block->size : 0;
     lock_release(&huge_lock);
     return size;
 }
 
-void *huge_find(const void *p, size_t *size) {
+void *hak_huge_find(const void *p, size_t *size) {
     void *start = NULL;
     lock_acquire(&huge_lock);
     for (size_t i = 0; i < huge_table.capacity && start == NULL; i++) {
@@ -224,7 +224,7 @@ void *huge_find(const void *p, size_t *size) {
     return start;
 }
 
-void huge_for_each(void (*visit)(void *start, size_t size, void *argument), void *argument) {
+void hak_huge_for_each(void (*visit)(void *start, size_t size, void *argument), void *argument) {
     lock_acquire(&huge_lock);
     for (size_t i = 0; i < huge_table.capacity; i++) {
         if (huge_table.entries[i].start != 0) {
@@ -234,9 +234,9 @@ void huge_for_each(void (*visit)(void *start, size_t size, void *argument), void
     lock_release(&huge_lock);
 }
 
-void huge_totals(struct huge_totals *totals) {
+void hak_huge_totals(struct hak_huge_totals *totals) {
     lock_acquire(&huge_lock);
-    *totals = (struct huge_totals){
+    *totals = (struct hak_huge_totals){
         .allocations = huge_allocations,
         .frees = huge_frees,
         .changes = huge_changes,
@@ -249,4 +249,4 @@ void huge_totals(struct huge_totals *totals) {
     lock_release(&huge_lock);
 }
 
-void huge_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&huge_lock, fork); }
+void hak_huge_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&huge_lock, fork); }

@@ -11,33 +11,33 @@
 
 /* A block of at least `size` bytes at a multiple of `alignment`; *zeroed: all of it reads zero.
  * pre: size <= PTRDIFF_MAX, alignment is a power of two. NULL with errno ENOMEM */
-void *huge_alloc(size_t size, size_t alignment, bool *zeroed);
+void *hak_huge_alloc(size_t size, size_t alignment, bool *zeroed);
 
 /* false where p is not the start of a huge block. `caller` as in purge_poll. */
-bool huge_free(void *p, const void *caller);
+bool hak_huge_free(void *p, const void *caller);
 
 /* Grows or shrinks the block at p, by moving pages and not bytes. The result keeps p's alignment only up
  * to a chunk. pre: p is the start of a huge block. NULL: the kernel does not move it, as a part of several
  * mappings or for want of memory; p stays as it was */
-void *huge_realloc(void *p, size_t size);
+void *hak_huge_realloc(void *p, size_t size);
 
 /* Bytes of the block that starts at p; 0 where there is none. */
-size_t huge_usable_size(const void *p);
+size_t hak_huge_usable_size(const void *p);
 
 /* The block that p lies in; NULL where there is none. Looks at all of them: for reports and questions. */
-void *huge_find(const void *p, size_t *size);
+void *hak_huge_find(const void *p, size_t *size);
 
 /* Calls visit for each live block, under the huge lock. */
-void huge_for_each(void (*visit)(void *start, size_t size, void *argument), void *argument);
+void hak_huge_for_each(void (*visit)(void *start, size_t size, void *argument), void *argument);
 
 /* Around fork: the child finds the table consistent. */
-void huge_fork_locks(lock_visit *visit, struct lock_fork *fork);
+void hak_huge_fork_locks(lock_visit *visit, struct lock_fork *fork);
 
-struct huge_totals {
+struct hak_huge_totals {
     uint64_t allocations, frees, live_blocks, live_bytes, metadata_bytes;
     uint64_t live_blocks_most, live_bytes_most; /* at any one time */
     uint64_t changes;                           /* of the table: where it is as it was, so is everything above */
 };
-void huge_totals(struct huge_totals *totals);
+void hak_huge_totals(struct hak_huge_totals *totals);
 
 #endif

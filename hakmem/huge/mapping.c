@@ -10,17 +10,17 @@
 /* What lies behind a block. */
 static size_t mapping_behind(void) { return (size_t)pages_chunks_behind() * HAK_CHUNK_BYTES; }
 
-int mapping_alloc_guarded(size_t size, size_t alignment, void **start, bool *zeroed) {
+int hak_mapping_alloc_guarded(size_t size, size_t alignment, void **start, bool *zeroed) {
     const size_t bytes = size + mapping_behind();
-    int error = large_alloc(bytes, alignment, start, zeroed);
-    if (error != 0 && mapping_drain() > 0) {
-        error = large_alloc(bytes, alignment, start, zeroed);
+    int error = hak_large_alloc(bytes, alignment, start, zeroed);
+    if (error != 0 && hak_mapping_drain() > 0) {
+        error = hak_large_alloc(bytes, alignment, start, zeroed);
     }
     if (error != 0) {
         return error;
     }
     if (guard_has(HAK_FEATURE_PAGES)) {
-        pages_protect_huge(*start, size);
+        hak_pages_protect_huge(*start, size);
     }
     /* What is kept was cleared when it was freed. */
     *zeroed |= guard_has(HAK_FEATURE_ZERO);
@@ -30,24 +30,24 @@ int mapping_alloc_guarded(size_t size, size_t alignment, void **start, bool *zer
 /* What waited is accessible again, and kept. What never did goes to the system, or nothing would find a read of it. */
 static void mapping_release(struct quarantine_span span, bool waited) {
     if (guard_has(HAK_FEATURE_PAGES)) {
-        pages_forget_huge();
+        hak_pages_forget_huge();
     }
-    if (guard_has(HAK_FEATURE_PAGES) && (!waited || os_make_writable(span.start, span.bytes) != 0)) {
+    if (guard_has(HAK_FEATURE_PAGES) && (!waited || hak_os_make_writable(span.start, span.bytes) != 0)) {
         /* The system's limit of mappings may refuse: then the addresses are lost. */
-        (void)os_unmap(span.start, span.bytes);
+        (void)hak_os_unmap(span.start, span.bytes);
     } else {
-        large_free(span.start, span.bytes);
+        hak_large_free(span.start, span.bytes);
     }
 }
 
 static void mapping_wait(struct quarantine_span span) {
     struct quarantine_span leaving;
-    while (quarantine_pass_huge(&span, &leaving)) {
+    while (hak_quarantine_pass_huge(&span, &leaving)) {
         mapping_release(leaving, true);
     }
 }
 
-void mapping_free_guarded(void *start, size_t size) {
+void hak_mapping_free_guarded(void *start, size_t size) {
     const struct quarantine_span span = {.start = start, .bytes = size + mapping_behind()};
     if (guard_has(HAK_FEATURE_ZERO)) {
         guard_clear(start, size);
@@ -57,7 +57,7 @@ void mapping_free_guarded(void *start, size_t size) {
         return;
     }
     if (guard_has(HAK_FEATURE_PAGES)) {
-        (void)os_make_inaccessible(start, size); /* refused: for want of mappings; the block waits without */
+        (void)hak_os_make_inaccessible(start, size); /* refused: for want of mappings; the block waits without */
     }
     mapping_wait(span);
 }
@@ -66,46 +66,46 @@ void mapping_free_guarded(void *start, size_t size) {
 static int mapping_shrink(char *start, size_t old_size, size_t new_size) {
     char *const behind = start + new_size;
     const size_t behind_bytes = mapping_behind();
-    const int error = os_unmap(behind + behind_bytes, old_size - new_size);
+    const int error = hak_os_unmap(behind + behind_bytes, old_size - new_size);
     if (error != 0) {
         return error;
     }
     /* What is kept of a mapping reads zero. */
-    if (behind_bytes != 0 && os_purge(behind, behind_bytes) != 0) {
+    if (behind_bytes != 0 && hak_os_purge(behind, behind_bytes) != 0) {
         memset(behind, 0, behind_bytes);
     }
     return 0;
 }
 
-int mapping_resize_guarded(void *start, size_t old_size, size_t new_size, void **out) {
+int hak_mapping_resize_guarded(void *start, size_t old_size, size_t new_size, void **out) {
     /* A larger one takes the chunk behind it along as new memory: the old one, in its way, stays behind. */
     const int error = new_size < old_size
                           ? mapping_shrink(start, old_size, new_size)
-                          : os_remap(start, old_size, new_size + mapping_behind(), HAK_CHUNK_BYTES, out);
+                          : hak_os_remap(start, old_size, new_size + mapping_behind(), HAK_CHUNK_BYTES, out);
     if (error == 0 && guard_has(HAK_FEATURE_PAGES)) {
-        pages_forget_huge();
-        pages_protect_huge(*out, new_size);
+        hak_pages_forget_huge();
+        hak_pages_protect_huge(*out, new_size);
     }
     return error;
 }
 
-void mapping_leave(void *start, size_t size) {
+void hak_mapping_leave(void *start, size_t size) {
     const size_t behind_bytes = mapping_behind();
     if (behind_bytes == 0) {
         return;
     }
-    if (!guard_has(HAK_FEATURE_QUARANTINE) || os_map_left(start, size) != 0) {
-        (void)os_unmap((char *)start + size, behind_bytes);
+    if (!guard_has(HAK_FEATURE_QUARANTINE) || hak_os_map_left(start, size) != 0) {
+        (void)hak_os_unmap((char *)start + size, behind_bytes);
         return;
     }
-    pages_protect_huge(start, size);
+    hak_pages_protect_huge(start, size);
     mapping_wait((struct quarantine_span){.start = start, .bytes = size + behind_bytes});
 }
 
-size_t mapping_drain(void) {
+size_t hak_mapping_drain(void) {
     struct quarantine_span leaving;
     size_t bytes = 0;
-    while (quarantine_drain_huge(&leaving)) {
+    while (hak_quarantine_drain_huge(&leaving)) {
         mapping_release(leaving, true);
         bytes += leaving.bytes;
     }

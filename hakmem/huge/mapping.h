@@ -10,31 +10,31 @@
 #include "hakmem/os/os.h"
 #include "hakmem/region/large.h"
 
-int mapping_alloc_guarded(size_t size, size_t alignment, void **start, bool *zeroed);
-void mapping_free_guarded(void *start, size_t size);
+int hak_mapping_alloc_guarded(size_t size, size_t alignment, void **start, bool *zeroed);
+void hak_mapping_free_guarded(void *start, size_t size);
 
-/* As os_remap of the block's own bytes: grows by moving the pages, shrinks in place. What the block left is to be given to
- * mapping_leave where it moved. Takes no lock. */
-int mapping_resize_guarded(void *start, size_t old_size, size_t new_size, void **out);
+/* As hak_os_remap of the block's own bytes: grows by moving the pages, shrinks in place. What the block left is to be given to
+ * hak_mapping_leave where it moved. Takes no lock. */
+int hak_mapping_resize_guarded(void *start, size_t old_size, size_t new_size, void **out);
 
 /* What a block of `size` bytes left waits, where it still can. */
-void mapping_leave(void *start, size_t size);
+void hak_mapping_leave(void *start, size_t size);
 
 /* Frees what waits. Result: bytes of address space. */
-size_t mapping_drain(void);
+size_t hak_mapping_drain(void);
 
-/* As large_alloc and large_free, for `size` bytes that the program may use. */
+/* As hak_large_alloc and hak_large_free, for `size` bytes that the program may use. */
 HAK_ALWAYS_INLINE int mapping_alloc(size_t size, size_t alignment, void **start, bool *zeroed) {
-    return (HAK_GUARD_FULL ? mapping_alloc_guarded : large_alloc)(size, alignment, start, zeroed);
+    return (HAK_GUARD_FULL ? hak_mapping_alloc_guarded : hak_large_alloc)(size, alignment, start, zeroed);
 }
 
 HAK_ALWAYS_INLINE void mapping_free(void *start, size_t size) {
-    (HAK_GUARD_FULL ? mapping_free_guarded : large_free)(start, size);
+    (HAK_GUARD_FULL ? hak_mapping_free_guarded : hak_large_free)(start, size);
 }
 
 HAK_ALWAYS_INLINE int mapping_resize(void *start, size_t old_size, size_t new_size, void **out) {
-    return HAK_GUARD_FULL ? mapping_resize_guarded(start, old_size, new_size, out)
-                          : os_remap(start, old_size, new_size, HAK_CHUNK_BYTES, out);
+    return HAK_GUARD_FULL ? hak_mapping_resize_guarded(start, old_size, new_size, out)
+                          : hak_os_remap(start, old_size, new_size, HAK_CHUNK_BYTES, out);
 }
 
 #endif

@@ -11,7 +11,7 @@ static size_t table_slot(const struct huge_table *table, uintptr_t start) {
     return (size_t)((start * 0x9e3779b97f4a7c15u) >> 32) & (table->capacity - 1);
 }
 
-void huge_table_insert(struct huge_table *table, struct huge_block block) {
+void hak_huge_table_insert(struct huge_table *table, struct huge_block block) {
     HAK_ASSERT(table->used < table->capacity / 2);
     size_t slot = table_slot(table, block.start);
     while (table->entries[slot].start != 0) {
@@ -21,33 +21,34 @@ void huge_table_insert(struct huge_table *table, struct huge_block block) {
     table->used++;
 }
 
-int huge_table_reserve(struct huge_table *table) {
+int hak_huge_table_reserve(struct huge_table *table) {
     if (table->used + 1 <= table->capacity / 2) {
         return 0;
     }
-    struct huge_table larger = {.capacity = table->capacity == 0 ? os_page_size() / sizeof *table->entries
+    struct huge_table larger = {.capacity = table->capacity == 0 ? hak_os_page_size() / sizeof *table->entries
                                                                  : 2 * table->capacity};
     void *memory;
     const size_t bytes = larger.capacity * sizeof *table->entries;
-    int error = HAK_GUARD_FULL ? metadata_map(bytes, &memory) : os_map(bytes, os_page_size(), &memory);
+    int error = HAK_GUARD_FULL ? hak_metadata_map(bytes, &memory) : hak_os_map(bytes, hak_os_page_size(), &memory);
     if (error != 0) {
         return error;
     }
     larger.entries = memory;
     for (size_t i = 0; i < table->capacity; i++) {
         if (table->entries[i].start != 0) {
-            huge_table_insert(&larger, table->entries[i]);
+            hak_huge_table_insert(&larger, table->entries[i]);
         }
     }
     if (table->capacity != 0) {
         const size_t old_bytes = table->capacity * sizeof *table->entries;
-        (void)(HAK_GUARD_FULL ? metadata_unmap(table->entries, old_bytes) : os_unmap(table->entries, old_bytes));
+        (void)(HAK_GUARD_FULL ? hak_metadata_unmap(table->entries, old_bytes)
+                              : hak_os_unmap(table->entries, old_bytes));
     }
     *table = larger;
     return 0;
 }
 
-struct huge_block *huge_table_find(const struct huge_table *table, const void *start) {
+struct huge_block *hak_huge_table_find(const struct huge_table *table, const void *start) {
     if (table->capacity == 0 || start == NULL) {
         return NULL;
     }
@@ -60,7 +61,7 @@ struct huge_block *huge_table_find(const struct huge_table *table, const void *s
     return NULL;
 }
 
-void huge_table_remove(struct huge_table *table, struct huge_block *block) {
+void hak_huge_table_remove(struct huge_table *table, struct huge_block *block) {
     /* Moves later entries of the same run back, so that no probe meets a gap before its entry. */
     size_t mask = table->capacity - 1;
     size_t gap = (size_t)(block - table->entries);

@@ -22,15 +22,15 @@ struct huge_table {
 };
 
 /* Makes room for one more. ENOMEM */
-int huge_table_reserve(struct huge_table *table);
+int hak_huge_table_reserve(struct huge_table *table);
 
-/* pre: huge_table_reserve succeeded since the last insertion; no block starts there */
-void huge_table_insert(struct huge_table *table, struct huge_block block);
+/* pre: hak_huge_table_reserve succeeded since the last insertion; no block starts there */
+void hak_huge_table_insert(struct huge_table *table, struct huge_block block);
 
 /* The block that starts there, or NULL. Valid until the next change. */
-struct huge_block *huge_table_find(const struct huge_table *table, const void *start);
+struct huge_block *hak_huge_table_find(const struct huge_table *table, const void *start);
 
-/* pre: `block` came from huge_table_find */
-void huge_table_remove(struct huge_table *table, struct huge_block *block);
+/* pre: `block` came from hak_huge_table_find */
+void hak_huge_table_remove(struct huge_table *table, struct huge_block *block);
 
 #endif

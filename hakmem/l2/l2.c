@@ -3,9 +3,9 @@
 
 #include "hakmem/magazine/pool_whole.h"
 
-void *l2_alloc_slow(size_t size) { return pool_alloc_slow(size_class_l2(size)); }
+void *hak_l2_alloc_slow(size_t size) { return hak_pool_alloc_slow(size_class_l2(size)); }
 
-HAK_NOINLINE void *l2_alloc_whole(size_t size) {
+HAK_NOINLINE void *hak_l2_alloc_whole(size_t size) {
     void *p = l2_pop(size);
     return HAK_LIKELY(p != NULL) ? p : pool_alloc_missed(size_class_l2(size));
 }

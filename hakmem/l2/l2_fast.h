@@ -18,19 +18,19 @@ HAK_FAST_PATH void *l2_pop(size_t size) {
 }
 
 /* NULL with errno ENOMEM. pre: HAK_TINY_MAX < size <= HAK_L2_MAX */
-HAK_COLD void *l2_alloc_slow(size_t size);
+HAK_COLD void *hak_l2_alloc_slow(size_t size);
 
 /* Fast and slow path in one function: builds without P2. pre: as above */
-void *l2_alloc_whole(size_t size);
+void *hak_l2_alloc_whole(size_t size);
 
 /* Fast path here, slow path elsewhere: builds with P2. pre: as above */
 HAK_FAST_PATH void *l2_alloc_hot(size_t size) {
     void *p = l2_pop(size);
-    return HAK_LIKELY(p != NULL) ? p : l2_alloc_slow(size);
+    return HAK_LIKELY(p != NULL) ? p : hak_l2_alloc_slow(size);
 }
 
 HAK_FAST_PATH void *l2_alloc(size_t size) {
-    return HAK_P2_INLINE_FAST_PATH ? l2_alloc_hot(size) : l2_alloc_whole(size);
+    return HAK_P2_INLINE_FAST_PATH ? l2_alloc_hot(size) : hak_l2_alloc_whole(size);
 }
 
 #endif

@@ -3,9 +3,9 @@
 
 #include "hakmem/magazine/pool_whole.h"
 
-void *l25_alloc_slow(size_t size) { return pool_alloc_slow(size_class_l25(size)); }
+void *hak_l25_alloc_slow(size_t size) { return hak_pool_alloc_slow(size_class_l25(size)); }
 
-HAK_NOINLINE void *l25_alloc_whole(size_t size) {
+HAK_NOINLINE void *hak_l25_alloc_whole(size_t size) {
     void *p = l25_pop(size);
     return HAK_LIKELY(p != NULL) ? p : pool_alloc_missed(size_class_l25(size));
 }

@@ -18,19 +18,19 @@ HAK_FAST_PATH void *l25_pop(size_t size) {
 }
 
 /* NULL with errno ENOMEM. pre: HAK_L2_MAX < size <= HAK_L25_MAX */
-HAK_COLD void *l25_alloc_slow(size_t size);
+HAK_COLD void *hak_l25_alloc_slow(size_t size);
 
 /* Fast and slow path in one function: builds without P2. pre: as above */
-void *l25_alloc_whole(size_t size);
+void *hak_l25_alloc_whole(size_t size);
 
 /* Fast path here, slow path elsewhere: builds with P2. pre: as above */
 HAK_FAST_PATH void *l25_alloc_hot(size_t size) {
     void *p = l25_pop(size);
-    return HAK_LIKELY(p != NULL) ? p : l25_alloc_slow(size);
+    return HAK_LIKELY(p != NULL) ? p : hak_l25_alloc_slow(size);
 }
 
 HAK_FAST_PATH void *l25_alloc(size_t size) {
-    return HAK_P2_INLINE_FAST_PATH ? l25_alloc_hot(size) : l25_alloc_whole(size);
+    return HAK_P2_INLINE_FAST_PATH ? l25_alloc_hot(size) : hak_l25_alloc_whole(size);
 }
 
 #endif

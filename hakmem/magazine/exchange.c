@@ -7,28 +7,28 @@
 #include "hakmem/magazine/shared.h"
 #include "hakmem/magazine/stash.h"
 
-void *exchange_alloc(unsigned class_index) {
-    struct hak_thread *thread = thread_begin();
+void *hak_exchange_alloc(unsigned class_index) {
+    struct hak_thread *thread = hak_thread_begin();
     if (HAK_UNLIKELY(thread == NULL)) {
-        return shared_alloc(class_index);
+        return hak_shared_alloc(class_index);
     }
     /* Its thread may have begun just now. */
     void *p = magazine_take(class_index);
     return p != NULL ? p : exchange_alloc_begun(thread, class_index);
 }
 
-void *exchange_alloc_limited(struct hak_thread *thread, unsigned class_index) {
+void *hak_exchange_alloc_limited(struct hak_thread *thread, unsigned class_index) {
     void *p = magazine_take(class_index);
-    return p == NULL && exchange_load(thread, class_index) ? magazine_take(class_index) : p;
+    return p == NULL && hak_exchange_load(thread, class_index) ? magazine_take(class_index) : p;
 }
 
-void *exchange_alloc_alone(struct hak_thread *thread, unsigned class_index) {
+void *hak_exchange_alloc_alone(struct hak_thread *thread, unsigned class_index) {
     void *p = NULL;
     exchange_enter(thread);
-    struct slab *slab = slab_create(class_index, thread->number);
+    struct slab *slab = hak_slab_create(class_index, thread->number);
     if (slab != NULL) {
-        slab_take(slab, &p, 1, &thread->classes[class_index].loaded_zeroed);
-        slab_detach(slab);
+        hak_slab_take(slab, &p, 1, &thread->classes[class_index].loaded_zeroed);
+        hak_slab_detach(slab);
         if (HAK_P1_BATCHED_STATS || profile_is_on()) {
             hak_count_add(&thread->classes[class_index].allocations, 1);
         }
@@ -37,18 +37,18 @@ void *exchange_alloc_alone(struct hak_thread *thread, unsigned class_index) {
     return p;
 }
 
-void exchange_free(unsigned class_index, void *p) {
-    struct hak_thread *thread = thread_begin();
+void hak_exchange_free(unsigned class_index, void *p) {
+    struct hak_thread *thread = hak_thread_begin();
     if (HAK_UNLIKELY(thread == NULL)) {
-        shared_free(class_index, p);
+        hak_shared_free(class_index, p);
     } else if (!magazine_push(class_index, p)) {
-        exchange_free_begun(thread, class_index, p);
+        hak_exchange_free_begun(thread, class_index, p);
     }
 }
 
-void exchange_free_remote(unsigned class_index, void *p) {
+void hak_exchange_free_remote(unsigned class_index, void *p) {
     struct hak_thread *thread = hak_self;
-    exchange_flush_blocks(thread, class_index, &p, 1);
+    hak_exchange_flush_blocks(thread, class_index, &p, 1);
     if (HAK_P1_BATCHED_STATS) {
         hak_count_add(&thread->classes[class_index].frees, 1);
     }
@@ -56,11 +56,11 @@ void exchange_free_remote(unsigned class_index, void *p) {
 
 static void exchange_free_alone(struct hak_thread *thread, unsigned class_index, void *p) {
     exchange_enter(thread);
-    exchange_free_remote(class_index, p);
+    hak_exchange_free_remote(class_index, p);
     exchange_leave(thread);
 }
 
-bool exchange_swap_in_rest(struct hak_thread *thread, unsigned class_index) {
+bool hak_exchange_swap_in_rest(struct hak_thread *thread, unsigned class_index) {
     exchange_note_levels(thread, class_index);
     exchange_leave(thread);
     return false;
@@ -69,10 +69,10 @@ bool exchange_swap_in_rest(struct hak_thread *thread, unsigned class_index) {
 /* Returns to the region layer what has no block in use. */
 static void exchange_release_empty(struct hak_thread *thread, unsigned class_index) {
     struct slab **active = thread->classes[class_index].active;
-    if (active[1] != NULL && slab_release_if_empty(active[1])) {
+    if (active[1] != NULL && hak_slab_release_if_empty(active[1])) {
         active[1] = NULL;
     }
-    if (active[0] != NULL && slab_release_if_empty(active[0])) {
+    if (active[0] != NULL && hak_slab_release_if_empty(active[0])) {
         active[0] = active[1];
         active[1] = NULL;
     }
@@ -82,14 +82,14 @@ static void exchange_release_empty(struct hak_thread *thread, unsigned class_ind
  * magazine in there is freed for it. false: the class has no stash */
 static bool exchange_stash(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
-    void **storage = stash_make_room(thread, class_index);
+    void **storage = hak_stash_make_room(thread, class_index);
     if (storage == NULL && own->stashed > 0) {
-        storage = exchange_flush_stashed(thread, class_index);
+        storage = hak_exchange_flush_stashed(thread, class_index);
     }
     if (storage == NULL) {
         return false;
     }
-    stash_put(thread, class_index, stash_storage(hak_load_relaxed(&thread->returned[class_index])));
+    hak_stash_put(thread, class_index, stash_storage(hak_load_relaxed(&thread->returned[class_index])));
     /* Release: behind the odd sequence. */
     hak_store_release(&thread->returned[class_index], stash_base(storage, class_index));
     return true;
@@ -102,43 +102,43 @@ static bool exchange_gives_up(struct hak_thread *thread, unsigned class_index) {
     return own->batch == 0 || own->overflows++ > hak_classes[class_index].stash + 1u ||
            (guard_has(HAK_FEATURE_QUARANTINE) && exchange_returned_level(thread, class_index) < 2) ||
            (class_index >= HAK_L2_CLASS_FIRST && exchange_loaded_level(thread, class_index) > 0 &&
-            exchange_large_bytes(thread) > EXCHANGE_LARGE_BYTES);
+            hak_exchange_large_bytes(thread) > EXCHANGE_LARGE_BYTES);
 }
 
 /* pre: the returned magazine is full. It is not afterwards. */
 static void exchange_make_room(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
     if (exchange_gives_up(thread, class_index)) {
-        exchange_flush_magazines(thread, class_index);
-        exchange_give_up_slabs(own);
+        hak_exchange_flush_magazines(thread, class_index);
+        hak_exchange_give_up_slabs(own);
         own->overflows = 0;
         return;
     }
-    exchange_check_returned(thread, class_index);
+    hak_exchange_check_returned(thread, class_index);
     if (HAK_UNLIKELY(exchange_returned_level(thread, class_index) < exchange_capacity(thread, class_index))) {
         return; /* something was wrong with it, and is out of it now */
     }
     if (guard_has(HAK_FEATURE_QUARANTINE)) {
-        exchange_flush_oldest(thread, class_index); /* what came back is not given out before it has waited */
+        hak_exchange_flush_oldest(thread, class_index); /* what came back is not given out before it has waited */
     } else if (exchange_loaded_level(thread, class_index) == 0 &&
                profiled_may_load(thread, class_index, exchange_capacity(thread, class_index))) {
-        exchange_swap(thread, class_index);
+        hak_exchange_swap(thread, class_index);
         profiled_after_load(thread, class_index);
         return;
     } else if (!exchange_stash(thread, class_index)) {
-        exchange_flush_oldest(thread, class_index);
+        hak_exchange_flush_oldest(thread, class_index);
     }
     exchange_release_empty(thread, class_index);
 }
 
-void exchange_free_begun(struct hak_thread *thread, unsigned class_index, void *p) {
+void hak_exchange_free_begun(struct hak_thread *thread, unsigned class_index, void *p) {
     if (exchange_is_alone(class_index)) {
         exchange_free_alone(thread, class_index, p);
         return;
     }
     exchange_enter(thread);
     exchange_count(thread, class_index);
-    (void)exchange_note_turn(thread, class_index);
+    (void)hak_exchange_note_turn(thread, class_index);
     if (exchange_returned_level(thread, class_index) == exchange_capacity(thread, class_index)) {
         exchange_make_room(thread, class_index);
     }

@@ -13,21 +13,21 @@
 #include "hakmem/profile/profile.h"
 
 /* A block of the class for a thread that may not have begun, or may have ended. NULL: no memory */
-HAK_COLD void *exchange_alloc(unsigned class_index);
+HAK_COLD void *hak_exchange_alloc(unsigned class_index);
 
 /* Takes p back for a thread that may not have begun, or may have ended. */
-HAK_COLD void exchange_free(unsigned class_index, void *p);
+HAK_COLD void hak_exchange_free(unsigned class_index, void *p);
 
 /* Takes p back where the thread has begun and its returned magazine is full. */
-void exchange_free_begun(struct hak_thread *thread, unsigned class_index, void *p);
+void hak_exchange_free_begun(struct hak_thread *thread, unsigned class_index, void *p);
 
 /* Takes p back at once, without a magazine: what builds without P3 do with blocks of other owners. */
-HAK_COLD void exchange_free_remote(unsigned class_index, void *p);
+HAK_COLD void hak_exchange_free_remote(unsigned class_index, void *p);
 
 /* Statistics readers see an odd sequence and try again while a bin and its levels disagree. */
 HAK_ALWAYS_INLINE void exchange_enter(struct hak_thread *thread) {
     hak_count_add(&thread->exchanges, 1);
-    /* Relaxed, with a fence behind it: pairs with the one of reading_moves. Who saw any store of this exchange, to tops and counts,
+    /* Relaxed, with a fence behind it: pairs with the one of hak_reading_moves. Who saw any store of this exchange, to tops and counts,
      * to slots, to bits of slabs, sees the odd sequence in its second look. */
     hak_store_relaxed(&thread->sequence, thread->sequence + 1);
     hak_fence_release();
@@ -88,7 +88,7 @@ HAK_ALWAYS_INLINE uint32_t exchange_swap_least(const struct hak_thread *thread, 
 }
 
 /* Ends exchange_swap_in where something was wrong with what came back, and the policy is to go on: false. */
-HAK_COLD bool exchange_swap_in_rest(struct hak_thread *thread, unsigned class_index);
+HAK_COLD bool hak_exchange_swap_in_rest(struct hak_thread *thread, unsigned class_index);
 
 /* The commonest exchange: nothing is left in the calling thread's loaded magazine, and what came back takes its place.
  * false: hardly any came back, or it is time to look whether the class wants more; nothing changed.
@@ -108,9 +108,9 @@ HAK_ALWAYS_INLINE bool exchange_swap_in(struct hak_thread *thread, unsigned clas
         hak_store_release(&own->frees, own->frees + (level - own->returned_level));
     }
     if (!HAK_GUARD_EXACT) {
-        exchange_check_returned(thread, class_index);
+        hak_exchange_check_returned(thread, class_index);
         if (HAK_UNLIKELY(hak_returned[class_index] != top)) {
-            return exchange_swap_in_rest(thread, class_index);
+            return hak_exchange_swap_in_rest(thread, class_index);
         }
     }
     hak_store_release(&hak_loaded[class_index], top);
@@ -131,25 +131,25 @@ HAK_ALWAYS_INLINE bool exchange_is_alone(unsigned class_index) {
 
 /* A block of such a class, out of a slab of its own that nobody owns, so that it goes back to the regions whoever frees it.
  * NULL: no memory */
-HAK_COLD void *exchange_alloc_alone(struct hak_thread *thread, unsigned class_index);
+HAK_COLD void *hak_exchange_alloc_alone(struct hak_thread *thread, unsigned class_index);
 
 /* exchange_alloc_begun in builds with guard where the shadow is of the limited form: the loaded magazine may have blocks. */
-HAK_COLD void *exchange_alloc_limited(struct hak_thread *thread, unsigned class_index);
+HAK_COLD void *hak_exchange_alloc_limited(struct hak_thread *thread, unsigned class_index);
 
 /* The slow path itself, for the pools and for the functions of builds without P2, which hold fast and slow path in one.
  * NULL: no memory. pre: the thread has begun and its loaded magazine of the class is empty, or the shadow of a build with guard
  * is of the limited form */
 HAK_ALWAYS_INLINE void *exchange_alloc_begun(struct hak_thread *thread, unsigned class_index) {
     if (class_index >= HAK_L25_CLASS_FIRST && exchange_is_alone(class_index)) {
-        return exchange_alloc_alone(thread, class_index);
+        return hak_exchange_alloc_alone(thread, class_index);
     }
     if (HAK_GUARD_EXACT && HAK_UNLIKELY(hak_load_setting(&hak_shadow.limit) == 0)) {
-        return exchange_alloc_limited(thread, class_index);
+        return hak_exchange_alloc_limited(thread, class_index);
     }
     if (!guard_has(HAK_FEATURE_QUARANTINE) && HAK_LIKELY(exchange_swap_in(thread, class_index))) {
         return magazine_take(class_index);
     }
-    return exchange_load(thread, class_index) ? magazine_take(class_index) : NULL;
+    return hak_exchange_load(thread, class_index) ? magazine_take(class_index) : NULL;
 }
 
 /* Whether a block that the calling thread just took from its loaded magazine reads zero. */

@@ -75,7 +75,7 @@ static bool check_ordinary(struct hak_thread *thread, unsigned class_index, void
 }
 
 static void check_report(enum hak_misuse kind, const void *p, unsigned class_index) {
-    report_misuse_of(&(struct hak_misuse_report){
+    hak_report_misuse_of(&(struct hak_misuse_report){
         .kind = kind, .operation = "free", .p = p, .block_size = hak_classes[class_index].block_size, .is_late = true});
 }
 
@@ -116,7 +116,7 @@ static bool check_is_good(struct hak_thread *thread, unsigned class_index, void 
                           uint8_t stamp) {
     uint8_t *const entry = check_entry(thread, p);
     enum hak_misuse wrong;
-    if (!slab_is_taken(p, class_index, &wrong)) {
+    if (!hak_slab_is_taken(p, class_index, &wrong)) {
         check_report(wrong, p, class_index);
         return false;
     }
@@ -160,7 +160,7 @@ static enum check_depth check_next(struct hak_thread_class *own, const struct ha
     return constants->chunks > 1 || constants->blocks == 1 ? CHECK_THOROUGH : CHECK_ORDINARY;
 }
 
-void exchange_check_returned(struct hak_thread *thread, unsigned class_index) {
+void hak_exchange_check_returned(struct hak_thread *thread, unsigned class_index) {
     const uint32_t level = exchange_returned_level(thread, class_index);
     if (HAK_GUARD_EXACT || level == 0) {
         return;
@@ -173,7 +173,7 @@ void exchange_check_returned(struct hak_thread *thread, unsigned class_index) {
     }
 }
 
-void exchange_check_at_exit(void) {
+void hak_exchange_check_at_exit(void) {
     struct hak_thread *thread = hak_self;
     /* A signal handler may have ended the process in the middle of an exchange. */
     if (HAK_GUARD_EXACT || thread == NULL || thread->sequence % 2 != 0) {

@@ -26,10 +26,10 @@
 
 /* Looks at the returned magazine and reports what is wrong; where the policy is to go on, it takes that out. The caller has
  * counted, and notes the levels afterwards. */
-void exchange_check_returned(struct hak_thread *thread, unsigned class_index);
+void hak_exchange_check_returned(struct hak_thread *thread, unsigned class_index);
 
 /* A thorough look at all that came back to the calling thread, at the end of the process; does not wait for anything. */
-HAK_COLD void exchange_check_at_exit(void);
+HAK_COLD void hak_exchange_check_at_exit(void);
 
 /* Whether p, which is not NULL, is the last block of the class that the calling thread freed: for queries and realloc, which are
  * called too often to look through all magazines. An empty magazine gives NULL. */

@@ -7,20 +7,20 @@
 #include "hakmem/magazine/profiled.h"
 #include "hakmem/magazine/stash.h"
 
-void exchange_flush_blocks(struct hak_thread *thread, unsigned class_index, void *const *blocks, uint32_t count) {
+void hak_exchange_flush_blocks(struct hak_thread *thread, unsigned class_index, void *const *blocks, uint32_t count) {
     void *leaving[QUARANTINE_BATCH];
     if (HAK_GUARD_FULL && guard_has(HAK_FEATURE_QUARANTINE)) {
-        count = quarantine_pass(class_index, thread->number, blocks, count, leaving);
+        count = hak_quarantine_pass(class_index, thread->number, blocks, count, leaving);
         blocks = leaving;
     }
-    hak_count_add(&thread->remote_frees, slab_free_blocks(thread->number, class_index, blocks, count));
+    hak_count_add(&thread->remote_frees, hak_slab_free_blocks(thread->number, class_index, blocks, count));
 }
 
-void exchange_flush_oldest(struct hak_thread *thread, unsigned class_index) {
+void hak_exchange_flush_oldest(struct hak_thread *thread, unsigned class_index) {
     const uint32_t level = exchange_returned_level(thread, class_index), half = level / 2;
     void **base = hak_load_relaxed(&thread->returned[class_index]) - level;
-    exchange_flush_blocks(thread, class_index, base, half);
-    exchange_move_slots(base, base + half, level - half);
+    hak_exchange_flush_blocks(thread, class_index, base, half);
+    hak_exchange_move_slots(base, base + half, level - half);
     /* Release: behind the odd sequence of the exchange. */
     hak_store_release(&thread->returned[class_index], base + (level - half));
 }
@@ -29,22 +29,22 @@ void exchange_flush_oldest(struct hak_thread *thread, unsigned class_index) {
 static void **exchange_flush_magazine(struct hak_thread *thread, unsigned class_index, void **top) {
     const uint32_t level = magazine_level(top, class_index) - thread->classes[class_index].floor;
     if (level > 0) {
-        exchange_flush_blocks(thread, class_index, top - level, level);
+        hak_exchange_flush_blocks(thread, class_index, top - level, level);
     }
     return top - level;
 }
 
-void **exchange_flush_stashed(struct hak_thread *thread, unsigned class_index) {
-    void **storage = stash_take_oldest(thread, class_index);
+void **hak_exchange_flush_stashed(struct hak_thread *thread, unsigned class_index) {
+    void **storage = hak_stash_take_oldest(thread, class_index);
     (void)exchange_flush_magazine(thread, class_index, stash_full_top(storage));
     return storage;
 }
 
-void exchange_flush_magazines(struct hak_thread *thread, unsigned class_index) {
+void hak_exchange_flush_magazines(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
     profiled_before_flush(thread, class_index);
     while (own->stashed > 0) {
-        stash_put_back(thread, class_index, exchange_flush_stashed(thread, class_index));
+        hak_stash_put_back(thread, class_index, hak_exchange_flush_stashed(thread, class_index));
     }
     void **loaded = exchange_flush_magazine(thread, class_index, hak_load_relaxed(&thread->loaded[class_index]));
     void **returned = exchange_flush_magazine(thread, class_index, hak_load_relaxed(&thread->returned[class_index]));
@@ -54,10 +54,10 @@ void exchange_flush_magazines(struct hak_thread *thread, unsigned class_index) {
     own->batch = 0;
 }
 
-void exchange_give_up_slabs(struct hak_thread_class *own) {
+void hak_exchange_give_up_slabs(struct hak_thread_class *own) {
     for (unsigned i = 0; i < 2; i++) {
         if (own->active[i] != NULL) {
-            slab_detach(own->active[i]);
+            hak_slab_detach(own->active[i]);
             own->active[i] = NULL;
         }
     }
@@ -66,12 +66,12 @@ void exchange_give_up_slabs(struct hak_thread_class *own) {
 static void exchange_flush_class(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
     exchange_count(thread, class_index);
-    exchange_flush_magazines(thread, class_index);
+    hak_exchange_flush_magazines(thread, class_index);
     exchange_note_levels(thread, class_index);
-    exchange_give_up_slabs(own);
+    hak_exchange_give_up_slabs(own);
 }
 
-void exchange_flush(struct hak_thread *thread) {
+void hak_exchange_flush(struct hak_thread *thread) {
     exchange_enter(thread);
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
         exchange_flush_class(thread, class_index);
@@ -79,7 +79,7 @@ void exchange_flush(struct hak_thread *thread) {
     exchange_leave(thread);
 }
 
-size_t exchange_large_bytes(const struct hak_thread *thread) {
+size_t hak_exchange_large_bytes(const struct hak_thread *thread) {
     size_t bytes = 0;
     for (unsigned class_index = HAK_L2_CLASS_FIRST; class_index < HAK_CLASS_COUNT; class_index++) {
         const uint32_t blocks =
@@ -95,14 +95,14 @@ static bool exchange_holds_any(const struct hak_thread *thread, unsigned class_i
            exchange_loaded_level(thread, class_index) > 0;
 }
 
-void exchange_flush_unused(struct hak_thread *thread, unsigned current) {
+void hak_exchange_flush_unused(struct hak_thread *thread, unsigned current) {
     /* The sum over all classes costs more than a refill of small blocks; so many bytes later is soon enough, and a class
      * that is in use is loaded in between. */
     if (thread->large_loaded_bytes < EXCHANGE_LARGE_BYTES) {
         return;
     }
     thread->large_loaded_bytes = 0;
-    if (exchange_large_bytes(thread) <= EXCHANGE_LARGE_BYTES) {
+    if (hak_exchange_large_bytes(thread) <= EXCHANGE_LARGE_BYTES) {
         return;
     }
     for (unsigned class_index = HAK_L2_CLASS_FIRST; class_index < HAK_CLASS_COUNT; class_index++) {

@@ -7,7 +7,7 @@
 
 /* Relaxed, as every store to a slot. What moves are whole words at their own alignment, so memmove does it, which is a plain
  * store to ThreadSanitizer only. */
-void exchange_move_slots(void **to, void *const *from, uint32_t count) {
+void hak_exchange_move_slots(void **to, void *const *from, uint32_t count) {
     if (!HAK_THREAD_SANITIZER) {
         memmove(to, from, count * sizeof *to);
         return;
@@ -20,7 +20,7 @@ void exchange_move_slots(void **to, void *const *from, uint32_t count) {
 /* Moves a magazine down by `shift` slots, into those that were not in use yet. Result: its top */
 static void **exchange_move_down(void **top, uint32_t level, uint32_t shift) {
     void **base = top - level - shift;
-    exchange_move_slots(base, top - level, level);
+    hak_exchange_move_slots(base, top - level, level);
     /* A thread that had the record before may have used this slot. Relaxed: hak_walk may look at it. */
     hak_store_relaxed(&base[-1], NULL);
     return base + level;
@@ -41,7 +41,7 @@ static void exchange_grow(struct hak_thread *thread, unsigned class_index) {
     hak_store_release(&thread->classes[class_index].floor, (uint8_t)(floor - shift));
 }
 
-bool exchange_note_turn(struct hak_thread *thread, unsigned class_index) {
+bool hak_exchange_note_turn(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
     if (++own->turns < EXCHANGE_TURNS) {
         return false;

@@ -6,9 +6,9 @@
 
 /* Notes an exchange of the class. Result: it is one of those that the thread exchanges most; it has more room then, and
  * is to get more blocks. What is rarely exchanged stays small, however many classes there are. */
-bool exchange_note_turn(struct hak_thread *thread, unsigned class_index);
+bool hak_exchange_note_turn(struct hak_thread *thread, unsigned class_index);
 
 /* Moves slots of a magazine down, into which hak_walk may look meanwhile. */
-void exchange_move_slots(void **to, void *const *from, uint32_t count);
+void hak_exchange_move_slots(void **to, void *const *from, uint32_t count);
 
 #endif

@@ -8,7 +8,7 @@
 #include "hakmem/magazine/profiled.h"
 #include "hakmem/magazine/stash.h"
 
-void exchange_swap(struct hak_thread *thread, unsigned class_index) {
+void hak_exchange_swap(struct hak_thread *thread, unsigned class_index) {
     void **empty_top = hak_load_relaxed(&thread->loaded[class_index]);
     /* Release: behind the odd sequence. */
     hak_store_release(&thread->loaded[class_index], hak_load_relaxed(&thread->returned[class_index]));
@@ -16,7 +16,7 @@ void exchange_swap(struct hak_thread *thread, unsigned class_index) {
     thread->classes[class_index].loaded_zeroed = false;
 }
 
-/* What came back goes through the quarantine, and what leaves that instead is loaded: as exchange_swap, but for the wait, and
+/* What came back goes through the quarantine, and what leaves that instead is loaded: as hak_exchange_swap, but for the wait, and
  * no slab is touched either. false: too little came back, or nothing leaves yet; the loaded magazine is still empty */
 static bool exchange_requarantine(struct hak_thread *thread, unsigned class_index) {
     const uint32_t level = exchange_returned_level(thread, class_index);
@@ -26,7 +26,7 @@ static bool exchange_requarantine(struct hak_thread *thread, unsigned class_inde
     }
     void **base = hak_load_relaxed(&thread->returned[class_index]) - level;
     void **loaded = hak_load_relaxed(&thread->loaded[class_index]);
-    const uint32_t left = quarantine_pass(class_index, thread->number, base, level, loaded);
+    const uint32_t left = hak_quarantine_pass(class_index, thread->number, base, level, loaded);
     /* Release: behind the odd sequence. */
     hak_store_release(&thread->loaded[class_index], loaded + left);
     hak_store_release(&thread->returned[class_index], base);
@@ -39,7 +39,7 @@ static void exchange_unstash(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
     void **emptied = stash_storage(hak_load_relaxed(&thread->loaded[class_index]));
     /* Release: behind the odd sequence. */
-    hak_store_release(&thread->loaded[class_index], stash_full_top(stash_take(thread, class_index, emptied)));
+    hak_store_release(&thread->loaded[class_index], stash_full_top(hak_stash_take(thread, class_index, emptied)));
     own->loaded_zeroed = false;
 }
 
@@ -51,22 +51,22 @@ static struct slab *exchange_active_slab(struct hak_thread *thread, unsigned cla
         if (slab == NULL) {
             continue;
         }
-        slab_drain_before_fresh(slab);
-        if (slab->free_count > 0 || slab_drain(slab) > 0) {
+        hak_slab_drain_before_fresh(slab);
+        if (slab->free_count > 0 || hak_slab_drain(slab) > 0) {
             active[i] = active[0];
             active[0] = slab;
             return slab;
         }
     }
-    struct slab *slab = slab_claim(class_index, thread->number);
+    struct slab *slab = hak_slab_claim(class_index, thread->number);
     if (slab == NULL) {
-        slab = slab_create(class_index, thread->number);
+        slab = hak_slab_create(class_index, thread->number);
     }
     if (slab == NULL) {
         return NULL;
     }
     if (active[1] != NULL) {
-        slab_detach(active[1]);
+        hak_slab_detach(active[1]);
     }
     active[1] = active[0];
     active[0] = slab;
@@ -89,7 +89,7 @@ static uint32_t exchange_next_load(struct hak_thread *thread, unsigned class_ind
 /* false: no memory, nothing changed */
 static bool exchange_refill(struct hak_thread *thread, unsigned class_index) {
     if (class_index >= HAK_L2_CLASS_FIRST) {
-        exchange_flush_unused(thread, class_index);
+        hak_exchange_flush_unused(thread, class_index);
     }
     struct slab *slab = exchange_active_slab(thread, class_index);
     if (slab == NULL) {
@@ -97,7 +97,7 @@ static bool exchange_refill(struct hak_thread *thread, unsigned class_index) {
     }
     void **base = hak_load_relaxed(&thread->loaded[class_index]);
     uint32_t taken =
-        slab_take(slab, base, exchange_next_load(thread, class_index), &thread->classes[class_index].loaded_zeroed);
+        hak_slab_take(slab, base, exchange_next_load(thread, class_index), &thread->classes[class_index].loaded_zeroed);
     if (class_index >= HAK_L2_CLASS_FIRST) {
         thread->large_loaded_bytes += (size_t)taken * hak_classes[class_index].block_size;
     }
@@ -109,8 +109,8 @@ static bool exchange_refill(struct hak_thread *thread, unsigned class_index) {
 /* exchange_refill once there is no memory but what waits in the quarantine: all of the class waited long enough then. */
 static bool exchange_refill_waiting(struct hak_thread *thread, unsigned class_index) {
     void *leaving[QUARANTINE_BATCH];
-    for (uint32_t count; (count = quarantine_drain(class_index, leaving)) != 0;) {
-        hak_count_add(&thread->remote_frees, slab_free_blocks(thread->number, class_index, leaving, count));
+    for (uint32_t count; (count = hak_quarantine_drain(class_index, leaving)) != 0;) {
+        hak_count_add(&thread->remote_frees, hak_slab_free_blocks(thread->number, class_index, leaving, count));
     }
     return exchange_refill(thread, class_index);
 }
@@ -120,7 +120,7 @@ static bool exchange_load_any(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
     const uint32_t returned = exchange_returned_level(thread, class_index);
     const bool wants_more =
-        exchange_note_turn(thread, class_index) && own->batch < hak_classes[class_index].magazine / 2;
+        hak_exchange_note_turn(thread, class_index) && own->batch < hak_classes[class_index].magazine / 2;
     if (guard_has(HAK_FEATURE_QUARANTINE) && exchange_requarantine(thread, class_index)) {
         return true;
     }
@@ -136,12 +136,12 @@ static bool exchange_load_any(struct hak_thread *thread, unsigned class_index) {
     if (guard_has(HAK_FEATURE_QUARANTINE) && exchange_returned_level(thread, class_index) == 0) {
         return exchange_refill_waiting(thread, class_index);
     }
-    exchange_check_returned(thread, class_index);
-    exchange_swap(thread, class_index);
+    hak_exchange_check_returned(thread, class_index);
+    hak_exchange_swap(thread, class_index);
     return exchange_loaded_level(thread, class_index) > 0;
 }
 
-bool exchange_load(struct hak_thread *thread, unsigned class_index) {
+bool hak_exchange_load(struct hak_thread *thread, unsigned class_index) {
     exchange_enter(thread);
     exchange_count(thread, class_index);
     thread->classes[class_index].overflows = 0;

@@ -9,9 +9,9 @@
 
 /* An exchange: gets blocks into the loaded magazine, which is empty, out of the returned one, the stash or a slab. false: no
  * memory, nothing changed */
-bool exchange_load(struct hak_thread *thread, unsigned class_index);
+bool hak_exchange_load(struct hak_thread *thread, unsigned class_index);
 
 /* Within an exchange: loaded and returned magazine change places, and no slab is touched. pre: the loaded one is empty */
-void exchange_swap(struct hak_thread *thread, unsigned class_index);
+void hak_exchange_swap(struct hak_thread *thread, unsigned class_index);
 
 #endif

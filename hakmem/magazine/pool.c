@@ -10,10 +10,10 @@
 /* `caller`: the return address of the function that this is inlined into. */
 HAK_ALWAYS_INLINE void *pool_take_slow(unsigned class_index, bool *zeroed, const void *caller) {
     if (HAK_UNLIKELY(profile_may_be_on())) {
-        return profiled_alloc(class_index, zeroed, caller);
+        return hak_profiled_alloc(class_index, zeroed, caller);
     }
     struct hak_thread *thread = hak_self;
-    void *p = HAK_LIKELY(thread != NULL) ? exchange_alloc_begun(thread, class_index) : exchange_alloc(class_index);
+    void *p = HAK_LIKELY(thread != NULL) ? exchange_alloc_begun(thread, class_index) : hak_exchange_alloc(class_index);
     if (HAK_UNLIKELY(p == NULL)) {
         errno = ENOMEM;
         return NULL;
@@ -30,12 +30,12 @@ HAK_ALWAYS_INLINE void *pool_take_slow(unsigned class_index, bool *zeroed, const
     return p;
 }
 
-void *pool_alloc_slow(unsigned class_index) {
+void *hak_pool_alloc_slow(unsigned class_index) {
     bool zeroed;
     return pool_take_slow(class_index, &zeroed, __builtin_return_address(0));
 }
 
-void *pool_alloc_slow_zeroed(unsigned class_index, bool *zeroed) {
+void *hak_pool_alloc_slow_zeroed(unsigned class_index, bool *zeroed) {
     *zeroed = false;
     return pool_take_slow(class_index, zeroed, __builtin_return_address(0));
 }

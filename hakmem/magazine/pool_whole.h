@@ -11,15 +11,15 @@
 HAK_ALWAYS_INLINE void *pool_alloc_missed(unsigned class_index) {
     if (HAK_UNLIKELY(profile_may_be_on())) {
         bool zeroed;
-        return profiled_alloc(class_index, &zeroed, __builtin_return_address(0));
+        return hak_profiled_alloc(class_index, &zeroed, __builtin_return_address(0));
     }
     struct hak_thread *thread = hak_self;
     if (thread == NULL) {
-        return pool_alloc_slow(class_index);
+        return hak_pool_alloc_slow(class_index);
     }
     void *p = exchange_alloc_begun(thread, class_index);
     if (p == NULL) {
-        return pool_alloc_slow(class_index);
+        return hak_pool_alloc_slow(class_index);
     }
     if (HAK_GUARD_EXACT) {
         shadow_set(p, class_index);

@@ -23,28 +23,28 @@ static struct hak_thread **process_owner; /* atomic; address of the initialising
 /* Full guard builds: the flat tables are reserved before the options are known. A limited form has none. */
 static void process_protect_tables(void) {
     if (hak_page_map.mask != 0) {
-        metadata_protect_table(hak_page_map.classes, hak_page_map.mask + 1);
+        hak_metadata_protect_table(hak_page_map.classes, hak_page_map.mask + 1);
     }
     if (hak_shadow.limit != 0) {
-        metadata_protect_table(hak_shadow.classes, hak_shadow.limit);
+        hak_metadata_protect_table(hak_shadow.classes, hak_shadow.limit);
     }
 }
 
 static void process_init(void) {
-    page_map_init();
+    hak_page_map_init();
     if (HAK_GUARD_EXACT) {
-        shadow_init();
+        hak_shadow_init();
     }
-    options_init();
+    hak_options_init();
     if (HAK_GUARD_EXACT && hak_options.thp != HAK_THP_NEVER) {
-        shadow_expect_reads_below();
+        hak_shadow_expect_reads_below();
     }
     if (HAK_GUARD_FULL) {
-        guard_init();
+        hak_guard_init();
         process_protect_tables();
     }
-    profile_init();
-    thread_init();
+    hak_profile_init();
+    hak_thread_init();
 }
 
 static HAK_COLD void process_begin_slow(void) {
@@ -54,9 +54,9 @@ static HAK_COLD void process_begin_slow(void) {
         /* Relaxed, and below: the value is compared with a thread's own, which that thread stored itself. */
         hak_store_relaxed(&process_owner, &hak_self);
         process_init();
-        /* Acquire-release: pairs with the acquire in process_begin, and with who says that it waits. */
+        /* Acquire-release: pairs with the acquire in hak_process_begin, and with who says that it waits. */
         if (hak_exchange_acq_rel(&process_state, (uint32_t)PROCESS_BEGUN) == PROCESS_AWAITED) {
-            os_wake(&process_state);
+            hak_os_wake(&process_state);
         }
         return;
     }
@@ -67,12 +67,12 @@ static HAK_COLD void process_begin_slow(void) {
     while (hak_load_acquire(&process_state) != PROCESS_BEGUN) {
         /* Acquire-release: pairs with the exchange above; that one wakes where this one came before. */
         (void)hak_compare_exchange_acq_rel(&process_state, &state, (uint32_t)PROCESS_AWAITED);
-        os_wait(&process_state, PROCESS_AWAITED, -1);
+        hak_os_wait(&process_state, PROCESS_AWAITED, -1);
         state = PROCESS_INITIALISING;
     }
 }
 
-void process_begin(void) {
+void hak_process_begin(void) {
     /* Acquire: pairs with the release of the thread that initialised. */
     if (HAK_UNLIKELY(hak_load_acquire(&process_state) != PROCESS_BEGUN)) {
         process_begin_slow();

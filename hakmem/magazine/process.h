@@ -5,6 +5,6 @@
 #define HAKMEM_MAGAZINE_PROCESS_H
 
 /* Returns when the process is initialised, or where the calling thread is about to do that. Cheap when it is. */
-void process_begin(void);
+void hak_process_begin(void);
 
 #endif

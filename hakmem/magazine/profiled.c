@@ -9,14 +9,14 @@
 #include "hakmem/slab/moving.h"
 #include "hakmem/slab/purge.h"
 
-void profiled_draw(struct hak_thread *thread, unsigned class_index, uint64_t made) {
+void hak_profiled_draw(struct hak_thread *thread, unsigned class_index, uint64_t made) {
     struct hak_thread_chance *chance = &thread->chance;
     const uint32_t epoch = hak_load_relaxed(&hak_profile_epoch);
     if (HAK_UNLIKELY(chance->epoch != epoch)) {
-        *chance = (struct hak_thread_chance){.random = profile_random_of(thread->number), .epoch = epoch};
+        *chance = (struct hak_thread_chance){.random = hak_profile_random_of(thread->number), .epoch = epoch};
     }
     struct hak_thread_sample *sample = &thread->samples[class_index];
-    sample->at = made + profile_draw(&chance->random, class_index);
+    sample->at = made + hak_profile_draw(&chance->random, class_index);
     sample->epoch = epoch;
 }
 
@@ -34,7 +34,7 @@ static void profiled_park(struct hak_thread *thread, unsigned class_index) {
     }
 }
 
-void profiled_unpark(struct hak_thread *thread, unsigned class_index) {
+void hak_profiled_unpark(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_sample *sample = &thread->samples[class_index];
     /* Relaxed: the owner wrote it. */
     void *parked = hak_load_relaxed(&sample->parked);
@@ -47,7 +47,7 @@ void profiled_unpark(struct hak_thread *thread, unsigned class_index) {
     }
 }
 
-void profiled_loaded(struct hak_thread *thread, unsigned class_index) {
+void hak_profiled_loaded(struct hak_thread *thread, unsigned class_index) {
     exchange_note_levels(thread, class_index);
     profiled_park(thread, class_index);
 }
@@ -64,7 +64,7 @@ static HAK_COLD void profiled_unload(struct hak_thread *thread, unsigned class_i
         moved++;
     }
     if (moved < surplus) {
-        slab_free_blocks(thread->number, class_index, top + moved, surplus - moved);
+        hak_slab_free_blocks(thread->number, class_index, top + moved, surplus - moved);
     }
     exchange_note_levels(thread, class_index);
     exchange_leave(thread);
@@ -95,7 +95,7 @@ static void *profiled_take_sampled(struct hak_thread *thread, unsigned class_ind
     struct hak_thread_class *own = &thread->classes[class_index];
     bool zeroed;
     exchange_enter(thread);
-    void *p = profile_alloc(class_index, site, &zeroed);
+    void *p = hak_profile_alloc(class_index, site, &zeroed);
     /* Release: behind the odd sequence. */
     hak_store_release(&own->allocations, own->allocations + (p != NULL));
     exchange_leave(thread);
@@ -126,17 +126,17 @@ static HAK_COLD void *profiled_due(struct hak_thread *thread, unsigned class_ind
     bool is_sampled = p != NULL;
     if (p == NULL) {
         p = profiled_take(thread, class_index);
-        is_sampled = in_place && p != NULL && profile_note(p, class_index, site);
+        is_sampled = in_place && p != NULL && hak_profile_note(p, class_index, site);
     }
     const struct hak_thread_class *own = &thread->classes[class_index];
-    profiled_draw(thread, class_index,
-                  own->allocations + own->loaded_level - exchange_loaded_level(thread, class_index));
+    hak_profiled_draw(thread, class_index,
+                      own->allocations + own->loaded_level - exchange_loaded_level(thread, class_index));
     return is_sampled ? p : profiled_mark(p, class_index);
 }
 
 static void *profiled_begun(struct hak_thread *thread, unsigned class_index, const void *caller) {
     void *p;
-    profiled_unpark(thread, class_index);
+    hak_profiled_unpark(thread, class_index);
     if (HAK_UNLIKELY(profiled_left(thread, class_index) == 0)) {
         p = profiled_due(thread, class_index, profiled_site(caller));
     } else {
@@ -148,32 +148,32 @@ static void *profiled_begun(struct hak_thread *thread, unsigned class_index, con
 
 static void *profiled_shared_sampled(unsigned class_index, const void *site) {
     bool zeroed;
-    moving_begin();
-    void *p = profile_alloc(class_index, site, &zeroed);
+    hak_moving_begin();
+    void *p = hak_profile_alloc(class_index, site, &zeroed);
     if (p != NULL) {
-        shared_count(class_index, 1, 0);
+        hak_shared_count(class_index, 1, 0);
     }
-    moving_end();
+    hak_moving_end();
     return p;
 }
 
 /* A thread without magazines: one trial a block. */
 static void *profiled_shared(unsigned class_index, const void *caller) {
-    const bool is_due = profile_is_on() && profile_try(class_index);
+    const bool is_due = profile_is_on() && hak_profile_try(class_index);
     const bool in_place = profile_is_in_place(class_index);
     void *p = is_due && !in_place ? profiled_shared_sampled(class_index, profiled_site(caller)) : NULL;
     if (p != NULL) {
         return p;
     }
-    p = shared_alloc(class_index);
-    return p != NULL && is_due && in_place && profile_note(p, class_index, profiled_site(caller))
+    p = hak_shared_alloc(class_index);
+    return p != NULL && is_due && in_place && hak_profile_note(p, class_index, profiled_site(caller))
                ? p
                : profiled_mark(p, class_index);
 }
 
 /* The profile is not on, or the thread has not begun, or has ended. */
 static HAK_COLD void *profiled_other(unsigned class_index, const void *caller) {
-    struct hak_thread *thread = thread_begin();
+    struct hak_thread *thread = hak_thread_begin();
     if (thread == NULL) {
         return profiled_shared(class_index, caller);
     }
@@ -181,7 +181,7 @@ static HAK_COLD void *profiled_other(unsigned class_index, const void *caller) {
         return profiled_begun(thread, class_index, caller);
     }
     profiled_before_flush(thread, class_index);
-    return profiled_mark(exchange_alloc(class_index), class_index);
+    return profiled_mark(hak_exchange_alloc(class_index), class_index);
 }
 
 /* The commonest case: nothing is left of the loaded magazine, no sample is due, and what came back takes its place.
@@ -204,7 +204,7 @@ HAK_ALWAYS_INLINE void *profiled_swap_in(struct hak_thread *thread, unsigned cla
     return p;
 }
 
-void *profiled_alloc(unsigned class_index, bool *zeroed, const void *caller) {
+void *hak_profiled_alloc(unsigned class_index, bool *zeroed, const void *caller) {
     struct hak_thread *thread = hak_self;
     const bool is_usual = HAK_LIKELY(thread != NULL && profile_is_on());
     void *p = is_usual && !HAK_GUARD_EXACT ? profiled_swap_in(thread, class_index) : NULL;
@@ -226,24 +226,24 @@ void *profiled_alloc(unsigned class_index, bool *zeroed, const void *caller) {
 
 /* Counts the free of a block of the profile's own slabs. */
 static void profiled_count_free(unsigned class_index) {
-    struct hak_thread *thread = thread_begin();
+    struct hak_thread *thread = hak_thread_begin();
     if (thread == NULL) {
-        shared_count(class_index, 0, 1);
+        hak_shared_count(class_index, 0, 1);
     } else if (HAK_P1_BATCHED_STATS) {
         hak_count_add(&thread->classes[class_index].frees, 1);
     }
 }
 
-bool profiled_free_slow(void *p, const void *caller) {
-    moving_begin();
-    const int found = profile_forget(p, caller);
+bool hak_profiled_free_slow(void *p, const void *caller) {
+    hak_moving_begin();
+    const int found = hak_profile_forget(p, caller);
     const bool in_place = found > PROFILE_HUGE && profile_is_in_place((unsigned)found);
     if (found > PROFILE_HUGE && !in_place) {
         profiled_count_free((unsigned)found);
     }
-    moving_end();
+    hak_moving_end();
     if (in_place) {
-        exchange_free((unsigned)found, p);
+        hak_exchange_free((unsigned)found, p);
     }
     return found > PROFILE_HUGE;
 }

@@ -3,7 +3,8 @@
 
 #include "hakmem/slab/moving.h"
 
-struct thread_class_totals reading_class(const struct hak_thread *thread, unsigned class_index, uint32_t *attempts) {
+struct thread_class_totals hak_reading_class(const struct hak_thread *thread, unsigned class_index,
+                                             uint32_t *attempts) {
     const struct hak_thread_class *counts = &thread->classes[class_index];
     struct thread_class_totals read = {0};
     for (bool again = true; again;) {
@@ -24,12 +25,12 @@ struct thread_class_totals reading_class(const struct hak_thread *thread, unsign
     return read;
 }
 
-struct reading_moves reading_moves(const struct hak_thread *living) {
-    struct reading_moves moves = {0};
-    /* Pairs with the fences of exchange_enter and moving_begin: what was read since the first look, which is relaxed, was read
+struct hak_reading_moves hak_reading_moves(const struct hak_thread *living) {
+    struct hak_reading_moves moves = {0};
+    /* Pairs with the fences of exchange_enter and hak_moving_begin: what was read since the first look, which is relaxed, was read
      * before the second one. */
     hak_fence_acquire();
-    moves.is_settled = moving_look(&moves.outside);
+    moves.is_settled = hak_moving_look(&moves.outside);
     for (const struct hak_thread *thread = living; thread != NULL; thread = thread->next) {
         /* Acquire, here and below: the loads of the second look are not made before it. */
         const uint32_t sequence = hak_load_acquire(&thread->sequence);
@@ -44,7 +45,7 @@ struct reading_moves reading_moves(const struct hak_thread *living) {
     return moves;
 }
 
-bool reading_is_quiet(const struct reading_moves *before, const struct reading_moves *after) {
+bool hak_reading_is_quiet(const struct hak_reading_moves *before, const struct hak_reading_moves *after) {
     return before->is_settled && after->is_settled && before->sequences == after->sequences &&
            before->tops == after->tops && before->outside == after->outside;
 }

@@ -18,19 +18,19 @@
 
 /* One thread's counts of a class, consistent with each other unless the thread stands still inside an exchange until
  * *attempts, which this takes from, are used up. */
-struct thread_class_totals reading_class(const struct hak_thread *thread, unsigned class_index, uint32_t *attempts);
+struct thread_class_totals hak_reading_class(const struct hak_thread *thread, unsigned class_index, uint32_t *attempts);
 
 /* What changes when a thread with or without magazines allocates or frees a block of a slab, and when bits of slabs move. */
-struct reading_moves {
+struct hak_reading_moves {
     uint64_t sequences, tops;
     uint64_t outside; /* of all exchanges: slab/moving.h */
     bool is_settled;  /* nobody was in the middle of anything */
 };
 
 /* pre: the list that starts with `living` is held, and the shared lock */
-struct reading_moves reading_moves(const struct hak_thread *living);
+struct hak_reading_moves hak_reading_moves(const struct hak_thread *living);
 
 /* Whether no thread did anything between the two. */
-bool reading_is_quiet(const struct reading_moves *before, const struct reading_moves *after);
+bool hak_reading_is_quiet(const struct hak_reading_moves *before, const struct hak_reading_moves *after);
 
 #endif

@@ -17,30 +17,30 @@ static struct shared_class shared_classes[HAK_CLASS_COUNT];
 
 static struct slab *shared_active_slab_locked(unsigned class_index) {
     struct slab **active = &shared_classes[class_index].active;
-    if (*active != NULL && ((*active)->free_count > 0 || slab_drain(*active) > 0)) {
+    if (*active != NULL && ((*active)->free_count > 0 || hak_slab_drain(*active) > 0)) {
         return *active;
     }
-    struct slab *slab = slab_claim(class_index, THREAD_NUMBER_SHARED);
+    struct slab *slab = hak_slab_claim(class_index, THREAD_NUMBER_SHARED);
     if (slab == NULL) {
-        slab = slab_create(class_index, THREAD_NUMBER_SHARED);
+        slab = hak_slab_create(class_index, THREAD_NUMBER_SHARED);
     }
     if (slab == NULL) {
         return NULL;
     }
     if (*active != NULL) {
-        slab_detach(*active);
+        hak_slab_detach(*active);
     }
     *active = slab;
     return slab;
 }
 
-void *shared_alloc(unsigned class_index) {
+void *hak_shared_alloc(unsigned class_index) {
     void *p = NULL;
     bool zeroed;
     lock_acquire(&shared_lock);
     struct slab *slab = shared_active_slab_locked(class_index);
     if (slab != NULL) {
-        slab_take(slab, &p, 1, &zeroed);
+        hak_slab_take(slab, &p, 1, &zeroed);
         /* Relaxed: a count orders nothing. */
         hak_fetch_add_relaxed(&shared_classes[class_index].allocations, (uint64_t)1);
     }
@@ -48,42 +48,42 @@ void *shared_alloc(unsigned class_index) {
     return p;
 }
 
-void shared_free(unsigned class_index, void *p) {
+void hak_shared_free(unsigned class_index, void *p) {
     uint32_t count = 1;
-    moving_begin();
+    hak_moving_begin();
     if (HAK_GUARD_FULL && guard_has(HAK_FEATURE_QUARANTINE)) {
-        count = quarantine_pass(class_index, SLAB_NOBODY, &p, 1, &p);
+        count = hak_quarantine_pass(class_index, SLAB_NOBODY, &p, 1, &p);
     }
     /* As nobody: the slab's owner, if it has one, folds the bit in later. */
-    slab_free_blocks(SLAB_NOBODY, class_index, &p, count);
+    hak_slab_free_blocks(SLAB_NOBODY, class_index, &p, count);
     hak_fetch_add_relaxed(&shared_classes[class_index].frees, (uint64_t)1);
-    moving_end();
+    hak_moving_end();
 }
 
-void shared_count(unsigned class_index, uint64_t allocations, uint64_t frees) {
+void hak_shared_count(unsigned class_index, uint64_t allocations, uint64_t frees) {
     hak_fetch_add_relaxed(&shared_classes[class_index].allocations, allocations);
     hak_fetch_add_relaxed(&shared_classes[class_index].frees, frees);
 }
 
-void shared_flush(void) {
+void hak_shared_flush(void) {
     lock_acquire(&shared_lock);
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
         if (shared_classes[class_index].active != NULL) {
-            slab_drain(shared_classes[class_index].active);
-            slab_detach(shared_classes[class_index].active);
+            hak_slab_drain(shared_classes[class_index].active);
+            hak_slab_detach(shared_classes[class_index].active);
             shared_classes[class_index].active = NULL;
         }
     }
     lock_release(&shared_lock);
 }
 
-void shared_class_totals(unsigned class_index, uint64_t *allocations, uint64_t *frees) {
+void hak_shared_class_totals(unsigned class_index, uint64_t *allocations, uint64_t *frees) {
     *allocations = hak_load_relaxed(&shared_classes[class_index].allocations);
     *frees = hak_load_relaxed(&shared_classes[class_index].frees);
 }
 
-void shared_acquire(void) { lock_acquire(&shared_lock); }
+void hak_shared_acquire(void) { lock_acquire(&shared_lock); }
 
-void shared_release(void) { lock_release(&shared_lock); }
+void hak_shared_release(void) { lock_release(&shared_lock); }
 
-void shared_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&shared_lock, fork); }
+void hak_shared_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&shared_lock, fork); }

@@ -7,24 +7,24 @@
 #include "hakmem/base/lock.h"
 
 /* NULL: no memory */
-void *shared_alloc(unsigned class_index);
+void *hak_shared_alloc(unsigned class_index);
 
-void shared_free(unsigned class_index, void *p);
+void hak_shared_free(unsigned class_index, void *p);
 
 /* Counts blocks that such a thread got or gave back elsewhere. */
-void shared_count(unsigned class_index, uint64_t allocations, uint64_t frees);
+void hak_shared_count(unsigned class_index, uint64_t allocations, uint64_t frees);
 
 /* Gives up the slabs that these threads share. */
-void shared_flush(void);
+void hak_shared_flush(void);
 
 /* For readers of statistics: no thread allocates here meanwhile. */
-void shared_acquire(void);
-void shared_release(void);
+void hak_shared_acquire(void);
+void hak_shared_release(void);
 
 /* Around fork: the child finds the shared slabs consistent. */
-void shared_fork_locks(lock_visit *visit, struct lock_fork *fork);
+void hak_shared_fork_locks(lock_visit *visit, struct lock_fork *fork);
 
 /* Counts since the start; exact while no thread is inside. */
-void shared_class_totals(unsigned class_index, uint64_t *allocations, uint64_t *frees);
+void hak_shared_class_totals(unsigned class_index, uint64_t *allocations, uint64_t *frees);
 
 #endif

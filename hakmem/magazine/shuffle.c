@@ -17,7 +17,7 @@ static void shuffle_slots(void **base, uint32_t count) {
     }
 }
 
-void shuffle_own(void) {
+void hak_shuffle_own(void) {
     struct hak_thread *thread = hak_self;
     /* Relaxed: the thread's own. Odd: the fork was made in the middle of an exchange, which goes on in the child. */
     if (thread == NULL || !guard_has(HAK_FEATURE_RANDOM) || hak_load_relaxed(&thread->sequence) % 2 != 0) {

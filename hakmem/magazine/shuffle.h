@@ -5,6 +5,6 @@
 #define HAKMEM_MAGAZINE_SHUFFLE_H
 
 /* The calling thread's, of all classes. Nothing where it has no record. */
-void shuffle_own(void);
+void hak_shuffle_own(void);
 
 #endif

@@ -25,7 +25,7 @@ static void stash_count(struct hak_thread *thread, unsigned class_index, int cha
     hak_store_release(&own->stashed, (uint8_t)(own->stashed + change));
 }
 
-void **stash_make_room(struct hak_thread *thread, unsigned class_index) {
+void **hak_stash_make_room(struct hak_thread *thread, unsigned class_index) {
     const struct hak_thread_class *own = &thread->classes[class_index];
     if (own->floor != 0 || own->stashed >= hak_classes[class_index].stash) {
         return NULL;
@@ -43,19 +43,19 @@ void **stash_make_room(struct hak_thread *thread, unsigned class_index) {
     return storage;
 }
 
-void stash_put(struct hak_thread *thread, unsigned class_index, void **storage) {
+void hak_stash_put(struct hak_thread *thread, unsigned class_index, void **storage) {
     stash_push(&thread->stashes[class_index].full, storage);
     stash_count(thread, class_index, 1);
 }
 
-void **stash_take(struct hak_thread *thread, unsigned class_index, void **emptied) {
+void **hak_stash_take(struct hak_thread *thread, unsigned class_index, void **emptied) {
     void **storage = stash_pop(&thread->stashes[class_index].full);
-    stash_put_back(thread, class_index, emptied);
+    hak_stash_put_back(thread, class_index, emptied);
     stash_count(thread, class_index, -1);
     return storage;
 }
 
-void **stash_take_oldest(struct hak_thread *thread, unsigned class_index) {
+void **hak_stash_take_oldest(struct hak_thread *thread, unsigned class_index) {
     HAK_ASSERT(thread->classes[class_index].stashed > 0);
     void ***link = &thread->stashes[class_index].full;
     while (stash_next(*link) != NULL) {
@@ -65,6 +65,6 @@ void **stash_take_oldest(struct hak_thread *thread, unsigned class_index) {
     return stash_pop(link);
 }
 
-void stash_put_back(struct hak_thread *thread, unsigned class_index, void **storage) {
+void hak_stash_put_back(struct hak_thread *thread, unsigned class_index, void **storage) {
     stash_push(&thread->stashes[class_index].emptied, storage);
 }

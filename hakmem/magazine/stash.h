@@ -23,18 +23,18 @@ HAK_ALWAYS_INLINE void **stash_storage(void **top) {
 
 /* Storage for one more magazine of the class, empty; NULL: the stash is full, or the record has no more, or the class is not
  * exchanged often enough to have whole magazines. */
-void **stash_make_room(struct hak_thread *thread, unsigned class_index);
+void **hak_stash_make_room(struct hak_thread *thread, unsigned class_index);
 
-/* Puts a full magazine in. pre: stash_make_room gave storage for the one that takes its place */
-void stash_put(struct hak_thread *thread, unsigned class_index, void **storage);
+/* Puts a full magazine in. pre: hak_stash_make_room gave storage for the one that takes its place */
+void hak_stash_put(struct hak_thread *thread, unsigned class_index, void **storage);
 
 /* The youngest full magazine, out of the stash, and `emptied` in its place for later. pre: there is one */
-void **stash_take(struct hak_thread *thread, unsigned class_index, void **emptied);
+void **hak_stash_take(struct hak_thread *thread, unsigned class_index, void **emptied);
 
 /* The oldest full magazine, out of the stash. pre: there is one */
-void **stash_take_oldest(struct hak_thread *thread, unsigned class_index);
+void **hak_stash_take_oldest(struct hak_thread *thread, unsigned class_index);
 
-/* Storage that stash_take_oldest gave, empty now, kept for later. */
-void stash_put_back(struct hak_thread *thread, unsigned class_index, void **storage);
+/* Storage that hak_stash_take_oldest gave, empty now, kept for later. */
+void hak_stash_put_back(struct hak_thread *thread, unsigned class_index, void **storage);
 
 #endif

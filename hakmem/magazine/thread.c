@@ -81,7 +81,7 @@ static void thread_retire_others_locked(const struct hak_thread *self, bool may_
          * the magazines are whole. Relaxed: the child has one thread. */
         const bool is_whole = may_flush && hak_load_relaxed(&thread->sequence) % 2 == 0;
         if (is_whole) {
-            exchange_flush(thread);
+            hak_exchange_flush(thread);
         }
         thread_retire_locked(thread);
         if (is_whole) {
@@ -106,7 +106,7 @@ static void thread_end(void *value) {
     if (thread == NULL) {
         return;
     }
-    exchange_flush(thread);
+    hak_exchange_flush(thread);
     lock_acquire(&threads_lock);
     thread_retire_locked(thread);
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
@@ -118,32 +118,32 @@ static void thread_end(void *value) {
     /* Destructors that run after this one take the slow path and find that there is no record any more. */
     hak_self = NULL;
     thread_has_ended = true;
-    own_thread_user_ended();
+    hak_own_thread_user_ended();
 }
 
-void thread_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&threads_lock, fork); }
+void hak_thread_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&threads_lock, fork); }
 
-bool thread_is_inside(void) {
+bool hak_thread_is_inside(void) {
     /* Relaxed: the thread's own. */
     return hak_self != NULL && hak_load_relaxed(&hak_self->sequence) % 2 != 0;
 }
 
-void thread_fork_child(bool is_whole) {
-    own_thread_fork_child(hak_self != NULL);
+void hak_thread_fork_child(bool is_whole) {
+    hak_own_thread_fork_child(hak_self != NULL);
     if (hak_self != NULL) {
-        hak_self->tid = os_thread_id();
+        hak_self->tid = hak_os_thread_id();
     }
     if (is_whole) {
-        moving_fork_child(); /* else the interrupted call may be in the middle of a change that it ends itself */
+        hak_moving_fork_child(); /* else the interrupted call may be in the middle of a change that it ends itself */
     }
-    if (!lock_is_free(&threads_lock)) {
+    if (!hak_lock_is_free(&threads_lock)) {
         threads_are_gone = true; /* done by who was interrupted, as soon as the list is whole */
         return;
     }
     /* As for a fork: locks of higher ranks may be held by who was interrupted. */
-    lock_fork_acquire(&threads_lock, NULL);
+    hak_lock_fork_acquire(&threads_lock, NULL);
     thread_retire_others_locked(hak_self, is_whole);
-    lock_fork_release(&threads_lock, NULL);
+    hak_lock_fork_release(&threads_lock, NULL);
 }
 
 /* The keys whose values lie in a thread's own storage and not in a block that setspecific allocates, in every glibc. */
@@ -167,7 +167,7 @@ static bool thread_make_key(void) {
     return true;
 }
 
-void thread_init(void) { thread_may_begin = thread_make_key(); }
+void hak_thread_init(void) { thread_may_begin = thread_make_key(); }
 
 /* A record for the calling thread, from the free ones or new. NULL: no memory */
 static struct hak_thread *thread_record_locked(void) {
@@ -176,9 +176,10 @@ static struct hak_thread *thread_record_locked(void) {
         thread_unlink_locked(thread);
         return thread;
     }
-    size_t bytes = bits_round_up(sizeof *thread, os_page_size());
+    size_t bytes = bits_round_up(sizeof *thread, hak_os_page_size());
     void *memory;
-    if ((HAK_GUARD_FULL ? metadata_map_record(bytes, &memory) : os_map(bytes, os_page_size(), &memory)) != 0) {
+    if ((HAK_GUARD_FULL ? hak_metadata_map_record(bytes, &memory) : hak_os_map(bytes, hak_os_page_size(), &memory)) !=
+        0) {
         return NULL;
     }
     thread = memory;
@@ -206,7 +207,7 @@ static void thread_lay_out(struct hak_thread *thread) {
         thread->loaded[0] = THREAD_NO_LOADED; /* class 0 has nothing in either place */
     }
     thread->returned = hak_returned;
-    thread->tid = os_thread_id();
+    thread->tid = hak_os_thread_id();
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
         struct hak_thread_class *own = &thread->classes[class_index];
         const uint32_t capacity = thread_first_capacity(class_index);
@@ -233,11 +234,11 @@ static void thread_lay_out(struct hak_thread *thread) {
     thread->remote_frees = 0;
 }
 
-struct hak_thread *thread_begin(void) {
+struct hak_thread *hak_thread_begin(void) {
     if (hak_self != NULL || thread_has_ended) {
         return hak_self;
     }
-    process_begin();
+    hak_process_begin();
     if (!thread_may_begin) {
         return NULL;
     }
@@ -253,7 +254,7 @@ struct hak_thread *thread_begin(void) {
     if (thread == NULL) {
         return NULL;
     }
-    own_thread_user_begun();
+    hak_own_thread_user_begun();
     /* Different threads sample different allocations; never 0, since the constant is not. */
     hak_sample_state += (uint64_t)thread->number << 32;
     /* Last, because it may allocate: everything is in place for that. */
@@ -264,7 +265,7 @@ struct hak_thread *thread_begin(void) {
     return hak_self;
 }
 
-void *thread_take_limited(struct hak_thread *thread, unsigned class_index) {
+void *hak_thread_take_limited(struct hak_thread *thread, unsigned class_index) {
     if (thread == NULL) {
         return NULL;
     }
@@ -277,22 +278,22 @@ void *thread_take_limited(struct hak_thread *thread, unsigned class_index) {
 }
 
 static uint64_t thread_slots_bytes(void) {
-    return (uint64_t)threads_made * bits_round_up(sizeof(struct hak_thread), os_page_size());
+    return (uint64_t)threads_made * bits_round_up(sizeof(struct hak_thread), hak_os_page_size());
 }
 
-const struct hak_thread *thread_list_acquire(void) {
+const struct hak_thread *hak_thread_list_acquire(void) {
     lock_acquire(&threads_lock);
     return threads_living;
 }
 
-void thread_list_release(void) { threads_release(hak_self); }
+void hak_thread_list_release(void) { threads_release(hak_self); }
 
-struct thread_class_totals thread_ended_locked(unsigned class_index) {
+struct thread_class_totals hak_thread_ended_locked(unsigned class_index) {
     lock_assert_held(&threads_lock);
     return threads_ended[class_index];
 }
 
-struct thread_totals thread_ended_totals_locked(void) {
+struct thread_totals hak_thread_ended_totals_locked(void) {
     lock_assert_held(&threads_lock);
     struct thread_totals totals = threads_ended_totals;
     totals.metadata_bytes = thread_slots_bytes();

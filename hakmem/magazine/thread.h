@@ -87,12 +87,12 @@ struct hak_thread {
 };
 
 /* magazine_take where hak_loaded gives nothing. NULL where the thread has not begun, too. */
-HAK_COLD void *thread_take_limited(struct hak_thread *thread, unsigned class_index);
+HAK_COLD void *hak_thread_take_limited(struct hak_thread *thread, unsigned class_index);
 
 /* magazine_pop for slow paths, which mark the block themselves, in either form of the shadow. */
 HAK_FAST_PATH void *magazine_take(unsigned class_index) {
     if (HAK_GUARD_EXACT && HAK_UNLIKELY(hak_load_setting(&hak_shadow.limit) == 0)) {
-        return thread_take_limited(hak_self, class_index);
+        return hak_thread_take_limited(hak_self, class_index);
     }
     return magazine_pop_and_mark(class_index, false);
 }
@@ -108,24 +108,24 @@ HAK_FAST_PATH void *magazine_take(unsigned class_index) {
  * that much memory. */
 #define THREAD_CACHED_MAX_BYTES 262144u
 
-/* Called once, by process_begin. Where the process has no key for the destructor left, no thread ever
+/* Called once, by hak_process_begin. Where the process has no key for the destructor left, no thread ever
  * begins, and all are served as shared.h says. */
-void thread_init(void);
+void hak_thread_init(void);
 
 /* The calling thread's record, made where it has none. NULL: the thread has ended, or there is no memory. */
-struct hak_thread *thread_begin(void);
+struct hak_thread *hak_thread_begin(void);
 
 /* Around fork: the child finds the list of records consistent. */
-void thread_fork_locks(lock_visit *visit, struct lock_fork *fork);
+void hak_thread_fork_locks(lock_visit *visit, struct lock_fork *fork);
 
 /* Whether the calling thread is in the middle of an exchange: a signal handler interrupted it. */
-bool thread_is_inside(void);
+bool hak_thread_is_inside(void);
 
 /* In the child, where only the calling thread is left: what the others had in their magazines goes back to the
  * slabs. A thread that was in the middle of an exchange keeps what it had, for good: nobody can tell how far it
  * came. All do where the fork interrupted the allocator (`is_whole` is false): what takes blocks back may be half-way,
  * and its locks be held. Then the calling thread holds no other lock than what it held before. */
-void thread_fork_child(bool is_whole);
+void hak_thread_fork_child(bool is_whole);
 
 /* Counts of one class, and what magazines hold of it. */
 struct thread_class_totals {
@@ -140,11 +140,11 @@ struct thread_totals {
 
 /* The living records, linked by `next`, for readers (reading.h): no thread begins or ends while the list is held. Takes
  * the threads lock. */
-const struct hak_thread *thread_list_acquire(void);
-void thread_list_release(void);
+const struct hak_thread *hak_thread_list_acquire(void);
+void hak_thread_list_release(void);
 
 /* What ended threads have counted, and the bytes of all records. pre: the list is held */
-struct thread_class_totals thread_ended_locked(unsigned class_index);
-struct thread_totals thread_ended_totals_locked(void);
+struct thread_class_totals hak_thread_ended_locked(unsigned class_index);
+struct thread_totals hak_thread_ended_totals_locked(void);
 
 #endif

@@ -58,11 +58,11 @@ PRELOAD_API int posix_memalign(void **p, size_t alignment, size_t size) {
     return 0;
 }
 
-PRELOAD_API void *valloc(size_t size) { return hak_aligned_alloc(os_page_size(), size); }
+PRELOAD_API void *valloc(size_t size) { return hak_aligned_alloc(hak_os_page_size(), size); }
 
 /* valloc of whole pages. */
 PRELOAD_API void *pvalloc(size_t size) {
-    const size_t page = os_page_size();
+    const size_t page = hak_os_page_size();
     size_t bytes;
     if (__builtin_add_overflow(size, page - 1, &bytes)) {
         errno = ENOMEM;

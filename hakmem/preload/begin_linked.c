@@ -6,4 +6,4 @@
 #include "hakmem/base/compiler.h"
 #include "hakmem/front/fork.h"
 
-__attribute__((section(".preinit_array"), used)) static void (*const begin_linked)(void) = fork_init;
+__attribute__((section(".preinit_array"), used)) static void (*const begin_linked)(void) = hak_fork_init;

@@ -34,9 +34,9 @@ PRELOAD_API void *reallocarray(void *p, size_t count, size_t size) {
 PRELOAD_API size_t malloc_usable_size(void *p) {
     const size_t usable = hak_usable_size(p);
     /* Without guard, blocks of another malloc are none of ours: libraries opened with RTLD_DEEPBIND have some. */
-    if (HAK_UNLIKELY(usable == 0) && p != NULL && !(HAK_GUARD_FULL && guarded_is_live(p)) &&
-        (HAK_GUARD_EXACT || !misuse_is_foreign(p))) {
-        misuse_report(HAK_MISUSE_FREED, "malloc_usable_size", p, CALLER);
+    if (HAK_UNLIKELY(usable == 0) && p != NULL && !(HAK_GUARD_FULL && hak_guarded_is_live(p)) &&
+        (HAK_GUARD_EXACT || !hak_misuse_is_foreign(p))) {
+        hak_misuse_stop(HAK_MISUSE_FREED, "malloc_usable_size", p, CALLER);
     }
     return usable;
 }
@@ -53,7 +53,7 @@ PRELOAD_API void free_sized(void *p, size_t size) {
 
 PRELOAD_API void free_aligned_sized(void *p, size_t alignment, size_t size);
 PRELOAD_API void free_aligned_sized(void *p, size_t alignment, size_t size) {
-    if (!HAK_GUARD_EXACT || front_fits("free_aligned_sized", p, size, alignment, CALLER)) {
+    if (!HAK_GUARD_EXACT || hak_front_fits("free_aligned_sized", p, size, alignment, CALLER)) {
         hak_free_inline(p);
     }
 }

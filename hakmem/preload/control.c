@@ -41,7 +41,7 @@ static void control_trim_threshold(int value) {
 /* 1: done or of no meaning here; 0: glibc does not take the value. Results are glibc's, which refuses no
  * parameter that it does not know and of the values only some of M_MXFAST. */
 PRELOAD_API int mallopt(int parameter, int value) {
-    process_begin(); /* or the environment's options, read at the first allocation, would undo this */
+    hak_process_begin(); /* or the environment's options, read at the first allocation, would undo this */
     switch (parameter) {
     case M_MXFAST: return value >= 0 && value <= CONTROL_MXFAST_MAX;
     case M_TRIM_THRESHOLD: control_trim_threshold(value); return 1;

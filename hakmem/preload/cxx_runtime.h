@@ -15,16 +15,16 @@ extern "C" {
 typedef void (*cxx_handler)(void);
 
 /* std::get_new_handler(); NULL as well where there is no C++ runtime. */
-HAK_COLD cxx_handler cxx_new_handler(const void *caller);
+HAK_COLD cxx_handler hak_cxx_new_handler(const void *caller);
 
 /* Throws std::bad_alloc. Aborts, with a line on standard error, where there is no C++ runtime. */
-HAK_COLD __attribute__((noreturn)) void cxx_throw_bad_alloc(const void *caller);
+HAK_COLD __attribute__((noreturn)) void hak_cxx_throw_bad_alloc(const void *caller);
 
 enum cxx_new { CXX_NEW, CXX_NEW_ARRAY, CXX_NEW_ALIGNED, CXX_NEW_ARRAY_ALIGNED };
 
 /* That form of operator new inside a try; the forms that are not aligned ignore the alignment. NULL where it, or a
  * handler that it called, threw. */
-HAK_COLD void *cxx_new_caught(enum cxx_new form, size_t size, size_t alignment, const void *caller);
+HAK_COLD void *hak_cxx_new_caught(enum cxx_new form, size_t size, size_t alignment, const void *caller);
 
 #ifdef __cplusplus
 }

@@ -4,9 +4,9 @@
 
 #include <new>
 
-cxx_handler cxx_new_handler(const void *) { return std::get_new_handler(); }
+cxx_handler hak_cxx_new_handler(const void *) { return std::get_new_handler(); }
 
-void cxx_throw_bad_alloc(const void *) { throw std::bad_alloc(); }
+void hak_cxx_throw_bad_alloc(const void *) { throw std::bad_alloc(); }
 
 static void *new_of(enum cxx_new form, size_t size, std::align_val_t alignment) {
     switch (form) {
@@ -18,7 +18,7 @@ static void *new_of(enum cxx_new form, size_t size, std::align_val_t alignment) 
     return nullptr;
 }
 
-void *cxx_new_caught(enum cxx_new form, size_t size, size_t alignment, const void *) {
+void *hak_cxx_new_caught(enum cxx_new form, size_t size, size_t alignment, const void *) {
     try {
         return new_of(form, size, std::align_val_t(alignment));
     } catch (...) {

@@ -40,7 +40,7 @@ static void *lookup(const void *caller, const char *name) {
     return found != NULL ? found : lookup_from(caller, name);
 }
 
-cxx_handler cxx_new_handler(const void *caller) {
+cxx_handler hak_cxx_new_handler(const void *caller) {
     cxx_handler (*get)(void) = GET_NEW_HANDLER;
     if (get == NULL) {
         *(void **)&get = lookup(caller, NAME_OF(GET_NEW_HANDLER));
@@ -48,7 +48,7 @@ cxx_handler cxx_new_handler(const void *caller) {
     return get != NULL ? get() : NULL;
 }
 
-void cxx_throw_bad_alloc(const void *caller) {
+void hak_cxx_throw_bad_alloc(const void *caller) {
     void (*throw_it)(void) = THROW_BAD_ALLOC;
     if (throw_it == NULL) {
         *(void **)&throw_it = lookup(caller, NAME_OF(THROW_BAD_ALLOC));
@@ -56,7 +56,7 @@ void cxx_throw_bad_alloc(const void *caller) {
     if (throw_it != NULL) {
         throw_it();
     }
-    report_warning("no memory, and no C++ runtime that could throw std::bad_alloc", "operator new", NULL);
+    hak_report_warning("no memory, and no C++ runtime that could throw std::bad_alloc", "operator new", NULL);
     abort();
 }
 
@@ -74,7 +74,7 @@ static const struct caught_form caught_forms[] = {
     [CXX_NEW_ARRAY_ALIGNED] = {"_ZnamSt11align_val_tRKSt9nothrow_t", (const void *)_ZnamSt11align_val_tRKSt9nothrow_t},
 };
 
-void *cxx_new_caught(enum cxx_new form, size_t size, size_t alignment, const void *caller) {
+void *hak_cxx_new_caught(enum cxx_new form, size_t size, size_t alignment, const void *caller) {
     const struct caught_form *wanted = &caught_forms[form];
     void *found = dlsym(RTLD_NEXT, wanted->name);
     if (found == NULL) {

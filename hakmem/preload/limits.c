@@ -26,21 +26,21 @@ static int limits_result(int error) {
 
 static void limits_give_way(void) {
     if (HAK_GUARD_FULL) {
-        (void)zero_size_give_way();
+        (void)hak_zero_size_give_way();
     }
-    (void)region_give_way();
+    (void)hak_region_give_way();
 }
 
 /* pre: the kernel's layout of the limit: two words of 64 bits, as all 64-bit systems have it */
 static int limits_set(pid_t process, int resource, const struct rlimit64 *new_limit, struct rlimit64 *old_limit) {
     if (resource == RLIMIT_AS && new_limit != NULL) {
-        process_begin(); /* or what it reserves would come later */
-        const bool is_own = process == 0 || (uint32_t)process == os_process_id();
-        if (is_own && give_way_is_process() && give_way_is_due(new_limit->rlim_cur)) {
+        hak_process_begin(); /* or what it reserves would come later */
+        const bool is_own = process == 0 || (uint32_t)process == hak_os_process_id();
+        if (is_own && hak_give_way_is_process() && hak_give_way_is_due(new_limit->rlim_cur)) {
             limits_give_way();
         }
     }
-    return os_prlimit(process, resource, new_limit, old_limit);
+    return hak_os_prlimit(process, resource, new_limit, old_limit);
 }
 
 _Static_assert(sizeof(struct rlimit) == sizeof(struct rlimit64), "one layout");
@@ -64,13 +64,13 @@ PRELOAD_API int prlimit(pid_t process, enum __rlimit_resource resource, const st
 }
 
 PRELOAD_API int mlockall(int flags) {
-    process_begin();
-    if (give_way_is_process()) {
+    hak_process_begin();
+    if (hak_give_way_is_process()) {
         if ((flags & MCL_CURRENT) != 0) {
             limits_give_way();
         } else if ((flags & MCL_FUTURE) != 0) {
-            region_stop_reserving(); /* it would count as locked */
+            hak_region_stop_reserving(); /* it would count as locked */
         }
     }
-    return limits_result(os_lock_all(flags));
+    return limits_result(hak_os_lock_all(flags));
 }

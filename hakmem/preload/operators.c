@@ -30,9 +30,9 @@ static HAK_COLD void *operators_new_slow(size_t size, size_t alignment, const vo
         if (p != NULL) {
             return p;
         }
-        cxx_handler handler = cxx_new_handler(caller);
+        cxx_handler handler = hak_cxx_new_handler(caller);
         if (handler == NULL) {
-            cxx_throw_bad_alloc(caller);
+            hak_cxx_throw_bad_alloc(caller);
         }
         handler();
     }
@@ -53,14 +53,14 @@ static HAK_HOT_ENTRY void operators_delete(void *p) { hak_free_inline(p); }
 static void *operators_new_aligned(size_t size, size_t alignment) {
     /* No handler can mend an alignment that is not one. */
     if (HAK_UNLIKELY(!bits_is_power_of_two(alignment))) {
-        cxx_throw_bad_alloc(CALLER);
+        hak_cxx_throw_bad_alloc(CALLER);
     }
     return operators_new_slow(size, alignment, CALLER);
 }
 
 static void operators_delete_aligned(void *p, size_t alignment) {
-    if (!HAK_GUARD_EXACT || !operators_are_own(CXX_NEW_ALIGNED) ||
-        front_alignment_fits(OPERATION_DELETE, p, alignment, CALLER)) {
+    if (!HAK_GUARD_EXACT || !hak_operators_are_own(CXX_NEW_ALIGNED) ||
+        hak_front_alignment_fits(OPERATION_DELETE, p, alignment, CALLER)) {
         hak_free_inline(p);
     }
 }
@@ -81,7 +81,7 @@ OPERATOR(_ZdlPv, operators_delete);
 OPERATOR(_ZdaPv, operators_delete_array);
 OPERATOR(_ZdlPvSt11align_val_t, operators_delete_aligned);
 
-bool operators_are_own(enum cxx_new form) {
+bool hak_operators_are_own(enum cxx_new form) {
     switch (form) {
     case CXX_NEW: return _Znwm == operators_new;
     case CXX_NEW_ARRAY: return _Znam == operators_new_array && _Znwm == operators_new;
@@ -95,23 +95,24 @@ bool operators_are_own(enum cxx_new form) {
 /* Whether a size is held against the block: with guard, where all that could be asked for the block is of this file. */
 static inline bool operators_check(enum cxx_new form) {
     switch (form) {
-    case CXX_NEW: return HAK_GUARD_EXACT && operators_are_own(form) && _ZdlPv == operators_delete;
-    case CXX_NEW_ARRAY: return operators_check(CXX_NEW) && operators_are_own(form) && _ZdaPv == operators_delete_array;
+    case CXX_NEW: return HAK_GUARD_EXACT && hak_operators_are_own(form) && _ZdlPv == operators_delete;
+    case CXX_NEW_ARRAY:
+        return operators_check(CXX_NEW) && hak_operators_are_own(form) && _ZdaPv == operators_delete_array;
     case CXX_NEW_ALIGNED:
     case CXX_NEW_ARRAY_ALIGNED:
-        return HAK_GUARD_EXACT && operators_are_own(form) && _ZdlPvSt11align_val_t == operators_delete_aligned;
+        return HAK_GUARD_EXACT && hak_operators_are_own(form) && _ZdlPvSt11align_val_t == operators_delete_aligned;
     }
     return false;
 }
 
 static HAK_COLD void operators_delete_checked(void *p, size_t size) {
-    if (front_fits(OPERATION_DELETE, p, size, FRONT_ALIGNMENT_NONE, CALLER)) {
+    if (hak_front_fits(OPERATION_DELETE, p, size, FRONT_ALIGNMENT_NONE, CALLER)) {
         operators_delete(p);
     }
 }
 
 static HAK_COLD void operators_delete_aligned_checked(void *p, size_t size, size_t alignment) {
-    if (front_fits(OPERATION_DELETE, p, size, alignment, CALLER)) {
+    if (hak_front_fits(OPERATION_DELETE, p, size, alignment, CALLER)) {
         operators_delete(p);
     }
 }

@@ -40,6 +40,6 @@ OPERATORS_API void _ZdlPvSt11align_val_tRKSt9nothrow_t(void *p, size_t alignment
 OPERATORS_API void _ZdaPvSt11align_val_tRKSt9nothrow_t(void *p, size_t alignment, const void *nothrow);
 
 /* Whether a form of new, and what it calls, are those of operators.c: the program replaced none. */
-bool operators_are_own(enum cxx_new form);
+bool hak_operators_are_own(enum cxx_new form);
 
 #endif

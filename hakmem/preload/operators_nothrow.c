@@ -1,20 +1,20 @@
 /* operator new(nothrow): the throwing form inside a try, says the standard.
  *
  * C has no try. Where the throwing form is that of operators.c and no handler is set, nothing is thrown but bad_alloc,
- * and NULL takes its place. Else, which is rare, cxx_new_caught calls it. */
+ * and NULL takes its place. Else, which is rare, hak_cxx_new_caught calls it. */
 #include "hakmem/hakmem.h"
 #include "hakmem/preload/cxx_runtime.h"
 #include "hakmem/preload/operators.h"
 
 static void *nothrow_new(enum cxx_new form, size_t size, size_t alignment, const void *caller) {
-    if (HAK_LIKELY(operators_are_own(form))) {
+    if (HAK_LIKELY(hak_operators_are_own(form))) {
         const bool aligned = form == CXX_NEW_ALIGNED || form == CXX_NEW_ARRAY_ALIGNED;
         void *p = aligned ? hak_aligned_alloc(alignment, size) : hak_alloc(size);
-        if (HAK_LIKELY(p != NULL) || cxx_new_handler(caller) == NULL) {
+        if (HAK_LIKELY(p != NULL) || hak_cxx_new_handler(caller) == NULL) {
             return p;
         }
     }
-    return cxx_new_caught(form, size, alignment, caller);
+    return hak_cxx_new_caught(form, size, alignment, caller);
 }
 
 void *_ZnwmRKSt9nothrow_t(size_t size, const void *nothrow) {

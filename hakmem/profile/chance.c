@@ -40,9 +40,11 @@ static double chance_minus_log(uint64_t k) {
     return (53 - (double)(int64_t)above) * 0.6931471805599453 - 2 * s * sum;
 }
 
-double chance_of(uint64_t size, uint64_t rate) { return rate == 1 ? 1 : -chance_expm1(-(double)size / (double)rate); }
+double hak_chance_of(uint64_t size, uint64_t rate) {
+    return rate == 1 ? 1 : -chance_expm1(-(double)size / (double)rate);
+}
 
-uint64_t chance_until_next(uint64_t *state, uint64_t size, uint64_t rate) {
+uint64_t hak_chance_until_next(uint64_t *state, uint64_t size, uint64_t rate) {
     if (rate == 1) {
         return 0;
     }
@@ -51,4 +53,6 @@ uint64_t chance_until_next(uint64_t *state, uint64_t size, uint64_t rate) {
     return (uint64_t)(int64_t)(chance_minus_log(k) * (double)(int64_t)rate / (double)(int64_t)size);
 }
 
-bool chance_try(uint64_t *state, uint64_t size, uint64_t rate) { return chance_until_next(state, size, rate) == 0; }
+bool hak_chance_try(uint64_t *state, uint64_t size, uint64_t rate) {
+    return hak_chance_until_next(state, size, rate) == 0;
+}

@@ -20,13 +20,13 @@ extern "C" {
 #endif
 
 /* p above, in (0, 1]. pre: size and rate >= 1 */
-double chance_of(uint64_t size, uint64_t rate);
+double hak_chance_of(uint64_t size, uint64_t rate);
 
-/* n above. pre: as for chance_of; *state is that of base/random.h */
-uint64_t chance_until_next(uint64_t *state, uint64_t size, uint64_t rate);
+/* n above. pre: as for hak_chance_of; *state is that of base/random.h */
+uint64_t hak_chance_until_next(uint64_t *state, uint64_t size, uint64_t rate);
 
 /* One trial with probability p. */
-bool chance_try(uint64_t *state, uint64_t size, uint64_t rate);
+bool hak_chance_try(uint64_t *state, uint64_t size, uint64_t rate);
 
 #ifdef __cplusplus
 }

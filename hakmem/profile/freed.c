@@ -18,20 +18,20 @@ static struct freed *freed_entry(const void *block) {
     return &freed_entries[((uint64_t)(uintptr_t)block * 0x9e3779b97f4a7c15u) >> 52];
 }
 
-void freed_note(const void *block, const void *allocated, const void *freed) {
+void hak_freed_note(const void *block, const void *allocated, const void *freed) {
     struct freed *entry = freed_entry(block);
-    /* Release, the next three: pair with the acquire loads of freed_find, whose second look at the block finds NULL, or
+    /* Release, the next three: pair with the acquire loads of hak_freed_find, whose second look at the block finds NULL, or
      * another one, where it saw either site of this. */
     hak_store_release(&entry->block, (const void *)NULL);
     hak_store_release(&entry->allocated, allocated);
     hak_store_release(&entry->freed, freed);
-    /* Release: pairs with the first acquire load of freed_find, which then finds both sites. */
+    /* Release: pairs with the first acquire load of hak_freed_find, which then finds both sites. */
     hak_store_release(&entry->block, block);
 }
 
-bool freed_find(const void *block, const void **allocated, const void **freed) {
+bool hak_freed_find(const void *block, const void **allocated, const void **freed) {
     const struct freed *entry = freed_entry(block);
-    /* Acquire, all: pair with the release stores of freed_note. */
+    /* Acquire, all: pair with the release stores of hak_freed_note. */
     if (hak_load_acquire(&entry->block) != block) {
         return false;
     }

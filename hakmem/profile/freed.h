@@ -14,10 +14,10 @@ extern "C" {
 #define FREED_ENTRIES 4096u
 
 /* Notes the end of a block's life. By one thread at a time. pre: block != NULL, and whatever lies there next is noted too */
-void freed_note(const void *block, const void *allocated, const void *freed);
+void hak_freed_note(const void *block, const void *allocated, const void *freed);
 
 /* false: nothing is known of the block. */
-bool freed_find(const void *block, const void **allocated, const void **freed);
+bool hak_freed_find(const void *block, const void **allocated, const void **freed);
 
 #ifdef __cplusplus
 }

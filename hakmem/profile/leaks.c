@@ -22,10 +22,10 @@ struct leak {
 };
 
 /* The live blocks of each site. Result: the number of sites */
-static uint32_t leaks_gather(const struct profile_table *table, uint64_t rate, struct leak *leaks) {
+static uint32_t leaks_gather(const struct hak_profile_table *table, uint64_t rate, struct leak *leaks) {
     uint32_t count = 0;
-    for (uint32_t index = 0; index < record_count(table); index++) {
-        const struct profile_record record = record_read(table, index);
+    for (uint32_t index = 0; index < hak_record_count(table); index++) {
+        const struct profile_record record = hak_record_read(table, index);
         if (record.allocations == record.frees || count == PROFILE_RECORDS) {
             continue;
         }
@@ -38,7 +38,7 @@ static uint32_t leaks_gather(const struct profile_table *table, uint64_t rate, s
             at = ++count;
             leaks[at - 1] = (struct leak){.site = record.site};
         }
-        const double blocks = (double)(record.allocations - record.frees) / chance_of(record.size, rate);
+        const double blocks = (double)(record.allocations - record.frees) / hak_chance_of(record.size, rate);
         leaks[at - 1].blocks += blocks;
         leaks[at - 1].bytes += blocks * (double)record.size;
     }
@@ -64,17 +64,17 @@ static void leaks_sort(struct leak *leaks, uint32_t count) {
 
 /* "1 block", "2 blocks" */
 static void leaks_number(struct hak_line *line, uint64_t count, const char *thing) {
-    line_decimal(line, count);
-    line_text(line, " ");
-    line_text(line, thing);
-    line_text(line, count == 1 ? "" : "s");
+    hak_line_decimal(line, count);
+    hak_line_text(line, " ");
+    hak_line_text(line, thing);
+    hak_line_text(line, count == 1 ? "" : "s");
 }
 
 static void leaks_line_start(struct hak_line *line, double bytes, double blocks) {
-    line_start(line);
-    line_text(line, "hakmem: leaks: ");
+    hak_line_start(line);
+    hak_line_text(line, "hakmem: leaks: ");
     leaks_number(line, (uint64_t)(bytes + 0.5), "byte");
-    line_text(line, " in ");
+    hak_line_text(line, " in ");
     leaks_number(line, (uint64_t)(blocks + 0.5), "block");
 }
 
@@ -86,44 +86,45 @@ static void leaks_write_sum(const struct leak *leaks, uint32_t count, uint64_t r
         blocks += leaks[i].blocks;
     }
     leaks_line_start(&line, bytes, blocks);
-    line_text(&line, " live, from ");
+    hak_line_text(&line, " live, from ");
     leaks_number(&line, count, "call");
-    line_text(&line, "; ");
+    hak_line_text(&line, "; ");
     if (rate == 1) {
-        line_text(&line, "exact");
+        hak_line_text(&line, "exact");
     } else {
-        line_text(&line, "estimated from a sample every ");
+        hak_line_text(&line, "estimated from a sample every ");
         leaks_number(&line, rate, "byte");
     }
     if (dropped != 0) {
-        line_text(&line, ", and ");
+        hak_line_text(&line, ", and ");
         leaks_number(&line, dropped, "sample");
-        line_text(&line, " lost for want of memory");
+        hak_line_text(&line, " lost for want of memory");
     }
-    line_write_to(&line, descriptor);
+    hak_line_write_to(&line, descriptor);
 }
 
 static void leaks_write(const struct leak *leak, const struct maps *maps, int descriptor) {
     struct hak_line line;
     struct maps_entry entry;
     leaks_line_start(&line, leak->bytes, leak->blocks);
-    line_text(&line, " from ");
-    line_pointer(&line, (const void *)(uintptr_t)leak->site);
-    if (maps_find(maps, leak->site, &entry) && entry.path_length != 0) {
-        line_text(&line, ": ");
-        line_foreign_bytes(&line, entry.path, entry.path_length < LEAKS_PATH_MAX ? entry.path_length : LEAKS_PATH_MAX);
-        line_text(&line, "+");
-        line_pointer(&line, (const void *)(uintptr_t)(leak->site - entry.module));
+    hak_line_text(&line, " from ");
+    hak_line_pointer(&line, (const void *)(uintptr_t)leak->site);
+    if (hak_maps_find(maps, leak->site, &entry) && entry.path_length != 0) {
+        hak_line_text(&line, ": ");
+        hak_line_foreign_bytes(&line, entry.path,
+                               entry.path_length < LEAKS_PATH_MAX ? entry.path_length : LEAKS_PATH_MAX);
+        hak_line_text(&line, "+");
+        hak_line_pointer(&line, (const void *)(uintptr_t)(leak->site - entry.module));
     }
-    line_write_to(&line, descriptor);
+    hak_line_write_to(&line, descriptor);
 }
 
-void leaks_report(const struct profile_table *table, int descriptor) {
-    const size_t bytes = bits_round_up(PROFILE_RECORDS * sizeof(struct leak), os_page_size());
+void hak_leaks_report(const struct hak_profile_table *table, int descriptor) {
+    const size_t bytes = bits_round_up(PROFILE_RECORDS * sizeof(struct leak), hak_os_page_size());
     struct maps maps;
     void *memory;
-    if (os_map(bytes, os_page_size(), &memory) != 0 || maps_read(&maps) != 0) {
-        report_warning_to(descriptor, "no memory for the list of leaks, or /proc is not there", NULL, NULL);
+    if (hak_os_map(bytes, hak_os_page_size(), &memory) != 0 || hak_maps_read(&maps) != 0) {
+        hak_report_warning_to(descriptor, "no memory for the list of leaks, or /proc is not there", NULL, NULL);
         return;
     }
     /* Relaxed, both: a snapshot. */
@@ -135,6 +136,6 @@ void leaks_report(const struct profile_table *table, int descriptor) {
     for (uint32_t i = 0; i < count; i++) {
         leaks_write(&leaks[i], &maps, descriptor);
     }
-    maps_free(&maps);
-    os_unmap(memory, bytes);
+    hak_maps_free(&maps);
+    hak_os_unmap(memory, bytes);
 }

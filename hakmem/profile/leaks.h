@@ -6,6 +6,6 @@
 
 /* Writes it to a descriptor: a line with the sum, then one a site, most bytes first. Any thread; allocates nothing from
  * hakmem. */
-void leaks_report(const struct profile_table *table, int descriptor);
+void hak_leaks_report(const struct hak_profile_table *table, int descriptor);
 
 #endif

@@ -12,7 +12,7 @@
 /* Reads to the end, or until the memory is full. Result: 0 or an errno value */
 static int maps_fill(struct maps *maps) {
     int file;
-    int error = os_file_open("/proc/self/maps", &file);
+    int error = hak_os_file_open("/proc/self/maps", &file);
     if (error != 0) {
         return error;
     }
@@ -20,18 +20,18 @@ static int maps_fill(struct maps *maps) {
     maps->length = 0;
     do {
         count = 0;
-        error = os_file_read(file, maps->text + maps->length, maps->capacity - maps->length, &count);
+        error = hak_os_file_read(file, maps->text + maps->length, maps->capacity - maps->length, &count);
         maps->length += count;
     } while (error == 0 && count != 0);
-    (void)os_file_close(file);
+    (void)hak_os_file_close(file);
     return error;
 }
 
-int maps_read(struct maps *maps) {
+int hak_maps_read(struct maps *maps) {
     *maps = (struct maps){0};
     for (size_t capacity = MAPS_BYTES_FIRST;; capacity *= 2) {
         void *memory;
-        int error = os_map(capacity, os_page_size(), &memory);
+        int error = hak_os_map(capacity, hak_os_page_size(), &memory);
         if (error != 0) {
             return error;
         }
@@ -40,16 +40,16 @@ int maps_read(struct maps *maps) {
         if (error == 0 && maps->length < capacity) {
             return 0;
         }
-        maps_free(maps);
+        hak_maps_free(maps);
         if (error != 0) {
             return error;
         }
     }
 }
 
-void maps_free(struct maps *maps) {
+void hak_maps_free(struct maps *maps) {
     if (maps->capacity != 0) {
-        os_unmap(maps->text, maps->capacity);
+        hak_os_unmap(maps->text, maps->capacity);
     }
     *maps = (struct maps){0};
 }
@@ -74,7 +74,7 @@ static void maps_skip(const char **text) {
     *text += strspn(*text, " ");
 }
 
-bool maps_next(const struct maps *maps, size_t *position, struct maps_entry *entry) {
+bool hak_maps_next(const struct maps *maps, size_t *position, struct maps_entry *entry) {
     const struct maps_entry before = *position == 0 ? (struct maps_entry){0} : *entry;
     if (*position >= maps->length) {
         return false;
@@ -100,9 +100,9 @@ bool maps_next(const struct maps *maps, size_t *position, struct maps_entry *ent
     return true;
 }
 
-bool maps_find(const struct maps *maps, uint64_t address, struct maps_entry *entry) {
+bool hak_maps_find(const struct maps *maps, uint64_t address, struct maps_entry *entry) {
     size_t position = 0;
-    while (maps_next(maps, &position, entry)) {
+    while (hak_maps_next(maps, &position, entry)) {
         if (address >= entry->start && address < entry->end) {
             return true;
         }

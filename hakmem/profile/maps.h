@@ -25,14 +25,14 @@ struct maps_entry {
 };
 
 /* Result: 0 or an errno value; then there is nothing to free, and no entry. */
-int maps_read(struct maps *maps);
-void maps_free(struct maps *maps);
+int hak_maps_read(struct maps *maps);
+void hak_maps_free(struct maps *maps);
 
 /* The entries in ascending order. pre: *position is 0 at first, and *entry what the last call gave. false: no more */
-bool maps_next(const struct maps *maps, size_t *position, struct maps_entry *entry);
+bool hak_maps_next(const struct maps *maps, size_t *position, struct maps_entry *entry);
 
 /* The entry of an address. */
-bool maps_find(const struct maps *maps, uint64_t address, struct maps_entry *entry);
+bool hak_maps_find(const struct maps *maps, uint64_t address, struct maps_entry *entry);
 
 #ifdef __cplusplus
 }

@@ -8,7 +8,7 @@
 
 static void output_write(struct output *output, const unsigned char *bytes, size_t count) {
     if (output->error == 0) {
-        output->error = quiet_write(output->file, bytes, count);
+        output->error = hak_quiet_write(output->file, bytes, count);
     }
 }
 
@@ -48,10 +48,10 @@ static void output_flush(struct output *output, bool last) {
     output->used = 0;
 }
 
-int output_open(struct output *output, const char *path, bool gzip) {
+int hak_output_open(struct output *output, const char *path, bool gzip) {
     static const unsigned char gzip_header[10] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3};
     output->file = -1;
-    output->error = os_file_create(path, &output->file);
+    output->error = hak_os_file_create(path, &output->file);
     output->gzip = gzip;
     output->checksum = ~0u;
     output->length = 0;
@@ -62,7 +62,7 @@ int output_open(struct output *output, const char *path, bool gzip) {
     return output->error;
 }
 
-void output_bytes(struct output *output, const void *bytes, size_t count) {
+void hak_output_bytes(struct output *output, const void *bytes, size_t count) {
     for (const unsigned char *from = bytes; count > 0;) {
         const size_t room = sizeof output->bytes - output->used;
         const size_t now = count < room ? count : room;
@@ -76,7 +76,7 @@ void output_bytes(struct output *output, const void *bytes, size_t count) {
     }
 }
 
-void output_text(struct output *output, const char *text) { output_bytes(output, text, strlen(text)); }
+void hak_output_text(struct output *output, const char *text) { hak_output_bytes(output, text, strlen(text)); }
 
 /* pre: base is at most 16 */
 static void output_number(struct output *output, uint64_t value, unsigned base) {
@@ -86,17 +86,17 @@ static void output_number(struct output *output, uint64_t value, unsigned base) 
         digits[--first] = "0123456789abcdef"[value % base];
         value /= base;
     } while (value != 0);
-    output_bytes(output, digits + first, sizeof digits - first);
+    hak_output_bytes(output, digits + first, sizeof digits - first);
 }
 
-void output_decimal(struct output *output, uint64_t value) { output_number(output, value, 10); }
+void hak_output_decimal(struct output *output, uint64_t value) { output_number(output, value, 10); }
 
-void output_address(struct output *output, uint64_t value) {
-    output_text(output, "0x");
+void hak_output_address(struct output *output, uint64_t value) {
+    hak_output_text(output, "0x");
     output_number(output, value, 16);
 }
 
-int output_close(struct output *output) {
+int hak_output_close(struct output *output) {
     if (output->file < 0) {
         return output->error;
     }
@@ -107,6 +107,6 @@ int output_close(struct output *output) {
         output_little_endian(trailer + 4, output->length);
         output_write(output, trailer, sizeof trailer);
     }
-    const int error = os_file_close(output->file);
+    const int error = hak_os_file_close(output->file);
     return output->error != 0 ? output->error : error;
 }

@@ -21,16 +21,16 @@ struct output {
     unsigned char bytes[32768]; /* a stored block has at most 65535 */
 };
 
-/* Creates the file, or empties it, as os_file_create does. Result: 0 or an errno value, which output_close also gives. */
-int output_open(struct output *output, const char *path, bool gzip);
+/* Creates the file, or empties it, as hak_os_file_create does. Result: 0 or an errno value, which hak_output_close also gives. */
+int hak_output_open(struct output *output, const char *path, bool gzip);
 
-void output_bytes(struct output *output, const void *bytes, size_t count);
-void output_text(struct output *output, const char *text);
-void output_decimal(struct output *output, uint64_t value);
-void output_address(struct output *output, uint64_t value); /* 0x... */
+void hak_output_bytes(struct output *output, const void *bytes, size_t count);
+void hak_output_text(struct output *output, const char *text);
+void hak_output_decimal(struct output *output, uint64_t value);
+void hak_output_address(struct output *output, uint64_t value); /* 0x... */
 
 /* 0 where everything was written, else an errno value. */
-int output_close(struct output *output);
+int hak_output_close(struct output *output);
 
 #ifdef __cplusplus
 }

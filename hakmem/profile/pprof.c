@@ -85,8 +85,8 @@ static void put_bytes(struct output *output, unsigned field, const void *bytes, 
     struct message head = {0};
     head.used += varint(head.bytes, field << 3 | 2);
     head.used += varint(head.bytes + head.used, count);
-    output_bytes(output, head.bytes, head.used);
-    output_bytes(output, bytes, count);
+    hak_output_bytes(output, head.bytes, head.used);
+    hak_output_bytes(output, bytes, count);
 }
 
 static void put_message(struct output *output, unsigned field, const struct message *message) {
@@ -96,7 +96,7 @@ static void put_message(struct output *output, unsigned field, const struct mess
 static void put_number(struct output *output, unsigned field, uint64_t value) {
     struct message message = {0};
     message_number(&message, field, value);
-    output_bytes(output, message.bytes, message.used);
+    hak_output_bytes(output, message.bytes, message.used);
 }
 
 static void put_value_type(struct output *output, unsigned field, uint64_t type, uint64_t unit) {
@@ -109,7 +109,7 @@ static void put_value_type(struct output *output, unsigned field, uint64_t type,
 static uint64_t scaled(uint64_t samples, double chance) { return (uint64_t)((double)samples / chance + 0.5); }
 
 static void put_sample(struct output *output, const struct profile_record *record, uint64_t location, uint64_t rate) {
-    const double chance = chance_of(record->size, rate);
+    const double chance = hak_chance_of(record->size, rate);
     const uint64_t live = record->allocations - record->frees;
     const uint64_t values[] = {scaled(record->allocations, chance), scaled(record->allocations * record->size, chance),
                                scaled(live, chance), scaled(live * record->size, chance)};
@@ -132,7 +132,7 @@ static uint64_t mapping_of(const struct maps *maps, uint64_t address) {
     struct maps_entry entry;
     size_t position = 0;
     uint64_t number = 0;
-    while (maps_next(maps, &position, &entry)) {
+    while (hak_maps_next(maps, &position, &entry)) {
         number += entry.executable;
         if (address >= entry.start && address < entry.end) {
             return entry.executable ? number : 0;
@@ -145,7 +145,7 @@ static void put_mappings(struct output *output, const struct maps *maps) {
     struct maps_entry entry;
     size_t position = 0;
     uint64_t number = 0;
-    while (maps_next(maps, &position, &entry)) {
+    while (hak_maps_next(maps, &position, &entry)) {
         if (!entry.executable) {
             continue;
         }
@@ -162,8 +162,8 @@ static void put_mappings(struct output *output, const struct maps *maps) {
 }
 
 /* A location's number is that of its site's first record, and one more. */
-static uint64_t location_of(const struct profile_table *table, uint32_t index) {
-    return record_first_of_site(table, index) + (uint64_t)1;
+static uint64_t location_of(const struct hak_profile_table *table, uint32_t index) {
+    return hak_record_first_of_site(table, index) + (uint64_t)1;
 }
 
 static void put_location(struct output *output, const struct maps *maps, uint64_t id, uint64_t address) {
@@ -193,14 +193,14 @@ static void put_head(struct output *output, uint64_t rate, bool dropped) {
     }
 }
 
-void pprof_write(struct output *output, const struct profile_table *table, const struct maps *maps) {
+void hak_pprof_write(struct output *output, const struct hak_profile_table *table, const struct maps *maps) {
     /* Relaxed, both: a snapshot. */
     const uint64_t rate = hak_load_relaxed(&table->rate);
     put_head(output, rate, hak_load_relaxed(&table->dropped) != 0);
     put_mappings(output, maps);
-    const uint32_t count = record_count(table);
+    const uint32_t count = hak_record_count(table);
     for (uint32_t index = 0; index < count; index++) {
-        const struct profile_record record = record_read(table, index);
+        const struct profile_record record = hak_record_read(table, index);
         const uint64_t location = location_of(table, index);
         if (location == index + (uint64_t)1) {
             put_location(output, maps, location, record.site);
@@ -213,44 +213,44 @@ void pprof_write(struct output *output, const struct profile_table *table, const
 
 /* "LIVE: BYTES [ALL: BYTES] @" */
 static void put_counts(struct output *output, uint64_t live, uint64_t live_bytes, uint64_t all, uint64_t all_bytes) {
-    output_decimal(output, live);
-    output_text(output, ": ");
-    output_decimal(output, live_bytes);
-    output_text(output, " [");
-    output_decimal(output, all);
-    output_text(output, ": ");
-    output_decimal(output, all_bytes);
-    output_text(output, "] @ ");
+    hak_output_decimal(output, live);
+    hak_output_text(output, ": ");
+    hak_output_decimal(output, live_bytes);
+    hak_output_text(output, " [");
+    hak_output_decimal(output, all);
+    hak_output_text(output, ": ");
+    hak_output_decimal(output, all_bytes);
+    hak_output_text(output, "] @ ");
 }
 
-void pprof_write_text(struct output *output, const struct profile_table *table, const struct maps *maps) {
+void hak_pprof_write_text(struct output *output, const struct hak_profile_table *table, const struct maps *maps) {
     const uint64_t rate = hak_load_relaxed(&table->rate);
-    const uint32_t count = record_count(table);
+    const uint32_t count = hak_record_count(table);
     uint64_t live = 0, live_bytes = 0, all = 0, all_bytes = 0;
     for (uint32_t index = 0; index < count; index++) {
-        const struct profile_record record = record_read(table, index);
+        const struct profile_record record = hak_record_read(table, index);
         live += record.allocations - record.frees;
         live_bytes += (record.allocations - record.frees) * record.size;
         all += record.allocations;
         all_bytes += record.allocations * record.size;
     }
-    output_text(output, "heap profile: ");
+    hak_output_text(output, "heap profile: ");
     put_counts(output, live, live_bytes, all, all_bytes);
     /* Counts of a profile of every block are not scaled. */
-    output_text(output, rate == 1 ? "heapprofile" : "heap_v2/");
+    hak_output_text(output, rate == 1 ? "heapprofile" : "heap_v2/");
     if (rate != 1) {
-        output_decimal(output, rate);
+        hak_output_decimal(output, rate);
     }
-    output_text(output, "\n");
+    hak_output_text(output, "\n");
     for (uint32_t index = 0; index < count; index++) {
-        const struct profile_record record = record_read(table, index);
+        const struct profile_record record = hak_record_read(table, index);
         if (record.allocations != 0) {
             live = record.allocations - record.frees;
             put_counts(output, live, live * record.size, record.allocations, record.allocations * record.size);
-            output_address(output, record.site);
-            output_text(output, "\n");
+            hak_output_address(output, record.site);
+            hak_output_text(output, "\n");
         }
     }
-    output_text(output, "\nMAPPED_LIBRARIES:\n");
-    output_bytes(output, maps->text, maps->length);
+    hak_output_text(output, "\nMAPPED_LIBRARIES:\n");
+    hak_output_bytes(output, maps->text, maps->length);
 }

@@ -12,10 +12,10 @@ extern "C" {
 
 /* The protocol buffer of pprof (proto/profile.proto of github.com/google/pprof): four values a sample, alloc_objects,
  * alloc_space, inuse_objects, inuse_space, scaled to estimates. */
-void pprof_write(struct output *output, const struct profile_table *table, const struct maps *maps);
+void hak_pprof_write(struct output *output, const struct hak_profile_table *table, const struct maps *maps);
 
 /* The text that google-pprof of gperftools reads: counts of samples, which it scales itself. */
-void pprof_write_text(struct output *output, const struct profile_table *table, const struct maps *maps);
+void hak_pprof_write_text(struct output *output, const struct hak_profile_table *table, const struct maps *maps);
 
 #ifdef __cplusplus
 }

@@ -1,4 +1,4 @@
-/* See profile.h. A sampled block is in the live table from profile_alloc to profile_forget. */
+/* See profile.h. A sampled block is in the live table from hak_profile_alloc to hak_profile_forget. */
 #include "hakmem/profile/profile.h"
 
 #include <errno.h>
@@ -22,7 +22,7 @@ uint32_t hak_profile_epoch; /* written under the profile lock */
 HAK_THREAD_LOCAL const void *hak_profile_site;
 
 static struct hak_lock profile_lock = HAK_LOCK_INITIALIZER(HAK_RANK_PROFILE);
-static struct profile_table *profile_samples;       /* atomic; set once, under the profile lock */
+static struct hak_profile_table *profile_samples;   /* atomic; set once, under the profile lock */
 static uint64_t profile_seeded;                     /* atomic; written before the epoch that it is for */
 static uint64_t profile_random = 1;                 /* profile lock; never 0 */
 static struct huge_table profile_live;              /* profile lock; the size of an entry holds what follows */
@@ -47,12 +47,12 @@ static uint64_t profile_rate(void) { return hak_load_relaxed(&profile_samples->r
 
 static int profile_make_table_locked(void) {
     void *memory;
-    int error = profile_samples != NULL
-                    ? 0
-                    : os_map(bits_round_up(sizeof *profile_samples, os_page_size()), os_page_size(), &memory);
+    int error = profile_samples != NULL ? 0
+                                        : hak_os_map(bits_round_up(sizeof *profile_samples, hak_os_page_size()),
+                                                     hak_os_page_size(), &memory);
     if (error == 0 && profile_samples == NULL) {
-        /* Release: pairs with the acquire of profile_table. */
-        hak_store_release(&profile_samples, (struct profile_table *)memory);
+        /* Release: pairs with the acquire of hak_profile_table. */
+        hak_store_release(&profile_samples, (struct hak_profile_table *)memory);
     }
     return error;
 }
@@ -63,22 +63,22 @@ static int profile_set_rate_locked(uint64_t rate) {
         if (profile_live.used != 0) {
             return EBUSY;
         }
-        for (uint32_t i = 0; i < record_count(profile_samples); i++) {
+        for (uint32_t i = 0; i < hak_record_count(profile_samples); i++) {
             hak_store_relaxed(&profile_samples->records[i].allocations, (uint64_t)0);
             hak_store_relaxed(&profile_samples->records[i].frees, (uint64_t)0);
         }
     }
     hak_store_relaxed(&profile_samples->rate, rate);
-    share_whole(profile_samples);
+    hak_share_whole(profile_samples);
     return 0;
 }
 
-/* Release: pairs with profile_random_of; the seed was written before. */
+/* Release: pairs with hak_profile_random_of; the seed was written before. */
 static void profile_next_epoch_locked(void) {
     hak_store_release(&hak_profile_epoch, hak_load_relaxed(&hak_profile_epoch) + 1);
 }
 
-int profile_start(uint64_t rate) {
+int hak_profile_turn_on(uint64_t rate) {
     if (HAK_GUARD_FULL) {
         return ENOTSUP; /* canaries and quarantines are not kept for the profile's own slabs */
     }
@@ -96,7 +96,7 @@ int profile_start(uint64_t rate) {
     return error;
 }
 
-void profile_stop(void) {
+void hak_profile_turn_off(void) {
     lock_acquire(&profile_lock);
     if (hak_load_relaxed(&hak_profile_state) == PROFILE_ON) {
         hak_store_relaxed(&hak_profile_state, (uint32_t)PROFILE_STOPPED);
@@ -106,41 +106,41 @@ void profile_stop(void) {
 
 /* For reports of misuse, which want the address that a call returns to. */
 static void profile_misuse_sites(const void *block, struct hak_misuse_sites *sites) {
-    const void *site = profile_site_of(block), *freed = NULL;
-    if (site != NULL || freed_find(block, &site, &freed)) {
+    const void *site = hak_profile_site_of(block), *freed = NULL;
+    if (site != NULL || hak_freed_find(block, &site, &freed)) {
         sites->allocated = site != NULL ? (const char *)site + 1 : NULL;
         sites->freed = freed;
     }
 }
 
-void profile_init(void) {
+void hak_profile_init(void) {
     hak_store_relaxed(&hak_profile_state, (uint32_t)PROFILE_NEVER);
-    profile_seed(os_clock_ms());
+    hak_profile_seed(hak_os_clock_ms());
     if (hak_options.profile[0] != '\0' || hak_options.leaks) {
         const uint64_t rate = hak_options.profile_rate != 0 ? (uint64_t)hak_options.profile_rate
                               : hak_options.leaks           ? 1
                                                             : PROFILE_RATE_DEFAULT;
         hak_misuse_sites_of = profile_misuse_sites;
-        share_begin();
-        if (profile_start(rate) != 0) {
-            report_warning("there is no profile: no memory, or a full guard build, which has none", NULL, NULL);
+        hak_share_begin();
+        if (hak_profile_turn_on(rate) != 0) {
+            hak_report_warning("there is no profile: no memory, or a full guard build, which has none", NULL, NULL);
         }
     }
 }
 
-uint64_t profile_draw(uint64_t *random, unsigned class_index) {
-    return chance_until_next(random, hak_classes[class_index].block_size, profile_rate());
+uint64_t hak_profile_draw(uint64_t *random, unsigned class_index) {
+    return hak_chance_until_next(random, hak_classes[class_index].block_size, profile_rate());
 }
 
-uint64_t profile_random_of(uint32_t thread_number) {
+uint64_t hak_profile_random_of(uint32_t thread_number) {
     /* Acquire: pairs with the next epoch; the seed is of that start, or of a later one. */
     const uint64_t epoch = hak_load_acquire(&hak_profile_epoch);
     return random_mix(random_mix(hak_load_relaxed(&profile_seeded) + thread_number) + epoch) | 1;
 }
 
-bool profile_try(unsigned class_index) {
+bool hak_profile_try(unsigned class_index) {
     lock_acquire(&profile_lock);
-    const bool is_sampled = chance_try(&profile_random, hak_classes[class_index].block_size, profile_rate());
+    const bool is_sampled = hak_chance_try(&profile_random, hak_classes[class_index].block_size, profile_rate());
     lock_release(&profile_lock);
     return is_sampled;
 }
@@ -148,19 +148,19 @@ bool profile_try(unsigned class_index) {
 /* A lost sample: fewer blocks are estimated than there are, and whoever reads the profile is told. */
 static void profile_drop_locked(void) {
     hak_count_add(&profile_samples->dropped, 1);
-    share_record(profile_samples, 0);
+    hak_share_record(profile_samples, 0);
 }
 
 /* Enters a block. false: no room or no memory */
 static bool profile_enter_locked(const void *start, unsigned class_index, uint64_t size, const void *site) {
-    const uint32_t record = record_claim(profile_samples, (uintptr_t)site, size);
-    if (record == PROFILE_RECORDS || huge_table_reserve(&profile_live) != 0) {
+    const uint32_t record = hak_record_claim(profile_samples, (uintptr_t)site, size);
+    if (record == PROFILE_RECORDS || hak_huge_table_reserve(&profile_live) != 0) {
         return false;
     }
-    huge_table_insert(&profile_live,
-                      (struct huge_block){.start = (uintptr_t)start, .size = live_pack(record, class_index)});
+    hak_huge_table_insert(&profile_live,
+                          (struct huge_block){.start = (uintptr_t)start, .size = live_pack(record, class_index)});
     hak_count_add(&profile_samples->records[record].allocations, 1);
-    share_record(profile_samples, record);
+    hak_share_record(profile_samples, record);
     return true;
 }
 
@@ -186,16 +186,16 @@ static void profile_unlink_locked(unsigned class_index, struct slab *slab) {
 
 static void *profile_take_locked(unsigned class_index, bool *zeroed) {
     if (profile_slabs[class_index] == NULL) {
-        struct slab *slab = slab_create(class_index, PROFILE_OWNER);
+        struct slab *slab = hak_slab_create(class_index, PROFILE_OWNER);
         if (slab == NULL) {
             return NULL;
         }
-        region_span_hide((void *)slab->base, hak_classes[class_index].chunks);
+        hak_region_span_hide((void *)slab->base, hak_classes[class_index].chunks);
         profile_link_locked(class_index, slab);
     }
     void *p;
     struct slab *slab = profile_slabs[class_index];
-    slab_take(slab, &p, 1, zeroed);
+    hak_slab_take(slab, &p, 1, zeroed);
     if (slab->free_count == 0) {
         profile_unlink_locked(class_index, slab);
     }
@@ -208,18 +208,18 @@ static void profile_give_back_locked(unsigned class_index, void *p) {
     if (slab->free_count == 0) {
         profile_link_locked(class_index, slab);
     }
-    slab_free_blocks(PROFILE_OWNER, class_index, &p, 1);
+    hak_slab_free_blocks(PROFILE_OWNER, class_index, &p, 1);
     const uint32_t blocks = hak_classes[class_index].blocks;
     const bool is_last = slab->next == NULL && slab->previous == NULL;
     if (slab->free_count == blocks && !is_last) {
         profile_unlink_locked(class_index, slab);
-        const bool released = slab_release_if_empty(slab);
+        const bool released = hak_slab_release_if_empty(slab);
         HAK_ASSERT(released);
         (void)released;
     }
 }
 
-void *profile_alloc(unsigned class_index, const void *site, bool *zeroed) {
+void *hak_profile_alloc(unsigned class_index, const void *site, bool *zeroed) {
     void *p = NULL;
     lock_acquire(&profile_lock);
     if (profile_is_on()) {
@@ -236,12 +236,12 @@ void *profile_alloc(unsigned class_index, const void *site, bool *zeroed) {
     return p;
 }
 
-bool profile_note(void *p, unsigned class_index, const void *site) {
+bool hak_profile_note(void *p, unsigned class_index, const void *site) {
     lock_acquire(&profile_lock);
     const bool entered =
         profile_is_on() && profile_enter_locked(p, class_index, hak_classes[class_index].block_size, site);
     if (entered) {
-        region_span_hide(p, 1);
+        hak_region_span_hide(p, 1);
     } else if (profile_is_on()) {
         profile_drop_locked();
     }
@@ -249,36 +249,36 @@ bool profile_note(void *p, unsigned class_index, const void *site) {
     return entered;
 }
 
-void profile_note_huge(const void *start, size_t size, const void *site) {
+void hak_profile_note_huge(const void *start, size_t size, const void *site) {
     lock_acquire(&profile_lock);
-    if (profile_is_on() && chance_try(&profile_random, size, profile_rate()) &&
+    if (profile_is_on() && hak_chance_try(&profile_random, size, profile_rate()) &&
         !profile_enter_locked(start, 0, size, site)) {
         profile_drop_locked();
     }
     lock_release(&profile_lock);
 }
 
-int profile_forget(void *p, const void *caller) {
+int hak_profile_forget(void *p, const void *caller) {
     int found = PROFILE_NOT_SAMPLED;
     lock_acquire(&profile_lock);
-    struct huge_block *live = huge_table_find(&profile_live, p);
+    struct huge_block *live = hak_huge_table_find(&profile_live, p);
     if (live != NULL) {
         found = (int)live_class(live);
         struct profile_record *record = live_record(live);
-        /* Release: pairs with record_read. */
+        /* Release: pairs with hak_record_read. */
         hak_store_release(&record->frees, hak_load_relaxed(&record->frees) + 1);
-        share_record(profile_samples, (uint32_t)(record - profile_samples->records));
+        hak_share_record(profile_samples, (uint32_t)(record - profile_samples->records));
         /* Where some blocks are not sampled, the next one here may be, and its end would be taken for this one's. */
         if (HAK_GUARD_EXACT && profile_rate() == 1) {
             /* realloc's caller, where realloc frees. */
-            freed_note(p, (const void *)(uintptr_t)record->site,
-                       hak_profile_site != NULL ? (const char *)hak_profile_site + 1 : caller);
+            hak_freed_note(p, (const void *)(uintptr_t)record->site,
+                           hak_profile_site != NULL ? (const char *)hak_profile_site + 1 : caller);
         }
-        huge_table_remove(&profile_live, live);
+        hak_huge_table_remove(&profile_live, live);
         if (found == PROFILE_HUGE) {
             /* It reads 0 always. */
         } else if (profile_is_in_place((unsigned)found)) {
-            region_span_show(p, 1);
+            hak_region_span_show(p, 1);
         } else {
             profile_give_back_locked((unsigned)found, p);
         }
@@ -287,15 +287,15 @@ int profile_forget(void *p, const void *caller) {
     return found;
 }
 
-unsigned profile_class(const void *p) {
+unsigned hak_profile_class(const void *p) {
     lock_acquire(&profile_lock);
-    const struct huge_block *live = huge_table_find(&profile_live, p);
+    const struct huge_block *live = hak_huge_table_find(&profile_live, p);
     const unsigned class_index = live != NULL ? live_class(live) : 0;
     lock_release(&profile_lock);
     return class_index;
 }
 
-unsigned profile_find(const void *p) {
+unsigned hak_profile_find(const void *p) {
     unsigned class_index = 0;
     lock_acquire(&profile_lock);
     for (size_t i = 0; i < profile_live.capacity && class_index == 0; i++) {
@@ -308,29 +308,29 @@ unsigned profile_find(const void *p) {
     return class_index;
 }
 
-const void *profile_site_of(const void *p) {
-    const struct huge_block *live = huge_table_find(&profile_live, p);
+const void *hak_profile_site_of(const void *p) {
+    const struct huge_block *live = hak_huge_table_find(&profile_live, p);
     return live != NULL ? (const void *)(uintptr_t)live_record(live)->site : NULL;
 }
 
-const void *profile_site(const void *p) {
+const void *hak_profile_site_at(const void *p) {
     lock_acquire(&profile_lock);
-    const void *site = profile_site_of(p);
+    const void *site = hak_profile_site_of(p);
     lock_release(&profile_lock);
     return site;
 }
 
 /* Acquire: pairs with the release where it is made. */
-const struct profile_table *profile_table(void) { return hak_load_acquire(&profile_samples); }
+const struct hak_profile_table *hak_profile_table(void) { return hak_load_acquire(&profile_samples); }
 
-uint64_t profile_live_count(void) {
+uint64_t hak_profile_live_count(void) {
     lock_acquire(&profile_lock);
     const uint64_t count = profile_live.used;
     lock_release(&profile_lock);
     return count;
 }
 
-void profile_seed(uint64_t seed) {
+void hak_profile_seed(uint64_t seed) {
     lock_acquire(&profile_lock);
     profile_random = random_mix(seed) | 1;
     hak_store_relaxed(&profile_seeded, profile_random);
@@ -338,6 +338,6 @@ void profile_seed(uint64_t seed) {
     lock_release(&profile_lock);
 }
 
-void profile_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&profile_lock, fork); }
+void hak_profile_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&profile_lock, fork); }
 
-void profile_fork_child(void) { share_fork_child(lock_is_free(&profile_lock)); }
+void hak_profile_fork_child(void) { hak_share_fork_child(hak_lock_is_free(&profile_lock)); }

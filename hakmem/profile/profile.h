@@ -28,7 +28,7 @@ extern "C" {
 #define PROFILE_OWNER UINT32_MAX
 
 enum profile_state {
-    PROFILE_UNKNOWN, /* before the process has begun: slow paths ask process_begin first */
+    PROFILE_UNKNOWN, /* before the process has begun: slow paths ask hak_process_begin first */
     PROFILE_NEVER,   /* no block was ever sampled */
     PROFILE_ON,
     PROFILE_STOPPED = 4, /* no more are, but some may be live, and samples due in magazines */
@@ -40,7 +40,7 @@ extern uint32_t hak_profile_state; /* atomic */
  * hak_alloc_at was given. NULL: it does not. The thread's own. */
 extern HAK_THREAD_LOCAL const void *hak_profile_site;
 
-/* Acquire: pairs with the release of profile_start. Who sees that it is on draws next, without the lock, and finds the table, its
+/* Acquire: pairs with the release of hak_profile_turn_on. Who sees that it is on draws next, without the lock, and finds the table, its
  * rate, the seed and the epoch. A thread that reads the state late samples a little later, or once more. */
 HAK_ALWAYS_INLINE bool profile_is_on(void) { return hak_load_acquire(&hak_profile_state) == PROFILE_ON; }
 
@@ -69,77 +69,77 @@ HAK_ALWAYS_INLINE void profile_leave(bool entered) {
     }
 }
 
-/* Called once, by process_begin: starts where the environment says so. */
-void profile_init(void);
+/* Called once, by hak_process_begin: starts where the environment says so. */
+void hak_profile_init(void);
 
 /* Starts, or goes on with another rate. Counts from before are kept where the rate is the same, else cleared. ENOMEM;
  * EBUSY: blocks are live that were sampled at another rate; ENOTSUP: a full guard build. pre: 1 <= rate <= PROFILE_RATE_MAX */
-int profile_start(uint64_t rate);
+int hak_profile_turn_on(uint64_t rate);
 
-void profile_stop(void);
+void hak_profile_turn_off(void);
 
 /* Which start of the profile this is, from 1: what was drawn before another start is of no use. Atomic; relaxed where it is compared
  * with what the same thread read before. */
 extern uint32_t hak_profile_epoch;
 
 /* Blocks of the class that are passed over before the next sample. `random`: of base/random.h, the caller's own */
-uint64_t profile_draw(uint64_t *random, unsigned class_index);
+uint64_t hak_profile_draw(uint64_t *random, unsigned class_index);
 
 /* What a thread draws from first; its number makes it another than that of other threads. */
-uint64_t profile_random_of(uint32_t thread_number);
+uint64_t hak_profile_random_of(uint32_t thread_number);
 
 /* One trial, for threads that draw nothing: whether a block of the class is sampled. */
-bool profile_try(unsigned class_index);
+bool hak_profile_try(unsigned class_index);
 
-/* Whether a sampled block of the class is an ordinary one, of a slab by itself, which profile_note enters. Else it comes
- * from profile_alloc. */
+/* Whether a sampled block of the class is an ordinary one, of a slab by itself, which hak_profile_note enters. Else it comes
+ * from hak_profile_alloc. */
 HAK_ALWAYS_INLINE bool profile_is_in_place(unsigned class_index) { return hak_classes[class_index].blocks == 1; }
 
 /* A sampled block of the class. NULL: no memory, or the profile was stopped; the sample is lost
  * pre: !profile_is_in_place(class_index) */
-void *profile_alloc(unsigned class_index, const void *site, bool *zeroed);
+void *hak_profile_alloc(unsigned class_index, const void *site, bool *zeroed);
 
 /* Enters a block that was just allocated. false: as NULL above. pre: profile_is_in_place(class_index) */
-bool profile_note(void *p, unsigned class_index, const void *site);
+bool hak_profile_note(void *p, unsigned class_index, const void *site);
 
 /* Samples a huge block, by chance. `size` is that of the block, in bytes. */
-void profile_note_huge(const void *start, size_t size, const void *site);
+void hak_profile_note_huge(const void *start, size_t size, const void *site);
 
-/* What profile_forget found. Else: the class of the block. */
+/* What hak_profile_forget found. Else: the class of the block. */
 #define PROFILE_NOT_SAMPLED (-1)
 #define PROFILE_HUGE 0
 
-/* Counts the free of a sampled block. One of profile_alloc is given back; all others the caller frees, after this. `caller`:
+/* Counts the free of a sampled block. One of hak_profile_alloc is given back; all others the caller frees, after this. `caller`:
  * where the call that frees returns to, or NULL; for reports, where there is guard and every block is sampled. */
-int profile_forget(void *p, const void *caller);
+int hak_profile_forget(void *p, const void *caller);
 
 /* Class of the sampled block of a slab that starts at p; 0 where there is none. */
-unsigned profile_class(const void *p);
+unsigned hak_profile_class(const void *p);
 
 /* The same for any address in the block. Looks at all: for questions. */
-unsigned profile_find(const void *p);
+unsigned hak_profile_find(const void *p);
 
 /* Where the sampled block that starts at p was allocated; NULL where it is not sampled. Waits for no lock: for reports,
  * on the way to an abort, where the table might be in the middle of a change. */
-const void *profile_site_of(const void *p);
+const void *hak_profile_site_of(const void *p);
 
 /* The same, with the lock: for questions. */
-const void *profile_site(const void *p);
+const void *hak_profile_site_at(const void *p);
 
 /* What was sampled; NULL before the first start. */
-const struct profile_table *profile_table(void);
+const struct hak_profile_table *hak_profile_table(void);
 
 /* Sampled blocks that are live now. */
-uint64_t profile_live_count(void);
+uint64_t hak_profile_live_count(void);
 
 /* Makes what is drawn from here on depend on `seed` only: for tests. */
-void profile_seed(uint64_t seed);
+void hak_profile_seed(uint64_t seed);
 
 /* Around fork: the child finds everything consistent. */
-void profile_fork_locks(lock_visit *visit, struct lock_fork *fork);
+void hak_profile_fork_locks(lock_visit *visit, struct lock_fork *fork);
 
 /* In the child: what is shared with tools is the parent's. pre: no lock is held */
-void profile_fork_child(void);
+void hak_profile_fork_child(void);
 
 #ifdef __cplusplus
 }

@@ -2,7 +2,7 @@
  *
  * A table whose entries are claimed once and never given up. Written under the profile lock; read by any thread, and by
  * tools through shared memory, without one. An estimate of the blocks behind a count is the count divided by
- * chance_of(size, rate), the same for all blocks of an entry. */
+ * hak_chance_of(size, rate), the same for all blocks of an entry. */
 #ifndef HAKMEM_PROFILE_RECORD_H
 #define HAKMEM_PROFILE_RECORD_H
 
@@ -22,7 +22,7 @@ struct profile_record {
 #define PROFILE_RECORDS 16384u
 #define PROFILE_INDEX_ENTRIES 32768u
 
-struct profile_table {
+struct hak_profile_table {
     uint64_t magic;   /* PROFILE_MAGIC in shared memory (share.h), which holds the same */
     uint64_t rate;    /* atomic; bytes a sample */
     uint64_t dropped; /* atomic; samples lost for want of room or memory */
@@ -33,20 +33,20 @@ struct profile_table {
 };
 
 /* Bytes of what is shared. */
-#define PROFILE_SHARED_BYTES offsetof(struct profile_table, index)
+#define PROFILE_SHARED_BYTES offsetof(struct hak_profile_table, index)
 
 /* Entries that are in use; more may come meanwhile. */
-uint32_t record_count(const struct profile_table *table);
+uint32_t hak_record_count(const struct hak_profile_table *table);
 
 /* The entry of that site and size, claimed where there is none; PROFILE_RECORDS where the table is full. By one thread
  * at a time. From three quarters on all new sites are one, 0. pre: size >= 1 */
-uint32_t record_claim(struct profile_table *table, uint64_t site, uint64_t size);
+uint32_t hak_record_claim(struct hak_profile_table *table, uint64_t site, uint64_t size);
 
 /* A copy of one entry. pre: it is in use. Any thread: allocations >= frees, also while they change. */
-struct profile_record record_read(const struct profile_table *table, uint32_t number);
+struct profile_record hak_record_read(const struct hak_profile_table *table, uint32_t number);
 
 /* The first of the entries with the site of that one: the same for all of them, and for good. pre: it is in use */
-uint32_t record_first_of_site(const struct profile_table *table, uint32_t number);
+uint32_t hak_record_first_of_site(const struct hak_profile_table *table, uint32_t number);
 
 #ifdef __cplusplus
 }

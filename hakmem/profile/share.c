@@ -14,18 +14,18 @@ enum { SHARE_OFF, SHARE_WANTED, SHARE_ON, SHARE_PARENTS };
 /* Samples between two looks whether the program has closed the descriptor: a look costs some 200 ns. */
 #define SHARE_LOOK_EVERY 1024
 
-static uint32_t share_state;               /* atomic; written under the profile lock */
-static struct os_shared share_file;        /* profile lock; valid while the state is on */
-static struct profile_table *share_table;  /* profile lock; what the file holds */
-static uint64_t share_used, share_dropped; /* profile lock; what the file's header says */
-static uint32_t share_until_look;          /* profile lock */
+static uint32_t share_state;                  /* atomic; written under the profile lock */
+static struct os_shared share_file;           /* profile lock; valid while the state is on */
+static struct hak_profile_table *share_table; /* profile lock; what the file holds */
+static uint64_t share_used, share_dropped;    /* profile lock; what the file's header says */
+static uint32_t share_until_look;             /* profile lock */
 
-static size_t share_bytes(void) { return bits_round_up(PROFILE_SHARED_BYTES, os_page_size()); }
+static size_t share_bytes(void) { return bits_round_up(PROFILE_SHARED_BYTES, hak_os_page_size()); }
 
-void share_begin(void) { hak_store_relaxed(&share_state, (uint32_t)SHARE_WANTED); }
+void hak_share_begin(void) { hak_store_relaxed(&share_state, (uint32_t)SHARE_WANTED); }
 
 /* The header's line lies at the start of a page, which is seldom in a cache: it is written where it changes. */
-static void share_totals(const struct profile_table *table) {
+static void share_totals(const struct hak_profile_table *table) {
     const uint64_t used = hak_load_relaxed(&table->used), dropped = hak_load_relaxed(&table->dropped);
     if (HAK_UNLIKELY(used != share_used || dropped != share_dropped)) {
         share_used = used;
@@ -36,25 +36,25 @@ static void share_totals(const struct profile_table *table) {
     }
 }
 
-static void share_copy(const struct profile_table *table, uint32_t index) {
+static void share_copy(const struct hak_profile_table *table, uint32_t index) {
     const struct profile_record *from = &table->records[index];
     struct profile_record *to = &share_table->records[index];
     to->site = from->site;
     to->size = from->size;
     /* Relaxed, all of `from`: written under the lock that is held. */
     hak_store_relaxed(&to->allocations, hak_load_relaxed(&from->allocations));
-    /* Release: pairs with a tool's reading, in the order of record_read. */
+    /* Release: pairs with a tool's reading, in the order of hak_record_read. */
     hak_store_release(&to->frees, hak_load_relaxed(&from->frees));
 }
 
-static void share_make(const struct profile_table *table) {
-    const int error = os_shared_create(PROFILE_SHARE_LABEL, share_bytes(), &share_file);
+static void share_make(const struct hak_profile_table *table) {
+    const int error = hak_os_shared_create(PROFILE_SHARE_LABEL, share_bytes(), &share_file);
     if (error != 0) {
         /* Where files may not grow, the profile at exit says so, if there is to be one. */
         if (error != EFBIG || hak_options.profile[0] == '\0') {
-            report_warning_to(os_error_kept(),
-                              "no tool can read the profile while the program runs, its memory cannot be made", NULL,
-                              os_file_problem(error));
+            hak_report_warning_to(hak_os_error_kept(),
+                                  "no tool can read the profile while the program runs, its memory cannot be made",
+                                  NULL, hak_os_file_problem(error));
         }
         hak_store_relaxed(&share_state, (uint32_t)SHARE_OFF);
         return;
@@ -63,14 +63,14 @@ static void share_make(const struct profile_table *table) {
     share_used = share_dropped = 0;
     share_until_look = SHARE_LOOK_EVERY;
     hak_store_relaxed(&share_state, (uint32_t)SHARE_ON);
-    share_whole(table);
+    hak_share_whole(table);
     /* Release: who finds the magic finds the rest. */
     hak_store_release(&share_table->magic, PROFILE_MAGIC);
 }
 
 /* The next sample makes the file anew. */
 static void share_leave(void) {
-    os_shared_leave(&share_file);
+    hak_os_shared_leave(&share_file);
     hak_store_relaxed(&share_state, (uint32_t)SHARE_WANTED);
 }
 
@@ -78,23 +78,23 @@ static void share_leave(void) {
 static void share_look(void) {
     if (--share_until_look == 0) {
         share_until_look = SHARE_LOOK_EVERY;
-        if (!os_shared_is_open(&share_file)) {
+        if (!hak_os_shared_is_open(&share_file)) {
             share_leave();
         }
     }
 }
 
-void share_whole(const struct profile_table *table) {
+void hak_share_whole(const struct hak_profile_table *table) {
     if (hak_load_relaxed(&share_state) != SHARE_ON) {
         return;
     }
-    for (uint32_t index = 0; index < record_count(table); index++) {
-        share_record(table, index);
+    for (uint32_t index = 0; index < hak_record_count(table); index++) {
+        hak_share_record(table, index);
     }
     hak_store_relaxed(&share_table->rate, hak_load_relaxed(&table->rate));
 }
 
-void share_record(const struct profile_table *table, uint32_t index) {
+void hak_share_record(const struct hak_profile_table *table, uint32_t index) {
     if (HAK_UNLIKELY(hak_load_relaxed(&share_state) == SHARE_PARENTS)) {
         share_leave();
     }
@@ -110,7 +110,7 @@ void share_record(const struct profile_table *table, uint32_t index) {
     }
 }
 
-void share_fork_child(bool is_whole) {
+void hak_share_fork_child(bool is_whole) {
     if (hak_load_relaxed(&share_state) != SHARE_ON) {
         return;
     }

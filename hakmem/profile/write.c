@@ -20,48 +20,48 @@ int hak_profile_start(size_t rate) {
     if (rate > PROFILE_RATE_MAX) {
         return EINVAL;
     }
-    process_begin();
-    const int error = profile_start(rate == 0 ? PROFILE_RATE_DEFAULT : rate);
+    hak_process_begin();
+    const int error = hak_profile_turn_on(rate == 0 ? PROFILE_RATE_DEFAULT : rate);
     /* What is in the magazines was loaded without a look at the profile. */
     hak_thread_flush();
     return error;
 }
 
-void hak_profile_stop(void) { profile_stop(); }
+void hak_profile_stop(void) { hak_profile_turn_off(); }
 
 static bool ends_with(const char *text, const char *suffix) {
     const size_t length = strlen(text), suffix_length = strlen(suffix);
     return length >= suffix_length && strcmp(text + length - suffix_length, suffix) == 0;
 }
 
-static int write_to(const char *path, const struct profile_table *table) {
+static int write_to(const char *path, const struct hak_profile_table *table) {
     struct maps maps;
     void *memory;
-    const size_t bytes = bits_round_up(sizeof(struct output), os_page_size());
-    int error = os_map(bytes, os_page_size(), &memory);
+    const size_t bytes = bits_round_up(sizeof(struct output), hak_os_page_size());
+    int error = hak_os_map(bytes, hak_os_page_size(), &memory);
     if (error != 0) {
         return error;
     }
     struct output *output = memory;
     const bool text = ends_with(path, WRITE_TEXT_SUFFIX);
-    error = maps_read(&maps);
-    if (error == 0 && output_open(output, path, !text) == 0) {
+    error = hak_maps_read(&maps);
+    if (error == 0 && hak_output_open(output, path, !text) == 0) {
         if (text) {
-            pprof_write_text(output, table, &maps);
+            hak_pprof_write_text(output, table, &maps);
         } else {
-            pprof_write(output, table, &maps);
+            hak_pprof_write(output, table, &maps);
         }
     }
     if (error == 0) {
-        error = output_close(output);
-        maps_free(&maps);
+        error = hak_output_close(output);
+        hak_maps_free(&maps);
     }
-    os_unmap(memory, bytes);
+    hak_os_unmap(memory, bytes);
     return error;
 }
 
 int hak_profile_write(const char *path) {
-    const struct profile_table *table = profile_table();
+    const struct hak_profile_table *table = hak_profile_table();
     const int saved_errno = errno;
     const int error = table == NULL ? ENODATA : write_to(path, table);
     errno = saved_errno;
@@ -69,10 +69,10 @@ int hak_profile_write(const char *path) {
 }
 
 size_t hak_profile_read(hak_profile_visitor visit, void *argument) {
-    const struct profile_table *table = profile_table();
+    const struct hak_profile_table *table = hak_profile_table();
     size_t count = 0;
-    for (uint32_t index = 0; table != NULL && index < record_count(table); index++) {
-        const struct profile_record record = record_read(table, index);
+    for (uint32_t index = 0; table != NULL && index < hak_record_count(table); index++) {
+        const struct profile_record record = hak_record_read(table, index);
         if (record.allocations == 0) {
             continue;
         }
@@ -82,7 +82,7 @@ size_t hak_profile_read(hak_profile_visitor visit, void *argument) {
             .allocations = record.allocations,
             .live = record.allocations - record.frees,
             /* Relaxed: a snapshot. */
-            .scale = 1 / chance_of(record.size, hak_load_relaxed(&table->rate)),
+            .scale = 1 / hak_chance_of(record.size, hak_load_relaxed(&table->rate)),
         };
         visit(&entry, argument);
         count++;
@@ -98,7 +98,7 @@ static bool expand(const char *path, char *out) {
     const char *mark = strstr(path, "%p");
     char digits[20];
     size_t first = sizeof digits;
-    for (uint64_t rest = os_process_id(); rest != 0; rest /= 10) {
+    for (uint64_t rest = hak_os_process_id(); rest != 0; rest /= 10) {
         digits[--first] = (char)('0' + rest % 10);
     }
     const size_t head = mark == NULL ? strlen(path) : (size_t)(mark - path);
@@ -114,32 +114,32 @@ static bool expand(const char *path, char *out) {
 }
 
 __attribute__((constructor)) static void write_begin(void) {
-    write_process = os_process_id();
+    write_process = hak_os_process_id();
     if (hak_options.leaks || hak_options.profile[0] != '\0') {
-        os_error_keep(hak_options.leaks);
+        hak_os_error_keep(hak_options.leaks);
     }
 }
 
 static void write_profile(int error_file) {
     static char path[HAK_PATH_BYTES];
     /* A child that goes on without an exec has the parent's counts too; it writes where that overwrites nothing. */
-    if (expand(hak_options.profile, path) || os_process_id() == write_process) {
+    if (expand(hak_options.profile, path) || hak_os_process_id() == write_process) {
         const int error = hak_profile_write(path);
         if (error != 0) {
-            report_warning_to(error_file, "the profile could not be written", path, os_file_problem(error));
+            hak_report_warning_to(error_file, "the profile could not be written", path, hak_os_file_problem(error));
         }
     }
 }
 
 /* 101: behind the program's own, and behind those of libraries that were loaded after this one. */
 __attribute__((destructor(101))) static void write_end(void) {
-    const struct profile_table *table = profile_table();
+    const struct hak_profile_table *table = hak_profile_table();
     if (table == NULL) {
         return;
     }
-    const int error_file = os_error_kept();
-    if (hak_options.leaks && error_file >= 0 && os_process_id() == write_process) {
-        leaks_report(table, error_file);
+    const int error_file = hak_os_error_kept();
+    if (hak_options.leaks && error_file >= 0 && hak_os_process_id() == write_process) {
+        hak_leaks_report(table, error_file);
     }
     if (hak_options.profile[0] != '\0') {
         write_profile(error_file);

@@ -27,29 +27,29 @@ static struct publish_page *publish_page(void) { return publish_file.start; }
 
 static void publish_drop_page(void) {
     if (publish_page() != NULL) {
-        os_shared_leave(&publish_file);
+        hak_os_shared_leave(&publish_file);
         publish_file.start = NULL;
     }
 }
 
 /* false: it cannot be made, which is said */
 static bool publish_make_page(void) {
-    const int error = os_shared_create(PUBLISH_LABEL, PUBLISH_PAGE_BYTES, &publish_file);
+    const int error = hak_os_shared_create(PUBLISH_LABEL, PUBLISH_PAGE_BYTES, &publish_file);
     if (error != 0) {
         publish_file.start = NULL;
-        report_warning_to(os_error_kept(), "HAKMEM_PUBLISH: nothing is published, the page cannot be made", NULL,
-                          os_file_problem(error));
+        hak_report_warning_to(hak_os_error_kept(), "HAKMEM_PUBLISH: nothing is published, the page cannot be made",
+                              NULL, hak_os_file_problem(error));
         return false;
     }
     memcpy(publish_page()->magic, PUBLISH_MAGIC, sizeof publish_page()->magic);
     publish_page()->layout = PUBLISH_LAYOUT;
-    publish_page()->pid = os_process_id();
+    publish_page()->pid = hak_os_process_id();
     return true;
 }
 
 /* Programs close descriptors that they do not know, as daemons do when they start: then the page is made again. */
 static bool publish_has_page(void) {
-    if (publish_page() != NULL && os_shared_is_open(&publish_file)) {
+    if (publish_page() != NULL && hak_os_shared_is_open(&publish_file)) {
         return true;
     }
     publish_drop_page();
@@ -59,22 +59,22 @@ static bool publish_has_page(void) {
 static void publish_once(void) {
     struct stats_reading reading = {.threads = publish_threads, .thread_capacity = STATS_THREADS_MAX};
     struct stats_sink sink = {.is_memory = true, .text = (char *)publish_text, .capacity = PUBLISH_TEXT_BYTES};
-    stats_read(&reading);
-    stats_write_json(&sink, &reading);
-    if (sink_end(&sink) == 0) {
-        publish_write(publish_page(), os_clock_ms(), PUBLISH_PERIOD_MS, publish_text, sink.used);
+    hak_stats_read(&reading);
+    hak_stats_write_json(&sink, &reading);
+    if (hak_sink_end(&sink) == 0) {
+        publish_write(publish_page(), hak_os_clock_ms(), PUBLISH_PERIOD_MS, publish_text, sink.used);
     }
 }
 
 /* false: the program's threads have ended, but for one that has not allocated, perhaps */
 static bool publish_wait(void) {
-    const uint64_t end = os_clock_ms() + PUBLISH_PERIOD_MS;
-    for (uint64_t now; (now = os_clock_ms()) < end;) {
-        if (!own_thread_sleep(OWN_THREAD_PUBLISH, end - now)) {
+    const uint64_t end = hak_os_clock_ms() + PUBLISH_PERIOD_MS;
+    for (uint64_t now; (now = hak_os_clock_ms()) < end;) {
+        if (!hak_own_thread_sleep(OWN_THREAD_PUBLISH, end - now)) {
             return false;
         }
     }
-    return !own_thread_must_end(OWN_THREAD_PUBLISH);
+    return !hak_own_thread_must_end(OWN_THREAD_PUBLISH);
 }
 
 static void publish_start(void);
@@ -88,30 +88,31 @@ static void publish_thread(void) {
     }
     publish_drop_page();
     if (has_page) {
-        purge_start_later(publish_start);
+        hak_purge_start_later(publish_start);
     }
-    own_thread_leave(OWN_THREAD_PUBLISH);
+    hak_own_thread_leave(OWN_THREAD_PUBLISH);
 }
 
 static void publish_start(void) {
-    const int error = own_thread_start(OWN_THREAD_PUBLISH, publish_thread);
+    const int error = hak_own_thread_start(OWN_THREAD_PUBLISH, publish_thread);
     if (error == EBUSY || error == ESRCH) {
-        purge_start_later(publish_start); /* it is about to end, or so are the program's threads */
+        hak_purge_start_later(publish_start); /* it is about to end, or so are the program's threads */
     } else if (error != 0) {
-        report_warning("HAKMEM_PUBLISH: nothing is published, no thread can be started", NULL, strerrordesc_np(error));
+        hak_report_warning("HAKMEM_PUBLISH: nothing is published, no thread can be started", NULL,
+                           strerrordesc_np(error));
     }
 }
 
-void publish_init(void) {
+void hak_publish_init(void) {
     if (hak_options.publish) {
-        os_error_keep(false);
-        purge_start_later(publish_start);
+        hak_os_error_keep(false);
+        hak_purge_start_later(publish_start);
     }
 }
 
-void publish_fork_child(void) {
+void hak_publish_fork_child(void) {
     if (hak_options.publish) {
         publish_drop_page();
-        purge_start_later(publish_start);
+        hak_purge_start_later(publish_start);
     }
 }

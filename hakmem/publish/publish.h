@@ -11,9 +11,9 @@
 #define HAKMEM_PUBLISH_PUBLISH_H
 
 /* By the constructor, when the options have been read. */
-void publish_init(void);
+void hak_publish_init(void);
 
 /* In the child of a fork: the page is the parent's. */
-void publish_fork_child(void);
+void hak_publish_fork_child(void);
 
 #endif

@@ -8,8 +8,8 @@
 
 uint64_t hak_decay_due;
 
-void decay_schedule(uint64_t due_ms) {
-    /* Sequentially consistent, all: pair with decay_take, so that a look follows each schedule, and with the end of the
+void hak_decay_schedule(uint64_t due_ms) {
+    /* Sequentially consistent, all: pair with hak_decay_take, so that a look follows each schedule, and with the end of the
      * thread that looks (slab/purge.c). Who only reads an earlier time freed under a lock that the look takes later:
      * had the look come first, the time would have been read as taken. */
     uint64_t due = hak_load_seq_cst(&hak_decay_due);
@@ -17,17 +17,17 @@ void decay_schedule(uint64_t due_ms) {
     }
 }
 
-void decay_note_freed(uint64_t now_ms) {
+void hak_decay_note_freed(uint64_t now_ms) {
     /* Relaxed: see options.h. */
     const int64_t delay_ms = hak_load_relaxed(&hak_options.purge_delay_ms);
     if (delay_ms >= 0) {
         /* Never 0, which means that nothing decays. */
-        decay_schedule(now_ms + (uint64_t)delay_ms + 1);
+        hak_decay_schedule(now_ms + (uint64_t)delay_ms + 1);
     }
 }
 
-/* Sequentially consistent: pairs with decay_schedule. */
-bool decay_is_due(void) { return hak_load_seq_cst(&hak_decay_due) != 0; }
+/* Sequentially consistent: pairs with hak_decay_schedule. */
+bool hak_decay_is_due(void) { return hak_load_seq_cst(&hak_decay_due) != 0; }
 
-/* Acquire: pairs with decay_schedule. Frees from now on schedule anew. */
-bool decay_take(void) { return hak_exchange_acquire(&hak_decay_due, (uint64_t)0) != 0; }
+/* Acquire: pairs with hak_decay_schedule. Frees from now on schedule anew. */
+bool hak_decay_take(void) { return hak_exchange_acquire(&hak_decay_due, (uint64_t)0) != 0; }

@@ -9,10 +9,10 @@
 #include "hakmem/base/compiler.h"
 
 /* Something was freed at `now_ms`: a look is due a delay later, unless one is due before. */
-void decay_note_freed(uint64_t now_ms);
+void hak_decay_note_freed(uint64_t now_ms);
 
 /* A look is due at `due_ms`, unless one is due before. */
-void decay_schedule(uint64_t due_ms);
+void hak_decay_schedule(uint64_t due_ms);
 
 /* Atomic; the time of the next look in ms, 0: nothing decays. */
 extern HAK_INTERNAL uint64_t hak_decay_due;
@@ -21,10 +21,10 @@ extern HAK_INTERNAL uint64_t hak_decay_due;
 HAK_ALWAYS_INLINE uint64_t decay_due_ms(void) { return hak_load_relaxed(&hak_decay_due); }
 
 /* Whether anything decays, for who is about to stop looking. */
-bool decay_is_due(void);
+bool hak_decay_is_due(void);
 
 /* Takes the next look upon the caller: false where another thread took it, or nothing decays. */
-bool decay_take(void);
+bool hak_decay_take(void);
 
 /* When what the system refused to take was freed: it is no older than anything, so only DECAY_EVERYTHING asks again. */
 #define DECAY_REFUSED_MS UINT64_MAX
@@ -39,7 +39,7 @@ struct region;
  * from {.freed_until_ms = ..} on. */
 struct decay_pass {
     uint64_t freed_until_ms; /* what was freed later stays */
-    bool by_mapping;         /* by os_purge_by_mapping, where the range allows it */
+    bool by_mapping;         /* by hak_os_purge_by_mapping, where the range allows it */
     bool chunks_first;       /* before pages of slabs in use, which are taken from first */
     size_t left;             /* bytes until the piece ends; what is looked at in vain counts too */
     size_t purged;           /* bytes that went back, in all pieces */

@@ -13,35 +13,35 @@
 static bool give_way_done;        /* region lock */
 static uint32_t give_way_process; /* atomic */
 
-bool give_way_is_due(uint64_t limit) {
+bool hak_give_way_is_due(uint64_t limit) {
     /* Relaxed: where they gave way meanwhile, nothing happens twice. */
     const uintptr_t page_map = hak_load_relaxed(&hak_page_map.mask);
-    return !flat_fits(limit, page_map + (HAK_GUARD_EXACT ? hak_load_relaxed(&hak_shadow.limit) : 0));
+    return !hak_flat_fits(limit, page_map + (HAK_GUARD_EXACT ? hak_load_relaxed(&hak_shadow.limit) : 0));
 }
 
-bool give_way_may_help(void) { return os_address_space_limit() != UINT64_MAX; }
+bool hak_give_way_may_help(void) { return hak_os_address_space_limit() != UINT64_MAX; }
 
-bool give_way_tables(void) {
+bool hak_give_way_tables(void) {
     if (give_way_done) {
         return false;
     }
     give_way_done = true;
-    page_map_limit();
+    hak_page_map_limit();
     if (HAK_GUARD_EXACT) {
-        shadow_limit();
+        hak_shadow_limit();
     }
-    units_keep();
-    page_map_give_way();
+    hak_units_keep();
+    hak_page_map_give_way();
     if (HAK_GUARD_EXACT) {
-        shadow_give_way();
+        hak_shadow_give_way();
     }
     if (HAK_GUARD_FULL) {
-        pages_give_way();
+        hak_pages_give_way();
     }
     return true;
 }
 
 /* Relaxed, both: the thread that asks forked, or is a child's. */
-void give_way_note_process(void) { hak_store_relaxed(&give_way_process, os_process_id()); }
+void hak_give_way_note_process(void) { hak_store_relaxed(&give_way_process, hak_os_process_id()); }
 
-bool give_way_is_process(void) { return hak_load_relaxed(&give_way_process) == os_process_id(); }
+bool hak_give_way_is_process(void) { return hak_load_relaxed(&give_way_process) == hak_os_process_id(); }

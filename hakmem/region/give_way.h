@@ -14,17 +14,17 @@
 #include "hakmem/base/compiler.h"
 
 /* Whether the tables have to give way to that limit on address space. */
-bool give_way_is_due(uint64_t limit);
+bool hak_give_way_is_due(uint64_t limit);
 
 /* Whether a refusal may be for want of addresses: the process has a limit on them. */
-bool give_way_may_help(void);
+bool hak_give_way_may_help(void);
 
 /* false: they gave way before, or there are none. pre: under the region lock */
-bool give_way_tables(void);
+bool hak_give_way_tables(void);
 
 /* Notes which process this is: at the start, and after fork. A child that vfork made is not the process of the memory that it
  * runs in, and must leave that alone. */
-void give_way_note_process(void);
-bool give_way_is_process(void);
+void hak_give_way_note_process(void);
+bool hak_give_way_is_process(void);
 
 #endif

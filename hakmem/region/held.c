@@ -6,7 +6,7 @@
 static size_t held_now;  /* atomic */
 static size_t held_most; /* atomic */
 
-void held_add(size_t bytes) {
+void hak_held_add(size_t bytes) {
     /* Relaxed, here and below: counts order nothing. Each addition's own result is what was held at that moment, so the
      * largest of them is exact. */
     const size_t held = hak_fetch_add_relaxed(&held_now, bytes) + bytes;
@@ -15,8 +15,8 @@ void held_add(size_t bytes) {
     }
 }
 
-void held_subtract(size_t bytes) { hak_fetch_add_relaxed(&held_now, (size_t)0 - bytes); }
+void hak_held_subtract(size_t bytes) { hak_fetch_add_relaxed(&held_now, (size_t)0 - bytes); }
 
-size_t held_bytes(void) { return hak_load_relaxed(&held_now); }
+size_t hak_held_bytes(void) { return hak_load_relaxed(&held_now); }
 
-size_t held_bytes_most(void) { return hak_load_relaxed(&held_most); }
+size_t hak_held_bytes_most(void) { return hak_load_relaxed(&held_most); }

@@ -7,11 +7,11 @@
 
 #include "hakmem/base/compiler.h"
 
-void held_add(size_t bytes);
-void held_subtract(size_t bytes);
+void hak_held_add(size_t bytes);
+void hak_held_subtract(size_t bytes);
 
 /* Snapshots. */
-size_t held_bytes(void);
-size_t held_bytes_most(void);
+size_t hak_held_bytes(void);
+size_t hak_held_bytes_most(void);
 
 #endif

@@ -127,7 +127,7 @@ static struct large_kept large_cut_locked(unsigned index, uintptr_t place, size_
 /* The system's limit of mappings may refuse: at least the pages go then, and the addresses are lost. false: neither */
 static bool large_give_back(const struct large_kept *kept) {
     const size_t size = large_kept_size(kept);
-    return size == 0 || os_unmap((void *)kept->start, size) == 0 || os_purge((void *)kept->start, size) == 0;
+    return size == 0 || hak_os_unmap((void *)kept->start, size) == 0 || hak_os_purge((void *)kept->start, size) == 0;
 }
 
 static void large_unmap(const struct large_kept *kept) { (void)large_give_back(kept); }
@@ -164,54 +164,54 @@ static bool large_wants_huge_pages(size_t size) {
 /* A new mapping, with huge pages where they are wanted. */
 static int large_map(size_t size, size_t alignment, void **start) {
     const bool huge_pages = large_wants_huge_pages(size);
-    int error = os_map(size, huge_pages && alignment < OS_HUGE_PAGE_BYTES ? OS_HUGE_PAGE_BYTES : alignment, start);
+    int error = hak_os_map(size, huge_pages && alignment < OS_HUGE_PAGE_BYTES ? OS_HUGE_PAGE_BYTES : alignment, start);
     if (error == 0 && huge_pages) {
         /* Refusal costs time only. */
-        os_huge_pages(*start, size);
+        hak_os_huge_pages(*start, size);
     }
     if (error == 0) {
-        units_note_given(*start, size);
+        hak_units_note_given(*start, size);
     }
     if (HAK_GUARD_EXACT && error == 0 && hak_options.thp != HAK_THP_NEVER) {
-        shadow_expect_reads(*start, size);
+        hak_shadow_expect_reads(*start, size);
     }
     return error;
 }
 
 /* Whether the process has more addresses than before. */
 static bool large_give_way(void) {
-    if (!give_way_may_help()) {
+    if (!hak_give_way_may_help()) {
         return false;
     }
-    const bool gave = HAK_GUARD_FULL && zero_size_give_way();
-    return region_give_way() || gave;
+    const bool gave = HAK_GUARD_FULL && hak_zero_size_give_way();
+    return hak_region_give_way() || gave;
 }
 
-int large_alloc(size_t size, size_t alignment, void **start, bool *zeroed) {
+int hak_large_alloc(size_t size, size_t alignment, void **start, bool *zeroed) {
     *zeroed = !large_take_kept(size, alignment, start);
     if (!*zeroed) {
         return 0;
     }
     int error = large_map(size, alignment, start);
-    if (error != 0 && large_purge(UINT64_MAX) > 0) {
+    if (error != 0 && hak_large_purge(UINT64_MAX) > 0) {
         error = large_map(size, alignment, start);
     }
     return error != 0 && large_give_way() ? large_map(size, alignment, start) : error;
 }
 
-void large_free(void *start, size_t size) {
+void hak_large_free(void *start, size_t size) {
     struct large_kept freed = {.start = (uintptr_t)start, .end = (uintptr_t)start + size};
     /* Relaxed: see options.h. */
     if (size >= hak_load_relaxed(&hak_options.map_threshold)) {
         large_unmap(&freed);
         return;
     }
-    freed.freed_at_ms = os_clock_ms();
+    freed.freed_at_ms = hak_os_clock_ms();
     lock_acquire(&large_lock);
     const struct large_kept evicted = large_keep_locked(freed);
     lock_release(&large_lock);
     large_unmap(&evicted);
-    decay_note_freed(freed.freed_at_ms);
+    hak_decay_note_freed(freed.freed_at_ms);
 }
 
 /* The oldest span if it is that old, or as much of its end as fits the piece. */
@@ -248,7 +248,7 @@ static void large_keep_refused(struct large_kept refused) {
     large_unmap(&evicted);
 }
 
-bool large_purge_piece(struct decay_pass *pass) {
+bool hak_large_purge_piece(struct decay_pass *pass) {
     while (pass->left > 0) {
         const struct large_kept taken = large_take_decayed(pass);
         if (taken.start == 0) {
@@ -266,13 +266,13 @@ bool large_purge_piece(struct decay_pass *pass) {
     return false;
 }
 
-size_t large_purge(uint64_t freed_until_ms) {
+size_t hak_large_purge(uint64_t freed_until_ms) {
     struct decay_pass pass = {.freed_until_ms = freed_until_ms, .left = SIZE_MAX};
-    (void)large_purge_piece(&pass);
+    (void)hak_large_purge_piece(&pass);
     return pass.purged;
 }
 
-bool large_is_kept(const void *p) {
+bool hak_large_is_kept(const void *p) {
     const uintptr_t address = (uintptr_t)p;
     lock_acquire(&large_lock);
     const unsigned behind = large_position_locked(address + 1);
@@ -281,8 +281,8 @@ bool large_is_kept(const void *p) {
     return kept;
 }
 
-size_t large_dirty_bytes(void) { return hak_load_relaxed(&large_kept_bytes); }
+size_t hak_large_dirty_bytes(void) { return hak_load_relaxed(&large_kept_bytes); }
 
-size_t large_refused_bytes(void) { return hak_load_relaxed(&large_kept_refused); }
+size_t hak_large_refused_bytes(void) { return hak_load_relaxed(&large_kept_refused); }
 
-void large_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&large_lock, fork); }
+void hak_large_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&large_lock, fork); }

@@ -10,25 +10,25 @@
 
 /* A span of `size` bytes at a multiple of `alignment`; zeroed: every byte reads zero.
  * pre: both are multiples of HAK_CHUNK_BYTES, alignment is a power of two. ENOMEM */
-int large_alloc(size_t size, size_t alignment, void **start, bool *zeroed);
+int hak_large_alloc(size_t size, size_t alignment, void **start, bool *zeroed);
 
 /* Keeps the span for reuse until it decays; one from hak_options.map_threshold on is unmapped at once. */
-void large_free(void *start, size_t size);
+void hak_large_free(void *start, size_t size);
 
 /* Whether p lies in a kept span. */
-bool large_is_kept(const void *p);
+bool hak_large_is_kept(const void *p);
 
 /* Unmaps every kept span of which any part was freed at or before `freed_until_ms`. Result: bytes. */
-size_t large_purge(uint64_t freed_until_ms);
+size_t hak_large_purge(uint64_t freed_until_ms);
 
 /* The next piece of that, the oldest first. true: nothing is left that is that old */
-bool large_purge_piece(struct decay_pass *pass);
+bool hak_large_purge_piece(struct decay_pass *pass);
 
 /* Around fork, after the regions' lock, which has the same rank. */
-void large_fork_locks(lock_visit *visit, struct lock_fork *fork);
+void hak_large_fork_locks(lock_visit *visit, struct lock_fork *fork);
 
 /* Bytes in kept spans; those of them that the system does not take. Snapshots. */
-size_t large_dirty_bytes(void);
-size_t large_refused_bytes(void);
+size_t hak_large_dirty_bytes(void);
+size_t hak_large_refused_bytes(void);
 
 #endif

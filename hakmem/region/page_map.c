@@ -14,11 +14,11 @@ static uint8_t page_map_nothing_is_ours[1];
 
 struct page_map hak_page_map = {.classes = page_map_nothing_is_ours, .mask = 0};
 
-void page_map_init(void) {
-    give_way_note_process();
+void hak_page_map_init(void) {
+    hak_give_way_note_process();
     void *entries;
-    if (!flat_has_room(PAGE_MAP_ENTRIES) ||
-        (HAK_GUARD_FULL ? metadata_reserve(PAGE_MAP_ENTRIES, &entries) : os_reserve(PAGE_MAP_ENTRIES, &entries)) != 0) {
+    if (!hak_flat_has_room(PAGE_MAP_ENTRIES) || (HAK_GUARD_FULL ? hak_metadata_reserve(PAGE_MAP_ENTRIES, &entries)
+                                                                : hak_os_reserve(PAGE_MAP_ENTRIES, &entries)) != 0) {
         return;
     }
     /* Nobody reads meanwhile: the process has one thread, or the library's names are not known yet (front/init.c). */
@@ -26,28 +26,28 @@ void page_map_init(void) {
     hak_page_map.mask = PAGE_MAP_ENTRIES - 1;
 }
 
-int page_map_add_region(const void *region) {
+int hak_page_map_add_region(const void *region) {
     if (!page_map_is_flat()) {
         return 0;
     }
-    const size_t page = os_page_size(), bytes = bits_round_up(HAK_REGION_CHUNKS, page);
+    const size_t page = hak_os_page_size(), bytes = bits_round_up(HAK_REGION_CHUNKS, page);
     const uintptr_t first = ((uintptr_t)region >> HAK_CHUNK_SHIFT) & ~(page - 1);
     /* A page of the map is of several regions; the first of them made it writable. */
-    return units_any_is_region(first << HAK_CHUNK_SHIFT, bytes << HAK_CHUNK_SHIFT)
+    return hak_units_any_is_region(first << HAK_CHUNK_SHIFT, bytes << HAK_CHUNK_SHIFT)
                ? 0
-               : flat_commit(&hak_page_map.classes[first], bytes);
+               : hak_flat_commit(&hak_page_map.classes[first], bytes);
 }
 
-/* Release: pairs with nothing of its own; units_keep, which follows, makes it known to all who get a block later. */
-void page_map_limit(void) { hak_store_release(&hak_page_map.mask, (uintptr_t)0); }
+/* Release: pairs with nothing of its own; hak_units_keep, which follows, makes it known to all who get a block later. */
+void hak_page_map_limit(void) { hak_store_release(&hak_page_map.mask, (uintptr_t)0); }
 
-void page_map_give_way(void) {
+void hak_page_map_give_way(void) {
     if (hak_page_map.classes != page_map_nothing_is_ours) {
-        flat_give_way(hak_page_map.classes, HAK_CHUNK_SHIFT);
+        hak_flat_give_way(hak_page_map.classes, HAK_CHUNK_SHIFT);
     }
 }
 
-void page_map_set(const void *chunk, unsigned count, unsigned class_index) {
+void hak_page_map_set(const void *chunk, unsigned count, unsigned class_index) {
     if (!page_map_is_flat()) {
         return;
     }

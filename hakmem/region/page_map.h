@@ -4,7 +4,7 @@
  * - flat: 2^31 bytes, reserved but not backed; the mask keeps addresses above 47 bits inside.
  * - limited: where the address space has no room for that (RLIMIT_AS), before the first initialisation, and once
  *   the flat form has given way (give_way.h): the mask is 0, so every pointer reads NULL's byte, 0, which sends it to
- *   the cold path; that asks region_chunk_class, which knows by the region headers.
+ *   the cold path; that asks hak_region_chunk_class, which knows by the region headers.
  *
  * Written by the region layer, under its lock or by a span's holder, and read by all threads without one: whoever holds
  * a block got it after its chunk's byte was written. */
@@ -31,20 +31,20 @@ HAK_ALWAYS_INLINE unsigned page_map_class(const void *p) {
 }
 
 /* Chooses the form. pre: called once, before the first region. Never fails: the limited form needs nothing. */
-void page_map_init(void);
+void hak_page_map_init(void);
 
 /* Makes the bytes of the region at `region` writable. ENOMEM */
-int page_map_add_region(const void *region);
+int hak_page_map_add_region(const void *region);
 
 /* Sets the class of `count` chunks from `chunk` on. pre: in a region that was added */
-void page_map_set(const void *chunk, unsigned count, unsigned class_index);
+void hak_page_map_set(const void *chunk, unsigned count, unsigned class_index);
 
 /* Whether the form is the flat one. */
 HAK_ALWAYS_INLINE bool page_map_is_flat(void) { return hak_load_relaxed(&hak_page_map.mask) != 0; }
 
 /* From flat to limited, in two steps: the mask, and the addresses, once nobody gets a block any more who does not know.
  * pre: under the region lock */
-void page_map_limit(void);
-void page_map_give_way(void);
+void hak_page_map_limit(void);
+void hak_page_map_give_way(void);
 
 #endif

@@ -33,22 +33,22 @@ static bool region_is_scarce;       /* region lock; memory was refused, and so m
 
 static bool region_give_way_locked(void);
 
-void region_settle(struct region *region) {
+void hak_region_settle(struct region *region) {
     /* Relaxed: nothing hangs on it but this call, which one thread is to make. */
     uint32_t asked = REGION_HUGE_PAGES_ASKED;
     if (hak_load_relaxed(&region->huge_pages) == REGION_HUGE_PAGES_ASKED &&
         hak_compare_exchange_acq_rel(&region->huge_pages, &asked, REGION_HUGE_PAGES_SETTLED)) {
-        region_chunks_refuse_huge(region);
+        hak_region_chunks_refuse_huge(region);
     }
 }
 
-int region_purge_pages(struct region *region, void *start, size_t size, const struct decay_pass *pass) {
-    region_settle(region);
+int hak_region_purge_pages(struct region *region, void *start, size_t size, const struct decay_pass *pass) {
+    hak_region_settle(region);
     /* Where advice was given the mapping differs from a new one, and the kernel would keep them apart for good; where pages
      * are inaccessible a new one would open them. Relaxed: the advice is given before anything of the region is. */
     const bool is_plain =
         hak_load_relaxed(&region->huge_pages) == 0 && !(HAK_GUARD_FULL && guard_has(HAK_FEATURE_PAGES));
-    return pass->by_mapping && is_plain ? os_purge_by_mapping(start, size) : os_purge(start, size);
+    return pass->by_mapping && is_plain ? hak_os_purge_by_mapping(start, size) : hak_os_purge(start, size);
 }
 
 /* A program that has filled its first region will fill most of the huge pages of the next. Where chunks are hardly used, by
@@ -56,17 +56,17 @@ int region_purge_pages(struct region *region, void *start, size_t size, const st
  * to ask a program of one thread may have forbidden itself: there only who wishes it has them. */
 static bool region_wants_huge_pages_locked(void) {
     return hak_options.thp == HAK_THP_MADVISE || (hak_options.thp == HAK_THP_AUTO && region_first != NULL &&
-                                                  os_has_threads() && region_chunks_are_dense(region_first));
+                                                  hak_os_has_threads() && hak_region_chunks_are_dense(region_first));
 }
 
 /* What the tables need for a region. Refused: nothing is left of it. */
 static int region_enter(struct region *region) {
-    int error = page_map_add_region(region);
+    int error = hak_page_map_add_region(region);
     if (HAK_GUARD_FULL && guard_has(HAK_FEATURE_PAGES) && error == 0) {
-        error = pages_add_region(region);
+        error = hak_pages_add_region(region);
     }
     if (HAK_GUARD_EXACT && error == 0) {
-        error = shadow_add_region(&region->shadow);
+        error = hak_shadow_add_region(&region->shadow);
     }
     return error;
 }
@@ -80,7 +80,7 @@ static int region_map_locked(struct region **out) {
     unsigned count = 0;
     int error;
     do {
-        error = region_chunks_map(out);
+        error = hak_region_chunks_map(out);
         if (error != 0) {
             break;
         }
@@ -90,7 +90,7 @@ static int region_map_locked(struct region **out) {
         }
     } while (error == EEXIST && count < REGION_PLACES);
     while (count > 0) {
-        region_chunks_unmap(refused[--count]);
+        hak_region_chunks_unmap(refused[--count]);
     }
     return error;
 }
@@ -102,14 +102,14 @@ static int region_grow_locked(void) {
     if (error != 0) {
         return error;
     }
-    if (region_wants_huge_pages_locked() && region_chunks_ask_huge(region)) {
+    if (region_wants_huge_pages_locked() && hak_region_chunks_ask_huge(region)) {
         hak_store_relaxed(&region->huge_pages, REGION_HUGE_PAGES_ASKED);
     }
     region->free_count = HAK_REGION_CHUNKS - REGION_CHUNK_FIRST;
     region->run_limit = region->free_count;
     bitmap_set_run(region->free, REGION_CHUNK_FIRST, region->free_count, true);
-    units_note_given(region, HAK_REGION_BYTES);
-    units_note_region(region);
+    hak_units_note_given(region, HAK_REGION_BYTES);
+    hak_units_note_region(region);
     if (region_last != NULL) {
         region_last->next = region;
     } else {
@@ -135,7 +135,7 @@ static unsigned region_find_locked(struct region *region, unsigned count) {
         region->run_limit = longest;
         return first;
     }
-    const int error = region_chunks_ready(region, first + count);
+    const int error = hak_region_chunks_ready(region, first + count);
     if (error == EEXIST) {
         /* Nothing of it will ever be a chunk. */
         region->free_count -= bitmap_count_run(region->free, region->ready, HAK_REGION_CHUNKS - region->ready);
@@ -170,14 +170,14 @@ static void region_take_locked(struct region *region, unsigned first, unsigned c
         hak_store_relaxed(&region->span_first[chunk], (uint16_t)first);
         hak_store_relaxed(&region->chunk_class[chunk], (uint8_t)class_index);
     }
-    page_map_set(region_chunk_address(region, first), count, class_index);
+    hak_page_map_set(region_chunk_address(region, first), count, class_index);
     *out = (struct span){.region = region, .first = first, .count = count, .zeroed = dirty == 0};
 }
 
 /* The chunk behind a slab, which is taken with it and holds no block. */
 static void region_set_behind_locked(struct region *region, unsigned chunk) {
     hak_store_relaxed(&region->chunk_class[chunk], (uint8_t)0);
-    page_map_set(region_chunk_address(region, chunk), 1, 0);
+    hak_page_map_set(region_chunk_address(region, chunk), 1, 0);
 }
 
 static bool region_span_take_locked(unsigned count, unsigned class_index, struct span *out) {
@@ -194,7 +194,7 @@ static bool region_span_take_locked(unsigned count, unsigned class_index, struct
     return false;
 }
 
-int region_span_alloc(unsigned count, unsigned class_index, struct span *out) {
+int hak_region_span_alloc(unsigned count, unsigned class_index, struct span *out) {
     const size_t bytes = (size_t)count * HAK_CHUNK_BYTES;
     count += HAK_GUARD_FULL ? pages_chunks_behind() : 0;
     HAK_ASSERT(count >= 1 && count <= HAK_REGION_CHUNKS - REGION_CHUNK_FIRST && class_index != 0);
@@ -204,21 +204,21 @@ int region_span_alloc(unsigned count, unsigned class_index, struct span *out) {
     while (!(taken = region_span_take_locked(count, class_index, out)) && error == 0) {
         error = region_grow_locked();
         region_is_scarce |= error != 0;
-        if (error != 0 && give_way_may_help() && region_give_way_locked()) {
+        if (error != 0 && hak_give_way_may_help() && region_give_way_locked()) {
             error = 0;
         }
     }
     lock_release(&region_lock);
     if (taken) {
-        held_add(bytes);
+        hak_held_add(bytes);
         return 0;
     }
     return error;
 }
 
-void *region_reuse(unsigned count) {
+void *hak_region_reuse(unsigned count) {
     void *start = NULL;
-    if (region_dirty_bytes() < (size_t)count * HAK_CHUNK_BYTES) {
+    if (hak_region_dirty_bytes() < (size_t)count * HAK_CHUNK_BYTES) {
         return NULL;
     }
     lock_acquire(&region_lock);
@@ -243,7 +243,7 @@ static void region_shrink_locked(struct region *region) {
         end--;
     }
     const unsigned count = region->ready - end;
-    if (!HAK_GUARD_FULL && count != 0 && region_chunks_shrink(region, end)) {
+    if (!HAK_GUARD_FULL && count != 0 && hak_region_chunks_shrink(region, end)) {
         const unsigned dirty = bitmap_count_run(region->dirty, end, count);
         hak_store_relaxed(&region_dirty_total, region_dirty_total - (size_t)dirty * HAK_CHUNK_BYTES);
         bitmap_set_run(region->dirty, end, count, false);
@@ -252,13 +252,13 @@ static void region_shrink_locked(struct region *region) {
 
 /* Chunks that nobody uses any more. */
 static void region_give_back(struct region *region, unsigned first, unsigned count) {
-    uint64_t now = os_clock_ms();
+    uint64_t now = hak_os_clock_ms();
     lock_acquire(&region_lock);
     HAK_ASSERT(bitmap_count_run(region->free, first, count) == 0);
     if (HAK_GUARD_EXACT) {
-        shadow_assert_dead(region_chunk_address(region, first), (size_t)count * HAK_CHUNK_BYTES);
+        hak_shadow_assert_dead(region_chunk_address(region, first), (size_t)count * HAK_CHUNK_BYTES);
     }
-    page_map_set(region_chunk_address(region, first), count, 0);
+    hak_page_map_set(region_chunk_address(region, first), count, 0);
     for (unsigned chunk = first; chunk < first + count; chunk++) {
         hak_store_relaxed(&region->chunk_class[chunk], (uint8_t)0);
         region->freed_at_ms[chunk] = now;
@@ -272,31 +272,32 @@ static void region_give_back(struct region *region, unsigned first, unsigned cou
         region_shrink_locked(region);
     }
     lock_release(&region_lock);
-    decay_note_freed(now);
+    hak_decay_note_freed(now);
 }
 
-void region_span_free(struct region *region, unsigned first, unsigned count) {
-    held_subtract((size_t)count * HAK_CHUNK_BYTES);
+void hak_region_span_free(struct region *region, unsigned first, unsigned count) {
+    hak_held_subtract((size_t)count * HAK_CHUNK_BYTES);
     region_give_back(region, first, count + (HAK_GUARD_FULL ? pages_chunks_behind() : 0));
 }
 
-void region_reuse_end(void *start, unsigned count) {
+void hak_region_reuse_end(void *start, unsigned count) {
     region_give_back(region_of(start), region_chunk_of(start), count);
 }
 
-unsigned region_chunk_class(const void *p) {
+unsigned hak_region_chunk_class(const void *p) {
     if (page_map_is_flat()) {
         return (uintptr_t)p >> HAK_ADDRESS_BITS == 0 ? page_map_class(p) : 0;
     }
     struct region *region = region_of(p);
-    const unsigned class_index = units_is_region(p) ? hak_load_relaxed(&region->chunk_class[region_chunk_of(p)]) : 0;
+    const unsigned class_index =
+        hak_units_is_region(p) ? hak_load_relaxed(&region->chunk_class[region_chunk_of(p)]) : 0;
     return class_index < REGION_HIDDEN ? class_index : 0;
 }
 
 /* Without the lock, both: between its allocation and its free a span's entries are the holder's. */
-void region_span_hide(const void *chunk, unsigned count) {
+void hak_region_span_hide(const void *chunk, unsigned count) {
     struct region *region = region_of(chunk);
-    page_map_set(chunk, count, 0);
+    hak_page_map_set(chunk, count, 0);
     for (unsigned i = region_chunk_of(chunk), end = i + count; i < end; i++) {
         /* Relaxed, all: who learns of a block in there learns it from the caller. */
         hak_store_relaxed(&region->chunk_class[i],
@@ -304,17 +305,17 @@ void region_span_hide(const void *chunk, unsigned count) {
     }
 }
 
-void region_span_show(const void *chunk, unsigned count) {
+void hak_region_span_show(const void *chunk, unsigned count) {
     struct region *region = region_of(chunk);
     const unsigned first = region_chunk_of(chunk);
     const uint8_t class_index = (uint8_t)(hak_load_relaxed(&region->chunk_class[first]) & ~REGION_HIDDEN);
     for (unsigned i = first; i < first + count; i++) {
         hak_store_relaxed(&region->chunk_class[i], class_index);
     }
-    page_map_set(chunk, count, class_index);
+    hak_page_map_set(chunk, count, class_index);
 }
 
-bool region_contains(const void *p) {
+bool hak_region_contains(const void *p) {
     bool found = false;
     lock_acquire(&region_lock);
     for (const struct region *region = region_first; region != NULL && !found; region = region->next) {
@@ -324,7 +325,7 @@ bool region_contains(const void *p) {
     return found;
 }
 
-void region_for_each_span(void (*visit)(struct region *region, unsigned first, void *argument), void *argument) {
+void hak_region_for_each_span(void (*visit)(struct region *region, unsigned first, void *argument), void *argument) {
     lock_acquire(&region_lock);
     for (struct region *region = region_first; region != NULL; region = region->next) {
         /* Between regions others have their turn: a reader of a large heap stops nobody for long. */
@@ -396,7 +397,7 @@ static bool region_take_next(const struct decay_pass *pass, struct span *span) {
     return taken;
 }
 
-bool region_purge_piece(struct decay_pass *pass) {
+bool hak_region_purge_piece(struct decay_pass *pass) {
     if (pass->region == NULL) {
         pass->region = region_after(NULL);
     }
@@ -414,9 +415,9 @@ bool region_purge_piece(struct decay_pass *pass) {
         /* Outside the lock: nobody else sees the run meanwhile. */
         const size_t bytes = (size_t)span.count * HAK_CHUNK_BYTES;
         const bool clean =
-            region_purge_pages(span.region, region_chunk_address(span.region, span.first), bytes, pass) == 0;
+            hak_region_purge_pages(span.region, region_chunk_address(span.region, span.first), bytes, pass) == 0;
         if (HAK_GUARD_EXACT) {
-            shadow_purge(region_chunk_address(span.region, span.first), bytes, pass->by_mapping);
+            hak_shadow_purge(region_chunk_address(span.region, span.first), bytes, pass->by_mapping);
         }
         region_put_back(&span, clean);
         pass->purged += clean ? bytes : 0;
@@ -426,41 +427,41 @@ bool region_purge_piece(struct decay_pass *pass) {
     return pass->region == NULL;
 }
 
-size_t region_purge(uint64_t freed_until_ms) {
+size_t hak_region_purge(uint64_t freed_until_ms) {
     struct decay_pass pass = {.freed_until_ms = freed_until_ms, .left = SIZE_MAX};
-    (void)region_purge_piece(&pass);
+    (void)hak_region_purge_piece(&pass);
     return pass.purged;
 }
 
-size_t region_refused_bytes(void) { return hak_load_relaxed(&region_refused_total); }
+size_t hak_region_refused_bytes(void) { return hak_load_relaxed(&region_refused_total); }
 
-size_t region_dirty_bytes(void) { return hak_load_relaxed(&region_dirty_total); }
+size_t hak_region_dirty_bytes(void) { return hak_load_relaxed(&region_dirty_total); }
 
-size_t region_count_now(void) { return hak_load_relaxed(&region_count); }
+size_t hak_region_count_now(void) { return hak_load_relaxed(&region_count); }
 
-size_t region_metadata_bytes(void) { return region_count_now() * (size_t)REGION_CHUNK_FIRST * HAK_CHUNK_BYTES; }
+size_t hak_region_metadata_bytes(void) { return hak_region_count_now() * (size_t)REGION_CHUNK_FIRST * HAK_CHUNK_BYTES; }
 
-void region_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&region_lock, fork); }
+void hak_region_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&region_lock, fork); }
 /* false: nothing was left to give. */
 static bool region_give_way_locked(void) {
-    const bool gave = give_way_tables();
-    region_chunks_stop_reserving();
+    const bool gave = hak_give_way_tables();
+    hak_region_chunks_stop_reserving();
     bool released = false;
     for (struct region *region = region_first; region != NULL; region = region->next) {
-        released |= region_chunks_release(region);
+        released |= hak_region_chunks_release(region);
     }
     return gave || released;
 }
 
-bool region_give_way(void) {
+bool hak_region_give_way(void) {
     lock_acquire(&region_lock);
     const bool gave = region_give_way_locked();
     lock_release(&region_lock);
     return gave;
 }
 
-void region_stop_reserving(void) {
+void hak_region_stop_reserving(void) {
     lock_acquire(&region_lock);
-    region_chunks_stop_reserving();
+    hak_region_chunks_stop_reserving();
     lock_release(&region_lock);
 }

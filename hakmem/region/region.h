@@ -84,64 +84,64 @@ struct span {
 
 /* Takes a span for blocks of class `class_index` and enters it in the page map. Chunks that are still
  * resident before others, then the lowest address, so that high regions empty. ENOMEM */
-int region_span_alloc(unsigned count, unsigned class_index, struct span *out);
+int hak_region_span_alloc(unsigned count, unsigned class_index, struct span *out);
 
 /* Gives it back; its pages decay from now on. pre: no block in it is in use */
-void region_span_free(struct region *region, unsigned first, unsigned count);
+void hak_region_span_free(struct region *region, unsigned first, unsigned count);
 
 /* Takes `count` free chunks in a row that are resident, for a huge block: they are of no class, and no slab. NULL: there are
  * no such chunks */
-void *region_reuse(unsigned count);
+void *hak_region_reuse(unsigned count);
 
-/* Gives back `count` chunks that region_reuse gave, all of them or some; they decay from now on. */
-void region_reuse_end(void *start, unsigned count);
+/* Gives back `count` chunks that hak_region_reuse gave, all of them or some; they decay from now on. */
+void hak_region_reuse_end(void *start, unsigned count);
 
 /* Class of the chunk that p lies in, in either form of the page map; 0 = not ours. Any p. */
-unsigned region_chunk_class(const void *p);
+unsigned hak_region_chunk_class(const void *p);
 
 /* Makes a span's first `count` chunks read 0 wherever one asks for the class of a chunk, so that frees in it take the slow
- * path; for region_for_each_span it stays what it is. pre: nobody else knows a block in these chunks, which start a span */
-void region_span_hide(const void *chunk, unsigned count);
+ * path; for hak_region_for_each_span it stays what it is. pre: nobody else knows a block in these chunks, which start a span */
+void hak_region_span_hide(const void *chunk, unsigned count);
 
 /* Undoes it. pre: they are hidden; the caller is about to free the only block in them */
-void region_span_show(const void *chunk, unsigned count);
+void hak_region_span_show(const void *chunk, unsigned count);
 
 /* Whether p lies in a region at all, in use or not. Looks at all of them: for reports. */
-bool region_contains(const void *p);
+bool hak_region_contains(const void *p);
 
 /* Calls visit for each used span, region by region, under the region lock, which is let go between two regions. */
-void region_for_each_span(void (*visit)(struct region *region, unsigned first, void *argument), void *argument);
+void hak_region_for_each_span(void (*visit)(struct region *region, unsigned first, void *argument), void *argument);
 
 /* Returns to the system every dirty span that was freed at or before `freed_until_ms`. Result: bytes. */
-size_t region_purge(uint64_t freed_until_ms);
+size_t hak_region_purge(uint64_t freed_until_ms);
 
 /* The next piece of that. true: nothing is left that is that old */
-bool region_purge_piece(struct decay_pass *pass);
+bool hak_region_purge_piece(struct decay_pass *pass);
 
-/* Gives pages of a region back that nobody else touches, and settles it. As os_purge */
-int region_purge_pages(struct region *region, void *start, size_t size, const struct decay_pass *pass);
+/* Gives pages of a region back that nobody else touches, and settles it. As hak_os_purge */
+int hak_region_purge_pages(struct region *region, void *start, size_t size, const struct decay_pass *pass);
 
 /* Asks for no more huge pages in a region of which something was given back: the kernel would fill them up again, of
  * which the program uses a part. Any thread. */
-void region_settle(struct region *region);
+void hak_region_settle(struct region *region);
 
 /* Gives back all address space that holds nothing: the flat tables and what regions have reserved. What comes later is
  * reserved no more. false: nothing was left to give. See give_way.h */
-bool region_give_way(void);
+bool hak_region_give_way(void);
 
 /* From now on regions reserve nothing. */
-void region_stop_reserving(void);
+void hak_region_stop_reserving(void);
 
 /* Around fork: the child finds the regions consistent. */
-void region_fork_locks(lock_visit *visit, struct lock_fork *fork);
+void hak_region_fork_locks(lock_visit *visit, struct lock_fork *fork);
 
 /* How many regions there are. A snapshot. */
-size_t region_count_now(void);
+size_t hak_region_count_now(void);
 
 /* Bytes in free chunks that are not purged yet; those of them that the system does not take; bytes of headers that may be
  * touched. Snapshots. */
-size_t region_dirty_bytes(void);
-size_t region_refused_bytes(void);
-size_t region_metadata_bytes(void);
+size_t hak_region_dirty_bytes(void);
+size_t hak_region_refused_bytes(void);
+size_t hak_region_metadata_bytes(void);
 
 #endif

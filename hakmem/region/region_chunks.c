@@ -24,26 +24,26 @@ static bool chunks_reserve_no_more; /* region lock */
 
 static void *chunks_huge_pages(struct region *region) { return (char *)region + OS_HUGE_PAGE_BYTES; }
 
-static size_t chunks_header_bytes(void) { return bits_round_up(sizeof(struct region), os_page_size()); }
+static size_t chunks_header_bytes(void) { return bits_round_up(sizeof(struct region), hak_os_page_size()); }
 
 static int chunks_map_reserved(void **memory) {
-    int error = os_reserve_aligned(HAK_REGION_BYTES, HAK_REGION_BYTES, memory);
+    int error = hak_os_reserve_aligned(HAK_REGION_BYTES, HAK_REGION_BYTES, memory);
     if (error == 0) {
-        error = os_commit(*memory, chunks_header_bytes());
+        error = hak_os_commit(*memory, chunks_header_bytes());
         if (error != 0) {
-            (void)os_unmap(*memory, HAK_REGION_BYTES);
+            (void)hak_os_unmap(*memory, HAK_REGION_BYTES);
         }
     }
     return error;
 }
 
-int region_chunks_map(struct region **out) {
+int hak_region_chunks_map(struct region **out) {
     void *memory;
     uint32_t reserved = HAK_REGION_CHUNKS;
     int error = chunks_reserve_no_more ? ENOMEM : chunks_map_reserved(&memory);
     if (error != 0) {
         reserved = REGION_CHUNK_FIRST;
-        error = os_map_first(chunks_header_bytes(), HAK_REGION_BYTES, &memory);
+        error = hak_os_map_first(chunks_header_bytes(), HAK_REGION_BYTES, &memory);
     }
     if (error != 0) {
         return error;
@@ -54,16 +54,16 @@ int region_chunks_map(struct region **out) {
     return 0;
 }
 
-void region_chunks_unmap(struct region *region) {
+void hak_region_chunks_unmap(struct region *region) {
     const bool whole = region->reserved == HAK_REGION_CHUNKS;
-    (void)os_unmap(region, whole ? HAK_REGION_BYTES : chunks_header_bytes());
+    (void)hak_os_unmap(region, whole ? HAK_REGION_BYTES : chunks_header_bytes());
 }
 
 /* Makes chunks [ready, end) ready. */
 static int chunks_extend(struct region *region, unsigned end) {
     char *start = region_chunk_address(region, region->ready);
     const size_t bytes = (size_t)(end - region->ready) * HAK_CHUNK_BYTES;
-    const int error = end <= region->reserved ? os_commit(start, bytes) : os_map_at(start, bytes);
+    const int error = end <= region->reserved ? hak_os_commit(start, bytes) : hak_os_map_at(start, bytes);
     if (error == 0) {
         region->ready = end;
         region->reserved = end > region->reserved ? end : region->reserved;
@@ -71,7 +71,7 @@ static int chunks_extend(struct region *region, unsigned end) {
     return error;
 }
 
-int region_chunks_ready(struct region *region, unsigned end) {
+int hak_region_chunks_ready(struct region *region, unsigned end) {
     if (end <= region->ready) {
         return 0;
     }
@@ -82,17 +82,17 @@ int region_chunks_ready(struct region *region, unsigned end) {
     return more > end && chunks_extend(region, more) == 0 ? 0 : chunks_extend(region, end);
 }
 
-bool region_chunks_shrink(struct region *region, unsigned end) {
+bool hak_region_chunks_shrink(struct region *region, unsigned end) {
     char *start = region_chunk_address(region, end);
     const size_t bytes = (size_t)(region->ready - end) * HAK_CHUNK_BYTES;
     if (region->ready < end + READY_LEAST) {
         return false;
     }
     if (!chunks_reserve_no_more) {
-        if (os_uncommit(start, bytes) != 0) {
+        if (hak_os_uncommit(start, bytes) != 0) {
             return false;
         }
-    } else if (region->reserved != region->ready || os_unreserve(start, bytes) != 0) {
+    } else if (region->reserved != region->ready || hak_os_unreserve(start, bytes) != 0) {
         return false;
     } else {
         region->reserved = end;
@@ -101,11 +101,11 @@ bool region_chunks_shrink(struct region *region, unsigned end) {
     return true;
 }
 
-void region_chunks_stop_reserving(void) { chunks_reserve_no_more = true; }
+void hak_region_chunks_stop_reserving(void) { chunks_reserve_no_more = true; }
 
-bool region_chunks_release(struct region *region) {
+bool hak_region_chunks_release(struct region *region) {
     const size_t bytes = (size_t)(region->reserved - region->ready) * HAK_CHUNK_BYTES;
-    if (bytes == 0 || os_unreserve(region_chunk_address(region, region->ready), bytes) != 0) {
+    if (bytes == 0 || hak_os_unreserve(region_chunk_address(region, region->ready), bytes) != 0) {
         return false;
     }
     region->reserved = region->ready;
@@ -115,13 +115,13 @@ bool region_chunks_release(struct region *region) {
 /* Pages that one look at what is resident covers, so that its answer fits a small stack. */
 #define LOOK_PAGES 512u
 
-bool region_chunks_are_dense(struct region *region) {
-    const size_t page = os_page_size(), pages = HUGE_PAGES_BYTES / page;
+bool hak_region_chunks_are_dense(struct region *region) {
+    const size_t page = hak_os_page_size(), pages = HUGE_PAGES_BYTES / page;
     size_t resident = 0;
     for (size_t first = 0; first < pages; first += LOOK_PAGES) {
         unsigned char look[LOOK_PAGES];
         const size_t count = pages - first < LOOK_PAGES ? pages - first : LOOK_PAGES;
-        if (os_resident((char *)chunks_huge_pages(region) + first * page, count * page, look) != 0) {
+        if (hak_os_resident((char *)chunks_huge_pages(region) + first * page, count * page, look) != 0) {
             return false;
         }
         for (size_t i = 0; i < count; i++) {
@@ -131,10 +131,12 @@ bool region_chunks_are_dense(struct region *region) {
     return 4 * resident >= 3 * pages;
 }
 
-bool region_chunks_ask_huge(struct region *region) {
+bool hak_region_chunks_ask_huge(struct region *region) {
     /* Nothing is in the chunks: where it cannot be all, it is as it was. */
     return region->reserved == HAK_REGION_CHUNKS && chunks_extend(region, HAK_REGION_CHUNKS) == 0 &&
-           os_huge_pages(chunks_huge_pages(region), HUGE_PAGES_BYTES) == 0;
+           hak_os_huge_pages(chunks_huge_pages(region), HUGE_PAGES_BYTES) == 0;
 }
 
-void region_chunks_refuse_huge(struct region *region) { os_no_huge_pages(chunks_huge_pages(region), HUGE_PAGES_BYTES); }
+void hak_region_chunks_refuse_huge(struct region *region) {
+    hak_os_no_huge_pages(chunks_huge_pages(region), HUGE_PAGES_BYTES);
+}

@@ -16,31 +16,31 @@
 #include "hakmem/region/region.h"
 
 /* A region of which the header can be written, all zero but `ready` and `reserved`. ENOMEM, EAGAIN */
-int region_chunks_map(struct region **out);
+int hak_region_chunks_map(struct region **out);
 
 /* Takes it away. pre: nobody else knows it */
-void region_chunks_unmap(struct region *region);
+void hak_region_chunks_unmap(struct region *region);
 
 /* Makes chunks ready up to `end`, and more where it comes cheaply. ENOMEM, EAGAIN: now; EEXIST: never */
-int region_chunks_ready(struct region *region, unsigned end);
+int hak_region_chunks_ready(struct region *region, unsigned end);
 
 /* Chunks from `end` on are ready no more: what was in them is gone, and the limits of the system have room for something else.
  * Result: whether it was done, which is not worth it for a few */
-bool region_chunks_shrink(struct region *region, unsigned end);
+bool hak_region_chunks_shrink(struct region *region, unsigned end);
 
 /* No region that is mapped from now on is reserved. */
-void region_chunks_stop_reserving(void);
+void hak_region_chunks_stop_reserving(void);
 
 /* Gives back what is reserved and not ready. Result: there was something */
-bool region_chunks_release(struct region *region);
+bool hak_region_chunks_release(struct region *region);
 
 /* Whether at least three quarters of what huge pages may lie in are resident. */
-bool region_chunks_are_dense(struct region *region);
+bool hak_region_chunks_are_dense(struct region *region);
 
 /* Asks for huge pages in a new region, which is all ready then; false: there are none. */
-bool region_chunks_ask_huge(struct region *region);
+bool hak_region_chunks_ask_huge(struct region *region);
 
 /* Asks for no more of them. */
-void region_chunks_refuse_huge(struct region *region);
+void hak_region_chunks_refuse_huge(struct region *region);
 
 #endif

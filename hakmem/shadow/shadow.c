@@ -30,17 +30,18 @@ struct hak_shadow hak_shadow;
 /* The lowest address of the reservation; constant after init. */
 static uintptr_t shadow_start;
 
-/* What shadow_expect_reads_below was said for; constant after init. */
+/* What hak_shadow_expect_reads_below was said for; constant after init. */
 static uintptr_t shadow_below;
 
 static const void *shadow_region_of(const void *p) {
     return (const void *)((uintptr_t)p & ~(uintptr_t)(HAK_REGION_BYTES - 1));
 }
 
-void shadow_init(void) {
+void hak_shadow_init(void) {
     void *start;
-    const uintptr_t page = os_page_size(), bytes = SHADOW_ENTRIES + page + OS_HUGE_PAGE_BYTES;
-    if (!flat_has_room(bytes) || (HAK_GUARD_FULL ? metadata_reserve(bytes, &start) : os_reserve(bytes, &start)) != 0) {
+    const uintptr_t page = hak_os_page_size(), bytes = SHADOW_ENTRIES + page + OS_HUGE_PAGE_BYTES;
+    if (!hak_flat_has_room(bytes) ||
+        (HAK_GUARD_FULL ? hak_metadata_reserve(bytes, &start) : hak_os_reserve(bytes, &start)) != 0) {
         return;
     }
     const uintptr_t aligned = bits_round_up((uintptr_t)start + page, OS_HUGE_PAGE_BYTES);
@@ -60,23 +61,23 @@ static char *shadow_region_entries(const void *p) {
  * huge page: no write makes one of it, whatever the system has them for. Not where pages are so large that blocks have entries
  * in the first. */
 static size_t shadow_unused_bytes(void) {
-    const size_t page = os_page_size();
+    const size_t page = hak_os_page_size();
     return 2 * page * SHADOW_GRAIN <= SHADOW_HEADER_BYTES ? page : 0;
 }
 
 static int shadow_add_flat(char *start, const struct shadow_region *region) {
     const size_t unused = shadow_unused_bytes();
-    if (hak_load_relaxed(&hak_shadow.limit) == 0 && !units_any_is_kept((uintptr_t)region, HAK_REGION_BYTES)) {
-        return os_map_at(start + unused, SHADOW_REGION_ENTRIES - unused);
+    if (hak_load_relaxed(&hak_shadow.limit) == 0 && !hak_units_any_is_kept((uintptr_t)region, HAK_REGION_BYTES)) {
+        return hak_os_map_at(start + unused, SHADOW_REGION_ENTRIES - unused);
     }
-    if (os_has_threads()) {
+    if (hak_os_has_threads()) {
         /* Other memory may have been here, whose entries read as one huge page of zeros: the first write would make a page
          * of that size of it. In two halves, because the kernel splits such a page where it is told of a part. Refusal costs
          * memory only. */
-        os_no_huge_pages(start, SHADOW_REGION_ENTRIES / 2);
-        os_no_huge_pages(start + SHADOW_REGION_ENTRIES / 2, SHADOW_REGION_ENTRIES / 2);
+        hak_os_no_huge_pages(start, SHADOW_REGION_ENTRIES / 2);
+        hak_os_no_huge_pages(start + SHADOW_REGION_ENTRIES / 2, SHADOW_REGION_ENTRIES / 2);
     }
-    return flat_commit(start + unused, SHADOW_REGION_ENTRIES - unused);
+    return hak_flat_commit(start + unused, SHADOW_REGION_ENTRIES - unused);
 }
 
 #define SHADOW_HEADER_ENTRIES (SHADOW_HEADER_BYTES >> SHADOW_SHIFT)
@@ -85,14 +86,14 @@ static int shadow_add_flat(char *start, const struct shadow_region *region) {
 /* A mapping of its own, which is smaller than a huge page. */
 static int shadow_add_limited(struct shadow_region *region) {
     void *classes;
-    const int error = os_map(SHADOW_LIMITED_BYTES, os_page_size(), &classes);
+    const int error = hak_os_map(SHADOW_LIMITED_BYTES, hak_os_page_size(), &classes);
     if (error == 0) {
         region->classes = (uint8_t *)((uintptr_t)classes - SHADOW_HEADER_ENTRIES);
     }
     return error;
 }
 
-int shadow_add_region(struct shadow_region *region) {
+int hak_shadow_add_region(struct shadow_region *region) {
     if (hak_shadow.classes == NULL) {
         return shadow_add_limited(region);
     }
@@ -103,35 +104,35 @@ int shadow_add_region(struct shadow_region *region) {
 static void shadow_ask_huge_pages(const char *start, size_t size) {
     char *first = shadow_region_entries(start);
     char *last = shadow_region_entries(start + size - 1);
-    os_huge_pages(first, (size_t)(last - first) + OS_HUGE_PAGE_BYTES); /* Refusal costs time only. */
+    hak_os_huge_pages(first, (size_t)(last - first) + OS_HUGE_PAGE_BYTES); /* Refusal costs time only. */
 }
 
-void shadow_expect_reads_below(void) {
+void hak_shadow_expect_reads_below(void) {
     if (hak_load_relaxed(&hak_shadow.limit) != 0 && shadow_start > SHADOW_BELOW_BYTES + HAK_REGION_BYTES) {
         shadow_below = shadow_start - SHADOW_BELOW_BYTES;
         shadow_ask_huge_pages((const char *)shadow_below, SHADOW_BELOW_BYTES);
     }
 }
 
-void shadow_expect_reads(const void *start, size_t size) {
+void hak_shadow_expect_reads(const void *start, size_t size) {
     const bool asked = shadow_below != 0 && (uintptr_t)start >= shadow_below && (uintptr_t)start + size <= shadow_start;
-    if (!asked && os_has_threads() && hak_load_relaxed(&hak_shadow.limit) != 0) {
+    if (!asked && hak_os_has_threads() && hak_load_relaxed(&hak_shadow.limit) != 0) {
         shadow_ask_huge_pages(start, size);
     }
 }
 
-/* Release: as page_map_limit. */
-void shadow_limit(void) { hak_store_release(&hak_shadow.limit, (uintptr_t)0); }
+/* Release: as hak_page_map_limit. */
+void hak_shadow_limit(void) { hak_store_release(&hak_shadow.limit, (uintptr_t)0); }
 
-void shadow_give_way(void) {
+void hak_shadow_give_way(void) {
     if (hak_shadow.classes != NULL) {
-        flat_give_way(hak_shadow.classes, SHADOW_SHIFT);
+        hak_flat_give_way(hak_shadow.classes, SHADOW_SHIFT);
     }
 }
 
-uint8_t *shadow_entry_limited(const void *p) {
+uint8_t *hak_shadow_entry_limited(const void *p) {
     /* In the flat form, whoever comes here has an index at or above the limit. */
-    if (hak_load_relaxed(&hak_shadow.limit) != 0 || (uintptr_t)p % SHADOW_GRAIN != 0 || !units_is_region(p)) {
+    if (hak_load_relaxed(&hak_shadow.limit) != 0 || (uintptr_t)p % SHADOW_GRAIN != 0 || !hak_units_is_region(p)) {
         return NULL;
     }
     const struct shadow_region *region = shadow_region_of(p);
@@ -139,18 +140,19 @@ uint8_t *shadow_entry_limited(const void *p) {
     return offset < SHADOW_HEADER_BYTES ? NULL : &region->classes[offset >> SHADOW_SHIFT];
 }
 
-void shadow_purge(const void *start, size_t size, bool by_mapping) {
-    const uintptr_t page = os_page_size();
+void hak_shadow_purge(const void *start, size_t size, bool by_mapping) {
+    const uintptr_t page = hak_os_page_size();
     const uintptr_t entry = (uintptr_t)shadow_entry(start);
     const uintptr_t first = bits_round_up(entry, page);
     const uintptr_t end = (entry + (size >> SHADOW_SHIFT)) & ~(page - 1);
     if (first < end) {
         /* Refusal costs memory only. */
-        (void)(by_mapping ? os_purge_by_mapping((void *)first, end - first) : os_purge((void *)first, end - first));
+        (void)(by_mapping ? hak_os_purge_by_mapping((void *)first, end - first)
+                          : hak_os_purge((void *)first, end - first));
     }
 }
 
-void shadow_assert_dead(const void *start, size_t size) {
+void hak_shadow_assert_dead(const void *start, size_t size) {
     if (HAK_DEBUG) {
         /* Eight entries at a time: the range is of whole chunks, whose entries begin at a multiple of that. */
         const uint64_t *entries = (const uint64_t *)(const void *)shadow_entry(start);

@@ -42,7 +42,7 @@ HAK_ALWAYS_INLINE uintptr_t shadow_index(const void *p) {
 }
 
 /* Chooses the form. pre: called once, before the first region. Never fails: the limited form needs nothing yet. */
-void shadow_init(void);
+void hak_shadow_init(void);
 
 /* What a region's header starts with; the header is at least so long, and its entries are never asked for. */
 #define SHADOW_HEADER_BYTES ((uintptr_t)16 * HAK_CHUNK_BYTES)
@@ -53,37 +53,37 @@ struct shadow_region {
 
 /* Makes a region's entries writable; they are 0. pre: under the region lock. ENOMEM, EAGAIN; EEXIST: others have mapped what
  * the entries need, so it has to be another region */
-int shadow_add_region(struct shadow_region *region);
+int hak_shadow_add_region(struct shadow_region *region);
 
 /* From flat to limited, in two steps, as the page map does (region/page_map.h). */
-void shadow_limit(void);
-void shadow_give_way(void);
+void hak_shadow_limit(void);
+void hak_shadow_give_way(void);
 
 /* Says that blocks, which have no mark, will be freed in memory that lies in no region: each free reads an entry, every
  * 64 KiB in another page. They read one huge page of zeros, which is the kernel's and costs nothing; without, the first
  * free at each place was a page fault: large_churn took 1.5 times as long. */
-void shadow_expect_reads(const void *start, size_t size);
+void hak_shadow_expect_reads(const void *start, size_t size);
 
 /* The same at the start of the process for the addresses below the table, where the kernel puts what is mapped next: programs
  * of one thread may have forbidden themselves what it takes later. */
-void shadow_expect_reads_below(void);
+void hak_shadow_expect_reads_below(void);
 
-/* Gives back the pages that hold entries of the range only; `by_mapping`: by os_purge_by_mapping. pre: the range lies in an
+/* Gives back the pages that hold entries of the range only; `by_mapping`: by hak_os_purge_by_mapping. pre: the range lies in an
  * added region, and no live block in it */
-void shadow_purge(const void *start, size_t size, bool by_mapping);
+void hak_shadow_purge(const void *start, size_t size, bool by_mapping);
 
 /* Asserts, in debug builds, that no live block starts in the range. */
-void shadow_assert_dead(const void *start, size_t size);
+void hak_shadow_assert_dead(const void *start, size_t size);
 
 /* The entry of any p in the limited form, NULL where p is no possible start of a block. */
-HAK_COLD uint8_t *shadow_entry_limited(const void *p);
+HAK_COLD uint8_t *hak_shadow_entry_limited(const void *p);
 
 /* The entry of any p in either form; NULL where p is no possible start of a block. It may be written where p lies in a
  * region. */
 HAK_ALWAYS_INLINE uint8_t *shadow_entry(const void *p) {
     const uintptr_t index = shadow_index(p);
     return HAK_LIKELY(index < hak_load_setting(&hak_shadow.limit)) ? &hak_shadow.classes[index]
-                                                                   : shadow_entry_limited(p);
+                                                                   : hak_shadow_entry_limited(p);
 }
 
 /* Class of the live block that starts at p, any p; 0 where none does, or a huge one. */

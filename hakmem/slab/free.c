@@ -24,7 +24,7 @@ struct batch {
 
 /* `is_late`: p is one of several, which came out of a magazine. */
 static void batch_report(enum hak_misuse kind, const void *p, unsigned class_index, bool is_late) {
-    report_misuse_of(
+    hak_report_misuse_of(
         &(struct hak_misuse_report){.kind = kind,
                                     .operation = "free",
                                     .p = p,
@@ -104,7 +104,7 @@ static void batch_end_slab(struct batch *batch) {
     const int64_t blocks = hak_classes[batch->class_index].blocks;
     const int64_t count_before = control_count(before);
     if (control_level(count_before, blocks) != control_level(count_before + count, blocks)) {
-        partial_relist(batch->slab, batch->class_index);
+        hak_partial_relist(batch->slab, batch->class_index);
     }
 }
 
@@ -158,7 +158,7 @@ static struct slab *batch_locate(const struct batch *batch, void *p, uint32_t *b
     return position.slab;
 }
 
-bool slab_is_taken(const void *p, unsigned class_index, enum hak_misuse *wrong) {
+bool hak_slab_is_taken(const void *p, unsigned class_index, enum hak_misuse *wrong) {
     struct slab_position position;
     if (!batch_find(class_index, p, &position, wrong)) {
         return false;
@@ -167,7 +167,7 @@ bool slab_is_taken(const void *p, unsigned class_index, enum hak_misuse *wrong) 
     return !slab_has_free(&position);
 }
 
-uint32_t slab_free_blocks(uint32_t self, unsigned class_index, void *const *blocks, uint32_t count) {
+uint32_t hak_slab_free_blocks(uint32_t self, unsigned class_index, void *const *blocks, uint32_t count) {
     const struct hak_class *constants = &hak_classes[class_index];
     const uintptr_t slab_bytes = (uintptr_t)constants->blocks * constants->block_size;
     struct batch batch = {.self = self, .class_index = class_index, .is_late = count > 1};

@@ -6,14 +6,14 @@
 #include "hakmem/base/compiler.h"
 
 /* Around each change. Any thread; several may be under way. */
-void moving_begin(void);
-void moving_end(void);
+void hak_moving_begin(void);
+void hak_moving_end(void);
 
 /* In the child of a fork: what other threads had under way is over. */
-void moving_fork_child(void);
+void hak_moving_fork_child(void);
 
 /* How many began so far; where that is as it was, and each time nothing was under way, nothing changed in between.
  * false: one is under way */
-bool moving_look(uint64_t *begun);
+bool hak_moving_look(uint64_t *begun);
 
 #endif

@@ -30,7 +30,7 @@ static struct own_page *own_page; /* atomic; NULL: there was never more than one
 static uint32_t own_users;        /* atomic */
 static HAK_THREAD_LOCAL bool own_is_current;
 
-bool own_thread_is_current(void) { return own_is_current; }
+bool hak_own_thread_is_current(void) { return own_is_current; }
 
 /* The page, made where there is none. NULL: no memory */
 static struct own_page *page_get(void) {
@@ -41,7 +41,8 @@ static struct own_page *page_get(void) {
     }
     void *made;
     /* A kernel before 4.14 copies it: then only handlers of fork tell a child. */
-    if (os_map_wiped(os_page_size(), &made) != 0 && os_map(os_page_size(), os_page_size(), &made) != 0) {
+    if (hak_os_map_wiped(hak_os_page_size(), &made) != 0 &&
+        hak_os_map(hak_os_page_size(), hak_os_page_size(), &made) != 0) {
         return NULL;
     }
     /* Relaxed: published with the page. */
@@ -49,7 +50,7 @@ static struct own_page *page_get(void) {
     if (hak_compare_exchange_acq_rel(&own_page, &page, (struct own_page *)made)) {
         return made;
     }
-    os_unmap(made, os_page_size());
+    hak_os_unmap(made, hak_os_page_size());
     return page;
 }
 
@@ -72,15 +73,15 @@ static struct own_thread *own_get(enum own_thread_kind kind) {
     return &hak_load_acquire(&own_page)->threads[kind];
 }
 
-uint32_t own_thread_users(void) {
+uint32_t hak_own_thread_users(void) {
     (void)page_look();
-    /* Relaxed: a hint; own_thread_start looks again. */
+    /* Relaxed: a hint; hak_own_thread_start looks again. */
     return hak_load_relaxed(&own_users);
 }
 
-bool own_thread_runs(enum own_thread_kind kind) {
+bool hak_own_thread_runs(enum own_thread_kind kind) {
     struct own_page *page = page_look();
-    /* Sequentially consistent: pairs with own_thread_leave. Who schedules a look and sees that the thread runs is sure that
+    /* Sequentially consistent: pairs with hak_own_thread_leave. Who schedules a look and sees that the thread runs is sure that
      * it sees the look. */
     return page != NULL && hak_load_seq_cst(&page->threads[kind].runs) != 0;
 }
@@ -95,8 +96,8 @@ static void own_end(struct own_thread *own) {
     }
     /* Release: nothing hangs on it but the end. */
     hak_store_release(&own->must_end, 1u);
-    os_wake(&own->must_end);
-    os_join_thread(own->thread);
+    hak_os_wake(&own->must_end);
+    hak_os_join_thread(own->thread);
     hak_store_relaxed(&own->must_end, 0u);
     /* Release: pairs with the next who makes it busy. */
     hak_store_release(&own->name, (uint32_t)NAME_NONE);
@@ -126,10 +127,10 @@ static void *own_main(void *argument) {
 /* pre: the caller has set `runs`, and made `name` busy */
 static int own_begin(struct own_thread *own, bool has_ended, void (*main)(void)) {
     if (has_ended) {
-        os_join_thread(own->thread); /* it has said that it leaves */
+        hak_os_join_thread(own->thread); /* it has said that it leaves */
     }
     own->main = main;
-    const int error = os_start_thread(own_main, own, &own->thread);
+    const int error = hak_os_start_thread(own_main, own, &own->thread);
     if (error != 0) {
         hak_store_relaxed(&own->runs, 0u);
     }
@@ -142,8 +143,8 @@ static int own_begin(struct own_thread *own, bool has_ended, void (*main)(void))
     return error;
 }
 
-int own_thread_start(enum own_thread_kind kind, void (*main)(void)) {
-    if (own_thread_users() == 0) {
+int hak_own_thread_start(enum own_thread_kind kind, void (*main)(void)) {
+    if (hak_own_thread_users() == 0) {
         return ESRCH;
     }
     struct own_page *page = page_get();
@@ -152,7 +153,7 @@ int own_thread_start(enum own_thread_kind kind, void (*main)(void)) {
     }
     struct own_thread *own = &page->threads[kind];
     uint32_t stopped = 0;
-    /* Acquire-release: one thread begins it; pairs with own_thread_leave. */
+    /* Acquire-release: one thread begins it; pairs with hak_own_thread_leave. */
     if (!hak_compare_exchange_acq_rel(&own->runs, &stopped, 1u)) {
         return EBUSY;
     }
@@ -169,40 +170,40 @@ int own_thread_start(enum own_thread_kind kind, void (*main)(void)) {
     return own_begin(own, has_ended, main);
 }
 
-bool own_thread_must_end(enum own_thread_kind kind) {
+bool hak_own_thread_must_end(enum own_thread_kind kind) {
     /* Acquire: pairs with the release in own_end. */
     return hak_load_acquire(&own_get(kind)->must_end) != 0;
 }
 
-bool own_thread_sleep(enum own_thread_kind kind, uint64_t duration_ms) {
-    os_wait(&own_get(kind)->must_end, 0, (int64_t)duration_ms);
-    return !own_thread_must_end(kind);
+bool hak_own_thread_sleep(enum own_thread_kind kind, uint64_t duration_ms) {
+    hak_os_wait(&own_get(kind)->must_end, 0, (int64_t)duration_ms);
+    return !hak_own_thread_must_end(kind);
 }
 
-void own_thread_leave(enum own_thread_kind kind) {
-    /* Sequentially consistent: pairs with own_thread_runs. This side says that it leaves and then looks whether anything is
+void hak_own_thread_leave(enum own_thread_kind kind) {
+    /* Sequentially consistent: pairs with hak_own_thread_runs. This side says that it leaves and then looks whether anything is
      * to be done, the other leaves something to be done and then looks whether this one runs. One of them sees. */
     (void)hak_exchange_seq_cst(&own_get(kind)->runs, 0u);
 }
 
-bool own_thread_stay(enum own_thread_kind kind) {
+bool hak_own_thread_stay(enum own_thread_kind kind) {
     uint32_t stopped = 0;
     /* Acquire-release: it or a new thread runs, not both. */
     return hak_compare_exchange_acq_rel(&own_get(kind)->runs, &stopped, 1u);
 }
 
-void own_thread_user_begun(void) {
+void hak_own_thread_user_begun(void) {
     if (own_is_current) {
         return;
     }
     (void)page_look();
     /* Relaxed: see own_begin for the one who has to know of none. */
     if (hak_fetch_add_relaxed(&own_users, 1u) == 1) {
-        (void)page_get(); /* before a fork, which is to wipe it; without, own_thread_start tries again */
+        (void)page_get(); /* before a fork, which is to wipe it; without, hak_own_thread_start tries again */
     }
 }
 
-void own_thread_user_ended(void) {
+void hak_own_thread_user_ended(void) {
     if (own_is_current) {
         return;
     }
@@ -213,7 +214,7 @@ void own_thread_user_ended(void) {
     }
 }
 
-void own_thread_fork_child(bool has_record) {
+void hak_own_thread_fork_child(bool has_record) {
     /* Relaxed, all: the child has one thread. The kernel has wiped the page; one before 4.14 has not. */
     struct own_page *page = hak_load_relaxed(&own_page);
     if (page != NULL) {

@@ -21,34 +21,34 @@ enum own_thread_kind {
 };
 
 /* A record of one of the program's threads has begun, or ended. pre: no lock is held. The end may wait for a few ms */
-void own_thread_user_begun(void);
-void own_thread_user_ended(void);
+void hak_own_thread_user_begun(void);
+void hak_own_thread_user_ended(void);
 
 /* In the child of a fork: the calling thread is the only one, and has a record or not. */
-void own_thread_fork_child(bool has_record);
+void hak_own_thread_fork_child(bool has_record);
 
 /* Records of the program's threads. */
-uint32_t own_thread_users(void);
+uint32_t hak_own_thread_users(void);
 
 /* Whether the calling thread is one of ours. */
-bool own_thread_is_current(void);
+bool hak_own_thread_is_current(void);
 
 /* Begins the thread of a kind. EBUSY: it runs, or is about to end; ESRCH: the program's threads have ended; ENOMEM, EAGAIN.
  * pre: no lock is held, since the C library may allocate for it */
-int own_thread_start(enum own_thread_kind kind, void (*main)(void));
+int hak_own_thread_start(enum own_thread_kind kind, void (*main)(void));
 
-bool own_thread_runs(enum own_thread_kind kind);
+bool hak_own_thread_runs(enum own_thread_kind kind);
 
 /* The rest is for the thread of that kind itself. */
 
 /* Sleeps so long, or shorter. false: it has to end */
-bool own_thread_sleep(enum own_thread_kind kind, uint64_t duration_ms);
+bool hak_own_thread_sleep(enum own_thread_kind kind, uint64_t duration_ms);
 
-bool own_thread_must_end(enum own_thread_kind kind);
+bool hak_own_thread_must_end(enum own_thread_kind kind);
 
 /* From now on the kind does not run, and may be begun again; the thread has to return, unless the next call says that it runs
  * on. */
-void own_thread_leave(enum own_thread_kind kind);
-bool own_thread_stay(enum own_thread_kind kind);
+void hak_own_thread_leave(enum own_thread_kind kind);
+bool hak_own_thread_stay(enum own_thread_kind kind);
 
 #endif

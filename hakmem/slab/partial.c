@@ -29,7 +29,7 @@ static void partial_count_unpurged(const struct slab *slab, size_t sign) {
     hak_fetch_add_relaxed(&partial_unpurged, sign * slab->listed_free * hak_classes[slab->class_index].block_size);
 }
 
-size_t partial_unpurged_bytes(void) { return hak_load_relaxed(&partial_unpurged); }
+size_t hak_partial_unpurged_bytes(void) { return hak_load_relaxed(&partial_unpurged); }
 
 static void partial_link_locked(struct partial_lists *lists, struct slab *slab, unsigned bucket, int64_t free_blocks,
                                 uint64_t now_ms) {
@@ -63,7 +63,7 @@ enum partial_change { PARTIAL_STAYS, PARTIAL_LISTED, PARTIAL_EMPTIED };
 /* PARTIAL_EMPTIED: every block is free; the slab is EMPTY then and the caller returns its span. */
 static enum partial_change partial_relist_locked(struct partial_lists *lists, struct slab *slab, unsigned class_index,
                                                  uint64_t now_ms) {
-    /* Acquire: pairs with the acquire-release additions of freeing threads and of slab_detach. */
+    /* Acquire: pairs with the acquire-release additions of freeing threads and of hak_slab_detach. */
     uint64_t control = hak_load_acquire(&slab->control);
     enum slab_state state = control_state(control);
     if (control_class(control) != class_index || (state != SLAB_FULL && state != SLAB_PARTIAL)) {
@@ -91,15 +91,15 @@ static enum partial_change partial_relist_locked(struct partial_lists *lists, st
     return PARTIAL_LISTED;
 }
 
-void partial_relist(struct slab *slab, unsigned class_index) {
+void hak_partial_relist(struct slab *slab, unsigned class_index) {
     const struct hak_class *constants = &hak_classes[class_index];
     struct partial_lists *lists = &partial_lists[class_index];
-    const uint64_t now_ms = os_clock_ms();
+    const uint64_t now_ms = hak_os_clock_ms();
     lock_acquire(&lists->lock);
     const enum partial_change change = partial_relist_locked(lists, slab, class_index, now_ms);
     lock_release(&lists->lock);
     if (change == PARTIAL_LISTED) {
-        decay_note_freed(now_ms);
+        hak_decay_note_freed(now_ms);
     }
     if (change != PARTIAL_EMPTIED) {
         return;
@@ -110,18 +110,18 @@ void partial_relist(struct slab *slab, unsigned class_index) {
             hak_store_relaxed(&slab->remote_bits[word], (uint64_t)0);
         }
     }
-    region_span_free(region_of(slab), region_chunk_of((void *)slab->base), constants->chunks);
+    hak_region_span_free(region_of(slab), region_chunk_of((void *)slab->base), constants->chunks);
 }
 
 /* From its list into the caller's hands. */
 static void partial_own_locked(struct partial_lists *lists, struct slab *slab) {
     partial_unlink_locked(lists, slab);
     /* From now on the count holds only what is not drained: the bits that the last owner left free are taken
-     * out. Acquire-release: pairs with slab_detach, whose bits are read next. */
+     * out. Acquire-release: pairs with hak_slab_detach, whose bits are read next. */
     hak_fetch_add_acq_rel(&slab->control, control_delta(SLAB_PARTIAL, SLAB_OWNED, -(int64_t)slab->free_count));
 }
 
-struct slab *partial_claim(unsigned class_index) {
+struct slab *hak_partial_claim(unsigned class_index) {
     struct partial_lists *lists = &partial_lists[class_index];
     struct slab *slab = NULL;
     lock_acquire(&lists->lock);
@@ -129,7 +129,7 @@ struct slab *partial_claim(unsigned class_index) {
         slab = lists->lists[bucket];
     }
     if (HAK_GUARD_FULL && guard_has(HAK_FEATURE_RANDOM) && slab != NULL) {
-        slab = slab_pick_random(slab);
+        slab = hak_slab_pick_random(slab);
     }
     if (slab != NULL) {
         partial_own_locked(lists, slab);
@@ -166,23 +166,23 @@ static unsigned partial_own_unpurged(struct partial_lists *lists, uint64_t liste
     return count;
 }
 
-bool partial_purge_piece(struct decay_pass *pass) {
+bool hak_partial_purge_piece(struct decay_pass *pass) {
     for (; pass->class_index < HAK_CLASS_COUNT && pass->left > 0; pass->class_index++) {
         struct slab *batch[PARTIAL_PURGE_BATCH];
         unsigned count;
         do {
             count = partial_own_unpurged(&partial_lists[pass->class_index], pass->freed_until_ms, batch);
             if (count > 0) {
-                moving_begin(); /* a drain moves bits from one word to another */
+                hak_moving_begin(); /* a drain moves bits from one word to another */
             }
             for (unsigned i = 0; i < count; i++) {
-                slab_drain(batch[i]);
-                pass->purged += slab_purge_free_pages(batch[i], pass);
+                hak_slab_drain(batch[i]);
+                pass->purged += hak_slab_purge_free_pages(batch[i], pass);
                 batch[i]->purged_free = batch[i]->free_count;
-                slab_detach(batch[i]);
+                hak_slab_detach(batch[i]);
             }
             if (count > 0) {
-                moving_end();
+                hak_moving_end();
             }
             decay_pass_spend(pass, (size_t)count * hak_classes[pass->class_index].chunks * HAK_CHUNK_BYTES);
             if (count == PARTIAL_PURGE_BATCH && pass->left == 0) {
@@ -193,7 +193,7 @@ bool partial_purge_piece(struct decay_pass *pass) {
     return pass->class_index == HAK_CLASS_COUNT;
 }
 
-bool partial_has_unpurged(void) {
+bool hak_partial_has_unpurged(void) {
     bool found = false;
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT && !found; class_index++) {
         struct partial_lists *lists = &partial_lists[class_index];
@@ -208,7 +208,7 @@ bool partial_has_unpurged(void) {
     return found;
 }
 
-void partial_fork_locks(lock_visit *visit, struct lock_fork *fork) {
+void hak_partial_fork_locks(lock_visit *visit, struct lock_fork *fork) {
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
         visit(&partial_lists[class_index].lock, fork);
     }

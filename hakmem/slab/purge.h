@@ -25,8 +25,8 @@
 #define PURGE_PIECE_BYTES ((size_t)8 << 20)
 
 /* The cold half of purge_poll: something decays. */
-HAK_COLD void purge_poll_due(const void *caller);
-HAK_COLD void purge_poll_due_alloc(const void *caller);
+HAK_COLD void hak_purge_poll_due(const void *caller);
+HAK_COLD void hak_purge_poll_due_alloc(const void *caller);
 
 /* Debug builds: what every poll calls, so that tests meet allocations in the middle of every slow path, as a poll that starts a
  * thread makes them. NULL: nothing. Written while the process has one thread. */
@@ -44,7 +44,7 @@ HAK_ALWAYS_INLINE void purge_poll_reenter(void) {
 HAK_ALWAYS_INLINE void purge_poll(const void *caller) {
     purge_poll_reenter();
     if (HAK_UNLIKELY(decay_due_ms() != 0)) {
-        purge_poll_due(caller);
+        hak_purge_poll_due(caller);
     }
 }
 
@@ -53,24 +53,24 @@ HAK_ALWAYS_INLINE void purge_poll(const void *caller) {
 HAK_ALWAYS_INLINE void purge_poll_alloc(const void *caller) {
     purge_poll_reenter();
     if (HAK_UNLIKELY(decay_due_ms() != 0)) {
-        purge_poll_due_alloc(caller);
+        hak_purge_poll_due_alloc(caller);
     }
 }
 
 /* Has the next poll that may start a thread call `start`, once: for what needs a thread of its own. Any thread; a later call
  * replaces what still waits. */
-void purge_start_later(void (*start)(void));
+void hak_purge_start_later(void (*start)(void));
 
 /* Purges everything that is free, decayed or not. Result: bytes. */
-size_t purge_all(void);
+size_t hak_purge_all(void);
 
 /* Around fork: whoever purges lets the lock go for a moment; no purge is in progress; and in the child, whose thread is gone. */
-void purge_fork_begin(void);
-void purge_fork_end(void);
-void purge_fork_locks(lock_visit *visit, struct lock_fork *fork);
-void purge_fork_child(void);
+void hak_purge_fork_begin(void);
+void hak_purge_fork_end(void);
+void hak_purge_fork_locks(lock_visit *visit, struct lock_fork *fork);
+void hak_purge_fork_child(void);
 
 /* Bytes in whole chunks and mappings that still decay. */
-size_t purge_waiting_bytes(void);
+size_t hak_purge_waiting_bytes(void);
 
 #endif

@@ -28,7 +28,7 @@ static unsigned random_bit(uint64_t bits, uint32_t choice) {
     return bits_lowest(behind != 0 ? behind : bits);
 }
 
-uint32_t slab_take_random(struct slab *slab, void **slots, uint32_t wanted, bool *zeroed) {
+uint32_t hak_slab_take_random(struct slab *slab, void **slots, uint32_t wanted, bool *zeroed) {
     const struct hak_class *constants = &hak_classes[slab->class_index];
     const uint32_t count = wanted < slab->free_count ? wanted : slab->free_count;
     const uint32_t fresh_from = slab->fresh_from;
@@ -53,7 +53,7 @@ uint32_t slab_take_random(struct slab *slab, void **slots, uint32_t wanted, bool
     return count;
 }
 
-struct slab *slab_pick_random(struct slab *first) {
+struct slab *hak_slab_pick_random(struct slab *first) {
     for (uint32_t steps = guard_random_below(PICK_AMONG); steps > 0 && first->next != NULL; steps--) {
         first = first->next;
     }

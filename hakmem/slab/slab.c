@@ -14,10 +14,10 @@
 /* Full guard builds: ENOMEM where the blocks cannot be made accessible; the span is given back then. */
 static int slab_span_protect(unsigned class_index, const struct span *span) {
     const struct hak_class *constants = &hak_classes[class_index];
-    const int error = pages_protect_slab(region_chunk_address(span->region, span->first), constants->chunks,
-                                         (size_t)constants->blocks * constants->block_size);
+    const int error = hak_pages_protect_slab(region_chunk_address(span->region, span->first), constants->chunks,
+                                             (size_t)constants->blocks * constants->block_size);
     if (error != 0) {
-        region_span_free(span->region, span->first, constants->chunks);
+        hak_region_span_free(span->region, span->first, constants->chunks);
     }
     return error;
 }
@@ -25,9 +25,9 @@ static int slab_span_protect(unsigned class_index, const struct span *span) {
 /* The span of a new slab. Kept mappings of large blocks are given up before memory counts as exhausted. */
 static int slab_span_alloc(unsigned class_index, struct span *span) {
     unsigned chunks = hak_classes[class_index].chunks;
-    int error = region_span_alloc(chunks, class_index, span);
-    if (error != 0 && large_purge(UINT64_MAX) > 0) {
-        error = region_span_alloc(chunks, class_index, span);
+    int error = hak_region_span_alloc(chunks, class_index, span);
+    if (error != 0 && hak_large_purge(UINT64_MAX) > 0) {
+        error = hak_region_span_alloc(chunks, class_index, span);
     }
     if (HAK_GUARD_FULL && guard_has(HAK_FEATURE_PAGES) && error == 0) {
         error = slab_span_protect(class_index, span);
@@ -35,7 +35,7 @@ static int slab_span_alloc(unsigned class_index, struct span *span) {
     return error;
 }
 
-struct slab *slab_create(unsigned class_index, uint32_t owner) {
+struct slab *hak_slab_create(unsigned class_index, uint32_t owner) {
     const struct hak_class *constants = &hak_classes[class_index];
     struct span span;
     if (slab_span_alloc(class_index, &span) != 0) {
@@ -64,20 +64,20 @@ struct slab *slab_create(unsigned class_index, uint32_t owner) {
     return slab;
 }
 
-struct slab *slab_claim(unsigned class_index, uint32_t owner) {
-    struct slab *slab = partial_claim(class_index);
+struct slab *hak_slab_claim(unsigned class_index, uint32_t owner) {
+    struct slab *slab = hak_partial_claim(class_index);
     if (slab != NULL) {
         /* Relaxed: others compare it with their own number only. */
         hak_store_relaxed(&slab->owner, owner);
-        slab_drain(slab);
+        hak_slab_drain(slab);
     }
     return slab;
 }
 
-uint32_t slab_take(struct slab *slab, void **slots, uint32_t wanted, bool *zeroed) {
+uint32_t hak_slab_take(struct slab *slab, void **slots, uint32_t wanted, bool *zeroed) {
     HAK_ASSERT(slab->free_count > 0);
     if (HAK_GUARD_FULL && guard_has(HAK_FEATURE_RANDOM)) {
-        return slab_take_random(slab, slots, wanted, zeroed);
+        return hak_slab_take_random(slab, slots, wanted, zeroed);
     }
     const uint32_t block_size = hak_classes[slab->class_index].block_size;
     const uint32_t count = wanted < slab->free_count ? wanted : slab->free_count;
@@ -109,7 +109,7 @@ uint32_t slab_take(struct slab *slab, void **slots, uint32_t wanted, bool *zeroe
     return count;
 }
 
-uint32_t slab_drain(struct slab *slab) {
+uint32_t hak_slab_drain(struct slab *slab) {
     /* Acquire: pairs with the count's additions; what was counted has its bits set. */
     if (control_count(hak_load_acquire(&slab->control)) == 0) {
         return 0;
@@ -139,16 +139,16 @@ uint32_t slab_drain(struct slab *slab) {
     return drained;
 }
 
-void slab_drain_before_fresh(struct slab *slab) {
+void hak_slab_drain_before_fresh(struct slab *slab) {
     const struct hak_class *constants = &hak_classes[slab->class_index];
     /* Relaxed: only a hint; the drain loads it again. A drain looks at every word, so each has to bring one block. */
     if (slab->fresh_from < constants->blocks &&
         control_count(hak_load_relaxed(&slab->control)) >= constants->bitmap_words) {
-        slab_drain(slab);
+        hak_slab_drain(slab);
     }
 }
 
-void slab_detach(struct slab *slab) {
+void hak_slab_detach(struct slab *slab) {
     const unsigned class_index = slab->class_index;
     const int64_t blocks = hak_classes[class_index].blocks;
     const int64_t free_count = slab->free_count;
@@ -159,28 +159,29 @@ void slab_detach(struct slab *slab) {
     uint64_t before = hak_fetch_add_acq_rel(&slab->control, control_delta(SLAB_OWNED, SLAB_FULL, free_count));
     HAK_ASSERT(control_state(before) == SLAB_OWNED && control_class(before) == class_index);
     if (control_level(control_count(before) + free_count, blocks) != CONTROL_LEVEL_FULL) {
-        partial_relist(slab, class_index);
+        hak_partial_relist(slab, class_index);
     }
 }
 
-bool slab_release_if_empty(struct slab *slab) {
-    slab_drain(slab);
+bool hak_slab_release_if_empty(struct slab *slab) {
+    hak_slab_drain(slab);
     if (slab->free_count != hak_classes[slab->class_index].blocks) {
         return false;
     }
-    slab_detach(slab);
+    hak_slab_detach(slab);
     return true;
 }
 
 /* The whole pages between two addresses. */
 static size_t slab_purge_range(struct slab *slab, uintptr_t start, uintptr_t end, const struct decay_pass *pass) {
-    const uintptr_t page = os_page_size();
+    const uintptr_t page = hak_os_page_size();
     start = bits_round_up(start, page);
     end &= ~(page - 1);
-    return start < end && region_purge_pages(region_of(slab), (void *)start, end - start, pass) == 0 ? end - start : 0;
+    return start < end && hak_region_purge_pages(region_of(slab), (void *)start, end - start, pass) == 0 ? end - start
+                                                                                                         : 0;
 }
 
-size_t slab_purge_free_pages(struct slab *slab, const struct decay_pass *pass) {
+size_t hak_slab_purge_free_pages(struct slab *slab, const struct decay_pass *pass) {
     const struct hak_class *constants = &hak_classes[slab->class_index];
     size_t purged = 0;
     unsigned start = bitmap_next(slab->free_bits, constants->blocks, 0, true);
@@ -193,7 +194,7 @@ size_t slab_purge_free_pages(struct slab *slab, const struct decay_pass *pass) {
     return purged;
 }
 
-uint32_t slab_count_free(const struct slab *slab) {
+uint32_t hak_slab_count_free(const struct slab *slab) {
     const uint32_t words = hak_classes[slab->class_index].bitmap_words;
     uint32_t count = 0;
     for (uint32_t word = 0; word < words; word++) {
@@ -203,9 +204,9 @@ uint32_t slab_count_free(const struct slab *slab) {
     return count;
 }
 
-enum slab_state slab_state_of(const struct slab *slab) { return control_state(hak_load_acquire(&slab->control)); }
+enum slab_state hak_slab_state_of(const struct slab *slab) { return control_state(hak_load_acquire(&slab->control)); }
 
-void slab_check(const struct slab *slab) {
+void hak_slab_check(const struct slab *slab) {
     const struct hak_class *constants = &hak_classes[slab->class_index];
     uint32_t free_count = 0;
     for (uint32_t word = 0; word < constants->bitmap_words; word++) {

@@ -8,10 +8,10 @@
  *     PARTIAL  nobody                         in the class's lists, under the class lock
  *     EMPTY    nobody                         given back to the region layer
  *
- *     EMPTY   -> OWNED      slab_create
- *     OWNED   -> FULL       slab_detach; if more is free, PARTIAL or EMPTY follows at once
+ *     EMPTY   -> OWNED      hak_slab_create
+ *     OWNED   -> FULL       hak_slab_detach; if more is free, PARTIAL or EMPTY follows at once
  *     FULL    -> PARTIAL    a free brings the count to an eighth of the blocks
- *     PARTIAL -> OWNED      slab_claim, and for a moment while its free pages are purged
+ *     PARTIAL -> OWNED      hak_slab_claim, and for a moment while its free pages are purged
  *     FULL or PARTIAL -> EMPTY   a free brings the count to all blocks
  *
  * Any thread frees into a slab that it does not own by setting remote_bits and then adding to the count in
@@ -111,45 +111,45 @@ HAK_ALWAYS_INLINE bool slab_has_free(const struct slab_position *position) {
 }
 
 /* A new slab of the class, all blocks free, owned by thread number `owner`. NULL: no memory */
-struct slab *slab_create(unsigned class_index, uint32_t owner);
+struct slab *hak_slab_create(unsigned class_index, uint32_t owner);
 
 /* A PARTIAL slab of the class, the fullest at hand, now owned by `owner` and drained. NULL: there is none */
-struct slab *slab_claim(unsigned class_index, uint32_t owner);
+struct slab *hak_slab_claim(unsigned class_index, uint32_t owner);
 
 /* Takes up to `wanted` blocks, lowest addresses first, and lays them down so that popping from slots[n - 1]
  * ascends. *zeroed: every one of them reads zero. Result: n. By the owner; pre: free_count > 0 */
-uint32_t slab_take(struct slab *slab, void **slots, uint32_t wanted, bool *zeroed);
+uint32_t hak_slab_take(struct slab *slab, void **slots, uint32_t wanted, bool *zeroed);
 
 /* Folds in what others freed. Result: blocks that became free. By the owner. */
-uint32_t slab_drain(struct slab *slab);
+uint32_t hak_slab_drain(struct slab *slab);
 
-/* slab_drain where others freed enough and the slab has blocks that were never given out: memory that need not become
+/* hak_slab_drain where others freed enough and the slab has blocks that were never given out: memory that need not become
  * resident. By the owner. */
-void slab_drain_before_fresh(struct slab *slab);
+void hak_slab_drain_before_fresh(struct slab *slab);
 
 /* Gives up ownership; the slab is FULL, PARTIAL or EMPTY then and must not be touched. By the owner. */
-void slab_detach(struct slab *slab);
+void hak_slab_detach(struct slab *slab);
 
-/* slab_detach where every block is free, else nothing. Result: whether it was. By the owner. */
-bool slab_release_if_empty(struct slab *slab);
+/* hak_slab_detach where every block is free, else nothing. Result: whether it was. By the owner. */
+bool hak_slab_release_if_empty(struct slab *slab);
 
 /* Frees blocks[0..count) of one class on behalf of thread number `self`, reporting misuse as `operation`.
  * Result: how many went to slabs that `self` does not own. Any thread. */
-uint32_t slab_free_blocks(uint32_t self, unsigned class_index, void *const *blocks, uint32_t count);
+uint32_t hak_slab_free_blocks(uint32_t self, unsigned class_index, void *const *blocks, uint32_t count);
 
 /* Whether p is the start of a block of the class that is not free in its slab, which may also lie in a magazine; else *wrong says
  * what it is. pre: p's chunk was of the class when p was freed. Any thread */
-bool slab_is_taken(const void *p, unsigned class_index, enum hak_misuse *wrong);
+bool hak_slab_is_taken(const void *p, unsigned class_index, enum hak_misuse *wrong);
 
 /* Free blocks by the bits, own and remote. Exact while nobody frees or takes. Any thread. */
-uint32_t slab_count_free(const struct slab *slab);
+uint32_t hak_slab_count_free(const struct slab *slab);
 
-enum slab_state slab_state_of(const struct slab *slab);
+enum slab_state hak_slab_state_of(const struct slab *slab);
 
 /* Gives the pages back that hold free blocks only. Result: bytes. By whoever holds it OWNED. */
-size_t slab_purge_free_pages(struct slab *slab, const struct decay_pass *pass);
+size_t hak_slab_purge_free_pages(struct slab *slab, const struct decay_pass *pass);
 
 /* Asserts the invariants above. By the owner, while nobody else frees. */
-void slab_check(const struct slab *slab);
+void hak_slab_check(const struct slab *slab);
 
 #endif

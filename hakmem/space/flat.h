@@ -10,15 +10,15 @@
 
 /* Whether a table of `size` bytes may be reserved under that limit on address space: four times as much, or the program would
  * miss it. */
-bool flat_fits(uint64_t limit, size_t size);
+bool hak_flat_fits(uint64_t limit, size_t size);
 
 /* The same under the limit that the process has. */
-bool flat_has_room(size_t size);
+bool hak_flat_has_room(size_t size);
 
 /* Makes entries writable, which are 0 and read by others meanwhile. Refused: they are as they were. ENOMEM, EAGAIN */
-int flat_commit(void *start, size_t size);
+int hak_flat_commit(void *start, size_t size);
 
-/* Unmaps the entries of all units that are not kept. `entries`: those of address 0. pre: units_keep was called */
-void flat_give_way(const uint8_t *entries, unsigned shift);
+/* Unmaps the entries of all units that are not kept. `entries`: those of address 0. pre: hak_units_keep was called */
+void hak_flat_give_way(const uint8_t *entries, unsigned shift);
 
 #endif

@@ -15,22 +15,22 @@
 #define UNITS_COUNT ((size_t)1 << (HAK_ADDRESS_BITS - HAK_REGION_SHIFT))
 
 /* pre: under the region lock; the region is about to be given out, and can be read */
-void units_note_region(const void *region);
+void hak_units_note_region(const void *region);
 
 /* Whether p lies in a region. Any p. */
-bool units_is_region(const void *p);
+bool hak_units_is_region(const void *p);
 
 /* Notes that a block is about to be given out in [start, start + size). */
-void units_note_given(const void *start, size_t size);
+void hak_units_note_given(const void *start, size_t size);
 
 /* Copies what was given to what is kept. pre: under the region lock; once */
-void units_keep(void);
+void hak_units_keep(void);
 
 /* Whether any unit of [start, start + size) is kept, or a region. pre: under the region lock */
-bool units_any_is_kept(uintptr_t start, size_t size);
-bool units_any_is_region(uintptr_t start, size_t size);
+bool hak_units_any_is_kept(uintptr_t start, size_t size);
+bool hak_units_any_is_region(uintptr_t start, size_t size);
 
-/* The first unit from `unit` on that is kept, or is not; UNITS_COUNT where there is none. pre: units_keep was called */
-size_t units_next(size_t unit, bool kept);
+/* The first unit from `unit` on that is kept, or is not; UNITS_COUNT where there is none. pre: hak_units_keep was called */
+size_t hak_units_next(size_t unit, bool kept);
 
 #endif

@@ -12,9 +12,9 @@
 #include "hakmem/os/os.h"
 #include "hakmem/stats/sink.h"
 
-void stats_at_exit_init(void) {
+void hak_stats_at_exit_init(void) {
     if (hak_options.stats != HAK_STATS_AT_EXIT_NONE) {
-        os_error_keep(hak_options.stats_path[0] == '\0');
+        hak_os_error_keep(hak_options.stats_path[0] == '\0');
     }
 }
 
@@ -24,14 +24,14 @@ static bool at_exit_path(char *out, size_t capacity) {
     for (const char *from = hak_options.stats_path; *from != '\0'; from++) {
         const bool is_process = from[0] == '%' && from[1] == 'p';
         if (is_process) {
-            sink_decimal(&sink, os_process_id());
+            hak_sink_decimal(&sink, hak_os_process_id());
             from++;
         } else {
-            sink_text(&sink, (const char[]){*from, '\0'});
+            hak_sink_text(&sink, (const char[]){*from, '\0'});
         }
     }
     out[sink.used] = '\0';
-    return sink_end(&sink) == 0;
+    return hak_sink_end(&sink) == 0;
 }
 
 /* error_file: where standard error is, or was; negative: nowhere, and nothing is written there */
@@ -45,10 +45,10 @@ static int at_exit_write(int error_file) {
         return ENAMETOOLONG;
     }
     int file;
-    int error = os_file_create(path, &file);
+    int error = hak_os_file_create(path, &file);
     if (error == 0) {
         error = hak_stats_write(file, format);
-        const int close_error = os_file_close(file);
+        const int close_error = hak_os_file_close(file);
         error = error != 0 ? error : close_error;
     }
     return error;
@@ -58,10 +58,10 @@ __attribute__((destructor(101))) static void at_exit(void) {
     if (hak_options.stats == HAK_STATS_AT_EXIT_NONE) {
         return;
     }
-    const int error_file = os_error_kept();
+    const int error_file = hak_os_error_kept();
     const int error = at_exit_write(error_file);
     if (error != 0) {
-        report_warning_to(error_file, "the statistics of HAKMEM_STATS could not be written", hak_options.stats_path,
-                          os_file_problem(error));
+        hak_report_warning_to(error_file, "the statistics of HAKMEM_STATS could not be written", hak_options.stats_path,
+                              hak_os_file_problem(error));
     }
 }

@@ -4,6 +4,6 @@
 
 /* Keeps a copy of standard error where that is to be written to: many programs close it before they end. Called once, by
  * the constructor, when the options have been read. */
-void stats_at_exit_init(void);
+void hak_stats_at_exit_init(void);
 
 #endif

@@ -29,10 +29,10 @@ static const struct stats_field pool_fields[] = {
     GAUGE(hak_pool_stats, cached_bytes, "hakmem_pool_cached_bytes", "Bytes of free blocks in magazines"),
     GAUGE(hak_pool_stats, free_bytes, "hakmem_pool_free_bytes", "Bytes of free blocks of slabs"),
 };
-const struct stats_fields stats_pool_fields = ALL(pool_fields);
+const struct stats_fields hak_stats_pool_fields = ALL(pool_fields);
 
 static const struct stats_field class_fields[] = {BLOCKS(hak_class_stats)};
-const struct stats_fields stats_class_fields = ALL(class_fields);
+const struct stats_fields hak_stats_class_fields = ALL(class_fields);
 
 static const struct stats_field thread_fields[] = {
     COUNTER(hak_thread_stats, allocations, "hakmem_thread_allocations_total", "Blocks given out to the thread"),
@@ -43,7 +43,7 @@ static const struct stats_field thread_fields[] = {
     COUNTER(hak_thread_stats, remote_frees, "hakmem_thread_remote_frees_total",
             "Blocks that the thread freed to slabs of others"),
 };
-const struct stats_fields stats_thread_fields = ALL(thread_fields);
+const struct stats_fields hak_stats_thread_fields = ALL(thread_fields);
 
 static const struct stats_field process_fields[] = {
     GAUGE(hak_stats, threads, "hakmem_threads", "Threads that have allocated and not ended"),
@@ -53,7 +53,7 @@ static const struct stats_field process_fields[] = {
     GAUGE(hak_stats, held_bytes_most, "hakmem_held_max_bytes", "The most of them at any one time"),
     GAUGE(hak_stats, slab_bytes, "hakmem_slab_bytes", "Bytes in slabs"),
     GAUGE(hak_stats, slab_free_bytes, "hakmem_slab_free_bytes", "Bytes of free blocks of slabs"),
-    GAUGE(hak_stats, slab_free_blocks, "hakmem_slab_free_blocks", "Free blocks of slabs"),
+    GAUGE(hak_stats, hak_slab_free_blocks, "hakmem_slab_free_blocks", "Free blocks of slabs"),
     GAUGE(hak_stats, slabs_empty, "hakmem_slabs_empty_chunks", "Chunks of emptied slabs, not purged yet"),
     GAUGE(hak_stats, magazine_bytes, "hakmem_magazine_bytes", "Bytes of free blocks in magazines"),
     GAUGE(hak_stats, metadata_bytes, "hakmem_metadata_bytes", "Bytes of the allocator's own, touched at most"),
@@ -68,4 +68,4 @@ static const struct stats_field process_fields[] = {
     COUNTER(hak_stats, system_purges, "hakmem_system_purges_total", "Purges of pages"),
     COUNTER(hak_stats, system_remaps, "hakmem_system_remaps_total", "Mappings moved or resized"),
 };
-const struct stats_fields stats_process_fields = ALL(process_fields);
+const struct stats_fields hak_stats_process_fields = ALL(process_fields);

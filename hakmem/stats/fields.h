@@ -20,10 +20,10 @@ struct stats_fields {
     size_t count;
 };
 
-extern const struct stats_fields stats_process_fields; /* of struct hak_stats */
-extern const struct stats_fields stats_pool_fields;    /* of struct hak_pool_stats */
-extern const struct stats_fields stats_class_fields;   /* of struct hak_class_stats */
-extern const struct stats_fields stats_thread_fields;  /* of struct hak_thread_stats */
+extern const struct stats_fields hak_stats_process_fields; /* of struct hak_stats */
+extern const struct stats_fields hak_stats_pool_fields;    /* of struct hak_pool_stats */
+extern const struct stats_fields hak_stats_class_fields;   /* of struct hak_class_stats */
+extern const struct stats_fields hak_stats_thread_fields;  /* of struct hak_thread_stats */
 
 HAK_ALWAYS_INLINE uint64_t stats_value(const void *of, const struct stats_field *field) {
     return *(const uint64_t *)((const char *)of + field->offset);

@@ -17,7 +17,7 @@
 #include "hakmem/slab/purge.h"
 #include "hakmem/stats/sample.h"
 
-enum hak_pool stats_pool_of(unsigned class_index) {
+enum hak_pool hak_stats_pool_of(unsigned class_index) {
     if (class_index <= HAK_TINY_CLASS_LAST) {
         return HAK_POOL_TINY;
     }
@@ -27,13 +27,13 @@ enum hak_pool stats_pool_of(unsigned class_index) {
 static void read_slab(struct region *region, unsigned first, void *argument) {
     struct stats_reading *reading = argument;
     const struct slab *slab = (const struct slab *)&region->descriptors[first];
-    const enum slab_state state = slab_state_of(slab);
+    const enum slab_state state = hak_slab_state_of(slab);
     if (state == SLAB_EMPTY) {
         return; /* being made, or on its way back to the region */
     }
     const struct hak_class *constants = &hak_classes[slab->class_index];
     struct hak_class_stats *one = &reading->classes[slab->class_index];
-    const uint32_t free_blocks = slab_count_free(slab);
+    const uint32_t free_blocks = hak_slab_count_free(slab);
     one->slabs++;
     one->slabs_owned += state == SLAB_OWNED;
     one->slabs_full += state == SLAB_FULL;
@@ -52,7 +52,7 @@ static void read_thread(struct stats_reading *reading, const struct hak_thread *
         .remote_frees = hak_load_relaxed(&thread->remote_frees),
     };
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
-        const struct thread_class_totals read = reading_class(thread, class_index, attempts);
+        const struct thread_class_totals read = hak_reading_class(thread, class_index, attempts);
         struct hak_class_stats *one = &reading->classes[class_index];
         one->allocations += read.allocations;
         one->frees += read.frees;
@@ -74,15 +74,15 @@ static void read_thread(struct stats_reading *reading, const struct hak_thread *
 
 /* What threads count now, and what those counted that have ended or have no magazines. */
 static void read_threads_locked(struct stats_reading *reading, const struct hak_thread *living) {
-    const struct thread_totals ended = thread_ended_totals_locked();
+    const struct thread_totals ended = hak_thread_ended_totals_locked();
     reading->stats.exchanges = ended.exchanges;
     reading->stats.remote_frees = ended.remote_frees;
     reading->stats.metadata_bytes = ended.metadata_bytes;
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
-        const struct thread_class_totals totals = thread_ended_locked(class_index);
+        const struct thread_class_totals totals = hak_thread_ended_locked(class_index);
         uint64_t allocations, frees;
-        shared_class_totals(class_index, &allocations, &frees);
-        reading->classes[class_index].cached_blocks = HAK_GUARD_FULL ? quarantine_blocks(class_index) : 0;
+        hak_shared_class_totals(class_index, &allocations, &frees);
+        reading->classes[class_index].cached_blocks = HAK_GUARD_FULL ? hak_quarantine_blocks(class_index) : 0;
         reading->classes[class_index].allocations = totals.allocations + allocations;
         reading->classes[class_index].frees = totals.frees + frees;
     }
@@ -94,8 +94,8 @@ static void read_threads_locked(struct stats_reading *reading, const struct hak_
 
 /* Full guard builds: blocks of size 0, which lie in no slab, count as blocks of the smallest class. */
 static void read_zero_size(struct hak_class_stats *one) {
-    struct zero_size_totals zero_size;
-    zero_size_totals(&zero_size);
+    struct hak_zero_size_totals zero_size;
+    hak_zero_size_totals(&zero_size);
     one->allocations += zero_size.allocations;
     one->frees += zero_size.frees;
     one->live_blocks += zero_size.allocations - zero_size.frees;
@@ -137,18 +137,18 @@ static void read_pools(struct stats_reading *reading) {
         [HAK_POOL_TINY] = &stats->tiny, [HAK_POOL_L2] = &stats->l2, [HAK_POOL_L25] = &stats->l25};
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
         read_class(&reading->classes[class_index], class_index);
-        pool_add(pools[stats_pool_of(class_index)], &reading->classes[class_index]);
+        pool_add(pools[hak_stats_pool_of(class_index)], &reading->classes[class_index]);
     }
     for (enum hak_pool pool = HAK_POOL_TINY; pool <= HAK_POOL_L25; pool++) {
         stats->magazine_bytes += pools[pool]->cached_bytes;
         stats->slab_free_bytes += pools[pool]->free_bytes;
-        stats->slab_free_blocks += pools[pool]->free_blocks;
+        stats->hak_slab_free_blocks += pools[pool]->free_blocks;
     }
 }
 
 static void read_system(struct hak_stats *stats) {
     struct os_counters counters;
-    os_counters_get(&counters);
+    hak_os_counters_get(&counters);
     stats->mapped_bytes = counters.mapped_bytes;
     stats->purged_bytes = counters.purged_bytes;
     stats->system_maps = counters.maps;
@@ -157,7 +157,7 @@ static void read_system(struct hak_stats *stats) {
     stats->system_remaps = counters.remaps;
 }
 
-static void read_huge(struct hak_stats *stats, const struct huge_totals *huge) {
+static void read_huge(struct hak_stats *stats, const struct hak_huge_totals *huge) {
     stats->huge = (struct hak_pool_stats){.allocations = huge->allocations,
                                           .frees = huge->frees,
                                           .live_blocks = huge->live_blocks,
@@ -167,34 +167,34 @@ static void read_huge(struct hak_stats *stats, const struct huge_totals *huge) {
     stats->metadata_bytes += huge->metadata_bytes;
 }
 
-void stats_read(struct stats_reading *reading) {
-    process_begin();
+void hak_stats_read(struct stats_reading *reading) {
+    hak_process_begin();
     reading->stats = (struct hak_stats){.exact = HAK_P1_BATCHED_STATS};
     reading->thread_count = 0;
     for (unsigned class_index = 0; class_index < HAK_CLASS_COUNT; class_index++) {
         reading->classes[class_index] = (struct hak_class_stats){0};
     }
-    struct huge_totals huge, huge_after;
-    const struct hak_thread *living = thread_list_acquire();
-    shared_acquire();
-    const struct reading_moves before = reading_moves(living);
-    huge_totals(&huge);
+    struct hak_huge_totals huge, huge_after;
+    const struct hak_thread *living = hak_thread_list_acquire();
+    hak_shared_acquire();
+    const struct hak_reading_moves before = hak_reading_moves(living);
+    hak_huge_totals(&huge);
     read_threads_locked(reading, living);
-    region_for_each_span(read_slab, reading);
-    reading->stats.held_bytes = held_bytes();
-    huge_totals(&huge_after);
-    const struct reading_moves after = reading_moves(living);
-    shared_release();
-    thread_list_release();
+    hak_region_for_each_span(read_slab, reading);
+    reading->stats.held_bytes = hak_held_bytes();
+    hak_huge_totals(&huge_after);
+    const struct hak_reading_moves after = hak_reading_moves(living);
+    hak_shared_release();
+    hak_thread_list_release();
 
     struct hak_stats *stats = &reading->stats;
     /* Without P3 a block of another thread's slab goes back to it outside of any exchange. */
-    stats->quiet = HAK_P3_SENTINELS && reading_is_quiet(&before, &after) && huge.changes == huge_after.changes;
+    stats->quiet = HAK_P3_SENTINELS && hak_reading_is_quiet(&before, &after) && huge.changes == huge_after.changes;
     read_pools(reading);
     read_huge(stats, &huge);
     read_system(stats);
-    stats->held_bytes_most = held_bytes_most();
-    stats->metadata_bytes += region_metadata_bytes();
-    stats->decaying_bytes = purge_waiting_bytes();
-    stats->slabs_empty = region_dirty_bytes() / HAK_CHUNK_BYTES;
+    stats->held_bytes_most = hak_held_bytes_most();
+    stats->metadata_bytes += hak_region_metadata_bytes();
+    stats->decaying_bytes = hak_purge_waiting_bytes();
+    stats->slabs_empty = hak_region_dirty_bytes() / HAK_CHUNK_BYTES;
 }

@@ -18,9 +18,9 @@ struct stats_reading {
 };
 
 /* Fills everything but the caller's fields. Some 16 KiB: the caller needs as much stack, or static storage and a lock. */
-void stats_read(struct stats_reading *reading);
+void hak_stats_read(struct stats_reading *reading);
 
 /* The pool of a class other than 0. */
-enum hak_pool stats_pool_of(unsigned class_index);
+enum hak_pool hak_stats_pool_of(unsigned class_index);
 
 #endif

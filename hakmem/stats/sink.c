@@ -12,7 +12,7 @@ static void sink_flush(struct stats_sink *sink) {
         return;
     }
     if (sink->error == 0) {
-        sink->error = quiet_write(sink->fd, sink->text, sink->used);
+        sink->error = hak_quiet_write(sink->fd, sink->text, sink->used);
     }
     sink->used = 0;
 }
@@ -26,7 +26,7 @@ static void sink_byte(struct stats_sink *sink, char byte) {
     }
 }
 
-void sink_text(struct stats_sink *sink, const char *text) {
+void hak_sink_text(struct stats_sink *sink, const char *text) {
     for (; *text != '\0'; text++) {
         sink_byte(sink, *text);
     }
@@ -45,25 +45,25 @@ static const char *digits(uint64_t value, char text[DIGITS_MAX + 1]) {
     return first;
 }
 
-void sink_decimal(struct stats_sink *sink, uint64_t value) {
+void hak_sink_decimal(struct stats_sink *sink, uint64_t value) {
     char text[DIGITS_MAX + 1];
-    sink_text(sink, digits(value, text));
+    hak_sink_text(sink, digits(value, text));
 }
 
-void sink_column_text(struct stats_sink *sink, const char *text, unsigned width) {
+void hak_sink_column_text(struct stats_sink *sink, const char *text, unsigned width) {
     sink_byte(sink, ' ');
     for (size_t length = strlen(text); length < width; length++) {
         sink_byte(sink, ' ');
     }
-    sink_text(sink, text);
+    hak_sink_text(sink, text);
 }
 
-void sink_column(struct stats_sink *sink, uint64_t value, unsigned width) {
+void hak_sink_column(struct stats_sink *sink, uint64_t value, unsigned width) {
     char text[DIGITS_MAX + 1];
-    sink_column_text(sink, digits(value, text), width);
+    hak_sink_column_text(sink, digits(value, text), width);
 }
 
-int sink_end(struct stats_sink *sink) {
+int hak_sink_end(struct stats_sink *sink) {
     if (!sink->is_memory) {
         sink_flush(sink);
     }

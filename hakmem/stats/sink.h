@@ -17,14 +17,14 @@ struct stats_sink {
     size_t used, capacity;
 };
 
-void sink_text(struct stats_sink *sink, const char *text);
-void sink_decimal(struct stats_sink *sink, uint64_t value);
+void hak_sink_text(struct stats_sink *sink, const char *text);
+void hak_sink_decimal(struct stats_sink *sink, uint64_t value);
 
 /* Right-aligned in `width` columns and a blank before. */
-void sink_column(struct stats_sink *sink, uint64_t value, unsigned width);
-void sink_column_text(struct stats_sink *sink, const char *text, unsigned width);
+void hak_sink_column(struct stats_sink *sink, uint64_t value, unsigned width);
+void hak_sink_column_text(struct stats_sink *sink, const char *text, unsigned width);
 
 /* Writes what is buffered. Result: the first error since the start, or 0. */
-int sink_end(struct stats_sink *sink);
+int hak_sink_end(struct stats_sink *sink);
 
 #endif

@@ -41,7 +41,7 @@ static struct site_entry *site_find(const void *site, bool claim) {
     return NULL;
 }
 
-void site_count(const void *site, size_t size) {
+void hak_site_count(const void *site, size_t size) {
     struct site_entry *entry = site_find(site, true);
     if (entry != NULL) {
         /* Relaxed: counts order nothing. */

@@ -5,6 +5,6 @@
 #include "hakmem/hakmem.h"
 
 /* Counts one allocation of `size` bytes. Where the table is full, a new site is not counted. Any thread. */
-void site_count(const void *site, size_t size);
+void hak_site_count(const void *site, size_t size);
 
 #endif

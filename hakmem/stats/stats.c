@@ -5,7 +5,7 @@
 
 void hak_stats_get(struct hak_stats *stats) {
     struct stats_reading reading = {.threads = NULL};
-    stats_read(&reading);
+    hak_stats_read(&reading);
     *stats = reading.stats;
 }
 
@@ -14,7 +14,7 @@ bool hak_stats_get_classes(struct hak_stats *stats, struct hak_class_stats *clas
         return false;
     }
     struct stats_reading reading = {.threads = NULL};
-    stats_read(&reading);
+    hak_stats_read(&reading);
     *stats = reading.stats;
     memcpy(classes, reading.classes, sizeof reading.classes);
     return true;
@@ -22,7 +22,7 @@ bool hak_stats_get_classes(struct hak_stats *stats, struct hak_class_stats *clas
 
 size_t hak_stats_get_threads(struct hak_thread_stats *threads, size_t capacity) {
     struct stats_reading reading = {.threads = threads, .thread_capacity = capacity};
-    stats_read(&reading);
+    hak_stats_read(&reading);
     return (size_t)reading.stats.threads;
 }
 
@@ -31,7 +31,7 @@ bool hak_class_get_stats(unsigned class_index, struct hak_class_stats *stats) {
         return false;
     }
     struct stats_reading reading = {.threads = NULL};
-    stats_read(&reading);
+    hak_stats_read(&reading);
     *stats = reading.classes[class_index];
     return true;
 }

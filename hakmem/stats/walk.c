@@ -49,7 +49,7 @@ struct walk {
 static void walk_note_slab(struct region *region, unsigned first, void *argument) {
     struct walk *walk = argument;
     const struct slab *slab = (const struct slab *)&region->descriptors[first];
-    if (slab_state_of(slab) == SLAB_EMPTY) {
+    if (hak_slab_state_of(slab) == SLAB_EMPTY) {
         return; /* being made, or on its way back to the region */
     }
     /* Region by region: the one that is noted now is the last one. */
@@ -62,7 +62,7 @@ static void walk_note_slab(struct region *region, unsigned first, void *argument
     }
     struct walk_slab *note = &walk->regions[walk->region_count - 1].slabs[first];
     const struct hak_class *constants = &hak_classes[slab->class_index];
-    /* Relaxed, here and below: a snapshot; whether it was of one moment the second look finds (reading_moves). */
+    /* Relaxed, here and below: a snapshot; whether it was of one moment the second look finds (hak_reading_moves). */
     note->owner = hak_load_relaxed(&slab->owner);
     note->class_index = slab->class_index;
     note->chunks = (uint16_t)constants->chunks;
@@ -122,7 +122,7 @@ static void walk_forget_magazine(struct walk *walk, void *const *top, unsigned c
 /* The stash's list may change as well: it is followed no further than a record has magazines. */
 static void walk_forget_stash(struct walk *walk, const struct hak_thread *thread, unsigned class_index) {
     /* Relaxed, both: pair with the stores of stash.c; wherever it leads is a magazine of the record's. What is not in order was
-     * stored in an exchange, which the second look finds (reading_moves). */
+     * stored in an exchange, which the second look finds (hak_reading_moves). */
     void **storage = hak_load_relaxed(&thread->stashes[class_index].full);
     for (unsigned left = THREAD_SPARES + 2; storage != NULL && left != 0; left--) {
         walk_forget_magazine(walk, stash_full_top(storage), class_index, 0);
@@ -165,7 +165,7 @@ static void walk_keep_shadowed(struct walk_region *in, unsigned first) {
          i = bitmap_next(note->live, constants->blocks, i + 1, true)) {
         const void *p = (char *)region_chunk_address(in->region, first) + (size_t)i * constants->block_size;
         /* A sampled block has no mark: its free takes the slow path. */
-        if (shadow_class(p) == 0 && !(profile_was_on() && profile_class(p) != 0)) {
+        if (shadow_class(p) == 0 && !(profile_was_on() && hak_profile_class(p) != 0)) {
             note->live[i / 64] &= ~((uint64_t)1 << i % 64);
         }
     }
@@ -196,19 +196,20 @@ static void walk_note_huge(void *start, size_t size, void *argument) {
 
 /* Notes everything. Result: whether it is the state of one moment. */
 static bool walk_note(struct walk *walk) {
-    struct huge_totals huge, huge_after;
-    const struct hak_thread *living = thread_list_acquire();
-    shared_acquire();
-    const struct reading_moves before = reading_moves(living);
-    huge_totals(&huge);
-    region_for_each_span(walk_note_slab, walk);
+    struct hak_huge_totals huge, huge_after;
+    const struct hak_thread *living = hak_thread_list_acquire();
+    hak_shared_acquire();
+    const struct hak_reading_moves before = hak_reading_moves(living);
+    hak_huge_totals(&huge);
+    hak_region_for_each_span(walk_note_slab, walk);
     walk_keep_live(walk, living);
-    huge_for_each(walk_note_huge, walk);
-    huge_totals(&huge_after);
-    const struct reading_moves after = reading_moves(living);
-    shared_release();
-    thread_list_release();
-    const bool is_quiet = HAK_P3_SENTINELS && reading_is_quiet(&before, &after) && huge.changes == huge_after.changes;
+    hak_huge_for_each(walk_note_huge, walk);
+    hak_huge_totals(&huge_after);
+    const struct hak_reading_moves after = hak_reading_moves(living);
+    hak_shared_release();
+    hak_thread_list_release();
+    const bool is_quiet =
+        HAK_P3_SENTINELS && hak_reading_is_quiet(&before, &after) && huge.changes == huge_after.changes;
     return HAK_GUARD_EXACT || is_quiet;
 }
 
@@ -222,7 +223,7 @@ struct walk_visitor {
 
 static bool walk_pass(struct walk_visitor *visitor, struct hak_walk_block *block) {
     visitor->blocks++;
-    block->site = profile_was_on() ? profile_site(block->start) : NULL;
+    block->site = profile_was_on() ? hak_profile_site_at(block->start) : NULL;
     return visitor->visit(block, visitor->argument);
 }
 
@@ -231,7 +232,7 @@ static bool walk_slab_blocks(const struct walk_region *in, unsigned first, struc
     const struct hak_class *constants = &hak_classes[note->class_index];
     struct hak_walk_block block = {
         .size = constants->block_size,
-        .pool = stats_pool_of(note->class_index),
+        .pool = hak_stats_pool_of(note->class_index),
         .class_index = note->class_index,
         .thread = note->owner,
     };
@@ -259,17 +260,17 @@ static void walk_blocks(const struct walk *walk, struct walk_visitor *visitor) {
     }
 }
 
-static size_t walk_bytes(size_t count, size_t each) { return bits_round_up(count * each + 1, os_page_size()); }
+static size_t walk_bytes(size_t count, size_t each) { return bits_round_up(count * each + 1, hak_os_page_size()); }
 
 /* Notes with room for what there is now; 0 or ENOMEM. *again: more came meanwhile than there was room for */
 static int walk_once(struct walk_visitor *visitor, bool *exact, bool *again) {
-    struct huge_totals huge;
-    huge_totals(&huge);
-    struct walk walk = {.region_capacity = region_count_now() + 1, .huge_capacity = huge.live_blocks + 16};
+    struct hak_huge_totals huge;
+    hak_huge_totals(&huge);
+    struct walk walk = {.region_capacity = hak_region_count_now() + 1, .huge_capacity = huge.live_blocks + 16};
     const size_t region_bytes = walk_bytes(walk.region_capacity, sizeof *walk.regions);
     const size_t huge_bytes = walk_bytes(walk.huge_capacity, sizeof *walk.huge);
     void *memory;
-    int error = os_map(region_bytes + huge_bytes, os_page_size(), &memory);
+    int error = hak_os_map(region_bytes + huge_bytes, hak_os_page_size(), &memory);
     if (error != 0) {
         return error;
     }
@@ -280,14 +281,14 @@ static int walk_once(struct walk_visitor *visitor, bool *exact, bool *again) {
     if (!walk.is_cut) {
         walk_blocks(&walk, visitor);
     }
-    os_unmap(memory, region_bytes + huge_bytes);
+    hak_os_unmap(memory, region_bytes + huge_bytes);
     return 0;
 }
 
 int hak_walk(hak_walk_visitor visit, void *argument, struct hak_walk_result *result) {
     struct walk_visitor visitor = {visit, argument, 0};
     bool exact = false, again = true;
-    process_begin();
+    hak_process_begin();
     while (again) {
         const int error = walk_once(&visitor, &exact, &again);
         if (error != 0) {

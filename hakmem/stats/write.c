@@ -3,13 +3,13 @@
 
 #include <errno.h>
 
-const char *stats_pool_name(enum hak_pool pool) {
+const char *hak_stats_pool_name(enum hak_pool pool) {
     static const char *const names[] = {
         [HAK_POOL_TINY] = "tiny", [HAK_POOL_L2] = "l2", [HAK_POOL_L25] = "l25", [HAK_POOL_HUGE] = "huge"};
     return names[pool];
 }
 
-const struct hak_pool_stats *stats_pool(const struct hak_stats *stats, enum hak_pool pool) {
+const struct hak_pool_stats *hak_stats_pool(const struct hak_stats *stats, enum hak_pool pool) {
     const struct hak_pool_stats *const pools[] = {[HAK_POOL_TINY] = &stats->tiny,
                                                   [HAK_POOL_L2] = &stats->l2,
                                                   [HAK_POOL_L25] = &stats->l25,
@@ -19,9 +19,9 @@ const struct hak_pool_stats *stats_pool(const struct hak_stats *stats, enum hak_
 
 int hak_stats_write(int fd, enum hak_stats_format format) {
     static void (*const writers[])(struct stats_sink *, const struct stats_reading *) = {
-        [HAK_STATS_TEXT] = stats_write_text,
-        [HAK_STATS_JSON] = stats_write_json,
-        [HAK_STATS_PROMETHEUS] = stats_write_prometheus,
+        [HAK_STATS_TEXT] = hak_stats_write_text,
+        [HAK_STATS_JSON] = hak_stats_write_json,
+        [HAK_STATS_PROMETHEUS] = hak_stats_write_prometheus,
     };
     if ((unsigned)format >= sizeof writers / sizeof *writers) {
         return EINVAL;
@@ -31,9 +31,9 @@ int hak_stats_write(int fd, enum hak_stats_format format) {
     char text[SINK_BUFFER_BYTES];
     struct stats_reading reading = {.threads = threads, .thread_capacity = STATS_THREADS_MAX};
     struct stats_sink sink = {.fd = fd, .text = text, .capacity = sizeof text};
-    stats_read(&reading);
+    hak_stats_read(&reading);
     writers[format](&sink, &reading);
-    const int error = sink_end(&sink);
+    const int error = hak_sink_end(&sink);
     errno = saved_errno;
     return error;
 }

@@ -11,14 +11,14 @@
 /* The version of the JSON's layout, which its schema names: raised when a field changes its meaning or goes. */
 #define STATS_JSON_VERSION 1
 
-void stats_write_text(struct stats_sink *sink, const struct stats_reading *reading);
-void stats_write_json(struct stats_sink *sink, const struct stats_reading *reading);
-void stats_write_prometheus(struct stats_sink *sink, const struct stats_reading *reading);
+void hak_stats_write_text(struct stats_sink *sink, const struct stats_reading *reading);
+void hak_stats_write_json(struct stats_sink *sink, const struct stats_reading *reading);
+void hak_stats_write_prometheus(struct stats_sink *sink, const struct stats_reading *reading);
 
 /* "tiny", "l2", "l25", "huge" */
-const char *stats_pool_name(enum hak_pool pool);
+const char *hak_stats_pool_name(enum hak_pool pool);
 
 /* A pool's sums; pool is not HAK_POOL_NONE. */
-const struct hak_pool_stats *stats_pool(const struct hak_stats *stats, enum hak_pool pool);
+const struct hak_pool_stats *hak_stats_pool(const struct hak_stats *stats, enum hak_pool pool);
 
 #endif

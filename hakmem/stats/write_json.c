@@ -5,25 +5,25 @@
 
 /* "name":value, after a comma where something stands before. */
 static void member(struct stats_sink *sink, const char *name, uint64_t value, bool first) {
-    sink_text(sink, first ? "\"" : ",\"");
-    sink_text(sink, name);
-    sink_text(sink, "\":");
-    sink_decimal(sink, value);
+    hak_sink_text(sink, first ? "\"" : ",\"");
+    hak_sink_text(sink, name);
+    hak_sink_text(sink, "\":");
+    hak_sink_decimal(sink, value);
 }
 
 /* None of the texts has a character that JSON would escape. */
 static void member_text(struct stats_sink *sink, const char *name, const char *value) {
-    sink_text(sink, ",\"");
-    sink_text(sink, name);
-    sink_text(sink, "\":\"");
-    sink_text(sink, value);
-    sink_text(sink, "\"");
+    hak_sink_text(sink, ",\"");
+    hak_sink_text(sink, name);
+    hak_sink_text(sink, "\":\"");
+    hak_sink_text(sink, value);
+    hak_sink_text(sink, "\"");
 }
 
 static void member_bool(struct stats_sink *sink, const char *name, bool value) {
-    sink_text(sink, ",\"");
-    sink_text(sink, name);
-    sink_text(sink, value ? "\":true" : "\":false");
+    hak_sink_text(sink, ",\"");
+    hak_sink_text(sink, name);
+    hak_sink_text(sink, value ? "\":true" : "\":false");
 }
 
 static void members(struct stats_sink *sink, const struct stats_fields *fields, const void *of, bool first) {
@@ -33,65 +33,65 @@ static void members(struct stats_sink *sink, const struct stats_fields *fields, 
 }
 
 static void pools(struct stats_sink *sink, const struct hak_stats *stats) {
-    sink_text(sink, ",\"pools\":{");
+    hak_sink_text(sink, ",\"pools\":{");
     for (enum hak_pool pool = HAK_POOL_TINY; pool <= HAK_POOL_HUGE; pool++) {
-        sink_text(sink, pool == HAK_POOL_TINY ? "\"" : ",\"");
-        sink_text(sink, stats_pool_name(pool));
-        sink_text(sink, "\":{");
-        members(sink, &stats_pool_fields, stats_pool(stats, pool), true);
-        sink_text(sink, "}");
+        hak_sink_text(sink, pool == HAK_POOL_TINY ? "\"" : ",\"");
+        hak_sink_text(sink, hak_stats_pool_name(pool));
+        hak_sink_text(sink, "\":{");
+        members(sink, &hak_stats_pool_fields, hak_stats_pool(stats, pool), true);
+        hak_sink_text(sink, "}");
     }
-    sink_text(sink, "}");
+    hak_sink_text(sink, "}");
 }
 
 /* Those that ever gave out a block or hold a slab. */
 static void classes(struct stats_sink *sink, const struct stats_reading *reading) {
     bool first = true;
-    sink_text(sink, ",\"classes\":[");
+    hak_sink_text(sink, ",\"classes\":[");
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
         const struct hak_class_stats *one = &reading->classes[class_index];
         if (one->allocations == 0 && one->slabs == 0) {
             continue;
         }
-        sink_text(sink, first ? "{" : ",{");
+        hak_sink_text(sink, first ? "{" : ",{");
         first = false;
         member(sink, "class", class_index, true);
-        member_text(sink, "pool", stats_pool_name(stats_pool_of(class_index)));
+        member_text(sink, "pool", hak_stats_pool_name(hak_stats_pool_of(class_index)));
         member(sink, "block_size", one->block_size, false);
-        members(sink, &stats_class_fields, one, false);
-        sink_text(sink, "}");
+        members(sink, &hak_stats_class_fields, one, false);
+        hak_sink_text(sink, "}");
     }
-    sink_text(sink, "]");
+    hak_sink_text(sink, "]");
 }
 
 static void threads(struct stats_sink *sink, const struct stats_reading *reading) {
-    sink_text(sink, ",\"threads\":[");
+    hak_sink_text(sink, ",\"threads\":[");
     for (size_t i = 0; i < reading->thread_count; i++) {
-        sink_text(sink, i == 0 ? "{" : ",{");
+        hak_sink_text(sink, i == 0 ? "{" : ",{");
         member(sink, "number", reading->threads[i].number, true);
         member(sink, "tid", reading->threads[i].tid, false);
-        members(sink, &stats_thread_fields, &reading->threads[i], false);
-        sink_text(sink, "}");
+        members(sink, &hak_stats_thread_fields, &reading->threads[i], false);
+        hak_sink_text(sink, "}");
     }
-    sink_text(sink, "]");
+    hak_sink_text(sink, "]");
     member(sink, "threads_omitted", reading->stats.threads - reading->thread_count, false);
 }
 
-void stats_write_json(struct stats_sink *sink, const struct stats_reading *reading) {
-    sink_text(sink, "{");
+void hak_stats_write_json(struct stats_sink *sink, const struct stats_reading *reading) {
+    hak_sink_text(sink, "{");
     member(sink, "version", STATS_JSON_VERSION, true);
-    member(sink, "pid", os_process_id(), false);
-    member(sink, "clock_ms", os_clock_ms(), false);
+    member(sink, "pid", hak_os_process_id(), false);
+    member(sink, "clock_ms", hak_os_clock_ms(), false);
     member_text(sink, "library", hak_version());
     member_text(sink, "config", hak_config_string());
     member_text(sink, "spacing", hak_classes_string());
     member_bool(sink, "exact", reading->stats.exact);
     member_bool(sink, "quiet", reading->stats.quiet);
-    sink_text(sink, ",\"process\":{");
-    members(sink, &stats_process_fields, &reading->stats, true);
-    sink_text(sink, "}");
+    hak_sink_text(sink, ",\"process\":{");
+    members(sink, &hak_stats_process_fields, &reading->stats, true);
+    hak_sink_text(sink, "}");
     pools(sink, &reading->stats);
     classes(sink, reading);
     threads(sink, reading);
-    sink_text(sink, "}\n");
+    hak_sink_text(sink, "}\n");
 }

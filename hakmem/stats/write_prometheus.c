@@ -5,13 +5,13 @@
 #include "hakmem/stats/write.h"
 
 static void head(struct stats_sink *sink, const char *metric, const char *help, bool is_counter) {
-    sink_text(sink, "# HELP ");
-    sink_text(sink, metric);
-    sink_text(sink, " ");
-    sink_text(sink, help);
-    sink_text(sink, ".\n# TYPE ");
-    sink_text(sink, metric);
-    sink_text(sink, is_counter ? " counter\n" : " gauge\n");
+    hak_sink_text(sink, "# HELP ");
+    hak_sink_text(sink, metric);
+    hak_sink_text(sink, " ");
+    hak_sink_text(sink, help);
+    hak_sink_text(sink, ".\n# TYPE ");
+    hak_sink_text(sink, metric);
+    hak_sink_text(sink, is_counter ? " counter\n" : " gauge\n");
 }
 
 static void head_of(struct stats_sink *sink, const struct stats_field *field) {
@@ -19,76 +19,76 @@ static void head_of(struct stats_sink *sink, const struct stats_field *field) {
 }
 
 static void value_of(struct stats_sink *sink, uint64_t value) {
-    sink_text(sink, " ");
-    sink_decimal(sink, value);
-    sink_text(sink, "\n");
+    hak_sink_text(sink, " ");
+    hak_sink_decimal(sink, value);
+    hak_sink_text(sink, "\n");
 }
 
 static void label(struct stats_sink *sink, const char *before, const char *name, const char *value) {
-    sink_text(sink, before);
-    sink_text(sink, name);
-    sink_text(sink, "=\"");
-    sink_text(sink, value);
-    sink_text(sink, "\"");
+    hak_sink_text(sink, before);
+    hak_sink_text(sink, name);
+    hak_sink_text(sink, "=\"");
+    hak_sink_text(sink, value);
+    hak_sink_text(sink, "\"");
 }
 
 static void label_number(struct stats_sink *sink, const char *before, const char *name, uint64_t value) {
-    sink_text(sink, before);
-    sink_text(sink, name);
-    sink_text(sink, "=\"");
-    sink_decimal(sink, value);
-    sink_text(sink, "\"");
+    hak_sink_text(sink, before);
+    hak_sink_text(sink, name);
+    hak_sink_text(sink, "=\"");
+    hak_sink_decimal(sink, value);
+    hak_sink_text(sink, "\"");
 }
 
 static void block_labels(struct stats_sink *sink, const char *metric, enum hak_pool pool, unsigned class_index,
                          uint64_t block_size) {
-    sink_text(sink, metric);
-    label(sink, "{", "pool", stats_pool_name(pool));
+    hak_sink_text(sink, metric);
+    label(sink, "{", "pool", hak_stats_pool_name(pool));
     label_number(sink, ",", "class", class_index);
     label_number(sink, ",", "block_bytes", block_size);
-    sink_text(sink, "}");
+    hak_sink_text(sink, "}");
 }
 
 /* What classes and the huge pool have in common: the first fields of both tables. */
 static void blocks(struct stats_sink *sink, const struct stats_reading *reading) {
-    for (size_t i = 0; i < stats_class_fields.count; i++) {
-        const struct stats_field *field = &stats_class_fields.fields[i];
+    for (size_t i = 0; i < hak_stats_class_fields.count; i++) {
+        const struct stats_field *field = &hak_stats_class_fields.fields[i];
         head_of(sink, field);
         for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
             const struct hak_class_stats *one = &reading->classes[class_index];
             if (one->allocations != 0 || one->slabs != 0) {
-                block_labels(sink, field->metric, stats_pool_of(class_index), class_index, one->block_size);
+                block_labels(sink, field->metric, hak_stats_pool_of(class_index), class_index, one->block_size);
                 value_of(sink, stats_value(one, field));
             }
         }
         block_labels(sink, field->metric, HAK_POOL_HUGE, 0, 0);
-        value_of(sink, stats_value(&reading->stats.huge, &stats_pool_fields.fields[i]));
+        value_of(sink, stats_value(&reading->stats.huge, &hak_stats_pool_fields.fields[i]));
     }
 }
 
 /* What only pools have. */
 static void pools(struct stats_sink *sink, const struct hak_stats *stats) {
-    for (size_t i = stats_class_fields.count; i < stats_pool_fields.count; i++) {
-        const struct stats_field *field = &stats_pool_fields.fields[i];
+    for (size_t i = hak_stats_class_fields.count; i < hak_stats_pool_fields.count; i++) {
+        const struct stats_field *field = &hak_stats_pool_fields.fields[i];
         head_of(sink, field);
         for (enum hak_pool pool = HAK_POOL_TINY; pool <= HAK_POOL_HUGE; pool++) {
-            sink_text(sink, field->metric);
-            label(sink, "{", "pool", stats_pool_name(pool));
-            sink_text(sink, "}");
-            value_of(sink, stats_value(stats_pool(stats, pool), field));
+            hak_sink_text(sink, field->metric);
+            label(sink, "{", "pool", hak_stats_pool_name(pool));
+            hak_sink_text(sink, "}");
+            value_of(sink, stats_value(hak_stats_pool(stats, pool), field));
         }
     }
 }
 
 static void threads(struct stats_sink *sink, const struct stats_reading *reading) {
-    for (size_t i = 0; i < stats_thread_fields.count; i++) {
-        const struct stats_field *field = &stats_thread_fields.fields[i];
+    for (size_t i = 0; i < hak_stats_thread_fields.count; i++) {
+        const struct stats_field *field = &hak_stats_thread_fields.fields[i];
         head_of(sink, field);
         for (size_t thread = 0; thread < reading->thread_count; thread++) {
-            sink_text(sink, field->metric);
+            hak_sink_text(sink, field->metric);
             label_number(sink, "{", "thread", reading->threads[thread].number);
             label_number(sink, ",", "tid", reading->threads[thread].tid);
-            sink_text(sink, "}");
+            hak_sink_text(sink, "}");
             value_of(sink, stats_value(&reading->threads[thread], field));
         }
     }
@@ -96,24 +96,24 @@ static void threads(struct stats_sink *sink, const struct stats_reading *reading
 
 static void flag(struct stats_sink *sink, const char *metric, const char *help, bool value) {
     head(sink, metric, help, false);
-    sink_text(sink, metric);
+    hak_sink_text(sink, metric);
     value_of(sink, value);
 }
 
-void stats_write_prometheus(struct stats_sink *sink, const struct stats_reading *reading) {
+void hak_stats_write_prometheus(struct stats_sink *sink, const struct stats_reading *reading) {
     head(sink, "hakmem_build_info", "What was built", false);
-    sink_text(sink, "hakmem_build_info");
+    hak_sink_text(sink, "hakmem_build_info");
     label(sink, "{", "version", hak_version());
     label(sink, ",", "config", hak_config_string());
     label(sink, ",", "spacing", hak_classes_string());
-    sink_text(sink, "}");
+    hak_sink_text(sink, "}");
     value_of(sink, 1);
     flag(sink, "hakmem_exact", "Whether allocations are counted, and not estimated", reading->stats.exact);
     flag(sink, "hakmem_quiet", "Whether no thread moved while this was read", reading->stats.quiet);
-    for (size_t i = 0; i < stats_process_fields.count; i++) {
-        const struct stats_field *field = &stats_process_fields.fields[i];
+    for (size_t i = 0; i < hak_stats_process_fields.count; i++) {
+        const struct stats_field *field = &hak_stats_process_fields.fields[i];
         head_of(sink, field);
-        sink_text(sink, field->metric);
+        hak_sink_text(sink, field->metric);
         value_of(sink, stats_value(&reading->stats, field));
     }
     blocks(sink, reading);

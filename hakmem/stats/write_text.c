@@ -8,41 +8,41 @@
 #define SLABS_COLUMNS 7
 
 static void process(struct stats_sink *sink, const struct hak_stats *stats) {
-    for (size_t i = 0; i < stats_process_fields.count; i++) {
-        const struct stats_field *field = &stats_process_fields.fields[i];
-        sink_column_text(sink, field->name, NAME_COLUMNS);
-        sink_column(sink, stats_value(stats, field), VALUE_COLUMNS);
-        sink_text(sink, "  ");
-        sink_text(sink, field->help);
-        sink_text(sink, "\n");
+    for (size_t i = 0; i < hak_stats_process_fields.count; i++) {
+        const struct stats_field *field = &hak_stats_process_fields.fields[i];
+        hak_sink_column_text(sink, field->name, NAME_COLUMNS);
+        hak_sink_column(sink, stats_value(stats, field), VALUE_COLUMNS);
+        hak_sink_text(sink, "  ");
+        hak_sink_text(sink, field->help);
+        hak_sink_text(sink, "\n");
     }
 }
 
 static void row(struct stats_sink *sink, const char *pool, uint64_t block_size, const struct hak_pool_stats *of) {
     const uint64_t counts[] = {of->allocations, of->frees, of->live_blocks, of->live_bytes, of->cached_blocks};
-    sink_column_text(sink, pool, 5);
+    hak_sink_column_text(sink, pool, 5);
     if (block_size != 0) {
-        sink_column(sink, block_size, 8);
+        hak_sink_column(sink, block_size, 8);
     } else {
-        sink_column_text(sink, "all", 8);
+        hak_sink_column_text(sink, "all", 8);
     }
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
-        sink_column(sink, counts[i], COUNT_COLUMNS);
+        hak_sink_column(sink, counts[i], COUNT_COLUMNS);
     }
-    sink_column(sink, of->slabs, SLABS_COLUMNS);
-    sink_text(sink, "\n");
+    hak_sink_column(sink, of->slabs, SLABS_COLUMNS);
+    hak_sink_text(sink, "\n");
 }
 
 static void blocks(struct stats_sink *sink, const struct stats_reading *reading) {
     static const char *const heads[] = {"allocations", "frees", "live blocks", "live bytes", "in magazines"};
-    sink_text(sink, "\n  pool     size");
+    hak_sink_text(sink, "\n  pool     size");
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
-        sink_column_text(sink, heads[i], COUNT_COLUMNS);
+        hak_sink_column_text(sink, heads[i], COUNT_COLUMNS);
     }
-    sink_column_text(sink, "slabs", SLABS_COLUMNS);
-    sink_text(sink, "\n");
+    hak_sink_column_text(sink, "slabs", SLABS_COLUMNS);
+    hak_sink_text(sink, "\n");
     for (enum hak_pool pool = HAK_POOL_TINY; pool <= HAK_POOL_HUGE; pool++) {
-        row(sink, stats_pool_name(pool), 0, stats_pool(&reading->stats, pool));
+        row(sink, hak_stats_pool_name(pool), 0, hak_stats_pool(&reading->stats, pool));
     }
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
         const struct hak_class_stats *one = &reading->classes[class_index];
@@ -53,38 +53,38 @@ static void blocks(struct stats_sink *sink, const struct stats_reading *reading)
                                                  .live_bytes = one->live_bytes,
                                                  .cached_blocks = one->cached_blocks,
                                                  .slabs = one->slabs};
-            row(sink, stats_pool_name(stats_pool_of(class_index)), one->block_size, &alone);
+            row(sink, hak_stats_pool_name(hak_stats_pool_of(class_index)), one->block_size, &alone);
         }
     }
 }
 
 static void threads(struct stats_sink *sink, const struct stats_reading *reading) {
     static const char *const heads[] = {"tid", "allocations", "frees", "cached bytes", "exchanges", "remote frees"};
-    sink_text(sink, "\nthread");
+    hak_sink_text(sink, "\nthread");
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
-        sink_column_text(sink, heads[i], COUNT_COLUMNS);
+        hak_sink_column_text(sink, heads[i], COUNT_COLUMNS);
     }
-    sink_text(sink, "\n");
+    hak_sink_text(sink, "\n");
     for (size_t i = 0; i < reading->thread_count; i++) {
         const struct hak_thread_stats *one = &reading->threads[i];
         const uint64_t values[] = {one->tid,       one->allocations, one->frees, one->magazine_bytes,
                                    one->exchanges, one->remote_frees};
-        sink_column(sink, one->number, 5);
+        hak_sink_column(sink, one->number, 5);
         for (size_t value = 0; value < sizeof values / sizeof *values; value++) {
-            sink_column(sink, values[value], COUNT_COLUMNS);
+            hak_sink_column(sink, values[value], COUNT_COLUMNS);
         }
-        sink_text(sink, "\n");
+        hak_sink_text(sink, "\n");
     }
 }
 
-void stats_write_text(struct stats_sink *sink, const struct stats_reading *reading) {
-    sink_text(sink, "hakmem ");
-    sink_text(sink, hak_version());
-    sink_text(sink, " (");
-    sink_text(sink, hak_config_string());
-    sink_text(sink, reading->stats.exact ? "), counts are exact, " : "), allocations are estimated, ");
-    sink_text(sink,
-              reading->stats.quiet ? "no thread moved while they were read\n" : "threads moved while they were read\n");
+void hak_stats_write_text(struct stats_sink *sink, const struct stats_reading *reading) {
+    hak_sink_text(sink, "hakmem ");
+    hak_sink_text(sink, hak_version());
+    hak_sink_text(sink, " (");
+    hak_sink_text(sink, hak_config_string());
+    hak_sink_text(sink, reading->stats.exact ? "), counts are exact, " : "), allocations are estimated, ");
+    hak_sink_text(
+        sink, reading->stats.quiet ? "no thread moved while they were read\n" : "threads moved while they were read\n");
     process(sink, &reading->stats);
     blocks(sink, reading);
     threads(sink, reading);

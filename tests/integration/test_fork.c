@@ -202,14 +202,14 @@ HAK_TEST_ISOLATED(Fork, ChildLeavesOthersWhereItsOwnExchangeWasInterrupted, OPTI
 }
 
 static void release_list_and_expect_that_others_keep(void) {
-    thread_list_release();
+    hak_thread_list_release();
     expect_that_others_keep(1);
 }
 
 static void fork_with_the_list_of_threads(void) {
-    (void)thread_list_acquire();
+    (void)hak_thread_list_acquire();
     HAK_EXPECT_EXIT_OK(release_list_and_expect_that_others_keep());
-    thread_list_release();
+    hak_thread_list_release();
 }
 
 HAK_TEST_ISOLATED(Fork, ChildRetiresOthersOnceItsOwnHoldOfTheListEnds, OPTIONS) {

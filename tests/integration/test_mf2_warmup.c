@@ -65,7 +65,7 @@ static void expect_steady_state(void (*round)(uint64_t *random), unsigned warm_u
     read_block_sizes();
     for (unsigned i = 0; i < warm_up; i++) round(&random);
     struct os_counters before, after;
-    os_counters_get(&before);
+    hak_os_counters_get(&before);
     uint64_t faults = faults_of_rounds(round, rounds, &random);
 #if !defined(HAK_TEST_TSAN) && !defined(HAK_TEST_ASAN) /* the sanitizers' shadows fault as well */
     for (unsigned attempt = 1; attempt < ATTEMPTS && faults != 0; attempt++) {
@@ -77,7 +77,7 @@ static void expect_steady_state(void (*round)(uint64_t *random), unsigned warm_u
     const uint64_t allowed = class_count > 20 ? rounds / 50000 : 0;
     HAK_EXPECT_LE(faults, allowed);
 #endif
-    os_counters_get(&after);
+    hak_os_counters_get(&after);
     HAK_EXPECT_EQ(after.maps, before.maps);
     HAK_EXPECT_EQ(after.mapped_bytes, before.mapped_bytes);
     (void)faults;

@@ -32,9 +32,9 @@
 static void free_quietly(size_t bytes) {
     struct span span;
     const unsigned chunks = (unsigned)(bytes / HAK_CHUNK_BYTES);
-    HAK_ASSERT_TRUE(region_span_alloc(chunks, CLASS, &span) == 0);
+    HAK_ASSERT_TRUE(hak_region_span_alloc(chunks, CLASS, &span) == 0);
     memset(region_chunk_address(span.region, span.first), 1, bytes);
-    region_span_free(span.region, span.first, span.count);
+    hak_region_span_free(span.region, span.first, span.count);
 }
 
 /* From now on calls of that kind are counted. */
@@ -53,7 +53,7 @@ HAK_TEST_ISOLATED(OwnThread, ProcessOfOneThreadStaysOne, LATER) {
     count_calls(OS_FAKE_START_THREAD);
     allocate_and_free();
     hak_thread_flush();
-    HAK_EXPECT_EQ(own_thread_users(), 1);
+    HAK_EXPECT_EQ(hak_own_thread_users(), 1);
     HAK_EXPECT_EQ(os_fake_calls(), 0);
 }
 
@@ -62,7 +62,7 @@ HAK_TEST_ISOLATED(OwnThread, IsBegunOnceWhereTheOptionWantsIt, LATER " HAKMEM_PU
     allocate_and_free();
     allocate_and_free();
     HAK_EXPECT_EQ(os_fake_calls(), 1);
-    HAK_EXPECT(own_thread_runs(OWN_THREAD_PURGE));
+    HAK_EXPECT(hak_own_thread_runs(OWN_THREAD_PURGE));
 }
 
 static pthread_barrier_t barrier;
@@ -103,18 +103,18 @@ HAK_TEST_ISOLATED(OwnThread, IsNotAskedForAgainAtOnceWhereItIsRefused, LATER " H
     count_calls(OS_FAKE_START_THREAD);
     os_fake_fail_from(1);
     free_quietly(4 * MIB);
-    const uint64_t start = os_clock_ms();
+    const uint64_t start = hak_os_clock_ms();
     for (unsigned i = 0; i < 100; i++) purge_poll(&free_quietly);
     /* Once a second. */
-    HAK_EXPECT_LE(os_fake_calls(), 1 + (os_clock_ms() - start) / 1000);
-    HAK_EXPECT(!own_thread_runs(OWN_THREAD_PURGE));
+    HAK_EXPECT_LE(os_fake_calls(), 1 + (hak_os_clock_ms() - start) / 1000);
+    HAK_EXPECT(!hak_own_thread_runs(OWN_THREAD_PURGE));
 }
 
 HAK_TEST_ISOLATED(OwnThread, CallsOfTheCLibraryBeginNone, LATER " HAKMEM_PURGE_THREAD=1") {
     hak_free(hak_alloc(100));
     free_quietly(4 * MIB);
     count_calls(OS_FAKE_START_THREAD);
-    HAK_ASSERT_TRUE(os_knows_c_library());
+    HAK_ASSERT_TRUE(hak_os_knows_c_library());
     const void *in_c_library = dlsym(RTLD_DEFAULT, "strtol");
     purge_poll(in_c_library);
     purge_poll_alloc(in_c_library);
@@ -127,36 +127,36 @@ HAK_TEST_ISOLATED(OwnThread, CallsOfTheCLibraryBeginNone, LATER " HAKMEM_PURGE_T
 static uint32_t ended; /* atomic */
 
 static void sleep_until_the_end(void) {
-    while (own_thread_sleep(OWN_THREAD_PUBLISH, 600000)) {
+    while (hak_own_thread_sleep(OWN_THREAD_PUBLISH, 600000)) {
     }
     hak_store_release(&ended, 1u);
-    own_thread_leave(OWN_THREAD_PUBLISH);
+    hak_own_thread_leave(OWN_THREAD_PUBLISH);
 }
 
 HAK_TEST_ISOLATED(OwnThread, LastThreadOfTheProgramEndsItAndWaits, LATER) {
     hak_free(hak_alloc(100));
-    HAK_ASSERT_TRUE(own_thread_start(OWN_THREAD_PUBLISH, sleep_until_the_end) == 0);
-    HAK_EXPECT_EQ(own_thread_start(OWN_THREAD_PUBLISH, sleep_until_the_end), EBUSY);
-    HAK_EXPECT(own_thread_runs(OWN_THREAD_PUBLISH));
-    own_thread_user_ended(); /* as this thread's end does */
+    HAK_ASSERT_TRUE(hak_own_thread_start(OWN_THREAD_PUBLISH, sleep_until_the_end) == 0);
+    HAK_EXPECT_EQ(hak_own_thread_start(OWN_THREAD_PUBLISH, sleep_until_the_end), EBUSY);
+    HAK_EXPECT(hak_own_thread_runs(OWN_THREAD_PUBLISH));
+    hak_own_thread_user_ended(); /* as this thread's end does */
     HAK_EXPECT_EQ(hak_load_acquire(&ended), 1);
-    HAK_EXPECT(!own_thread_runs(OWN_THREAD_PUBLISH));
-    HAK_EXPECT_EQ(own_thread_start(OWN_THREAD_PUBLISH, sleep_until_the_end), ESRCH);
-    own_thread_user_begun();
-    HAK_EXPECT_EQ(own_thread_start(OWN_THREAD_PUBLISH, sleep_until_the_end), 0);
+    HAK_EXPECT(!hak_own_thread_runs(OWN_THREAD_PUBLISH));
+    HAK_EXPECT_EQ(hak_own_thread_start(OWN_THREAD_PUBLISH, sleep_until_the_end), ESRCH);
+    hak_own_thread_user_begun();
+    HAK_EXPECT_EQ(hak_own_thread_start(OWN_THREAD_PUBLISH, sleep_until_the_end), 0);
 }
 
-static void leave_at_once(void) { own_thread_leave(OWN_THREAD_PUBLISH); }
+static void leave_at_once(void) { hak_own_thread_leave(OWN_THREAD_PUBLISH); }
 
 static bool has_left(void *unused) {
     (void)unused;
-    return !own_thread_runs(OWN_THREAD_PUBLISH);
+    return !hak_own_thread_runs(OWN_THREAD_PUBLISH);
 }
 
 HAK_TEST_ISOLATED(OwnThread, MayBeBegunAgainWhenItHasLeft, LATER) {
     hak_free(hak_alloc(100));
     for (unsigned i = 0; i < 20; i++) {
-        HAK_ASSERT_TRUE(own_thread_start(OWN_THREAD_PUBLISH, leave_at_once) == 0);
+        HAK_ASSERT_TRUE(hak_own_thread_start(OWN_THREAD_PUBLISH, leave_at_once) == 0);
         HAK_ASSERT_TRUE(system_wait_until(has_left, NULL, SECONDS));
     }
 }
@@ -170,13 +170,13 @@ static void free_before_it_leaves(void) {
     if (hak_fetch_add_relaxed(&leavings, 1u) == 0) {
         free_quietly(2 * MIB);
         purge_poll(&free_quietly);
-        HAK_EXPECT_EQ(purge_waiting_bytes(), 2 * MIB);
+        HAK_EXPECT_EQ(hak_purge_waiting_bytes(), 2 * MIB);
     }
 }
 
 static bool it_looked(void *unused) {
     (void)unused;
-    return hak_load_relaxed(&leavings) >= 2 && purge_waiting_bytes() == 0;
+    return hak_load_relaxed(&leavings) >= 2 && hak_purge_waiting_bytes() == 0;
 }
 
 HAK_TEST_ISOLATED(OwnThread, LooksOnceMoreWhenItHasSaidThatItEnds, "HAKMEM_PURGE_DELAY_MS=1 HAKMEM_PURGE_THREAD=1") {
@@ -184,7 +184,7 @@ HAK_TEST_ISOLATED(OwnThread, LooksOnceMoreWhenItHasSaidThatItEnds, "HAKMEM_PURGE
     hak_trim();
     hak_store_release(&before_leaving, &free_before_it_leaves);
     /* With so short a delay a poll may do it itself. */
-    while (!own_thread_runs(OWN_THREAD_PURGE) && hak_load_relaxed(&leavings) == 0) {
+    while (!hak_own_thread_runs(OWN_THREAD_PURGE) && hak_load_relaxed(&leavings) == 0) {
         free_quietly(2 * MIB);
         purge_poll(&free_quietly);
     }
@@ -197,9 +197,9 @@ HAK_TEST_ISOLATED(OwnThread, LooksOnceMoreWhenItHasSaidThatItEnds, "HAKMEM_PURGE
 HAK_TEST_ISOLATED(OwnThread, ChildLooksForWhatWaits, LATER) {
     hak_free(hak_alloc(100));
     free_quietly(2 * MIB);
-    HAK_ASSERT_TRUE(decay_take());
-    HAK_EXPECT(!decay_is_due());
-    HAK_EXPECT_EXIT_OK(HAK_EXPECT(decay_is_due()));
+    HAK_ASSERT_TRUE(hak_decay_take());
+    HAK_EXPECT(!hak_decay_is_due());
+    HAK_EXPECT_EXIT_OK(HAK_EXPECT(hak_decay_is_due()));
 }
 
 /* Status of what `check` says in a child that no handler sees. */
@@ -211,12 +211,14 @@ static int in_raw_child(bool (*check)(void)) {
     return status;
 }
 
-static bool knows_that_it_is_alone(void) { return !own_thread_runs(OWN_THREAD_PURGE) && own_thread_users() == 1; }
+static bool knows_that_it_is_alone(void) {
+    return !hak_own_thread_runs(OWN_THREAD_PURGE) && hak_own_thread_users() == 1;
+}
 
 static void clone_beside_the_thread(void) {
     allocate_and_free();
-    HAK_EXPECT(own_thread_runs(OWN_THREAD_PURGE));
-    HAK_EXPECT_EQ(own_thread_users(), 2);
+    HAK_EXPECT(hak_own_thread_runs(OWN_THREAD_PURGE));
+    HAK_EXPECT_EQ(hak_own_thread_users(), 2);
     HAK_EXPECT_EQ(in_raw_child(knows_that_it_is_alone), 0);
     HAK_EXPECT_EXIT_OK(HAK_EXPECT(knows_that_it_is_alone()));
 }
@@ -233,25 +235,25 @@ HAK_TEST_ISOLATED(OwnThread, RefusedChunksStayDirtyAndAreNotAskedForAgain, LATER
     free_quietly(4 * MIB);
     count_calls(OS_FAKE_PURGE);
     os_fake_fail_from(1);
-    HAK_EXPECT_EQ(region_purge(DECAY_ALL_NEW), 0);
+    HAK_EXPECT_EQ(hak_region_purge(DECAY_ALL_NEW), 0);
     const uint64_t calls = os_fake_calls();
     HAK_EXPECT_GE(calls, 1);
-    HAK_EXPECT_EQ(region_purge(DECAY_ALL_NEW), 0);
+    HAK_EXPECT_EQ(hak_region_purge(DECAY_ALL_NEW), 0);
     HAK_EXPECT_EQ(os_fake_calls(), calls);
-    HAK_EXPECT_EQ(region_dirty_bytes(), 4 * MIB);
-    HAK_EXPECT_EQ(region_refused_bytes(), 4 * MIB);
+    HAK_EXPECT_EQ(hak_region_dirty_bytes(), 4 * MIB);
+    HAK_EXPECT_EQ(hak_region_refused_bytes(), 4 * MIB);
     /* Nobody looks for them, but who wants everything. */
-    (void)decay_take();
+    (void)hak_decay_take();
     purge_poll(NULL);
-    HAK_EXPECT(!decay_is_due());
+    HAK_EXPECT(!hak_decay_is_due());
     struct span span;
-    HAK_ASSERT_TRUE(region_span_alloc(4, CLASS, &span) == 0);
+    HAK_ASSERT_TRUE(hak_region_span_alloc(4, CLASS, &span) == 0);
     HAK_EXPECT(!span.zeroed);
-    HAK_EXPECT_EQ(region_refused_bytes(), 4 * MIB - 4 * HAK_CHUNK_BYTES);
-    region_span_free(span.region, span.first, span.count);
+    HAK_EXPECT_EQ(hak_region_refused_bytes(), 4 * MIB - 4 * HAK_CHUNK_BYTES);
+    hak_region_span_free(span.region, span.first, span.count);
     os_fake_reset();
     HAK_EXPECT_EQ(hak_trim(), 4 * MIB);
-    HAK_EXPECT_EQ(region_refused_bytes(), 0);
+    HAK_EXPECT_EQ(hak_region_refused_bytes(), 0);
 }
 
 HAK_TEST_ISOLATED(OwnThread, NoLookFollowsARefusal, "HAKMEM_PURGE_DELAY_MS=0") {
@@ -260,11 +262,11 @@ HAK_TEST_ISOLATED(OwnThread, NoLookFollowsARefusal, "HAKMEM_PURGE_DELAY_MS=0") {
     free_quietly(4 * MIB);
     count_calls(OS_FAKE_PURGE);
     os_fake_fail_from(1);
-    HAK_EXPECT(decay_is_due());
+    HAK_EXPECT(hak_decay_is_due());
     purge_poll(NULL);
     HAK_EXPECT_GE(os_fake_calls(), 1);
-    HAK_EXPECT(!decay_is_due());
-    HAK_EXPECT_EQ(purge_waiting_bytes(), 4 * MIB);
+    HAK_EXPECT(!hak_decay_is_due());
+    HAK_EXPECT_EQ(hak_purge_waiting_bytes(), 4 * MIB);
 }
 
 HAK_TEST_ISOLATED(OwnThread, RefusedMappingsStayAndAreNotAskedForAgain, LATER) {
@@ -272,21 +274,21 @@ HAK_TEST_ISOLATED(OwnThread, RefusedMappingsStayAndAreNotAskedForAgain, LATER) {
     bool zeroed;
     hak_free(hak_alloc(100));
     hak_trim();
-    HAK_ASSERT_TRUE(large_alloc(4 * MIB, HAK_CHUNK_BYTES, &start, &zeroed) == 0);
+    HAK_ASSERT_TRUE(hak_large_alloc(4 * MIB, HAK_CHUNK_BYTES, &start, &zeroed) == 0);
     memset(start, 1, 4 * MIB);
-    large_free(start, 4 * MIB);
+    hak_large_free(start, 4 * MIB);
     count_calls(OS_FAKE_PURGE | OS_FAKE_UNMAP);
     os_fake_fail_from(1);
-    HAK_EXPECT_EQ(large_purge(DECAY_EVERYTHING), 0);
+    HAK_EXPECT_EQ(hak_large_purge(DECAY_EVERYTHING), 0);
     HAK_EXPECT_EQ(os_fake_calls(), 2);
-    HAK_EXPECT_EQ(large_purge(DECAY_ALL_NEW), 0);
+    HAK_EXPECT_EQ(hak_large_purge(DECAY_ALL_NEW), 0);
     HAK_EXPECT_EQ(os_fake_calls(), 2);
-    HAK_EXPECT_EQ(large_refused_bytes(), 4 * MIB);
-    HAK_ASSERT_TRUE(large_alloc(4 * MIB, HAK_CHUNK_BYTES, &start, &zeroed) == 0);
+    HAK_EXPECT_EQ(hak_large_refused_bytes(), 4 * MIB);
+    HAK_ASSERT_TRUE(hak_large_alloc(4 * MIB, HAK_CHUNK_BYTES, &start, &zeroed) == 0);
     HAK_EXPECT(!zeroed);
-    large_free(start, 4 * MIB);
+    hak_large_free(start, 4 * MIB);
     os_fake_reset();
-    HAK_EXPECT_EQ(large_purge(DECAY_ALL_NEW), 4 * MIB);
+    HAK_EXPECT_EQ(hak_large_purge(DECAY_ALL_NEW), 4 * MIB);
 }
 
 /* ---- Pieces ---- */
@@ -298,18 +300,18 @@ HAK_TEST_ISOLATED(OwnThread, PurgesInPieces, LATER) {
     hak_free(hak_alloc(100));
     hak_trim();
     free_quietly(16 * MIB);
-    HAK_ASSERT_TRUE(large_alloc(32 * MIB, HAK_CHUNK_BYTES, &start, &zeroed) == 0);
-    large_free(start, 32 * MIB);
+    HAK_ASSERT_TRUE(hak_large_alloc(32 * MIB, HAK_CHUNK_BYTES, &start, &zeroed) == 0);
+    hak_large_free(start, 32 * MIB);
     struct decay_pass pass = {.freed_until_ms = DECAY_EVERYTHING, .class_index = 1};
     unsigned pieces = 0;
     size_t purged = 0;
     for (bool is_over = false; !is_over; pieces++) {
         pass.left = 4 * MIB;
-        is_over = region_purge_piece(&pass) && large_purge_piece(&pass);
+        is_over = hak_region_purge_piece(&pass) && hak_large_purge_piece(&pass);
         HAK_EXPECT_LE(pass.purged - purged, 4 * MIB);
         purged = pass.purged;
     }
     HAK_EXPECT_EQ(purged, 48 * MIB);
     HAK_EXPECT_GE(pieces, 12);
-    HAK_EXPECT_EQ(purge_waiting_bytes(), 0);
+    HAK_EXPECT_EQ(hak_purge_waiting_bytes(), 0);
 }

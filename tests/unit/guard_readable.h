@@ -28,13 +28,13 @@ static inline bool is_readable(const volatile char *p) {
 
 /* Resident pages of a range. */
 static inline size_t resident_pages(void *start, size_t bytes) {
-    const size_t page = os_page_size();
+    const size_t page = hak_os_page_size();
     unsigned char pages[512];
     size_t resident = 0;
     for (size_t at = 0; at < bytes; at += sizeof pages * page) {
         const size_t left = (bytes - at + page - 1) / page;
         const size_t count = left < sizeof pages ? left : sizeof pages;
-        HAK_EXPECT_EQ(os_resident((char *)start + at, count * page, pages), 0);
+        HAK_EXPECT_EQ(hak_os_resident((char *)start + at, count * page, pages), 0);
         for (size_t i = 0; i < count; i++) resident += pages[i] & 1u;
     }
     return resident;

@@ -16,14 +16,14 @@ static inline bool is_aligned(const void *p, size_t alignment) { return ((uintpt
 
 static inline unsigned char *map(size_t size, size_t alignment) {
     void *start = NULL;
-    HAK_EXPECT_EQ(os_map(size, alignment, &start), 0);
+    HAK_EXPECT_EQ(hak_os_map(size, alignment, &start), 0);
     if (start == NULL) abort();
     return start;
 }
 
 static inline struct os_counters counters(void) {
     struct os_counters now;
-    os_counters_get(&now);
+    hak_os_counters_get(&now);
     return now;
 }
 

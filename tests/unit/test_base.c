@@ -91,11 +91,11 @@ HAK_TEST(Module, AnAddressOfTheProgramIsNamedByItsFile) {
     char program[4096] = "";
     struct hak_module module;
     HAK_EXPECT_GT(readlink("/proc/self/exe", program, sizeof program - 1), 0);
-    HAK_ASSERT_TRUE(module_find((const void *)(uintptr_t)fail_check, &module));
+    HAK_ASSERT_TRUE(hak_module_find((const void *)(uintptr_t)fail_check, &module));
     HAK_EXPECT_STREQ(module.path, program);
 }
 
-/* A file of `length` characters' path, mapped; the result is for module_find. */
+/* A file of `length` characters' path, mapped; the result is for hak_module_find. */
 static const void *map_deep_file(char *path, size_t length) {
     const char *temporary = getenv("TEST_TMPDIR");
     size_t used = (size_t)snprintf(path, length, "%s", temporary != NULL ? temporary : "/tmp");
@@ -119,9 +119,9 @@ static const void *map_deep_file(char *path, size_t length) {
 HAK_TEST(Module, APathIsWholeOrItsEnd) {
     char path[1024], end[MODULE_PATH_BYTES] = "...";
     struct hak_module module;
-    HAK_ASSERT_TRUE(module_find(map_deep_file(path, MODULE_PATH_BYTES - 1), &module));
+    HAK_ASSERT_TRUE(hak_module_find(map_deep_file(path, MODULE_PATH_BYTES - 1), &module));
     HAK_EXPECT_STREQ(module.path, path);
-    HAK_ASSERT_TRUE(module_find(map_deep_file(path, MODULE_PATH_BYTES + 100), &module));
+    HAK_ASSERT_TRUE(hak_module_find(map_deep_file(path, MODULE_PATH_BYTES + 100), &module));
     memcpy(end + 3, path + 104, MODULE_PATH_BYTES - 4);
     HAK_EXPECT_STREQ(module.path, end);
     HAK_EXPECT_EQ(module.offset, 0);
@@ -131,11 +131,11 @@ HAK_TEST(Module, OffsetsCountFromTheFirstMapping) {
     struct hak_module code, data, header;
     static int variable = 1;
     const uintptr_t start = getauxval(AT_PHDR) & ~(uintptr_t)4095; /* the file's header lies in its first page */
-    HAK_ASSERT_TRUE(module_find((const void *)start, &header));
+    HAK_ASSERT_TRUE(hak_module_find((const void *)start, &header));
     HAK_EXPECT_EQ(header.offset, 0);
-    HAK_ASSERT_TRUE(module_find((const void *)(uintptr_t)fail_check, &code));
+    HAK_ASSERT_TRUE(hak_module_find((const void *)(uintptr_t)fail_check, &code));
     HAK_EXPECT_EQ(code.offset, (uintptr_t)fail_check - start);
-    HAK_ASSERT_TRUE(module_find(&variable, &data));
+    HAK_ASSERT_TRUE(hak_module_find(&variable, &data));
     HAK_EXPECT_EQ(data.offset, (uintptr_t)&variable - start);
 }
 
@@ -143,20 +143,20 @@ HAK_TEST(Module, WhatIsInNoFileHasNoModuleAndErrnoIsKept) {
     int local = 0;
     struct hak_module module;
     errno = EDOM;
-    HAK_EXPECT(!module_find(&local, &module));
-    HAK_EXPECT(!module_find(NULL, &module));
-    HAK_EXPECT(!module_find((void *)UINTPTR_MAX, &module));
+    HAK_EXPECT(!hak_module_find(&local, &module));
+    HAK_EXPECT(!hak_module_find(NULL, &module));
+    HAK_EXPECT(!hak_module_find((void *)UINTPTR_MAX, &module));
     HAK_EXPECT_EQ(errno, EDOM);
 }
 
 /* ---- Reports of misuse ------------------------------------------------------------------------------- */
 
-static void report_foreign(void) { report_misuse(HAK_MISUSE_FOREIGN, "free", (void *)0x7f12345678, 0); }
-static void report_interior(void) { report_misuse(HAK_MISUSE_INTERIOR, "realloc", (void *)0x10, 64); }
-static void report_double_free(void) { report_misuse(HAK_MISUSE_DOUBLE_FREE, "free", (void *)0x7f12345678, 64); }
-static void report_size(void) { report_misuse(HAK_MISUSE_SIZE, "free_sized", (void *)UINTPTR_MAX, SIZE_MAX); }
-static void report_alignment(void) { report_misuse(HAK_MISUSE_ALIGNMENT, "operator delete", (void *)0x10, 64); }
-static void report_null(void) { report_misuse(HAK_MISUSE_DOUBLE_FREE, "free", NULL, 0); }
+static void report_foreign(void) { hak_report_misuse(HAK_MISUSE_FOREIGN, "free", (void *)0x7f12345678, 0); }
+static void report_interior(void) { hak_report_misuse(HAK_MISUSE_INTERIOR, "realloc", (void *)0x10, 64); }
+static void report_double_free(void) { hak_report_misuse(HAK_MISUSE_DOUBLE_FREE, "free", (void *)0x7f12345678, 64); }
+static void report_size(void) { hak_report_misuse(HAK_MISUSE_SIZE, "free_sized", (void *)UINTPTR_MAX, SIZE_MAX); }
+static void report_alignment(void) { hak_report_misuse(HAK_MISUSE_ALIGNMENT, "operator delete", (void *)0x10, 64); }
+static void report_null(void) { hak_report_misuse(HAK_MISUSE_DOUBLE_FREE, "free", NULL, 0); }
 
 static const struct {
     void (*report)(void);
@@ -208,8 +208,8 @@ static void report_without_standard_error(void) {
 
 HAK_TEST(Report, ClosedStandardErrorKeepsErrno) { HAK_EXPECT_EQ(run(report_without_standard_error)->code, 7); }
 
-static void warn(void) { report_warning("it is so", "what\n\x1b[1m", "do that"); }
-static void warn_short(void) { report_warning("it is so", NULL, NULL); }
+static void warn(void) { hak_report_warning("it is so", "what\n\x1b[1m", "do that"); }
+static void warn_short(void) { hak_report_warning("it is so", NULL, NULL); }
 
 HAK_TEST(Warning, IsOneLineAndGoesOn) {
     const struct process_result *result = run(warn);
@@ -221,13 +221,13 @@ HAK_TEST(Warning, IsOneLineAndGoesOn) {
 static void warn_long(void) {
     static char subject[100000];
     memset(subject, 'x', sizeof subject - 1);
-    report_warning("it is so", subject, "do that");
+    hak_report_warning("it is so", subject, "do that");
 }
 
 static void warn_too_long(void) {
     static char remedy[100000];
     memset(remedy, 'x', sizeof remedy - 1);
-    report_warning("it is so", "this", remedy);
+    hak_report_warning("it is so", "this", remedy);
 }
 
 HAK_TEST(Warning, LongTextIsCutToOneLine) {
@@ -243,11 +243,11 @@ HAK_TEST(Warning, LongTextIsCutToOneLine) {
 
 static char *variables[8]; /* the environment that the child shall have */
 
-/* options_init in a process with these variables only; it prints what came of them. */
+/* hak_options_init in a process with these variables only; it prints what came of them. */
 static void init_and_print(void) {
     environ = variables;
     errno = EDOM;
-    options_init();
+    hak_options_init();
     printf("%d %lld%s", (int)hak_options.on_misuse, (long long)hak_options.purge_delay_ms,
            errno == EDOM ? "" : " errno changed");
     fflush(stdout);
@@ -361,7 +361,7 @@ HAK_TEST(Report, IgnorePolicyIsSilent) {
 
 static void init_without_environment(void) {
     environ = NULL;
-    options_init();
+    hak_options_init();
     _exit(hak_options.on_misuse == HAK_ON_MISUSE_REPORT && hak_options.purge_delay_ms == 750 ? 7 : 8);
 }
 

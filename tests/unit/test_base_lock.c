@@ -64,14 +64,14 @@ HAK_TEST(Lock, WrongOrderDiesInDebugBuilds) {
     HAK_EXPECT_DEATH(acquire_descending(), "lock->rank > highest_rank_held");
     HAK_EXPECT_DEATH(acquire_descending_after_a_release(), "lock->rank > highest_rank_held");
     HAK_EXPECT_DEATH(acquire_equal(), "lock->rank > highest_rank_held");
-    HAK_EXPECT_DEATH(acquire_twice(), "!lock_debug_is_held");
+    HAK_EXPECT_DEATH(acquire_twice(), "!hak_lock_debug_is_held");
     HAK_EXPECT_DEATH(acquire_without_init(), "HAK_RANK_PURGE");
 }
 
 HAK_TEST(Lock, ReleaseAndAssertionOfWhatIsNotHeldDieInDebugBuilds) {
     if (!HAK_DEBUG) HAK_SKIP("the check is in debug builds");
-    HAK_EXPECT_DEATH(lock_release(&class_lock), "lock_debug_is_held");
-    HAK_EXPECT_DEATH(lock_assert_held(&class_lock), "lock_debug_is_held");
+    HAK_EXPECT_DEATH(lock_release(&class_lock), "hak_lock_debug_is_held");
+    HAK_EXPECT_DEATH(lock_assert_held(&class_lock), "hak_lock_debug_is_held");
 }
 
 static void *assert_held(void *lock) {
@@ -87,24 +87,24 @@ static void assert_held_in_another_thread(void) {
 
 HAK_TEST(Lock, HeldMeansHeldByThisThread) {
     if (!HAK_DEBUG) HAK_SKIP("the check is in debug builds");
-    HAK_EXPECT_DEATH(assert_held_in_another_thread(), "lock_debug_is_held");
+    HAK_EXPECT_DEATH(assert_held_in_another_thread(), "hak_lock_debug_is_held");
 }
 
 HAK_TEST(Lock, ForkWithEveryLockOfARankLeavesThemUsableInTheChild) {
     enum { COUNT = 40 };
     static struct hak_lock locks[COUNT];
-    for (unsigned i = 0; i < COUNT; i++) lock_init(&locks[i], HAK_RANK_CLASS);
+    for (unsigned i = 0; i < COUNT; i++) hak_lock_init(&locks[i], HAK_RANK_CLASS);
     struct lock_fork state;
-    lock_fork_begin(&state);
-    for (unsigned i = 0; i < COUNT; i++) lock_fork_acquire(&locks[i], &state);
-    lock_fork_acquire(&region_lock, &state);
+    hak_lock_fork_begin(&state);
+    for (unsigned i = 0; i < COUNT; i++) hak_lock_fork_acquire(&locks[i], &state);
+    hak_lock_fork_acquire(&region_lock, &state);
     HAK_EXPECT(!state.is_half);
     /* A handler of the program may allocate. */
     lock_acquire(&region_lock);
     lock_release(&region_lock);
     pid_t child = fork();
-    for (unsigned i = 0; i < COUNT; i++) lock_fork_release(&locks[i], NULL);
-    lock_fork_release(&region_lock, NULL);
+    for (unsigned i = 0; i < COUNT; i++) hak_lock_fork_release(&locks[i], NULL);
+    hak_lock_fork_release(&region_lock, NULL);
     for (unsigned i = 0; i < COUNT; i++) {
         lock_acquire(&locks[i]);
         lock_release(&locks[i]);
@@ -130,7 +130,7 @@ static void *count(void *rounds) {
 HAK_TEST(Lock, ExcludesOtherThreads) {
     pthread_t threads[4];
     uint64_t rounds = HAK_TEST_SCALE(100000);
-    lock_init(&counter_lock, HAK_RANK_REGION);
+    hak_lock_init(&counter_lock, HAK_RANK_REGION);
     counter = 0;
     for (unsigned i = 0; i < 4; i++) HAK_ASSERT_TRUE(pthread_create(&threads[i], NULL, count, &rounds) == 0);
     for (unsigned i = 0; i < 4; i++) pthread_join(threads[i], NULL);
@@ -142,18 +142,18 @@ HAK_TEST(Lock, ExcludesOtherThreads) {
 HAK_TEST(Lock, ForkPassesWhatItsThreadHolds) {
     struct lock_fork state;
     lock_acquire(&class_lock);
-    lock_fork_begin(&state);
-    lock_fork_note(&threads_lock, &state);
-    lock_fork_note(&class_lock, &state);
+    hak_lock_fork_begin(&state);
+    hak_lock_fork_note(&threads_lock, &state);
+    hak_lock_fork_note(&class_lock, &state);
     HAK_EXPECT_EQ(state.own_count, 1);
-    lock_fork_acquire(&threads_lock, &state);
-    lock_fork_acquire(&class_lock, &state);
-    lock_fork_release(&threads_lock, &state);
-    lock_fork_release(&class_lock, &state);
-    HAK_EXPECT(lock_is_free(&threads_lock));
-    HAK_EXPECT(!lock_is_free(&class_lock));
+    hak_lock_fork_acquire(&threads_lock, &state);
+    hak_lock_fork_acquire(&class_lock, &state);
+    hak_lock_fork_release(&threads_lock, &state);
+    hak_lock_fork_release(&class_lock, &state);
+    HAK_EXPECT(hak_lock_is_free(&threads_lock));
+    HAK_EXPECT(!hak_lock_is_free(&class_lock));
     lock_release(&class_lock);
-    HAK_EXPECT(lock_is_free(&class_lock));
+    HAK_EXPECT(hak_lock_is_free(&class_lock));
 }
 
 static void *hold_one_and_wait_for_another(void *holds) {
@@ -172,25 +172,25 @@ HAK_TEST(Lock, ForkDoesNotWaitForWhoWaitsForIt) {
     HAK_ASSERT_TRUE(pthread_create(&thread, NULL, hold_one_and_wait_for_another, &holds) == 0);
     while (!__atomic_load_n(&holds, __ATOMIC_ACQUIRE)) sched_yield();
     struct lock_fork state;
-    lock_fork_begin(&state);
-    lock_fork_note(&threads_lock, &state);
-    lock_fork_note(&region_lock, &state);
-    lock_fork_acquire(&threads_lock, &state);
-    lock_fork_acquire(&region_lock, &state);
+    hak_lock_fork_begin(&state);
+    hak_lock_fork_note(&threads_lock, &state);
+    hak_lock_fork_note(&region_lock, &state);
+    hak_lock_fork_acquire(&threads_lock, &state);
+    hak_lock_fork_acquire(&region_lock, &state);
     HAK_EXPECT(state.is_half);
     /* In the child it stays with its holder, which is gone; here the holder goes on. */
-    lock_fork_release(&threads_lock, &state);
-    lock_fork_release(&region_lock, &state);
-    HAK_EXPECT(!lock_is_free(&threads_lock));
+    hak_lock_fork_release(&threads_lock, &state);
+    hak_lock_fork_release(&region_lock, &state);
+    HAK_EXPECT(!hak_lock_is_free(&threads_lock));
     lock_release(&region_lock);
     pthread_join(thread, NULL);
-    HAK_EXPECT(lock_is_free(&threads_lock));
+    HAK_EXPECT(hak_lock_is_free(&threads_lock));
 }
 
 static void *take_for_a_fork(void *unused) {
     struct lock_fork state;
-    lock_fork_begin(&state);
-    lock_fork_acquire(&threads_lock, &state);
+    hak_lock_fork_begin(&state);
+    hak_lock_fork_acquire(&threads_lock, &state);
     return unused;
 }
 
@@ -198,11 +198,11 @@ HAK_TEST(Lock, ChildReleasesWhatAnotherForkHadTaken) {
     pthread_t thread;
     HAK_ASSERT_TRUE(pthread_create(&thread, NULL, take_for_a_fork, NULL) == 0);
     pthread_join(thread, NULL);
-    HAK_EXPECT(!lock_is_free(&threads_lock));
-    lock_fork_release(&threads_lock, NULL);
-    HAK_EXPECT(!lock_is_free(&threads_lock));
-    lock_fork_release_child(&threads_lock, NULL);
-    HAK_EXPECT(lock_is_free(&threads_lock));
+    HAK_EXPECT(!hak_lock_is_free(&threads_lock));
+    hak_lock_fork_release(&threads_lock, NULL);
+    HAK_EXPECT(!hak_lock_is_free(&threads_lock));
+    hak_lock_fork_release_child(&threads_lock, NULL);
+    HAK_EXPECT(hak_lock_is_free(&threads_lock));
 }
 
 static struct hak_lock wanted_lock = HAK_LOCK_INITIALIZER(HAK_RANK_CLASS);
@@ -220,11 +220,11 @@ HAK_TEST(Lock, ForkWakesWhomItsThreadWasToWake) {
     HAK_ASSERT_TRUE(pthread_create(&thread, NULL, take_shortly, NULL) == 0);
     while ((hak_load_relaxed(&wanted_lock.word) & LOCK_WAITERS) == 0) sched_yield();
     hak_lock_depended_on = &wanted_lock;
-    if (HAK_DEBUG) lock_debug_pop(&wanted_lock);
+    if (HAK_DEBUG) hak_lock_debug_pop(&wanted_lock);
     hak_store_release(&wanted_lock.word, (uintptr_t)0);
     struct lock_fork state;
-    lock_fork_begin(&state);
+    hak_lock_fork_begin(&state);
     pthread_join(thread, NULL);
     hak_lock_depended_on = NULL;
-    HAK_EXPECT(lock_is_free(&wanted_lock));
+    HAK_EXPECT(hak_lock_is_free(&wanted_lock));
 }

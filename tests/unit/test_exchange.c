@@ -32,7 +32,7 @@ static unsigned class_of_small_slabs(void) {
         for (uint32_t i = 0; i < 2 * MAGAZINE_SLOTS; i++) hak_free(many[i]);
     }
     HAK_EXPECT_EQ(exchange_capacity(hak_self, c), hak_classes[c].magazine);
-    exchange_flush(hak_self);
+    hak_exchange_flush(hak_self);
     return c;
 }
 
@@ -72,10 +72,10 @@ static void expect_slab_to_go(unsigned place) {
     many[few - 1] = pool_alloc(c);
     HAK_EXPECT_EQ(exchange_loaded_level(hak_self, c), few - 1);
     for (uint32_t i = others; i < taken; i++) hak_free(many[i]);
-    HAK_EXPECT_EQ(slab_state_of(goes), SLAB_OWNED);
+    HAK_EXPECT_EQ(hak_slab_state_of(goes), SLAB_OWNED);
     uint32_t freed = few - 1;
-    while (slab_state_of(goes) == SLAB_OWNED && freed < others) hak_free(many[freed++]);
-    HAK_EXPECT_EQ(slab_state_of(goes), SLAB_EMPTY);
+    while (hak_slab_state_of(goes) == SLAB_OWNED && freed < others) hak_free(many[freed++]);
+    HAK_EXPECT_EQ(hak_slab_state_of(goes), SLAB_EMPTY);
     HAK_EXPECT_LE(freed, few + capacity);
     HAK_EXPECT_PTR_EQ(active[0], stays);
     HAK_EXPECT_PTR_EQ(active[1], NULL);
@@ -160,13 +160,13 @@ HAK_TEST(Exchange, ThreadThatOnlyFreesAfterAFlushKeepsOneMagazine) {
 /* The slab of threads without magazines is nobody's memory when it is empty. */
 HAK_TEST(Exchange, TrimGivesUpTheSharedSlabs) {
     hak_free(pool_alloc(CLASS)); /* the process begins */
-    void *p = shared_alloc(CLASS);
+    void *p = hak_shared_alloc(CLASS);
     const struct slab *slab = slab_of(p);
-    HAK_EXPECT_EQ(slab_state_of(slab), SLAB_OWNED);
-    shared_free(CLASS, p);
-    HAK_EXPECT_EQ(slab_state_of(slab), SLAB_OWNED);
+    HAK_EXPECT_EQ(hak_slab_state_of(slab), SLAB_OWNED);
+    hak_shared_free(CLASS, p);
+    HAK_EXPECT_EQ(hak_slab_state_of(slab), SLAB_OWNED);
     hak_trim();
-    HAK_EXPECT_EQ(slab_state_of(slab), SLAB_EMPTY);
+    HAK_EXPECT_EQ(hak_slab_state_of(slab), SLAB_EMPTY);
 }
 
 /* Blocks of classes above tiny, beside those of `c`, until together they are too many bytes. */
@@ -183,7 +183,7 @@ static void hold_too_much_beside(unsigned c) {
     for (unsigned k = 0; k < HAK_CLASS_COUNT; k++) {
         for (uint32_t i = 0; i < counts[k]; i++) hak_free(blocks[k][i]);
     }
-    HAK_EXPECT_GT(exchange_large_bytes(hak_self), EXCHANGE_LARGE_BYTES);
+    HAK_EXPECT_GT(hak_exchange_large_bytes(hak_self), EXCHANGE_LARGE_BYTES);
 }
 
 static void expect_large_class_to_give_up(struct work *work) {
@@ -194,7 +194,7 @@ static void expect_large_class_to_give_up(struct work *work) {
     many[taken++] = pool_alloc(c);
     const uint32_t capacity = exchange_capacity(hak_self, c);
     while (taken <= capacity || exchange_loaded_level(hak_self, c) == 0) many[taken++] = pool_alloc(c);
-    HAK_EXPECT_GT(exchange_large_bytes(hak_self), EXCHANGE_LARGE_BYTES);
+    HAK_EXPECT_GT(hak_exchange_large_bytes(hak_self), EXCHANGE_LARGE_BYTES);
     for (uint32_t i = 0; i < capacity; i++) hak_free(many[i]);
     HAK_EXPECT_GE(level_of(c), capacity);
     hak_free(many[capacity]);

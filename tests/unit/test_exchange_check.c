@@ -28,7 +28,7 @@ static uint32_t look(uint8_t checks) {
     hak_self->classes[class_index].checks = checks;
     exchange_enter(hak_self);
     exchange_count(hak_self, class_index);
-    exchange_check_returned(hak_self, class_index);
+    hak_exchange_check_returned(hak_self, class_index);
     exchange_note_levels(hak_self, class_index);
     exchange_leave(hak_self);
     return exchange_returned_level(hak_self, class_index);

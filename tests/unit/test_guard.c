@@ -259,25 +259,25 @@ HAK_TEST_ISOLATED(Quarantine, GivesEverythingBackOnceAndCountsIt, "") {
     enum { BLOCKS = 5000 };
     static bool seen[BLOCKS];
     const unsigned class_index = 3;
-    const uint64_t before = quarantine_blocks(class_index);
+    const uint64_t before = hak_quarantine_blocks(class_index);
     void *leaving[QUARANTINE_BATCH];
     uint32_t left = 0;
     HAK_EXPECT_EQ(before, 0);
     for (uintptr_t i = 0; i < BLOCKS; i++) {
         void *p = (void *)(16 * (i + 1));
-        uint32_t count = quarantine_pass(class_index, 2, &p, 1, leaving);
+        uint32_t count = hak_quarantine_pass(class_index, 2, &p, 1, leaving);
         while (count > 0) {
             const uintptr_t k = (uintptr_t)leaving[--count] / 16 - 1;
             HAK_EXPECT(k < i && !seen[k]);
             seen[k] = true;
             left++;
         }
-        HAK_EXPECT_EQ(quarantine_blocks(class_index), i + 1 - left);
+        HAK_EXPECT_EQ(hak_quarantine_blocks(class_index), i + 1 - left);
     }
     HAK_EXPECT_GT(left, BLOCKS / 2);
-    for (uint32_t count; (count = quarantine_drain(class_index, leaving)) != 0;) left += count;
+    for (uint32_t count; (count = hak_quarantine_drain(class_index, leaving)) != 0;) left += count;
     HAK_EXPECT_EQ(left, BLOCKS);
-    HAK_EXPECT_EQ(quarantine_blocks(class_index), 0);
+    HAK_EXPECT_EQ(hak_quarantine_blocks(class_index), 0);
 }
 
 /* No block comes again before a queue's worth of others was freed. */
@@ -301,7 +301,7 @@ HAK_TEST(Quarantine, TrimEndsIt) {
         for (unsigned k = 0; k < 300; k++) hak_free(hak_alloc(sizes[i]));
     }
     hak_trim();
-    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) HAK_EXPECT_EQ(quarantine_blocks(c), 0);
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) HAK_EXPECT_EQ(hak_quarantine_blocks(c), 0);
     struct hak_stats stats = census_all();
     HAK_EXPECT_EQ(stats.magazine_bytes, 0);
     CENSUS_EXPECT_CONSISTENT();
@@ -321,23 +321,23 @@ HAK_TEST(Random, IsBelowItsLimitAndReachesAll) {
 }
 
 HAK_TEST(Random, TakesEveryBlockOfASlabOnceAndNotInOrder) {
-    process_begin();
+    hak_process_begin();
     const unsigned class_index = 4, self = 77;
-    struct slab *slab = slab_create(class_index, self);
+    struct slab *slab = hak_slab_create(class_index, self);
     const uint32_t blocks = hak_classes[class_index].blocks;
     static void *taken[8192];
     uint32_t count = 0, descents = 0;
     while (slab->free_count > 0) {
         bool zeroed;
-        count += slab_take_random(slab, taken + count, 17, &zeroed);
-        slab_check(slab);
+        count += hak_slab_take_random(slab, taken + count, 17, &zeroed);
+        hak_slab_check(slab);
     }
     HAK_EXPECT_EQ(count, blocks);
     for (uint32_t i = 1; i < count; i++) descents += taken[i] < taken[i - 1];
     HAK_EXPECT_GT(descents, count / 8);
-    HAK_EXPECT_EQ(slab_free_blocks(self, class_index, taken, count), 0);
+    HAK_EXPECT_EQ(hak_slab_free_blocks(self, class_index, taken, count), 0);
     HAK_EXPECT_EQ(slab->free_count, blocks);
-    HAK_EXPECT(slab_release_if_empty(slab));
+    HAK_EXPECT(hak_slab_release_if_empty(slab));
 }
 
 /* Chunks that were written come again as a slab of one block, which is at its beginning as if nobody had had it. */

@@ -80,7 +80,7 @@ HAK_TEST(Pages, TheChunkBehindASlabIsNobodys) {
         char *p = (char *)hak_alloc(sizes[i]);
         struct hak_owner_info info;
         const void *behind = (const void *)behind_slab(p);
-        HAK_EXPECT_EQ(region_chunk_class(behind), 0);
+        HAK_EXPECT_EQ(hak_region_chunk_class(behind), 0);
         HAK_EXPECT(!hak_owner(behind, &info));
         HAK_EXPECT_DEATH(hak_free((void *)behind), "free");
         hak_free(p);
@@ -91,30 +91,30 @@ HAK_TEST(Pages, TheChunkBehindASlabIsNobodys) {
 HAK_TEST(Pages, AfterARefusalNothingIsTakenForKnown) {
     const unsigned class_index = 4;
     struct span span;
-    process_begin();
-    HAK_EXPECT_EQ(region_span_alloc(1, class_index, &span), 0);
+    hak_process_begin();
+    HAK_EXPECT_EQ(hak_region_span_alloc(1, class_index, &span), 0);
     char *slab = (char *)region_chunk_address(span.region, span.first);
-    HAK_EXPECT_EQ(pages_protect_slab(slab, 1, HAK_CHUNK_BYTES), 0);
+    HAK_EXPECT_EQ(hak_pages_protect_slab(slab, 1, HAK_CHUNK_BYTES), 0);
     os_fake_reset();
     os_fake_fail_only(OS_FAKE_MAKE_INACCESSIBLE);
     os_fake_fail_at(1);
-    HAK_EXPECT_EQ(pages_protect_slab(slab, 1, HAK_CHUNK_BYTES / 2), 0);
+    HAK_EXPECT_EQ(hak_pages_protect_slab(slab, 1, HAK_CHUNK_BYTES / 2), 0);
     HAK_EXPECT_EQ(os_fake_calls(), 1);
     os_fake_reset();
-    HAK_EXPECT_EQ(pages_protect_slab(slab, 1, HAK_CHUNK_BYTES / 2), 0);
+    HAK_EXPECT_EQ(hak_pages_protect_slab(slab, 1, HAK_CHUNK_BYTES / 2), 0);
     HAK_EXPECT(is_readable(slab + HAK_CHUNK_BYTES / 2 - 1));
     HAK_EXPECT(!is_readable(slab + HAK_CHUNK_BYTES / 2));
     HAK_EXPECT(!is_readable(slab + HAK_CHUNK_BYTES));
     os_fake_reset();
     os_fake_fail_only(OS_FAKE_MAKE_WRITABLE);
     os_fake_fail_at(1);
-    HAK_EXPECT_NE(pages_protect_slab(slab, 1, HAK_CHUNK_BYTES), 0);
+    HAK_EXPECT_NE(hak_pages_protect_slab(slab, 1, HAK_CHUNK_BYTES), 0);
     HAK_EXPECT_EQ(os_fake_calls(), 1);
     os_fake_reset();
-    HAK_EXPECT_EQ(pages_protect_slab(slab, 1, HAK_CHUNK_BYTES), 0);
+    HAK_EXPECT_EQ(hak_pages_protect_slab(slab, 1, HAK_CHUNK_BYTES), 0);
     HAK_EXPECT(is_readable(slab + HAK_CHUNK_BYTES - 1));
     HAK_EXPECT(!is_readable(slab + HAK_CHUNK_BYTES));
-    region_span_free(span.region, span.first, 1);
+    hak_region_span_free(span.region, span.first, 1);
 }
 
 /* Lines of /proc/self/maps. */
@@ -133,20 +133,20 @@ HAK_TEST_ISOLATED(Pages, SlabsUseAShareOfTheMappingsAndThenGoWithout, "") {
     enum { SPANS_MOST = 60000, MORE = 500 };
     const unsigned class_index = 4;
     struct span span;
-    process_begin();
+    hak_process_begin();
     const size_t before = mappings();
-    const uint64_t most = pages_places_most();
+    const uint64_t most = hak_pages_places_most();
     unsigned spans = 0, without = 0;
     for (unsigned more = 0; more < MORE && spans < SPANS_MOST; spans++) {
-        HAK_ASSERT_TRUE(region_span_alloc(1, class_index, &span) == 0);
+        HAK_ASSERT_TRUE(hak_region_span_alloc(1, class_index, &span) == 0);
         char *slab = (char *)region_chunk_address(span.region, span.first);
-        const bool is_full = pages_places() == most, is_half = pages_places() >= most / 2;
-        HAK_ASSERT_TRUE(pages_protect_slab(slab, 1, HAK_CHUNK_BYTES) == 0);
+        const bool is_full = hak_pages_places() == most, is_half = hak_pages_places() >= most / 2;
+        HAK_ASSERT_TRUE(hak_pages_protect_slab(slab, 1, HAK_CHUNK_BYTES) == 0);
         if (is_full || !is_half) HAK_ASSERT_TRUE(is_readable(slab + HAK_CHUNK_BYTES) == is_full);
-        without += is_half && pages_places() < most && is_readable(slab + HAK_CHUNK_BYTES);
+        without += is_half && hak_pages_places() < most && is_readable(slab + HAK_CHUNK_BYTES);
         more += is_full;
     }
-    HAK_EXPECT_EQ(pages_places(), most);
+    HAK_EXPECT_EQ(hak_pages_places(), most);
     HAK_EXPECT_GT(without, most);
     /* Two each, and some a region for its header and in the tables. */
     HAK_EXPECT_LT(mappings() - before, 2 * most + (spans * 2 / HAK_REGION_CHUNKS + 2) * 10);
@@ -156,23 +156,23 @@ HAK_TEST_ISOLATED(Pages, SlabsUseAShareOfTheMappingsAndThenGoWithout, "") {
 HAK_TEST_ISOLATED(Pages, PlacesAreCountedAsTheyComeAndGo, "HAKMEM_GUARD=pages") {
     const unsigned class_index = 4;
     struct span span;
-    process_begin();
-    HAK_EXPECT_EQ(region_span_alloc(3, class_index, &span), 0);
+    hak_process_begin();
+    HAK_EXPECT_EQ(hak_region_span_alloc(3, class_index, &span), 0);
     char *slab = (char *)region_chunk_address(span.region, span.first);
-    const uint64_t before = pages_places();
-    HAK_EXPECT_EQ(pages_protect_slab(slab, 1, HAK_CHUNK_BYTES), 0);
-    HAK_EXPECT_EQ(pages_protect_slab(slab, 1, HAK_CHUNK_BYTES), 0);
-    HAK_EXPECT_EQ(pages_protect_slab(slab + 2 * HAK_CHUNK_BYTES, 1, 4096), 0);
-    HAK_EXPECT_EQ(pages_places(), before + 2);
-    HAK_EXPECT_EQ(pages_protect_slab(slab, 3, 3 * HAK_CHUNK_BYTES), 0);
-    HAK_EXPECT_EQ(pages_places(), before + 1);
+    const uint64_t before = hak_pages_places();
+    HAK_EXPECT_EQ(hak_pages_protect_slab(slab, 1, HAK_CHUNK_BYTES), 0);
+    HAK_EXPECT_EQ(hak_pages_protect_slab(slab, 1, HAK_CHUNK_BYTES), 0);
+    HAK_EXPECT_EQ(hak_pages_protect_slab(slab + 2 * HAK_CHUNK_BYTES, 1, 4096), 0);
+    HAK_EXPECT_EQ(hak_pages_places(), before + 2);
+    HAK_EXPECT_EQ(hak_pages_protect_slab(slab, 3, 3 * HAK_CHUNK_BYTES), 0);
+    HAK_EXPECT_EQ(hak_pages_places(), before + 1);
     os_fake_fail_only(OS_FAKE_MAKE_INACCESSIBLE);
     os_fake_fail_at(1);
-    HAK_EXPECT_EQ(pages_protect_slab(slab, 3, 2 * HAK_CHUNK_BYTES + 4096), 0);
+    HAK_EXPECT_EQ(hak_pages_protect_slab(slab, 3, 2 * HAK_CHUNK_BYTES + 4096), 0);
     os_fake_reset();
-    HAK_EXPECT_EQ(pages_places(), before);
-    HAK_EXPECT_EQ(pages_protect_slab(slab, 3, 3 * HAK_CHUNK_BYTES), 0);
-    region_span_free(span.region, span.first, 3);
+    HAK_EXPECT_EQ(hak_pages_places(), before);
+    HAK_EXPECT_EQ(hak_pages_protect_slab(slab, 3, 3 * HAK_CHUNK_BYTES), 0);
+    hak_region_span_free(span.region, span.first, 3);
 }
 
 /* What was never touched need not be cleared, and does not become resident by it. */
@@ -188,13 +188,13 @@ HAK_TEST_ISOLATED(Pages, AFreeMakesNothingResident, "HAKMEM_THP=never") {
 }
 
 HAK_TEST_ISOLATED(Metadata, TheFirstRecordsLieAloneAndLaterOnesTogether, "") {
-    process_begin();
-    const size_t page = os_page_size(), bytes = 3 * page;
+    hak_process_begin();
+    const size_t page = hak_os_page_size(), bytes = 3 * page;
     char *records[METADATA_ALONE + METADATA_TOGETHER + 1];
     const unsigned count = sizeof records / sizeof *records;
     for (unsigned i = 0; i < count; i++) {
         void *record;
-        HAK_ASSERT_TRUE(metadata_map_record(bytes, &record) == 0);
+        HAK_ASSERT_TRUE(hak_metadata_map_record(bytes, &record) == 0);
         records[i] = (char *)record;
         memset(record, (int)i, bytes);
     }
@@ -216,7 +216,7 @@ HAK_TEST(Metadata, NobodyTouchesWhatLiesBetweenARegionsHeaderAndItsBlocks) {
 
 /* Of a table that lies at any address: the last byte that the page before can have, and the first of the page behind. */
 static void expect_inaccessible_around(const void *table, size_t size) {
-    const uintptr_t page = os_page_size(), start = (uintptr_t)table, end = start + size;
+    const uintptr_t page = hak_os_page_size(), start = (uintptr_t)table, end = start + size;
     HAK_EXPECT(!is_readable((const char *)(start / page * page - 1)));
     HAK_EXPECT(is_readable((const char *)(start / page * page)));
     HAK_EXPECT(is_readable((const char *)((end - 1) / page * page)));

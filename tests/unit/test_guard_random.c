@@ -22,7 +22,7 @@
 static void expect_block(const uint32_t key[CHACHA_KEY_WORDS], const uint32_t nonce[CHACHA_NONCE_WORDS],
                          unsigned rounds, unsigned counter, const uint32_t expected[CHACHA_WORDS]) {
     chacha_lanes blocks[CHACHA_WORDS];
-    chacha_blocks(key, nonce, rounds, blocks);
+    hak_chacha_blocks(key, nonce, rounds, blocks);
     for (unsigned i = 0; i < CHACHA_WORDS; i++) HAK_EXPECT_EQ(blocks[i][counter], expected[i]);
 }
 
@@ -62,12 +62,12 @@ HAK_TEST(Chacha, HasAsManyRoundsAsItIsTold) {
 /* ---- What is drawn ---- */
 
 HAK_TEST(Random, ForgetsWhatWasDrawn) {
-    process_begin();
+    hak_process_begin();
     for (unsigned i = 0; i < 3 * GUARD_RANDOM_WORDS; i++) {
         const uint64_t drawn = guard_random_bits();
-        for (unsigned k = 0; k < GUARD_RANDOM_WORDS; k++) HAK_EXPECT_NE(guard_random_own.words[k], drawn);
-        for (unsigned k = guard_random_own.left; k < GUARD_RANDOM_WORDS; k++)
-            HAK_EXPECT_EQ(guard_random_own.words[k], 0);
+        for (unsigned k = 0; k < GUARD_RANDOM_WORDS; k++) HAK_EXPECT_NE(hak_guard_random_own.words[k], drawn);
+        for (unsigned k = hak_guard_random_own.left; k < GUARD_RANDOM_WORDS; k++)
+            HAK_EXPECT_EQ(hak_guard_random_own.words[k], 0);
     }
 }
 
@@ -97,7 +97,7 @@ static void expect_all_different(const uint64_t *words, unsigned count) {
 
 static void expect_children_draw_anew(pid_t (*make)(void)) {
     static uint64_t drawn[CHILDREN + 1][DRAWN];
-    process_begin();
+    hak_process_begin();
     (void)guard_random_bits(); /* so that some are left to draw when the children are made */
     for (unsigned i = 0; i < CHILDREN; i++) child_draws(make, drawn[i]);
     for (unsigned i = 0; i < DRAWN; i++) drawn[CHILDREN][i] = guard_random_bits();
@@ -113,26 +113,26 @@ HAK_TEST(Random, ChildrenOfARawCloneDrawAnew) { expect_children_draw_anew(raw_cl
 
 HAK_TEST_ISOLATED(Random, ChildrenOfAForkDrawAnewWithoutThePage, "") {
     static uint64_t kept;
-    process_begin();
+    hak_process_begin();
     os_fake_fail_only(OS_FAKE_MAP_WIPED);
     os_fake_fail_from(1);
-    guard_random_init(); /* it keeps what it has, which the test takes away */
-    guard_random_era = &kept;
+    hak_guard_random_init(); /* it keeps what it has, which the test takes away */
+    hak_guard_random_era = &kept;
     expect_children_draw_anew(fork);
 }
 
 HAK_TEST_ISOLATED(Random, WithoutTheKernelEverySecretIsAnother, "") {
     static uint64_t words[100 + 4 + (CHILDREN + 1) * DRAWN];
-    process_begin();
+    hak_process_begin();
     os_fake_reset();
     os_fake_fail_only(OS_FAKE_RANDOM);
     os_fake_fail_from(1);
-    canary_init(); /* no block is live */
+    hak_canary_init(); /* no block is live */
     HAK_EXPECT_EQ(os_fake_calls(), 3);
-    for (unsigned i = 0; i < 100; i++) words[i] = guard_random_seed();
-    memcpy(words + 100, canary_secret, sizeof canary_secret);
-    words[102] = canary_factor;
-    words[103] = guard_random_this_era();
+    for (unsigned i = 0; i < 100; i++) words[i] = hak_guard_random_seed();
+    memcpy(words + 100, hak_canary_secret, sizeof hak_canary_secret);
+    words[102] = hak_canary_factor;
+    words[103] = hak_guard_random_this_era();
     for (unsigned i = 0; i < CHILDREN; i++) child_draws(raw_clone, words + 104 + i * DRAWN);
     for (unsigned i = 0; i < DRAWN; i++) words[104 + CHILDREN * DRAWN + i] = guard_random_bits();
     expect_all_different(words, sizeof words / sizeof *words);
@@ -146,9 +146,9 @@ HAK_TEST_ISOLATED(Random, WithoutTheKernelEverySecretIsAnother, "") {
 /* ---- What is chosen ---- */
 
 HAK_TEST(Random, TheBlockOfAWordIsAnyOfThoseThatAreFree) {
-    process_begin();
+    hak_process_begin();
     const unsigned class_index = 4, self = 77;
-    struct slab *slab = slab_create(class_index, self);
+    struct slab *slab = hak_slab_create(class_index, self);
     static void *taken[8192];
     unsigned count = 0, lowest = 0;
     while (count < hak_classes[class_index].blocks / 2) {
@@ -156,15 +156,15 @@ HAK_TEST(Random, TheBlockOfAWordIsAnyOfThoseThatAreFree) {
         const unsigned words = hak_classes[class_index].bitmap_words;
         bool zeroed;
         for (unsigned i = 0; i < words; i++) before[i] = slab->free_bits[i];
-        HAK_ASSERT_TRUE(slab_take_random(slab, taken + count++, 1, &zeroed) == 1);
+        HAK_ASSERT_TRUE(hak_slab_take_random(slab, taken + count++, 1, &zeroed) == 1);
         for (unsigned i = 0; i < words; i++) {
             const uint64_t bit = before[i] ^ slab->free_bits[i];
             lowest += bit != 0 && (before[i] & (bit - 1)) == 0;
         }
     }
     HAK_EXPECT_LT(lowest, count / 4);
-    HAK_EXPECT_EQ(slab_free_blocks(self, class_index, taken, count), 0);
-    HAK_EXPECT(slab_release_if_empty(slab));
+    HAK_EXPECT_EQ(hak_slab_free_blocks(self, class_index, taken, count), 0);
+    HAK_EXPECT(hak_slab_release_if_empty(slab));
 }
 
 /* As many wait as there are places, in the end: at random each is met, and none is left out. */
@@ -174,10 +174,10 @@ HAK_TEST_ISOLATED(Quarantine, EveryPlaceIsUsed, "") {
     void *leaving[QUARANTINE_BATCH];
     for (uintptr_t i = 0; i < PASSED; i++) {
         void *p = (void *)(16 * (i + 1));
-        HAK_EXPECT_LE(quarantine_pass(class_index, 2, &p, 1, leaving), 1);
+        HAK_EXPECT_LE(hak_quarantine_pass(class_index, 2, &p, 1, leaving), 1);
     }
-    HAK_EXPECT_EQ(quarantine_blocks(class_index), 2 * PLACES);
-    while (quarantine_drain(class_index, leaving) != 0) continue;
+    HAK_EXPECT_EQ(hak_quarantine_blocks(class_index), 2 * PLACES);
+    while (hak_quarantine_drain(class_index, leaving) != 0) continue;
 }
 
 /* The queue's order too: what leaves it next in a child is not what leaves it in the others. */
@@ -189,7 +189,7 @@ HAK_TEST_ISOLATED(Quarantine, ChildrenLetBlocksOutInAnotherOrder, "") {
     uintptr_t passed = 0;
     while (passed < FIRST) {
         void *p = (void *)(16 * ++passed);
-        (void)quarantine_pass(class_index, 2, &p, 1, leaving);
+        (void)hak_quarantine_pass(class_index, 2, &p, 1, leaving);
     }
     for (unsigned child = 0; child < 2; child++) {
         int ends[2], status = 0;
@@ -198,7 +198,7 @@ HAK_TEST_ISOLATED(Quarantine, ChildrenLetBlocksOutInAnotherOrder, "") {
         if (pid == 0) {
             for (unsigned i = 0; i < NEXT;) {
                 void *p = (void *)(16 * ++passed);
-                if (quarantine_pass(class_index, 2, &p, 1, leaving) == 1) order[0][i++] = (uintptr_t)leaving[0];
+                if (hak_quarantine_pass(class_index, 2, &p, 1, leaving) == 1) order[0][i++] = (uintptr_t)leaving[0];
             }
             _exit(write(ends[1], order[0], sizeof order[0]) == sizeof order[0] ? 0 : 1);
         }
@@ -210,5 +210,5 @@ HAK_TEST_ISOLATED(Quarantine, ChildrenLetBlocksOutInAnotherOrder, "") {
     unsigned same = 0;
     for (unsigned i = 0; i < NEXT; i++) same += order[0][i] == order[1][i];
     HAK_EXPECT_LT(same, NEXT / 2);
-    while (quarantine_drain(class_index, leaving) != 0) continue;
+    while (hak_quarantine_drain(class_index, leaving) != 0) continue;
 }

@@ -24,125 +24,125 @@ struct large {
 
 static struct large take(size_t size, size_t alignment) {
     struct large large = {NULL, size, false};
-    process_begin();
-    HAK_EXPECT_EQ(large_alloc(size, alignment, &large.start, &large.zeroed), 0);
+    hak_process_begin();
+    HAK_EXPECT_EQ(hak_large_alloc(size, alignment, &large.start, &large.zeroed), 0);
     HAK_EXPECT_EQ((uintptr_t)large.start % alignment, 0);
     return large;
 }
 
 HAK_TEST(Large, FreshSpansAreZero) {
-    large_purge(UINT64_MAX);
+    hak_large_purge(UINT64_MAX);
     struct large large = take(2 * MIB, CHUNK);
     HAK_EXPECT(large.zeroed);
     HAK_EXPECT(pattern_all_zero(large.start, large.size));
-    large_free(large.start, large.size);
-    large_purge(UINT64_MAX);
+    hak_large_free(large.start, large.size);
+    hak_large_purge(UINT64_MAX);
 }
 
 HAK_TEST(Large, FreedSpanIsUsedAgain) {
-    large_purge(UINT64_MAX);
+    hak_large_purge(UINT64_MAX);
     struct large large = take(4 * MIB, CHUNK);
-    large_free(large.start, large.size);
-    HAK_EXPECT_EQ(large_dirty_bytes(), large.size);
+    hak_large_free(large.start, large.size);
+    HAK_EXPECT_EQ(hak_large_dirty_bytes(), large.size);
     struct large again = take(4 * MIB, CHUNK);
     HAK_EXPECT_PTR_EQ(again.start, large.start);
     HAK_EXPECT(!again.zeroed);
-    HAK_EXPECT_EQ(large_dirty_bytes(), 0);
-    large_free(again.start, again.size);
-    large_purge(UINT64_MAX);
+    HAK_EXPECT_EQ(hak_large_dirty_bytes(), 0);
+    hak_large_free(again.start, again.size);
+    hak_large_purge(UINT64_MAX);
 }
 
 HAK_TEST(Large, WhatIsLeftOfASpanIsKept) {
-    large_purge(UINT64_MAX);
+    hak_large_purge(UINT64_MAX);
     struct os_counters before, after;
     struct large large = take(16 * MIB, CHUNK);
-    large_free(large.start, large.size);
-    os_counters_get(&before);
+    hak_large_free(large.start, large.size);
+    hak_os_counters_get(&before);
     struct large first = take(2 * MIB, CHUNK), second = take(5 * MIB, CHUNK);
     HAK_EXPECT_PTR_EQ(first.start, (char *)large.start + 14 * MIB);
     HAK_EXPECT_PTR_EQ(second.start, (char *)large.start + 9 * MIB);
-    HAK_EXPECT_EQ(large_dirty_bytes(), 9 * MIB);
-    HAK_EXPECT(large_is_kept(large.start));
-    HAK_EXPECT(large_is_kept((char *)second.start - 1));
-    HAK_EXPECT(!large_is_kept(second.start));
+    HAK_EXPECT_EQ(hak_large_dirty_bytes(), 9 * MIB);
+    HAK_EXPECT(hak_large_is_kept(large.start));
+    HAK_EXPECT(hak_large_is_kept((char *)second.start - 1));
+    HAK_EXPECT(!hak_large_is_kept(second.start));
     /* Neighbours become one span again. */
-    large_free(first.start, first.size);
-    large_free(second.start, second.size);
-    HAK_EXPECT(large_is_kept(second.start));
-    HAK_EXPECT_EQ(large_dirty_bytes(), 16 * MIB);
+    hak_large_free(first.start, first.size);
+    hak_large_free(second.start, second.size);
+    HAK_EXPECT(hak_large_is_kept(second.start));
+    HAK_EXPECT_EQ(hak_large_dirty_bytes(), 16 * MIB);
     struct large whole = take(16 * MIB, CHUNK);
     HAK_EXPECT_PTR_EQ(whole.start, large.start);
-    os_counters_get(&after);
+    hak_os_counters_get(&after);
     HAK_EXPECT_EQ(after.maps, before.maps);
     HAK_EXPECT_EQ(after.unmaps, before.unmaps);
-    large_free(whole.start, whole.size);
-    large_purge(UINT64_MAX);
+    hak_large_free(whole.start, whole.size);
+    hak_large_purge(UINT64_MAX);
 }
 
 HAK_TEST(Large, AlignedSpanIsCutOutOfTheMiddle) {
-    large_purge(UINT64_MAX);
+    hak_large_purge(UINT64_MAX);
     struct large large = take(16 * MIB, 4 * MIB);
-    large_free(large.start, large.size);
+    hak_large_free(large.start, large.size);
     struct large end = take(MIB, CHUNK), aligned = take(2 * MIB, 4 * MIB);
     HAK_EXPECT_PTR_EQ(aligned.start, (char *)large.start + 12 * MIB);
     HAK_EXPECT_EQ(aligned.size, 2 * MIB);
-    HAK_EXPECT_EQ(large_dirty_bytes(), 13 * MIB);
-    large_free(end.start, end.size);
-    large_free(aligned.start, aligned.size);
-    HAK_EXPECT_EQ(large_purge(UINT64_MAX), 16 * MIB);
+    HAK_EXPECT_EQ(hak_large_dirty_bytes(), 13 * MIB);
+    hak_large_free(end.start, end.size);
+    hak_large_free(aligned.start, aligned.size);
+    HAK_EXPECT_EQ(hak_large_purge(UINT64_MAX), 16 * MIB);
 }
 
 HAK_TEST(Large, JoinedSpanIsAsOldAsItsOldestPart) {
-    large_purge(UINT64_MAX);
+    hak_large_purge(UINT64_MAX);
     struct large large = take(8 * MIB, CHUNK);
-    large_free(large.start, large.size);
-    const uint64_t freed = os_clock_ms();
+    hak_large_free(large.start, large.size);
+    const uint64_t freed = hak_os_clock_ms();
     struct large part = take(2 * MIB, CHUNK);
-    while (os_clock_ms() <= freed) {
+    while (hak_os_clock_ms() <= freed) {
     }
-    large_free(part.start, part.size);
-    HAK_EXPECT_EQ(large_purge(freed), 8 * MIB);
+    hak_large_free(part.start, part.size);
+    HAK_EXPECT_EQ(hak_large_purge(freed), 8 * MIB);
 }
 
 HAK_TEST(Large, BestFitIsTaken) {
-    large_purge(UINT64_MAX);
+    hak_large_purge(UINT64_MAX);
     /* Out of one span, so that they lie in this order. */
     struct large all = take(8 * MIB, CHUNK);
-    large_free(all.start, all.size);
+    hak_large_free(all.start, all.size);
     struct large close = take(4 * MIB, CHUNK), between = take(MIB, CHUNK), closer = take(3 * MIB, CHUNK);
-    large_free(closer.start, closer.size);
-    large_free(close.start, close.size);
+    hak_large_free(closer.start, closer.size);
+    hak_large_free(close.start, close.size);
     struct large again = take(3 * MIB - CHUNK, CHUNK);
     HAK_EXPECT_PTR_EQ(again.start, (char *)closer.start + CHUNK);
-    large_free(between.start, between.size);
-    large_free(again.start, again.size);
-    large_purge(UINT64_MAX);
+    hak_large_free(between.start, between.size);
+    hak_large_free(again.start, again.size);
+    hak_large_purge(UINT64_MAX);
 }
 
 HAK_TEST(Large, ReuseKeepsTheAlignment) {
     for (size_t alignment = CHUNK; alignment <= 64 * MIB; alignment *= 4) {
         struct large large = take(2 * MIB, alignment);
-        large_free(large.start, large.size);
+        hak_large_free(large.start, large.size);
     }
     for (size_t alignment = 64 * MIB; alignment >= CHUNK; alignment /= 2) {
         struct large large = take(2 * MIB, alignment);
-        large_free(large.start, large.size);
+        hak_large_free(large.start, large.size);
     }
-    large_purge(UINT64_MAX);
+    hak_large_purge(UINT64_MAX);
 }
 
 HAK_TEST(Large, PurgeUnmapsWhatIsOldEnough) {
-    large_purge(UINT64_MAX);
+    hak_large_purge(UINT64_MAX);
     struct os_counters before, after;
     struct large large = take(8 * MIB, CHUNK);
-    os_counters_get(&before);
-    uint64_t now = os_clock_ms();
-    large_free(large.start, large.size);
-    HAK_EXPECT_EQ(now == 0 ? 0 : large_purge(now - 1), 0);
-    HAK_EXPECT_EQ(large_dirty_bytes(), large.size);
-    HAK_EXPECT_EQ(large_purge(UINT64_MAX), large.size);
-    HAK_EXPECT_EQ(large_dirty_bytes(), 0);
-    os_counters_get(&after);
+    hak_os_counters_get(&before);
+    uint64_t now = hak_os_clock_ms();
+    hak_large_free(large.start, large.size);
+    HAK_EXPECT_EQ(now == 0 ? 0 : hak_large_purge(now - 1), 0);
+    HAK_EXPECT_EQ(hak_large_dirty_bytes(), large.size);
+    HAK_EXPECT_EQ(hak_large_purge(UINT64_MAX), large.size);
+    HAK_EXPECT_EQ(hak_large_dirty_bytes(), 0);
+    hak_os_counters_get(&after);
     HAK_EXPECT_EQ(after.unmaps, before.unmaps + 1);
     HAK_EXPECT_EQ(after.mapped_bytes, before.mapped_bytes - large.size);
 }
@@ -151,15 +151,15 @@ HAK_TEST(Large, PurgeUnmapsWhatIsOldEnough) {
 HAK_TEST(Large, KeepsALimitedNumber) {
     enum { SPANS = 200 };
     static struct large spans[SPANS];
-    large_purge(UINT64_MAX);
+    hak_large_purge(UINT64_MAX);
     struct os_counters before, after;
-    os_counters_get(&before);
+    hak_os_counters_get(&before);
     for (unsigned i = 0; i < SPANS; i++) spans[i] = take(2 * MIB, CHUNK);
-    for (unsigned i = 0; i < SPANS; i += 2) large_free(spans[i].start, spans[i].size);
-    HAK_EXPECT_LT(large_dirty_bytes(), SPANS / 2 * 2 * MIB);
-    for (unsigned i = 1; i < SPANS; i += 2) large_free(spans[i].start, spans[i].size);
-    large_purge(UINT64_MAX);
-    os_counters_get(&after);
+    for (unsigned i = 0; i < SPANS; i += 2) hak_large_free(spans[i].start, spans[i].size);
+    HAK_EXPECT_LT(hak_large_dirty_bytes(), SPANS / 2 * 2 * MIB);
+    for (unsigned i = 1; i < SPANS; i += 2) hak_large_free(spans[i].start, spans[i].size);
+    hak_large_purge(UINT64_MAX);
+    hak_os_counters_get(&after);
     HAK_EXPECT_EQ(after.mapped_bytes, before.mapped_bytes);
 }
 
@@ -176,16 +176,16 @@ static void keep_two_side_by_side(size_t size, char **out) {
     place[0] = place[3 * size] = 1;
     HAK_ASSERT_TRUE(mremap(place + 3 * size, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, place + size) == place + size);
     HAK_ASSERT_TRUE(munmap(place + 2 * size, size) == 0);
-    large_free(place, size);
-    large_free(place + size, size);
+    hak_large_free(place, size);
+    hak_large_free(place + size, size);
     *out = place;
 }
 
 /* mremap refuses to grow a block of two mappings. */
 static void expect_resize(size_t size) {
     char *place = NULL;
-    process_begin();
-    large_purge(UINT64_MAX);
+    hak_process_begin();
+    hak_large_purge(UINT64_MAX);
     keep_two_side_by_side(4 * MIB, &place);
     char *p = hak_alloc(8 * MIB);
     HAK_EXPECT_PTR_EQ(p, place);
@@ -205,31 +205,31 @@ HAK_TEST_ISOLATED(Large, BlockOfTwoMappingsShrinks, "") { expect_resize(2 * MIB)
 static void make_dirty_chunks(unsigned count) {
     struct span span;
     hak_free(hak_alloc(2 * MIB)); /* the table of huge blocks is there from now on */
-    large_purge(UINT64_MAX);
-    region_purge(UINT64_MAX);
-    HAK_ASSERT_TRUE(region_span_alloc(count, 7, &span) == 0);
+    hak_large_purge(UINT64_MAX);
+    hak_region_purge(UINT64_MAX);
+    HAK_ASSERT_TRUE(hak_region_span_alloc(count, 7, &span) == 0);
     memset(region_chunk_address(span.region, span.first), 1, count * CHUNK);
-    region_span_free(span.region, span.first, span.count);
-    HAK_ASSERT_TRUE(region_dirty_bytes() >= count * CHUNK);
+    hak_region_span_free(span.region, span.first, span.count);
+    HAK_ASSERT_TRUE(hak_region_dirty_bytes() >= count * CHUNK);
 }
 
 HAK_TEST(Region, ChunksThatDecayAreReusedUntilGivenBack) {
     make_dirty_chunks(40);
-    const size_t dirty = region_dirty_bytes();
-    HAK_EXPECT_PTR_EQ(region_reuse((unsigned)(dirty / CHUNK) + 1), NULL);
-    char *start = (char *)region_reuse(40);
+    const size_t dirty = hak_region_dirty_bytes();
+    HAK_EXPECT_PTR_EQ(hak_region_reuse((unsigned)(dirty / CHUNK) + 1), NULL);
+    char *start = (char *)hak_region_reuse(40);
     HAK_ASSERT_TRUE(start != NULL);
-    HAK_EXPECT(region_contains(start));
-    HAK_EXPECT_EQ(region_dirty_bytes(), dirty - 40 * CHUNK);
-    HAK_EXPECT_EQ(region_chunk_class(start), 0);
+    HAK_EXPECT(hak_region_contains(start));
+    HAK_EXPECT_EQ(hak_region_dirty_bytes(), dirty - 40 * CHUNK);
+    HAK_EXPECT_EQ(hak_region_chunk_class(start), 0);
     HAK_EXPECT_EQ(start[40 * CHUNK - 1], 1);
-    region_purge(UINT64_MAX);
+    hak_region_purge(UINT64_MAX);
     HAK_EXPECT_EQ(start[0], 1); /* what is used again does not decay */
-    region_reuse_end(start + 30 * CHUNK, 10);
-    HAK_EXPECT_EQ(region_dirty_bytes(), 10 * CHUNK);
-    region_reuse_end(start, 30);
-    HAK_EXPECT_EQ(region_purge(UINT64_MAX), 40 * CHUNK);
-    HAK_EXPECT_PTR_EQ(region_reuse(1), NULL); /* what is not resident is no better than a mapping */
+    hak_region_reuse_end(start + 30 * CHUNK, 10);
+    HAK_EXPECT_EQ(hak_region_dirty_bytes(), 10 * CHUNK);
+    hak_region_reuse_end(start, 30);
+    HAK_EXPECT_EQ(hak_region_purge(UINT64_MAX), 40 * CHUNK);
+    HAK_EXPECT_PTR_EQ(hak_region_reuse(1), NULL); /* what is not resident is no better than a mapping */
 }
 
 #define SKIP_WITH_GUARD_FULL() \
@@ -238,23 +238,23 @@ HAK_TEST(Region, ChunksThatDecayAreReusedUntilGivenBack) {
 HAK_TEST(Huge, BlockLiesInChunksThatDecay) {
     SKIP_WITH_GUARD_FULL();
     make_dirty_chunks(40);
-    const size_t dirty = region_dirty_bytes();
+    const size_t dirty = hak_region_dirty_bytes();
     struct os_counters before, after;
-    os_counters_get(&before);
+    hak_os_counters_get(&before);
     char *p = (char *)hak_alloc(2 * MIB + 1);
-    os_counters_get(&after);
-    HAK_EXPECT(region_contains(p));
+    hak_os_counters_get(&after);
+    HAK_EXPECT(hak_region_contains(p));
     HAK_EXPECT_EQ(after.maps, before.maps);
-    HAK_EXPECT_EQ(region_dirty_bytes(), dirty - 33 * CHUNK);
+    HAK_EXPECT_EQ(hak_region_dirty_bytes(), dirty - 33 * CHUNK);
     struct hak_owner_info info;
     HAK_EXPECT(hak_owner(p + MIB, &info));
     HAK_EXPECT_PTR_EQ(info.block, p);
     HAK_EXPECT_EQ(info.pool, HAK_POOL_HUGE);
     HAK_EXPECT_EQ(hak_usable_size(p), 33 * CHUNK);
     hak_free(p);
-    HAK_EXPECT_EQ(region_dirty_bytes(), dirty);
+    HAK_EXPECT_EQ(hak_region_dirty_bytes(), dirty);
     char *zeroed = (char *)hak_calloc(2 * MIB, 1); /* in the same chunks */
-    HAK_EXPECT(region_contains(zeroed));
+    HAK_EXPECT(hak_region_contains(zeroed));
     HAK_EXPECT(pattern_all_zero(zeroed, 2 * MIB));
     hak_free(zeroed);
 }
@@ -263,7 +263,7 @@ HAK_TEST(Huge, AlignedBlockIsAMapping) {
     SKIP_WITH_GUARD_FULL();
     make_dirty_chunks(40);
     void *p = hak_aligned_alloc(2 * CHUNK, 2 * MIB);
-    HAK_EXPECT(!region_contains(p));
+    HAK_EXPECT(!hak_region_contains(p));
     HAK_EXPECT_EQ((uintptr_t)p % (2 * CHUNK), 0);
     hak_free(p);
 }
@@ -272,17 +272,17 @@ HAK_TEST(Huge, ReusedBlockShrinksInPlaceAndGivesItsEndBack) {
     SKIP_WITH_GUARD_FULL();
     make_dirty_chunks(40);
     char *p = (char *)hak_alloc(40 * CHUNK);
-    HAK_ASSERT_TRUE(region_contains(p));
+    HAK_ASSERT_TRUE(hak_region_contains(p));
     pattern_fill(p, 40 * CHUNK, 3);
-    const size_t dirty = region_dirty_bytes();
+    const size_t dirty = hak_region_dirty_bytes();
     HAK_EXPECT_PTR_EQ(hak_realloc(p, 39 * CHUNK + 1), p);
-    HAK_EXPECT_EQ(region_dirty_bytes(), dirty);
+    HAK_EXPECT_EQ(hak_region_dirty_bytes(), dirty);
     HAK_EXPECT_PTR_EQ(hak_realloc(p, 20 * CHUNK), p);
-    HAK_EXPECT_EQ(region_dirty_bytes(), dirty + 20 * CHUNK);
+    HAK_EXPECT_EQ(hak_region_dirty_bytes(), dirty + 20 * CHUNK);
     HAK_EXPECT_EQ(hak_usable_size(p), 20 * CHUNK);
     HAK_EXPECT(pattern_holds(p, 20 * CHUNK, 3));
     hak_free(p);
-    HAK_EXPECT_EQ(region_dirty_bytes(), dirty + 40 * CHUNK);
+    HAK_EXPECT_EQ(hak_region_dirty_bytes(), dirty + 40 * CHUNK);
 }
 
 /* By little: to a mapping, where it grows without a copy from then on. By much: to wherever there is room. */
@@ -292,11 +292,11 @@ HAK_TEST(Huge, ReusedBlockGrowsByMoving) {
     for (unsigned i = 0; i < 2; i++) {
         make_dirty_chunks(90);
         char *p = (char *)hak_alloc(20 * CHUNK);
-        HAK_ASSERT_TRUE(region_contains(p));
+        HAK_ASSERT_TRUE(hak_region_contains(p));
         pattern_fill(p, 20 * CHUNK, i);
         char *moved = (char *)hak_realloc(p, sizes[i] * CHUNK);
         HAK_EXPECT(moved != p);
-        HAK_EXPECT_EQ(region_contains(moved), i == 1);
+        HAK_EXPECT_EQ(hak_region_contains(moved), i == 1);
         HAK_EXPECT(pattern_holds(moved, 20 * CHUNK, i));
         hak_free(moved);
     }

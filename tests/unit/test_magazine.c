@@ -12,13 +12,13 @@
 
 static void *take(void) {
     void *p = magazine_take(CLASS);
-    return p != NULL ? p : exchange_alloc(CLASS);
+    return p != NULL ? p : hak_exchange_alloc(CLASS);
 }
 
 /* A block that a pool gave out, and so marked where there is a shadow. */
 static void give_live(unsigned class_index, void *p) {
     if (HAK_GUARD_EXACT) shadow_set(p, 0);
-    exchange_free(class_index, p);
+    hak_exchange_free(class_index, p);
 }
 
 static void take_all(struct work *work, uint32_t count) {
@@ -26,7 +26,7 @@ static void take_all(struct work *work, uint32_t count) {
 }
 
 static void give_all(struct work *work, uint32_t first, uint32_t count) {
-    for (uint32_t i = first; i < first + count; i++) exchange_free(CLASS, work->blocks[i]);
+    for (uint32_t i = first; i < first + count; i++) hak_exchange_free(CLASS, work->blocks[i]);
 }
 
 static void expect_no_magazine(unsigned class_index) {
@@ -106,7 +106,7 @@ HAK_TEST(Magazine, LevelFollowsFromTheTop) { in_fresh_thread(expect_levels); }
 HAK_TEST(Magazine, NullLiesBelowEveryMagazine) { in_fresh_thread(expect_null_below_every_magazine); }
 
 static void expect_refill(struct work *work) {
-    void *first = exchange_alloc(CLASS);
+    void *first = hak_exchange_alloc(CLASS);
     HAK_EXPECT_GT(loaded(), 0);
     HAK_EXPECT_LT(loaded(), CAPACITY / 2); /* half a magazine, and one of it is out */
     uintptr_t last = (uintptr_t)first;
@@ -117,7 +117,7 @@ static void expect_refill(struct work *work) {
         last = (uintptr_t)work->blocks[n++];
     }
     HAK_EXPECT(magazine_take(CLASS) == NULL);
-    exchange_free(CLASS, first);
+    hak_exchange_free(CLASS, first);
     give_all(work, 0, n);
 }
 
@@ -125,7 +125,7 @@ HAK_TEST(Magazine, RefillLoadsHalfAndPopsAscend) { in_fresh_thread(expect_refill
 
 /* Blocks that the refill of a class loads, when its loaded magazine is empty and the blocks are all kept. */
 static uint32_t refill(unsigned class_index, void **blocks, uint32_t *taken) {
-    blocks[(*taken)++] = exchange_alloc(class_index);
+    blocks[(*taken)++] = hak_exchange_alloc(class_index);
     const uint32_t left = exchange_loaded_level(hak_self, class_index);
     for (uint32_t i = 0; i < left; i++) blocks[(*taken)++] = magazine_take(class_index);
     return left + 1;
@@ -145,7 +145,7 @@ static void expect_doubling(struct work *work) {
             if (hak_self->classes[c].active[0]->free_count > 0) HAK_EXPECT_EQ(loads, expected);
             expected *= 2;
         }
-        for (uint32_t i = 0; i < taken; i++) exchange_free(c, work->blocks[i]);
+        for (uint32_t i = 0; i < taken; i++) hak_exchange_free(c, work->blocks[i]);
     }
 }
 
@@ -202,7 +202,7 @@ static void expect_room_for_a_magazine(struct work *work) {
     }
     HAK_EXPECT(!magazine_push(CLASS, work->blocks[CAPACITY]));
     HAK_EXPECT_EQ(returned(), CAPACITY);
-    exchange_free(CLASS, work->blocks[CAPACITY]);
+    hak_exchange_free(CLASS, work->blocks[CAPACITY]);
 }
 
 HAK_TEST(Magazine, ReturnedMagazineTakesItsCapacity) { in_fresh_thread(expect_room_for_a_magazine); }
@@ -210,7 +210,7 @@ HAK_TEST(Magazine, ReturnedMagazineTakesItsCapacity) { in_fresh_thread(expect_ro
 /* Of the calling thread; zeros before it has begun. */
 static struct thread_class_totals own_counts(unsigned class_index) {
     uint32_t attempts = 0;
-    return hak_self == NULL ? (struct thread_class_totals){0} : reading_class(hak_self, class_index, &attempts);
+    return hak_self == NULL ? (struct thread_class_totals){0} : hak_reading_class(hak_self, class_index, &attempts);
 }
 
 /* The largest blocks: each gives its memory back at once, and is counted all the same. */
@@ -221,9 +221,9 @@ static void expect_no_room(struct work *work) {
         work->blocks[i] = hak_alloc(hak_classes[c].block_size);
         HAK_EXPECT(work->blocks[i] != NULL);
     }
-    const size_t dirty = region_dirty_bytes();
+    const size_t dirty = hak_region_dirty_bytes();
     for (unsigned i = 0; i < 3; i++) hak_free(work->blocks[i]);
-    HAK_EXPECT_GE(region_dirty_bytes(), dirty + 3 * hak_classes[c].block_size);
+    HAK_EXPECT_GE(hak_region_dirty_bytes(), dirty + 3 * hak_classes[c].block_size);
     const struct thread_class_totals after = own_counts(c);
     HAK_EXPECT_EQ(after.allocations, before.allocations + 3);
     HAK_EXPECT_EQ(after.frees, before.frees + 3);
@@ -243,7 +243,7 @@ static void expect_swap(struct work *work) {
     give_all(work, 0, least);
     struct slab *active = hak_self->classes[CLASS].active[0];
     uint32_t free_count = active->free_count;
-    HAK_EXPECT_PTR_EQ(exchange_alloc(CLASS), work->blocks[least - 1]); /* the last that came back */
+    HAK_EXPECT_PTR_EQ(hak_exchange_alloc(CLASS), work->blocks[least - 1]); /* the last that came back */
     HAK_EXPECT_EQ(loaded(), least - 1);
     HAK_EXPECT_EQ(returned(), 0);
     HAK_EXPECT_EQ(active->free_count, free_count);
@@ -258,10 +258,10 @@ static void expect_no_swap_for_few(struct work *work) {
     while (loaded() > 0) work->blocks[taken++] = magazine_take(CLASS);
     const uint32_t few = exchange_swap_least(hak_self, CLASS) - 1;
     give_all(work, 0, few);
-    void *p = exchange_alloc(CLASS);
+    void *p = hak_exchange_alloc(CLASS);
     HAK_EXPECT_EQ(returned(), few);
     HAK_EXPECT_GT(loaded(), 0);
-    exchange_free(CLASS, p);
+    hak_exchange_free(CLASS, p);
     give_all(work, few, taken - few);
 }
 
@@ -319,8 +319,8 @@ static size_t own_large_bytes(void) {
 /* A buffer that grows through every class leaves a block in each; what follows uses one class only. */
 static void expect_bound(struct work *work) {
     for (unsigned c = HAK_L2_CLASS_FIRST; c < HAK_CLASS_COUNT; c++) {
-        for (unsigned i = 0; i < 3; i++) work->blocks[i] = exchange_alloc(c);
-        for (unsigned i = 0; i < 3; i++) exchange_free(c, work->blocks[i]);
+        for (unsigned i = 0; i < 3; i++) work->blocks[i] = hak_exchange_alloc(c);
+        for (unsigned i = 0; i < 3; i++) hak_exchange_free(c, work->blocks[i]);
     }
     const unsigned used = HAK_L2_CLASS_FIRST;
     HAK_EXPECT_GT(own_large_bytes(), EXCHANGE_LARGE_BYTES);
@@ -338,7 +338,7 @@ static void expect_bound(struct work *work) {
 HAK_TEST(Magazine, ClassesThatAreNoLongerUsedGiveTheirBytesBack) { in_fresh_thread(expect_bound); }
 
 static void expect_counts(struct work *work) {
-    exchange_free(CLASS, take()); /* so that the thread has begun */
+    hak_exchange_free(CLASS, take()); /* so that the thread has begun */
     struct thread_class_totals before = own_counts(CLASS), after = before;
     for (uint32_t i = 0; i < 200; i++) {
         work->blocks[i] = take();
@@ -346,7 +346,7 @@ static void expect_counts(struct work *work) {
         HAK_EXPECT_EQ(after.allocations, before.allocations + i + 1);
     }
     for (uint32_t i = 0; i < 200; i++) {
-        exchange_free(CLASS, work->blocks[i]);
+        hak_exchange_free(CLASS, work->blocks[i]);
         after = own_counts(CLASS);
         HAK_EXPECT_EQ(after.frees, before.frees + i + 1);
     }

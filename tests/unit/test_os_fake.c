@@ -15,41 +15,41 @@ static void *no_work(void *argument) { return argument; }
 static unsigned call_each(void) {
     void *mapped = NULL, *reserved = NULL, *remapped = NULL, *wiped = NULL;
     unsigned failed = 0;
-    if (os_map_wiped(MIB, &wiped) != 0) failed |= OS_FAKE_MAP_WIPED;
+    if (hak_os_map_wiped(MIB, &wiped) != 0) failed |= OS_FAKE_MAP_WIPED;
     /* It goes without a word to the fake: what counts is what takes its place. */
-    if (wiped != NULL && munmap(wiped, MIB) == 0 && os_map_left(wiped, MIB) != 0) failed |= OS_FAKE_MAP_LEFT;
-    if (os_map(MIB, MIB, &mapped) != 0) failed |= OS_FAKE_MAP;
-    if (os_reserve(MIB, &reserved) != 0) failed |= OS_FAKE_RESERVE;
-    if (reserved != NULL && os_make_writable(reserved, MIB) != 0) failed |= OS_FAKE_MAKE_WRITABLE;
+    if (wiped != NULL && munmap(wiped, MIB) == 0 && hak_os_map_left(wiped, MIB) != 0) failed |= OS_FAKE_MAP_LEFT;
+    if (hak_os_map(MIB, MIB, &mapped) != 0) failed |= OS_FAKE_MAP;
+    if (hak_os_reserve(MIB, &reserved) != 0) failed |= OS_FAKE_RESERVE;
+    if (reserved != NULL && hak_os_make_writable(reserved, MIB) != 0) failed |= OS_FAKE_MAKE_WRITABLE;
     unsigned char resident[MIB / 4096];
-    if (mapped != NULL && os_make_inaccessible(mapped, 0) != 0) failed |= OS_FAKE_MAKE_INACCESSIBLE;
-    if (mapped != NULL && os_resident(mapped, MIB, resident) != 0) failed |= OS_FAKE_RESIDENT;
-    if (os_random(resident, 16) != 0) failed |= OS_FAKE_RANDOM;
-    if (mapped != NULL && os_purge(mapped, MIB) != 0) failed |= OS_FAKE_PURGE;
-    if (mapped != NULL && os_no_huge_pages(mapped, MIB) != 0) failed |= OS_FAKE_NO_HUGE_PAGES;
-    if (mapped != NULL && os_huge_pages(mapped, MIB) != 0) failed |= OS_FAKE_HUGE_PAGES;
-    if (mapped != NULL && os_remap(mapped, MIB, 2 * MIB, MIB, &remapped) != 0) failed |= OS_FAKE_REMAP;
+    if (mapped != NULL && hak_os_make_inaccessible(mapped, 0) != 0) failed |= OS_FAKE_MAKE_INACCESSIBLE;
+    if (mapped != NULL && hak_os_resident(mapped, MIB, resident) != 0) failed |= OS_FAKE_RESIDENT;
+    if (hak_os_random(resident, 16) != 0) failed |= OS_FAKE_RANDOM;
+    if (mapped != NULL && hak_os_purge(mapped, MIB) != 0) failed |= OS_FAKE_PURGE;
+    if (mapped != NULL && hak_os_no_huge_pages(mapped, MIB) != 0) failed |= OS_FAKE_NO_HUGE_PAGES;
+    if (mapped != NULL && hak_os_huge_pages(mapped, MIB) != 0) failed |= OS_FAKE_HUGE_PAGES;
+    if (mapped != NULL && hak_os_remap(mapped, MIB, 2 * MIB, MIB, &remapped) != 0) failed |= OS_FAKE_REMAP;
     void *aligned = NULL, *first = NULL;
-    if (os_reserve_aligned(MIB, MIB, &aligned) != 0) failed |= OS_FAKE_RESERVE_ALIGNED;
-    if (aligned != NULL && os_commit(aligned, MIB) != 0) failed |= OS_FAKE_COMMIT;
-    if (os_map_first(MIB, 2 * MIB, &first) != 0) failed |= OS_FAKE_MAP_FIRST;
+    if (hak_os_reserve_aligned(MIB, MIB, &aligned) != 0) failed |= OS_FAKE_RESERVE_ALIGNED;
+    if (aligned != NULL && hak_os_commit(aligned, MIB) != 0) failed |= OS_FAKE_COMMIT;
+    if (hak_os_map_first(MIB, 2 * MIB, &first) != 0) failed |= OS_FAKE_MAP_FIRST;
     /* Nobody else maps meanwhile. */
-    const bool hole = first != NULL && os_unreserve(first, MIB) == 0;
-    if (hole && os_map_at(first, MIB) != 0) failed |= OS_FAKE_MAP_AT;
+    const bool hole = first != NULL && hak_os_unreserve(first, MIB) == 0;
+    if (hole && hak_os_map_at(first, MIB) != 0) failed |= OS_FAKE_MAP_AT;
     uintptr_t thread = 0;
-    const bool started = os_start_thread(no_work, NULL, &thread) == 0;
+    const bool started = hak_os_start_thread(no_work, NULL, &thread) == 0;
     failed |= started ? 0u : OS_FAKE_START_THREAD;
-    if (started) os_join_thread(thread);
-    if (reserved != NULL && os_unmap(reserved, MIB) != 0) failed |= OS_FAKE_UNMAP;
+    if (started) hak_os_join_thread(thread);
+    if (reserved != NULL && hak_os_unmap(reserved, MIB) != 0) failed |= OS_FAKE_UNMAP;
     uint64_t calls = os_fake_calls();
     /* Not counted, whatever fails: the clean-up of this test. */
     os_fake_fail_only(0);
-    if ((failed & OS_FAKE_UNMAP) != 0) os_unmap(reserved, MIB);
-    if (remapped != NULL) os_unmap(remapped, 2 * MIB);
-    if (aligned != NULL) os_unmap(aligned, MIB);
-    if (hole) os_unmap(first, MIB);
-    if (mapped != NULL && remapped == NULL) os_unmap(mapped, MIB);
-    if (wiped != NULL && (failed & OS_FAKE_MAP_LEFT) == 0) os_unmap(wiped, MIB);
+    if ((failed & OS_FAKE_UNMAP) != 0) hak_os_unmap(reserved, MIB);
+    if (remapped != NULL) hak_os_unmap(remapped, 2 * MIB);
+    if (aligned != NULL) hak_os_unmap(aligned, MIB);
+    if (hole) hak_os_unmap(first, MIB);
+    if (mapped != NULL && remapped == NULL) hak_os_unmap(mapped, MIB);
+    if (wiped != NULL && (failed & OS_FAKE_MAP_LEFT) == 0) hak_os_unmap(wiped, MIB);
     HAK_EXPECT_EQ(os_fake_calls(), calls);
     return failed;
 }
@@ -83,12 +83,12 @@ HAK_TEST(OsFake, EachCallFailsInItsTurnAndOnlyThat) {
 HAK_TEST(OsFake, CountsFromNow) {
     void *first = NULL, *second = NULL;
     os_fake_reset();
-    HAK_EXPECT_EQ(os_map(MIB, MIB, &first), 0);
+    HAK_EXPECT_EQ(hak_os_map(MIB, MIB, &first), 0);
     os_fake_fail_at(2);
-    HAK_EXPECT_EQ(os_map(MIB, MIB, &second), 0);
-    HAK_EXPECT_EQ(os_unmap(first, MIB), ENOMEM);
-    HAK_EXPECT_EQ(os_unmap(first, MIB), 0);
-    HAK_EXPECT_EQ(os_unmap(second, MIB), 0);
+    HAK_EXPECT_EQ(hak_os_map(MIB, MIB, &second), 0);
+    HAK_EXPECT_EQ(hak_os_unmap(first, MIB), ENOMEM);
+    HAK_EXPECT_EQ(hak_os_unmap(first, MIB), 0);
+    HAK_EXPECT_EQ(hak_os_unmap(second, MIB), 0);
     HAK_EXPECT_EQ(os_fake_calls(), 5);
     os_fake_reset();
 }
@@ -97,10 +97,10 @@ HAK_TEST(OsFake, FailFromFailsAllTheRest) {
     void *mapped = NULL;
     os_fake_reset();
     os_fake_fail_from(2);
-    HAK_EXPECT_EQ(os_map(MIB, MIB, &mapped), 0);
-    for (int i = 0; i < 5; i++) HAK_EXPECT_EQ(os_unmap(mapped, MIB), ENOMEM);
+    HAK_EXPECT_EQ(hak_os_map(MIB, MIB, &mapped), 0);
+    for (int i = 0; i < 5; i++) HAK_EXPECT_EQ(hak_os_unmap(mapped, MIB), ENOMEM);
     os_fake_fail_from(0);
-    HAK_EXPECT_EQ(os_unmap(mapped, MIB), 0);
+    HAK_EXPECT_EQ(hak_os_unmap(mapped, MIB), 0);
     os_fake_reset();
 }
 
@@ -120,14 +120,14 @@ HAK_TEST(OsFake, OnlyTheKindsAskedForCountAndFail) {
 HAK_TEST(OsFake, AFailedCallDoesNothing) {
     struct os_counters before, after;
     void *mapped = &before;
-    os_counters_get(&before);
+    hak_os_counters_get(&before);
     os_fake_reset();
     os_fake_fail_from(1);
     errno = EDOM;
-    HAK_EXPECT_EQ(os_map(MIB, MIB, &mapped), ENOMEM);
+    HAK_EXPECT_EQ(hak_os_map(MIB, MIB, &mapped), ENOMEM);
     HAK_EXPECT_EQ(errno, EDOM);
     HAK_EXPECT_PTR_EQ(mapped, &before);
-    os_counters_get(&after);
+    hak_os_counters_get(&after);
     HAK_EXPECT_EQ(after.maps, before.maps);
     HAK_EXPECT_EQ(after.mapped_bytes, before.mapped_bytes);
     os_fake_reset();
@@ -137,10 +137,10 @@ static void *count_failures(void *argument) {
     unsigned *failures = argument;
     for (unsigned i = 0; i < 1000; i++) {
         void *mapped = NULL;
-        if (os_map(4096, 4096, &mapped) != 0) {
+        if (hak_os_map(4096, 4096, &mapped) != 0) {
             ++*failures;
         } else {
-            os_unmap(mapped, 4096);
+            hak_os_unmap(mapped, 4096);
         }
     }
     return NULL;
@@ -167,22 +167,22 @@ static unsigned within_calls;
 static void purge_within(void) {
     static char none[1];
     within_calls++;
-    os_purge(none, 0);
+    hak_os_purge(none, 0);
 }
 
 HAK_TEST(OsFake, WithinRunsOnceAndInTheCallOfThatKind) {
     void *mapped;
     os_fake_reset();
     os_fake_within(OS_FAKE_PURGE, purge_within);
-    HAK_EXPECT_EQ(os_map(MIB, MIB, &mapped), 0);
+    HAK_EXPECT_EQ(hak_os_map(MIB, MIB, &mapped), 0);
     HAK_EXPECT_EQ(within_calls, 0);
-    HAK_EXPECT_EQ(os_purge(mapped, MIB), 0);
+    HAK_EXPECT_EQ(hak_os_purge(mapped, MIB), 0);
     HAK_EXPECT_EQ(within_calls, 1);
-    HAK_EXPECT_EQ(os_purge(mapped, MIB), 0);
+    HAK_EXPECT_EQ(hak_os_purge(mapped, MIB), 0);
     HAK_EXPECT_EQ(within_calls, 1);
     os_fake_within(OS_FAKE_PURGE, purge_within);
     os_fake_reset();
-    HAK_EXPECT_EQ(os_purge(mapped, MIB), 0);
+    HAK_EXPECT_EQ(hak_os_purge(mapped, MIB), 0);
     HAK_EXPECT_EQ(within_calls, 1);
-    HAK_EXPECT_EQ(os_unmap(mapped, MIB), 0);
+    HAK_EXPECT_EQ(hak_os_unmap(mapped, MIB), 0);
 }

@@ -37,16 +37,16 @@ HAK_TEST_ISOLATED(Files, NewOneIsTheUsersOnly, "") {
     HAK_ASSERT_TRUE(mkdtemp(folder) != NULL);
     int file = -1;
     umask(0);
-    HAK_EXPECT_EQ(os_file_create(path_of("new"), &file), 0);
+    HAK_EXPECT_EQ(hak_os_file_create(path_of("new"), &file), 0);
     struct stat found;
     HAK_ASSERT_TRUE(fstat(file, &found) == 0);
     HAK_EXPECT_EQ(found.st_mode & 0777, 0600);
     HAK_EXPECT_EQ(fcntl(file, F_GETFD), FD_CLOEXEC);
-    HAK_EXPECT_EQ(os_file_close(file), 0);
+    HAK_EXPECT_EQ(hak_os_file_close(file), 0);
     fill(path_of("new"), "old text");
-    HAK_EXPECT_EQ(os_file_create(path_of("new"), &file), 0);
+    HAK_EXPECT_EQ(hak_os_file_create(path_of("new"), &file), 0);
     HAK_EXPECT_EQ(size_of(path_of("new")), 0);
-    os_file_close(file);
+    hak_os_file_close(file);
     unlink(path_of("new"));
     rmdir(folder);
 }
@@ -56,20 +56,20 @@ HAK_TEST_ISOLATED(Files, OthersThanRegularOnesAreRefused, "") {
     int file = -1;
     fill(path_of("precious"), "text");
     HAK_ASSERT_TRUE(symlink("precious", path_of("link")) == 0);
-    HAK_EXPECT_EQ(os_file_create(path_of("link"), &file), ELOOP);
+    HAK_EXPECT_EQ(hak_os_file_create(path_of("link"), &file), ELOOP);
     HAK_EXPECT_EQ(size_of(path_of("precious")), 4);
     HAK_ASSERT_TRUE(mkfifo(path_of("fifo"), 0600) == 0);
-    HAK_EXPECT_EQ(os_file_create(path_of("fifo"), &file), ENXIO);
+    HAK_EXPECT_EQ(hak_os_file_create(path_of("fifo"), &file), ENXIO);
     const int reader = open(path_of("fifo"), O_RDONLY | O_NONBLOCK);
-    HAK_EXPECT_EQ(os_file_create(path_of("fifo"), &file), ENXIO);
+    HAK_EXPECT_EQ(hak_os_file_create(path_of("fifo"), &file), ENXIO);
     close(reader);
-    HAK_EXPECT_EQ(os_file_create(folder, &file), EISDIR);
-    HAK_EXPECT_EQ(os_file_create("/dev/full", &file), ENXIO);
-    HAK_EXPECT_EQ(os_file_create("/dev/null", &file), 0);
-    os_file_close(file);
+    HAK_EXPECT_EQ(hak_os_file_create(folder, &file), EISDIR);
+    HAK_EXPECT_EQ(hak_os_file_create("/dev/full", &file), ENXIO);
+    HAK_EXPECT_EQ(hak_os_file_create("/dev/null", &file), 0);
+    hak_os_file_close(file);
     if (geteuid() == 0) {
         HAK_ASSERT_TRUE(chown(path_of("precious"), 65534, 65534) == 0);
-        HAK_EXPECT_EQ(os_file_create(path_of("precious"), &file), EPERM);
+        HAK_EXPECT_EQ(hak_os_file_create(path_of("precious"), &file), EPERM);
         HAK_EXPECT_EQ(size_of(path_of("precious")), 4);
     }
     unlink(path_of("precious"));
@@ -80,7 +80,7 @@ HAK_TEST_ISOLATED(Files, OthersThanRegularOnesAreRefused, "") {
 
 HAK_TEST_ISOLATED(Shared, DescriptorIsHighAndTheUsersOnly, "") {
     struct os_shared shared;
-    HAK_ASSERT_TRUE(os_shared_create("label", 8192, &shared) == 0);
+    HAK_ASSERT_TRUE(hak_os_shared_create("label", 8192, &shared) == 0);
     char link[PATH_BYTES], path[PATH_BYTES] = "";
     struct stat found;
     snprintf(link, sizeof link, "/proc/self/fd/%d", shared.descriptor);
@@ -95,19 +95,19 @@ HAK_TEST_ISOLATED(Shared, DescriptorIsHighAndTheUsersOnly, "") {
     char text[4] = "";
     HAK_EXPECT_EQ(pread(shared.descriptor, text, 4, 0), 4);
     HAK_EXPECT_EQ(memcmp(text, "text", 4), 0);
-    HAK_EXPECT(os_shared_is_open(&shared));
-    os_shared_leave(&shared);
+    HAK_EXPECT(hak_os_shared_is_open(&shared));
+    hak_os_shared_leave(&shared);
     HAK_EXPECT_EQ(fcntl(shared.descriptor, F_GETFD), -1);
 }
 
 HAK_TEST_ISOLATED(Shared, FileOfTheProgramInItsPlaceStays, "") {
     struct os_shared shared;
-    HAK_ASSERT_TRUE(os_shared_create("label", 4096, &shared) == 0);
+    HAK_ASSERT_TRUE(hak_os_shared_create("label", 4096, &shared) == 0);
     close(shared.descriptor);
-    HAK_EXPECT(!os_shared_is_open(&shared));
+    HAK_EXPECT(!hak_os_shared_is_open(&shared));
     HAK_ASSERT_TRUE(dup2(STDERR_FILENO, shared.descriptor) >= 0);
-    HAK_EXPECT(!os_shared_is_open(&shared));
-    os_shared_leave(&shared);
+    HAK_EXPECT(!hak_os_shared_is_open(&shared));
+    hak_os_shared_leave(&shared);
     HAK_EXPECT(fcntl(shared.descriptor, F_GETFD) >= 0);
 }
 
@@ -117,7 +117,7 @@ HAK_TEST_ISOLATED(Shared, LimitOfFilesIsAnErrorAndNoSignal, "") {
     HAK_ASSERT_TRUE(setrlimit(RLIMIT_FSIZE, &limit) == 0);
     const int before = dup(STDERR_FILENO);
     close(before);
-    HAK_EXPECT_EQ(os_shared_create("label", 8192, &shared), EFBIG);
+    HAK_EXPECT_EQ(hak_os_shared_create("label", 8192, &shared), EFBIG);
     HAK_EXPECT_EQ(fcntl(200, F_GETFD), -1);
     const int after = dup(STDERR_FILENO);
     HAK_EXPECT_EQ(after, before);

@@ -93,7 +93,7 @@ static size_t address_space_bytes(void) {
     FILE *statm = fopen("/proc/self/statm", "r");
     if (statm != NULL && fscanf(statm, "%llu", &pages) != 1) pages = 0;
     if (statm != NULL) fclose(statm);
-    return (size_t)pages * os_page_size();
+    return (size_t)pages * hak_os_page_size();
 }
 
 /* Occupies the place that the hint names after a mapping at `start`, so that the next one is trimmed. */
@@ -101,31 +101,31 @@ static void *occupy_below(char *start, size_t alignment) {
     return mmap(start - alignment, MIB, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
-/* One os_map of which munmap number `works` + 1 is refused: 1 and 2 are of the tries that are not aligned, 3 of the
+/* One hak_os_map of which munmap number `works` + 1 is refused: 1 and 2 are of the tries that are not aligned, 3 of the
  * head, 4 of the tail. false where it did not come to that, because something was aligned by chance. */
 static bool map_with_refused_munmap(int works) {
     void *first = NULL, *start = NULL;
     struct os_counters before, after;
-    if (os_map(MIB, 64 * MIB, &first) != 0) return false;
+    if (hak_os_map(MIB, 64 * MIB, &first) != 0) return false;
     void *blocker = occupy_below(first, 64 * MIB);
-    os_counters_get(&before);
+    hak_os_counters_get(&before);
     munmaps_left = works;
     errno = EDOM;
-    int error = os_map(MIB, 64 * MIB, &start);
+    int error = hak_os_map(MIB, 64 * MIB, &start);
     bool refused = munmaps_left < 0;
     munmaps_left = -1;
     HAK_EXPECT_EQ(errno, EDOM);
-    os_counters_get(&after);
+    hak_os_counters_get(&after);
     if (refused) {
         HAK_EXPECT_EQ(error, ENOMEM);
         HAK_EXPECT_PTR_EQ(start, NULL);
         HAK_EXPECT_EQ(after.maps, before.maps);
         HAK_EXPECT_EQ(after.mapped_bytes, before.mapped_bytes);
     } else if (error == 0) {
-        HAK_EXPECT_EQ(os_unmap(start, MIB), 0);
+        HAK_EXPECT_EQ(hak_os_unmap(start, MIB), 0);
     }
     munmap(blocker, MIB);
-    HAK_EXPECT_EQ(os_unmap(first, MIB), 0);
+    HAK_EXPECT_EQ(hak_os_unmap(first, MIB), 0);
     return refused;
 }
 
@@ -143,23 +143,23 @@ HAK_TEST(OsMap, RefusedTrimGivesTheWholeMappingBack) {
 HAK_TEST(OsReserve, RefusedAdviceGivesTheReservationBack) {
     for (int works = 0; works < 2; works++) {
         struct os_counters before, after;
-        os_counters_get(&before);
+        hak_os_counters_get(&before);
         size_t address_space = address_space_bytes();
         void *start = NULL;
         madvises_left = works;
         errno = EDOM;
-        HAK_EXPECT_EQ(os_reserve(64 * MIB, &start), ENOMEM);
+        HAK_EXPECT_EQ(hak_os_reserve(64 * MIB, &start), ENOMEM);
         HAK_EXPECT_EQ(errno, EDOM);
         HAK_EXPECT_PTR_EQ(start, NULL);
         HAK_EXPECT_LE(address_space_bytes(), address_space + MIB);
-        os_counters_get(&after);
+        hak_os_counters_get(&after);
         HAK_EXPECT_EQ(after.mapped_bytes, before.mapped_bytes);
     }
 }
 
 HAK_TEST(OsRemap, RefusedMoveLeavesTheContentAndNoDestination) {
     void *start = NULL;
-    HAK_ASSERT_TRUE(os_map(2 * MIB, 2 * MIB, &start) == 0);
+    HAK_ASSERT_TRUE(hak_os_map(2 * MIB, 2 * MIB, &start) == 0);
     memset(start, 7, 2 * MIB);
     void *blocker = mmap((char *)start + 2 * MIB, MIB, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     /* Where the destination goes: directly below, by the hint. */
@@ -168,14 +168,14 @@ HAK_TEST(OsRemap, RefusedMoveLeavesTheContentAndNoDestination) {
     void *result = NULL;
     moves_left = 0;
     errno = EDOM;
-    HAK_EXPECT_EQ(os_remap(start, 2 * MIB, 4 * MIB, 2 * MIB, &result), ENOMEM);
+    HAK_EXPECT_EQ(hak_os_remap(start, 2 * MIB, 4 * MIB, 2 * MIB, &result), ENOMEM);
     HAK_EXPECT_EQ(errno, EDOM);
     HAK_EXPECT_EQ(moves_left, -1);
     HAK_EXPECT_PTR_EQ(result, NULL);
     for (size_t i = 0; i < 2 * MIB; i++) HAK_ASSERT_TRUE(((char *)start)[i] == 7);
     if (predictable) HAK_EXPECT(is_free(expected, 4 * MIB));
     munmap(blocker, MIB);
-    HAK_EXPECT_EQ(os_unmap(start, 2 * MIB), 0);
+    HAK_EXPECT_EQ(hak_os_unmap(start, 2 * MIB), 0);
 }
 
 /* A block with a mapping behind it, so that it does not grow in place. */
@@ -187,7 +187,7 @@ struct confined {
 static struct confined confine(void) {
     struct confined block = {NULL, NULL};
     void *start = NULL;
-    if (os_map(2 * MIB, 2 * MIB, &start) != 0) return block;
+    if (hak_os_map(2 * MIB, 2 * MIB, &start) != 0) return block;
     memset(start, 7, 2 * MIB);
     block.start = start;
     block.blocker = mmap(block.start + 2 * MIB, MIB, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -196,7 +196,7 @@ static struct confined confine(void) {
 
 static void release(const struct confined *block) {
     munmap(block->blocker, MIB);
-    HAK_EXPECT_EQ(os_unmap(block->start, 2 * MIB), 0);
+    HAK_EXPECT_EQ(hak_os_unmap(block->start, 2 * MIB), 0);
 }
 
 static bool holds(const char *start, size_t size, char value) {
@@ -213,7 +213,7 @@ HAK_TEST(OsRemap, WhatAnotherThreadMapsAfterAFailedMoveStays) {
     moves_unmap_first = true;
     moves_left = 0;
     errno = EDOM;
-    HAK_EXPECT_EQ(os_remap(block.start, 2 * MIB, 4 * MIB, 2 * MIB, &result), ENOMEM);
+    HAK_EXPECT_EQ(hak_os_remap(block.start, 2 * MIB, 4 * MIB, 2 * MIB, &result), ENOMEM);
     moves_unmap_first = false;
     HAK_EXPECT_EQ(errno, EDOM);
     HAK_EXPECT(holds(block.start, 2 * MIB, 7));
@@ -231,14 +231,14 @@ HAK_TEST(OsRemap, ABlockOfSeveralMappingsIsNotMoved) {
     HAK_ASSERT_TRUE(__real_syscall(SYS_madvise, block.start + MIB, MIB / 2, (long)MADV_DONTFORK, 0L, 0L, 0L) == 0);
     void *result = NULL;
     moves_unmap_first = true;
-    HAK_EXPECT_EQ(os_remap(block.start, 2 * MIB, 4 * MIB, 2 * MIB, &result), ENOMEM);
+    HAK_EXPECT_EQ(hak_os_remap(block.start, 2 * MIB, 4 * MIB, 2 * MIB, &result), ENOMEM);
     moves_unmap_first = false;
     HAK_EXPECT_PTR_EQ(mapped_meanwhile, NULL);
     HAK_EXPECT(holds(block.start, 2 * MIB, 7));
     /* It shrinks all the same. */
-    HAK_EXPECT_EQ(os_remap(block.start, 2 * MIB, MIB, 2 * MIB, &result), 0);
+    HAK_EXPECT_EQ(hak_os_remap(block.start, 2 * MIB, MIB, 2 * MIB, &result), 0);
     HAK_EXPECT_PTR_EQ(result, block.start);
     HAK_EXPECT(holds(block.start, MIB, 7));
     munmap(block.blocker, MIB);
-    HAK_EXPECT_EQ(os_unmap(block.start, MIB), 0);
+    HAK_EXPECT_EQ(hak_os_unmap(block.start, MIB), 0);
 }

@@ -9,14 +9,14 @@
 #include "tests/harness/harness.h"
 
 /* As when the allocator is loaded. */
-__attribute__((constructor)) static void init(void) { os_init(); }
+__attribute__((constructor)) static void init(void) { hak_os_init(); }
 
 #define MIB ((size_t)1 << 20)
 
 HAK_TEST(OsClock, NeverGoesBackAndAdvances) {
-    uint64_t start = os_clock_ms(), last = start;
+    uint64_t start = hak_os_clock_ms(), last = start;
     while (last < start + 20) {
-        uint64_t now = os_clock_ms();
+        uint64_t now = hak_os_clock_ms();
         HAK_ASSERT_TRUE(now >= last);
         last = now;
     }
@@ -30,7 +30,7 @@ static uint64_t precise_ms(void) {
 
 HAK_TEST(OsClock, IsTheMonotonicClockInMilliseconds) {
     uint64_t before = precise_ms();
-    uint64_t coarse = os_clock_ms();
+    uint64_t coarse = hak_os_clock_ms();
     HAK_EXPECT_LE(before, coarse + 1000);
     HAK_EXPECT_LE(coarse, precise_ms());
 }
@@ -38,15 +38,15 @@ HAK_TEST(OsClock, IsTheMonotonicClockInMilliseconds) {
 HAK_TEST(OsWait, ReturnsAtOnceWhereTheWordIsAnother) {
     uint32_t word = 1;
     errno = EDOM;
-    os_wait(&word, 0, -1);
+    hak_os_wait(&word, 0, -1);
     HAK_EXPECT_EQ(errno, EDOM);
 }
 
 HAK_TEST(OsWait, ReturnsAfterItsTime) {
     uint32_t word = 0;
     errno = EDOM;
-    os_wait(&word, 0, 0);
-    os_wait(&word, 0, 1);
+    hak_os_wait(&word, 0, 0);
+    hak_os_wait(&word, 0, 1);
     HAK_EXPECT_EQ(errno, EDOM);
 }
 
@@ -72,7 +72,7 @@ static void *thread_main(void *argument) {
                           sigismember(&blocked, SIGSEGV) == 1 && sigismember(&blocked, SIGRTMAX) == 1;
     use_stack();
     __atomic_store_n((uint32_t *)argument, 1, __ATOMIC_RELEASE);
-    os_wake(argument);
+    hak_os_wake(argument);
     return NULL;
 }
 
@@ -83,20 +83,20 @@ HAK_TEST(OsStartThread, RunsWithAllSignalsBlockedAndWakesItsStarter) {
     pthread_sigmask(SIG_BLOCK, NULL, &before);
     errno = EDOM;
     uintptr_t thread;
-    HAK_ASSERT_TRUE(os_start_thread(thread_main, &thread_done, &thread) == 0);
-    while (__atomic_load_n(&thread_done, __ATOMIC_ACQUIRE) == 0) os_wait(&thread_done, 0, -1);
+    HAK_ASSERT_TRUE(hak_os_start_thread(thread_main, &thread_done, &thread) == 0);
+    while (__atomic_load_n(&thread_done, __ATOMIC_ACQUIRE) == 0) hak_os_wait(&thread_done, 0, -1);
     HAK_EXPECT_EQ(errno, EDOM);
     HAK_EXPECT(all_signals_blocked);
     pthread_sigmask(SIG_BLOCK, NULL, &after);
     for (int signal = 1; signal < SIGRTMIN; signal++) {
         HAK_EXPECT_EQ(sigismember(&after, signal), sigismember(&before, signal));
     }
-    os_join_thread(thread);
+    hak_os_join_thread(thread);
     HAK_EXPECT_EQ(errno, EDOM);
 }
 
 static void *wait_for_ever(void *word) {
-    for (;;) os_wait(word, 0, -1);
+    for (;;) hak_os_wait(word, 0, -1);
     return NULL;
 }
 
@@ -108,7 +108,7 @@ static void start_threads_without_room(void) {
     int error = 0;
     /* The C library may have the stacks of ended threads left, few as they are. */
     uintptr_t thread;
-    for (int i = 0; i < 16 && error == 0; i++) error = os_start_thread(wait_for_ever, &never, &thread);
+    for (int i = 0; i < 16 && error == 0; i++) error = hak_os_start_thread(wait_for_ever, &never, &thread);
     HAK_EXPECT(error == EAGAIN || error == ENOMEM);
     HAK_EXPECT_EQ(errno, EDOM);
 }

@@ -23,7 +23,7 @@ HAK_TEST(Profile, EveryBlockOfEveryPoolIsSeenAndSeenAgain) {
         HAK_EXPECT_EQ(sum_of(SITE(i)).samples, before.samples + 1);
         HAK_EXPECT_EQ(sum_of(SITE(i)).live_samples, 1);
         HAK_EXPECT(hak_usable_size(blocks[i]) >= census_sizes[i]);
-        HAK_EXPECT_PTR_EQ(profile_site_of(blocks[i]), SITE(i));
+        HAK_EXPECT_PTR_EQ(hak_profile_site_of(blocks[i]), SITE(i));
         pattern_mark_pages(blocks[i], census_sizes[i], i);
     }
     HAK_EXPECT_EQ(census_live_blocks(), live + CENSUS_SIZE_COUNT);
@@ -34,7 +34,7 @@ HAK_TEST(Profile, EveryBlockOfEveryPoolIsSeenAndSeenAgain) {
         hak_free(blocks[i]);
         HAK_EXPECT_EQ(sum_of(SITE(i)).live_samples, 0);
     }
-    HAK_EXPECT_EQ(profile_live_count(), 0);
+    HAK_EXPECT_EQ(hak_profile_live_count(), 0);
     HAK_EXPECT_EQ(census_live_blocks(), live);
     if (census_all().exact) HAK_EXPECT_EQ(census_frees(), frees + CENSUS_SIZE_COUNT);
     CENSUS_EXPECT_CONSISTENT();
@@ -89,11 +89,11 @@ HAK_TEST(Profile, ReallocKeepsTheContentThroughAllPools) {
         HAK_EXPECT(pattern_pages_hold(p, wanted < size ? wanted : size, 5));
         pattern_mark_pages(p, wanted, 5);
         size = wanted;
-        HAK_EXPECT_EQ(profile_live_count(), 1);
+        HAK_EXPECT_EQ(hak_profile_live_count(), 1);
         HAK_EXPECT_EQ(census_live_blocks(), live + 1);
     }
     HAK_EXPECT_PTR_EQ(hak_realloc(p, 0), NULL);
-    HAK_EXPECT_EQ(profile_live_count(), 0);
+    HAK_EXPECT_EQ(hak_profile_live_count(), 0);
     hak_profile_stop();
 }
 
@@ -144,9 +144,9 @@ HAK_TEST(Profile, SiteIsTheProgramsCall) {
     for (unsigned i = 0; i < 4; i++) {
         for (unsigned k = 1; k < CENSUS_SIZE_COUNT; k++) {
             void *p = calls[i](census_sizes[k]);
-            const uintptr_t distance = (uintptr_t)profile_site_of(p) - (uintptr_t)calls[i];
+            const uintptr_t distance = (uintptr_t)hak_profile_site_of(p) - (uintptr_t)calls[i];
             /* Such a function is some dozens of bytes long. A realloc that stays within its block is no new call. */
-            if (profile_site_of(p) != SITE(0)) HAK_EXPECT_LT(distance, 100);
+            if (hak_profile_site_of(p) != SITE(0)) HAK_EXPECT_LT(distance, 100);
             hak_free(p);
         }
     }

@@ -19,7 +19,7 @@ HAK_TEST(Profile, ChanceIsThatOfThePoissonProcess) {
     for (unsigned r = 0; r < 6; r++) {
         for (uint64_t size = 8; size < (uint64_t)1 << 44; size = size * 3 / 2) {
             const double wanted = rates[r] == 1 ? 1 : -expm1(-(double)size / (double)rates[r]);
-            HAK_EXPECT(fabs(chance_of(size, rates[r]) / wanted - 1) < 1e-12);
+            HAK_EXPECT(fabs(hak_chance_of(size, rates[r]) / wanted - 1) < 1e-12);
         }
     }
 }
@@ -27,11 +27,11 @@ HAK_TEST(Profile, ChanceIsThatOfThePoissonProcess) {
 HAK_TEST(Profile, PassedOverBlocksAreGeometric) {
     const uint64_t draws = HAK_TEST_SCALE(400000);
     for (uint64_t size = 16; size <= 65536; size *= 8) {
-        const double p = chance_of(size, 4096), q = 1 - p;
+        const double p = hak_chance_of(size, 4096), q = 1 - p;
         uint64_t state = size * 77 + 1, none = 0;
         double sum = 0;
         for (uint64_t i = 0; i < draws; i++) {
-            const uint64_t passed = chance_until_next(&state, size, 4096);
+            const uint64_t passed = hak_chance_until_next(&state, size, 4096);
             sum += (double)passed;
             none += passed == 0;
         }
@@ -105,7 +105,7 @@ static void judge(double made, double live, unsigned kind, uint64_t rate, const 
     const size_t usable = hak_usable_size(block);
     hak_free(block);
     const struct sum after = sum_of(SITE(kind));
-    const double p = chance_of(usable, rate);
+    const double p = hak_chance_of(usable, rate);
     /* Each block is sampled with probability p and then counts 1/p. */
     const double variance = (1 - p) / p, error = after.allocations - before->allocations - made;
     errors->sample = 1 / p;
@@ -140,7 +140,7 @@ HAK_TEST(Profile, EstimatesAreUnbiased) {
         struct sum before[KINDS];
         for (unsigned kind = 0; kind < KINDS; kind++) before[kind] = sum_of(SITE(kind));
         trial.seed = round + 1;
-        profile_seed(trial.seed);
+        hak_profile_seed(trial.seed);
         threads_run(TRIAL_THREADS, trial_in_thread, &trial);
         for (unsigned kind = 0; kind < KINDS; kind++) {
             uint64_t made = 0, live = 0;
@@ -151,7 +151,7 @@ HAK_TEST(Profile, EstimatesAreUnbiased) {
             judge((double)made, (double)live, kind, RATE, &before[kind], &errors[kind]);
         }
         threads_run(TRIAL_THREADS, trial_free_in_thread, &trial);
-        HAK_EXPECT_EQ(profile_live_count(), 0);
+        HAK_EXPECT_EQ(hak_profile_live_count(), 0);
     }
     for (unsigned kind = 0; kind < KINDS; kind++) {
         const struct errors *e = &errors[kind];
@@ -161,7 +161,7 @@ HAK_TEST(Profile, EstimatesAreUnbiased) {
         /* Squares of normal errors: mean 1, variance 2. Another variance is another process than Poisson's. Where nearly
          * every block is sampled, the errors are not normal. The sum of 60 is skewed: it is above this range once in 680,000
          * times, and below less often. */
-        if (chance_of(kinds[kind].size, RATE) < 0.9) {
+        if (hak_chance_of(kinds[kind].size, RATE) < 0.9) {
             HAK_EXPECT(e->made_squares > n - 4 * sqrt(2 * n));
             HAK_EXPECT(e->made_squares < n + 6 * sqrt(2 * n));
         }
@@ -207,7 +207,7 @@ HAK_TEST(Profile, EstimatesAreUnbiasedWhereThreadsFreeEachOthersBlocks) {
         struct sum before[KINDS];
         for (unsigned kind = 0; kind < KINDS; kind++) before[kind] = sum_of(SITE(kind));
         passing = (struct passing){.seed = round + 1};
-        profile_seed(passing.seed);
+        hak_profile_seed(passing.seed);
         threads_run(PASSERS, pass_in_thread, &passing);
         for (unsigned kind = 0; kind < KINDS; kind++) {
             uint64_t made = 0, freed = 0;
@@ -221,7 +221,7 @@ HAK_TEST(Profile, EstimatesAreUnbiasedWhereThreadsFreeEachOthersBlocks) {
             hak_free(passed_on[i]);
             passed_on[i] = NULL;
         }
-        HAK_EXPECT_EQ(profile_live_count(), 0);
+        HAK_EXPECT_EQ(hak_profile_live_count(), 0);
     }
     for (unsigned kind = 0; kind < KINDS; kind++) expect_unbiased(&errors[kind]);
     CENSUS_EXPECT_CONSISTENT();
@@ -234,7 +234,7 @@ HAK_TEST(Profile, EstimatesOfLargeBlocksAreUnbiased) {
     const unsigned blocks = HAK_TEST_SCALE(3000);
     const uint64_t rate = 4 * MIB;
     HAK_ASSERT_TRUE(hak_profile_start(rate) == 0);
-    profile_seed(4);
+    hak_profile_seed(4);
     for (unsigned k = 0; k < 5; k++) {
         const struct sum before = sum_of(SITE(40 + k));
         size_t usable = 0;
@@ -243,7 +243,7 @@ HAK_TEST(Profile, EstimatesOfLargeBlocksAreUnbiased) {
             usable = hak_usable_size(p);
             hak_free(p);
         }
-        const double p = chance_of(usable, rate), n = blocks;
+        const double p = hak_chance_of(usable, rate), n = blocks;
         const struct sum after = sum_of(SITE(40 + k));
         HAK_EXPECT(fabs(after.allocations - before.allocations - n) < 4 * sqrt(n * (1 - p) / p));
         HAK_EXPECT_EQ(after.live_samples, 0);

@@ -42,7 +42,7 @@ HAK_TEST(Profile, NoBlockIsLostBetweenThreads) {
         threads_run(SWARM, swarm, NULL);
         CENSUS_EXPECT_CONSISTENT();
         empty_mailboxes();
-        HAK_EXPECT_EQ(profile_live_count(), 0);
+        HAK_EXPECT_EQ(hak_profile_live_count(), 0);
         HAK_EXPECT_EQ(census_live_blocks(), live);
         HAK_EXPECT(sum_of(NULL).samples > 0);
     }
@@ -50,12 +50,12 @@ HAK_TEST(Profile, NoBlockIsLostBetweenThreads) {
 }
 
 static void child_goes_on(void) {
-    const uint64_t live = profile_live_count();
+    const uint64_t live = hak_profile_live_count();
     void *p = hak_alloc_at(100, SITE(50));
-    HAK_EXPECT_EQ(profile_live_count(), live + 1);
+    HAK_EXPECT_EQ(hak_profile_live_count(), live + 1);
     hak_free(p);
     empty_mailboxes();
-    HAK_EXPECT_EQ(profile_live_count(), 0);
+    HAK_EXPECT_EQ(hak_profile_live_count(), 0);
     HAK_EXPECT(hak_profile_write("/dev/null") == 0);
 }
 
@@ -63,7 +63,7 @@ HAK_TEST(Profile, AChildGoesOnWithWhatTheParentHad) {
     HAK_ASSERT_TRUE(hak_profile_start(1) == 0);
     for (unsigned i = 0; i < 64; i++) mailbox[0][i] = hak_alloc_at(1 + 100 * i, SITE(51));
     HAK_EXPECT_EXIT_OK(child_goes_on());
-    HAK_EXPECT_EQ(profile_live_count(), 64);
+    HAK_EXPECT_EQ(hak_profile_live_count(), 64);
     HAK_EXPECT_EQ(sum_of(SITE(50)).samples, 0);
     empty_mailboxes();
     hak_profile_stop();
@@ -89,7 +89,7 @@ HAK_TEST(Profile, MayBeStoppedAndStartedAtAnyTime) {
     hak_free(hak_alloc(500000));
     HAK_EXPECT_EQ(sum_of(NULL).samples, samples);
     empty_mailboxes();
-    HAK_EXPECT_EQ(profile_live_count(), 0);
+    HAK_EXPECT_EQ(hak_profile_live_count(), 0);
     HAK_EXPECT_EQ(census_live_blocks(), live);
     CENSUS_EXPECT_CONSISTENT();
 }

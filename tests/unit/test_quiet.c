@@ -1,5 +1,5 @@
 /* Statistics and walks say `quiet` and `exact` only of what nobody changed while they read. What happens meanwhile happens
- * here in the middle of the reading, by count and not by chance: the linker sends region_for_each_span through this file. */
+ * here in the middle of the reading, by count and not by chance: the linker sends hak_region_for_each_span through this file. */
 #include "hakmem/flags/flags.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/reading.h"
@@ -17,14 +17,14 @@
 
 typedef void (*region_visitor)(struct region *region, unsigned first, void *argument);
 
-void __real_region_for_each_span(region_visitor visit, void *argument);
-void __wrap_region_for_each_span(region_visitor visit, void *argument);
+void __real_hak_region_for_each_span(region_visitor visit, void *argument);
+void __wrap_hak_region_for_each_span(region_visitor visit, void *argument);
 
 static void (*meanwhile)(void);
 static void *small, *large; /* blocks that come or go meanwhile */
 
-void __wrap_region_for_each_span(region_visitor visit, void *argument) {
-    __real_region_for_each_span(visit, argument);
+void __wrap_hak_region_for_each_span(region_visitor visit, void *argument) {
+    __real_hak_region_for_each_span(visit, argument);
     if (meanwhile != NULL) meanwhile();
 }
 
@@ -133,23 +133,23 @@ static void expect_quiet_child(void) { HAK_EXPECT_EQ(stats_are_quiet(NULL), HAK_
 /* What the threads had under way that the child does not have is over. */
 HAK_TEST_ISOLATED(Quiet, AgainInTheChildOfAFork, ENVIRONMENT) {
     begin();
-    moving_begin();
+    hak_moving_begin();
     HAK_EXPECT(!stats_are_quiet(NULL));
     HAK_EXPECT_EXIT_OK(expect_quiet_child());
-    moving_end();
+    hak_moving_end();
     expect_quiet_child();
 }
 
 HAK_TEST(Quiet, EachMoveIsCompared) {
-    const struct reading_moves still = {.sequences = 4, .tops = 3, .outside = 2, .is_settled = true};
-    HAK_EXPECT(reading_is_quiet(&still, &still));
-    struct reading_moves other[4] = {still, still, still, still};
+    const struct hak_reading_moves still = {.sequences = 4, .tops = 3, .outside = 2, .is_settled = true};
+    HAK_EXPECT(hak_reading_is_quiet(&still, &still));
+    struct hak_reading_moves other[4] = {still, still, still, still};
     other[0].sequences++;
     other[1].tops++;
     other[2].outside++;
     other[3].is_settled = false;
     for (unsigned i = 0; i < 4; i++) {
-        HAK_EXPECT(!reading_is_quiet(&still, &other[i]));
-        HAK_EXPECT(!reading_is_quiet(&other[i], &still));
+        HAK_EXPECT(!hak_reading_is_quiet(&still, &other[i]));
+        HAK_EXPECT(!hak_reading_is_quiet(&other[i], &still));
     }
 }

@@ -49,7 +49,7 @@ HAK_TEST_ISOLATED(Quiet, NobodyReads, "") {
     catch_signals();
     const int file = unread_pipe();
     errno = EDOM;
-    HAK_EXPECT_EQ(quiet_write(file, "text", 4), EPIPE);
+    HAK_EXPECT_EQ(hak_quiet_write(file, "text", 4), EPIPE);
     HAK_EXPECT_EQ(errno, EDOM);
     HAK_EXPECT(!is_blocked(SIGPIPE));
     HAK_EXPECT(!is_waiting(SIGPIPE));
@@ -64,7 +64,7 @@ HAK_TEST_ISOLATED(Quiet, FileMayNotGrow, "") {
     unlink(path);
     const struct rlimit limit = {3, RLIM_INFINITY};
     HAK_ASSERT_TRUE(setrlimit(RLIMIT_FSIZE, &limit) == 0);
-    HAK_EXPECT_EQ(quiet_write(file, "text", 4), EFBIG);
+    HAK_EXPECT_EQ(hak_quiet_write(file, "text", 4), EFBIG);
     HAK_EXPECT_EQ(lseek(file, 0, SEEK_END), 3);
     HAK_EXPECT(!is_blocked(SIGXFSZ));
     HAK_EXPECT_EQ(signals_seen, 0);
@@ -77,7 +77,7 @@ HAK_TEST_ISOLATED(Quiet, SignalOfTheProgramStays, "") {
     sigaddset(&pipes, SIGPIPE);
     sigprocmask(SIG_BLOCK, &pipes, NULL);
     raise(SIGPIPE);
-    HAK_EXPECT_EQ(quiet_write(unread_pipe(), "text", 4), EPIPE);
+    HAK_EXPECT_EQ(hak_quiet_write(unread_pipe(), "text", 4), EPIPE);
     HAK_EXPECT(is_blocked(SIGPIPE));
     HAK_EXPECT(is_waiting(SIGPIPE));
     sigprocmask(SIG_UNBLOCK, &pipes, NULL);
@@ -89,7 +89,7 @@ HAK_TEST_ISOLATED(Quiet, BlockedSignalIsNotLeftWaiting, "") {
     sigemptyset(&pipes);
     sigaddset(&pipes, SIGPIPE);
     sigprocmask(SIG_BLOCK, &pipes, NULL);
-    HAK_EXPECT_EQ(quiet_write(unread_pipe(), "text", 4), EPIPE);
+    HAK_EXPECT_EQ(hak_quiet_write(unread_pipe(), "text", 4), EPIPE);
     HAK_EXPECT(!is_waiting(SIGPIPE));
 }
 
@@ -97,10 +97,10 @@ HAK_TEST(Quiet, WritesAll) {
     int ends[2];
     char text[4] = "";
     HAK_ASSERT_TRUE(pipe(ends) == 0);
-    HAK_EXPECT_EQ(quiet_write(ends[1], "text", 4), 0);
+    HAK_EXPECT_EQ(hak_quiet_write(ends[1], "text", 4), 0);
     HAK_EXPECT_EQ(read(ends[0], text, 4), 4);
     HAK_EXPECT_EQ(memcmp(text, "text", 4), 0);
     close(ends[0]);
     close(ends[1]);
-    HAK_EXPECT_EQ(quiet_write(ends[1], "text", 4), EBADF);
+    HAK_EXPECT_EQ(hak_quiet_write(ends[1], "text", 4), EBADF);
 }

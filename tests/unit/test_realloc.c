@@ -85,12 +85,12 @@ HAK_TEST(Realloc, HugeGrowsWithoutCopyingItsPages) {
     HAK_ASSERT_TRUE(p != NULL);
     pattern_mark_pages(p, small, 3);
     struct os_counters before, after;
-    os_counters_get(&before);
+    hak_os_counters_get(&before);
     uint64_t faults = system_page_faults();
     size_t resident = system_resident_bytes();
     unsigned char *q = (unsigned char *)hak_realloc(p, large);
     HAK_ASSERT_TRUE(q != NULL);
-    os_counters_get(&after);
+    hak_os_counters_get(&after);
     HAK_EXPECT_EQ(after.remaps, before.remaps + 1);
     HAK_EXPECT_EQ(after.maps, before.maps);
     /* Copying would touch 16,384 new pages. */

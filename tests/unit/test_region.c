@@ -26,12 +26,12 @@ static size_t bytes_of(const struct span *span) { return (size_t)span->count * H
 static struct span take(unsigned count, unsigned class_index) {
     struct span span;
     memset(&span, 0, sizeof span);
-    process_begin();
-    HAK_EXPECT_EQ(region_span_alloc(count, class_index, &span), 0);
+    hak_process_begin();
+    HAK_EXPECT_EQ(hak_region_span_alloc(count, class_index, &span), 0);
     return span;
 }
 
-static void give_back(const struct span *span) { region_span_free(span->region, span->first, span->count); }
+static void give_back(const struct span *span) { hak_region_span_free(span->region, span->first, span->count); }
 
 HAK_TEST(Region, SpanIsInThePageMapWhileItIsUsed) {
     const unsigned counts[] = {1, 2, 16, 100, HAK_REGION_CHUNKS - REGION_CHUNK_FIRST};
@@ -42,26 +42,26 @@ HAK_TEST(Region, SpanIsInThePageMapWhileItIsUsed) {
         HAK_EXPECT_GE(span.first, REGION_CHUNK_FIRST);
         HAK_EXPECT_LE(span.first + span.count, HAK_REGION_CHUNKS);
         for (unsigned chunk = 0; chunk < span.count; chunk++) {
-            HAK_EXPECT_EQ(region_chunk_class(start + (size_t)chunk * HAK_CHUNK_BYTES), CLASS);
-            HAK_EXPECT_EQ(region_chunk_class(start + (size_t)chunk * HAK_CHUNK_BYTES + 65535), CLASS);
+            HAK_EXPECT_EQ(hak_region_chunk_class(start + (size_t)chunk * HAK_CHUNK_BYTES), CLASS);
+            HAK_EXPECT_EQ(hak_region_chunk_class(start + (size_t)chunk * HAK_CHUNK_BYTES + 65535), CLASS);
             HAK_EXPECT_EQ(span.region->span_first[span.first + chunk], span.first);
             HAK_EXPECT_EQ(span.region->chunk_class[span.first + chunk], CLASS);
         }
         HAK_EXPECT_PTR_EQ(region_of(start + bytes_of(&span) - 1), span.region);
         give_back(&span);
-        HAK_EXPECT_EQ(region_chunk_class(start), 0);
-        HAK_EXPECT_EQ(region_chunk_class(start + bytes_of(&span) - 1), 0);
+        HAK_EXPECT_EQ(hak_region_chunk_class(start), 0);
+        HAK_EXPECT_EQ(hak_region_chunk_class(start + bytes_of(&span) - 1), 0);
     }
 }
 
 HAK_TEST(Region, NothingElseIsInThePageMap) {
     struct span span = take(1, CLASS);
     int local = 0;
-    HAK_EXPECT_EQ(region_chunk_class(NULL), 0);
-    HAK_EXPECT_EQ(region_chunk_class(&local), 0);
-    HAK_EXPECT_EQ(region_chunk_class(span.region), 0); /* the header */
-    HAK_EXPECT_EQ(region_chunk_class((void *)UINTPTR_MAX), 0);
-    HAK_EXPECT_EQ(region_chunk_class((void *)((uintptr_t)address_of(&span) | (uintptr_t)1 << 48)), 0);
+    HAK_EXPECT_EQ(hak_region_chunk_class(NULL), 0);
+    HAK_EXPECT_EQ(hak_region_chunk_class(&local), 0);
+    HAK_EXPECT_EQ(hak_region_chunk_class(span.region), 0); /* the header */
+    HAK_EXPECT_EQ(hak_region_chunk_class((void *)UINTPTR_MAX), 0);
+    HAK_EXPECT_EQ(hak_region_chunk_class((void *)((uintptr_t)address_of(&span) | (uintptr_t)1 << 48)), 0);
     give_back(&span);
 }
 
@@ -86,7 +86,7 @@ HAK_TEST(Region, RandomSpansAreDisjointAndKeepTheirContent) {
             pattern_fill(address_of(span), 64, i);
             pattern_fill(address_of(span) + bytes_of(span) - 64, 64, i);
         }
-        if (round % 500 == 250) region_purge(UINT64_MAX);
+        if (round % 500 == 250) hak_region_purge(UINT64_MAX);
     }
     for (unsigned i = 0; i < SPANS; i++) {
         if (spans[i].count != 0) give_back(&spans[i]);
@@ -121,10 +121,10 @@ static bool is_inaccessible(void *address) {
 /* Whole regions up to the first that had to be mapped, which is the last of `spans`. Result: how many. */
 static unsigned take_up_to_new_region(struct span *spans, unsigned most) {
     struct os_counters before, after;
-    os_counters_get(&before);
+    hak_os_counters_get(&before);
     for (unsigned count = 1; count <= most; count++) {
         spans[count - 1] = take(HAK_REGION_CHUNKS - REGION_CHUNK_FIRST, CLASS);
-        os_counters_get(&after);
+        hak_os_counters_get(&after);
         if (after.maps > before.maps) return count;
     }
     HAK_EXPECT(false);
@@ -144,7 +144,7 @@ static void expect_huge_pages_in_new_region(enum hak_thp thp, bool expected) {
     HAK_EXPECT_EQ(is_advised(end, " hg"), expected);
     HAK_EXPECT(!is_advised(last->region, " hg"));
     for (unsigned i = 0; i < count; i++) give_back(&spans[i]);
-    region_purge(UINT64_MAX);
+    hak_region_purge(UINT64_MAX);
     /* Else the kernel would in time make huge pages of what the program uses a part of. */
     HAK_EXPECT(!is_advised(end, " hg"));
     HAK_EXPECT_NE(last->region->huge_pages, REGION_HUGE_PAGES_ASKED);
@@ -181,7 +181,7 @@ HAK_TEST(Region, HugePagesAreAskedForAsTheOptionSays) {
 }
 
 HAK_TEST(Region, LowestAddressesFirst) {
-    region_purge(UINT64_MAX); /* or what the tests before left resident comes first */
+    hak_region_purge(UINT64_MAX); /* or what the tests before left resident comes first */
     struct span a = take(2, CLASS), b = take(2, CLASS), c = take(2, CLASS);
     give_back(&a);
     give_back(&b);
@@ -213,31 +213,31 @@ static void visit(struct region *region, unsigned first, void *argument) {
 HAK_TEST(Region, WalkVisitsEachUsedSpanOnce) {
     const struct span spans[3] = {take(1, CLASS), take(3, CLASS), take(16, CLASS)};
     struct visits visits = {spans, 0, 0};
-    region_for_each_span(visit, &visits);
+    hak_region_for_each_span(visit, &visits);
     HAK_EXPECT_EQ(visits.found, 3);
     for (unsigned i = 0; i < 3; i++) give_back(&spans[i]);
     struct visits after = {spans, 0, 0};
-    region_for_each_span(visit, &after);
+    hak_region_for_each_span(visit, &after);
     HAK_EXPECT_EQ(after.found, 0);
     HAK_EXPECT_EQ(after.others, visits.others);
 }
 
 HAK_TEST(Region, FreedSpansAreDirtyUntilPurged) {
-    region_purge(UINT64_MAX);
-    HAK_EXPECT_EQ(region_dirty_bytes(), 0);
+    hak_region_purge(UINT64_MAX);
+    HAK_EXPECT_EQ(hak_region_dirty_bytes(), 0);
     struct span span = take(300, CLASS);
     HAK_EXPECT(span.zeroed);
     memset(address_of(&span), 0xEE, bytes_of(&span));
     size_t resident = system_resident_bytes();
-    uint64_t before_free = os_clock_ms();
+    uint64_t before_free = hak_os_clock_ms();
     give_back(&span);
-    HAK_EXPECT_EQ(region_dirty_bytes(), bytes_of(&span));
-    HAK_EXPECT_EQ(before_free == 0 ? 0 : region_purge(before_free - 1), 0); /* nothing is that old */
-    HAK_EXPECT_EQ(region_dirty_bytes(), bytes_of(&span));
-    HAK_EXPECT_EQ(region_purge(UINT64_MAX), bytes_of(&span));
-    HAK_EXPECT_EQ(region_dirty_bytes(), 0);
+    HAK_EXPECT_EQ(hak_region_dirty_bytes(), bytes_of(&span));
+    HAK_EXPECT_EQ(before_free == 0 ? 0 : hak_region_purge(before_free - 1), 0); /* nothing is that old */
+    HAK_EXPECT_EQ(hak_region_dirty_bytes(), bytes_of(&span));
+    HAK_EXPECT_EQ(hak_region_purge(UINT64_MAX), bytes_of(&span));
+    HAK_EXPECT_EQ(hak_region_dirty_bytes(), 0);
     HAK_EXPECT_LT(system_resident_bytes(), resident - bytes_of(&span) + 4 * MIB);
-    HAK_EXPECT_EQ(region_purge(UINT64_MAX), 0);
+    HAK_EXPECT_EQ(hak_region_purge(UINT64_MAX), 0);
     struct span again = take(300, CLASS);
     HAK_EXPECT_PTR_EQ(address_of(&again), address_of(&span));
     HAK_EXPECT(again.zeroed);
@@ -273,7 +273,7 @@ HAK_TEST_ISOLATED(Region, RunThatAFreeMakesIsFound, "HAKMEM_PURGE_DELAY_MS=-1") 
 
 HAK_TEST(Region, HeadersAreAccountedAsMetadata) {
     struct span span = take(1, CLASS);
-    HAK_EXPECT_GE(region_metadata_bytes(), sizeof(struct region));
+    HAK_EXPECT_GE(hak_region_metadata_bytes(), sizeof(struct region));
     HAK_EXPECT_LE(sizeof(struct region), HAK_REGION_BYTES / 25);
     give_back(&span);
 }

@@ -19,12 +19,12 @@ static size_t bytes_of(const struct span *span) { return (size_t)span->count * H
 static struct span take(unsigned count) {
     struct span span;
     memset(&span, 0, sizeof span);
-    process_begin();
-    HAK_EXPECT_EQ(region_span_alloc(count, CLASS, &span), 0);
+    hak_process_begin();
+    HAK_EXPECT_EQ(hak_region_span_alloc(count, CLASS, &span), 0);
     return span;
 }
 
-static void give_back(const struct span *span) { region_span_free(span->region, span->first, span->count); }
+static void give_back(const struct span *span) { hak_region_span_free(span->region, span->first, span->count); }
 
 static void refuse_purges(void) {
     os_fake_reset();
@@ -37,17 +37,17 @@ HAK_TEST_ISOLATED(RegionPurge, RefusedPurgeLeavesChunksDirty, "HAKMEM_PURGE_DELA
     memset(address_of(&span), 0xEE, bytes_of(&span));
     give_back(&span);
     refuse_purges();
-    HAK_EXPECT_EQ(region_purge(UINT64_MAX), 0);
+    HAK_EXPECT_EQ(hak_region_purge(UINT64_MAX), 0);
     HAK_EXPECT_GT(os_fake_calls(), 0);
     os_fake_reset();
-    HAK_EXPECT_EQ(region_dirty_bytes(), bytes_of(&span));
+    HAK_EXPECT_EQ(hak_region_dirty_bytes(), bytes_of(&span));
     struct span again = take(40);
     HAK_EXPECT_PTR_EQ(address_of(&again), address_of(&span));
     HAK_EXPECT(!again.zeroed);
     give_back(&again);
     /* And it is tried again. */
-    HAK_EXPECT_EQ(region_purge(UINT64_MAX), bytes_of(&span));
-    HAK_EXPECT_EQ(region_dirty_bytes(), 0);
+    HAK_EXPECT_EQ(hak_region_purge(UINT64_MAX), bytes_of(&span));
+    HAK_EXPECT_EQ(hak_region_dirty_bytes(), 0);
     again = take(40);
     HAK_EXPECT(again.zeroed && pattern_all_zero(address_of(&again), bytes_of(&again)));
     give_back(&again);
@@ -57,17 +57,17 @@ HAK_TEST_ISOLATED(RegionPurge, RefusedPurgeOfASlabsPagesCountsNothing, "HAKMEM_P
     static void *blocks[HAK_CHUNK_BYTES / 8];
     const struct decay_pass pass = {.freed_until_ms = UINT64_MAX};
     bool zeroed;
-    process_begin();
-    struct slab *slab = slab_create(CLASS, OWNER);
-    const uint32_t count = slab_take(slab, blocks, hak_classes[CLASS].blocks, &zeroed);
+    hak_process_begin();
+    struct slab *slab = hak_slab_create(CLASS, OWNER);
+    const uint32_t count = hak_slab_take(slab, blocks, hak_classes[CLASS].blocks, &zeroed);
     for (uint32_t i = 0; i < count; i++) memset(blocks[i], 0xEE, hak_classes[CLASS].block_size);
-    slab_free_blocks(OWNER, CLASS, blocks, count);
+    hak_slab_free_blocks(OWNER, CLASS, blocks, count);
     refuse_purges();
-    HAK_EXPECT_EQ(slab_purge_free_pages(slab, &pass), 0);
+    HAK_EXPECT_EQ(hak_slab_purge_free_pages(slab, &pass), 0);
     HAK_EXPECT_GT(os_fake_calls(), 0);
     os_fake_reset();
-    HAK_EXPECT_GE(slab_purge_free_pages(slab, &pass), HAK_CHUNK_BYTES / 2);
-    HAK_EXPECT(slab_release_if_empty(slab));
+    HAK_EXPECT_GE(hak_slab_purge_free_pages(slab, &pass), HAK_CHUNK_BYTES / 2);
+    HAK_EXPECT(hak_slab_release_if_empty(slab));
 }
 
 /* From outside: calloc believes no refused purge. */
@@ -106,7 +106,7 @@ static struct span leave_one_run(void) {
     first_region = spans[0].region;
     while (first_region->free_count > 0) spans[count++] = take(1);
     for (unsigned i = 20; i < 40; i += 2) give_back(&spans[i]);
-    region_purge(UINT64_MAX);
+    hak_region_purge(UINT64_MAX);
     for (unsigned i = 10; i < 13; i++) give_back(&spans[i]);
     return (struct span){.region = first_region, .first = spans[10].first, .count = 3};
 }
@@ -116,7 +116,7 @@ static void expect_run_after_purge(bool is_refused) {
     os_fake_reset();
     if (is_refused) refuse_purges();
     os_fake_within(OS_FAKE_PURGE, search_meanwhile);
-    HAK_EXPECT_EQ(region_purge(UINT64_MAX), is_refused ? 0 : bytes_of(&run));
+    HAK_EXPECT_EQ(hak_region_purge(UINT64_MAX), is_refused ? 0 : bytes_of(&run));
     os_fake_reset();
     HAK_EXPECT(found_meanwhile.region != NULL && found_meanwhile.region != first_region);
     const struct span again = take(3);

@@ -23,20 +23,20 @@ static void *blocks[BLOCKS_MAX];
 
 /* A new slab whose blocks are all in `blocks`. */
 static struct slab *full_slab(unsigned class_index) {
-    process_begin();
-    struct slab *slab = slab_create(class_index, SELF);
+    hak_process_begin();
+    struct slab *slab = hak_slab_create(class_index, SELF);
     HAK_EXPECT(slab != NULL);
     bool zeroed;
     uint32_t count = hak_classes[class_index].blocks;
-    HAK_EXPECT_EQ(slab_take(slab, blocks, count, &zeroed), count);
+    HAK_EXPECT_EQ(hak_slab_take(slab, blocks, count, &zeroed), count);
     return slab;
 }
 
 /* Gives up a slab that SELF owns and whose blocks from `first` on are not freed yet. */
 static void give_up(struct slab *slab, unsigned class_index, uint32_t first) {
-    slab_free_blocks(SELF, class_index, blocks + first, hak_classes[class_index].blocks - first);
-    HAK_EXPECT(slab_release_if_empty(slab));
-    HAK_EXPECT_EQ(slab_state_of(slab), SLAB_EMPTY);
+    hak_slab_free_blocks(SELF, class_index, blocks + first, hak_classes[class_index].blocks - first);
+    HAK_EXPECT(hak_slab_release_if_empty(slab));
+    HAK_EXPECT_EQ(hak_slab_state_of(slab), SLAB_EMPTY);
 }
 
 HAK_TEST(Slab, TakeGivesEachBlockOnceAndPopsAscend) {
@@ -49,9 +49,9 @@ HAK_TEST(Slab, TakeGivesEachBlockOnceAndPopsAscend) {
             HAK_EXPECT_PTR_EQ(blocks[i], (void *)expected);
         }
         HAK_EXPECT_EQ(slab->free_count, 0);
-        HAK_EXPECT_EQ(slab_count_free(slab), 0);
-        HAK_EXPECT_EQ(slab_state_of(slab), SLAB_OWNED);
-        slab_check(slab);
+        HAK_EXPECT_EQ(hak_slab_count_free(slab), 0);
+        HAK_EXPECT_EQ(hak_slab_state_of(slab), SLAB_OWNED);
+        hak_slab_check(slab);
         give_up(slab, classes[k], 0);
     }
 }
@@ -85,18 +85,18 @@ HAK_TEST(Slab, FreeCountEqualsPopcountThroughRandomWork) {
             uint32_t n = (uint32_t)(value >> 8) % 70 + 1;
             if (value % 2 == 0 && slab->free_count > 0) {
                 bool zeroed;
-                live += slab_take(slab, blocks + live, n, &zeroed);
+                live += hak_slab_take(slab, blocks + live, n, &zeroed);
             } else if (live >= n) {
                 live -= n;
                 uint32_t self = value % 4 < 3 ? SELF : OTHER;
-                HAK_EXPECT_EQ(slab_free_blocks(self, c, blocks + live, n), self == SELF ? 0 : n);
-                if (value % 8 == 3) slab_drain(slab);
+                HAK_EXPECT_EQ(hak_slab_free_blocks(self, c, blocks + live, n), self == SELF ? 0 : n);
+                if (value % 8 == 3) hak_slab_drain(slab);
             }
-            slab_check(slab);
-            HAK_EXPECT_EQ(slab_count_free(slab), hak_classes[c].blocks - live);
+            hak_slab_check(slab);
+            HAK_EXPECT_EQ(hak_slab_count_free(slab), hak_classes[c].blocks - live);
         }
-        slab_free_blocks(SELF, c, blocks, live);
-        HAK_EXPECT(slab_release_if_empty(slab));
+        hak_slab_free_blocks(SELF, c, blocks, live);
+        HAK_EXPECT(hak_slab_release_if_empty(slab));
     }
 }
 
@@ -104,13 +104,13 @@ HAK_TEST(Slab, RemoteFreesWaitForTheDrain) {
     for (unsigned k = 0; k < CLASSES; k++) {
         struct slab *slab = full_slab(classes[k]);
         uint32_t half = (hak_classes[classes[k]].blocks + 1) / 2;
-        HAK_EXPECT_EQ(slab_free_blocks(OTHER, classes[k], blocks, half), half);
+        HAK_EXPECT_EQ(hak_slab_free_blocks(OTHER, classes[k], blocks, half), half);
         HAK_EXPECT_EQ(slab->free_count, 0);
-        HAK_EXPECT_EQ(slab_count_free(slab), half);
-        HAK_EXPECT_EQ(slab_drain(slab), half);
+        HAK_EXPECT_EQ(hak_slab_count_free(slab), half);
+        HAK_EXPECT_EQ(hak_slab_drain(slab), half);
         HAK_EXPECT_EQ(slab->free_count, half);
-        HAK_EXPECT_EQ(slab_drain(slab), 0);
-        slab_check(slab);
+        HAK_EXPECT_EQ(hak_slab_drain(slab), 0);
+        hak_slab_check(slab);
         give_up(slab, classes[k], half);
     }
 }
@@ -118,28 +118,28 @@ HAK_TEST(Slab, RemoteFreesWaitForTheDrain) {
 static void expect_drain_before_fresh(unsigned c, bool from_clean_memory) {
     const uint32_t words = hak_classes[c].bitmap_words, all = hak_classes[c].blocks;
     bool zeroed;
-    if (from_clean_memory) purge_all();
-    struct slab *slab = slab_create(c, SELF);
+    if (from_clean_memory) hak_purge_all();
+    struct slab *slab = hak_slab_create(c, SELF);
     HAK_EXPECT_EQ(slab->zeroed, from_clean_memory); /* or the rest shows nothing */
-    HAK_EXPECT_EQ(slab_take(slab, blocks, words, &zeroed), words);
+    HAK_EXPECT_EQ(hak_slab_take(slab, blocks, words, &zeroed), words);
     /* Too few to look for, then enough. */
-    slab_free_blocks(OTHER, c, blocks, words - 1);
-    slab_drain_before_fresh(slab);
+    hak_slab_free_blocks(OTHER, c, blocks, words - 1);
+    hak_slab_drain_before_fresh(slab);
     HAK_EXPECT_EQ(slab->free_count, all - words);
-    slab_free_blocks(OTHER, c, blocks + words - 1, 1);
-    slab_drain_before_fresh(slab);
+    hak_slab_free_blocks(OTHER, c, blocks + words - 1, 1);
+    hak_slab_drain_before_fresh(slab);
     HAK_EXPECT_EQ(slab->free_count, all);
     /* A slab without fresh blocks waits until it has none at all. */
-    HAK_EXPECT_EQ(slab_take(slab, blocks, all, &zeroed), all);
-    slab_free_blocks(OTHER, c, blocks, words);
-    slab_drain_before_fresh(slab);
+    HAK_EXPECT_EQ(hak_slab_take(slab, blocks, all, &zeroed), all);
+    hak_slab_free_blocks(OTHER, c, blocks, words);
+    hak_slab_drain_before_fresh(slab);
     HAK_EXPECT_EQ(slab->free_count, 0);
-    slab_check(slab);
+    hak_slab_check(slab);
     give_up(slab, c, words);
 }
 
 HAK_TEST(Slab, BlocksThatOthersFreedComeBeforeFreshOnes) {
-    process_begin();
+    hak_process_begin();
     for (unsigned k = 0; k < 2; k++) {
         const unsigned c = k == 0 ? 1 : HAK_TINY_CLASS_LAST;
         expect_drain_before_fresh(c, true);
@@ -153,18 +153,18 @@ HAK_TEST(Slab, FullSlabBecomesPartialWhenAnEighthIsFree) {
         unsigned c = classes[k];
         uint32_t eighth = (hak_classes[c].blocks + 7) / 8;
         struct slab *slab = full_slab(c);
-        slab_detach(slab);
-        HAK_EXPECT_EQ(slab_state_of(slab), SLAB_FULL);
+        hak_slab_detach(slab);
+        HAK_EXPECT_EQ(hak_slab_state_of(slab), SLAB_FULL);
         for (uint32_t i = 0; i < eighth; i++) {
-            HAK_EXPECT_EQ(slab_state_of(slab), SLAB_FULL);
-            HAK_EXPECT_EQ(slab_free_blocks(OTHER, c, blocks + i, 1), 1);
+            HAK_EXPECT_EQ(hak_slab_state_of(slab), SLAB_FULL);
+            HAK_EXPECT_EQ(hak_slab_free_blocks(OTHER, c, blocks + i, 1), 1);
         }
-        HAK_EXPECT_EQ(slab_state_of(slab), SLAB_PARTIAL);
-        HAK_EXPECT_PTR_EQ(slab_claim(c, SELF), slab);
-        HAK_EXPECT_EQ(slab_state_of(slab), SLAB_OWNED);
+        HAK_EXPECT_EQ(hak_slab_state_of(slab), SLAB_PARTIAL);
+        HAK_EXPECT_PTR_EQ(hak_slab_claim(c, SELF), slab);
+        HAK_EXPECT_EQ(hak_slab_state_of(slab), SLAB_OWNED);
         HAK_EXPECT_EQ(slab->free_count, eighth);
-        HAK_EXPECT(slab_claim(c, SELF) == NULL);
-        slab_check(slab);
+        HAK_EXPECT(hak_slab_claim(c, SELF) == NULL);
+        hak_slab_check(slab);
         give_up(slab, c, eighth);
     }
 }
@@ -178,11 +178,11 @@ HAK_TEST(Slab, DetachChoosesTheStateByWhatIsFree) {
         const enum slab_state expected[] = {SLAB_FULL, SLAB_FULL, SLAB_PARTIAL, SLAB_PARTIAL, SLAB_EMPTY};
         for (unsigned i = 0; i < 5; i++) {
             struct slab *slab = full_slab(c);
-            slab_free_blocks(SELF, c, blocks, freed[i]);
-            slab_detach(slab);
-            HAK_EXPECT_EQ(slab_state_of(slab), expected[i]);
-            slab_free_blocks(SLAB_NOBODY, c, blocks + freed[i], count - freed[i]);
-            HAK_EXPECT_EQ(slab_state_of(slab), SLAB_EMPTY);
+            hak_slab_free_blocks(SELF, c, blocks, freed[i]);
+            hak_slab_detach(slab);
+            HAK_EXPECT_EQ(hak_slab_state_of(slab), expected[i]);
+            hak_slab_free_blocks(SLAB_NOBODY, c, blocks + freed[i], count - freed[i]);
+            HAK_EXPECT_EQ(hak_slab_state_of(slab), SLAB_EMPTY);
         }
     }
 }
@@ -193,13 +193,13 @@ HAK_TEST(Slab, RemoteFreeOfLastBlockEmptiesSlab) {
         uint32_t last = hak_classes[c].blocks - 1;
         struct slab *slab = full_slab(c);
         void *start = (void *)slab->base;
-        slab_detach(slab);
-        slab_free_blocks(OTHER, c, blocks, last);
-        HAK_EXPECT_NE(slab_state_of(slab), SLAB_EMPTY);
-        HAK_EXPECT_EQ(region_chunk_class(start), c);
-        slab_free_blocks(SLAB_NOBODY, c, blocks + last, 1);
-        HAK_EXPECT_EQ(slab_state_of(slab), SLAB_EMPTY);
-        HAK_EXPECT_EQ(region_chunk_class(start), 0);
+        hak_slab_detach(slab);
+        hak_slab_free_blocks(OTHER, c, blocks, last);
+        HAK_EXPECT_NE(hak_slab_state_of(slab), SLAB_EMPTY);
+        HAK_EXPECT_EQ(hak_region_chunk_class(start), c);
+        hak_slab_free_blocks(SLAB_NOBODY, c, blocks + last, 1);
+        HAK_EXPECT_EQ(hak_slab_state_of(slab), SLAB_EMPTY);
+        HAK_EXPECT_EQ(hak_region_chunk_class(start), 0);
     }
 }
 
@@ -210,31 +210,31 @@ HAK_TEST(Slab, ClaimTakesTheFullest) {
     struct slab *first = full_slab(c);
     memcpy(of_first, blocks, count * sizeof *blocks);
     struct slab *second = full_slab(c);
-    slab_free_blocks(SELF, c, of_first, count * 7 / 8);
-    slab_free_blocks(SELF, c, blocks, count / 4);
-    slab_detach(second);
-    slab_detach(first);
-    HAK_EXPECT_PTR_EQ(slab_claim(c, SELF), second);
-    HAK_EXPECT_PTR_EQ(slab_claim(c, SELF), first);
+    hak_slab_free_blocks(SELF, c, of_first, count * 7 / 8);
+    hak_slab_free_blocks(SELF, c, blocks, count / 4);
+    hak_slab_detach(second);
+    hak_slab_detach(first);
+    HAK_EXPECT_PTR_EQ(hak_slab_claim(c, SELF), second);
+    HAK_EXPECT_PTR_EQ(hak_slab_claim(c, SELF), first);
     give_up(second, c, count / 4);
-    slab_free_blocks(SELF, c, of_first + count * 7 / 8, count - count * 7 / 8);
-    HAK_EXPECT(slab_release_if_empty(first));
+    hak_slab_free_blocks(SELF, c, of_first + count * 7 / 8, count - count * 7 / 8);
+    HAK_EXPECT(hak_slab_release_if_empty(first));
 }
 
 HAK_TEST(Slab, FreshBlocksAreZeroedUsedOnesAreNotClaimedToBe) {
     unsigned c = HAK_TINY_CLASS_LAST;
     uint32_t size = hak_classes[c].block_size;
-    process_begin();
-    struct slab *slab = slab_create(c, SELF);
+    hak_process_begin();
+    struct slab *slab = hak_slab_create(c, SELF);
     bool zeroed;
     for (uint32_t i = 0; i < hak_classes[c].blocks; i++) {
-        HAK_EXPECT_EQ(slab_take(slab, blocks + i, 1, &zeroed), 1);
+        HAK_EXPECT_EQ(hak_slab_take(slab, blocks + i, 1, &zeroed), 1);
         const unsigned char *bytes = (const unsigned char *)blocks[i];
         for (uint32_t at = 0; zeroed && at < size; at++) HAK_ASSERT_TRUE(bytes[at] == 0);
         memset(blocks[i], 0xFF, size);
     }
-    slab_free_blocks(SELF, c, blocks, 10);
-    HAK_EXPECT_EQ(slab_take(slab, blocks, 10, &zeroed), 10);
+    hak_slab_free_blocks(SELF, c, blocks, 10);
+    HAK_EXPECT_EQ(hak_slab_take(slab, blocks, 10, &zeroed), 10);
     HAK_EXPECT(!zeroed);
     give_up(slab, c, 0);
 }
@@ -245,8 +245,8 @@ HAK_TEST(Slab, SecondFreeIsReported) {
     for (unsigned first = 0; first < 2; first++) {
         for (unsigned second = 0; second < 2; second++) {
             struct slab *slab = full_slab(c);
-            slab_free_blocks(selves[first], c, blocks, 1);
-            HAK_EXPECT_DEATH(slab_free_blocks(selves[second], c, blocks, 1), "double free");
+            hak_slab_free_blocks(selves[first], c, blocks, 1);
+            HAK_EXPECT_DEATH(hak_slab_free_blocks(selves[second], c, blocks, 1), "double free");
             give_up(slab, c, 1);
         }
     }
@@ -255,8 +255,8 @@ HAK_TEST(Slab, SecondFreeIsReported) {
 HAK_TEST(Slab, SecondFreeInOneCallIsReported) {
     struct slab *slab = full_slab(3);
     void *twice[] = {blocks[0], blocks[1], blocks[0]};
-    HAK_EXPECT_DEATH(slab_free_blocks(SELF, 3, twice, 3), "double free");
-    HAK_EXPECT_DEATH(slab_free_blocks(OTHER, 3, twice, 3), "double free");
+    HAK_EXPECT_DEATH(hak_slab_free_blocks(SELF, 3, twice, 3), "double free");
+    HAK_EXPECT_DEATH(hak_slab_free_blocks(OTHER, 3, twice, 3), "double free");
     give_up(slab, 3, 0);
 }
 
@@ -265,18 +265,18 @@ static void expect_report_after_slab(unsigned next_class) {
     const unsigned c = 3;
     struct slab *slab = full_slab(c);
     void *start = (void *)slab->base, *p = blocks[0];
-    slab_detach(slab);
-    slab_free_blocks(OTHER, c, blocks, hak_classes[c].blocks);
-    HAK_EXPECT_EQ(slab_state_of(slab), SLAB_EMPTY);
+    hak_slab_detach(slab);
+    hak_slab_free_blocks(OTHER, c, blocks, hak_classes[c].blocks);
+    HAK_EXPECT_EQ(hak_slab_state_of(slab), SLAB_EMPTY);
     if (next_class == 0) {
-        HAK_EXPECT_DEATH(slab_free_blocks(OTHER, c, &p, 1), "double free");
+        HAK_EXPECT_DEATH(hak_slab_free_blocks(OTHER, c, &p, 1), "double free");
         return;
     }
     /* All blocks of the next slab are out, so no bit says anything against it. */
     slab = full_slab(next_class);
     HAK_EXPECT_PTR_EQ((void *)slab->base, start);
-    HAK_EXPECT_DEATH(slab_free_blocks(OTHER, c, &p, 1), "double free");
-    HAK_EXPECT_DEATH(slab_free_blocks(SELF, c, &p, 1), "double free");
+    HAK_EXPECT_DEATH(hak_slab_free_blocks(OTHER, c, &p, 1), "double free");
+    HAK_EXPECT_DEATH(hak_slab_free_blocks(SELF, c, &p, 1), "double free");
     give_up(slab, next_class, 0);
 }
 
@@ -293,22 +293,22 @@ HAK_TEST(Slab, PagesThatWereTouchedAgainArePurgedAgain) {
     const uint32_t last = hak_classes[c].blocks - 1;
     struct slab *slab = full_slab(c);
     void *stays = blocks[last];
-    purge_all();
-    slab_free_blocks(SELF, c, blocks, last);
-    slab_detach(slab);
-    HAK_EXPECT_EQ(slab_state_of(slab), SLAB_PARTIAL);
+    hak_purge_all();
+    hak_slab_free_blocks(SELF, c, blocks, last);
+    hak_slab_detach(slab);
+    HAK_EXPECT_EQ(hak_slab_state_of(slab), SLAB_PARTIAL);
     for (unsigned round = 0; round < 3; round++) {
-        HAK_EXPECT_GT(purge_all(), 0);
-        HAK_EXPECT_EQ(purge_all(), 0);
-        HAK_EXPECT_PTR_EQ(slab_claim(c, SELF), slab);
+        HAK_EXPECT_GT(hak_purge_all(), 0);
+        HAK_EXPECT_EQ(hak_purge_all(), 0);
+        HAK_EXPECT_PTR_EQ(hak_slab_claim(c, SELF), slab);
         bool zeroed;
-        HAK_EXPECT_EQ(slab_take(slab, blocks, last, &zeroed), last);
+        HAK_EXPECT_EQ(hak_slab_take(slab, blocks, last, &zeroed), last);
         for (uint32_t i = 0; i < last; i++) memset(blocks[i], 1, hak_classes[c].block_size);
-        slab_free_blocks(SELF, c, blocks, last);
-        slab_detach(slab);
+        hak_slab_free_blocks(SELF, c, blocks, last);
+        hak_slab_detach(slab);
     }
-    slab_free_blocks(OTHER, c, &stays, 1);
-    HAK_EXPECT_EQ(slab_state_of(slab), SLAB_EMPTY);
+    hak_slab_free_blocks(OTHER, c, &stays, 1);
+    HAK_EXPECT_EQ(hak_slab_state_of(slab), SLAB_EMPTY);
 }
 
 /* ---- Others free at the same time, and while the owner takes and drains ---- */
@@ -318,7 +318,8 @@ HAK_TEST(Slab, PagesThatWereTouchedAgainArePurgedAgain) {
 /* One block at a time, so that all threads are at work in the same words. */
 static void free_every_third(void *argument, unsigned index) {
     unsigned c = *(unsigned *)argument;
-    for (uint32_t i = index; i < hak_classes[c].blocks; i += HELPERS) slab_free_blocks(OTHER + index, c, blocks + i, 1);
+    for (uint32_t i = index; i < hak_classes[c].blocks; i += HELPERS)
+        hak_slab_free_blocks(OTHER + index, c, blocks + i, 1);
 }
 
 HAK_TEST(Slab, RemoteFreesIntoTheSameWordsAllArrive) {
@@ -326,8 +327,8 @@ HAK_TEST(Slab, RemoteFreesIntoTheSameWordsAllArrive) {
     for (unsigned round = 0; round < (unsigned)HAK_TEST_SCALE(40); round++) {
         struct slab *slab = full_slab(c);
         threads_run(HELPERS, free_every_third, &c);
-        HAK_EXPECT_EQ(slab_drain(slab), hak_classes[c].blocks);
-        slab_check(slab);
+        HAK_EXPECT_EQ(hak_slab_drain(slab), hak_classes[c].blocks);
+        hak_slab_check(slab);
         give_up(slab, c, hak_classes[c].blocks);
     }
 }
@@ -336,9 +337,9 @@ HAK_TEST(Slab, LastOfManyRemoteFreesEmptiesSlab) {
     unsigned c = 1;
     for (unsigned round = 0; round < (unsigned)HAK_TEST_SCALE(40); round++) {
         struct slab *slab = full_slab(c);
-        slab_detach(slab);
+        hak_slab_detach(slab);
         threads_run(HELPERS, free_every_third, &c);
-        HAK_EXPECT_EQ(slab_state_of(slab), SLAB_EMPTY);
+        HAK_EXPECT_EQ(hak_slab_state_of(slab), SLAB_EMPTY);
     }
 }
 
@@ -358,7 +359,7 @@ static void free_what_is_handed(void *argument, unsigned index) {
         bool last = __atomic_load_n(&shared->done, __ATOMIC_ACQUIRE) != 0;
         for (unsigned i = 0; i < HANDED; i++) {
             void *p = __atomic_exchange_n(&shared->handed[index][i], (void *)NULL, __ATOMIC_ACQUIRE);
-            if (p != NULL) slab_free_blocks(OTHER + index, shared->class_index, &p, 1);
+            if (p != NULL) hak_slab_free_blocks(OTHER + index, shared->class_index, &p, 1);
         }
         if (last) return;
     }
@@ -368,9 +369,9 @@ HAK_TEST(Slab, ConcurrentRemoteFreesAllArrive) {
     for (unsigned k = 0; k < CLASSES - 1; k++) {
         static struct shared_slab shared;
         memset(&shared, 0, sizeof shared);
-        process_begin();
+        hak_process_begin();
         shared.class_index = classes[k];
-        shared.slab = slab_create(classes[k], SELF);
+        shared.slab = hak_slab_create(classes[k], SELF);
         struct threads helpers;
         threads_start(&helpers, HELPERS, free_what_is_handed, &shared);
         uint64_t random = 5 + k, handed = 0;
@@ -378,18 +379,18 @@ HAK_TEST(Slab, ConcurrentRemoteFreesAllArrive) {
             void **place = &shared.handed[random_xorshift64(&random) % HELPERS][random % HANDED];
             /* Relaxed: only this thread fills places. */
             if (__atomic_load_n(place, __ATOMIC_RELAXED) != NULL) continue;
-            if (shared.slab->free_count == 0 && slab_drain(shared.slab) == 0) continue;
+            if (shared.slab->free_count == 0 && hak_slab_drain(shared.slab) == 0) continue;
             void *p;
             bool zeroed;
-            HAK_EXPECT_EQ(slab_take(shared.slab, &p, 1, &zeroed), 1);
+            HAK_EXPECT_EQ(hak_slab_take(shared.slab, &p, 1, &zeroed), 1);
             *(uint64_t *)p = handed++;
             /* Release: the block's content goes with it. */
             __atomic_store_n(place, p, __ATOMIC_RELEASE);
         }
         __atomic_store_n(&shared.done, 1, __ATOMIC_RELEASE);
         threads_join(&helpers);
-        slab_drain(shared.slab);
-        slab_check(shared.slab);
+        hak_slab_drain(shared.slab);
+        hak_slab_check(shared.slab);
         HAK_EXPECT_EQ(shared.slab->free_count, hak_classes[classes[k]].blocks);
         HAK_EXPECT_GT(handed, 0);
         give_up(shared.slab, classes[k], hak_classes[classes[k]].blocks);

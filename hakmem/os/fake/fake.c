@@ -1,6 +1,6 @@
 /* The wrappers of the fake, and its plan; the contract is in fake.h.
  *
- * The linker renames: a call of os_map in the allocator arrives at __wrap_os_map here, and __real_os_map is
+ * The linker renames: a call of hak_os_map in the allocator arrives at __wrap_hak_os_map here, and __real_hak_os_map is
  * the one below linux/. No lock: a wrapper runs inside the allocator with whatever locks that holds. */
 #include "hakmem/os/fake/fake.h"
 
@@ -65,24 +65,25 @@ static bool fails(enum os_fake_kind kind) {
         return __real_##primitive arguments;         \
     }
 
-WRAP(OS_FAKE_MAP, os_map, (size_t size, size_t alignment, void **out), (size, alignment, out))
-WRAP(OS_FAKE_MAP_LEFT, os_map_left, (void *start, size_t size), (start, size))
-WRAP(OS_FAKE_MAP_WIPED, os_map_wiped, (size_t size, void **out), (size, out))
-WRAP(OS_FAKE_RESERVE, os_reserve, (size_t size, void **out), (size, out))
-WRAP(OS_FAKE_RESERVE_ALIGNED, os_reserve_aligned, (size_t size, size_t alignment, void **out), (size, alignment, out))
-WRAP(OS_FAKE_COMMIT, os_commit, (void *start, size_t size), (start, size))
-WRAP(OS_FAKE_MAP_AT, os_map_at, (void *start, size_t size), (start, size))
-WRAP(OS_FAKE_MAP_FIRST, os_map_first, (size_t size, size_t alignment, void **out), (size, alignment, out))
-WRAP(OS_FAKE_MAKE_WRITABLE, os_make_writable, (void *start, size_t size), (start, size))
-WRAP(OS_FAKE_MAKE_INACCESSIBLE, os_make_inaccessible, (void *start, size_t size), (start, size))
-WRAP(OS_FAKE_RESIDENT, os_resident, (void *start, size_t size, unsigned char *pages), (start, size, pages))
-WRAP(OS_FAKE_RANDOM, os_random, (void *out, size_t size), (out, size))
-WRAP(OS_FAKE_UNMAP, os_unmap, (void *start, size_t size), (start, size))
-WRAP(OS_FAKE_PURGE, os_purge, (void *start, size_t size), (start, size))
-WRAP(OS_FAKE_REMAP, os_remap, (void *start, size_t old_size, size_t new_size, size_t alignment, void **out),
+WRAP(OS_FAKE_MAP, hak_os_map, (size_t size, size_t alignment, void **out), (size, alignment, out))
+WRAP(OS_FAKE_MAP_LEFT, hak_os_map_left, (void *start, size_t size), (start, size))
+WRAP(OS_FAKE_MAP_WIPED, hak_os_map_wiped, (size_t size, void **out), (size, out))
+WRAP(OS_FAKE_RESERVE, hak_os_reserve, (size_t size, void **out), (size, out))
+WRAP(OS_FAKE_RESERVE_ALIGNED, hak_os_reserve_aligned, (size_t size, size_t alignment, void **out),
+     (size, alignment, out))
+WRAP(OS_FAKE_COMMIT, hak_os_commit, (void *start, size_t size), (start, size))
+WRAP(OS_FAKE_MAP_AT, hak_os_map_at, (void *start, size_t size), (start, size))
+WRAP(OS_FAKE_MAP_FIRST, hak_os_map_first, (size_t size, size_t alignment, void **out), (size, alignment, out))
+WRAP(OS_FAKE_MAKE_WRITABLE, hak_os_make_writable, (void *start, size_t size), (start, size))
+WRAP(OS_FAKE_MAKE_INACCESSIBLE, hak_os_make_inaccessible, (void *start, size_t size), (start, size))
+WRAP(OS_FAKE_RESIDENT, hak_os_resident, (void *start, size_t size, unsigned char *pages), (start, size, pages))
+WRAP(OS_FAKE_RANDOM, hak_os_random, (void *out, size_t size), (out, size))
+WRAP(OS_FAKE_UNMAP, hak_os_unmap, (void *start, size_t size), (start, size))
+WRAP(OS_FAKE_PURGE, hak_os_purge, (void *start, size_t size), (start, size))
+WRAP(OS_FAKE_REMAP, hak_os_remap, (void *start, size_t old_size, size_t new_size, size_t alignment, void **out),
      (start, old_size, new_size, alignment, out))
-WRAP(OS_FAKE_PURGE, os_purge_by_mapping, (void *start, size_t size), (start, size))
-WRAP(OS_FAKE_START_THREAD, os_start_thread, (void *(*main)(void *), void *argument, uintptr_t *thread),
+WRAP(OS_FAKE_PURGE, hak_os_purge_by_mapping, (void *start, size_t size), (start, size))
+WRAP(OS_FAKE_START_THREAD, hak_os_start_thread, (void *(*main)(void *), void *argument, uintptr_t *thread),
      (main, argument, thread))
-WRAP(OS_FAKE_NO_HUGE_PAGES, os_no_huge_pages, (void *start, size_t size), (start, size))
-WRAP(OS_FAKE_HUGE_PAGES, os_huge_pages, (void *start, size_t size), (start, size))
+WRAP(OS_FAKE_NO_HUGE_PAGES, hak_os_no_huge_pages, (void *start, size_t size), (start, size))
+WRAP(OS_FAKE_HUGE_PAGES, hak_os_huge_pages, (void *start, size_t size), (start, size))

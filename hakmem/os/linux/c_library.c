@@ -1,7 +1,7 @@
 /* What the loader knows of the program: where the C library and this library are, the C library's own functions for
  * threads, and how much thread-local storage there is.
  *
- * Written once by os_init, constant afterwards. What is opened later can neither be the C library nor take more of
+ * Written once by hak_os_init, constant afterwards. What is opened later can neither be the C library nor take more of
  * the threads' stacks than glibc keeps for it. Allocates nothing. */
 #include <link.h>
 #include <string.h>
@@ -18,9 +18,9 @@ static struct range ranges[RANGES]; /* constant after init */
 static unsigned range_count;        /* constant after init */
 static bool is_known;               /* constant after init; one of them is the C library's */
 
-size_t linux_thread_local_bytes; /* constant after init */
+size_t hak_linux_thread_local_bytes; /* constant after init */
 
-struct linux_threads linux_threads = {pthread_create, pthread_join}; /* constant after init */
+struct hak_linux_threads hak_linux_threads = {pthread_create, pthread_join}; /* constant after init */
 
 static bool is_c_library(const char *path) {
     const char *slash = strrchr(path, '/');
@@ -33,11 +33,11 @@ static void take_functions(const struct dl_phdr_info *module, const void *dynami
     if (dynamic == NULL || HAK_THREAD_SANITIZER || HAK_ADDRESS_SANITIZER) {
         return;
     }
-    void *create = linux_elf_function(module->dlpi_addr, dynamic, "pthread_create");
-    void *join = linux_elf_function(module->dlpi_addr, dynamic, "pthread_join");
+    void *create = hak_linux_elf_function(module->dlpi_addr, dynamic, "pthread_create");
+    void *join = hak_linux_elf_function(module->dlpi_addr, dynamic, "pthread_join");
     if (create != NULL && join != NULL) {
-        linux_threads.create = (linux_thread_create *)create;
-        linux_threads.join = (linux_thread_join *)join;
+        hak_linux_threads.create = (linux_thread_create *)create;
+        hak_linux_threads.join = (linux_thread_join *)join;
     }
 }
 
@@ -50,7 +50,7 @@ static int look_at(struct dl_phdr_info *module, size_t size, void *unused) {
         const ElfW(Phdr) *segment = &module->dlpi_phdr[i];
         const uintptr_t start = module->dlpi_addr + segment->p_vaddr;
         if (segment->p_type == PT_TLS) {
-            linux_thread_local_bytes += segment->p_memsz + segment->p_align;
+            hak_linux_thread_local_bytes += segment->p_memsz + segment->p_align;
         } else if (segment->p_type == PT_DYNAMIC) {
             dynamic = (const void *)start;
         } else if (segment->p_type == PT_LOAD) {
@@ -71,14 +71,14 @@ static int look_at(struct dl_phdr_info *module, size_t size, void *unused) {
     return 0;
 }
 
-void os_init(void) {
+void hak_os_init(void) {
     (void)dl_iterate_phdr(look_at, NULL);
-    linux_purge_init();
+    hak_linux_purge_init();
 }
 
-bool os_knows_c_library(void) { return is_known; }
+bool hak_os_knows_c_library(void) { return is_known; }
 
-bool os_is_c_library(const void *address) {
+bool hak_os_is_c_library(const void *address) {
     for (unsigned i = 0; i < range_count; i++) {
         if ((uintptr_t)address - ranges[i].start < ranges[i].end - ranges[i].start) {
             return true;

@@ -14,9 +14,9 @@ static clock_function *clock_read; /* atomic; NULL: not looked up yet */
 
 static HAK_COLD clock_function *clock_look_up(void) {
 #if defined(__aarch64__)
-    void *found = linux_vdso_function("__kernel_clock_gettime");
+    void *found = hak_linux_vdso_function("__kernel_clock_gettime");
 #else
-    void *found = linux_vdso_function("__vdso_clock_gettime");
+    void *found = hak_linux_vdso_function("__vdso_clock_gettime");
 #endif
     clock_function *function = found != NULL ? (clock_function *)found : clock_gettime;
     /* Relaxed: every thread finds the same. */
@@ -24,7 +24,7 @@ static HAK_COLD clock_function *clock_look_up(void) {
     return function;
 }
 
-uint64_t os_clock_ms(void) {
+uint64_t hak_os_clock_ms(void) {
     struct timespec now = {0, 0};
     int saved_errno = errno;
     clock_function *read = hak_load_relaxed(&clock_read);

@@ -87,7 +87,7 @@ static uint32_t object_find(const struct object *object, const char *name) {
     return 0;
 }
 
-void *linux_elf_function(uintptr_t base, const void *dynamic, const char *name) {
+void *hak_linux_elf_function(uintptr_t base, const void *dynamic, const char *name) {
     struct object object = {.base = base};
     object_read(&object, dynamic);
     if (object.symbols == NULL || object.names == NULL) {

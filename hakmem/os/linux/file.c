@@ -12,25 +12,25 @@
 #define NULL_DEVICE makedev(1, 3)
 
 /* Kernels before 4.11 and some sandboxes do without statx, and so without the time of birth. */
-static bool identity_without_birth(int descriptor, struct linux_identity *out) {
+static bool identity_without_birth(int descriptor, struct hak_linux_identity *out) {
     struct stat found;
     if (syscall(SYS_fstat, descriptor, &found) != 0) return false;
-    *out = (struct linux_identity){.device = found.st_dev,
-                                   .special = found.st_rdev,
-                                   .inode = found.st_ino,
-                                   .type = found.st_mode & S_IFMT,
-                                   .owner = found.st_uid};
+    *out = (struct hak_linux_identity){.device = found.st_dev,
+                                       .special = found.st_rdev,
+                                       .inode = found.st_ino,
+                                       .type = found.st_mode & S_IFMT,
+                                       .owner = found.st_uid};
     return true;
 }
 
-static bool identity_of(int descriptor, struct linux_identity *out) {
+static bool identity_of(int descriptor, struct hak_linux_identity *out) {
     struct statx found;
     const unsigned wanted = STATX_BASIC_STATS | STATX_BTIME;
     if (syscall(SYS_statx, descriptor, "", AT_EMPTY_PATH, wanted, &found) != 0) {
         return errno != EBADF && identity_without_birth(descriptor, out);
     }
     const bool has_birth = (found.stx_mask & STATX_BTIME) != 0;
-    *out = (struct linux_identity){
+    *out = (struct hak_linux_identity){
         .device = makedev(found.stx_dev_major, found.stx_dev_minor),
         .special = makedev(found.stx_rdev_major, found.stx_rdev_minor),
         .inode = found.stx_ino,
@@ -42,20 +42,20 @@ static bool identity_of(int descriptor, struct linux_identity *out) {
     return true;
 }
 
-bool linux_identity(int descriptor, struct linux_identity *out) {
+bool hak_linux_identity(int descriptor, struct hak_linux_identity *out) {
     const int saved_errno = errno;
     const bool found = identity_of(descriptor, out);
     errno = saved_errno;
     return found;
 }
 
-bool linux_identity_equal(const struct linux_identity *one, const struct linux_identity *other) {
+bool hak_linux_identity_equal(const struct hak_linux_identity *one, const struct hak_linux_identity *other) {
     return one->device == other->device && one->special == other->special && one->inode == other->inode &&
            one->birth_seconds == other->birth_seconds && one->birth_nanoseconds == other->birth_nanoseconds &&
            one->type == other->type;
 }
 
-int linux_descriptor_high(int descriptor) {
+int hak_linux_descriptor_high(int descriptor) {
     int high = (int)syscall(SYS_fcntl, descriptor, F_DUPFD_CLOEXEC, LINUX_DESCRIPTOR_FIRST);
     if (high < 0) high = (int)syscall(SYS_fcntl, descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     return high;
@@ -63,14 +63,14 @@ int linux_descriptor_high(int descriptor) {
 
 /* What may be written: a regular file of this user, or nothing at all. */
 static int file_check(int descriptor) {
-    struct linux_identity found;
-    if (!linux_identity(descriptor, &found)) return EBADF;
+    struct hak_linux_identity found;
+    if (!hak_linux_identity(descriptor, &found)) return EBADF;
     if (found.type == S_IFCHR && found.special == NULL_DEVICE) return 0;
     if (found.type != S_IFREG) return ENXIO;
     return found.owner == (uint32_t)syscall(SYS_geteuid) ? 0 : EPERM;
 }
 
-int os_file_create(const char *path, int *out) {
+int hak_os_file_create(const char *path, int *out) {
     const int saved_errno = errno;
     const int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
     const int descriptor = (int)syscall(SYS_openat, AT_FDCWD, path, flags, S_IRUSR | S_IWUSR);
@@ -87,7 +87,7 @@ int os_file_create(const char *path, int *out) {
     return error;
 }
 
-const char *os_file_problem(int error) {
+const char *hak_os_file_problem(int error) {
     switch (error) {
     case ELOOP: return "the path is a symbolic link, which is not followed";
     case ENXIO:
@@ -98,7 +98,7 @@ const char *os_file_problem(int error) {
     }
 }
 
-int os_file_open(const char *path, int *out) {
+int hak_os_file_open(const char *path, int *out) {
     const int saved_errno = errno;
     const int descriptor = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
     if (descriptor < 0) return linux_take_error(saved_errno);
@@ -106,7 +106,7 @@ int os_file_open(const char *path, int *out) {
     return 0;
 }
 
-int os_file_read(int descriptor, void *out, size_t size, size_t *count) {
+int hak_os_file_read(int descriptor, void *out, size_t size, size_t *count) {
     const int saved_errno = errno;
     ssize_t got;
     do {
@@ -118,9 +118,9 @@ int os_file_read(int descriptor, void *out, size_t size, size_t *count) {
     return 0;
 }
 
-int os_file_close(int descriptor) {
+int hak_os_file_close(int descriptor) {
     const int saved_errno = errno;
     return syscall(SYS_close, descriptor) == 0 ? 0 : linux_take_error(saved_errno);
 }
 
-uint32_t os_process_id(void) { return (uint32_t)syscall(SYS_getpid); }
+uint32_t hak_os_process_id(void) { return (uint32_t)syscall(SYS_getpid); }

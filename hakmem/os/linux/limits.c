@@ -9,21 +9,21 @@
 /* glibc from 2.32 on; NULL elsewhere. */
 extern char __libc_single_threaded __attribute__((weak));
 
-bool os_has_threads(void) { return &__libc_single_threaded == NULL || __libc_single_threaded == 0; }
+bool hak_os_has_threads(void) { return &__libc_single_threaded == NULL || __libc_single_threaded == 0; }
 
-int os_prlimit(int process, int resource, const void *new_limit, void *old_limit) {
+int hak_os_prlimit(int process, int resource, const void *new_limit, void *old_limit) {
     const int saved_errno = errno;
     return syscall(SYS_prlimit64, process, resource, new_limit, old_limit) == 0 ? 0 : linux_take_error(saved_errno);
 }
 
-uint64_t os_address_space_limit(void) {
+uint64_t hak_os_address_space_limit(void) {
     struct {
         uint64_t now, most;
     } limit;
-    return os_prlimit(0, RLIMIT_AS, NULL, &limit) == 0 ? limit.now : UINT64_MAX;
+    return hak_os_prlimit(0, RLIMIT_AS, NULL, &limit) == 0 ? limit.now : UINT64_MAX;
 }
 
-int os_lock_all(int flags) {
+int hak_os_lock_all(int flags) {
     const int saved_errno = errno;
     return syscall(SYS_mlockall, flags) == 0 ? 0 : linux_take_error(saved_errno);
 }

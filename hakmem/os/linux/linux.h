@@ -17,10 +17,10 @@
 #include "hakmem/os/os.h"
 
 /* Each field atomic. */
-extern struct os_counters linux_counters;
+extern struct os_counters hak_linux_counters;
 
 /* Relaxed: a count orders nothing else. */
-#define linux_count(field, n) ((void)hak_fetch_add_relaxed(&linux_counters.field, (n)))
+#define linux_count(field, n) ((void)hak_fetch_add_relaxed(&hak_linux_counters.field, (n)))
 
 /* The errno value of the call that just failed; errno itself becomes again what the caller had. */
 HAK_ALWAYS_INLINE int linux_take_error(int saved_errno) {
@@ -88,7 +88,7 @@ HAK_ALWAYS_INLINE int linux_mremap(void *start, size_t old_size, size_t new_size
 }
 
 /* What a descriptor leads to. */
-struct linux_identity {
+struct hak_linux_identity {
     uint64_t device, special; /* where it lies; which device it is */
     uint64_t inode;
     uint64_t birth_seconds, birth_nanoseconds; /* 0 where not known: inodes are used again */
@@ -96,51 +96,51 @@ struct linux_identity {
 };
 
 /* false: it is not open */
-bool linux_identity(int descriptor, struct linux_identity *out);
-bool linux_identity_equal(const struct linux_identity *one, const struct linux_identity *other);
+bool hak_linux_identity(int descriptor, struct hak_linux_identity *out);
+bool hak_linux_identity_equal(const struct hak_linux_identity *one, const struct hak_linux_identity *other);
 
 /* Descriptors that stay lie above what programs number themselves, or anywhere where so many are not allowed. */
 #define LINUX_DESCRIPTOR_FIRST 200
 
 /* A copy there, which an exec closes; negative, and errno, where there is none. */
-int linux_descriptor_high(int descriptor);
+int hak_linux_descriptor_high(int descriptor);
 
-/* os_map without the counting. */
-int linux_map_aligned(size_t size, size_t alignment, void **out);
+/* hak_os_map without the counting. */
+int hak_linux_map_aligned(size_t size, size_t alignment, void **out);
 
 /* The same without the counting, of addresses that cannot be accessed. */
-int linux_reserve_aligned(size_t size, size_t alignment, void **out);
+int hak_linux_reserve_aligned(size_t size, size_t alignment, void **out);
 
 /* Memory that can be written in place of what is mapped there. */
-int linux_commit(void *start, size_t size);
+int hak_linux_commit(void *start, size_t size);
 
-/* os_no_huge_pages. */
-int linux_no_huge_pages(void *start, size_t size);
+/* hak_os_no_huge_pages. */
+int hak_linux_no_huge_pages(void *start, size_t size);
 
-/* Thread-local storage of the modules that the program started with; 0 before os_init. */
-extern size_t linux_thread_local_bytes;
+/* Thread-local storage of the modules that the program started with; 0 before hak_os_init. */
+extern size_t hak_linux_thread_local_bytes;
 
 /* The kernel's function of that name in this process; NULL where there is none. */
-void *linux_vdso_function(const char *name);
+void *hak_linux_vdso_function(const char *name);
 
 /* The function of that name, in its newest version, of the object whose addresses are relative to `base`; NULL: none. */
-void *linux_elf_function(uintptr_t base, const void *dynamic, const char *name);
+void *hak_linux_elf_function(uintptr_t base, const void *dynamic, const char *name);
 
 typedef int linux_thread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*main)(void *),
                                 void *argument);
 typedef int linux_thread_join(pthread_t thread, void **result);
 
 /* The C library's own, where it was found: a program may have functions of these names. */
-struct linux_threads {
+struct hak_linux_threads {
     linux_thread_create *create;
     linux_thread_join *join;
 };
-extern struct linux_threads linux_threads;
+extern struct hak_linux_threads hak_linux_threads;
 
-/* By os_init: learns how the system gives memory out. */
-void linux_purge_init(void);
+/* By hak_os_init: learns how the system gives memory out. */
+void hak_linux_purge_init(void);
 
 /* Where the next aligned mapping is likely to fit: directly below `end`. */
-void linux_map_hint_set(const void *end);
+void hak_linux_map_hint_set(const void *end);
 
 #endif

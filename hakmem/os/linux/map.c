@@ -11,7 +11,7 @@
  * because the kernel treats it as a wish and the result is tested. */
 static uintptr_t hint_end;
 
-void linux_map_hint_set(const void *end) { hak_store_relaxed(&hint_end, (uintptr_t)end); }
+void hak_linux_map_hint_set(const void *end) { hak_store_relaxed(&hint_end, (uintptr_t)end); }
 
 /* The highest aligned place for `size` bytes below hint_end; NULL lets the kernel choose. */
 static void *hint(size_t size, size_t alignment) {
@@ -42,7 +42,7 @@ static int trim(char *mapped, size_t mapped_size, char *start, size_t size) {
 static int reserve_more_and_trim(size_t size, size_t alignment, void **out) {
     /* What the kernel returns is a multiple of a page already. */
     size_t mapped_size;
-    if (__builtin_add_overflow(size, alignment - os_page_size(), &mapped_size)) return ENOMEM;
+    if (__builtin_add_overflow(size, alignment - hak_os_page_size(), &mapped_size)) return ENOMEM;
     void *mapped = NULL;
     int error = linux_mmap(NULL, mapped_size, PROT_NONE, 0, &mapped);
     if (error != 0) return error;
@@ -68,41 +68,41 @@ static int reserve_elsewhere(void *near, size_t size, size_t alignment, void **o
     return error == EAGAIN ? reserve_more_and_trim(size, alignment, out) : error;
 }
 
-int linux_reserve_aligned(size_t size, size_t alignment, void **out) {
+int hak_linux_reserve_aligned(size_t size, size_t alignment, void **out) {
     void *start = NULL;
     int error = map_near(hint(size, alignment), size, alignment, PROT_NONE, &start);
     if (error == EAGAIN) error = reserve_elsewhere(start, size, alignment, &start);
     if (error != 0) return error;
-    linux_map_hint_set(start);
+    hak_linux_map_hint_set(start);
     *out = start;
     return 0;
 }
 
-int linux_commit(void *start, size_t size) {
+int hak_linux_commit(void *start, size_t size) {
     void *mapped = NULL;
     return linux_mmap(start, size, PROT_READ | PROT_WRITE, MAP_FIXED, &mapped);
 }
 
-int linux_map_aligned(size_t size, size_t alignment, void **out) {
+int hak_linux_map_aligned(size_t size, size_t alignment, void **out) {
     void *start = hint(size, alignment);
-    if (alignment <= os_page_size()) return linux_mmap(NULL, size, PROT_READ | PROT_WRITE, 0, out);
+    if (alignment <= hak_os_page_size()) return linux_mmap(NULL, size, PROT_READ | PROT_WRITE, 0, out);
     const bool hinted = start != NULL;
     int error = hinted ? map_near(start, size, alignment, PROT_READ | PROT_WRITE, &start) : EAGAIN;
     if (error == EAGAIN) {
-        error =
-            hinted ? reserve_elsewhere(start, size, alignment, &start) : linux_reserve_aligned(size, alignment, &start);
+        error = hinted ? reserve_elsewhere(start, size, alignment, &start)
+                       : hak_linux_reserve_aligned(size, alignment, &start);
         if (error != 0) return error;
-        error = linux_commit(start, size);
+        error = hak_linux_commit(start, size);
         if (error != 0) (void)linux_munmap(start, size);
     }
     if (error != 0) return error;
-    linux_map_hint_set(start);
+    hak_linux_map_hint_set(start);
     *out = start;
     return 0;
 }
 
-int os_map(size_t size, size_t alignment, void **out) {
-    int error = linux_map_aligned(size, alignment, out);
+int hak_os_map(size_t size, size_t alignment, void **out) {
+    int error = hak_linux_map_aligned(size, alignment, out);
     if (error != 0) return error;
     linux_count(maps, 1);
     linux_count(mapped_bytes, size);

@@ -4,7 +4,7 @@
  * is there. */
 #include "hakmem/os/linux/linux.h"
 
-int os_map_left(void *start, size_t size) {
+int hak_os_map_left(void *start, size_t size) {
     const int error = linux_mmap_there(start, size, PROT_NONE);
     if (error != 0) return error;
     linux_count(maps, 1);

@@ -8,7 +8,7 @@
 #define MADV_WIPEONFORK 18
 #endif
 
-int os_map_wiped(size_t size, void **out) {
+int hak_os_map_wiped(size_t size, void **out) {
     void *start = NULL;
     int error = linux_mmap(NULL, size, PROT_READ | PROT_WRITE, 0, &start);
     if (error != 0) return error;

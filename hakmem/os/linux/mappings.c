@@ -18,7 +18,7 @@ static size_t number(const char *text, size_t length) {
     return value;
 }
 
-size_t os_mappings_most(void) {
+size_t hak_os_mappings_most(void) {
     char text[16]; /* its largest is 2^31 - 1 */
     const int saved_errno = errno;
     const long file = syscall(SYS_openat, AT_FDCWD, "/proc/sys/vm/max_map_count", O_RDONLY | O_CLOEXEC);

@@ -7,7 +7,7 @@
 
 static size_t page_size; /* atomic; 0: not read yet */
 
-size_t os_page_size(void) {
+size_t hak_os_page_size(void) {
     /* Relaxed, both: every thread stores the same. */
     size_t size = hak_load_relaxed(&page_size);
     if (HAK_UNLIKELY(size == 0)) {

@@ -12,12 +12,12 @@
 
 #include "hakmem/os/linux/linux.h"
 
-int os_resident(void *start, size_t size, unsigned char *pages) {
+int hak_os_resident(void *start, size_t size, unsigned char *pages) {
     const int saved_errno = errno;
     return LINUX_CALL(mincore, start, size, pages) == 0 ? 0 : linux_take_error(saved_errno);
 }
 
-bool os_has_swap(void) {
+bool hak_os_has_swap(void) {
     const int saved_errno = errno;
     struct sysinfo info;
     const bool known = syscall(SYS_sysinfo, &info) == 0;
@@ -32,13 +32,13 @@ static int counted(int error, size_t size) {
     return 0;
 }
 
-int os_purge(void *start, size_t size) { return counted(linux_madvise(start, size, MADV_DONTNEED), size); }
+int hak_os_purge(void *start, size_t size) { return counted(linux_madvise(start, size, MADV_DONTNEED), size); }
 
 /* Constant after init. Kernels before 6.12 take the old mapping away before they ask whether the new one may be had, and
  * where memory is never overcommitted another process may have taken its share between the two. */
 static bool mapping_may_fail_late = true;
 
-void linux_purge_init(void) {
+void hak_linux_purge_init(void) {
     const int saved_errno = errno;
     const int file = (int)syscall(SYS_openat, AT_FDCWD, "/proc/sys/vm/overcommit_memory", O_RDONLY | O_CLOEXEC);
     if (file >= 0) {
@@ -50,7 +50,7 @@ void linux_purge_init(void) {
     errno = saved_errno;
 }
 
-int os_purge_by_mapping(void *start, size_t size) {
+int hak_os_purge_by_mapping(void *start, size_t size) {
     /* The sanitizers would take the mapping for a new one, with no history. */
     if (mapping_may_fail_late || HAK_THREAD_SANITIZER || HAK_ADDRESS_SANITIZER) {
         return counted(linux_madvise(start, size, MADV_DONTNEED), size);

@@ -31,7 +31,7 @@ static bool has_mark(const uint32_t *word, uint32_t mark) {
  * space, commit charge, number of mappings) before it asks for its own, and so can hardly fail half-way. */
 static int move(void *start, size_t old_size, size_t new_size, size_t alignment, void **out) {
     void *destination = NULL;
-    int error = linux_map_aligned(new_size, alignment, &destination);
+    int error = hak_linux_map_aligned(new_size, alignment, &destination);
     if (error != 0) return error;
     const uint32_t mark = mark_of(destination);
     /* Relaxed: no other thread knows the mapping. */
@@ -45,7 +45,7 @@ static int move(void *start, size_t old_size, size_t new_size, size_t alignment,
     return 0;
 }
 
-int os_remap(void *start, size_t old_size, size_t new_size, size_t alignment, void **out) {
+int hak_os_remap(void *start, size_t old_size, size_t new_size, size_t alignment, void **out) {
     void *result = start;
     bool aligned = ((uintptr_t)start & (alignment - 1)) == 0;
     int error = aligned ? linux_mremap(start, old_size, new_size, NULL) : ENOMEM;

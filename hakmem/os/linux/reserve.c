@@ -9,25 +9,25 @@
  * kernel's page of zeros. */
 #include "hakmem/os/linux/linux.h"
 
-int linux_no_huge_pages(void *start, size_t size) {
+int hak_linux_no_huge_pages(void *start, size_t size) {
     int error = linux_madvise(start, size, MADV_NOHUGEPAGE);
     /* EINVAL: the kernel was built without huge pages, so there is nothing to keep away. */
     return error == EINVAL ? 0 : error;
 }
 
-int os_no_huge_pages(void *start, size_t size) { return linux_no_huge_pages(start, size); }
+int hak_os_no_huge_pages(void *start, size_t size) { return hak_linux_no_huge_pages(start, size); }
 
-int os_huge_pages(void *start, size_t size) {
+int hak_os_huge_pages(void *start, size_t size) {
     int error = linux_madvise(start, size, MADV_HUGEPAGE);
     return error == EINVAL ? 0 : error; /* as above */
 }
 
-int os_reserve(size_t size, void **out) {
+int hak_os_reserve(size_t size, void **out) {
     void *start = NULL;
     int error = linux_mmap(NULL, size, PROT_READ, 0, &start);
     if (error != 0) return error;
     error = linux_madvise(start, size, MADV_DONTDUMP);
-    if (error == 0) error = linux_no_huge_pages(start, size);
+    if (error == 0) error = hak_linux_no_huge_pages(start, size);
     if (error != 0) {
         (void)linux_munmap(start, size);
         return error;
@@ -38,22 +38,22 @@ int os_reserve(size_t size, void **out) {
     return 0;
 }
 
-int os_reserve_at(void *start, size_t size) {
+int hak_os_reserve_at(void *start, size_t size) {
     void *mapped = NULL;
     return linux_mmap(start, size, PROT_READ, MAP_FIXED, &mapped);
 }
 
-int os_reserve_aligned(size_t size, size_t alignment, void **out) {
-    int error = linux_reserve_aligned(size, alignment, out);
+int hak_os_reserve_aligned(size_t size, size_t alignment, void **out) {
+    int error = hak_linux_reserve_aligned(size, alignment, out);
     if (error != 0) return error;
     linux_count(maps, 1);
     linux_count(mapped_bytes, size);
     return 0;
 }
 
-int os_commit(void *start, size_t size) { return linux_commit(start, size); }
+int hak_os_commit(void *start, size_t size) { return hak_linux_commit(start, size); }
 
-int os_uncommit(void *start, size_t size) {
+int hak_os_uncommit(void *start, size_t size) {
     void *mapped = NULL;
     return linux_mmap(start, size, PROT_NONE, MAP_FIXED, &mapped);
 }
@@ -61,7 +61,7 @@ int os_uncommit(void *start, size_t size) {
 /* Places to try before a process is told that there is none. */
 #define PLACES_MAX 256
 
-int os_map_at(void *start, size_t size) {
+int hak_os_map_at(void *start, size_t size) {
     const int error = linux_mmap_there(start, size, PROT_READ | PROT_WRITE);
     if (error != 0) return error;
     linux_count(maps, 1);
@@ -69,7 +69,7 @@ int os_map_at(void *start, size_t size) {
     return 0;
 }
 
-int os_map_first(size_t size, size_t alignment, void **out) {
+int hak_os_map_first(size_t size, size_t alignment, void **out) {
     void *end = NULL;
     /* Below where the kernel puts mappings nowadays. */
     int error = linux_mmap(NULL, size, PROT_NONE, 0, &end);
@@ -78,13 +78,13 @@ int os_map_first(size_t size, size_t alignment, void **out) {
     uintptr_t place = ((uintptr_t)end + size) & ~(uintptr_t)(alignment - 1);
     for (unsigned i = 0; i < PLACES_MAX && place > 2 * alignment; i++) {
         place -= alignment;
-        error = os_map_at((void *)place, size);
+        error = hak_os_map_at((void *)place, size);
         if (error != EEXIST) break;
     }
     if (error == 0) *out = (void *)place;
     return error == EEXIST ? ENOMEM : error;
 }
 
-int os_make_writable(void *start, size_t size) { return linux_mprotect(start, size, PROT_READ | PROT_WRITE); }
+int hak_os_make_writable(void *start, size_t size) { return linux_mprotect(start, size, PROT_READ | PROT_WRITE); }
 
-int os_make_inaccessible(void *start, size_t size) { return linux_mprotect(start, size, PROT_NONE); }
+int hak_os_make_inaccessible(void *start, size_t size) { return linux_mprotect(start, size, PROT_NONE); }

@@ -23,11 +23,11 @@ static int shared_open(const char *label) {
 
 static int shared_map(int descriptor, size_t size, void **out) {
     struct quiet quiet;
-    quiet_begin(&quiet);
+    hak_quiet_begin(&quiet);
     /* With its memory: where that is short, a store into the file would end the program. */
     const bool has_memory = syscall(SYS_fallocate, descriptor, 0, (off_t)0, (off_t)size) == 0;
     const int error = has_memory ? 0 : errno;
-    quiet_end(&quiet);
+    hak_quiet_end(&quiet);
     if (error != 0) return error;
     (void)syscall(SYS_fchmod, descriptor, S_IRUSR | S_IWUSR);
     /* Nor may who opens it take the memory away. */
@@ -38,15 +38,15 @@ static int shared_map(int descriptor, size_t size, void **out) {
     return 0;
 }
 
-int os_shared_create(const char *label, size_t size, struct os_shared *out) {
+int hak_os_shared_create(const char *label, size_t size, struct os_shared *out) {
     const int saved_errno = errno;
     const int low = shared_open(label);
     if (low < 0) return linux_take_error(saved_errno);
-    *out = (struct os_shared){.size = size, .descriptor = linux_descriptor_high(low)};
+    *out = (struct os_shared){.size = size, .descriptor = hak_linux_descriptor_high(low)};
     int error = out->descriptor < 0 ? errno : 0;
     (void)syscall(SYS_close, low);
-    struct linux_identity identity = {0};
-    if (error == 0 && !linux_identity(out->descriptor, &identity)) error = ENOSYS;
+    struct hak_linux_identity identity = {0};
+    if (error == 0 && !hak_linux_identity(out->descriptor, &identity)) error = ENOSYS;
     out->inode = identity.inode;
     if (error == 0) error = shared_map(out->descriptor, size, &out->start);
     if (error != 0 && out->descriptor >= 0) (void)syscall(SYS_close, out->descriptor);
@@ -54,14 +54,14 @@ int os_shared_create(const char *label, size_t size, struct os_shared *out) {
     return error;
 }
 
-bool os_shared_is_open(const struct os_shared *shared) {
-    struct linux_identity found;
-    return linux_identity(shared->descriptor, &found) && found.inode == shared->inode && found.type == S_IFREG;
+bool hak_os_shared_is_open(const struct os_shared *shared) {
+    struct hak_linux_identity found;
+    return hak_linux_identity(shared->descriptor, &found) && found.inode == shared->inode && found.type == S_IFREG;
 }
 
-void os_shared_leave(const struct os_shared *shared) {
+void hak_os_shared_leave(const struct os_shared *shared) {
     const int saved_errno = errno;
-    if (os_shared_is_open(shared)) (void)syscall(SYS_close, shared->descriptor);
+    if (hak_os_shared_is_open(shared)) (void)syscall(SYS_close, shared->descriptor);
     (void)linux_munmap(shared->start, shared->size);
     errno = saved_errno;
 }

@@ -8,7 +8,7 @@
 #include "hakmem/os/linux/linux.h"
 
 /* Constant after init, all. */
-static struct linux_identity error_identity;
+static struct hak_linux_identity error_identity;
 static int error_mode; /* how it was opened: for reading, for writing, for appending */
 static bool error_is_noted;
 static bool error_is_known; /* it was open */
@@ -18,26 +18,26 @@ static int error_mode_of(int descriptor) {
     return (int)syscall(SYS_fcntl, descriptor, F_GETFL) & (O_ACCMODE | O_APPEND);
 }
 
-void os_error_keep(bool with_copy) {
+void hak_os_error_keep(bool with_copy) {
     const int saved_errno = errno;
     if (!error_is_noted) {
         error_is_noted = true;
-        error_is_known = linux_identity(STDERR_FILENO, &error_identity);
+        error_is_known = hak_linux_identity(STDERR_FILENO, &error_identity);
         error_mode = error_mode_of(STDERR_FILENO);
     }
     if (error_is_known && with_copy && error_copy < 0) {
-        error_copy = linux_descriptor_high(STDERR_FILENO);
+        error_copy = hak_linux_descriptor_high(STDERR_FILENO);
     }
     errno = saved_errno;
 }
 
 static bool error_is_same(int descriptor) {
-    struct linux_identity found;
-    return linux_identity(descriptor, &found) && linux_identity_equal(&found, &error_identity) &&
+    struct hak_linux_identity found;
+    return hak_linux_identity(descriptor, &found) && hak_linux_identity_equal(&found, &error_identity) &&
            error_mode_of(descriptor) == error_mode;
 }
 
-int os_error_kept(void) {
+int hak_os_error_kept(void) {
     const int saved_errno = errno;
     int kept = error_is_noted ? -1 : STDERR_FILENO;
     if (error_is_known && error_copy >= 0 && error_is_same(error_copy)) {

@@ -20,11 +20,11 @@ HAK_STATIC_ASSERT(sizeof(pthread_t) == sizeof(uintptr_t), "a thread's name fits 
 static size_t stack_size(void) {
     long least = sysconf(_SC_THREAD_STACK_MIN);
     size_t least_bytes = least > 0 ? (size_t)least : 0;
-    size_t page = os_page_size();
-    return bits_round_up(STACK_BYTES + least_bytes + linux_thread_local_bytes, page) + page;
+    size_t page = hak_os_page_size();
+    return bits_round_up(STACK_BYTES + least_bytes + hak_linux_thread_local_bytes, page) + page;
 }
 
-int os_start_thread(void *(*main)(void *), void *argument, uintptr_t *thread) {
+int hak_os_start_thread(void *(*main)(void *), void *argument, uintptr_t *thread) {
     const int saved_errno = errno;
     pthread_attr_t attributes;
     sigset_t all;
@@ -34,7 +34,7 @@ int os_start_thread(void *(*main)(void *), void *argument, uintptr_t *thread) {
         error = pthread_attr_setstacksize(&attributes, stack_size());
         if (error == 0) error = pthread_attr_setsigmask_np(&attributes, &all);
         pthread_t started;
-        if (error == 0) error = linux_threads.create(&started, &attributes, main, argument);
+        if (error == 0) error = hak_linux_threads.create(&started, &attributes, main, argument);
         if (error == 0) *thread = (uintptr_t)started;
         pthread_attr_destroy(&attributes);
     }
@@ -42,14 +42,14 @@ int os_start_thread(void *(*main)(void *), void *argument, uintptr_t *thread) {
     return error;
 }
 
-void os_join_thread(uintptr_t thread) {
+void hak_os_join_thread(uintptr_t thread) {
     const int saved_errno = errno;
     int state;
     /* The caller may be about to be cancelled, and waiting is where that would happen. */
     (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-    (void)linux_threads.join((pthread_t)thread, NULL);
+    (void)hak_linux_threads.join((pthread_t)thread, NULL);
     (void)pthread_setcancelstate(state, NULL);
     errno = saved_errno;
 }
 
-uint32_t os_thread_id(void) { return (uint32_t)syscall(SYS_gettid); }
+uint32_t hak_os_thread_id(void) { return (uint32_t)syscall(SYS_gettid); }

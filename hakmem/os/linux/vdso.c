@@ -6,7 +6,7 @@
 
 #include "hakmem/os/linux/linux.h"
 
-void *linux_vdso_function(const char *name) {
+void *hak_linux_vdso_function(const char *name) {
     const uintptr_t start = getauxval(AT_SYSINFO_EHDR);
     if (start == 0) {
         return NULL;
@@ -22,5 +22,5 @@ void *linux_vdso_function(const char *name) {
             dynamic = &segments[i];
         }
     }
-    return dynamic != NULL ? linux_elf_function(base, (const void *)(start + dynamic->p_offset), name) : NULL;
+    return dynamic != NULL ? hak_linux_elf_function(base, (const void *)(start + dynamic->p_offset), name) : NULL;
 }

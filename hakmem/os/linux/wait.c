@@ -10,7 +10,7 @@
 
 #include "hakmem/os/linux/linux.h"
 
-void os_wait(const uint32_t *word, uint32_t expected, int64_t timeout_ms) {
+void hak_os_wait(const uint32_t *word, uint32_t expected, int64_t timeout_ms) {
     struct timespec timeout = {(time_t)(timeout_ms / 1000), (long)(timeout_ms % 1000) * 1000000};
     int saved_errno = errno;
     /* It fails with EAGAIN, EINTR or ETIMEDOUT; to the caller each is a wake-up that it checks anyway. */
@@ -18,13 +18,13 @@ void os_wait(const uint32_t *word, uint32_t expected, int64_t timeout_ms) {
     errno = saved_errno;
 }
 
-void os_wake(const uint32_t *word) {
+void hak_os_wake(const uint32_t *word) {
     int saved_errno = errno;
     (void)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
     errno = saved_errno;
 }
 
-void os_sleep_ms(uint64_t duration_ms) {
+void hak_os_sleep_ms(uint64_t duration_ms) {
     static const uint32_t never_changes = 0;
-    os_wait(&never_changes, 0, (int64_t)duration_ms);
+    hak_os_wait(&never_changes, 0, (int64_t)duration_ms);
 }
