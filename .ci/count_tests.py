@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Counts test targets in Bazel's build events and prints `N passed, N failed`.
 
 Usage: count_tests.py --broken=0|1 FOLDER

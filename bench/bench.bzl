@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Macros of the benchmarks: one worker a contender, one driver a benchmark, and all sixteen variants of each."""
 
 load("@bazel_skylib//rules:write_file.bzl", "write_file")

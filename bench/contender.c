@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a contender says about itself: version, switches, and whether it is the one that serves the calls.
  *
  * Called by the worker before and after the measured part, on the main thread. */

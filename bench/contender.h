@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The allocator that a worker measures: its calls, and what it says about itself.
  *
  * BUILD compiles the same workload sources once for each contender and picks it by BENCH_CONTENDER. All but the

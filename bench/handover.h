@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A bounded ring that hands live blocks from one thread to another, which frees them.
  *
  *        producer: push                     consumer: pop

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Exercises the probes of hot_path_probes.c. Called by worker.c with --hot-path, on the main thread; no data of its
  * own. */
 #include "bench/hot_path.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Probes: one malloc and one free exactly as the workloads have them compiled in, under names that stay.
  *
  * The hot-path test runs them under valgrind and looks at every instruction that they execute. */

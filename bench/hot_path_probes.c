@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The probes of the hot path, apart from their callers: no compiler can make them for one size only, or inline them.
  *
  * Called by hot_path.c, and by nothing that is measured. */

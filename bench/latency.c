@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Histograms of durations, and what a tick of the processor's clock is in nanoseconds.
  *
  * Called by the worker on the main thread, before and after the measured part. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Durations of single calls: the processor's own clock, and a histogram with an error of at most 1 %.
  *
  *   duration d, in ticks      0 .. 127   128 .. 255   256 .. 511   512 .. 1023  ..

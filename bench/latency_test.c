@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The histogram of durations: its promise of 1 %, and its quantiles against sorted durations. */
 #include "bench/latency.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Time, faults and resident memory of this process, from the kernel. Called by the worker; the samples of --memory may
  * be taken on another thread than the main one. */
 #include "bench/measure.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a run costs the process: time, page faults, context switches, memory. Read outside of the measured part. */
 #ifndef BENCH_MEASURE_H
 #define BENCH_MEASURE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Samples of resident and live bytes (memory.h). Data belong to thread 0, which is also who calls. */
 #include "bench/memory.h"
 

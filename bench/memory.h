@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Resident and live bytes over time, for --memory.
  *
  * Each thread counts the bytes that it asked for and that it freed, whoever allocated them; thread 0 takes a sample

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Parses a worker's arguments with getopt_long. Called by worker.c at the start; data are the caller's. */
 #include "bench/options.h"
 

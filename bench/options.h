@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A worker's arguments. Strict: what is not understood ends the process with usage and status 2. */
 #ifndef BENCH_OPTIONS_H
 #define BENCH_OPTIONS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* JSON on standard output. Called by worker.c on the main thread, after everything was measured. */
 #include "bench/report.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a worker prints: lines of JSON, and the list of the workloads for readers. */
 #ifndef BENCH_REPORT_H
 #define BENCH_REPORT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Threads, barriers and clock of a run, and its self-check.
  *
  * The main thread is the workload's thread 0; with one thread no other is ever started. A barrier stands before and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Runs a workload on its threads: first the warm-up, then the part that is measured; and checks what it did. */
 #ifndef BENCH_RUNNER_H
 #define BENCH_RUNNER_H

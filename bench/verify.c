@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Marks and checks blocks for --verify. Any thread, each for its own blocks; what they must be aligned to is constant. */
 #include "bench/verify.h"
 

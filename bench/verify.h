@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Self-check of a workload: each live block carries a mark in its first and last byte, checked on free.
  *
  * Only runs with --verify do this. Workloads take their mode as a constant of their own instantiation, so a timing

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A worker: one process that runs one workload with one allocator and prints one line of JSON.
  *
  * The driver (bench/driver) starts a fresh one for each measurement, so that each has memory, faults and

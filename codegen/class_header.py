@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Turns the rows of a spec into the C header: numbers the classes, fills the tables, renders the template.
 
 Pure functions from spec to text: no time, no path and no hash order enters the header, so the same spec gives

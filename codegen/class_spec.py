@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Reads a spec file: the size classes of the allocator, one a line, and the limits that they must keep.
 
 A line holds four columns, `pool block_size chunks_per_slab magazine_capacity`; `#` starts a comment.

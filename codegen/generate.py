@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Writes hak_classes.h, the size classes as C constants, from a spec file.
 
     generate.py --spec specs/pow2.spec --granularity 1 --output hak_classes.h

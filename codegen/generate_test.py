@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The command line: what is refused, how, and that the output is the same every time."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Each golden header is what the generator makes of its spec today.
 
 The header that the build generates for the chosen switches lies beside this file in a test run of the build, and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The golden headers: one for each spec and granularity, as checked in under golden/."""
 
 from dataclasses import dataclass

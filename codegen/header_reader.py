@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Reads a generated header back, for the tests: macros, class rows and tables.
 
 Knows the header's text only and shares no code with the generator, so that a fault there shows here.

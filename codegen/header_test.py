@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The header's content: every size maps to its class, every constant fits, and C compilers take it.
 
 The oracle is the definition, applied to each size: the smallest block of the spec that holds it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Division by a block size as one multiplication: the constants, and the proof of each.
 
 The index of the block at a byte offset of its slab is

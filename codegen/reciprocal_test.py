@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The proof of the reciprocals against the evaluation of every offset, both where it holds and where it fails."""
 
 import random

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Rewrites the golden headers in the source tree and says which of them changed.
 
     bazel run //codegen:update

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """hak_test: a test program of the allocator, run under every combination of the switches."""
 
 load("@rules_cc//cc:defs.bzl", "cc_test")

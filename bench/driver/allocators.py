@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """//bench:allocators: scenarios of programs that work in large blocks, and in blocks of every size."""
 
 from __future__ import annotations

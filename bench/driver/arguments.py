@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Arguments that all benchmarks share. Wrong ones end the program with usage and status 2."""
 
 from __future__ import annotations

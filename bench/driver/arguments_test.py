@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The programs' arguments: what is refused, with which message, and that a refusal measures nothing."""
 
 from __future__ import annotations

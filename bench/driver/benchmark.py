@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A benchmark: workloads, contenders, rounds, and the rows that come out.
 
 Used by the programs tiny, tiny_mt and allocators, which differ in their arguments and workloads only.

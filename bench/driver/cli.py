@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the programs tiny, tiny_mt and allocators share: from their arguments to the printed outcome."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a measured process finds besides its program: where memory lies, how long its environment is, which processors.
 
 All three change times by several percent without anybody touching the program: code and stack fall onto other lines

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a measured process finds: layout, length of the environment, processors."""
 
 from __future__ import annotations

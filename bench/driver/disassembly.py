@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What each instruction of a program does to the flow of control, from objdump."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The reading of objdump's listings and lackey's traces, on small examples."""
 
 from __future__ import annotations

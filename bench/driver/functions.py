@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """//bench:functions: the instructions of an operation by the functions that they lie in, under the preloaded library.
 
 They are exact and repeatable, but for what looks at the clock. What the loop costs is in the workload's own function; the rest of an exchange is in the

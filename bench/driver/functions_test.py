@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """functions: what is read of callgrind's output, and a real count of few operations."""
 
 import json

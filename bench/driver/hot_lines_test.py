@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Holds malloc and free of the libraries, as they ship, in one cache line each, with guard=exact as well as without."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The hot path of malloc and free: what one call of each executes, in each of the sixteen builds.
 
 The compiled-in worker calls its probes (bench/hot_path_probes.c) under valgrind; the path that most calls take is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Holds the hot path of all sixteen builds against golden/hot_path.json and against what the design promises."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every instruction and memory access that a function executes, by valgrind's lackey.
 
 A trace has a line an instruction, " L" and " S" lines for its loads and stores, " M" for a load and store of the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """//bench:ladder: what each of the four optimisations buys, one after the other.
 
 Builds of the compiled-in worker with none, P0, P0+P1, P0+P1+P2 and all four switches run interleaved, with mimalloc

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Statistics of paired rounds.
 
 The machine's speed drifts, so times of different rounds are not comparable; times of one round are. Each round

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The statistics against data whose answer is known."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """How a benchmark's program starts and ends: exit statuses, interrupts, a pipe that nobody reads.
 
 Statuses: 0, 1 where something failed, 2 where the arguments are wrong (argparse), 130 after Ctrl-C.

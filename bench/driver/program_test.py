@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One benchmark from its command line to its end: the printed result, every format, and every way to fail.
 
 The benchmark's name and short arguments for it are this test's arguments: NAME [ARGUMENT ...].

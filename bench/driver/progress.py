@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A line on standard error that says how far the work is, while it is a terminal; else nothing.
 
 It is drawn between two items only, never by a thread of its own: nothing runs beside what is measured.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A benchmark's outcome as a table, as JSON and as CSV. The JSON is described by schema/benchmark.schema.json."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Interleaved rounds: in each, every contender of a workload runs once, one after another, in a seeded random order.
 
 So each contender sees the same drift of the machine's speed, and none always runs first or after the same one. The

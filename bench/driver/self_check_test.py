@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The checks of a worker find what they look for, and it says which library answered: controls of both.
 
 The library that breaks its promises is bench/testing/broken_malloc.c.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """//bench:tiny: what a malloc and a free of 8 to 64 bytes cost on one thread."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """//bench:tiny_mt: what tiny blocks cost when several threads allocate, and free each other's blocks."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """//bench:update_golden: writes golden/hot_path.json of the workspace from what the sixteen builds execute now."""
 
 from __future__ import annotations

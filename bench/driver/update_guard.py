@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """//bench:update_guard: writes docs/guard.md of the workspace, what guard exact and each feature of guard full cost.
 
 The text is driver/guard.md.j2; every figure in it is measured here: the worker under the library with guard full, with one

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What update_guard makes of results; the figures themselves come from the parts that other tests hold."""
 
 import unittest

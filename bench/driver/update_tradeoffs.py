@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """//bench:update_tradeoffs: writes docs/tradeoffs.md of the workspace, what each switch costs and buys.
 
 The text is driver/tradeoffs.md.j2; every figure in it is measured here, in one run: instructions by callgrind, time

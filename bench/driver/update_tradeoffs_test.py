@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What update_tradeoffs reads and names; its figures come from the parts that other tests hold."""
 
 import unittest

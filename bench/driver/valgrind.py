@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Exact counts of a worker's instructions, branches and data references, by valgrind's callgrind.
 
 No counter of the processor is needed.

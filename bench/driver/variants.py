@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The sixteen combinations of the switches, named as tools/bazel/variants.bzl names targets."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every target that names a combination of switches runs a hakmem that was built with it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Starts workers: one process of bench/worker.c a measurement, alone, in a clean environment."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A worker by itself: every workload in every mode, on one to three threads, and what it refuses."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Scaling and startup: runs are interleaved, figures are the rounds' own, and what did not run is not reported."""
 
 from __future__ import annotations

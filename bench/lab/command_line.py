@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The command line of //bench:lab and //bench:update_results: what they measure, and what they write."""
 
 from __future__ import annotations

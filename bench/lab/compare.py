@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What changed between two reports.
 
 Times of two reports are not comparable: the machine may have been in another state. Ratios to a contender that is the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A comparison of two reports as tables: regressions first."""
 
 from __future__ import annotations

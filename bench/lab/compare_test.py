@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Two reports against each other: what got slower, what did not, and what cannot be told."""
 
 from __future__ import annotations

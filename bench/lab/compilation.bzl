@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The compiler's command for C, as the toolchain and the command line's flags make it."""
 
 load("@bazel_tools//tools/build_defs/cc:action_names.bzl", "C_COMPILE_ACTION_NAME")

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Who is compared with whom.
 
 A **group** is a set of contenders that are linked alike and run next to each other: only they are compared. Each has

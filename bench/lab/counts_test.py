@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The reading of callgrind's and strace's output, and what is made of two runs."""
 
 from __future__ import annotations

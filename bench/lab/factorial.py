@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What each switch does to time, over all sixteen combinations: a 2^4 factorial experiment.
 
 Each round runs all combinations. The effect of a switch in a round is the mean log time of the eight runs with it less

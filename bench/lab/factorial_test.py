@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Effects of switches from times that were made from known ones."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The laboratory as a program, with workers that only say that they measured: arguments, files, ends."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Phases after the rounds: exact counts, system calls, memory, single calls. phases.py says when."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The figures that the project wants to reach: data, and the only place where they stand.
 
 Source: the project's own goals for hakmem with all switches on, preloaded, next to the libraries of Debian in one

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a report was measured on and with: enough to tell whether two can be compared, nothing that names a person or
 a host."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """From paired samples to verdicts.
 
 Estimate and interval are those of bench/driver/paired.py: the median of the rounds' log ratios and its 95 % bootstrap.

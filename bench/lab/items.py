@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a phase goes through: contenders on workloads, and how they are gone through when their time does not matter."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """//bench:lab: contenders and workloads, measured in interleaved rounds, judged, and reported.
 
 README.md beside this file says how it measures and how to read what it prints.

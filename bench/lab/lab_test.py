@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The laboratory from end to end, with its real contenders and few operations: quick, and each kind of figure."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The report as one HTML page that needs nothing but itself."""
 
 from __future__ import annotations

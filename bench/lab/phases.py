@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The work, one phase after the other. Each adds to the results as it goes, so that an end at any time loses nothing.
 
   record        the traces of real programs

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a run of the laboratory measures: fixed before the first measurement, and in the report as it was."""
 
 from __future__ import annotations

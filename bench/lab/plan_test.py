@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Groups, what the command line leaves of them, and operations that are fixed before anything is measured."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The report's drawings, as SVG that stands in a page by itself: no font, file or address outside of it is needed."""
 
 from __future__ import annotations

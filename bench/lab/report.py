@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The report as one JSON object, described by schema/lab.schema.json: what was measured, raw, and what follows from it.
 
 Everything else that is printed or drawn is made from this object alone, so that a report that was kept can be printed

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The report object and everything that is made of it, from times that were made up."""
 
 from __future__ import annotations

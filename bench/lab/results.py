@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Everything that was measured so far, and how far that is. Filled by phases.py, read by report.py."""
 
 from __future__ import annotations

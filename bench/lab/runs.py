@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One run of one contender: its command, its environment, and what it said."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a thread loses when a second one works beside it, on work that the two do not share.
 
 Each library runs the workload `local` on one thread and on two, as many operations on each thread, in rounds in which

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a library costs a program that does nothing: time and pages of `true` under it by those without it.
 
 A run is a process, from before it is made until the kernel has told how it ended. Pages are its minor faults: those

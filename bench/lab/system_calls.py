@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """How often a run asks the kernel for something, by strace."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The report as tables on a terminal or in a file: losses first, then wins, then all figures."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The project's goals, each with the figure of a report: met, not met, or not measured.
 
 Everything is taken from one report of the laboratory, and for real programs from one outcome of //bench/programs.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The goals, against reports whose figures are known."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Recorded programs as workloads: trace:gcc and its like, recorded on the spot by bench/trace.
 
 A trace is what the installed version of a program asked for on this machine, so it is made anew for each report, before

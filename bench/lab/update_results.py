@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """//bench:update_results: writes docs/results.md and docs/targets.md of the workspace from a report of the laboratory.
 
 The texts are results.md.j2 and targets.md.j2; every figure in them comes from the report: one that was kept

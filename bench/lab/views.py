@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What tables, page and document show of a report, picked out of its object once for all of them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is measured: the worker's own list, and recorded programs."""
 
 from __future__ import annotations

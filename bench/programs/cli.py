@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Arguments of //bench/programs and //bench/programs:update_docs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The allocators of a run: hakmem as built, and beside it its builds with a guard and its peers as Debian has them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """An outcome of //bench/programs that was written with --json."""
 
 from __future__ import annotations

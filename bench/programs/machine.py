@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the figures depend on and a reader cannot guess: the machine, without its name."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Runs the programs under each allocator in interleaved rounds, and sums up.
 
 Before anything is timed, every program runs once under each allocator with the witness, which proves that the

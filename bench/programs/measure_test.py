@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """From runs to figures: servers by request, medians, ratios, and environments of equal length."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """//bench/programs: what real programs gain or lose when hakmem is preloaded, in time and in memory."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The program from end to end on the smallest workload, and what it refuses."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The outcome as JSON, as described by programs.schema.json, and as tables, which are made from the JSON's object."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The outcome's three forms and the document, from figures that are known."""
 
 from __future__ import annotations

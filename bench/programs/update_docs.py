@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """//bench/programs:update_docs: writes docs/programs.md of the workspace, every program under every allocator.
 
 All programs are measured, and all rows are written, good and bad. --from takes the JSON of an earlier run of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A malloc that breaks one promise, to preload: the control that shows that the workers' checks fail.
  *
  * BROKEN_MALLOC in the environment names the promise; without it all is as the C library has it. Every PERIODth call of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Live blocks by the number of the event that made them, and the reallocs under way. */
 #include "bench/trace/check.h"
 

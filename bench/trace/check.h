@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Holds the events of a walk against each other: what is freed must be live, what a realloc began must get its result.
  *
  * Both users, info.c and schedule.c, feed every event in its order and get what it did to the live blocks. Memory: some

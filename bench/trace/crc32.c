@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* CRC-32, eight bytes a step: every byte of a trace is checked before its first event is replayed.
  *
  * remainder_of[k][b] is the remainder of byte b with k bytes of zeros behind it; those of eight bytes add up. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* CRC-32 as zlib, PNG and IEEE 802.3 have it, so that Python's zlib.crc32 gives the same. */
 #ifndef BENCH_TRACE_CRC32_H
 #define BENCH_TRACE_CRC32_H

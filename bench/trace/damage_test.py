@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Damaged, foreign and incomplete traces: each is refused with what is wrong, and the byte where."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The format of a trace: what one process asked of its allocator, in the order in which it did.
  *
  * README.md tells it in full; this header holds the numbers. The recorder writes it, reader.c and trace_file.py read

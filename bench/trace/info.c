@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Counts over a whole trace: one walk, memory for the live blocks and the sites. */
 #include "bench/trace/info.h"
 

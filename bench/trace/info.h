@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What is in a trace, as one JSON object on standard output. */
 #ifndef BENCH_TRACE_INFO_H
 #define BENCH_TRACE_INFO_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Pieces of a JSON object, written as they come: the allocator under test is not asked for memory. */
 #include "bench/trace/json.h"
 

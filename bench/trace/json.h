@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* JSON on standard output. */
 #ifndef BENCH_TRACE_JSON_H
 #define BENCH_TRACE_JSON_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Patterns in blocks. A word of the pattern depends on the block's key, its size and the word's place. */
 #include "bench/trace/marks.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Self-check of a replay, for --verify: every live block holds a pattern of its own, all of it up to a megabyte and one
  * word in every page above. It is written when the block is made and checked when it is freed or reallocated, so a
  * block that overlaps another, moves without its content or is not zero where calloc promises it, ends the process

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Standard traces: what some real programs of the system ask of their allocator, recorded on the spot.
 
     traces = record_all(Path("traces"), ["gcc", "redis"])     # {"gcc": Path(...), "redis": Path(...)}

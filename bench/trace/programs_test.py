@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The standard programs: each is recorded, shortened, and replayed with all blocks checked."""
 
 from __future__ import annotations

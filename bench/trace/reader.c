@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Opens a trace: header, every chunk's length and CRC, and all chunks that are not events. walk.c reads those. */
 #include "bench/trace/reader.h"
 

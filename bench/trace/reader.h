@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reads a trace: the whole file is checked when it is opened, then its events are walked in their order.
  *
  * Whatever is wrong is a defect at a byte of the file; nothing of a damaged trace is used. Memory: some bytes for each

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* libc's names for allocation: each forwards to the next allocator and records what happened, with the caller's
  * address.
  *

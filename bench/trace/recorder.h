@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The recorder: a library to preload that writes down what a program asks of its allocator.
  *
  *   recorder.c            libc's names: each forwards to the next allocator and says what happened

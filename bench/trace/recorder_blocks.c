@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which event made the block at an address: hash tables in pages of their own, open addressing with linear probing.
  *
  * An address is in the table from after its allocation to before its release, so no two threads ever ask for the same

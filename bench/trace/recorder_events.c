@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Numbers an event and writes its record into the calling thread's buffer. Called by the wrappers, between
  * recorder_enter and recorder_leave. */
 #include "bench/trace/recorder.h"

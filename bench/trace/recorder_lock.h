@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A spin lock that knows its owner. A signal's handler may end or fork the process while the thread that it
  * interrupted holds a lock; the handler is told so and does without. Held for a few hundred instructions, or for one
  * write of a buffer. */

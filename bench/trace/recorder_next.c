@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Finds the next allocator, with dlsym, which may itself allocate: then the thread that is inside of it gets blocks
  * from a small static array. They are not recorded, and freeing them does nothing. */
 #include "bench/trace/recorder_next.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The allocator that the recorder forwards to: the next in the order of the loader's search. */
 #ifndef BENCH_TRACE_RECORDER_NEXT_H
 #define BENCH_TRACE_RECORDER_NEXT_H

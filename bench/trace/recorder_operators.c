@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* C++'s operators, in C. They are recorded here, not by the malloc that they call, so that a site is the caller of
  * `new`; and because the next allocator may have operators of its own, which call no malloc.
  *

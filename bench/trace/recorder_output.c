@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Chunks into the trace's file. Called with a buffer's lock held, or none; one chunk is one write at the file's end, so
  * that a killed program leaves whole chunks, and at most the last one cut. */
 #include "bench/trace/recorder.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Ends of a program that run no destructors: _exit, and exec. The trace is written out first.
  *
  * libc's own exit, abort, system and posix_spawn go by other ways: exit runs the recorder's destructor, a signal that

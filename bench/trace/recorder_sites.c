@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Call sites: each return address gets an index when it is first seen, and is named by file and address within it when
  * the index is written out.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The first call in a process sets the recorder up; the end of the process closes the trace.
  *
  * The first call may come before the C library is ready, so the environment is read by the constructor, which runs

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The kernel, asked directly: the program may have names of its own for libc's functions, be inside of one of them, or
  * be between two threads' cancellations. errno is the callers' business. */
 #include "bench/trace/recorder.h"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The recorder: small programs with known calls, read back event for event, and every way a program can end."""
 
 from __future__ import annotations

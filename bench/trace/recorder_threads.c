@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The buffers: one a thread, listed for whoever flushes all, used again when a thread ends.
  *
  * A thread's number is that of its first event's order of arrival. Its end is told by the destructor of a

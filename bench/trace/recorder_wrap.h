@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Recorded calls with the call site as an argument: for libc's names, and C++'s. */
 #ifndef BENCH_TRACE_RECORDER_WRAP_H
 #define BENCH_TRACE_RECORDER_WRAP_H

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Starts programs with the recorder preloaded, and asks the replayer what a trace holds."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Replays a trace against the allocator that answers malloc in this process: libc's, or one that is preloaded.
  *
  * Everything of the trace is read, checked and laid out before the first call; then the file is unmapped. What the

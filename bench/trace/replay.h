@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One replay from its loaded trace to its figures. */
 #ifndef BENCH_TRACE_REPLAY_H
 #define BENCH_TRACE_REPLAY_H

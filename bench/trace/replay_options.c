@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Parses the replayer's arguments with getopt_long. */
 #include "bench/trace/replay_options.h"
 

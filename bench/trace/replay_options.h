@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The replayer's arguments. Strict: what is not understood ends the process with usage and status 2. */
 #ifndef BENCH_TRACE_REPLAY_OPTIONS_H
 #define BENCH_TRACE_REPLAY_OPTIONS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A replay's result, with the fields of bench/worker.c's and some of its own. */
 #include "bench/contender.h"
 #include "bench/trace/json.h"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The replayer: what it makes of sound traces, that it notices broken allocators, and the order between threads."""
 
 from __future__ import annotations

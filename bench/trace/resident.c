@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Samples of resident memory. The kernel's exact figure, from smaps_rollup: the counters of /proc/self/statm are
  * approximate on many kernels. */
 #include "bench/trace/resident.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The replay proper. Compiled without builtins: each call is made, by libc's name, through the linkage table.
  *
  * The loop is instantiated for what --verify and --memory add, so that a run for time holds no trace of them. A call's

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Makes a schedule's calls, on as many threads as it has. */
 #ifndef BENCH_TRACE_RUN_H
 #define BENCH_TRACE_RUN_H

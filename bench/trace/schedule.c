@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Turns a trace's events into each thread's list of calls. One walk: where a block turns out to be freed by another
  * thread, the call that made it, already in its list, gets a shared slot. */
 #include "bench/trace/schedule.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A trace made ready to replay: for each thread a list of calls, in which the blocks have slots.
  *
  *   local slot    of a block that the thread which allocates it frees as well. One thread uses it, so it is used again

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The replayer's own memory: one mapping a piece. */
 #include "bench/trace/storage.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Memory for what the replayer itself keeps: pages from the kernel, so that the allocator which it measures is never
  * asked for them. Ends the process with status 1 and a message where there are none. */
 #ifndef BENCH_TRACE_STORAGE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the replay does with a block's memory in place of the program, which the trace does not tell.
  *
  *   TOUCH_PAGES  writes the first and the last byte and one in every page when the block is made, reads the first and

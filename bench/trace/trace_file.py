@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The format of a trace, told once more in Python: reads short traces whole, and writes them, sound or damaged.
 
 A second implementation beside reader.c, for the tests: what one writes the other must understand. README.md tells the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Walks the events of all threads in the order of their numbers, and checks each record by itself: check.c holds them
  * against each other. */
 #include "bench/trace/reader.h"

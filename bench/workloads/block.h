@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A block from its allocation to its free, in each mode. Every workload's loop stands on these.
  *
  *   plain      block_request, block_release: the allocator's call and nothing else

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Bursts on every thread, each for itself: many blocks at once, and none in between. Run by runner.c; all data are the
  * thread's own. */
 #include "bench/workloads/block.h"

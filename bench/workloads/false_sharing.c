@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Small blocks that each thread writes again and again: slow where an allocator puts blocks of several threads into one
  * line of the cache.
  *

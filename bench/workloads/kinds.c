@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The other calls of an allocator, and a compiler's phases. Run by runner.c on the main thread; all data are the
  * thread's own. */
 #include "bench/workloads/sizes.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Threads that begin and end: their blocks outlive them and are freed by others.
  *
  * Each of runner.c's threads starts one thread at a time, which works with its starter's data while the starter waits

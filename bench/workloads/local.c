@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Tiny blocks on several threads: each thread for itself, and with blocks handed to the next thread.
  *
  * `local` shows what the patterns cost when other threads do the same; `handover` adds WORKLOAD_BATCH blocks a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Blocks that pass between threads as messages: from those who only allocate to those who only free, and around in a
  * ring. A message's words are written by the sender and read by the receiver; handover.h orders the two.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Scenarios: programs that work in large blocks, and one that uses every pool at once.
  *
  * `json`, `mir` and `vm` take blocks of one size each and keep a small working set; `mixed` draws from the

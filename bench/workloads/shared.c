@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Blocks that any thread may free: a table that all threads replace blocks in.
  *
  * A slot holds a block and what is known of it in one word, so that both change hands in one exchange; no slot is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Block sizes by distribution (sizes.h). Any thread, its own table. */
 #include "bench/workloads/sizes.h"
 

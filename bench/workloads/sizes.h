@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Block sizes by the distributions that papers and benchmarks give for programs; drawn before the clock starts. */
 #ifndef BENCH_WORKLOADS_SIZES_H
 #define BENCH_WORKLOADS_SIZES_H

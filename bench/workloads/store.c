@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Workloads of one thread that keep many blocks: working sets of a given size, and sizes as programs have them.
  *
  * `prepare` fills the store, `run` replaces blocks at random, `finish` frees what is there. A run of fewer

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A table of blocks that is larger than a thread's own, for workloads of one thread that keep many. */
 #ifndef BENCH_WORKLOADS_STORE_H
 #define BENCH_WORKLOADS_STORE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The workloads by name. A new one is a row here and a loop in a file of this folder; constant data.
  *
  * Sources are named for what the workload does; sizes and counts that they leave open are chosen here. Default

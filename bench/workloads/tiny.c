@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Tiny blocks on one thread: the patterns that show what a malloc and a free cost when nothing else happens.
  *
  * Run by runner.c on the main thread; all data are the thread's own. */

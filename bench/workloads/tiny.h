@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The tiny patterns as inline loops: tiny.c runs each alone, local.c runs them on every thread; scenario.c uses the
  * slots as well.
  *

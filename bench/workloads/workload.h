@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Workloads: loops of allocations and frees whose time is measured.
  *
  *   operation   one allocation and one free of a block; a realloc counts as both

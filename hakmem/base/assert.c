@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The end of a process whose assertion does not hold.
  *
  * Called through the macros of assert.h by any thread, with any locks held. */

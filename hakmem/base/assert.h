@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Assertions, three levels.
  *
  * HAK_CHECK is always on: what it guards is worth a branch in every build. HAK_ASSERT (constant time) and

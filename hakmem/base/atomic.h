@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Atomic accesses, the memory order in the name.
  *
  * Builtins in place of <stdatomic.h>: fields stay plain types, so headers serve C++ tests too, and every

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Arithmetic on words and powers of two. */
 #ifndef HAKMEM_BASE_BITS_H
 #define HAKMEM_BASE_BITS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the compiler is told: inlining, branches, thread-local storage, static assertions.
  *
  * Used by every layer. Valid in C11 and C++17, gcc and clang. */

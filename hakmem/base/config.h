@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Sizes that fix the layout of memory. The generator's output is checked against them.
  *
  * Used by every layer; constants only. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One line of text for standard error; the contract is in line.h.
  *
  * Called on the way to an abort, from signal handlers too, by any thread: only system calls and stack memory. */

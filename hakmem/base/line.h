@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One line of text for standard error, put together on the stack.
  *
  * Used by the reports and assertions of this folder only: stdio allocates and locks, this does neither.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Locks with ranks: what happens where a lock is not free, and the check of debug builds.
  *
  * Each thread keeps the locks that it holds in a stack of its own, so the check needs no lock. Release builds

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Locks with ranks, whose owner is known.
  *
  * Every lock of hakmem is one of these. Its rank says when it may be taken: a thread takes locks in strictly

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See module.h. A line of the list of mappings:
  *
  *     7f2c8a1e9000-7f2c8a33e000 r-xp 00028000 08:01 1443    /usr/lib/x86_64-linux-gnu/libc.so.6

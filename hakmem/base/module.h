@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which program or library an address belongs to, for reports.
  *
  * Read from /proc/self/maps: the loader would have to be asked under its locks. Any thread, with or without locks held;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The options: their defaults, their table, and the scan of the environment.
  *
  * hak_options_init runs while the allocator initialises itself, in one thread, perhaps before the C library is

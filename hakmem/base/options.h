@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the environment may choose, and mallopt.
  *
  * The values are those below from the first instruction of the process on; hak_options_init, which the allocator

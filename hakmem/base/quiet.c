@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See quiet.h. By system calls: the program may have replaced the C library's functions, and some are cancellation points. */
 #include "hakmem/base/quiet.h"
 

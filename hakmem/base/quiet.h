@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Writing to a descriptor without the program's notice: no signal reaches it, and no thread of it ends there.
  *
  * The kernel sends SIGXFSZ to who writes beyond RLIMIT_FSIZE, and SIGPIPE to who writes where nobody reads; both end a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Pseudo-random numbers for sampling and for tests.
  *
  * Not for anything that an attacker should not guess. The state belongs to the caller, usually one a thread.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reports of misuse; the contract is in report.h.
  *
  * Any thread, any lock; owns nothing. Reads hak_options, which is constant once the allocator is initialised

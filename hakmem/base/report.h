@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reports of misuse, and of warnings (warning.h).
  *
  * Called from the cold paths of free, realloc and the sized frees, by any thread, with or without locks held.

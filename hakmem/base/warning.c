@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Warnings; the contract is in warning.h.
  *
  * Any thread, any lock; owns nothing. */

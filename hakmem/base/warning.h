@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Warnings: something is not as it should be, and the program goes on.
  *
  * Called by options.c for what the environment says, and by any layer for limits of the machine that cost

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The build switches as values.
  *
  * BUILD defines each name as 0 or 1 from the Bazel flag of the same number, for the library and for all

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* hak_aligned_alloc: a class whose blocks are aligned by themselves, else a mapping. */
 #include <errno.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* hak_alloc and its slow path: which pool, once tiny's fast path had nothing. */
 #include <errno.h>
 

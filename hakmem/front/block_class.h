@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The class and the size of a block, also of one that the page map hides because it was sampled. For slow paths. */
 #ifndef HAKMEM_FRONT_BLOCK_CLASS_H
 #define HAKMEM_FRONT_BLOCK_CLASS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* hak_calloc: clears only what is not known to read zero already. */
 #include <errno.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What was built: hak_config_string and its sisters. */
 #include "hakmem/flags/flags.h"
 #include "hakmem/hakmem.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fork: the child gets an allocator that nobody else was in the middle of.
  *
  * The handlers take every lock, in the order of their ranks, before the process is copied, and release them in both

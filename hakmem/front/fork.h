@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fork in a program with several threads. */
 #ifndef HAKMEM_FRONT_FORK_H
 #define HAKMEM_FRONT_FORK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* hak_free and its slow path. */
 #include <errno.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Where a malloc or free enters, for programs that link hakmem statically and inline it (switch P2).
  *
  * hak_alloc_inline and hak_free_inline mean what hak_alloc and hak_free mean (hakmem.h). With P2 they hold

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See guarded.h. Any thread; no lock is held on the way in. */
 #include "hakmem/front/guarded.h"
 

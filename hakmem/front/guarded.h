@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What front does in full guard builds: every call gives the block to hakmem/guard when it is given out and when it comes
  * back, and reports what that finds. The other builds call none of these. */
 #ifndef HAKMEM_FRONT_GUARDED_H

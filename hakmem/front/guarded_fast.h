@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The free of full guard builds, as far as it needs no call. */
 #ifndef HAKMEM_FRONT_GUARDED_FAST_H
 #define HAKMEM_FRONT_GUARDED_FAST_H

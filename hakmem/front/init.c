@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What happens when the program or the library is loaded.
  *
  * Whoever calls earlier, a constructor of another library say, initialises the process by that call; both are in the

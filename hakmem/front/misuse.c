@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See misuse.h. */
 #include "hakmem/front/misuse.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a pointer is that is not the start of a live block, and what there is to say of a block: for the report. */
 #ifndef HAKMEM_FRONT_MISUSE_H
 #define HAKMEM_FRONT_MISUSE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* hak_usable_size and hak_owner: what a pointer belongs to. */
 #include "hakmem/front/block_class.h"
 #include "hakmem/front/front_fast.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* hak_realloc: in place where the block still fits, by moving pages where it is huge, else by copying. */
 #include <errno.h>
 #include <string.h>

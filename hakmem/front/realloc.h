@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What realloc has in common with that of full guard builds. */
 #ifndef HAKMEM_FRONT_REALLOC_H
 #define HAKMEM_FRONT_REALLOC_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See sized.h. */
 #include "hakmem/front/sized.h"
 

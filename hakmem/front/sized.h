@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Frees by callers who say what they asked for: sized and aligned free and delete. */
 #ifndef HAKMEM_FRONT_SIZED_H
 #define HAKMEM_FRONT_SIZED_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* hak_thread_flush and hak_trim: memory back, now. */
 #include "hakmem/front/guarded.h"
 #include "hakmem/hakmem.h"

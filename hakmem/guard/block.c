@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See block.h.
  *
  * Of a block above L2, what is resident is cleared, and what is not given back, which leaves it as it is: a page that goes and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A block is given out, and comes back: what the features zero, check, canary and pages do then.
  *
  * Called by front, with the block in the caller's hands alone; `block_bytes` is the size of its class, or of its mapping,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The secret of the canaries; see canary.h. */
 #include "hakmem/guard/canary.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Canaries: bytes behind what was asked for, up to the end of the block.
  *
  *     p                    p + size                        p + block_bytes

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See chacha.h. */
 #include "hakmem/guard/chacha.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The block function of ChaCha, four blocks at once.
  *
  * Source: RFC 8439, section 2.3; the number of rounds is the caller's, 20 there. D. J. Bernstein, "ChaCha, a variant of

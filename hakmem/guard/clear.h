@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Clearing memory, and looking whether it is clear: inline for blocks that are small.
  *
  * `bytes` is a multiple of 16, and p aligned to that, as every block is in builds with guard. No lock. */

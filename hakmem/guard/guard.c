@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See guard.h. */
 #include "hakmem/guard/guard.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the full guard build does to blocks besides finding invalid frees: its features, and its beginning.
  *
  * Each layer calls what concerns it, behind a plain `if (HAK_GUARD_FULL)`:

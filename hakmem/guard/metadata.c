@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See metadata.h. */
 #include "hakmem/guard/metadata.h"
 

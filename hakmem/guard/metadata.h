@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* hakmem's own data between inaccessible pages: region headers, thread records, the tables of huge blocks, and the two
  * flat tables, page map and shadow, which are read-only but for what regions use of them.
  *

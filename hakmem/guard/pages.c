@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See pages.h. */
 #include "hakmem/guard/pages.h"
 

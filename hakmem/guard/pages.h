@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Inaccessible pages: behind the blocks of each slab, and in large blocks while they are free.
  *
  *     chunk                     chunk                     chunk behind the slab's own

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See quarantine.h. */
 #include "hakmem/guard/quarantine.h"
 

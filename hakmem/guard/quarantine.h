@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Quarantines: what was freed waits before it can be given out again, first in, first out, after a place at random.
  *
  *     freed --> one of PLACES, at random --what was there--> the end of a queue --its oldest--> slab

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See random.h. */
 #include "hakmem/guard/random.h"
 

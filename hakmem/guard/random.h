@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Random choices: one generator a thread, begun by the kernel's random bytes.
  *
  * ChaCha with 8 rounds, four blocks at a time: 32 bytes of them are the next key, others are drawn, and both are erased as

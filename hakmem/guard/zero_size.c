@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See zero_size.h. A bit an address says whether it is live. */
 #include "hakmem/guard/zero_size.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Blocks of size 0: addresses in a range that nobody may touch, 16 bytes apart.
  *
  * Addresses are taken in turn, so that one that was freed comes again after all others. Any thread; one lock. */

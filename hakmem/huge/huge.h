@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Huge blocks: above L2.5, or aligned to more than a chunk. A mapping each, or freed chunks of a region that are resident
  * still, listed in a table of their own.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See mapping.h. */
 #include "hakmem/huge/mapping.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The mapping of a huge block: what region/large.h gives and takes, and what full guard builds do to it besides.
  *
  * Those have an inaccessible chunk behind each block; a block that is freed is cleared, becomes inaccessible and waits,

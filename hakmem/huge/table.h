@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The table of huge blocks: start address -> size. Open addressing, linear probing, grown when half full.
  *
  * No locks of its own: the huge lock guards it. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The L2 (1,025 bytes to 32 KiB) pool out of line; see l2_fast.h. */
 #include "hakmem/l2/l2_fast.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The L2 (1,025 bytes to 32 KiB) pool's fast path.
  *
  * Called by front, and by programs that inline it. Switches: P0 picks how the class is found, P1 whether

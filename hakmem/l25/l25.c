@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The L2.5 (above 32 KiB to 1 MiB) pool out of line; see l25_fast.h. */
 #include "hakmem/l25/l25_fast.h"
 

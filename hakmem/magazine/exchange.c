@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The exchanges that a free or the first call of a thread begins; see exchange.h. */
 #include "hakmem/magazine/exchange.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Exchanges: the loaded magazine swapped or refilled, the returned one emptied, and everything counted.
  *
  * The slow path of every slab pool, and the only place that changes a magazine but for one block at its

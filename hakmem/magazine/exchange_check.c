@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See exchange_check.h. */
 #include "hakmem/magazine/exchange_check.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What came back is looked at before it goes anywhere: by the owning thread, within an exchange.
  *
  * free stores any pointer into the returned magazine whose chunk is of a class. So a block may lie there twice, or lie in

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See exchange_flush.h. */
 #include "hakmem/magazine/exchange_flush.h"
 

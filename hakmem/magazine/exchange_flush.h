@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Blocks out of magazines, back to their slabs; by the owning thread, within an exchange but where it says otherwise. */
 #ifndef HAKMEM_MAGAZINE_EXCHANGE_FLUSH_H
 #define HAKMEM_MAGAZINE_EXCHANGE_FLUSH_H

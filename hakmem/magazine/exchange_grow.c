@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See exchange_grow.h. */
 #include "hakmem/magazine/exchange_grow.h"
 

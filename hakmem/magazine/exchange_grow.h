@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Room for a class that its thread exchanges often; by the owning thread, within an exchange. */
 #ifndef HAKMEM_MAGAZINE_EXCHANGE_GROW_H
 #define HAKMEM_MAGAZINE_EXCHANGE_GROW_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See exchange_load.h. */
 #include "hakmem/magazine/exchange_load.h"
 

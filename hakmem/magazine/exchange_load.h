@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Blocks into the loaded magazine; by the owning thread. */
 #ifndef HAKMEM_MAGAZINE_EXCHANGE_LOAD_H
 #define HAKMEM_MAGAZINE_EXCHANGE_LOAD_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The hot half of magazines: take a block from the loaded one, put a block into the returned one.
  *
  * A magazine is the end of a block of MAGAZINE_SLOTS slots that lies at a multiple of its own size:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The slow path that the slab pools share; see pool.h. */
 #include "hakmem/magazine/pool.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the slab pools have in common once the class is known. Each pool adds how it finds the class. */
 #ifndef HAKMEM_MAGAZINE_POOL_H
 #define HAKMEM_MAGAZINE_POOL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Fast and slow path in one: the body of the out-of-line functions that builds without P2 call. */
 #ifndef HAKMEM_MAGAZINE_POOL_WHOLE_H
 #define HAKMEM_MAGAZINE_POOL_WHOLE_H

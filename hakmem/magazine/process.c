@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See process.h.
  *
  * Not pthread_once: a function of the C library that is called in here may have been replaced by one that allocates, and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The process's one initialisation: options, page map, the key of the thread destructor.
  *
  * Needs no libc function that can allocate, and is done by whichever call comes first, from any thread. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See profiled.h. */
 #include "hakmem/magazine/profiled.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The slow path of the slab pools while the profile is on; see profile/profile.h.
  *
  * A thread's class has a number of allocations at which the next sample is due. Where its loaded magazine holds more blocks

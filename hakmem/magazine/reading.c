@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See reading.h. */
 #include "hakmem/magazine/reading.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reading what threads count, beside them: nothing here makes a thread wait that allocates or frees.
  *
  * Called by the statistics with the list of records held (thread.h). A thread's counts follow from its tops and the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One owner for all threads without magazines; see shared.h. Its slabs are its own while it holds the lock. */
 #include "hakmem/magazine/shared.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Blocks for threads without magazines: those that have ended but still run destructors, and those for whose
  * record there was no memory. Slow and correct; one lock for all. */
 #ifndef HAKMEM_MAGAZINE_SHARED_H

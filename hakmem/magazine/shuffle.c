@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See shuffle.h. The block that comes next stays next: the fork may have been made by a signal's handler, where malloc had read
  * it and was about to take it. A slot that holds NULL stays too (profiled.h). */
 #include "hakmem/magazine/shuffle.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The blocks that a thread has in store, in another order: for the child of a fork, whose siblings have the same.
  *
  * Full guard builds; by the only thread of a process. */

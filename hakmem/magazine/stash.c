@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Two lists a class, of full and of emptied magazines; see stash.h. */
 #include "hakmem/magazine/stash.h"
 

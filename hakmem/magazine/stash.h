@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Full magazines that a thread keeps beside its two: what a burst of frees leaves, for the burst of allocations that
  * follows. A magazine goes in and comes out as a whole, so that no slab is touched and no block is looked at.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Thread records: begun, ended, counted; see thread.h.
  *
  * The threads lock guards the list of living records, the free ones and the totals of ended threads. A

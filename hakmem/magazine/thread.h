@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A thread's record: its magazines' storage, its active slabs, its counts.
  *
  * Made at the thread's first allocation, given up by a destructor at its end, reused by later threads. The

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The system: everything hakmem asks of the kernel, and nothing else does.
  *
  * Every primitive returns 0 or an errno value, and on failure changes nothing; results come through

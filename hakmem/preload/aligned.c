@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Aligned blocks under libc's names. Four functions, four opinions on an alignment that is no power of two. */
 #include <errno.h>
 #include <malloc.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The first thing that a program does which hakmem is linked into.
  *
  * fork handlers that are registered first are called last before the copy, and first after it. The library to preload begins

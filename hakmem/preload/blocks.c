@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* malloc, free, calloc, realloc and their kin under libc's names.
  *
  * malloc and free hold the inlined fast path: one branch, and the slow path in tail position. Everything else

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* malloc_trim and mallopt: glibc's knobs, on what hakmem has in their place. */
 #include <malloc.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What operator new asks of the C++ runtime where there is no memory, or where the program has its own operator.
  *
  * Two implementations: cxx_runtime_loaded.c finds a runtime among what the process has loaded, so that the shared

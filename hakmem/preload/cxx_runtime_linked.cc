@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /* The C++ runtime that the program is linked with; see cxx_runtime.h. Part of an archive that the linker takes only
  * where a program refers to operator new: C programs stay free of the runtime. */
 #include "hakmem/preload/cxx_runtime.h"

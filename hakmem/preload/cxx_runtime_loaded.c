@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The C++ runtime among what the process has loaded; see cxx_runtime.h.
  *
  * A C++ program has its runtime loaded before this library is bound, and the weak references below lead to it. A C

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The drop-in library is built with the shipped switches, whatever the command line says."""
 
 load("@bazel_tools//tools/cpp:toolchain_utils.bzl", "find_cpp_toolchain")

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* setrlimit, prlimit and mlockall in front of the C library's: what they are about to limit or to lock, hakmem gives back first.
  *
  * The kernel counts what the flat tables reserve, 2 GiB and with guard 8 TiB, like any other mapping. Under a limit on address

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* operator new and delete, in C: a library in C++ would load the C++ runtime into every C program.
  *
  * new(size), delete(p) and their aligned forms hold the fast paths of malloc and free. All other forms are what the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* operator new and delete by the names that the C++ ABI gives them, for C. size_t is "m", as on every 64-bit
  * Linux; std::align_val_t is passed as size_t, a reference as a pointer.
  *

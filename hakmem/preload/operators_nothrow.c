@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* operator new(nothrow): the throwing form inside a try, says the standard.
  *
  * C has no try. Where the throwing form is that of operators.c and no handler is set, nothing is thrown but bad_alloc,

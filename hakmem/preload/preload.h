@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How a libc name is given to a function of this folder. */
 #ifndef HAKMEM_PRELOAD_PRELOAD_H
 #define HAKMEM_PRELOAD_PRELOAD_H

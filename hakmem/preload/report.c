@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the heap holds, in glibc's four forms: mallinfo, mallinfo2, malloc_stats, malloc_info.
  *
  * All figures come from the statistics, which count; they agree with each other while no other thread
@@ -31,7 +32,7 @@ static struct mallinfo2 report_info(const struct hak_stats *stats) {
     const uint64_t free_bytes = stats->magazine_bytes + stats->slab_free_bytes + stats->decaying_bytes;
     return (struct mallinfo2){
         .arena = in_use + free_bytes,
-        .ordblks = stats->hak_slab_free_blocks + (stats->decaying_bytes != 0),
+        .ordblks = stats->slab_free_blocks + (stats->decaying_bytes != 0),
         .smblks = stats->tiny.cached_blocks + stats->l2.cached_blocks + stats->l25.cached_blocks,
         .hblks = stats->huge.live_blocks,
         .hblkhd = stats->huge.live_bytes,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See chance.h. */
 #include "hakmem/profile/chance.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How likely a block is sampled, and how many are passed over before the next.
  *
  * The model: marks lie on the bytes that are allocated, one in `rate` bytes on average, independently (a Poisson

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See freed.h. */
 #include "hakmem/profile/freed.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Where blocks that were sampled were allocated and freed, for a while after their free: what a report of a double free has
  * to say. A table in which a block's entry gives way to any later one of the same hash.
  *

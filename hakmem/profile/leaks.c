@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See leaks.h.
  *
  *     hakmem: leaks: 4160 bytes in 3 blocks live, from 2 calls; exact

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The list of live blocks by call site, for the end of the process. */
 #ifndef HAKMEM_PROFILE_LEAKS_H
 #define HAKMEM_PROFILE_LEAKS_H

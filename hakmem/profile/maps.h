@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The mappings of the process, read from /proc/self/maps at once: the loader would have to be asked under its locks.
  * Allocates nothing from hakmem. One thread a struct. */
 #ifndef HAKMEM_PROFILE_MAPS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See output.h. Formats: RFC 1951 (stored blocks), RFC 1952 (gzip). */
 #include "hakmem/profile/output.h"
 

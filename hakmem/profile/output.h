@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A file that is written piece by piece, plain or gzip.
  *
  * Gzip is stored blocks and a checksum: a profile is small, and the library links no compressor. Nothing here allocates

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See pprof.h. The encoding of protocol buffers: a field is its number and kind, then a varint or a length and bytes. */
 #include "hakmem/profile/pprof.h"
 

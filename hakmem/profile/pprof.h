@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The profile in the formats of pprof. Both hold all allocations and the live blocks. */
 #ifndef HAKMEM_PROFILE_PPROF_H
 #define HAKMEM_PROFILE_PPROF_H

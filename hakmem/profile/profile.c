@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See profile.h. A sampled block is in the live table from hak_profile_alloc to hak_profile_forget. */
 #include "hakmem/profile/profile.h"
 

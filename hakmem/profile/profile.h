@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The sampling profile: which blocks are sampled, where they lie, how they are found again when they are freed.
  *
  * The hot path knows nothing of it. A thread's loaded magazine looks empty where the next sample is due

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Entries in the order of their first sample, found by an index that is hashed by the site alone: the entries of a site lie
  * in one run of it. See record.h. */
 #include "hakmem/profile/record.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What was sampled, by call site and size: counts of samples, never of blocks.
  *
  * A table whose entries are claimed once and never given up. Written under the profile lock; read by any thread, and by

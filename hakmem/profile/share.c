@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See share.h. */
 #include "hakmem/profile/share.h"
 

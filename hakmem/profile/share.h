@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The profile in shared memory, for tools/hakmem: a file without a name, which /proc/PID/fd shows as
  * "/memfd:hakmem-profile (deleted)", a struct hak_profile_table as record.h has it.
  *

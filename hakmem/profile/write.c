@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The public functions of the profile, and what happens at the end of the process. */
 #include <errno.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The page that a process publishes: a file in memory that other processes read.
  *
  * It has no name: a descriptor in /proc/PID/fd leads to it, "/memfd:hakmem (deleted)". So it is gone with the process,

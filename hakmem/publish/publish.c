@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See publish.h. */
 #include "hakmem/publish/publish.h"
 

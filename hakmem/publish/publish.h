@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* HAKMEM_PUBLISH: the statistics in a page of shared memory (page.h), for who looks from outside.
  *
  * A thread of the allocator's own writes them twice a second, all signals blocked, for the first time half a second after

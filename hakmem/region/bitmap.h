@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Runs of bits in an array of words: which chunks of a region are free. No locks of its own. */
 #ifndef HAKMEM_REGION_BITMAP_H
 #define HAKMEM_REGION_BITMAP_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See decay.h. The time of the next look is one word: 0 while nothing decays. Whoever swaps it to 0 looks, so
  * threads that poll at the same time do not repeat each other's work. */
 #include "hakmem/region/decay.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See give_way.h. */
 #include "hakmem/region/give_way.h"
 

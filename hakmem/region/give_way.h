@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Giving way: a process that has a limit on its address space, or is about to lock all that it has mapped, gets back what the
  * flat tables reserve. 2 GiB, with guard 8 TiB, of which hardly anything is used, would be refused or locked.
  *

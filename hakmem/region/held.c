@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See held.h. */
 #include "hakmem/region/held.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Bytes in use by slabs and huge blocks, and the most of them at any one time.
  *
  * Changed where a slab or a huge block begins and ends, by any thread without a lock; never on a fast path. Live bytes

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Freed mappings in front of the system, joined and split as they are needed; see large.h.
  *
  * Mapping, faulting in and unmapping a block of 2 MiB costs some hundred microseconds; a program that

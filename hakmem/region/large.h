@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Large spans: mappings of their own for blocks above L2.5, kept for reuse while they decay.
  *
  * Called by the huge pool, from any thread; one lock of its own, no system call under it. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The two forms of the page map; see page_map.h. Entries are written under the region lock, or by the holder of their span. */
 #include "hakmem/region/page_map.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The page map: one byte a chunk of the address space, the class of the chunk's blocks, 0 = not ours.
  *
  * Every free reads it, with any pointer at all. Two forms:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Spans of chunks out of regions; see region.h.
  *
  * Called by the slab layer when a slab begins or ends, never on a fast path. One lock guards all regions;

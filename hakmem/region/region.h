@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Regions: 32 MiB of address space each, a header and then chunks, handed out as spans of chunks.
  *
  *     region                                                    multiple of 32 MiB

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See region_chunks.h. */
 #include "hakmem/region/region_chunks.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The memory of a region: its header and its chunks, of which a first part can be written.
  *
  *     region         chunk 19                 ready                  reserved            32 MiB

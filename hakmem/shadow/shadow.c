@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The two forms of the shadow; see shadow.h. Regions are added under the region lock and never go. */
 #include "hakmem/shadow/shadow.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The shadow: one byte for 16 bytes of the address space, the class of the live block that starts there, else 0.
  *
  * Builds with `guard` only, in which every block starts at a multiple of 16. malloc stores the class, free reads it in

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The generated tables as data; see size_class.h. */
 #include "hakmem/size_class/size_class.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Size -> class for every pool, by generated table and by comparison chain: each is the other's oracle.
  *
  * One class space over all pools: 0 is "not ours", then tiny, L2, L2.5. Everything here is constant and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The control word of a slab: state, class and count in one atomic word. See slab.h for what they mean.
  *
  * The count is in the upper bits and signed: between a drain and the addition it anticipates it is below

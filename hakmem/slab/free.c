@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Blocks going back to their slabs, a whole word at a time; see slab.h.
  *
  * Called by the magazine layer with the oldest half of a returned magazine, by any thread. Blocks of one

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See moving.h. */
 #include "hakmem/slab/moving.h"
 

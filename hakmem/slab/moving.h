@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Changes of slabs outside of all exchanges: by threads without magazines, by frees of sampled blocks, by purges. Readers of
  * statistics, who see an exchange by its thread's sequence, see these by one count for all, since they are rare. */
 #ifndef HAKMEM_SLAB_MOVING_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See own_thread.h.
  *
  * Two words a kind. `runs` is 1 from before a thread is begun until it says that it leaves; who changes 0 to 1 has the right

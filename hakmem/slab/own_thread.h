@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The threads that the allocator has of its own, one a kind: when they may begin, and that they never outlive the program's.
  *
  * A process of one thread may do what others may not (unshare, setns, fork without a warning), so malloc and free begin

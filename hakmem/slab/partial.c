@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Lists of PARTIAL slabs by how free they are; see partial.h.
  *
  * Lock: the class lock guards the lists, `next`, `previous`, `bucket`, and every change of state from FULL

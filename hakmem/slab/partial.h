@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The lists of PARTIAL slabs, one set a class, under the class lock. */
 #ifndef HAKMEM_SLAB_PARTIAL_H
 #define HAKMEM_SLAB_PARTIAL_H

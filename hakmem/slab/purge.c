@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See purge.h. When to look is region/decay.h's; what to look at is here: free chunks, kept mappings, and
  * the pages of PARTIAL slabs that hold no block in use. */
 #include "hakmem/slab/purge.h"

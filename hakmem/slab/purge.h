@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Purging: what was free for a decay time goes back to the system, and earlier what is more than the bound.
  *
  * Slow paths poll. Where more than PURGE_THREAD_BYTES wait, a thread does it, so that memory also returns when the program

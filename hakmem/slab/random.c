@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See random.h. */
 #include "hakmem/slab/random.h"
 

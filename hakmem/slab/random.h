@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Random choices of full guard builds: which free block of a slab, which of a class's slabs. */
 #ifndef HAKMEM_SLAB_RANDOM_H
 #define HAKMEM_SLAB_RANDOM_H

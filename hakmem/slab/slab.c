@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A slab's life: made, taken from, drained, given up; see slab.h for states and invariants. */
 #include "hakmem/slab/slab.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Slabs: chunks cut into equal blocks of one class, one bit a block, held outside the blocks.
  *
  * Called by the magazine layer when it exchanges. Who may touch what depends on the state:

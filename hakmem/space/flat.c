@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See flat.h. */
 #include "hakmem/space/flat.h"
 

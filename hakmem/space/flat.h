@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Flat tables: an entry of one byte for each 2^shift bytes of the address space, reserved and not backed.
  *
  * They are read with any pointer at all, and written where regions are. A process that has a limit on its address space, or

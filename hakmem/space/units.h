@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Units: the address space in pieces of a region's size, and a bit for each in three sets.
  *
  * - region: a region starts there. It never goes, so a bit is never cleared.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See at_exit.h. The destructor runs last: what the program's own handlers and destructors free is counted.
  *
  * A process that a signal ends, or _exit, writes nothing. Children that end by exit write too; %p tells them apart. */

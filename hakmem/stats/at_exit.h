@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* HAKMEM_STATS: the statistics, written when the program ends. */
 #ifndef HAKMEM_STATS_AT_EXIT_H
 #define HAKMEM_STATS_AT_EXIT_H

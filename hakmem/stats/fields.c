@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The tables of fields.h. */
 #include "hakmem/stats/fields.h"
 
@@ -53,7 +54,7 @@ static const struct stats_field process_fields[] = {
     GAUGE(hak_stats, held_bytes_most, "hakmem_held_max_bytes", "The most of them at any one time"),
     GAUGE(hak_stats, slab_bytes, "hakmem_slab_bytes", "Bytes in slabs"),
     GAUGE(hak_stats, slab_free_bytes, "hakmem_slab_free_bytes", "Bytes of free blocks of slabs"),
-    GAUGE(hak_stats, hak_slab_free_blocks, "hakmem_slab_free_blocks", "Free blocks of slabs"),
+    GAUGE(hak_stats, slab_free_blocks, "hakmem_slab_free_blocks", "Free blocks of slabs"),
     GAUGE(hak_stats, slabs_empty, "hakmem_slabs_empty_chunks", "Chunks of emptied slabs, not purged yet"),
     GAUGE(hak_stats, magazine_bytes, "hakmem_magazine_bytes", "Bytes of free blocks in magazines"),
     GAUGE(hak_stats, metadata_bytes, "hakmem_metadata_bytes", "Bytes of the allocator's own, touched at most"),

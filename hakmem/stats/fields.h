@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The names of all statistics: one table a struct, from which every form is written.
  *
  * JSON and text have the names of the struct's fields; Prometheus' are what its conventions ask for: a prefix, the

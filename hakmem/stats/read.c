@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See read.h. The only reader of all counts.
  *
  * Live blocks are counted from the bitmaps and the magazines, independently of the counts of allocations
@@ -142,7 +143,7 @@ static void read_pools(struct stats_reading *reading) {
     for (enum hak_pool pool = HAK_POOL_TINY; pool <= HAK_POOL_L25; pool++) {
         stats->magazine_bytes += pools[pool]->cached_bytes;
         stats->slab_free_bytes += pools[pool]->free_bytes;
-        stats->hak_slab_free_blocks += pools[pool]->free_blocks;
+        stats->slab_free_blocks += pools[pool]->free_blocks;
     }
 }
 

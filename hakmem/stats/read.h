@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* All statistics out of one reading: what hak_stats_get, the writers of text, JSON and Prometheus' format, and the
  * published page have in common.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The counters of sample.h. */
 #include "hakmem/stats/sample.h"
 

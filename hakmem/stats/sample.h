@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The statistics of builds without P1: one allocation in 16, chosen at random, is counted.
  *
  * Every allocation runs the generator; the counters are shared by all threads. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Where the text of statistics goes: a file descriptor, by write(2) from a fixed buffer, or memory.
  *
  * Neither allocates nor uses stdio, so that it works at exit, and in a thread of the allocator's own; how it is written

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* An open-addressed table whose entries are claimed once and never given up; see site.h. */
 #include "hakmem/stats/site.h"
 

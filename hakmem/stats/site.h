@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Allocations by site, for hak_alloc_at: exact counts in a fixed table, without a lock. */
 #ifndef HAKMEM_STATS_SITE_H
 #define HAKMEM_STATS_SITE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The public functions of hakmem.h that read counts; read.h does the work. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* hak_walk: every live block of the process.
  *
  * First everything is noted in a mapping of its own: of each slab its place, owner and used blocks, then which of these

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* hak_stats_write, and what its three forms have in common. */
 #include "hakmem/stats/write.h"
 

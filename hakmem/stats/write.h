@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One reading in each of its forms. */
 #ifndef HAKMEM_STATS_WRITE_H
 #define HAKMEM_STATS_WRITE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Statistics as JSON: one object in one line. stats.schema.json describes it, and a test compares. */
 #include "hakmem/os/os.h"
 #include "hakmem/stats/fields.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Statistics in Prometheus' text format, version 0.0.4.
  *
  * Sums over the labels are the sums of the pools; class 0 is the huge pool, as in hak_owner_info. */

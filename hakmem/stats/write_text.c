@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Statistics as tables for people, 100 columns wide. */
 #include "hakmem/stats/fields.h"
 #include "hakmem/stats/write.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The tiny pool out of line; see tiny_fast.h. */
 #include "hakmem/tiny/tiny_fast.h"
 

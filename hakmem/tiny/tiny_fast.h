@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The tiny pool's fast path: 0 to 1,024 bytes.
  *
  * Called by front, and by programs that inline it. Switches: P0 picks how the class is found, P1 whether

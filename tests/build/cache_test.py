@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """tools/remote/cache.py as a program: what it stores and refuses, how it starts and ends."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a build did and what it made: Bazel's execution log and the folder of its outputs, read for the tests here."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A listener on the loopback, for what tries to reach it."""
 
 from __future__ import annotations

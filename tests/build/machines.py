@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Clones of the checkout for machines that differ in all that a build must not depend on, and what they build."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What one machine has built, others make to the same bytes: from nothing without network, from a cache, on a cluster.
 
 All are held against one build from nothing. The cache is the one that tools/remote serves; the cluster is Bazel's

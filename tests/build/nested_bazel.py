@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Clones of this checkout, each built by a Bazel of its own that shares nothing with the one that runs the test.
 
 machines_test.py uses them. Bazel hands a test only its runfiles, and a whole checkout is no list of runfiles that

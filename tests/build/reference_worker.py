@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Bazel's own reference server of remote execution, built from Debian's package of Bazel's sources.
 
 It serves remote execution and caching over gRPC, on all addresses and without asking who calls. So a program that

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The command hakmem as the packages install it: below a prefix that nobody knew of, and in the Debian package."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The completions of bash and zsh, as the shells themselves complete with them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the tests of the packages share: unpacking, compiling against a prefix, and asking a program who its malloc is."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Programs compiled against the dist tree in a fresh folder: through pkg-config and through CMake, with both compilers,
 as C and as C++, with the shared library and with the archive. In each, plain malloc has to be hakmem's."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The Debian package: what dpkg and lintian say of it, its life in a root of its own, and what it is good for there.
 
 dpkg gets a fresh root with an administrative folder of its own, so this needs no privileges and changes no system.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The reader of hakmem.h, on headers that are small enough to say what it has to find."""
 
 import sys

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Calls malloc through the C library only: no object file of this program names a function of hakmem's, or one that
  * hakmem replaces. */
 #include <stdio.h>

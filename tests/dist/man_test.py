@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The manual pages: clean for both formatters, and equal to what the library exports and says of itself."""
 
 import re

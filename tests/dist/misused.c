@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A program of a user: what it does wrong is its argument.
  *
  *     misused twice   frees a block twice

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Allocates through C++'s operators, without a name of hakmem's own.
 #include <string>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Asks hakmem whether the blocks of plain malloc are its own. C and C++ alike. Prints what it is linked with and whose
  * the blocks are; the exit status is 0 where all are hakmem's. */
 #include <stdio.h>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The packing tools give the same bytes for the same inputs, whoever runs them, where and when; and what they say of
 inputs that are wrong."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What lies in the dist tree, and that the two forms of the library offer the same names and no others."""
 
 import re

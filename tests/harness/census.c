@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The allocator's counts; the contract stands in census.h. */
 #include "tests/harness/census.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The allocator's counts, as tests compare them.
  *
  * Reads the public statistics only. Call it while no other thread is inside the allocator, unless said

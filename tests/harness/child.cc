@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The assertions that run a statement in a forked child, where only the calling thread goes on.
 #include <regex.h>
 #include <unistd.h>

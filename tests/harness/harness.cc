@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The bridge from tests written in C to GoogleTest: registration, main, reports of failures.
 //
 // The list of tests grows before main, in one thread. Reports come from any thread: GoogleTest takes them

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* GoogleTest for C: tests and assertions that a C11 file can use, and a C++17 file as well.
  *
  *     HAK_TEST(Free, KeepsErrno) {

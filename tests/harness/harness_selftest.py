@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Shows that every assertion of the harness can fail, and says where and why.
 
 Runs selftest_cases as a child, whole and test by test, and reads its exit status and its XML report.

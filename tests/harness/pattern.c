@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Patterns in blocks; the contract stands in pattern.h. */
 #include "tests/harness/pattern.h"
 

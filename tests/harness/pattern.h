@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A block's content that a test can check: bytes that follow from a seed and the position. */
 #ifndef TESTS_HARNESS_PATTERN_H
 #define TESTS_HARNESS_PATTERN_H

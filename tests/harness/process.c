@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Child processes of tests; the contract stands in process.h. */
 #define _GNU_SOURCE /* pipe2 */
 #include "tests/harness/process.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Child processes of tests: start, wait with a deadline, keep what they print.
  *
  * Used by the assertions that fork, by isolated tests, and by tests that run programs. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See reentry.h. */
 #include "tests/harness/reentry.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Tests that fail on purpose, one an assertion, beside twins that pass: what harness_selftest.py runs.
  *
  * A test of the suite Fails has to fail with the words in its comment, one of the suite Passes must not. */

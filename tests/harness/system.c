@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The process as the system sees it; the contract stands in system.h. */
 #include "tests/harness/system.h"
 

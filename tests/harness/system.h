@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the system says about the test's own process, and waiting for it to change. */
 #ifndef TESTS_HARNESS_SYSTEM_H
 #define TESTS_HARNESS_SYSTEM_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Threads of tests; the contract stands in threads.h. */
 #include "tests/harness/threads.h"
 

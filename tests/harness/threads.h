@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Threads of tests: start together, end together. */
 #ifndef TESTS_HARNESS_THREADS_H
 #define TESTS_HARNESS_THREADS_H

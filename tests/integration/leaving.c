@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See leaving.h: by the linker's --wrap. */
 #include "tests/integration/leaving.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fork while other threads allocate: the child has a whole allocator, and what vanished threads had cached. */
 #include <pthread.h>
 #include <stdint.h>

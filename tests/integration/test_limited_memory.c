@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A process whose address space is limited (ulimit -v): the allocator does without its large reservation, and
  * the end of memory is an error like any other. The allocator finds the limit when the program is loaded, so each
  * test sets it and then starts its own process anew. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* After a warm-up the allocator lives on what it has: a million rounds over tiny, L2 and L2.5 take no page
  * fault and map nothing. Each test has a process of its own, whose page faults are counted. */
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The system refuses memory at every point in turn: each operation then gives NULL with ENOMEM or works, no
  * live block suffers, the counts stay consistent, and all works again afterwards. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The allocator's own thread: when it is begun, when it ends, what it leaves; and what is asked of the system in vain. By counts
  * of what is asked of the system, never by time: what is freed is due in ten minutes, or at once. */
 #include <dlfcn.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Memory goes back to the system: after the decay time, at once, never, or when it is asked for. Every test
  * has a process of its own, since the delay is read once. */
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Blocks freed by another thread than the one whose slab they lie in. */
 #include <sched.h>
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Threads end: what they leave, what their last destructors do, and that nothing piles up. */
 #include <pthread.h>
 #include <stdint.h>

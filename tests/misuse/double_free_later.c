@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A block is freed, others after it, then the block again. */
 #include "tests/misuse/misuse.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A block is freed by one thread, then by another. */
 #include <pthread.h>
 

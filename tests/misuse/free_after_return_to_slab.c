@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A block is freed again after it went back to its slab, in which another block is alive. */
 #include "tests/misuse/misuse.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A block is freed again after its memory went back to the system. */
 #include "tests/misuse/misuse.h"
 

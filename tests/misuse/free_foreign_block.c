@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A block of the C library is freed. */
 #include "tests/misuse/misuse.h"
 

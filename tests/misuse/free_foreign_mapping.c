@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Memory that the program mapped itself is freed. */
 #include <sys/mman.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A global variable is freed. */
 #include "tests/misuse/misuse.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A pointer to a block with bits above the address space set is freed. */
 #include "tests/misuse/misuse.h"
 

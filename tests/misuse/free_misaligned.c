@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A pointer one byte behind the start of a block is freed. */
 #include "tests/misuse/misuse.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A block is freed with a size that is larger than it. */
 #include "tests/misuse/misuse.h"
 

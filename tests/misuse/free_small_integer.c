@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A small number is freed. */
 #include "tests/misuse/misuse.h"
 

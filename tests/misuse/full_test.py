@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What guard=full finds besides invalid frees: each case is caught with everything on, and with the feature alone that is
 there for it, and is not caught with everything but that feature.
 

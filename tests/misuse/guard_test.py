@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every wrong call is caught at once under a library that is built with guard, said in one report, and survived where
 the environment wants that.
 

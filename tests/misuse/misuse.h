@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the misuse programs share. Each does one thing wrong, after printing the pointer that it does it to:
  * the driver holds the report against that line, and nothing else may be on standard output. */
 #ifndef TESTS_MISUSE_MISUSE_H

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What became of a wrong call: one case of //tests/misuse/cases, run under an allocator, and judged by evidence.
 
 The program says on standard output when it is about to make the wrong call, and when that call has returned.

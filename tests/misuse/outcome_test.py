@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The judgement of outcomes, held against programs whose outcome is known.
 
 Run as a test: --cases PROGRAM.

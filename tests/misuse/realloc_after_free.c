@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A block is freed, then reallocated to a size of another class. */
 #include "tests/misuse/misuse.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A local variable is reallocated. */
 #include "tests/misuse/misuse.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A pointer to the middle of a block is reallocated. */
 #include "tests/misuse/misuse.h"
 

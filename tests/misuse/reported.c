@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A program whose every wrong call, and every call before it that a report may name, stands in a function of its own.
  *
  *     reported CASE SIZE

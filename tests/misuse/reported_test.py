@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """From a wrong call to functions and lines: a program's own report, put before `hakmem explain`."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Runs each misuse program and reads what it says: one line on standard error that names the pointer and
  * what is wrong, then SIGABRT; with HAKMEM_ON_MISUSE=report the same line, and
  * the program goes on; with ignore no line. */

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """//tests/misuse:update_docs: writes docs/misuse.md of the workspace, what becomes of each wrong call under each allocator.
 
 The text is misuse.md.j2; every word of the table is measured here, one process a case, pool and thread. It ends with

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Searches the models of what is read beside the thread that writes it, on a machine that shows stores in any order: readings of
 statistics and walks, reading.pml, and the published page, publish.pml; and their mutants until each is found."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Searches the model of the slab protocol, slab_state.pml, exhaustively, and its mutants until each is found.
 
     slab_state_test                 the test

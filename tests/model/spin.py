@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Exhaustive searches of models: spin makes a C program, pan, from a model; pan visits every state that can be reached."""
 
 import concurrent.futures

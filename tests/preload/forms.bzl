@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Programs that are run in every form in which hakmem ships: preloaded, plain and with either guard, and linked in."""
 
 load("@rules_cc//cc:defs.bzl", "cc_binary")

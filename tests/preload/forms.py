@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Runs a program in every form in which hakmem ships, and knows that hakmem served it.
 
 Each run has an option in its environment that hakmem does not know. The warning about it proves that hakmem began in that

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """preload_test: a program that knows nothing of hakmem, run with libhakmem.so preloaded."""
 
 LIBRARY = "//hakmem/preload:libhakmem.so"

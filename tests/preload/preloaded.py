@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Runs a program with libhakmem.so preloaded and finds out whose malloc it used.
 
 The dynamic linker itself tells: LD_DEBUG=bindings writes a line for each name that it binds, whoever asked, dlsym

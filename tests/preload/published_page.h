@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Whether the process publishes its statistics by now: for programs that wait for it. */
 #ifndef TESTS_PRELOAD_PUBLISHED_PAGE_H
 #define TESTS_PRELOAD_PUBLISHED_PAGE_H

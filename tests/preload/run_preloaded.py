@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Runs one program under the library and judges it; see preload_test in preload.bzl."""
 
 import argparse

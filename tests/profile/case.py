@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the tests of this folder share: the program, its exact counts, files of pprof."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """hakmem profile, leaks and explain on running programs, and what they say where they cannot."""
 
 from __future__ import annotations

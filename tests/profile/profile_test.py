@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Profiles and lists of leaks of a program under libhakmem.so, read by the tools that they are for."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A program whose every call site makes and leaves a number of blocks that its test knows.
  *
  *     sites           makes them and ends

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Writes the statistics in each form to the files that the arguments name, with known blocks alive and nothing else going
  * on, and once more to a descriptor that cannot be written.
  *

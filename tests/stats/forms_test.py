@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The three forms of the statistics: each readable by an independent parser, and all of the same figures."""
 
 from __future__ import annotations

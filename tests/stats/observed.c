@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Programs to look at from outside. Each prints a line when it is ready, and goes on until standard input ends.
  *
  *     observed quiet            1,000 live blocks of 48 bytes, then nothing

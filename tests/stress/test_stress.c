@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Everything at once: threads that come and go make seeded random calls over all pools, check every block's
  * content before they let go of it, and hand blocks to each other through a table.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* For the tests of magazines and their stash: each works in a fresh thread, whose magazines are empty, with blocks of one
  * class. */
 #ifndef TESTS_UNIT_FRESH_THREAD_H

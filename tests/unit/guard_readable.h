@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What can be read, for the tests of guard full. */
 #ifndef TESTS_UNIT_GUARD_READABLE_H
 #define TESTS_UNIT_GUARD_READABLE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Sizes that the tests of guard full go through. */
 #ifndef TESTS_UNIT_GUARD_SIZES_H
 #define TESTS_UNIT_GUARD_SIZES_H

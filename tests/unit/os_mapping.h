@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the tests of os.h share: sizes, and mappings that they cannot do without. */
 #ifndef TESTS_UNIT_OS_MAPPING_H
 #define TESTS_UNIT_OS_MAPPING_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* mremap(MREMAP_FIXED) as kernels before 6.17 have it: the destination is unmapped before anything else is looked at. Linked
  * with -Wl,--wrap=syscall into the tests of os.h, which then say of those kernels what they say of this one. */
 #include <linux/mman.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a profile says of a site, for tests. */
 #ifndef TESTS_UNIT_PROFILE_SUM_H
 #define TESTS_UNIT_PROFILE_SUM_H

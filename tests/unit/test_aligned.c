@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* hak_aligned_alloc: every power of two up to 4 GiB, every pool, and what is refused. */
 #include <errno.h>
 #include <stdint.h>

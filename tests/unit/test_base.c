@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Assertions, reports, warnings and options: what they print, where, and what happens after.
  *
  * Everything that prints or aborts runs in a child process, whose streams the test reads. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Locks: they exclude, and debug builds abort at the first breach of the order. */
 #include <pthread.h>
 #include <sched.h>

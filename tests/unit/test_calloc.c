@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* hak_calloc: zeroed whatever lay in the block before, overflow of the product found. */
 #include <errno.h>
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What was built, against what the headers say and what the variant's name promises: a variant that was
  * built with other switches than its name's fails here. */
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The clock of the decay, by itself: which look is next, and who takes it. */
 #include "hakmem/region/decay.h"
 #include "tests/harness/harness.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The edges of the interface: size 0, sizes that cannot be, NULL, errno, sized frees. */
 #include <errno.h>
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Exchanges from inside: what a thread keeps, and what it gives up. */
 #include <string.h>
 

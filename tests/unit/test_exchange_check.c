@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What came back is looked at: in full at first, in part later, and what is wrong is taken out where the policy is to go on. */
 #include "hakmem/base/options.h"
 #include "hakmem/hakmem.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What guard full does to blocks, from inside and through the public interface, all features on. */
 #include <errno.h>
 #include <signal.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What guard full makes inaccessible: what lies behind slabs and large blocks, free large blocks, and pages around hakmem's own
  * data; all features on. */
 #include <fcntl.h>

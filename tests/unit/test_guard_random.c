@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The random choices of guard full: the function behind them, the children of a fork, and a kernel that gives no bytes. */
 #include <signal.h>
 #include <stdint.h>

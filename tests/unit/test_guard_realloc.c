@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* realloc of huge blocks in guard full: pages move and are not copied, and all that surrounds a block is right afterwards. */
 #include <stdint.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Large spans: mappings of their own, reused while they decay; and huge blocks in chunks of regions that decay. */
 #include <stdint.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Magazines from inside: sentinels, order, and what an exchange moves. */
 #include <pthread.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Every class of every pool: several slabs filled, then freed in each order and by another thread, the
  * statistics followed along the way. */
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What os.h promises about mapping and unmapping, on the system that the test runs on.
  *
  * Tests that change a limit or use it up do so in a child process. */

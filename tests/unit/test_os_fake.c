@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The fake system: it fails exactly the calls that it is told to, and does nothing in them. */
 #include <errno.h>
 #include <pthread.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Files: which are written, and those in memory that other processes read. */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What os.h promises about pages that are mapped: reserved, purged, moved.
  *
  * Reads /proc/self/smaps and statm for what the promises mean to the system. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Mappings that a child finds cleared, and places that a mapping left; the limit of mappings; the bytes of the start. */
 #include <errno.h>
 #include <signal.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the Linux form of os.h does where the kernel refuses in the middle of something.
  *
  * syscall(2), which it calls, is wrapped in this program and refuses on demand; so are the functions that it

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What os.h promises about time and threads: the clock, waiting for a word, threads of the allocator's own. */
 #include <errno.h>
 #include <pthread.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* hak_owner: what an address belongs to, in every pool, from any thread. */
 #include <stdint.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The sampling profile: what is sampled, and that it is seen again. */
 #include <errno.h>
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The sampling profile: chance is that of a Poisson process, and the estimates are unbiased. */
 #include <math.h>
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The sampling profile among threads and processes, and while it is stopped and started. */
 #include <stdint.h>
 

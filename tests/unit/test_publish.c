@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The published page's sequence lock: whatever a reader accepts was written as a whole. */
 #include <stdint.h>
 #include <stdlib.h>

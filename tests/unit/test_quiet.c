@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Statistics and walks say `quiet` and `exact` only of what nobody changed while they read. What happens meanwhile happens
  * here in the middle of the reading, by count and not by chance: the linker sends hak_region_for_each_span through this file. */
 #include "hakmem/flags/flags.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Writing without the program's notice: no signal is left of it, and none of the program's is lost. */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* hak_realloc: content kept between all pools, in place where the class allows it, huge blocks moved
  * without copying, nothing lost where it fails. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A poll allocates: what a slow path says of the block that it took is still so. */
 #include <pthread.h>
 #include <string.h>

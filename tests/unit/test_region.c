@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Spans of chunks: disjoint, in the page map, lowest first; clean after a purge. */
 #include <errno.h>
 #include <pthread.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Runs of bits: each function against a loop over single bits. */
 #include <stdint.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A purge from inside: what the system refuses stays dirty, and what others do meanwhile is not forgotten. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The shadow of builds with guard, from inside and through the public interface: which addresses read as live, in every
  * combination of the other switches. */
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Sites: hak_alloc_at counts under the address that it is given. */
 #include <stdint.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Slabs from inside: what is taken and freed shows in the bits, and each state follows from the counts.
  *
  * The slabs belong to thread numbers that no thread of the test has. */

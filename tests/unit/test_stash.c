@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The stash of full magazines: what goes in, what comes out, how much stays. */
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/exchange.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Statistics: the sums, the pools, the sites, and a reader beside running threads. */
 #include <sched.h>
 #include <stdint.h>

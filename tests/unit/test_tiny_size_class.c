@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Size to class in the tiny pool: the table against the comparison chain, for every size, and both against
  * what a class has to be. Runs under both spacings of the classes and both granularities of the table. */
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* hak_walk against a model: the blocks that the test itself holds, in all pools and several threads. */
 #include <errno.h>
 #include <pthread.h>

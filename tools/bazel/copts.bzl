@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Compiler options of the allocator itself."""
 
 # Internal names stay internal in a shared library, and every narrowing is written out.

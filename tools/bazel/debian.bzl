@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Repository rules that adapt Debian's copies of Bazel's rule sets."""
 
 _RULES_CC = "/usr/share/bazel/rules/cc"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """switchless_library: a cc_library whose code no switch changes, compiled once for all combinations of the switches.
 
     load("//tools/bazel:switchless.bzl", "switchless_library")

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Targets stamped for each combination of the switches, side by side in one build.
 
     load("//tools/bazel:variants.bzl", "hak_all_variants_binary", "hak_all_variants_test")

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Writes what `hakmem top` shows of a redis-server under redis-benchmark into the documents, between two markers.
 
     bazel run //tools/cli:capture_top            README.md and docs/observe.md of the workspace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The command hakmem, as a program: what each subcommand prints, and the statuses that it ends with."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a subcommand is, and what all of them share."""
 
 from __future__ import annotations

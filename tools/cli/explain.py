@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """hakmem explain: functions and lines in place of the addresses of a report."""
 
 from __future__ import annotations

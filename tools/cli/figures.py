@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Statistics of one process as tables, with rates where there are two readings. For stat, top and run."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Who looks is safe: what a process publishes and shares, and how it calls itself, may be made to mislead who looks at it."""
 
 from __future__ import annotations

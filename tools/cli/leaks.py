@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """hakmem leaks: which calls made the blocks that are live in a running program."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """hakmem: one command for what one does with an allocator beside linking it.
 
 Statuses: 0; 1 where something failed; 2 where the arguments or the input are wrong; 130 after Ctrl-C. `run` and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the tests of observing share: programs that publish, and the command."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """hakmem run, stat and top, of real processes."""
 
 from __future__ import annotations

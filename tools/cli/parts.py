@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The libraries that the command preloads. A build and an installation lay them at the same place below the root, as this
 module: ROOT/tools/cli/parts.py."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """hakmem stat: the statistics of a running process, once."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """hakmem top: the statistics of a running process, as they change."""
 
 from __future__ import annotations

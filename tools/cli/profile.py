@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """hakmem profile: the profile of a running program, to a file."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What processes publish with HAKMEM_PUBLISH=1: found, checked and read. hakmem/publish/page.h describes the page."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a program publishes, read of real processes, loaded and quiet; and those that cannot be asked."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """hakmem record: writes down what a program asks of its allocator."""
 
 from __future__ import annotations

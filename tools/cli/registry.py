@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """All subcommands. A new one is a module that makes a Command, and a line here."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """hakmem replay: makes a recorded program's calls again, with one allocator after the other."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """hakmem run: starts a program with hakmem, and sums up what it did when it has ended."""
 
 from __future__ import annotations

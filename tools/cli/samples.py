@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The profile of a running process, read from the memory that it shares: nothing is asked of the process.
 
 hakmem/profile/share.h and record.h have the layout. It is read twice, frees the first time and the rest the second, so that

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Memory that a process shares with who looks: a file without a name, which one of the process's descriptors leads to.
 
 hakmem/os/linux/shared.c makes it. The process may be anybody's, and what its descriptors lead to as well: nothing is opened

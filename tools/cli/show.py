@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Figures for readers. Tables are bench.driver.report's."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # tools/hakmem: starts the built command, whose --help says what it does.
 set -euo pipefail
 

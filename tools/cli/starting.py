@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Starting a program in the place of this one: found as the shell would, its signals and its status passed on."""
 
 from __future__ import annotations

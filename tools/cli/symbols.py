@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What stands at an address of a program or library: function, file and line.
 
 Addresses come as an offset behind the start of the file's first mapping, as hakmem's reports print them. addr2line of

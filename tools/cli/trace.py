@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """hakmem trace: what is in a trace."""
 
 from __future__ import annotations

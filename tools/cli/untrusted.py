@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a process says of itself, before it is used or shown: the process may be anybody's, and say what it likes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Writes the Debian package: the installation of layout.py below /usr, its libraries in the architecture's own folder.
 
 Debian's tools do the work: dpkg-architecture and dpkg-shlibdeps say what the package is for and what it needs, strip

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """hakmem.h taken apart: its sections, and in each the comments with what they speak of.
 
 The header is the contract; the manual page repeats it and adds nothing. What this reads is the header's own habit: a

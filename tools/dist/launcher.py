@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT
 """The command hakmem, installed: its modules lie in share/hakmem beside this file's folder, wherever that is."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What an installation of hakmem consists of, and where each file lies: one list for the dist tree and the package.
 
 An installation is a list of entries below a prefix, sorted by path. Nothing here touches the file system but to read

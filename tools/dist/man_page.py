@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Writes a manual page in mdoc from its template in man/, the public header, and the library's own list of options.
 
     HAKMEM_HELP=1 show_options 2>options.txt

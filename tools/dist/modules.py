@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Gathers the modules of the command hakmem into a zip file, each at its place: what main.py imports, and no other.
 
     modules.py --output modules.zip

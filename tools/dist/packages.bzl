@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The rules behind //:dist and //:deb.
 
 Both pack the same files, which the list below names once. They are those of the drop-in library with its best

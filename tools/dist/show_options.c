@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Initialises the allocator, so that HAKMEM_HELP=1 prints the table of the options, and ends. */
 #include "hakmem/hakmem.h"
 

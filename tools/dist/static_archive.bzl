@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """static_archive: all of a library in one .a, to be linked without Bazel. static_archive.py says what is done to it."""
 
 load("@bazel_tools//tools/build_defs/cc:action_names.bzl", "CPP_LINK_STATIC_LIBRARY_ACTION_NAME")

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Makes one static archive of many, to be linked without Bazel.
 
     static_archive.py --compiler gcc --ar ar --objcopy objcopy --objdump objdump --output libX.a

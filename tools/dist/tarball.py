@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Writes the dist tree as a tar archive. The same inputs give the same bytes, whoever runs it, where and when."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Writes what is said about the command hakmem elsewhere than in its --help, from its own parser: the manual page in mdoc,
 and the completions of bash and zsh.
 

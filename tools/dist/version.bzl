@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The version of hakmem: the only place that says it.
 
 From here it goes into hak_version(), the SONAME, the dist tree, pkg-config, CMake, the manual pages and the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Serves a folder as a Bazel cache over HTTP, until it is interrupted.
 
     bazel run //tools/remote:cache -- --folder=/var/cache/hakmem --listen=0.0.0.0:8080

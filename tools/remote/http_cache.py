@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """An HTTP cache for Bazel: Debian's nginx with its WebDAV module, over one folder.
 
 Used by cache.py, which people start, and by the test that builds a clone from such a cache.

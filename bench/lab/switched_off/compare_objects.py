@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Compares objects of two builds function by function, by the bytes that the linker gets.
 
     compare_objects.py --switch p1 --mode removed --library NAME --output FILE.json OBJECT OTHER [OBJECT OTHER ...]

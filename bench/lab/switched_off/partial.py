@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Takes a switch's code out of C source: partial evaluation of one name whose value is known.
 
     if (HAK_P1_BATCHED_STATS) { count(); }              ->

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Taking a switch out of C: what each form becomes, what is refused, and that the compiled program does the same."""
 
 from __future__ import annotations

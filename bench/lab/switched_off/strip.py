@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Copies C sources with a switch taken out of them, or, as a control, with a variable in its place.
 
     strip.py --name HAK_P1_BATCHED_STATS --mode removed --output FOLDER FILE ...

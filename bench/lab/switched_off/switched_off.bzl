@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Builds the allocator a second time from sources that a switch was taken out of, and compares the objects.
 
     switched_off(name = "p1_alone_off", library = ":libhakmem_p0_p2_p3", switch = "p1", mode = "removed")

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is switched off leaves nothing behind: the objects of each build with a switch off are, byte for byte, those of
 sources that the switch was taken out of. The controls show that the comparison can fail."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """C source as tokens that give back every character: enough of C to find statements and operands.
 
 A directive of the preprocessor is one token, with the lines that it goes on over. Comments and blanks are tokens as

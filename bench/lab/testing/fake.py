@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A laboratory whose workers only say that they measured: for tests of everything around the measuring.
 
 As a program it is //bench:lab with these contenders and workloads in place of its own; its last argument is a folder,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Results as if they had been measured, from times that were made up: for tests of everything behind the measuring."""
 
 from __future__ import annotations

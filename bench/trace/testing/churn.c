@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A program with many calls, for tests under load: churn THREADS CALLS [die | fork | leave].
  *
  * Each thread draws random slots of one shared table; what it finds there it frees or reallocates, whoever allocated

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Every form of C++'s operators, for the recorder's tests: two blocks of MARK bytes by malloc, between them the calls.
 // With an argument it asks for too much before that, and ends with status 1 where that does not go as the standard
 // says.

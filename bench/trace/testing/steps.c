@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A program with known calls, for the recorder's tests: steps NAME makes the calls of that name between two blocks of
  * MARK bytes, so that what the C library allocates for itself does not matter. Nothing here goes through stdio. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* hakmem: a memory allocator with bitmaps, ownership and exact statistics.
  *
  * Thread safety: every function may be called from any thread at any time, also while a thread ends.
@@ -118,16 +119,16 @@ struct hak_stats {
     uint64_t exchanges;    /* magazine swaps, refills and flushes */
     uint64_t remote_frees; /* blocks freed to a slab that the freeing thread does not own */
     /* Where memory is, in bytes; resident <= the sum of live_bytes and of these. */
-    uint64_t magazine_bytes;       /* free blocks in magazines */
-    uint64_t slab_free_bytes;      /* free blocks of slabs that also hold a live or cached block */
-    uint64_t hak_slab_free_blocks; /* their number */
-    uint64_t metadata_bytes;       /* region headers, page map, thread records: what is touched at most */
-    uint64_t decaying_bytes;       /* free spans and mappings that are not purged yet */
-    uint64_t mapped_bytes;         /* address space obtained from the system */
-    uint64_t purged_bytes;         /* pages given back since the start whose addresses stayed mapped; huge blocks are
+    uint64_t magazine_bytes;   /* free blocks in magazines */
+    uint64_t slab_free_bytes;  /* free blocks of slabs that also hold a live or cached block */
+    uint64_t slab_free_blocks; /* their number */
+    uint64_t metadata_bytes;   /* region headers, page map, thread records: what is touched at most */
+    uint64_t decaying_bytes;   /* free spans and mappings that are not purged yet */
+    uint64_t mapped_bytes;     /* address space obtained from the system */
+    uint64_t purged_bytes;     /* pages given back since the start whose addresses stayed mapped; huge blocks are
                                 * unmapped instead, which lowers mapped_bytes */
-    uint64_t huge_blocks_most;     /* the most huge blocks that lived at any one time */
-    uint64_t huge_bytes_most;      /* likewise their bytes */
+    uint64_t huge_blocks_most; /* the most huge blocks that lived at any one time */
+    uint64_t huge_bytes_most;  /* likewise their bytes */
     uint64_t system_maps, system_unmaps, system_purges; /* calls to the system since the start */
     uint64_t system_remaps;
     bool quiet;               /* no other thread allocated or freed while this was read: all figures are of one moment,

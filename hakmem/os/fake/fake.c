@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The wrappers of the fake, and its plan; the contract is in fake.h.
  *
  * The linker renames: a call of hak_os_map in the allocator arrives at __wrap_hak_os_map here, and __real_hak_os_map is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Makes the system fail on demand, for tests of what happens then.
  *
  * Depending on //hakmem/os:fake is all it takes: the linker wraps every primitive of os.h that can fail, and a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the loader knows of the program: where the C library and this library are, the C library's own functions for
  * threads, and how much thread-local storage there is.
  *

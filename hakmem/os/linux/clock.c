@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The clock of the purge decay.
  *
  * Any thread. The coarse clock is read without entering the kernel and without reading a counter of the

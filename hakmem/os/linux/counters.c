@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The counts of what was asked of the system.
  *
  * Written by every primitive that succeeds, from any thread; read by the statistics and by tests. */

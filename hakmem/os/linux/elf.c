@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A function of a loaded object by its name, found in the object's own tables: no lock of the loader, no allocation, and
  * whatever the program has put before it in the order in which the loader would search.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Files: made for writing, read, closed; and standard error as it was at the start.
  *
  * Called at exit, by the thread that publishes and by threads that sample. By system calls: a program may have replaced the

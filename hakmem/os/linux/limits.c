@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Limits of the process, and what locks its memory.
  *
  * Called while the allocator initialises itself, where memory is refused, and by the functions that stand in front of the C

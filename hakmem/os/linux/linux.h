@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the files of this folder share: counters, error values, the aligned mapping.
  *
  * Private to hakmem/os/linux. The primitives call the functions here and never each other, so that one call

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Mappings of zeroed memory at a multiple of a large alignment.
  *
  * Called for regions, large spans, huge blocks and metadata, by any thread; nothing is locked. The kernel

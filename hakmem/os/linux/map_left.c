@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The place that a mapping has left, kept from others.
  *
  * Called after a move, by any thread. In between another thread's mapping may have come there, so nothing is mapped over what

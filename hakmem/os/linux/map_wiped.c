@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Memory by which a process learns that it is a child.
  *
  * Any thread. The kernel clears it where it copies a process: no handler of fork is needed, of which a child knows nothing that

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The system's limit of mappings.
  *
  * Called once, while the allocator initialises itself. By system calls: the C library's streams allocate, and its open may be

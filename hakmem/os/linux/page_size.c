@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The size of a page.
  *
  * Any thread, any time: the kernel hands the value to every program, and it is read once. */

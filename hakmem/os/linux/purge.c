@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Memory back to the system, address space kept.
  *
  * Called by the purge of regions and of cached huge blocks; any thread that owns the range. MADV_DONTNEED and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Random bytes from the kernel.
  *
  * Any thread. Through the system call, since a program may have replaced the C library's function; without waiting, since

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Growing and shrinking of mappings, content kept and never copied.
  *
  * Called by realloc of huge blocks; any thread that owns the mapping.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Address space of which parts come into use: flat tables that are touched sparsely, the page map and the shadow of the guard
  * build; and regions.
  *

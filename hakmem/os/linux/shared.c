@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Files in memory that other processes read: made, looked after, left.
  *
  * Called by the thread that publishes and by threads that sample. Such a file has no name: it is reached through the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Standard error as it was when the process started, for what is written at the end.
  *
  * Programs close it before they end, as coreutils do, or all descriptors but those of their own, as daemons do; then its

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Threads of the allocator's own, for what is to happen when the program does not call it.
  *
  * Started seldom, by a thread that holds no lock: the C library calls calloc for the thread's table of thread-local

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The end of a mapping.
  *
  * Any thread. The range may be a part of one mapping or span several that lie side by side. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A function of the code that the kernel maps into every process, found without the C library.
  *
  * Any thread; reads constant memory only. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Sleep for a time, or until a word changes; and wake who sleeps: a private futex.
  *
  * For the thread that purges, and for threads that come while another initialises. The word is the caller's and atomic. Through syscall(2)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What is done to a block's memory where it is not the program's, for guard full. An overflow counts as caught at once
  * where the block's own free catches it, a write after a free where the memory's next use does: the announced call is
  * the one that may know. */

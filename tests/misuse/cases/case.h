@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the wrong calls share. They are written against C's and C++'s own names, so that the same program runs under any
  * allocator that is preloaded.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Nothing wrong, or something that is no allocator's to catch: what the judgement of outcomes is tested with. */
 #include <signal.h>
 #include <stdlib.h>

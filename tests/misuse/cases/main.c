@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One case a process:
  *
  *     cases OPERATION POINTER SIZE           a call on a pointer, for instance "free interior 100"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Calls that want the start of a live block. */
 #include <malloc.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Pointers that no block starts at, or none that is live. */
 #include <malloc.h>
 #include <stdlib.h>

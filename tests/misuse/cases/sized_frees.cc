@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /* Live blocks, given back with a size or an alignment that they were not asked for with. */
 #include <cstdlib>
 #include <new>

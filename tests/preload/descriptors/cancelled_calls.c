@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A cancellation waits for the thread's next cancellation point: no call of the allocator is one, also where it writes. */
 #include <malloc.h>
 #include <pthread.h>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the allocator writes, and where: never into a file of the program's, never with a signal, never as a point where a
 thread is cancelled, never through functions that the program has replaced."""
 

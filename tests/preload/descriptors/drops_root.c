@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Publishes and is profiled as root, then goes into the folder of the first argument for good, gives up root, and ends when
  * standard input does. Prints its number when its page is there, and a line when it is somebody else. */
 #include <stdio.h>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a process publishes belongs to it alone, whoever it has become and whatever number it has: it leaves no name behind."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Runs itself where files may not grow, or where nobody reads its standard error, with what the allocator writes asked for
  * in the environment. Prints how that ended, and the number of warnings.
  *

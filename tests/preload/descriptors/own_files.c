@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Closes every descriptor above the first three, as daemons do, and opens files of its own in their place, in the folder of
  * the first argument. With a second one, standard error's place is taken by such a file as well. */
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The program has functions of the C library of its own, as checkpointers and virtualisers do, and each allocates: what the
  * allocator asks the system for must not come back into it. */
 #include <fcntl.h>

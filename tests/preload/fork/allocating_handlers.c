@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the fork handlers of a library (handlers.c) do: allocate, and have another thread allocate. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Children made in every way, by threads in every state: nothing hangs in them that does not hang under glibc."""
 
 from __future__ import annotations

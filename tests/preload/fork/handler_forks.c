@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A signal handler forks, whatever the program is doing: its threads do nothing but allocate and free.
  *
  *     handler_forks THREADS FORKS KIND

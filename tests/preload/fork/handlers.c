@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See handlers.h. */
 #include "tests/preload/fork/handlers.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A library whose constructor registers fork handlers, as those of OpenSSL and of many run times do. */
 #ifndef TESTS_PRELOAD_FORK_HANDLERS_H
 #define TESTS_PRELOAD_FORK_HANDLERS_H

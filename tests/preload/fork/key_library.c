@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A library that keeps a block for each thread that calls it. */
 #include <pthread.h>
 #include <stdbool.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Children made in every way, and what each must be able to do.
  *
  *     matrix PARENT       one: the process has one thread; several: it has others, which allocate while it forks

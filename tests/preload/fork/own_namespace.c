@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A library in a name space of its own, with a C library of its own, has a key for data of threads, which threads of this
  * program use. Both C libraries number their keys from 0, and keep the data in one place of the thread.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fork | clone: four children, one after the other, take blocks that their parent has none of. Prints how many of the blocks at
  * the same turn are the same in two children, at most, of how many. */
 #include <signal.h>

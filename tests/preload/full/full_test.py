@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What guard full promises of whole programs; the builds without it run what is the same in all of them."""
 
 import re

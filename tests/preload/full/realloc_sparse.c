@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A block of which few pages were touched grows and shrinks, and all that was written is there afterwards. */
 #include <stdio.h>
 #include <stdlib.h>

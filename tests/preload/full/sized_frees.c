@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* SIZE: frees three blocks of 64 bytes by what is told it. By name, since the C library has none of these. */
 #include <dlfcn.h>
 #include <stdio.h>

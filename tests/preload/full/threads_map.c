@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* THREADS [CLASSES]: so many threads live at once, each with a block of each of so many sizes. Prints how many blocks were not
  * to be had, and how many mappings the process has more than before, by the thread. */
 #include <fcntl.h>

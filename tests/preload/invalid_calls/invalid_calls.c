@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Calls that a program must not make, as small programs that show it do: invalid_calls CASE. Each says "done" where nobody stopped
  * it. */
 #include <malloc.h>

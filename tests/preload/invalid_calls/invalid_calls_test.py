@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Nobody loses safety by preloading hakmem: each invalid call that the C library stops, every form of hakmem stops."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The test case that all tests here derive from."""
 
 from __future__ import annotations

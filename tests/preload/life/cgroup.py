@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A memory cgroup for one program: made below this process's own, so that what holds for it holds for the program too.
 
 Both versions of the kernel's interface. Where none can be made, `Unavailable` says why.

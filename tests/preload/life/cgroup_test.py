@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A program in a memory cgroup: what it frees in one phase serves the next, or goes back in time."""
 
 import signal

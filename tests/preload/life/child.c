@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See child.h. */
 #include "tests/preload/life/child.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Children that must come to their end in time: what the programs that fork share. */
 #ifndef TESTS_PRELOAD_LIFE_CHILD_H
 #define TESTS_PRELOAD_LIFE_CHILD_H

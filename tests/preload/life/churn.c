@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A hundred thousand short threads. Each takes blocks of all pools, gives most back, and leaves some small ones in a
  * table, from which later threads and main take them; of each thousandth thread one block stays for good.
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A hundred thousand short threads: what they leave is bounded, and is what they left."""
 
 import unittest

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The end of memory, again and again, in a process with a limit.
  *
  *     exhaust SIZE...

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The ways in which a process, or a thread of it, ends while somebody allocates.
  *
  *     exit_paths WAY     one of the names at the end of this file

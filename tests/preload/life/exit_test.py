@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A process, or a thread of it, ends while somebody allocates."""
 
 import signal

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fork out of a process whose threads are in the middle of allocating.
  *
  *     fork_load main FORKS      the main thread forks

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fork while other threads hold locks of the C library, each of them often.
  *
  *     fork_locks modules FORKS   a thread walks the loaded modules, another opens and closes one: the loader's locks

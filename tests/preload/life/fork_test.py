@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """fork, and every other way to start a program, out of a process whose threads allocate."""
 
 import unittest

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Threads that allocate a handful of blocks and then wait: what does each cost?
  *
  *     idle_threads COUNT [SIZE...]

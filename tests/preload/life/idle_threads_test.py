@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a thread costs that did a handful of allocations and waits."""
 
 import unittest

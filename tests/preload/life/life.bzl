@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Programs that know nothing of hakmem, and the tests that run them with libhakmem.so preloaded."""
 
 load("@rules_cc//cc:defs.bzl", "cc_binary")

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See life.h. */
 #include "tests/preload/life/life.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the programs here share: whether hakmem answers, its statistics, the process's memory, marked blocks, lines of
  * JSON.
  *

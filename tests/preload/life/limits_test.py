@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Limits of a process: what it does at the end of memory, and that programs work below a small one."""
 
 import os

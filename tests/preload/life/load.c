@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See load.h. */
 #include "tests/preload/life/load.h"
 

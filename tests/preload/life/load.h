@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Threads that keep an allocator busy: they allocate and free blocks of all sizes and hand them to each other. */
 #ifndef TESTS_PRELOAD_LIFE_LOAD_H
 #define TESTS_PRELOAD_LIFE_LOAD_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the options of the environment change, as a program sees it.
  *
  *     options run       allocates, and ends

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Options of the environment, as a user meets them: the list, warnings, defaults.
 
 Which options there are is read from the list itself; the unknown option's warning names them a second time.

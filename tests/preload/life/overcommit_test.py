@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """vm.overcommit_memory=2: the kernel promises no more memory than it has, and counts what is writable.
 
 This switches it for the whole machine, for the time of the test: tagged "manual" and "exclusive". The limit of the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A live set that stays under a bound, through phases that each use other sizes, by several threads.
  *
  *     phases LIVE_MIB VOLUME_MIB ROUNDS

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The page map is 2 GiB of addresses of which hardly a page is used: nobody is to count the rest as memory.
 
 Under vm.overcommit_memory=2 the kernel counts what is private and writable, whether or not it is touched. What is

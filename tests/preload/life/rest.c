@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A program that allocates much of all sizes, frees all and then does nothing: what does it keep?
  *
  *     rest THREADS MIB LIMIT_MIB

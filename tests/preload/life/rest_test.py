@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Memory goes back when a program that used much of it sleeps, with its threads and their magazines still there."""
 
 import unittest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Runs one program, under the library or not, to its end or to the end of its time, and reads what it printed.
 
 The programs of this folder print a JSON object a line; the first says whose malloc answered.

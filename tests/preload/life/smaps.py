@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The mappings of a process, as /proc/PID/smaps has them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Programs started out of a process whose threads are in the middle of allocating, in every way but fork.
  *
  *     spawn_load ROUNDS

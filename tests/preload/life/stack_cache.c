@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The C library frees a thread's table of thread-local storage while it holds the lock of its cache of stacks: when a
  * thread is joined and more than 40 MiB of stacks are cached. pthread_create takes the same lock. So an allocator that
  * starts a thread of its own out of that free waits for itself for ever. This program brings about that very moment:

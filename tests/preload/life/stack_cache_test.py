@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The thread that purges is never started by a free of the C library's own: see stack_cache.c for the moment.
 
 The same program under a library that does start it there shows that the moment comes: it waits for itself for ever.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* In place of hakmem/os/linux/c_library.c, by the linker's --wrap: no address is the C library's. */
 #include "hakmem/os/os.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Limits its own address space at run time: with the C library's function, or with the argument "raw" by the system call. Then
  * it maps, allocates, frees what it had before, fills what is left, lifts the limit and goes on. */
 #include <errno.h>

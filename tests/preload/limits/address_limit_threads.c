@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Threads hand blocks of all sizes to each other and free them while the process limits its address space. */
 #include <pthread.h>
 #include <stdatomic.h>

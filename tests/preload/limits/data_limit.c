@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Limits its own data to what it has and the argument's MiB more, fills that with blocks, lifts the limit and goes on.
  * Prints what the first part was in MiB, and whether the second came. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Sizes that no machine has, in every function that takes one; what cannot grow keeps its content. */
 #include <errno.h>
 #include <malloc.h>

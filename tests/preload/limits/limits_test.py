@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A limit of the system, or a lock on memory, meets a program with hakmem where it does with the C library."""
 
 import resource

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* mlockall with the flags of the first argument, by the C library's function; as somebody who may lock 64 MiB where the second
  * is "user", or as much as he may raise that limit to. The kernel compares it with all that is mapped, which is looked at too.
  * Allocates and frees before and afterwards. */

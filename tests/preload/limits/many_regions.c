@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Blocks that nobody writes to, 512 MiB of them. Prints how many mappings the process has more than before. */
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What /proc/self/status says, in KiB; 0 where it does not. Allocates nothing. */
 #ifndef TESTS_PRELOAD_LIMITS_STATUS_H
 #define TESTS_PRELOAD_LIMITS_STATUS_H

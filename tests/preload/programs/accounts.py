@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Which user a server runs as: root's servers give up root, and PostgreSQL does not start without."""
 
 from __future__ import annotations

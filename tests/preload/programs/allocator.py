@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Allocators as LD_PRELOAD takes them, and the helpers that start and watch programs, open to every user."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A small allocator that is sound, or has one defect: the checks must pass under the first and fail under the others.
  *
  * Blocks of 2^n bytes from one reserved range, a free list for each n, one lock. DEFECT, chosen at compile time, says

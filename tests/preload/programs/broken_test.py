@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """That the checks find breakage: programs under allocators with one defect each fail, under a sound one they pass."""
 
 from __future__ import annotations

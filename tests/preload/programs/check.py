@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The test of one program family: each of its workloads under glibc, then under the library; both must agree.
 
     check --preload=LIBRARY [--seed=N] FAMILY...

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The test's own program: its exit statuses and what it says."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What can go wrong with a program, as one exception that says it to the reader of a test."""
 
 from __future__ import annotations

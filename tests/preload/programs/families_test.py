@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The families' own reading and generating: what clients print, and inputs that depend on the seed alone."""
 
 from __future__ import annotations

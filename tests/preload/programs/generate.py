@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Inputs from a seed: equal seeds give equal bytes, on every machine."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Starts one program, waits for it, and reports what it took: launch FD PRELOAD PROGRAM [ARGUMENT...].
  *
  * The report goes to the open descriptor FD as one line: wait status, nanoseconds from fork to end, microseconds of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """How much memory a program of several processes has resident: the sum of their proportional set sizes.
 
 A page that processes share counts once in the sum, divided among them (PSS), so that shared buffers and what a server

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What differs from run to run whatever the allocator, and is taken out before two runs are compared.
 
 Everything else is compared to the byte. Where a thing is left out entirely (packs of git, random keys of a

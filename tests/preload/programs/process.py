@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One process: started through launch.c, waited for with a limit of time, ended with everything it started.
 
 Programs write to files, not pipes: a server may go on writing long after anybody has read.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Measuring and ending real processes: what is known beforehand must come out."""
 
 from __future__ import annotations

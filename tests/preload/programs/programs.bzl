@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The tests of real programs, one a family."""
 
 load("@rules_cc//cc:defs.bzl", "cc_binary")

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """All program families, as the tests are named."""
 
 from __future__ import annotations

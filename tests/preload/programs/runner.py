@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Runs a workload: its inputs once, then any number of times under one allocator or another."""
 
 from __future__ import annotations

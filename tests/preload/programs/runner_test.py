@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is compared, what is refused, and what stays behind after a run: nothing."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One run of one workload under one allocator: starts its commands in a fresh folder and adds up what they take."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """cc_sources: the C sources and headers of a library with all it depends on, for a test that compiles them itself."""
 
 _UnitsInfo = provider(

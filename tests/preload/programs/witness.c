@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Preloaded before the allocator under test: writes down, in every process of a program, whose malloc answers.
  *
  * At the start a line says which object each name of malloc's family is bound to. At the end a line says how many

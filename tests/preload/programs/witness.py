@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Reads what witness.c wrote down, and holds it against the allocator that had to answer.
 
 Four facts together leave no room for a library that is mapped but not used: the process had it in LD_PRELOAD behind

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the witness's record has to say before a run counts as one under the allocator."""
 
 from __future__ import annotations

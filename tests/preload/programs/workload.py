@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a program family defines: its workloads. check.py runs them as tests, //bench/programs as benchmarks."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*     forbidden CALL..
  *
  * A program of one thread forbids itself system calls, by their numbers, as sandboxes do, and then allocates, frees, and sees

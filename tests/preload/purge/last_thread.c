@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*     last_thread PUBLISHED
  *
  * main ends by pthread_exit, then the last worker after it freed megabytes: the exit handlers need a stack of ordinary size and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*     locked
  *
  * Two threads; a block is locked into memory and freed, among others. What the system does not take is not asked for again:

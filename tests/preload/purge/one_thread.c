@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A program of one thread frees much of all sizes and goes on a little. Prints how many threads it has then, and whether it may
  * still do what only a process of one thread may; the fork that follows finds one thread, too. */
 #include <dirent.h>

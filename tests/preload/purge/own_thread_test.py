@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The allocator's own thread is not there where a program could tell it from the C library's allocator, and ends in time."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*     raw_child KIND
  *
  * A process frees megabytes and makes a child by raw clone (0), fork (1) or _Fork (2), in which nothing else has happened. The

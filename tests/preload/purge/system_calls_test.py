@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A process of one thread needs no system call for what it frees that the C library's allocator does not make, and the child of
 any kind of fork gives its memory back."""
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A program with a pthread_create of its own, which allocates and frees under a lock of its own, as programs do that keep a
  * list of their threads. What it frees there is enough for the allocator to want a thread; by this function it would wait for
  * the lock for ever. */

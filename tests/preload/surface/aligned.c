@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* memalign, aligned_alloc, posix_memalign, valloc, pvalloc: what C, POSIX and glibc say of each, for blocks of every
  * kind. */
 #include <errno.h>

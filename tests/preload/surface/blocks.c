@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* malloc, free, calloc, realloc, reallocarray, malloc_usable_size: what C, POSIX and glibc say of each, for blocks of
  * every kind. */
 #include <errno.h>

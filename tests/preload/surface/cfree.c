@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A reference to cfree as old programs carry it: libc has it for them only, under the version that it had. */
 #include <errno.h>
 

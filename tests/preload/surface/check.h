@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Checks of a program that runs as any other: no test framework, which would bring its own allocations, and nothing
  * of hakmem. check_done() is main's last line: it prints "N checks passed", or returns 1.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Opens libhakmem.so, argv[1], as any library: hak_* work beside libc's malloc, in every thread, and after dlclose. */
 #include <pthread.h>
 #include <stdint.h>

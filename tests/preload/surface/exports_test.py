@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What libhakmem.so shows to the dynamic linker: names, needs, thread-local storage, relocations."""
 
 import re

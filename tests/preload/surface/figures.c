@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Makes and frees blocks of known number and size, and prints mallinfo2 at each step: lines "step=.. field=..".
  * malloc_info goes to the file argv[1], malloc_stats to standard error, both at the step "half".
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """mallinfo, mallinfo2, malloc_stats, malloc_info, malloc_trim and mallopt against known allocations."""
 
 import errno

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Blocks of another C library's malloc, given to the program's free and realloc.
  *
  *     foreign deep LIBRARY WHAT      blocks of a library opened with RTLD_DEEPBIND

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fork of a C program, with and without threads: what libc itself does to malloc around it. */
 #include <pthread.h>
 #include <string.h>

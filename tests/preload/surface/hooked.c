@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A program with allocations of all kinds beside a library that hooks system calls; see library_hooks.c. */
 #define _GNU_SOURCE
 #include <malloc.h>

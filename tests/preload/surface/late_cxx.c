@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A C program, in which there is no C++ runtime until it opens a library in C++, argv[1]. */
 #define _GNU_SOURCE
 #include <link.h>

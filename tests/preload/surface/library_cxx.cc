@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A library in C++ that a C program opens: what operator new does when there is no memory, with the C++ runtime that
 // came with this library.
 #include <cstdint>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A library to be opened with RTLD_DEEPBIND: its malloc is the one of the C library that it is linked with.
  *
  * Its free is too, but what libc itself allocates (strdup, getline) comes from the preloaded malloc: such a library

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A preloaded library with hooks on what an allocator may call, each of which allocates itself, and on dlsym, which
  * looks the originals up: what profilers, sandboxes and the like do. hooks_calls() says how often they were called. */
 #define _GNU_SOURCE

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A library that allocates in its constructors and destructors; preloaded, or opened and closed.
  *
  * Preloaded before or behind libhakmem.so, its constructors run before the program's, its destructors after. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A preloaded library in front of the allocator that counts calls of malloc and passes them on; its dlsym may call
  * the very calloc that it hooks, which it serves itself until it knows the original. */
 #define _GNU_SOURCE

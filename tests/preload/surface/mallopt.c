@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* mallopt's two thresholds: M_TRIM_THRESHOLD and M_MMAP_THRESHOLD, seen in keepcost, the bytes that could be given
  * back. Nothing is given back by itself while this runs, or after a millisecond: the test sets the delay. */
 #include <limits.h>

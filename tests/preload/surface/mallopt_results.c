@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Prints mallopt's result for every parameter and values around its limits: a line a parameter. */
 #include <limits.h>
 #include <malloc.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The new handler: called while there is no memory, by every form; what it does decides.
 #include <malloc.h>
 #include <sys/resource.h>

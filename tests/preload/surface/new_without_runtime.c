@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* operator new in a process without a C++ runtime: nobody could throw. Ends by abort. */
 #include <stdint.h>
 

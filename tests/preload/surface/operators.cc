@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // operator new and delete in every form: blocks, alignment, what happens where there is no memory.
 #include <malloc.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Threads, fork, exceptions and the runtime's start and end, all of which reach libc's inner parts.
 #include <sys/wait.h>
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A program with an operator new and delete of its own, the plain ones only: all other forms must go there, as the
 // standard says, or its delete would get blocks that its new never gave.
 #include <cstdlib>

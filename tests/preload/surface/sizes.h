@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Sizes of every kind of block: tiny, L2, L2.5 and huge, with the ends of each. */
 #ifndef TESTS_PRELOAD_SURFACE_SIZES_H
 #define TESTS_PRELOAD_SURFACE_SIZES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* malloc and free before main, in main, and after it: in .preinit_array and constructors, atexit handlers and
  * destructors; in a library that is opened and closed, argv[1], where there is one. Ends in the last destructor. */
 #include <fcntl.h>

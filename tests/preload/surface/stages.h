@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Allocation at the edges of a process's and a thread's life, where failures can only abort. */
 #ifndef TESTS_PRELOAD_SURFACE_STAGES_H
 #define TESTS_PRELOAD_SURFACE_STAGES_H

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """surface_program: one program, preloaded, linked and linked statically."""
 
 load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_test")

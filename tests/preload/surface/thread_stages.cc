@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // malloc and free at the end of threads: in the destructors of thread_local objects, and of pthread keys, which are
 // called again while they set their key anew, so some run after those of every allocator.
 #include <limits.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A program whose malloc is traced, argv[1] "seen", or would be, "unseen": the tracer lies behind the allocator. */
 #include <malloc.h>
 #include <string.h>

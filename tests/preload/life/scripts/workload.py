@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Objects of all sizes in the interpreter: prints figures that do not depend on who allocates."""
 
 import hashlib

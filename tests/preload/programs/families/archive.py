@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """tar, xz and zstd with two threads: an archive packed and unpacked, and every file the same afterwards."""
 
 from __future__ import annotations

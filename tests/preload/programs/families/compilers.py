@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """gcc, g++ and clang: real sources to objects, which must be the same to the byte, and a program that runs.
 
 The C sources are the allocator's own, as the build compiles them; the C++ ones are GoogleTest's.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """CPython with every object from malloc: a part of its own tests, and a script."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Git: a generated history imported, cloned, packed, checked and shown."""
 
 from __future__ import annotations

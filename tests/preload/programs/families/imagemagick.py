@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """ImageMagick: a generated picture through many filters and formats, with two threads."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Java: the version, a class compiled, and run."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Lua: a script that makes and drops tables, strings, closures and coroutines."""
 
 from __future__ import annotations

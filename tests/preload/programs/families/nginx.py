@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """nginx with two workers on loopback: files fetched and compared, then wrk."""
 
 from __future__ import annotations

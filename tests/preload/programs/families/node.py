@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Node.js: a script with JSON, Buffers, compression and worker threads."""
 
 from __future__ import annotations

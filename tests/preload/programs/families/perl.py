@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Perl: a script with hashes, regular expressions and sorting. (Debian has no package with Perl's own tests.)"""
 
 from __future__ import annotations

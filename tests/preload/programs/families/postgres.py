@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """PostgreSQL on loopback: initdb, pgbench's tables, transactions with a fixed seed, and the sums that must agree."""
 
 from __future__ import annotations

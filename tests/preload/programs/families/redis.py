@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Redis on loopback, without persistence: data that can be checked, then redis-benchmark."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The shell of SQLite: a database in a file, filled, indexed, searched, vacuumed and checked."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """stress-ng: its stressors of malloc and of memory, each verifying what it reads."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A test with GoogleTest, for a compiler to compile: templates of the library and of containers.
 #include <algorithm>
 #include <map>

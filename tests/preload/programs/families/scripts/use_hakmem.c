@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Linked with the objects that a compiler made of hakmem's sources: shows that they work. */
 #include <stdio.h>
 #include <string.h>

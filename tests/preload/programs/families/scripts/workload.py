@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Works as programs in Python do, with many small objects; prints a line with a checksum for each part."""
 
 import gc
