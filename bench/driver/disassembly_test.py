@@ -95,10 +95,10 @@ class DifferencesTest(unittest.TestCase):
 
     def test_other_builds_are_refused(self) -> None:
         said = {"config": "p0", "compiler": "gcc", "comparable": True}
-        hot_path.require_comparable(said, "p0")
+        hot_path.require_comparable(said, "worker", "p0")
         for key, value in (("compiler", "clang"), ("comparable", False), ("config", "p1")):
             with self.subTest(key=key), self.assertRaises(BenchError):
-                hot_path.require_comparable(said | {key: value}, "p0")
+                hot_path.require_comparable(said | {key: value}, "worker", "p0")
 
 
 if __name__ == "__main__":

@@ -52,10 +52,10 @@ class Profile:
     """The instructions executed, as text, for messages."""
 
 
-def require_comparable(said: dict[str, Any], combination: str) -> None:
+def require_comparable(said: dict[str, Any], name: str, combination: str) -> None:
     """A BenchError where a build is none that the golden figures could hold for."""
     if said["config"] != COMBINATIONS[combination]:
-        raise BenchError(f"worker_hakmem_{combination} was built with {said['config']}")
+        raise BenchError(f"{name} was built with {said['config']}")
     if said["compiler"] != "gcc" or not said["comparable"]:
         raise BenchError(
             "the hot path's figures hold for gcc, -c opt, no sanitizer and no assertions; exclude this target "
@@ -86,16 +86,17 @@ def _figures(probe: str, calls: list[lackey.Call], program: Program, base: int) 
     return figures, [instruction.text for instruction in instructions]
 
 
-def profile(combination: str) -> Profile:
-    """Runs the probes of the build `combination`, "p0_p2"."""
-    path = worker.executable(f"worker_hakmem_{combination}")
+def profile(combination: str, name: str | None = None) -> Profile:
+    """Runs the probes of the build `combination`, "p0_p2"; `name` is the worker's, worker_hakmem_p0_p2 if not given."""
+    name = name or f"worker_hakmem_{combination}"
+    path = worker.executable(name)
     program = disassembly.disassemble(path)
     figures: dict[str, Figures] = {}
     listings: dict[str, list[str]] = {}
     with lackey.temporary_folder() as folder:
         output, trace = lackey.trace(path, ["--hot-path"], Path(folder))
         said = json.loads(output)
-        require_comparable(said, combination)
+        require_comparable(said, name, combination)
         for name, probe in PROBES.items():
             entry = said[f"{name}_address"]
             with trace.open() as lines:

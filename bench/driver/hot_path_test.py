@@ -12,6 +12,7 @@ from bench.driver.hot_path import Figures, Profile
 from bench.driver.variants import COMBINATIONS
 
 _GOLDEN = Path(__file__).parent.parent / "golden" / hot_path.GOLDEN.name
+_ALL = "p0_p1_p2_p3"
 
 
 class HotPathTest(unittest.TestCase):
@@ -46,6 +47,10 @@ class HotPathTest(unittest.TestCase):
         if found:
             self.fail("\n  ".join(["the hot path is not what it was:", *found, f"if that is meant: {hot_path.UPDATE}"]))
 
+    def test_build_without_flags_has_all_switches(self) -> None:
+        """//bench:worker_hakmem is built with the command line's switches: this holds where it sets none."""
+        self.assertEqual(hot_path.profile(_ALL, "worker_hakmem").figures, self.profiles[_ALL].figures)
+
     def test_inlined_paths_call_nothing(self) -> None:
         """P2: the fast path lies in the caller."""
         for combination in self.builds("p2"):
@@ -61,7 +66,7 @@ class HotPathTest(unittest.TestCase):
 
     def test_all_switches_leave_one_branch(self) -> None:
         for name in hot_path.PROBES:
-            self.hold("p0_p1_p2_p3", name, "conditional_branches", 1)
+            self.hold(_ALL, name, "conditional_branches", 1)
 
     def test_sentinels_leave_free_one_branch(self) -> None:
         """P3: neither P0's table nor P1's counting concerns a free."""

@@ -5,20 +5,21 @@
 
     switchless_library(name = "os", srcs = [...], hdrs = [...], deps = [...])
 
-is used like a cc_library. Its objects are those of the combination without any switch, whatever combination asks for
-them; its headers and what is defined for them are those of whoever includes them. A library that can see a switch is
-an error: neither //hakmem/flags nor the generated header of the classes may be among what it depends on. The flag
-`debug`, which no combination sets, makes no difference here. With `guards = True` the library may depend on
-//hakmem/flags:guards, and is compiled once for each value of guard.
+is used like a cc_library. Its objects are those of the combination that ships, whatever combination asks for them; its
+headers and what is defined for them are those of whoever includes them. A library that can see a switch is an error:
+neither //hakmem/flags nor the generated header of the classes may be among what it depends on. The flag `debug`, which
+no combination sets, makes no difference here. With `guards = True` the library may depend on //hakmem/flags:guards, and
+is compiled once for each value of guard.
 """
 
 load("@rules_cc//cc:defs.bzl", "cc_library")
-load("//tools/bazel:variants.bzl", "FLAGS", "PLAIN")
+load("//hakmem/flags:flags.bzl", "SHIPPED")
+load("//tools/bazel:variants.bzl", "FLAGS")
 
 _GUARD = FLAGS + "guard"
 
 def _switchless_transition_impl(settings, attr):
-    values = {FLAGS + name: value for name, value in PLAIN.items()}
+    values = {FLAGS + name: value for name, value in SHIPPED.items()}
     if attr.guards:
         values[_GUARD] = settings[_GUARD]
     return values
@@ -27,7 +28,7 @@ def _switchless_transition_impl(settings, attr):
 _switchless_transition = transition(
     implementation = _switchless_transition_impl,
     inputs = [_GUARD],
-    outputs = [FLAGS + name for name in PLAIN],
+    outputs = [FLAGS + name for name in SHIPPED],
 )
 
 def _refuse_switches(ctx, context):

@@ -13,30 +13,30 @@ one configuration, wherever they are asked for: tests and benchmarks share their
 on the command line (--config=p3) make no difference to a variant.
 """
 
+load("//hakmem/flags:flags.bzl", "CHOICES", "SHIPPED", FLAG_SWITCHES = "SWITCHES")
+
 # Prefix of the flags' labels.
 FLAGS = "//hakmem/flags:"
 _ALLOWLIST = "@bazel_tools//tools/allowlists/function_transition_allowlist"
 
-SWITCHES = ["p0", "p1", "p2", "p3"]
+SWITCHES = FLAG_SWITCHES.keys()
 
-def _combination(number, classes = "pow2", granularity = "1", inline = "always", magazine = "full", guard = "off"):
+# How a name tells a choice that is not the first.
+_NAMED = {"granularity": "g", "guard": "guard_"}
+
+def _combination(number, **choices):
     on = [switch for bit, switch in enumerate(SWITCHES) if (number >> bit) % 2]
-    spacing = ([] if classes == "pow2" else [classes]) + ([] if granularity == "1" else ["g" + granularity])
-    experiment = ([] if inline == "always" else [inline]) + ([] if magazine == "full" else [magazine])
-    guarded = [] if guard == "off" else ["guard_" + guard]
+    chosen = {name: choices.get(name, values[0]) for name, values in CHOICES.items()}
+    others = [_NAMED.get(name, "") + value for name, value in chosen.items() if value != CHOICES[name][0]]
     return struct(
-        name = "_".join((on or ["none"]) + spacing + experiment + guarded),
+        name = "_".join((on or ["none"]) + others),
         config_string = "+".join(on) or "none",
         switches = {switch: switch in on for switch in SWITCHES},
-        classes = classes,
-        granularity = granularity,
-        inline = inline,
-        magazine = magazine,
-        guard = guard,
+        **chosen
     )
 
-# All sixteen combinations, at the default spacing of classes. Fields: name, "p0_p2"; config_string, "p0+p2"
-# as hak_config_string() gives it; switches, classes and granularity, values of the flags.
+# All sixteen combinations, at the spacing pow2, which the steps of the ladder have as well. Fields: name, "p0_p2";
+# config_string, "p0+p2" as hak_config_string() gives it; switches; classes, granularity .., values of the flags.
 SWITCH_COMBINATIONS = [_combination(number) for number in range(16)]
 
 # Those in which every pair of switches takes each of its four settings: a covering array of strength two for four
@@ -46,7 +46,7 @@ _PAIRWISE = ["p0", "p1", "p2", "p3", "p0_p1_p2_p3_fine16", "p0_p1_p2_p3_fine16_g
 
 # The other spacings of classes and tables, each with all switches off and with all on.
 SPACING_COMBINATIONS = [
-    _combination(number, classes, granularity)
+    _combination(number, classes = classes, granularity = granularity)
     for classes, granularity in [("fine", "1"), ("fine16", "1"), ("pow2", "8"), ("fine", "8")]
     for number in [0, 15]
 ]
@@ -54,32 +54,34 @@ SPACING_COMBINATIONS = [
 # The fallbacks that the laboratory measures, with all switches on.
 EXPERIMENT_COMBINATIONS = [_combination(15, inline = "hot"), _combination(15, magazine = "half")]
 
-# What the drop-in library is built with.
-SHIPPED_COMBINATION = _combination(15, "fine16")
+# What ships, and what no flag on the command line means.
+SHIPPED_COMBINATION = _combination(15, classes = SHIPPED["classes"])
 
 # The same with each value of guard.
-SHIPPED_COMBINATIONS = {guard: _combination(15, "fine16", guard = guard) for guard in ["off", "exact", "full"]}
+SHIPPED_COMBINATIONS = {guard: _combination(15, classes = SHIPPED["classes"], guard = guard) for guard in ["off", "exact", "full"]}
 
 # Guard in every combination of the switches, and at every spacing of classes and tables.
 GUARD_COMBINATIONS = [_combination(number, guard = "exact") for number in range(16)] + [
-    _combination(15, classes, granularity, guard = "exact")
+    _combination(15, classes = classes, granularity = granularity, guard = "exact")
     for classes, granularity in [("fine", "1"), ("fine16", "1"), ("pow2", "8"), ("fine", "8")]
 ]
 
+def flag_values(combination):
+    """Values of all flags, by label. combination: a combination, or the attributes of a rule with VARIANT_ATTRS."""
+    values = {FLAGS + switch: "on" if getattr(combination, switch) else "off" for switch in SWITCHES}
+    values.update({FLAGS + name: getattr(combination, name) for name in CHOICES})
+    return values
+
 def _switch_transition_impl(_settings, attr):
-    values = {FLAGS + switch: getattr(attr, switch) for switch in SWITCHES}
-    values[FLAGS + "classes"] = attr.classes
-    values[FLAGS + "granularity"] = attr.granularity
-    values[FLAGS + "inline"] = attr.inline
-    values[FLAGS + "magazine"] = attr.magazine
-    values[FLAGS + "guard"] = attr.guard
+    values = {FLAGS + switch: "on" if getattr(attr, switch) else "off" for switch in SWITCHES}
+    values.update({FLAGS + name: getattr(attr, name) for name in CHOICES})
     return values
 
 # Sets every switch to what the attributes of VARIANT_ATTRS say.
 variant_transition = transition(
     implementation = _switch_transition_impl,
     inputs = [],
-    outputs = [FLAGS + name for name in SWITCHES + ["classes", "granularity", "inline", "magazine", "guard"]],
+    outputs = [FLAGS + name for name in SHIPPED],
 )
 
 def _variant_impl(ctx):
@@ -104,29 +106,16 @@ def _variant_impl(ctx):
         testing.TestEnvironment(ctx.attr.env),
     ]
 
-# What a rule under variant_transition takes.
-VARIANT_ATTRS = dict({
-    "classes": attr.string(default = "pow2", values = ["pow2", "fine", "fine16"]),
-    "granularity": attr.string(default = "1", values = ["1", "8"]),
-    "inline": attr.string(default = "always", values = ["always", "hot"]),
-    "magazine": attr.string(default = "full", values = ["full", "half"]),
-    "guard": attr.string(default = "off", values = ["off", "exact", "full"]),
-    "_allowlist_function_transition": attr.label(default = _ALLOWLIST),
-}, **{switch: attr.bool(default = False) for switch in SWITCHES})
+# What a rule under variant_transition takes; by default, what ships.
+VARIANT_ATTRS = dict(
+    {switch: attr.bool(default = SHIPPED[switch] == "on") for switch in SWITCHES},
+    _allowlist_function_transition = attr.label(default = _ALLOWLIST),
+    **{name: attr.string(default = SHIPPED[name], values = values) for name, values in CHOICES.items()}
+)
 
 def variant_attributes(combination):
     """Values of VARIANT_ATTRS."""
-    return dict(
-        combination.switches,
-        classes = combination.classes,
-        granularity = combination.granularity,
-        inline = combination.inline,
-        magazine = combination.magazine,
-        guard = combination.guard,
-    )
-
-# No switch at all.
-PLAIN = variant_attributes(_combination(0))
+    return dict(combination.switches, **{name: getattr(combination, name) for name in CHOICES})
 
 _ATTRS = dict(
     VARIANT_ATTRS,

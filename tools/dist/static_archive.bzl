@@ -3,6 +3,7 @@
 
 load("@bazel_tools//tools/build_defs/cc:action_names.bzl", "CPP_LINK_STATIC_LIBRARY_ACTION_NAME")
 load("@bazel_tools//tools/cpp:toolchain_utils.bzl", "find_cpp_toolchain")
+load("//tools/bazel:variants.bzl", "VARIANT_ATTRS", "variant_transition")
 
 def _linker_inputs(deps):
     """In the order of the link, each once."""
@@ -63,7 +64,7 @@ def _static_archive_impl(ctx):
 
 static_archive = rule(
     implementation = _static_archive_impl,
-    attrs = {
+    attrs = dict(VARIANT_ATTRS, **{
         "apart": attr.label_keyed_string_dict(
             providers = [CcInfo],
             doc = "Libraries among the dependencies that become members of their own, and the members' names: " +
@@ -71,14 +72,15 @@ static_archive = rule(
         ),
         "deps": attr.label_list(
             mandatory = True,
+            cfg = variant_transition,
             providers = [CcInfo],
-            doc = "What the archive holds, with all dependencies.",
+            doc = "What the archive holds, with all dependencies; built as it ships, whatever the command line says.",
         ),
         "member": attr.string(mandatory = True, doc = "Name of the member that holds everything else."),
         "out": attr.string(mandatory = True, doc = "Name of the archive."),
         "_cc_toolchain": attr.label(default = "@bazel_tools//tools/cpp:current_cc_toolchain"),
         "_tool": attr.label(default = "//tools/dist:static_archive", executable = True, cfg = "exec"),
-    },
+    }),
     fragments = ["cpp"],
     toolchains = ["@bazel_tools//tools/cpp:toolchain_type"],
 )
