@@ -15,8 +15,8 @@ on the command line (--config=p3) make no difference to a variant.
 
 load("//hakmem/flags:flags.bzl", "CHOICES", "SHIPPED", FLAG_SWITCHES = "SWITCHES")
 
-# Prefix of the flags' labels.
-FLAGS = "//hakmem/flags:"
+# Prefix of the flags' labels, also where this workspace is another's external repository.
+FLAGS = str(Label("//hakmem/flags:flags"))[:-len("flags")]
 _ALLOWLIST = "@bazel_tools//tools/allowlists/function_transition_allowlist"
 
 SWITCHES = FLAG_SWITCHES.keys()

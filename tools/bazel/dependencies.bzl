@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: MIT
+"""hakmem_dependencies: the repositories that building hakmem needs, all of them from Debian packages.
+
+docs/consumer.md says what a workspace writes that uses hakmem as an external repository.
+"""
+
+load("//tools/bazel:debian.bzl", "debian_no_coverage", "debian_rules_cc")
+
+_RULES = {
+    "bazel_skylib": "/usr/share/bazel/tools/skylib",
+    "rules_java": "/usr/share/bazel/rules/java",
+    "rules_proto": "/usr/share/bazel/rules/proto",
+}
+
+def hakmem_dependencies():
+    """Defines what is not defined yet, and registers Debian's Python. To be called first in WORKSPACE.
+
+    Rule sets of other repositories would otherwise load the unpatched rules_cc.
+    """
+    if not native.existing_rule("rules_cc"):
+        debian_rules_cc(name = "rules_cc")
+    if not native.existing_rule("remote_coverage_tools"):
+        debian_no_coverage(name = "remote_coverage_tools")
+    for name, path in _RULES.items():
+        if not native.existing_rule(name):
+            native.local_repository(name = name, path = path)
+    native.register_toolchains("@hakmem//tools/bazel:debian_python_toolchain")
