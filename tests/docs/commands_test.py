@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+"""Each line `hakmem COMMAND ...` of the documents is one that the command's own parser takes."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import shlex
+import unittest
+
+from tests.docs import documents
+from tools.cli import main
+
+_LINE = re.compile(r"^(?:[A-Z_]+=\S+ )*(?:tools/|\$ )?hakmem (?!\()([a-z-].*)$")
+_PIPE = re.compile(r"\s(?:\||&&|>|2>|;|<)\s*.*$")
+
+# What stands for a value of the reader's.
+_VALUES = {"PID": "4711", "ADDRESS": "0x7f0000000000", "SECONDS": "2", "N": "3"}
+
+
+def _arguments(line: str) -> list[str]:
+    words = shlex.split(_PIPE.sub("", line).replace("…", ""))
+    return [_VALUES.get(word, word) for word in words]
+
+
+class Commands(unittest.TestCase):
+    def test_the_parser_takes_every_line(self) -> None:
+        seen = set()
+        for name, text in documents.documents(documents.checkout()).items():
+            if documents.is_history(name):
+                continue
+            for line in documents.command_lines(text):
+                found = _LINE.match(line)
+                if found is None:
+                    continue
+                with self.subTest(document=name, line=line):
+                    said = io.StringIO()
+                    try:
+                        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
+                            arguments = _arguments(found[1])
+                            seen.add(arguments[0])
+                            # A command that is named alone, in a sentence, may want arguments.
+                            main.parser().parse_args(arguments if arguments[1:] else [*arguments, "--help"])
+                    except SystemExit as end:
+                        self.assertEqual(0, end.code, said.getvalue())
+        self.assertLessEqual({"run", "top", "stat", "leaks", "profile"}, seen)
+
+
+if __name__ == "__main__":
+    unittest.main()
