@@ -6,46 +6,12 @@ load("@rules_cc//cc:defs.bzl", "cc_binary")
 load("//tools/bazel:switchless.bzl", "switchless_library")
 load("//tools/bazel:variants.bzl", "SWITCH_COMBINATIONS", "hak_variant_binary")
 
-_WORKER_SRCS = [
-    "contender.c",
-    "contender.h",
-    "handover.h",
-    "hot_path.c",
-    "hot_path.h",
-    "hot_path_probes.c",
-    "latency.c",
-    "latency.h",
-    "measure.c",
-    "measure.h",
-    "memory.c",
-    "memory.h",
-    "options.c",
-    "options.h",
-    "report.c",
-    "report.h",
-    "runner.c",
-    "runner.h",
-    "verify.c",
-    "verify.h",
-    "worker.c",
-    "workloads/block.h",
-    "workloads/burst.c",
-    "workloads/false_sharing.c",
-    "workloads/kinds.c",
-    "workloads/lives.c",
-    "workloads/local.c",
-    "workloads/passing.c",
-    "workloads/scenario.c",
-    "workloads/shared.c",
-    "workloads/sizes.c",
-    "workloads/sizes.h",
-    "workloads/store.c",
-    "workloads/store.h",
-    "workloads/table.c",
-    "workloads/tiny.c",
-    "workloads/tiny.h",
-    "workloads/workload.h",
-]
+def _worker_srcs():
+    """The worker and its workloads: a new file of either is part of every worker."""
+    return native.glob(
+        ["worker/**/*.c", "worker/**/*.h"],
+        exclude = ["worker/*_test.c"],
+    )
 
 # The C++ library, which the toolchain adds to every program, would allocate before main.
 _LINKOPTS = [
@@ -69,13 +35,13 @@ def bench_worker(name, contender, deps = [], **kwargs):
 
     Args:
       name: of the executable.
-      contender: a name of bench/contender.h, "BENCH_GLIBC".
+      contender: a name of bench/worker/contender.h, "BENCH_GLIBC".
       deps: libraries of the contender.
       **kwargs: further attributes of cc_binary.
     """
     cc_binary(
         name = name,
-        srcs = _WORKER_SRCS,
+        srcs = _worker_srcs(),
         linkopts = _LINKOPTS,
         local_defines = _defines(contender),
         deps = deps + _DEPS,
@@ -87,13 +53,13 @@ def bench_shared_worker(name, contender, library, deps):
 
     Args:
       name: of the executable.
-      contender: a name of bench/contender.h.
+      contender: a name of bench/worker/contender.h.
       library: the shared object.
       deps: its headers.
     """
     switchless_library(
         name = name + "_main",
-        srcs = _WORKER_SRCS,
+        srcs = _worker_srcs(),
         alwayslink = 1,  # all, in this order, as where they are the program's own
         local_defines = _defines(contender),
         deps = deps + _DEPS,

@@ -37,7 +37,7 @@ _WORKLOAD = "replacement"
 _OPERATIONS = 5_000_000
 _COUNTED_OPERATIONS = 100_000
 
-# The loops of bench/workloads/tiny.c: an allocation and a free are compiled into each.
+# The loops of bench/worker/workloads/tiny.c: an allocation and a free are compiled into each.
 _LOOPS = {name: f"{name}_run" for name in ("pair", "batch_lifo", "replacement")}
 _TABLES = ("hak_size_class_table", "hak_l2_class_table", "hak_l25_class_table")
 _CACHE_LINE = 64

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Starts workers: one process of bench/worker.c a measurement, alone, in a clean environment."""
+"""Starts workers: one process of bench/worker/worker.c a measurement, alone, in a clean environment."""
 
 from __future__ import annotations
 

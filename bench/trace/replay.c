@@ -6,7 +6,7 @@
  * while the clock runs. Status: 0, 1 where something failed, 2 where the arguments or the trace are wrong. */
 #include "bench/trace/replay.h"
 
-#include "bench/contender.h"
+#include "bench/worker/contender.h"
 #include "bench/trace/info.h"
 #include "bench/trace/reader.h"
 #include "bench/trace/run.h"

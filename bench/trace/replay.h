@@ -3,7 +3,7 @@
 #ifndef BENCH_TRACE_REPLAY_H
 #define BENCH_TRACE_REPLAY_H
 
-#include "bench/measure.h"
+#include "bench/worker/measure.h"
 #include "bench/trace/replay_options.h"
 #include "bench/trace/resident.h"
 #include "bench/trace/schedule.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A replay's result, with the fields of bench/worker.c's and some of its own. */
-#include "bench/contender.h"
+/* A replay's result, with the fields of bench/worker/worker.c's and some of its own. */
+#include "bench/worker/contender.h"
 #include "bench/trace/json.h"
 #include "bench/trace/replay.h"
 

@@ -3,7 +3,7 @@
  * approximate on many kernels. */
 #include "bench/trace/resident.h"
 
-#include "bench/measure.h"
+#include "bench/worker/measure.h"
 #include "hakmem/base/atomic.h"
 
 #include <errno.h>

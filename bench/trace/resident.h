@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Resident and live bytes over time, for --memory: taken between calls by whichever thread makes the call that is due,
- * so that no further thread runs. Nothing of it is in a run that is timed. bench/memory.h does the same for the
+ * so that no further thread runs. Nothing of it is in a run that is timed. bench/worker/memory.h does the same for the
  * worker's loops, where the first thread has calls all the time. */
 #ifndef BENCH_TRACE_RESIDENT_H
 #define BENCH_TRACE_RESIDENT_H

@@ -5,8 +5,8 @@
  * cost therefore includes the loop's own: reading 16 bytes of schedule, a slot, and what touch.h does. */
 #include "bench/trace/run.h"
 
-#include "bench/contender.h"
-#include "bench/measure.h"
+#include "bench/worker/contender.h"
+#include "bench/worker/measure.h"
 #include "bench/trace/marks.h"
 #include "bench/trace/resident.h"
 #include "bench/trace/storage.h"

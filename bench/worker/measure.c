@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* Time, faults and resident memory of this process, from the kernel. Called by the worker; the samples of --memory may
+ * be taken on another thread than the main one. */
+#include "bench/worker/measure.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+/* /proc/self/status has some 1.5 KB, smaps_rollup less; what is looked for fits with room to spare. */
+#define STATUS_BYTES 8192
+
+/* The kernel gives at most a page of /proc/self/maps at a time. */
+#define MAPS_BYTES 4096
+
+uint64_t measure_clock_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t microseconds(struct timeval time) { return (uint64_t)time.tv_sec * 1000000u + (uint64_t)time.tv_usec; }
+
+int measure_usage_get(struct measure_usage *usage) {
+    struct rusage kernel;
+    if (getrusage(RUSAGE_SELF, &kernel) != 0) {
+        return errno;
+    }
+    *usage = (struct measure_usage){
+        .minor_faults = (uint64_t)kernel.ru_minflt,
+        .major_faults = (uint64_t)kernel.ru_majflt,
+        .voluntary_switches = (uint64_t)kernel.ru_nvcsw,
+        .involuntary_switches = (uint64_t)kernel.ru_nivcsw,
+        .user_us = microseconds(kernel.ru_utime),
+        .system_us = microseconds(kernel.ru_stime),
+    };
+    return 0;
+}
+
+struct measure_usage measure_usage_between(const struct measure_usage *before, const struct measure_usage *after) {
+    return (struct measure_usage){
+        .minor_faults = after->minor_faults - before->minor_faults,
+        .major_faults = after->major_faults - before->major_faults,
+        .voluntary_switches = after->voluntary_switches - before->voluntary_switches,
+        .involuntary_switches = after->involuntary_switches - before->involuntary_switches,
+        .user_us = after->user_us - before->user_us,
+        .system_us = after->system_us - before->system_us,
+    };
+}
+
+/* The figure of the line "NAME:   123 kB"; false where there is no such line. */
+static bool status_bytes(const char *status, const char *name, uint64_t *bytes) {
+    const char *line = strstr(status, name);
+    if (line == NULL) {
+        return false;
+    }
+    *bytes = strtoull(line + strlen(name), NULL, 10) * 1024;
+    return true;
+}
+
+/* The first STATUS_BYTES of the file `path`, ended by a zero. Returns 0 or an errno value. */
+static int read_status(const char *path, char status[STATUS_BYTES]) {
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) {
+        return errno;
+    }
+    ssize_t length = read(file, status, STATUS_BYTES - 1);
+    int error = errno;
+    close(file);
+    if (length < 0) {
+        return error;
+    }
+    status[length] = '\0';
+    return 0;
+}
+
+/* Not ru_maxrss: that keeps, over exec, the peak of the program that started this one. */
+int measure_memory_get(struct measure_memory *memory) {
+    char status[STATUS_BYTES];
+    int error = read_status("/proc/self/status", status);
+    if (error != 0) {
+        return error;
+    }
+    bool found = status_bytes(status, "\nVmHWM:", &memory->peak_bytes) &&
+                 status_bytes(status, "\nVmRSS:", &memory->resident_bytes);
+    return found ? 0 : ENODATA;
+}
+
+int measure_resident_get(uint64_t *bytes) {
+    char status[STATUS_BYTES];
+    int error = read_status("/proc/self/smaps_rollup", status);
+    if (error != 0) {
+        return error;
+    }
+    return status_bytes(status, "\nRss:", bytes) ? 0 : ENODATA;
+}
+
+int measure_mappings_get(unsigned *mappings) {
+    char lines[MAPS_BYTES];
+    int file = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    if (file < 0) {
+        return errno;
+    }
+    ssize_t length;
+    *mappings = 0;
+    while ((length = read(file, lines, sizeof lines)) > 0) {
+        for (ssize_t i = 0; i < length; i++) {
+            *mappings += lines[i] == '\n';
+        }
+    }
+    int error = length < 0 ? errno : 0;
+    close(file);
+    return error;
+}

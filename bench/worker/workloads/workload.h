@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/* Workloads: loops of allocations and frees whose time is measured.
+ *
+ *   operation   one allocation and one free of a block; a realloc counts as both
+ *   unit        the operations that a workload runs as one; counts are multiples of it
+ *   prepare     before the clock starts: draws sizes, fills what the run finds filled
+ *   run         `operations` of them; with `finish` or without, it ends without a live block
+ *   finish      after the clock has stopped: frees what `prepare` filled
+ *
+ * A new workload is a loop in a file of this folder and a row in table.c. runner.c calls the three functions on
+ * every thread; a barrier stands before and after `run`.
+ *
+ * Each loop is compiled once a mode, the mode a constant: the plain form that is timed holds no trace of the others. */
+#ifndef BENCH_WORKER_WORKLOADS_WORKLOAD_H
+#define BENCH_WORKER_WORKLOADS_WORKLOAD_H
+
+#include "bench/worker/handover.h"
+#include "bench/worker/verify.h"
+#include "hakmem/base/compiler.h"
+
+enum workload_mode {
+    WORKLOAD_PLAIN,
+    WORKLOAD_VERIFIED, /* every block carries marks that are checked */
+    WORKLOAD_MEMORY,   /* every page of a block is written, live bytes are counted and sampled */
+    WORKLOAD_LATENCY,  /* every call of the allocator is timed by itself */
+    WORKLOAD_MODES,
+};
+
+#define WORKLOAD_THREADS_MAX 64
+
+/* Blocks that a thread has room for, in the table `block` and, as the tiny patterns want it, in `batch`. */
+#define WORKLOAD_SLOTS 1024
+#define WORKLOAD_BATCH 100
+
+/* Bytes of a block of the working sets, on average. */
+#define WORKLOAD_SET_BLOCK_BYTES 256
+
+/* Sizes drawn before the clock starts; long enough that 16 KiB of them show no short period. */
+#define WORKLOAD_SIZES 4096
+
+/* What a thread did, in every mode: the self-check of a run (runner.c). Owner only; read when all threads ended. */
+struct workload_tally {
+    uint64_t allocated, freed; /* blocks; equal over all threads when nothing is live */
+    uint64_t resized;          /* of both: by realloc */
+    uint64_t written, read;    /* sums of the tags in blocks' first words, at the allocation and at the free */
+    uint64_t wrong;            /* not 0: calloc gave a word that is not zero, a block was not aligned as asked, or
+                                * one changed while only its owner wrote it */
+};
+
+struct latency_pair;
+
+/* One thread's state. Owned by that thread alone; the rings are shared with its neighbours. */
+struct workload_thread {
+    HAK_CACHE_ALIGNED uint64_t random; /* xorshift state, never 0 */
+    struct workload_tally tally;
+    uint64_t number;              /* blocks marked so far, --verify only */
+    struct latency_pair *latency; /* --latency only */
+    uint64_t gained, lost;        /* atomic: bytes of blocks since the start, --memory only; read by thread 0 */
+    uint64_t until_sample;        /* calls until thread 0 takes the next sample; 0: not this thread */
+    enum workload_mode mode;      /* as that of `run`, for `prepare` and `finish` */
+    uint64_t operations;          /* of the run */
+    uint64_t life_operations;     /* of the thread that this one has started (lives.c) */
+    unsigned index, threads;      /* which one of how many */
+    unsigned slots;               /* of the store, for workloads that use it (store.c): at most `operations` */
+    struct handover_ring *rings;  /* of all threads, by index */
+    struct handover_ring *incoming, *outgoing; /* from the thread before, to the one after; alone, the same */
+    void *batch[WORKLOAD_BATCH];
+    void *block[WORKLOAD_SLOTS];
+    uint32_t size[WORKLOAD_SIZES];                                             /* filled by `prepare` */
+    struct verify_expect batch_expect[WORKLOAD_BATCH], expect[WORKLOAD_SLOTS]; /* --verify and --memory only */
+};
+
+typedef void workload_run(struct workload_thread *thread, uint64_t operations);
+
+struct workload {
+    const char *name;
+    const char *description; /* what it does */
+    const char *source;      /* the published description that it follows */
+    const char *group;       /* "single" or "threads" */
+    unsigned threads_min, threads_max;
+    uint64_t unit;               /* operations */
+    bool exact;                  /* on one thread the same instructions, unless the allocator asks the clock */
+    uint64_t default_operations; /* of each thread; some 50 to 200 ms */
+    uint64_t quick_operations;   /* a few ms */
+    unsigned store_slots;        /* blocks in the store; 0: it is not used */
+    bool working_set;            /* the blocks have WORKLOAD_SET_BLOCK_BYTES on average */
+    void (*prepare)(struct workload_thread *thread); /* NULL: nothing to do */
+    void (*finish)(struct workload_thread *thread);  /* likewise */
+    workload_run *run[WORKLOAD_MODES];
+};
+
+extern const struct workload workload_table[];
+extern const size_t workload_count;
+
+/* The workload of that name; NULL where there is none. */
+const struct workload *workload_find(const char *name);
+
+/* Marsaglia's xorshift64 with his shifts 13, 7, 17: three shifts, no multiplication, period 2^64 - 1. */
+HAK_ALWAYS_INLINE uint64_t workload_random(struct workload_thread *thread) {
+    uint64_t x = thread->random;
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    thread->random = x;
+    return x;
+}
+
+/* A number below `bound` from 32 random bits, by multiplication: no division in a timed loop. */
+HAK_ALWAYS_INLINE uint32_t workload_below(uint32_t bits, uint32_t bound) {
+    return (uint32_t)(((uint64_t)bits * bound) >> 32);
+}
+
+/* The four forms of a loop. LOOP is an always-inlined function of (thread, operations, mode). */
+#define WORKLOAD_DEFINE(name, LOOP)                                                                                    \
+    void name##_run(struct workload_thread *thread, uint64_t operations) { LOOP(thread, operations, WORKLOAD_PLAIN); } \
+    void name##_run_verified(struct workload_thread *thread, uint64_t operations) {                                    \
+        LOOP(thread, operations, WORKLOAD_VERIFIED);                                                                   \
+    }                                                                                                                  \
+    void name##_run_memory(struct workload_thread *thread, uint64_t operations) {                                      \
+        LOOP(thread, operations, WORKLOAD_MEMORY);                                                                     \
+    }                                                                                                                  \
+    void name##_run_latency(struct workload_thread *thread, uint64_t operations) {                                     \
+        LOOP(thread, operations, WORKLOAD_LATENCY);                                                                    \
+    }
+
+#define WORKLOAD_DECLARE(name) workload_run name##_run, name##_run_verified, name##_run_memory, name##_run_latency
+
+WORKLOAD_DECLARE(pair);
+WORKLOAD_DECLARE(batch_lifo);
+WORKLOAD_DECLARE(batch_fifo);
+WORKLOAD_DECLARE(batch_random);
+WORKLOAD_DECLARE(replacement);
+WORKLOAD_DECLARE(working_set);
+WORKLOAD_DECLARE(sizes_server);
+WORKLOAD_DECLARE(sizes_compiler);
+WORKLOAD_DECLARE(realloc_growth);
+WORKLOAD_DECLARE(calloc);
+WORKLOAD_DECLARE(aligned);
+WORKLOAD_DECLARE(large_churn);
+WORKLOAD_DECLARE(json);
+WORKLOAD_DECLARE(mir);
+WORKLOAD_DECLARE(vm);
+WORKLOAD_DECLARE(mixed);
+WORKLOAD_DECLARE(local);
+WORKLOAD_DECLARE(handover);
+WORKLOAD_DECLARE(larson);
+WORKLOAD_DECLARE(producer_consumer);
+WORKLOAD_DECLARE(message_ring);
+WORKLOAD_DECLARE(shared_heap);
+WORKLOAD_DECLARE(burst);
+WORKLOAD_DECLARE(false_sharing_active);
+WORKLOAD_DECLARE(false_sharing_passive);
+WORKLOAD_DECLARE(thread_churn);
+
+/* Their other halves. */
+void batch_random_prepare(struct workload_thread *thread);
+void working_set_prepare(struct workload_thread *thread);
+void sizes_server_prepare(struct workload_thread *thread);
+void sizes_compiler_prepare(struct workload_thread *thread);
+void store_finish(struct workload_thread *thread);
+void calloc_prepare(struct workload_thread *thread);
+void mir_prepare(struct workload_thread *thread);
+void mixed_prepare(struct workload_thread *thread);
+void handover_prepare(struct workload_thread *thread);
+void larson_prepare(struct workload_thread *thread);
+void larson_finish(struct workload_thread *thread);
+void shared_heap_prepare(struct workload_thread *thread);
+void shared_heap_finish(struct workload_thread *thread);
+void burst_prepare(struct workload_thread *thread);
+void false_sharing_passive_prepare(struct workload_thread *thread);
+void false_sharing_passive_finish(struct workload_thread *thread);
+
+/* Operations in a unit. */
+#define LOCAL_UNIT (2 * WORKLOAD_BATCH)
+#define HANDOVER_UNIT (3 * WORKLOAD_BATCH)
+#define MIR_DEPTH 4
+#define COMPILER_UNIT 4096
+#define BURST_UNIT 1024
+#define CHURN_UNIT 100
+
+#endif
