@@ -59,7 +59,7 @@ struct workload_thread {
     uint64_t until_sample;        /* calls until thread 0 takes the next sample; 0: not this thread */
     enum workload_mode mode;      /* as that of `run`, for `prepare` and `finish` */
     uint64_t operations;          /* of the run */
-    uint64_t life_operations;     /* of the thread that this one has started (lives.c) */
+    uint64_t life_operations;     /* of the thread that this one has started (thread_lifetimes.c) */
     unsigned index, threads;      /* which one of how many */
     unsigned slots;               /* of the store, for workloads that use it (store.c): at most `operations` */
     struct handover_ring *rings;  /* of all threads, by index */
