@@ -55,13 +55,13 @@ static void print_optional(const char *name, bool present, uint64_t count) {
 
 void report_list(void) {
     for (size_t i = 0; i < workload_count; i++) {
-        printf("%-21s %s\n", workload_table[i].name, workload_table[i].description);
+        printf("%-21s %s\n", workload_table[i]->name, workload_table[i]->description);
     }
 }
 
 void report_list_json(void) {
     for (size_t i = 0; i < workload_count; i++) {
-        const struct workload *workload = &workload_table[i];
+        const struct workload *workload = workload_table[i];
         printf("%s{\"name\":", i == 0 ? "[" : ",\n ");
         print_text(workload->name);
         print_text_field("description", workload->description);

@@ -4,12 +4,13 @@
 #include "bench/worker/workloads/block.h"
 #include "bench/worker/workloads/sizes.h"
 
+#define BURST_UNIT 1024
 #define BURST_SIZE_MAX 1024
 #define HALF (BURST_UNIT / 2)
 
 HAK_STATIC_ASSERT(BURST_UNIT <= WORKLOAD_SLOTS, "each block has a slot");
 
-void burst_prepare(struct workload_thread *thread) { sizes_draw_inverse_square(thread, BURST_SIZE_MAX); }
+static void burst_prepare(struct workload_thread *thread) { sizes_draw_inverse_square(thread, BURST_SIZE_MAX); }
 
 HAK_ALWAYS_INLINE void burst_fill(struct workload_thread *thread, unsigned from, const uint32_t *size,
                                   const enum workload_mode mode) {
@@ -42,4 +43,19 @@ HAK_ALWAYS_INLINE void burst(struct workload_thread *thread, uint64_t operations
     }
 }
 
-WORKLOAD_DEFINE(burst, burst)
+WORKLOAD_LOOP(burst, burst)
+
+const struct workload burst_workload = {
+    .name = "burst",
+    .description =
+        "16 bytes to 1 KiB, 1,024 blocks come in two bursts; some go the oldest first, the others the "
+        "newest first",
+    .source = "sh6bench (MicroQuill, SmartHeap), with both of its orders of freeing",
+    WORKLOAD_THREADS,
+    .unit = BURST_UNIT,
+    .exact = true,
+    .default_operations = 4882 * BURST_UNIT,
+    .quick_operations = 48 * BURST_UNIT,
+    .prepare = burst_prepare,
+    .run = WORKLOAD_RUN(burst),
+};

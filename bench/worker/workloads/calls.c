@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The other calls of an allocator, and a compiler's phases. Run by runner.c on the main thread; all data are the
+/* The other calls of an allocator: realloc, calloc, aligned_alloc. Run by runner.c on the main thread; all data are the
  * thread's own. */
 #include "bench/worker/workloads/sizes.h"
 #include "bench/worker/workloads/tiny.h"
@@ -21,13 +21,6 @@
  * which Debian 12 has, gives blocks there that are not aligned, and would have no row. */
 static const uint16_t alignments[] = {32, 32, 64, 64, 64, 64, 128, 4096};
 #define ALIGNMENT_COUNT (sizeof alignments / sizeof alignments[0])
-
-#define FUNCTION_BLOCKS 512 /* allocated for one function that is compiled */
-#define FUNCTION_KEPT 64    /* of these stay until the file is done: one in eight */
-#define FILE_FUNCTIONS (COMPILER_UNIT / FUNCTION_BLOCKS)
-#define COMPILER_SIZE_MAX 4096
-
-HAK_STATIC_ASSERT(FUNCTION_BLOCKS + FILE_FUNCTIONS * FUNCTION_KEPT <= WORKLOAD_SLOTS, "all have a slot");
 
 static size_t grown(size_t size) { return size + size / 2; }
 
@@ -104,7 +97,7 @@ HAK_ALWAYS_INLINE void zeroed(struct workload_thread *thread, uint64_t operation
     }
 }
 
-void calloc_prepare(struct workload_thread *thread) { sizes_draw_inverse_square(thread, CALLOC_SIZE_MAX); }
+static void calloc_prepare(struct workload_thread *thread) { sizes_draw_inverse_square(thread, CALLOC_SIZE_MAX); }
 
 /* Random replacement; sizes are random multiples of the alignment. */
 HAK_ALWAYS_INLINE void aligned(struct workload_thread *thread, uint64_t operations, const enum workload_mode mode) {
@@ -129,32 +122,47 @@ HAK_ALWAYS_INLINE void aligned(struct workload_thread *thread, uint64_t operatio
     }
 }
 
-/* A file of FILE_FUNCTIONS functions: a function's blocks go together, the oldest first, when it is compiled, but for
- * the kept ones, which go with the file. */
-HAK_ALWAYS_INLINE void sizes_compiler(struct workload_thread *thread, uint64_t operations,
-                                      const enum workload_mode mode) {
-    for (uint64_t done = 0; done < operations; done += COMPILER_UNIT) {
-        unsigned next_size = (unsigned)(workload_random(thread) >> 32), kept = FUNCTION_BLOCKS;
-        for (unsigned function = 0; function < FILE_FUNCTIONS; function++) {
-            unsigned own = 0;
-            for (unsigned i = 0; i < FUNCTION_BLOCKS; i++) {
-                unsigned slot = i % (FUNCTION_BLOCKS / FUNCTION_KEPT) == 0 ? kept++ : own++;
-                size_t size = thread->size[next_size++ % WORKLOAD_SIZES];
-                thread->block[slot] = block_tagged(thread, size, next_size, &thread->expect[slot], mode);
-            }
-            for (unsigned slot = 0; slot < own; slot++) {
-                block_tagged_free(thread, thread->block[slot], &thread->expect[slot], mode);
-            }
-        }
-        for (unsigned slot = FUNCTION_BLOCKS; slot < kept; slot++) {
-            block_tagged_free(thread, thread->block[slot], &thread->expect[slot], mode);
-        }
-    }
-}
+WORKLOAD_LOOP(realloc_growth, realloc_growth)
 
-void sizes_compiler_prepare(struct workload_thread *thread) { sizes_draw_few(thread, COMPILER_SIZE_MAX); }
+const struct workload realloc_growth_workload = {
+    .name = "realloc_growth",
+    .description = "8 arrays, a random one grows by half, from 64 bytes to 64 KiB; each growth is an operation",
+    .source = "the growth by half of FBVector (Andrei Alexandrescu, Facebook's folly, 2012), by realloc",
+    WORKLOAD_SINGLE,
+    .unit = 1,
+    .exact = false,
+    .default_operations = 500000,
+    .quick_operations = 5000,
+    .run = WORKLOAD_RUN(realloc_growth),
+};
 
-WORKLOAD_DEFINE(realloc_growth, realloc_growth)
-WORKLOAD_DEFINE(calloc, zeroed)
-WORKLOAD_DEFINE(aligned, aligned)
-WORKLOAD_DEFINE(sizes_compiler, sizes_compiler)
+WORKLOAD_LOOP(calloc, zeroed)
+
+const struct workload calloc_workload = {
+    .name = "calloc",
+    .description = "16 bytes to 16 KiB by calloc, small ones by far the most, a random one of 256 blocks replaced",
+    .source = "the calls of calloc in t-test1 (Wolfram Gloger, ptmalloc)",
+    WORKLOAD_SINGLE,
+    .unit = 1,
+    .exact = true,
+    .default_operations = 5000000,
+    .quick_operations = 50000,
+    .prepare = calloc_prepare,
+    .run = WORKLOAD_RUN(calloc),
+};
+
+WORKLOAD_LOOP(aligned, aligned)
+
+const struct workload aligned_workload = {
+    .name = "aligned",
+    .description =
+        "aligned_alloc to 32, 64, 128 or 4,096 bytes, up to 1 KiB or a page, a random one of 256 blocks "
+        "replaced",
+    .source = "the calls of memalign in t-test1 (Wolfram Gloger, ptmalloc)",
+    WORKLOAD_SINGLE,
+    .unit = 1,
+    .exact = true,
+    .default_operations = 4000000,
+    .quick_operations = 50000,
+    .run = WORKLOAD_RUN(aligned),
+};

@@ -42,7 +42,7 @@ HAK_ALWAYS_INLINE void false_sharing_active(struct workload_thread *thread, uint
     }
 }
 
-void false_sharing_passive_prepare(struct workload_thread *thread) {
+static void false_sharing_passive_prepare(struct workload_thread *thread) {
     for (unsigned i = 0; thread->index == 0 && i < thread->threads; i++) {
         given[i] = shared_line_block(thread, &given_expect[i], block_untimed_mode(thread));
     }
@@ -61,9 +61,36 @@ HAK_ALWAYS_INLINE void false_sharing_passive(struct workload_thread *thread, uin
     thread->block[0] = p;
 }
 
-void false_sharing_passive_finish(struct workload_thread *thread) {
+static void false_sharing_passive_finish(struct workload_thread *thread) {
     block_tagged_free(thread, thread->block[0], &thread->expect[0], block_untimed_mode(thread));
 }
 
-WORKLOAD_DEFINE(false_sharing_active, false_sharing_active)
-WORKLOAD_DEFINE(false_sharing_passive, false_sharing_passive)
+WORKLOAD_LOOP(false_sharing_active, false_sharing_active)
+
+const struct workload false_sharing_active_workload = {
+    .name = "false_sharing_active",
+    .description = "8 bytes, allocated, written 100 times and freed, on every thread",
+    .source = "cache-thrash (Emery Berger, Hoard, 2000)",
+    WORKLOAD_THREADS,
+    .unit = 1,
+    .exact = true,
+    .default_operations = 1000000,
+    .quick_operations = 5000,
+    .run = WORKLOAD_RUN(false_sharing_active),
+};
+
+WORKLOAD_LOOP(false_sharing_passive, false_sharing_passive)
+
+const struct workload false_sharing_passive_workload = {
+    .name = "false_sharing_passive",
+    .description = "the same, and each thread begins with freeing a block that thread 0 allocated beside the others'",
+    .source = "cache-scratch (Emery Berger, Hoard, 2000)",
+    WORKLOAD_THREADS,
+    .unit = 1,
+    .exact = true,
+    .default_operations = 1000000,
+    .quick_operations = 5000,
+    .prepare = false_sharing_passive_prepare,
+    .finish = false_sharing_passive_finish,
+    .run = WORKLOAD_RUN(false_sharing_passive),
+};

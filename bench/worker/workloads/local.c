@@ -8,6 +8,9 @@
 
 #include <sched.h>
 
+#define LOCAL_UNIT (2 * WORKLOAD_BATCH)
+#define HANDOVER_UNIT (3 * WORKLOAD_BATCH)
+
 HAK_ALWAYS_INLINE void local_unit(struct workload_thread *thread, const enum workload_mode mode) {
     tiny_batch_fill(thread, mode);
     tiny_batch_free_lifo(thread, mode);
@@ -72,7 +75,35 @@ HAK_ALWAYS_INLINE void handover(struct workload_thread *thread, uint64_t operati
     slots_free(thread, WORKLOAD_SLOTS, mode);
 }
 
-void handover_prepare(struct workload_thread *thread) { handover_open(thread->outgoing); }
+static void handover_prepare(struct workload_thread *thread) { handover_open(thread->outgoing); }
 
-WORKLOAD_DEFINE(local, local)
-WORKLOAD_DEFINE(handover, handover)
+WORKLOAD_LOOP(local, local)
+
+const struct workload local_workload = {
+    .name = "local",
+    .description = "every thread runs batch_lifo and replacement for itself",
+    .source =
+        "threadtest (Berger and others, Hoard: A Scalable Memory Allocator for Multithreaded Applications, "
+        "ASPLOS 2000)",
+    WORKLOAD_THREADS,
+    .unit = LOCAL_UNIT,
+    .exact = true,
+    .default_operations = 10000000,
+    .quick_operations = 100000,
+    .run = WORKLOAD_RUN(local),
+};
+
+WORKLOAD_LOOP(handover, handover)
+
+const struct workload handover_workload = {
+    .name = "handover",
+    .description = "as local, and as many blocks again go to the next thread, which frees them",
+    .source = "sh8bench (MicroQuill, SmartHeap): some of a thread's blocks are freed by another",
+    WORKLOAD_THREADS,
+    .unit = HANDOVER_UNIT,
+    .exact = true,
+    .default_operations = 5000100,
+    .quick_operations = 60000,
+    .prepare = handover_prepare,
+    .run = WORKLOAD_RUN(handover),
+};

@@ -105,5 +105,39 @@ HAK_ALWAYS_INLINE void message_ring(struct workload_thread *thread, uint64_t ope
     }
 }
 
-WORKLOAD_DEFINE(producer_consumer, producer_consumer)
-WORKLOAD_DEFINE(message_ring, message_ring)
+static void producer_consumer_prepare(struct workload_thread *thread) { handover_open(thread->outgoing); }
+
+WORKLOAD_LOOP(producer_consumer, producer_consumer)
+
+const struct workload producer_consumer_workload = {
+    .name = "producer_consumer",
+    .description = "16 to 496 bytes; one half of the threads only allocates, the other half only frees",
+    .source =
+        "xmalloc-test (Lever and Boreham, 2000; Christian Eder): threads that only allocate and threads that "
+        "only free",
+    .group = "threads",
+    .threads_min = 2,
+    .threads_max = WORKLOAD_THREADS_MAX,
+    .unit = 1,
+    .exact = false,
+    .default_operations = 1500000,
+    .quick_operations = 15000,
+    .prepare = producer_consumer_prepare,
+    .run = WORKLOAD_RUN(producer_consumer),
+};
+
+WORKLOAD_LOOP(message_ring, message_ring)
+
+const struct workload message_ring_workload = {
+    .name = "message_ring",
+    .description = "64 to 1,024 bytes; each thread frees a message from the thread before and sends one to the next",
+    .source =
+        "the message passing that snmalloc is made for (Liétar and others, snmalloc: A Message Passing "
+        "Allocator, ISMM 2019)",
+    WORKLOAD_THREADS,
+    .unit = 1,
+    .exact = true,
+    .default_operations = 1500000,
+    .quick_operations = 15000,
+    .run = WORKLOAD_RUN(message_ring),
+};

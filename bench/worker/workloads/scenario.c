@@ -7,6 +7,7 @@
  * Run by runner.c on the main thread; all data are the thread's own. */
 #include "bench/worker/workloads/tiny.h"
 
+#define MIR_DEPTH 4
 #define JSON_BYTES (64 * 1024)
 #define JSON_DOCUMENTS 8
 #define MIR_BYTES (256 * 1024)
@@ -86,7 +87,7 @@ HAK_ALWAYS_INLINE void mir(struct workload_thread *thread, uint64_t operations, 
     }
 }
 
-void mir_prepare(struct workload_thread *thread) {
+static void mir_prepare(struct workload_thread *thread) {
     for (unsigned i = 0; i < WORKLOAD_SIZES; i++) {
         thread->size[i] = 1 + workload_below((uint32_t)(workload_random(thread) >> 32), MIR_BYTES);
     }
@@ -124,7 +125,7 @@ HAK_ALWAYS_INLINE void mixed(struct workload_thread *thread, uint64_t operations
     slots_free(thread, MIXED_SLOTS, mode);
 }
 
-void mixed_prepare(struct workload_thread *thread) {
+static void mixed_prepare(struct workload_thread *thread) {
     for (unsigned i = 0; i < WORKLOAD_SIZES; i++) {
         uint64_t random = workload_random(thread);
         uint32_t share = workload_below((uint32_t)random, MIX_SHARES);
@@ -152,8 +153,74 @@ HAK_ALWAYS_INLINE void large_churn(struct workload_thread *thread, uint64_t oper
     slots_free(thread, CHURN_SLOTS, mode);
 }
 
-WORKLOAD_DEFINE(json, json)
-WORKLOAD_DEFINE(mir, mir)
-WORKLOAD_DEFINE(vm, vm)
-WORKLOAD_DEFINE(mixed, mixed)
-WORKLOAD_DEFINE(large_churn, large_churn)
+WORKLOAD_LOOP(json, json)
+
+const struct workload json_workload = {
+    .name = "json",
+    .description = "64 KiB, 8 live, oldest first; every page written",
+    .source = "a scenario of this project: documents that a parser has in flight",
+    WORKLOAD_SINGLE,
+    .unit = 1,
+    .exact = false,
+    .default_operations = 400000,
+    .quick_operations = 4000,
+    .run = WORKLOAD_RUN(json),
+};
+
+WORKLOAD_LOOP(mir, mir)
+
+const struct workload mir_workload = {
+    .name = "mir",
+    .description = "256 KiB, 4 nested; a random part from the front written",
+    .source = "a scenario of this project: arenas of a compiler's passes",
+    WORKLOAD_SINGLE,
+    .unit = MIR_DEPTH,
+    .exact = false,
+    .default_operations = 20000,
+    .quick_operations = 1000,
+    .prepare = mir_prepare,
+    .run = WORKLOAD_RUN(mir),
+};
+
+WORKLOAD_LOOP(vm, vm)
+
+const struct workload vm_workload = {
+    .name = "vm",
+    .description = "2 MiB, 2 live, older first; the first quarter and then one page in eight written",
+    .source = "a scenario of this project: segments of an interpreter's heap",
+    WORKLOAD_SINGLE,
+    .unit = 1,
+    .exact = false,
+    .default_operations = 30000,
+    .quick_operations = 200,
+    .run = WORKLOAD_RUN(vm),
+};
+
+WORKLOAD_LOOP(mixed, mixed)
+
+const struct workload mixed_workload = {
+    .name = "mixed",
+    .description = "8 bytes to 4 MiB over all pools, a random one of 256 blocks replaced; every page written",
+    .source = "a scenario of this project: a program that uses every pool at once",
+    WORKLOAD_SINGLE,
+    .unit = 1,
+    .exact = false,
+    .default_operations = 200000,
+    .quick_operations = 2000,
+    .prepare = mixed_prepare,
+    .run = WORKLOAD_RUN(mixed),
+};
+
+WORKLOAD_LOOP(large_churn, large_churn)
+
+const struct workload large_churn_workload = {
+    .name = "large_churn",
+    .description = "1 to 8 MiB, a random one of 16 blocks replaced; one page in 16 written",
+    .source = "malloc-large of mimalloc-bench (Daan Leijen): a few very large blocks replaced at random",
+    WORKLOAD_SINGLE,
+    .unit = 1,
+    .exact = false,
+    .default_operations = 1000,
+    .quick_operations = 50,
+    .run = WORKLOAD_RUN(large_churn),
+};

@@ -43,14 +43,14 @@ HAK_ALWAYS_INLINE uint64_t shared_alloc(struct workload_thread *thread, uint64_t
 
 /* The slots that `prepare` and `finish` leave to this thread: every so many. No other thread looks at them then: a
  * barrier stands between these and `run`. */
-void shared_heap_prepare(struct workload_thread *thread) {
+static void shared_heap_prepare(struct workload_thread *thread) {
     for (unsigned slot = thread->index; slot < SHARED_SLOTS; slot += thread->threads) {
         uint64_t word = shared_alloc(thread, workload_random(thread), block_untimed_mode(thread));
         hak_store_relaxed(&shared[slot], word); /* relaxed: the barrier orders it */
     }
 }
 
-void shared_heap_finish(struct workload_thread *thread) {
+static void shared_heap_finish(struct workload_thread *thread) {
     for (unsigned slot = thread->index; slot < SHARED_SLOTS; slot += thread->threads) {
         shared_free(thread, hak_load_relaxed(&shared[slot]), block_untimed_mode(thread)); /* relaxed: as above */
     }
@@ -67,4 +67,18 @@ HAK_ALWAYS_INLINE void shared_heap(struct workload_thread *thread, uint64_t oper
     }
 }
 
-WORKLOAD_DEFINE(shared_heap, shared_heap)
+WORKLOAD_LOOP(shared_heap, shared_heap)
+
+const struct workload shared_heap_workload = {
+    .name = "shared_heap",
+    .description = "16 bytes to 4 KiB; every thread replaces random ones of 4,096 blocks that all share",
+    .source = "the transfer table of mstress (Daan Leijen, mimalloc-bench, 2019)",
+    WORKLOAD_THREADS,
+    .unit = 1,
+    .exact = true,
+    .default_operations = 3000000,
+    .quick_operations = 30000,
+    .prepare = shared_heap_prepare,
+    .finish = shared_heap_finish,
+    .run = WORKLOAD_RUN(shared_heap),
+};

@@ -12,6 +12,7 @@
 #include <string.h>
 
 /* Slots, sizes as the benchmark's authors call it: 8 to 1000 bytes in 1,000 slots. */
+#define CHURN_UNIT 100
 #define LARSON_SLOTS 1000
 #define LARSON_SIZE_MIN 8
 #define LARSON_SIZE_MAX 1000
@@ -43,14 +44,14 @@ HAK_ALWAYS_INLINE void *random_block(struct workload_thread *thread, unsigned sl
     return block_tagged(thread, size, (uint32_t)(random >> 32), &thread->expect[slot], mode);
 }
 
-void larson_prepare(struct workload_thread *thread) {
+static void larson_prepare(struct workload_thread *thread) {
     for (unsigned slot = 0; slot < LARSON_SLOTS; slot++) {
         thread->block[slot] = random_block(thread, slot, workload_random(thread), LARSON_SIZE_MIN, LARSON_SIZE_MAX,
                                            block_untimed_mode(thread));
     }
 }
 
-void larson_finish(struct workload_thread *thread) {
+static void larson_finish(struct workload_thread *thread) {
     for (unsigned slot = 0; slot < LARSON_SLOTS; slot++) {
         block_tagged_free(thread, thread->block[slot], &thread->expect[slot], block_untimed_mode(thread));
     }
@@ -109,5 +110,36 @@ HAK_ALWAYS_INLINE void thread_churn(struct workload_thread *thread, uint64_t ope
     }
 }
 
-WORKLOAD_DEFINE(larson, larson)
-WORKLOAD_DEFINE(thread_churn, thread_churn)
+WORKLOAD_LOOP(larson, larson)
+
+const struct workload larson_workload = {
+    .name = "larson",
+    .description =
+        "8 to 1,000 bytes, a random one of a thread's 1,000 blocks replaced; after 20,000 a new thread "
+        "takes them over",
+    .source = "Larson and Krishnan, Memory Allocation for Long-Running Server Applications (ISMM 1998)",
+    WORKLOAD_THREADS,
+    .unit = 1,
+    .exact = false,
+    .default_operations = 3000000,
+    .quick_operations = 30000,
+    .prepare = larson_prepare,
+    .finish = larson_finish,
+    .run = WORKLOAD_RUN(larson),
+};
+
+WORKLOAD_LOOP(thread_churn, thread_churn)
+
+const struct workload thread_churn_workload = {
+    .name = "thread_churn",
+    .description =
+        "16 to 512 bytes; a new thread allocates 100 blocks, frees half and ends; its starter frees the "
+        "rest",
+    .source = "t-test1 (Wolfram Gloger, ptmalloc): threads end and new ones take their place",
+    WORKLOAD_THREADS,
+    .unit = CHURN_UNIT,
+    .exact = false,
+    .default_operations = 100000,
+    .quick_operations = 2000,
+    .run = WORKLOAD_RUN(thread_churn),
+};

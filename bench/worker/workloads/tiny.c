@@ -54,7 +54,7 @@ HAK_ALWAYS_INLINE void batch_random(struct workload_thread *thread, uint64_t ope
 }
 
 /* ORDERS permutations of a batch, each equally likely (Fisher and Yates). */
-void batch_random_prepare(struct workload_thread *thread) {
+static void batch_random_prepare(struct workload_thread *thread) {
     for (unsigned turn = 0; turn < ORDERS; turn++) {
         uint32_t *order = &thread->size[turn * WORKLOAD_BATCH];
         for (uint32_t i = 0; i < WORKLOAD_BATCH; i++) {
@@ -71,8 +71,75 @@ HAK_ALWAYS_INLINE void replacement(struct workload_thread *thread, uint64_t oper
     slots_free(thread, WORKLOAD_SLOTS, mode);
 }
 
-WORKLOAD_DEFINE(pair, pair)
-WORKLOAD_DEFINE(batch_lifo, batch_lifo)
-WORKLOAD_DEFINE(batch_fifo, batch_fifo)
-WORKLOAD_DEFINE(batch_random, batch_random)
-WORKLOAD_DEFINE(replacement, replacement)
+WORKLOAD_LOOP(pair, pair)
+
+const struct workload pair_workload = {
+    .name = "pair",
+    .description = "8 to 64 bytes, one block allocated and freed at once",
+    .source =
+        "the malloc and free loop of Lever and Boreham, malloc() Performance in a Multithreaded Linux "
+        "Environment (USENIX 2000)",
+    WORKLOAD_SINGLE,
+    .unit = 1,
+    .exact = true,
+    .default_operations = 20000000,
+    .quick_operations = 200000,
+    .run = WORKLOAD_RUN(pair),
+};
+
+WORKLOAD_LOOP(batch_lifo, batch_lifo)
+
+const struct workload batch_lifo_workload = {
+    .name = "batch_lifo",
+    .description = "8 to 64 bytes, 100 blocks allocated, then freed, the last one first",
+    .source = "sh6bench (MicroQuill, SmartHeap): the blocks that are freed in the order opposite to their allocation",
+    WORKLOAD_SINGLE,
+    .unit = WORKLOAD_BATCH,
+    .exact = true,
+    .default_operations = 20000000,
+    .quick_operations = 200000,
+    .run = WORKLOAD_RUN(batch_lifo),
+};
+
+WORKLOAD_LOOP(batch_fifo, batch_fifo)
+
+const struct workload batch_fifo_workload = {
+    .name = "batch_fifo",
+    .description = "8 to 64 bytes, 100 blocks allocated, then freed, the first one first",
+    .source = "sh6bench (MicroQuill, SmartHeap): the blocks that are freed in the order of their allocation",
+    WORKLOAD_SINGLE,
+    .unit = WORKLOAD_BATCH,
+    .exact = true,
+    .default_operations = 20000000,
+    .quick_operations = 200000,
+    .run = WORKLOAD_RUN(batch_fifo),
+};
+
+WORKLOAD_LOOP(batch_random, batch_random)
+
+const struct workload batch_random_workload = {
+    .name = "batch_random",
+    .description = "8 to 64 bytes, 100 blocks allocated, then freed in random order",
+    .source = "bench-malloc (Will Newton, GNU C library benchtests, 2014): blocks freed in random order",
+    WORKLOAD_SINGLE,
+    .unit = WORKLOAD_BATCH,
+    .exact = true,
+    .default_operations = 20000000,
+    .quick_operations = 200000,
+    .prepare = batch_random_prepare,
+    .run = WORKLOAD_RUN(batch_random),
+};
+
+WORKLOAD_LOOP(replacement, replacement)
+
+const struct workload replacement_workload = {
+    .name = "replacement",
+    .description = "8 to 64 bytes, a random one of 1,024 blocks replaced",
+    .source = "Larson and Krishnan, Memory Allocation for Long-Running Server Applications (ISMM 1998), on one thread",
+    WORKLOAD_SINGLE,
+    .unit = 1,
+    .exact = true,
+    .default_operations = 20000000,
+    .quick_operations = 200000,
+    .run = WORKLOAD_RUN(replacement),
+};

@@ -7,8 +7,12 @@
  *   run         `operations` of them; with `finish` or without, it ends without a live block
  *   finish      after the clock has stopped: frees what `prepare` filled
  *
- * A new workload is a loop in a file of this folder and a row in table.c. runner.c calls the three functions on
- * every thread; a barrier stands before and after `run`.
+ * A new workload is a loop and its `const struct workload NAME_workload` in a file of this folder, and a line in
+ * table.c. runner.c calls the three functions on every thread; a barrier stands before and after `run`.
+ *
+ * `source` names a publication for what the workload does; sizes and counts that it leaves open are chosen here.
+ * Workloads that start threads are not `exact`, and neither are those that free so much memory that allocators ask the
+ * clock whether to give it back.
  *
  * Each loop is compiled once a mode, the mode a constant: the plain form that is timed holds no trace of the others. */
 #ifndef BENCH_WORKER_WORKLOADS_WORKLOAD_H
@@ -89,7 +93,7 @@ struct workload {
     workload_run *run[WORKLOAD_MODES];
 };
 
-extern const struct workload workload_table[];
+extern const struct workload *const workload_table[];
 extern const size_t workload_count;
 
 /* The workload of that name; NULL where there is none. */
@@ -110,72 +114,26 @@ HAK_ALWAYS_INLINE uint32_t workload_below(uint32_t bits, uint32_t bound) {
     return (uint32_t)(((uint64_t)bits * bound) >> 32);
 }
 
-/* The four forms of a loop. LOOP is an always-inlined function of (thread, operations, mode). */
-#define WORKLOAD_DEFINE(name, LOOP)                                                                                    \
-    void name##_run(struct workload_thread *thread, uint64_t operations) { LOOP(thread, operations, WORKLOAD_PLAIN); } \
-    void name##_run_verified(struct workload_thread *thread, uint64_t operations) {                                    \
-        LOOP(thread, operations, WORKLOAD_VERIFIED);                                                                   \
-    }                                                                                                                  \
-    void name##_run_memory(struct workload_thread *thread, uint64_t operations) {                                      \
-        LOOP(thread, operations, WORKLOAD_MEMORY);                                                                     \
-    }                                                                                                                  \
-    void name##_run_latency(struct workload_thread *thread, uint64_t operations) {                                     \
-        LOOP(thread, operations, WORKLOAD_LATENCY);                                                                    \
+/* The four forms of a loop, for WORKLOAD_RUN. LOOP is an always-inlined function of (thread, operations, mode). */
+#define WORKLOAD_LOOP(name, LOOP)                                                          \
+    static void name##_run(struct workload_thread *thread, uint64_t operations) {          \
+        LOOP(thread, operations, WORKLOAD_PLAIN);                                          \
+    }                                                                                      \
+    static void name##_run_verified(struct workload_thread *thread, uint64_t operations) { \
+        LOOP(thread, operations, WORKLOAD_VERIFIED);                                       \
+    }                                                                                      \
+    static void name##_run_memory(struct workload_thread *thread, uint64_t operations) {   \
+        LOOP(thread, operations, WORKLOAD_MEMORY);                                         \
+    }                                                                                      \
+    static void name##_run_latency(struct workload_thread *thread, uint64_t operations) {  \
+        LOOP(thread, operations, WORKLOAD_LATENCY);                                        \
     }
 
-#define WORKLOAD_DECLARE(name) workload_run name##_run, name##_run_verified, name##_run_memory, name##_run_latency
+#define WORKLOAD_RUN(name) \
+    { name##_run, name##_run_verified, name##_run_memory, name##_run_latency }
 
-WORKLOAD_DECLARE(pair);
-WORKLOAD_DECLARE(batch_lifo);
-WORKLOAD_DECLARE(batch_fifo);
-WORKLOAD_DECLARE(batch_random);
-WORKLOAD_DECLARE(replacement);
-WORKLOAD_DECLARE(working_set);
-WORKLOAD_DECLARE(sizes_server);
-WORKLOAD_DECLARE(sizes_compiler);
-WORKLOAD_DECLARE(realloc_growth);
-WORKLOAD_DECLARE(calloc);
-WORKLOAD_DECLARE(aligned);
-WORKLOAD_DECLARE(large_churn);
-WORKLOAD_DECLARE(json);
-WORKLOAD_DECLARE(mir);
-WORKLOAD_DECLARE(vm);
-WORKLOAD_DECLARE(mixed);
-WORKLOAD_DECLARE(local);
-WORKLOAD_DECLARE(handover);
-WORKLOAD_DECLARE(larson);
-WORKLOAD_DECLARE(producer_consumer);
-WORKLOAD_DECLARE(message_ring);
-WORKLOAD_DECLARE(shared_heap);
-WORKLOAD_DECLARE(burst);
-WORKLOAD_DECLARE(false_sharing_active);
-WORKLOAD_DECLARE(false_sharing_passive);
-WORKLOAD_DECLARE(thread_churn);
-
-/* Their other halves. */
-void batch_random_prepare(struct workload_thread *thread);
-void working_set_prepare(struct workload_thread *thread);
-void sizes_server_prepare(struct workload_thread *thread);
-void sizes_compiler_prepare(struct workload_thread *thread);
-void store_finish(struct workload_thread *thread);
-void calloc_prepare(struct workload_thread *thread);
-void mir_prepare(struct workload_thread *thread);
-void mixed_prepare(struct workload_thread *thread);
-void handover_prepare(struct workload_thread *thread);
-void larson_prepare(struct workload_thread *thread);
-void larson_finish(struct workload_thread *thread);
-void shared_heap_prepare(struct workload_thread *thread);
-void shared_heap_finish(struct workload_thread *thread);
-void burst_prepare(struct workload_thread *thread);
-void false_sharing_passive_prepare(struct workload_thread *thread);
-void false_sharing_passive_finish(struct workload_thread *thread);
-
-/* Operations in a unit. */
-#define LOCAL_UNIT (2 * WORKLOAD_BATCH)
-#define HANDOVER_UNIT (3 * WORKLOAD_BATCH)
-#define MIR_DEPTH 4
-#define COMPILER_UNIT 4096
-#define BURST_UNIT 1024
-#define CHURN_UNIT 100
+/* The group of workloads of one thread, and of those that run on any number of them. */
+#define WORKLOAD_SINGLE .group = "single", .threads_min = 1, .threads_max = 1
+#define WORKLOAD_THREADS .group = "threads", .threads_min = 1, .threads_max = WORKLOAD_THREADS_MAX
 
 #endif
