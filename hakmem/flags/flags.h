@@ -2,11 +2,11 @@
 /* The build switches as values.
  *
  * BUILD defines each name as 0 or 1 from the Bazel flag of the same number, for the library and for all
- * that includes its headers. Code tests them with a plain `if`, so that both sides always compile. */
+ * that includes its headers. hakmem/ladder/ tests them with a plain `if`, so that both sides always compile; the rest of the
+ * allocator asks hakmem/ladder/. */
 #ifndef HAKMEM_FLAGS_FLAGS_H
 #define HAKMEM_FLAGS_FLAGS_H
 
-#include "hakmem/base/compiler.h"
 #include "hakmem/flags/debug.h"
 #include "hakmem/flags/guard.h"
 
@@ -21,13 +21,6 @@
 
 #if (HAK_P0_CLASS_TABLE | HAK_P1_BATCHED_STATS | HAK_P2_INLINE_FAST_PATH | HAK_P3_SENTINELS) & ~1
 #error "a switch of hakmem is 0 or 1"
-#endif
-
-/* The fast path's functions: always inlined, or hot, which leaves it to the compiler at each call. */
-#if HAK_INLINE_HOT
-#define HAK_FAST_PATH static inline __attribute__((hot))
-#else
-#define HAK_FAST_PATH HAK_ALWAYS_INLINE
 #endif
 
 #endif

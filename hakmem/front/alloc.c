@@ -7,7 +7,6 @@
 #include "hakmem/huge/huge.h"
 #include "hakmem/l2/l2_fast.h"
 #include "hakmem/l25/l25_fast.h"
-#include "hakmem/magazine/pool_whole.h"
 #include "hakmem/profile/profile.h"
 #include "hakmem/stats/site.h"
 
@@ -30,23 +29,22 @@ HAK_ALWAYS_INLINE void *alloc_above_tiny(size_t size) {
     return p;
 }
 
-void *hak_front_alloc_slow(size_t size) {
+/* After a miss of tiny's fast path. NULL with errno ENOMEM */
+HAK_ALWAYS_INLINE void *alloc_missed(size_t size) {
     if (HAK_GUARD_FULL) {
         return hak_guarded_alloc(size, __builtin_return_address(0));
     }
-    return size <= HAK_TINY_MAX ? hak_pool_alloc_slow(size_class_tiny(size)) : alloc_above_tiny(size);
+    return size <= HAK_TINY_MAX ? pool_alloc_missed(size_class_tiny(size)) : alloc_above_tiny(size);
 }
+
+void *hak_front_alloc_slow(size_t size) { return alloc_missed(size); }
 
 void *hak_alloc(size_t size) {
     void *p = tiny_pop(size);
     if (HAK_LIKELY(p != NULL)) {
         return p;
     }
-    if (HAK_P2_INLINE_FAST_PATH || HAK_GUARD_FULL) {
-        return hak_front_alloc_slow(size);
-    }
-    /* One function for fast and slow path. */
-    return size <= HAK_TINY_MAX ? pool_alloc_missed(size_class_tiny(size)) : alloc_above_tiny(size);
+    return ladder_splits_paths() ? hak_front_alloc_slow(size) : alloc_missed(size);
 }
 
 void *hak_alloc_at(size_t size, const void *site) {

@@ -74,15 +74,12 @@ void hak_front_free_remote(void *p) {
 }
 
 void hak_free(void *p) {
-    if (HAK_P2_INLINE_FAST_PATH) {
-        hak_free_inline(p);
+    if (HAK_LIKELY(front_free_hot(p))) {
         return;
     }
-    /* One function for fast and slow path. */
-    const enum front_free done = front_free_hot(p);
-    if (HAK_UNLIKELY(done == FRONT_FREE_REMOTE)) {
-        hak_front_free_remote(p);
-    } else if (HAK_UNLIKELY(done == FRONT_FREE_MISSED)) {
+    if (ladder_splits_paths()) {
+        hak_front_free_slow(p);
+    } else {
         free_missed(p, __builtin_return_address(0));
     }
 }

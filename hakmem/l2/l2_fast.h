@@ -1,37 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* The L2 (1,025 bytes to 32 KiB) pool's fast path.
+/* The L2 pool: 1,025 bytes to 32 KiB. It only adds how the class is found; the rest is magazine/pool.h.
  *
- * Called by front, and by programs that inline it. Switches: P0 picks how the class is found, P1 whether
- * the allocation is sampled, P2 who calls what (hot inline, or the whole function), P3 the explicit branches. */
+ * Called by front for sizes above tiny; any thread. */
 #ifndef HAKMEM_L2_L2_FAST_H
 #define HAKMEM_L2_L2_FAST_H
 
-#include "hakmem/magazine/pool.h"
+#include "hakmem/ladder/branches.h"
+#include "hakmem/magazine/pool_slow.h"
 #include "hakmem/size_class/size_class.h"
 
 /* A block of at least `size` bytes from the loaded magazine; NULL: the slow path, or the size is above the pool.
  * pre: size > HAK_TINY_MAX */
 HAK_FAST_PATH void *l2_pop(size_t size) {
-    if (!HAK_P3_SENTINELS && HAK_UNLIKELY(size > HAK_L2_MAX)) {
-        return NULL;
-    }
-    return pool_pop(size_class_l2(size));
+    return ladder_refuses_size(size, HAK_L2_MAX) ? NULL : pool_pop(size_class_l2(size));
 }
 
 /* NULL with errno ENOMEM. pre: HAK_TINY_MAX < size <= HAK_L2_MAX */
-HAK_COLD void *hak_l2_alloc_slow(size_t size);
-
-/* Fast and slow path in one function: builds without P2. pre: as above */
-void *hak_l2_alloc_whole(size_t size);
-
-/* Fast path here, slow path elsewhere: builds with P2. pre: as above */
-HAK_FAST_PATH void *l2_alloc_hot(size_t size) {
+LADDER_POOL_ENTRY void *l2_alloc(size_t size) {
     void *p = l2_pop(size);
-    return HAK_LIKELY(p != NULL) ? p : hak_l2_alloc_slow(size);
-}
-
-HAK_FAST_PATH void *l2_alloc(size_t size) {
-    return HAK_P2_INLINE_FAST_PATH ? l2_alloc_hot(size) : hak_l2_alloc_whole(size);
+    return HAK_LIKELY(p != NULL) ? p : pool_alloc_missed(size_class_l2(size));
 }
 
 #endif

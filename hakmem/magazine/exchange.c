@@ -30,7 +30,7 @@ void *hak_exchange_alloc_alone(struct hak_thread *thread, unsigned class_index) 
     if (slab != NULL) {
         hak_slab_take(slab, &p, 1, &thread->classes[class_index].loaded_zeroed);
         hak_slab_detach(slab);
-        if (HAK_P1_BATCHED_STATS || profile_is_on()) {
+        if (exchange_counts()) {
             hak_count_add(&thread->classes[class_index].allocations, 1);
         }
     }
@@ -50,7 +50,7 @@ void hak_exchange_free(unsigned class_index, void *p) {
 void hak_exchange_free_remote(unsigned class_index, void *p) {
     struct hak_thread *thread = hak_self;
     hak_exchange_flush_blocks(thread, class_index, &p, 1);
-    if (HAK_P1_BATCHED_STATS) {
+    if (exchange_counts()) {
         hak_count_add(&thread->classes[class_index].frees, 1);
     }
 }

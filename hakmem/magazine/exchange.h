@@ -7,6 +7,7 @@
 #define HAKMEM_MAGAZINE_EXCHANGE_H
 
 #include "hakmem/guard/guard.h"
+#include "hakmem/ladder/counts.h"
 #include "hakmem/magazine/exchange_check.h"
 #include "hakmem/magazine/exchange_flush.h"
 #include "hakmem/magazine/exchange_load.h"
@@ -55,9 +56,12 @@ HAK_ALWAYS_INLINE uint32_t exchange_capacity(const struct hak_thread *thread, un
     return hak_classes[class_index].magazine - hak_load_relaxed(&thread->classes[class_index].floor);
 }
 
-/* Counts what left the loaded and entered the returned magazine since the last exchange (switch P1, or the profile). */
+/* Whether exchanges count. */
+HAK_ALWAYS_INLINE bool exchange_counts(void) { return ladder_counts_exactly() || profile_is_on(); }
+
+/* Counts what left the loaded and entered the returned magazine since the last exchange. */
 HAK_ALWAYS_INLINE void exchange_count(struct hak_thread *thread, unsigned class_index) {
-    if (HAK_P1_BATCHED_STATS || profile_is_on()) {
+    if (exchange_counts()) {
         struct hak_thread_class *counts = &thread->classes[class_index];
         /* Release: behind the odd sequence. The owner alone writes. */
         hak_store_release(&counts->allocations,
@@ -104,7 +108,7 @@ HAK_ALWAYS_INLINE bool exchange_swap_in(struct hak_thread *thread, unsigned clas
     own->turns++;
     exchange_enter(thread);
     /* Release, all: behind the odd sequence. */
-    if (HAK_P1_BATCHED_STATS || profile_is_on()) {
+    if (exchange_counts()) {
         hak_store_release(&own->allocations, own->allocations + own->loaded_level);
         hak_store_release(&own->frees, own->frees + (level - own->returned_level));
     }
@@ -127,7 +131,7 @@ HAK_ALWAYS_INLINE bool exchange_swap_in(struct hak_thread *thread, unsigned clas
 
 /* Whether blocks of the class stay in no magazine. */
 HAK_ALWAYS_INLINE bool exchange_is_alone(unsigned class_index) {
-    return HAK_P3_SENTINELS && !HAK_GUARD_EXACT && hak_classes[class_index].block_size > THREAD_CACHED_MAX_BYTES;
+    return ladder_room_varies() && !HAK_GUARD_EXACT && hak_classes[class_index].block_size > THREAD_CACHED_MAX_BYTES;
 }
 
 /* A block of such a class, out of a slab of its own that nobody owns, so that it goes back to the regions whoever frees it.

@@ -30,7 +30,9 @@
 
 #include "hakmem/base/atomic.h"
 #include "hakmem/base/compiler.h"
-#include "hakmem/flags/flags.h"
+#include "hakmem/flags/guard.h"
+#include "hakmem/ladder/branches.h"
+#include "hakmem/ladder/paths.h"
 #include "hakmem/shadow/shadow.h"
 #include "hakmem/size_class/size_class.h"
 
@@ -58,6 +60,11 @@ HAK_ALWAYS_INLINE uint32_t magazine_level(void *const *top, unsigned class_index
     return hak_classes[class_index].magazine - (uint32_t)((end - (uintptr_t)top) / sizeof *top);
 }
 
+/* Whether the magazine with this top, which has its class's whole room, holds no block. */
+HAK_ALWAYS_INLINE bool magazine_is_empty(void *const *top, unsigned class_index) {
+    return (uintptr_t)top % MAGAZINE_BYTES / sizeof *top + hak_classes[class_index].magazine == MAGAZINE_SLOTS;
+}
+
 /* Both forms of pop. `marks`: constant; the block is marked as live.
  *
  * The top is lowered first, and in push the mark is cleared first: the child of a fork that falls in between has lost a
@@ -65,29 +72,15 @@ HAK_ALWAYS_INLINE uint32_t magazine_level(void *const *top, unsigned class_index
 HAK_FAST_PATH void *magazine_pop_and_mark(unsigned class_index, bool marks) {
     /* Owned, here and below: only this thread writes. A pop stores nothing else, so a reader of statistics wants no order. */
     void **top = hak_load_owned(&hak_loaded[class_index]);
-    if (!HAK_P3_SENTINELS) {
-        const bool thread_begun = hak_self != NULL;
-        if (HAK_UNLIKELY(!thread_begun)) {
-            return NULL;
-        }
-        if (marks && HAK_UNLIKELY(hak_load_setting(&hak_shadow.limit) == 0)) {
-            return NULL;
-        }
-        const size_t slot = (uintptr_t)top % MAGAZINE_BYTES / sizeof *top;
-        const bool empty = slot + hak_classes[class_index].magazine == MAGAZINE_SLOTS;
-        if (HAK_UNLIKELY(empty)) {
-            return NULL;
-        }
+    if (ladder_refuses_pop(hak_self, top, magazine_is_empty(top, class_index), marks ? &hak_shadow.limit : NULL)) {
+        return NULL;
     }
     void *p = top[-1];
     if (marks) {
         HAK_IN_RETURN_REGISTER(p);
     }
-    if (HAK_P3_SENTINELS && HAK_UNLIKELY(p == NULL)) {
+    if (HAK_UNLIKELY(p == NULL)) {
         return NULL;
-    }
-    if (!HAK_P3_SENTINELS && p == NULL) {
-        __builtin_unreachable(); /* or the callers' own test would be one branch more than the switch is about */
     }
     hak_move_owned(&hak_loaded[class_index], -1);
     if (marks) {

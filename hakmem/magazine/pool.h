@@ -3,16 +3,13 @@
 #ifndef HAKMEM_MAGAZINE_POOL_H
 #define HAKMEM_MAGAZINE_POOL_H
 
+#include "hakmem/ladder/counts.h"
 #include "hakmem/magazine/magazine_fast.h"
-#include "hakmem/stats/sample.h"
 
-/* A block of the class from the loaded magazine; NULL: the slow path. Class 0 gives NULL with P3, and is kept
- * out by an explicit branch of the pool without it. */
+/* A block of the class from the loaded magazine; NULL: the slow path. Class 0 gives NULL. */
 HAK_FAST_PATH void *pool_pop(unsigned class_index) {
     void *p = magazine_pop(class_index);
-    if (!HAK_P1_BATCHED_STATS && HAK_LIKELY(p != NULL)) {
-        sample_allocation(class_index);
-    }
+    ladder_count_allocation(p, class_index);
     return p;
 }
 

@@ -25,7 +25,7 @@ void hak_profiled_draw(struct hak_thread *thread, unsigned class_index, uint64_t
 static void profiled_park(struct hak_thread *thread, unsigned class_index) {
     const uint64_t left = profiled_left(thread, class_index);
     const uint32_t level = exchange_loaded_level(thread, class_index);
-    if (HAK_P3_SENTINELS && HAK_UNLIKELY(left < level)) {
+    if (HAK_UNLIKELY(left < level)) {
         struct hak_thread_sample *sample = &thread->samples[class_index];
         void **slot = hak_load_relaxed(&thread->loaded[class_index]) - 1 - left;
         sample->parked_at = level - 1 - (uint32_t)left;
@@ -73,7 +73,7 @@ static HAK_COLD void profiled_unload(struct hak_thread *thread, unsigned class_i
 
 /* profiled_park for either kind of build. */
 static void profiled_limit(struct hak_thread *thread, unsigned class_index) {
-    if (HAK_P3_SENTINELS) {
+    if (ladder_reads_slots()) {
         profiled_park(thread, class_index);
         return;
     }
@@ -216,9 +216,7 @@ void *hak_profiled_alloc(unsigned class_index, bool *zeroed, const void *caller)
         errno = ENOMEM;
         return NULL;
     }
-    if (!HAK_P1_BATCHED_STATS) {
-        sample_allocation(class_index);
-    }
+    ladder_count_allocation(p, class_index);
     /* Before the poll, which may refill the magazine. */
     *zeroed = exchange_is_zeroed(class_index);
     purge_poll_alloc(caller);
@@ -230,7 +228,7 @@ static void profiled_count_free(unsigned class_index) {
     struct hak_thread *thread = hak_thread_begin();
     if (thread == NULL) {
         hak_shared_count(class_index, 0, 1);
-    } else if (HAK_P1_BATCHED_STATS) {
+    } else if (exchange_counts()) {
         hak_count_add(&thread->classes[class_index].frees, 1);
     }
 }

@@ -50,7 +50,7 @@ HAK_ALWAYS_INLINE void profiled_before_flush(struct hak_thread *thread, unsigned
 
 /* Whether an exchange within a free, which has counted, may load that many blocks. */
 HAK_ALWAYS_INLINE bool profiled_may_load(struct hak_thread *thread, unsigned class_index, uint32_t blocks) {
-    if (HAK_P3_SENTINELS || HAK_LIKELY(!profile_is_on())) {
+    if (ladder_reads_slots() || HAK_LIKELY(!profile_is_on())) {
         return true;
     }
     exchange_note_levels(thread, class_index);

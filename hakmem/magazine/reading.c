@@ -47,6 +47,7 @@ struct hak_reading_moves hak_reading_moves(const struct hak_thread *living) {
 }
 
 bool hak_reading_is_quiet(const struct hak_reading_moves *before, const struct hak_reading_moves *after) {
-    return before->is_settled && after->is_settled && before->sequences == after->sequences &&
+    /* A free that goes to a block's owner at once moves bits outside of any exchange. */
+    return !ladder_asks_owner() && before->is_settled && after->is_settled && before->sequences == after->sequences &&
            before->tops == after->tops && before->outside == after->outside;
 }

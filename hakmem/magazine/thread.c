@@ -12,6 +12,7 @@
 #include "hakmem/base/bits.h"
 #include "hakmem/base/lock.h"
 #include "hakmem/guard/metadata.h"
+#include "hakmem/ladder/counts.h"
 #include "hakmem/magazine/exchange.h"
 #include "hakmem/magazine/process.h"
 #include "hakmem/magazine/shared.h"
@@ -19,7 +20,6 @@
 #include "hakmem/profile/profile.h"
 #include "hakmem/slab/moving.h"
 #include "hakmem/slab/own_thread.h"
-#include "hakmem/stats/sample.h"
 
 /* The magazines of class 0, of a thread not begun and of one that has ended: nothing to give, no room to take.
  * NULL counts as the top of a full one, and is what static storage holds. */
@@ -189,7 +189,7 @@ static struct hak_thread *thread_record_locked(void) {
     return thread;
 }
 
-/* Without P3 the fast path finds an empty magazine by the whole capacity. */
+/* Blocks that a magazine of the class has room for at first. */
 static uint32_t thread_first_capacity(unsigned class_index) {
     const uint32_t capacity = hak_classes[class_index].magazine;
     if (exchange_is_alone(class_index)) {
@@ -197,7 +197,7 @@ static uint32_t thread_first_capacity(unsigned class_index) {
     }
     uint32_t blocks = THREAD_FIRST_BYTES / hak_classes[class_index].block_size;
     blocks = blocks > THREAD_FIRST_BLOCKS ? blocks : THREAD_FIRST_BLOCKS;
-    return HAK_P3_SENTINELS && blocks < capacity ? blocks : capacity;
+    return ladder_room_varies() && blocks < capacity ? blocks : capacity;
 }
 
 /* Empty magazines in the record's slots. pre: the record's slots hold no block */
@@ -256,8 +256,7 @@ struct hak_thread *hak_thread_begin(void) {
         return NULL;
     }
     hak_own_thread_user_begun();
-    /* Different threads sample different allocations; never 0, since the constant is not. */
-    hak_sample_state += (uint64_t)thread->number << 32;
+    ladder_begin_sampling(thread->number);
     /* Last, because it may allocate: everything is in place for that. */
     if (pthread_setspecific(thread_end_key, thread) != 0) {
         /* Without the destructor the record would stay behind the thread. */

@@ -45,7 +45,7 @@ static HAK_COLD void *operators_new_slow(size_t size, size_t alignment, const vo
 #define OPERATION_DELETE "operator delete"
 
 static HAK_HOT_ENTRY void *operators_new(size_t size) {
-    void *p = HAK_P2_INLINE_FAST_PATH ? tiny_pop(size) : NULL;
+    void *p = ladder_splits_paths() ? tiny_pop(size) : NULL;
     return HAK_LIKELY(p != NULL) ? p : operators_new_slow(size, 0, CALLER);
 }
 

@@ -2,12 +2,8 @@
 /* The generated tables as data; see size_class.h. */
 #include "hakmem/size_class/size_class.h"
 
-/* Half of the generated capacity, even and at least 2: what is counted only when a magazine is exchanged is then counted
- * twice as often. */
-#define CLASS_MAGAZINE(capacity) (HAK_MAGAZINE_HALF ? ((capacity) / 2 + 1) / 2 * 2 : (capacity))
-
-/* As many as HAK_STASH_BYTES has room for. */
-#define CLASS_STASH_FITS(capacity, size) (HAK_STASH_BYTES / (CLASS_MAGAZINE(capacity) * (size)))
+/* Full magazines that HAK_STASH_BYTES has room for. */
+#define CLASS_STASH_FITS(capacity, size) (HAK_STASH_BYTES / (LADDER_MAGAZINE(capacity) * (size)))
 #define CLASS_STASH(capacity, size) \
     (CLASS_STASH_FITS(capacity, size) < HAK_STASH_MAX ? CLASS_STASH_FITS(capacity, size) : HAK_STASH_MAX)
 
@@ -17,7 +13,7 @@
         .blocks = (block_count),                                                                        \
         .reciprocal = (reciprocal_value),                                                               \
         .bitmap_words = (words),                                                                        \
-        .magazine = CLASS_MAGAZINE(capacity),                                                           \
+        .magazine = LADDER_MAGAZINE(capacity),                                                          \
         .chunks = (chunk_count),                                                                        \
         .stash = CLASS_STASH(capacity, size),                                                           \
     },

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Size -> class for every pool, by generated table and by comparison chain: each is the other's oracle.
+/* Which class serves a size, by the generated tables, and each class's constants.
  *
- * One class space over all pools: 0 is "not ours", then tiny, L2, L2.5. Everything here is constant and
- * may be used by any thread. Switch P0 chooses between the two forms, in size_class_tiny and its sisters. */
+ * All pools share one numbering of classes: 0 means "no class", then come those of tiny, L2 and L2.5. Everything here is
+ * constant; any thread may use it. */
 #ifndef HAKMEM_SIZE_CLASS_SIZE_CLASS_H
 #define HAKMEM_SIZE_CLASS_SIZE_CLASS_H
 
 #include "codegen/hak_classes.h"
 #include "hakmem/base/compiler.h"
 #include "hakmem/base/config.h"
-#include "hakmem/flags/flags.h"
+#include "hakmem/ladder/classes.h"
 
 /* Constants of a class; source: the generator. */
 struct hak_class {
@@ -29,31 +29,8 @@ extern const uint8_t hak_size_class_table[HAK_SIZE_CLASS_TABLE_ENTRIES + 1];
 extern const uint8_t hak_l2_class_table[HAK_L2_TABLE_ENTRIES + 1];
 extern const uint8_t hak_l25_class_table[HAK_L25_TABLE_ENTRIES + 1];
 
-#define SIZE_CLASS_COMPARE(class_index, block_size, ...) \
-    if (size <= (block_size)) {                          \
-        return (class_index);                            \
-    }
-
-/* Class of a size by comparison; 0 where the pool's largest class is too small.
- * The L2 and L2.5 forms give their first class for sizes below the pool. */
-HAK_ALWAYS_INLINE unsigned size_class_tiny_chain(size_t size) {
-    HAK_TINY_CLASSES(SIZE_CLASS_COMPARE)
-    return 0;
-}
-
-HAK_ALWAYS_INLINE unsigned size_class_l2_chain(size_t size) {
-    HAK_L2_CLASSES(SIZE_CLASS_COMPARE)
-    return 0;
-}
-
-HAK_ALWAYS_INLINE unsigned size_class_l25_chain(size_t size) {
-    HAK_L25_CLASSES(SIZE_CLASS_COMPARE)
-    return 0;
-}
-
-#undef SIZE_CLASS_COMPARE
-
-/* The same by table: the index is clamped by a conditional move to the entry of class 0. */
+/* The table's answer: 0 where the pool's largest class is too small. The index is clamped by a conditional move to the entry of
+ * class 0. */
 HAK_ALWAYS_INLINE unsigned size_class_tiny_table(size_t size) {
     size_t clamped = size > HAK_TINY_MAX ? HAK_TINY_MAX + 1 : size;
     return hak_size_class_table[(clamped + (HAK_TABLE_GRANULARITY - 1)) >> HAK_TABLE_SHIFT];
@@ -71,18 +48,12 @@ HAK_ALWAYS_INLINE unsigned size_class_l25_table(size_t size) {
     return hak_l25_class_table[index > HAK_L25_TABLE_ENTRIES ? HAK_L25_TABLE_ENTRIES : index];
 }
 
-/* What switch P0 chooses. */
-HAK_ALWAYS_INLINE unsigned size_class_tiny(size_t size) {
-    return HAK_P0_CLASS_TABLE ? size_class_tiny_table(size) : size_class_tiny_chain(size);
-}
+/* Class of a size that is for the pool, or above it: 0. */
+HAK_ALWAYS_INLINE unsigned size_class_tiny(size_t size) { return ladder_class_tiny(size, size_class_tiny_table(size)); }
 
-HAK_ALWAYS_INLINE unsigned size_class_l2(size_t size) {
-    return HAK_P0_CLASS_TABLE ? size_class_l2_table(size) : size_class_l2_chain(size);
-}
+HAK_ALWAYS_INLINE unsigned size_class_l2(size_t size) { return ladder_class_l2(size, size_class_l2_table(size)); }
 
-HAK_ALWAYS_INLINE unsigned size_class_l25(size_t size) {
-    return HAK_P0_CLASS_TABLE ? size_class_l25_table(size) : size_class_l25_chain(size);
-}
+HAK_ALWAYS_INLINE unsigned size_class_l25(size_t size) { return ladder_class_l25(size, size_class_l25_table(size)); }
 
 /* Class of any size over all pools; 0 above L2.5. For slow paths. */
 HAK_ALWAYS_INLINE unsigned size_class_of(size_t size) {

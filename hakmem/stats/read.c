@@ -10,13 +10,13 @@
 #include "hakmem/guard/quarantine.h"
 #include "hakmem/guard/zero_size.h"
 #include "hakmem/huge/huge.h"
+#include "hakmem/ladder/counts.h"
 #include "hakmem/magazine/process.h"
 #include "hakmem/magazine/reading.h"
 #include "hakmem/magazine/shared.h"
 #include "hakmem/os/os.h"
 #include "hakmem/region/held.h"
 #include "hakmem/slab/purge.h"
-#include "hakmem/stats/sample.h"
 
 enum hak_pool hak_stats_pool_of(unsigned class_index) {
     if (class_index <= HAK_TINY_CLASS_LAST) {
@@ -58,13 +58,12 @@ static void read_thread(struct stats_reading *reading, const struct hak_thread *
         one->allocations += read.allocations;
         one->frees += read.frees;
         one->cached_blocks += read.cached_blocks;
-        if (HAK_P1_BATCHED_STATS) {
-            own.allocations += read.allocations;
-            own.frees += read.frees;
-        }
+        own.allocations += read.allocations;
+        own.frees += read.frees;
         own.cached_blocks += read.cached_blocks;
         own.magazine_bytes += read.cached_blocks * hak_classes[class_index].block_size;
     }
+    ladder_hide_thread_counts(&own.allocations, &own.frees);
     reading->stats.exchanges += own.exchanges;
     reading->stats.remote_frees += own.remote_frees;
     reading->stats.threads++;
@@ -109,12 +108,7 @@ static void read_class(struct hak_class_stats *one, unsigned class_index) {
         read_zero_size(one);
     }
     one->live_bytes = one->live_blocks * one->block_size;
-    if (!HAK_P1_BATCHED_STATS) {
-        /* Relaxed: a snapshot. An estimate below what is alive would make the frees negative. */
-        const uint64_t sampled = SAMPLE_PERIOD * hak_load_relaxed(&hak_sample_counts[class_index]);
-        one->allocations = sampled > one->live_blocks ? sampled : one->live_blocks;
-        one->frees = one->allocations - one->live_blocks;
-    }
+    ladder_estimate(class_index, one->live_blocks, &one->allocations, &one->frees);
 }
 
 static void pool_add(struct hak_pool_stats *pool, const struct hak_class_stats *one) {
@@ -170,7 +164,7 @@ static void read_huge(struct hak_stats *stats, const struct hak_huge_totals *hug
 
 void hak_stats_read(struct stats_reading *reading) {
     hak_process_begin();
-    reading->stats = (struct hak_stats){.exact = HAK_P1_BATCHED_STATS};
+    reading->stats = (struct hak_stats){.exact = ladder_counts_exactly()};
     reading->thread_count = 0;
     for (unsigned class_index = 0; class_index < HAK_CLASS_COUNT; class_index++) {
         reading->classes[class_index] = (struct hak_class_stats){0};
@@ -189,8 +183,7 @@ void hak_stats_read(struct stats_reading *reading) {
     hak_thread_list_release();
 
     struct hak_stats *stats = &reading->stats;
-    /* Without P3 a block of another thread's slab goes back to it outside of any exchange. */
-    stats->quiet = HAK_P3_SENTINELS && hak_reading_is_quiet(&before, &after) && huge.changes == huge_after.changes;
+    stats->quiet = hak_reading_is_quiet(&before, &after) && huge.changes == huge_after.changes;
     read_pools(reading);
     read_huge(stats, &huge);
     read_system(stats);

@@ -209,8 +209,7 @@ static bool walk_note(struct walk *walk) {
     const struct hak_reading_moves after = hak_reading_moves(living);
     hak_shared_release();
     hak_thread_list_release();
-    const bool is_quiet =
-        HAK_P3_SENTINELS && hak_reading_is_quiet(&before, &after) && huge.changes == huge_after.changes;
+    const bool is_quiet = hak_reading_is_quiet(&before, &after) && huge.changes == huge_after.changes;
     return HAK_GUARD_EXACT || is_quiet;
 }
 

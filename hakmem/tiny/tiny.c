@@ -10,7 +10,7 @@ void *hak_tiny_alloc_slow(size_t size) {
     return HAK_GUARD_FULL ? hak_alloc(size) : hak_pool_alloc_slow(size_class_tiny(size));
 }
 
-/* Public numbering: the tiny classes from 0. */
-int hak_tiny_size_to_class(size_t size) { return (int)size_class_tiny_chain(size) - HAK_TINY_CLASS_FIRST; }
+/* The public numbering counts the tiny classes from 0. */
+int hak_tiny_size_to_class(size_t size) { return (int)ladder_chain_tiny(size) - HAK_TINY_CLASS_FIRST; }
 
 int hak_tiny_size_to_class_fast(size_t size) { return (int)size_class_tiny_table(size) - HAK_TINY_CLASS_FIRST; }

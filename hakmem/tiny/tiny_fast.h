@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The tiny pool's fast path: 0 to 1,024 bytes.
  *
- * Called by front, and by programs that inline it. Switches: P0 picks how the class is found, P1 whether
- * the allocation is sampled, P3 the explicit branches; P2 is front's: it inlines this or calls a function. */
+ * Called by front, and by programs that inline it; any thread. */
 #ifndef HAKMEM_TINY_TINY_FAST_H
 #define HAKMEM_TINY_TINY_FAST_H
 
 #include "hakmem/hakmem.h"
+#include "hakmem/ladder/branches.h"
 #include "hakmem/magazine/pool.h"
 #include "hakmem/size_class/size_class.h"
 
@@ -16,19 +16,17 @@ HAK_FAST_PATH void *tiny_pop(size_t size) {
     if (HAK_GUARD_FULL) {
         return NULL; /* front/guarded.h */
     }
-    if (!HAK_P3_SENTINELS) {
-        if (HAK_UNLIKELY(size == 0)) {
-            size = 1;
-        }
+    if (ladder_refuses_tiny(&size)) {
+        return NULL;
     }
-    /* With guard malloc stores the class besides: a branch in place of the clamp, and it fits a cache line again. */
-    if ((!HAK_P3_SENTINELS || HAK_GUARD_EXACT) && HAK_UNLIKELY(size > HAK_TINY_MAX)) {
+    /* Builds with guard also store the class. A branch in place of the table's clamp makes malloc fit a cache line again. */
+    if (HAK_GUARD_EXACT && HAK_UNLIKELY(size > HAK_TINY_MAX)) {
         return NULL;
     }
     return pool_pop(size_class_tiny(size));
 }
 
-/* Fast path here, slow path elsewhere: builds with P2. NULL with errno ENOMEM. pre: size <= HAK_TINY_MAX */
+/* The whole allocation: the fast path inlined, the slow path a call. NULL with errno ENOMEM. pre: size <= HAK_TINY_MAX */
 HAK_FAST_PATH void *hak_tiny_alloc_hot(size_t size) {
     void *p = tiny_pop(size);
     return HAK_LIKELY(p != NULL) ? p : hak_tiny_alloc_slow(size);

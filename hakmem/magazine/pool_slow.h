@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* The slow path that the slab pools share, from the class to the block: exchange, count, return what has decayed. */
+#ifndef HAKMEM_MAGAZINE_POOL_SLOW_H
+#define HAKMEM_MAGAZINE_POOL_SLOW_H
+
+#include <errno.h>
+
+#include "hakmem/magazine/exchange.h"
+#include "hakmem/magazine/pool.h"
+#include "hakmem/magazine/profiled.h"
+#include "hakmem/slab/purge.h"
+
+/* `caller`: the return address of the function that this is inlined into. */
+HAK_ALWAYS_INLINE void *pool_slow(unsigned class_index, bool *zeroed, const void *caller) {
+    if (HAK_UNLIKELY(profile_may_be_on())) {
+        return hak_profiled_alloc(class_index, zeroed, caller);
+    }
+    struct hak_thread *thread = hak_self;
+    void *p = HAK_LIKELY(thread != NULL) ? exchange_alloc_begun(thread, class_index) : hak_exchange_alloc(class_index);
+    if (HAK_UNLIKELY(p == NULL)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    if (HAK_GUARD_EXACT) {
+        shadow_set(p, class_index);
+    }
+    ladder_count_allocation(p, class_index);
+    /* Before the poll; see pool.h. */
+    *zeroed = exchange_is_zeroed(class_index);
+    purge_poll_alloc(caller);
+    return p;
+}
+
+/* What follows a miss of pool_pop. NULL with errno ENOMEM. */
+HAK_ALWAYS_INLINE void *pool_alloc_missed(unsigned class_index) {
+    bool zeroed;
+    return ladder_splits_paths() ? hak_pool_alloc_slow(class_index)
+                                 : pool_slow(class_index, &zeroed, __builtin_return_address(0));
+}
+
+#endif
