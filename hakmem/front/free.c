@@ -68,7 +68,7 @@ void hak_front_free_remote(void *p) {
     if (HAK_GUARD_EXACT) {
         shadow_set(p, 0);
     }
-    hak_exchange_free_remote(class_index, p);
+    hak_exchange_free_at_once(class_index, p);
     purge_poll(__builtin_return_address(0));
     errno = saved_errno;
 }

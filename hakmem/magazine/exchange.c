@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* The exchanges that a free or the first call of a thread begins; see exchange.h. */
+/* The entries of malloc and free, and what a full returned magazine leads to; see exchange.h. */
 #include "hakmem/magazine/exchange.h"
 
 #include "hakmem/base/assert.h"
-#include "hakmem/magazine/exchange_grow.h"
 #include "hakmem/magazine/profiled.h"
 #include "hakmem/magazine/shared.h"
 #include "hakmem/magazine/stash.h"
+#include "hakmem/magazine/thread.h"
 
 void *hak_exchange_alloc(unsigned class_index) {
     struct hak_thread *thread = hak_thread_begin();
     if (HAK_UNLIKELY(thread == NULL)) {
         return hak_shared_alloc(class_index);
     }
-    /* Its thread may have begun just now. */
+    /* If the thread began long ago, its magazine may hold blocks. */
     void *p = magazine_take(class_index);
     return p != NULL ? p : exchange_alloc_begun(thread, class_index);
 }
@@ -23,7 +23,7 @@ void *hak_exchange_alloc_limited(struct hak_thread *thread, unsigned class_index
     return p == NULL && hak_exchange_load(thread, class_index) ? magazine_take(class_index) : p;
 }
 
-void *hak_exchange_alloc_alone(struct hak_thread *thread, unsigned class_index) {
+void *hak_exchange_alloc_uncached(struct hak_thread *thread, unsigned class_index) {
     void *p = NULL;
     exchange_enter(thread);
     struct slab *slab = hak_slab_create(class_index, thread->number);
@@ -47,7 +47,7 @@ void hak_exchange_free(unsigned class_index, void *p) {
     }
 }
 
-void hak_exchange_free_remote(unsigned class_index, void *p) {
+void hak_exchange_free_at_once(unsigned class_index, void *p) {
     struct hak_thread *thread = hak_self;
     hak_exchange_flush_blocks(thread, class_index, &p, 1);
     if (exchange_counts()) {
@@ -55,19 +55,13 @@ void hak_exchange_free_remote(unsigned class_index, void *p) {
     }
 }
 
-static void exchange_free_alone(struct hak_thread *thread, unsigned class_index, void *p) {
+static void exchange_free_uncached(struct hak_thread *thread, unsigned class_index, void *p) {
     exchange_enter(thread);
-    hak_exchange_free_remote(class_index, p);
+    hak_exchange_free_at_once(class_index, p);
     exchange_leave(thread);
 }
 
-bool hak_exchange_swap_in_rest(struct hak_thread *thread, unsigned class_index) {
-    exchange_note_levels(thread, class_index);
-    exchange_leave(thread);
-    return false;
-}
-
-/* Returns to the region layer what has no block in use. */
+/* Gives back active slabs of which no block is taken. */
 static void exchange_release_empty(struct hak_thread *thread, unsigned class_index) {
     struct slab **active = thread->classes[class_index].active;
     if (active[1] != NULL && hak_slab_release_if_empty(active[1])) {
@@ -79,8 +73,8 @@ static void exchange_release_empty(struct hak_thread *thread, unsigned class_ind
     }
 }
 
-/* Puts the full returned magazine into the stash and an empty one in its place; where the stash has no room, the oldest
- * magazine in there is freed for it. false: the class has no stash */
+/* Puts the full returned magazine into the stash and an empty one in its place. If the stash is full, its oldest magazine is flushed
+ * and becomes the empty one. false: the class has no stash */
 static bool exchange_stash(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
     void **storage = hak_stash_make_room(thread, class_index);
@@ -91,22 +85,22 @@ static bool exchange_stash(struct hak_thread *thread, unsigned class_index) {
         return false;
     }
     hak_stash_put(thread, class_index, stash_storage(hak_load_relaxed(&thread->returned[class_index])));
-    /* Release: behind the odd sequence. */
     hak_store_release(&thread->returned[class_index], stash_base(storage, class_index));
     return true;
 }
 
-/* Whether a thread whose returned magazine is full is to keep nothing of the class: it allocated none since its magazines
- * were last emptied, or let all of them fill up in between, or holds too much in large blocks. */
+/* Whether a thread whose returned magazine is full should keep no block of the class. True if it loaded none since the class's last
+ * flush; if it filled all magazines of the class while malloc never emptied the loaded one; and, for a class above tiny, if it holds
+ * more than EXCHANGE_ABOVE_TINY_BYTES of such blocks. With the quarantine also for a magazine that has no half to flush. */
 static bool exchange_gives_up(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
     return own->batch == 0 || own->overflows++ > hak_classes[class_index].stash + 1u ||
            (guard_has(HAK_FEATURE_QUARANTINE) && exchange_returned_level(thread, class_index) < 2) ||
            (class_index >= HAK_L2_CLASS_FIRST && exchange_loaded_level(thread, class_index) > 0 &&
-            hak_exchange_large_bytes(thread) > EXCHANGE_LARGE_BYTES);
+            hak_exchange_bytes_above_tiny(thread) > EXCHANGE_ABOVE_TINY_BYTES);
 }
 
-/* pre: the returned magazine is full. It is not afterwards. */
+/* Makes room in the returned magazine. pre: it is full */
 static void exchange_make_room(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
     if (exchange_gives_up(thread, class_index)) {
@@ -117,10 +111,10 @@ static void exchange_make_room(struct hak_thread *thread, unsigned class_index) 
     }
     hak_exchange_check_returned(thread, class_index);
     if (HAK_UNLIKELY(exchange_returned_level(thread, class_index) < exchange_capacity(thread, class_index))) {
-        return; /* something was wrong with it, and is out of it now */
+        return; /* the check took something out */
     }
     if (guard_has(HAK_FEATURE_QUARANTINE)) {
-        hak_exchange_flush_oldest(thread, class_index); /* what came back is not given out before it has waited */
+        hak_exchange_flush_oldest(thread, class_index); /* through the quarantine, before malloc may find it */
     } else if (exchange_loaded_level(thread, class_index) == 0 &&
                profiled_may_load(thread, class_index, exchange_capacity(thread, class_index))) {
         hak_exchange_swap(thread, class_index);
@@ -133,13 +127,13 @@ static void exchange_make_room(struct hak_thread *thread, unsigned class_index) 
 }
 
 void hak_exchange_free_begun(struct hak_thread *thread, unsigned class_index, void *p) {
-    if (exchange_is_alone(class_index)) {
-        exchange_free_alone(thread, class_index, p);
+    if (exchange_is_uncached(class_index)) {
+        exchange_free_uncached(thread, class_index, p);
         return;
     }
     exchange_enter(thread);
     exchange_count(thread, class_index);
-    (void)hak_exchange_note_turn(thread, class_index);
+    (void)hak_exchange_is_hot(thread, class_index);
     if (exchange_returned_level(thread, class_index) == exchange_capacity(thread, class_index)) {
         exchange_make_room(thread, class_index);
     }

@@ -5,12 +5,12 @@
 #include <string.h>
 
 #include "hakmem/base/report.h"
-#include "hakmem/magazine/exchange.h"
+#include "hakmem/magazine/exchange_levels.h"
 #include "hakmem/magazine/stash.h"
 
 HAK_STATIC_ASSERT(HAK_RECIPROCAL_SHIFT == 32, "the low half of offset * reciprocal is what is left over");
 
-/* A stamp that no entry of the table has. Those of earlier looks may stay: they say nothing. */
+/* A stamp that no entry of the table has. Stamps of earlier checks stay in it and mean nothing. */
 static uint8_t check_new_stamp(struct hak_thread *thread) {
     if (HAK_UNLIKELY(++thread->check_stamp == 0)) {
         memset(thread->check_stamps, 0, sizeof thread->check_stamps);
@@ -19,7 +19,7 @@ static uint8_t check_new_stamp(struct hak_thread *thread) {
     return thread->check_stamp;
 }
 
-/* Which entry a pointer has, by its low half: neighbours have different ones, so that few pointers meet. */
+/* Index of the entry for a pointer, by its low half. Neighbouring blocks have different entries, so that few pointers share one. */
 HAK_ALWAYS_INLINE uint32_t check_index(uint32_t low) { return low * 2654435769u >> (32 - THREAD_CHECK_BITS); }
 
 static uint8_t *check_entry(struct hak_thread *thread, const void *p) {
@@ -42,11 +42,11 @@ struct check_look {
     uint8_t stamp;
 };
 
-/* The ordinary look at one slot; false: something is wrong. */
+/* The ordinary check of one slot. */
 HAK_ALWAYS_INLINE bool check_slot(const struct check_look *look, void *const *slot) {
     const uint32_t low = (uint32_t)(uintptr_t)*slot;
     uint8_t *const entry = &look->stamps[check_index(low)];
-    /* The low half of the product says how much of a block is left over. */
+    /* offset * reciprocal is block index and fraction; a fraction as large as the reciprocal is no start of a block. */
     const uint32_t left = (low & (HAK_CHUNK_BYTES - 1)) * look->reciprocal;
     if (HAK_UNLIKELY(left >= look->reciprocal) ||
         HAK_UNLIKELY(*entry == look->stamp && check_has(look->slots, (uint32_t)(slot - look->slots), *slot))) {
@@ -56,7 +56,7 @@ HAK_ALWAYS_INLINE bool check_slot(const struct check_look *look, void *const *sl
     return true;
 }
 
-/* The ordinary look at `count` pointers, at least one; true where nothing is wrong. pre: a slab of the class is one chunk */
+/* The ordinary check of `count` pointers, at least one. pre: a slab of the class is one chunk */
 static bool check_ordinary(struct hak_thread *thread, unsigned class_index, void *const *slots, uint32_t count) {
     const struct check_look look = {.slots = slots,
                                     .reciprocal = hak_classes[class_index].reciprocal,
@@ -80,7 +80,7 @@ static void check_report(enum hak_misuse kind, const void *p, unsigned class_ind
         .kind = kind, .operation = "free", .p = p, .block_size = hak_classes[class_index].block_size, .is_late = true});
 }
 
-/* Whether p is in another magazine of the class than the returned one; stamps of those are there. */
+/* Whether p lies in the loaded magazine or the stash. */
 static bool check_is_elsewhere(struct hak_thread *thread, unsigned class_index, const void *p) {
     const struct hak_thread_class *own = &thread->classes[class_index];
     const uint32_t loaded = exchange_loaded_level(thread, class_index);
@@ -102,7 +102,7 @@ static void check_stamp_slots(struct hak_thread *thread, void *const *slots, uin
     }
 }
 
-/* Stamps what is in the other magazines of the class. */
+/* Stamps the blocks in the loaded magazine and the stash. */
 static void check_stamp_others(struct hak_thread *thread, unsigned class_index, uint8_t stamp) {
     const uint32_t loaded = exchange_loaded_level(thread, class_index);
     check_stamp_slots(thread, hak_load_relaxed(&thread->loaded[class_index]) - loaded, loaded, stamp);
@@ -112,7 +112,7 @@ static void check_stamp_others(struct hak_thread *thread, unsigned class_index, 
     }
 }
 
-/* The thorough look at one pointer, behind `kept` that were found good. */
+/* The thorough check of one pointer, against `kept` ones before it that are good. */
 static bool check_is_good(struct hak_thread *thread, unsigned class_index, void *const *slots, uint32_t kept, void *p,
                           uint8_t stamp) {
     uint8_t *const entry = check_entry(thread, p);
@@ -129,7 +129,7 @@ static bool check_is_good(struct hak_thread *thread, unsigned class_index, void 
     return true;
 }
 
-/* Reports what is wrong and takes it out. */
+/* Checks the returned magazine thoroughly: reports what is wrong and takes it out. */
 static HAK_NOINLINE void check_thorough(struct hak_thread *thread, unsigned class_index) {
     const uint32_t level = exchange_returned_level(thread, class_index);
     void **const slots = hak_load_relaxed(&thread->returned[class_index]) - level;
@@ -139,17 +139,16 @@ static HAK_NOINLINE void check_thorough(struct hak_thread *thread, unsigned clas
     for (uint32_t i = 0; i < level; i++) {
         void *const p = slots[i];
         if (check_is_good(thread, class_index, slots, kept, p, stamp)) {
-            /* Relaxed: hak_walk looks into it. */
+            /* Relaxed: hak_walk may read it. */
             hak_store_relaxed(&slots[kept++], p);
         }
     }
-    /* Release: behind the odd sequence of the exchange. */
     hak_store_release(&thread->returned[class_index], slots + kept);
 }
 
 enum check_depth { CHECK_NOTHING, CHECK_ORDINARY, CHECK_THOROUGH };
 
-/* How closely this exchange of the class is to look. */
+/* Which check this exchange of the class does. */
 static enum check_depth check_next(struct hak_thread_class *own, const struct hak_class *constants) {
     own->checks = own->checks == UINT8_MAX ? CHECK_FIRST : (uint8_t)(own->checks + 1);
     if (own->checks < CHECK_FIRST || own->checks % CHECK_THOROUGH_EACH == 0) {

@@ -3,8 +3,8 @@
 #include "hakmem/magazine/exchange_flush.h"
 
 #include "hakmem/guard/quarantine.h"
-#include "hakmem/magazine/exchange.h"
-#include "hakmem/magazine/exchange_grow.h"
+#include "hakmem/magazine/exchange_levels.h"
+#include "hakmem/magazine/exchange_room.h"
 #include "hakmem/magazine/profiled.h"
 #include "hakmem/magazine/stash.h"
 
@@ -22,13 +22,12 @@ void hak_exchange_flush_oldest(struct hak_thread *thread, unsigned class_index) 
     void **base = hak_load_relaxed(&thread->returned[class_index]) - level;
     hak_exchange_flush_blocks(thread, class_index, base, half);
     hak_exchange_move_slots(base, base + half, level - half);
-    /* Release: behind the odd sequence of the exchange. */
     hak_store_release(&thread->returned[class_index], base + (level - half));
 }
 
-/* Frees a whole magazine. Result: its top afterwards, its base */
+/* Frees the blocks of a magazine. Returns its base, which is its top now. */
 static void **exchange_flush_magazine(struct hak_thread *thread, unsigned class_index, void **top) {
-    const uint32_t level = magazine_level(top, class_index) - thread->classes[class_index].floor;
+    const uint32_t level = magazine_level(top, class_index) - thread->classes[class_index].unused_slots;
     if (level > 0) {
         hak_exchange_flush_blocks(thread, class_index, top - level, level);
     }
@@ -49,7 +48,6 @@ void hak_exchange_flush_magazines(struct hak_thread *thread, unsigned class_inde
     }
     void **loaded = exchange_flush_magazine(thread, class_index, hak_load_relaxed(&thread->loaded[class_index]));
     void **returned = exchange_flush_magazine(thread, class_index, hak_load_relaxed(&thread->returned[class_index]));
-    /* Release: behind the odd sequence. */
     hak_store_release(&thread->loaded[class_index], loaded);
     hak_store_release(&thread->returned[class_index], returned);
     own->batch = 0;
@@ -80,7 +78,7 @@ void hak_exchange_flush(struct hak_thread *thread) {
     exchange_leave(thread);
 }
 
-size_t hak_exchange_large_bytes(const struct hak_thread *thread) {
+size_t hak_exchange_bytes_above_tiny(const struct hak_thread *thread) {
     size_t bytes = 0;
     for (unsigned class_index = HAK_L2_CLASS_FIRST; class_index < HAK_CLASS_COUNT; class_index++) {
         const uint32_t blocks =
@@ -90,27 +88,27 @@ size_t hak_exchange_large_bytes(const struct hak_thread *thread) {
     return bytes;
 }
 
-/* Whether there is anything to flush; what came back did not need an exchange to be there. */
+/* Whether there is anything to flush. free fills the returned magazine without an exchange. */
 static bool exchange_holds_any(const struct hak_thread *thread, unsigned class_index) {
     return thread->classes[class_index].active[0] != NULL || exchange_returned_level(thread, class_index) > 0 ||
            exchange_loaded_level(thread, class_index) > 0;
 }
 
 void hak_exchange_flush_unused(struct hak_thread *thread, unsigned current) {
-    /* The sum over all classes costs more than a refill of small blocks; so many bytes later is soon enough, and a class
-     * that is in use is loaded in between. */
-    if (thread->large_loaded_bytes < EXCHANGE_LARGE_BYTES) {
+    /* The sum over all classes costs more than a refill, so it is made once for that many loaded bytes. Meanwhile the classes in use
+     * are exchanged, which marks them. */
+    if (thread->loaded_above_tiny < EXCHANGE_ABOVE_TINY_BYTES) {
         return;
     }
-    thread->large_loaded_bytes = 0;
-    if (hak_exchange_large_bytes(thread) <= EXCHANGE_LARGE_BYTES) {
+    thread->loaded_above_tiny = 0;
+    if (hak_exchange_bytes_above_tiny(thread) <= EXCHANGE_ABOVE_TINY_BYTES) {
         return;
     }
     for (unsigned class_index = HAK_L2_CLASS_FIRST; class_index < HAK_CLASS_COUNT; class_index++) {
         struct hak_thread_class *own = &thread->classes[class_index];
-        if (!own->recent && class_index != current && exchange_holds_any(thread, class_index)) {
+        if (!own->is_used && class_index != current && exchange_holds_any(thread, class_index)) {
             exchange_flush_class(thread, class_index);
         }
-        own->recent = false;
+        own->is_used = false;
     }
 }

@@ -1,33 +1,38 @@
 /* SPDX-License-Identifier: MIT */
-/* Blocks out of magazines, back to their slabs; by the owning thread, within an exchange but where it says otherwise. */
+/* Moves blocks from magazines back to their slabs. By the owning thread, within an exchange unless said otherwise. */
 #ifndef HAKMEM_MAGAZINE_EXCHANGE_FLUSH_H
 #define HAKMEM_MAGAZINE_EXCHANGE_FLUSH_H
 
-#include "hakmem/magazine/thread.h"
+#include "hakmem/magazine/record.h"
 
-/* Frees blocks of a class, whoever owns their slabs; with the quarantine, those that leave it for them. */
+/* A thread that holds more bytes of L2 and L2.5 blocks in magazines than this flushes the classes among them that it no longer uses. */
+#define EXCHANGE_ABOVE_TINY_BYTES ((size_t)256 << 10)
+
+/* Frees blocks of a class into their slabs, whoever owns those. With guard's quarantine they go in there, and the blocks that leave
+ * it are freed. */
 void hak_exchange_flush_blocks(struct hak_thread *thread, unsigned class_index, void *const *blocks, uint32_t count);
 
-/* Frees the oldest half of the returned magazine; what is younger is more likely still in a cache. */
+/* Frees the older half of the returned magazine. The younger half is more likely to be in a cache. */
 void hak_exchange_flush_oldest(struct hak_thread *thread, unsigned class_index);
 
-/* Frees the oldest full magazine of the stash. Result: its storage, which is the caller's. pre: there is one */
+/* Frees the blocks of the oldest magazine in the stash. Returns its storage, which is now the caller's. pre: the stash is not empty */
 void **hak_exchange_flush_stashed(struct hak_thread *thread, unsigned class_index);
 
-/* Frees all that the thread holds of the class in magazines. */
+/* Frees all blocks of the class in the thread's magazines and stash. */
 void hak_exchange_flush_magazines(struct hak_thread *thread, unsigned class_index);
 
-/* The class has no active slabs afterwards. */
+/* Detaches the class's active slabs. */
 void hak_exchange_give_up_slabs(struct hak_thread_class *own);
 
-/* Bytes in the magazines of the classes above tiny. */
-size_t hak_exchange_large_bytes(const struct hak_thread *thread);
+/* Bytes of L2 and L2.5 blocks in the loaded and returned magazines. */
+size_t hak_exchange_bytes_above_tiny(const struct hak_thread *thread);
 
-/* Keeps the bytes in a thread's large magazines within bounds: what a class was used for once, by a buffer that grew
- * through it say, goes back. Classes in use stay, or each would empty the others' magazines in turn. */
+/* Flushes L2 and L2.5 classes other than `current` that were not exchanged since the last such flush, if the thread holds more than
+ * EXCHANGE_ABOVE_TINY_BYTES: a buffer that grows through many classes leaves a few blocks in each. Classes in use keep their blocks,
+ * or they would flush each other in turn. */
 void hak_exchange_flush_unused(struct hak_thread *thread, unsigned current);
 
-/* An exchange of its own: empties the magazines of every class and gives up the active slabs. */
+/* Flushes the magazines of every class and detaches the active slabs, in an exchange of its own. */
 void hak_exchange_flush(struct hak_thread *thread);
 
 #endif

@@ -3,22 +3,19 @@
 #include "hakmem/magazine/exchange_load.h"
 
 #include "hakmem/guard/quarantine.h"
-#include "hakmem/magazine/exchange.h"
 #include "hakmem/magazine/exchange_flush.h"
-#include "hakmem/magazine/exchange_grow.h"
 #include "hakmem/magazine/profiled.h"
 #include "hakmem/magazine/stash.h"
 
 void hak_exchange_swap(struct hak_thread *thread, unsigned class_index) {
     void **empty_top = hak_load_relaxed(&thread->loaded[class_index]);
-    /* Release: behind the odd sequence. */
     hak_store_release(&thread->loaded[class_index], hak_load_relaxed(&thread->returned[class_index]));
     hak_store_release(&thread->returned[class_index], empty_top);
     thread->classes[class_index].loaded_zeroed = false;
 }
 
-/* What came back goes through the quarantine, and what leaves that instead is loaded: as hak_exchange_swap, but for the wait, and
- * no slab is touched either. false: too little came back, or nothing leaves yet; the loaded magazine is still empty */
+/* Puts the returned magazine's blocks into the quarantine and loads the blocks that leave it in exchange, so that no slab is
+ * touched. false: the loaded magazine is still empty, because hardly any block was returned or none has waited long enough */
 static bool exchange_requarantine(struct hak_thread *thread, unsigned class_index) {
     const uint32_t level = exchange_returned_level(thread, class_index);
     if (level < exchange_swap_least(thread, class_index) ||
@@ -28,7 +25,6 @@ static bool exchange_requarantine(struct hak_thread *thread, unsigned class_inde
     void **base = hak_load_relaxed(&thread->returned[class_index]) - level;
     void **loaded = hak_load_relaxed(&thread->loaded[class_index]);
     const uint32_t left = hak_quarantine_pass(class_index, thread->number, base, level, loaded);
-    /* Release: behind the odd sequence. */
     hak_store_release(&thread->loaded[class_index], loaded + left);
     hak_store_release(&thread->returned[class_index], base);
     thread->classes[class_index].loaded_zeroed = false;
@@ -39,12 +35,11 @@ static bool exchange_requarantine(struct hak_thread *thread, unsigned class_inde
 static void exchange_unstash(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
     void **emptied = stash_storage(hak_load_relaxed(&thread->loaded[class_index]));
-    /* Release: behind the odd sequence. */
     hak_store_release(&thread->loaded[class_index], stash_full_top(hak_stash_take(thread, class_index, emptied)));
     own->loaded_zeroed = false;
 }
 
-/* A slab of the class with free blocks, as active[0]. NULL: no memory, nothing changed */
+/* A slab of the class with free blocks, which is active[0] afterwards. NULL: no memory, nothing changed */
 static struct slab *exchange_active_slab(struct hak_thread *thread, unsigned class_index) {
     struct slab **active = thread->classes[class_index].active;
     for (unsigned i = 0; i < 2; i++) {
@@ -74,8 +69,8 @@ static struct slab *exchange_active_slab(struct hak_thread *thread, unsigned cla
     return slab;
 }
 
-/* How many blocks a refill loads: a page's worth at first, then twice as many each time, up to half a magazine. Those
- * that came back are among them. */
+/* How many blocks a refill takes from a slab. The first refill wants a page of blocks, each later one twice as many, up to half a
+ * magazine; blocks in the returned magazine are counted against that. */
 static uint32_t exchange_next_load(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
     const struct hak_class *class = &hak_classes[class_index];
@@ -87,7 +82,7 @@ static uint32_t exchange_next_load(struct hak_thread *thread, unsigned class_ind
     return returned < own->batch ? own->batch - returned : 1;
 }
 
-/* false: no memory, nothing changed */
+/* Loads blocks from a slab. false: no memory, nothing changed */
 static bool exchange_refill(struct hak_thread *thread, unsigned class_index) {
     if (class_index >= HAK_L2_CLASS_FIRST) {
         hak_exchange_flush_unused(thread, class_index);
@@ -100,14 +95,13 @@ static bool exchange_refill(struct hak_thread *thread, unsigned class_index) {
     uint32_t taken =
         hak_slab_take(slab, base, exchange_next_load(thread, class_index), &thread->classes[class_index].loaded_zeroed);
     if (class_index >= HAK_L2_CLASS_FIRST) {
-        thread->large_loaded_bytes += (size_t)taken * hak_classes[class_index].block_size;
+        thread->loaded_above_tiny += (size_t)taken * hak_classes[class_index].block_size;
     }
-    /* Release: behind the odd sequence of the exchange. */
     hak_store_release(&thread->loaded[class_index], base + taken);
     return true;
 }
 
-/* exchange_refill once there is no memory but what waits in the quarantine: all of the class waited long enough then. */
+/* exchange_refill after memory ran out: first frees every block of the class that waits in the quarantine. */
 static bool exchange_refill_waiting(struct hak_thread *thread, unsigned class_index) {
     void *leaving[QUARANTINE_BATCH];
     for (uint32_t count; (count = hak_quarantine_drain(class_index, leaving)) != 0;) {
@@ -116,12 +110,12 @@ static bool exchange_refill_waiting(struct hak_thread *thread, unsigned class_in
     return exchange_refill(thread, class_index);
 }
 
-/* false: no memory */
+/* Fills the loaded magazine by the first way that works; the table in exchange.h says in which order. false: no memory */
 static bool exchange_load_any(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
     const uint32_t returned = exchange_returned_level(thread, class_index);
     const bool wants_more =
-        hak_exchange_note_turn(thread, class_index) && own->batch < hak_classes[class_index].magazine / 2;
+        hak_exchange_is_hot(thread, class_index) && own->batch < hak_classes[class_index].magazine / 2;
     if (guard_has(HAK_FEATURE_QUARANTINE) && exchange_requarantine(thread, class_index)) {
         return true;
     }
@@ -140,6 +134,12 @@ static bool exchange_load_any(struct hak_thread *thread, unsigned class_index) {
     hak_exchange_check_returned(thread, class_index);
     hak_exchange_swap(thread, class_index);
     return exchange_loaded_level(thread, class_index) > 0;
+}
+
+bool hak_exchange_swap_in_rest(struct hak_thread *thread, unsigned class_index) {
+    exchange_note_levels(thread, class_index);
+    exchange_leave(thread);
+    return false;
 }
 
 bool hak_exchange_load(struct hak_thread *thread, unsigned class_index) {

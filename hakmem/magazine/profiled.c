@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "hakmem/magazine/exchange.h"
 #include "hakmem/magazine/pool.h"
 #include "hakmem/magazine/shared.h"
+#include "hakmem/magazine/thread.h"
 #include "hakmem/slab/moving.h"
 #include "hakmem/slab/purge.h"
 

@@ -14,7 +14,7 @@
 #ifndef HAKMEM_MAGAZINE_PROFILED_H
 #define HAKMEM_MAGAZINE_PROFILED_H
 
-#include "hakmem/magazine/exchange.h"
+#include "hakmem/magazine/exchange_levels.h"
 #include "hakmem/profile/profile.h"
 
 /* hak_pool_alloc_slow. `caller` is where the program's call returns to, where hak_profile_site says no better. Also while it

@@ -12,9 +12,10 @@ struct thread_class_totals hak_reading_class(const struct hak_thread *thread, un
         /* Acquire, all: pairs with the release stores of exchanges; an even and unchanged sequence around
          * the loads means that no exchange fell between them. */
         const uint32_t before = hak_load_acquire(&thread->sequence);
-        const uint32_t floor = hak_load_acquire(&counts->floor);
-        const uint64_t loaded = magazine_level(hak_load_acquire(&thread->loaded[class_index]), class_index) - floor;
-        const uint64_t returned = magazine_level(hak_load_acquire(&thread->returned[class_index]), class_index) - floor;
+        const uint32_t unused = hak_load_acquire(&counts->unused_slots);
+        const uint64_t loaded = magazine_level(hak_load_acquire(&thread->loaded[class_index]), class_index) - unused;
+        const uint64_t returned =
+            magazine_level(hak_load_acquire(&thread->returned[class_index]), class_index) - unused;
         read.allocations = hak_load_acquire(&counts->allocations) + hak_load_acquire(&counts->loaded_level) - loaded;
         read.frees = hak_load_acquire(&counts->frees) + returned - hak_load_acquire(&counts->returned_level);
         read.cached_blocks =

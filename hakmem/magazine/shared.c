@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* One owner for all threads without magazines; see shared.h. Its slabs are its own while it holds the lock. */
+/* See shared.h. All threads without magazines are one owner of slabs, THREAD_NUMBER_SHARED; who holds the lock acts for it. */
 #include "hakmem/magazine/shared.h"
 
 #include "hakmem/base/lock.h"
 #include "hakmem/guard/quarantine.h"
-#include "hakmem/magazine/thread.h"
+#include "hakmem/magazine/record.h"
 #include "hakmem/slab/moving.h"
 
 struct shared_class {

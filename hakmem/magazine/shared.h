@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* Blocks for threads without magazines: those that have ended but still run destructors, and those for whose
- * record there was no memory. Slow and correct; one lock for all. */
+/* Allocation for threads without magazines: threads that have ended but still run destructors, and threads for whose record there
+ * was no memory. One lock serves all of them; it is slow and rarely needed. */
 #ifndef HAKMEM_MAGAZINE_SHARED_H
 #define HAKMEM_MAGAZINE_SHARED_H
 
 #include "hakmem/base/compiler.h"
 #include "hakmem/base/lock.h"
 
-/* NULL: no memory */
+/* Allocates a block of the class. NULL: no memory */
 void *hak_shared_alloc(unsigned class_index);
 
+/* Frees p, a block of the class. */
 void hak_shared_free(unsigned class_index, void *p);
 
-/* Counts blocks that such a thread got or gave back elsewhere. */
+/* Counts blocks that a thread without magazines got from or returned to the profile's slabs. */
 void hak_shared_count(unsigned class_index, uint64_t allocations, uint64_t frees);
 
 /* Gives up the slabs that these threads share. */
 void hak_shared_flush(void);
 
-/* For readers of statistics: no thread allocates here meanwhile. */
+/* Takes and releases the shared lock: between the two nobody allocates here. For readers of statistics. */
 void hak_shared_acquire(void);
 void hak_shared_release(void);
 

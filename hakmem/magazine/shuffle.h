@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The blocks that a thread has in store, in another order: for the child of a fork, whose siblings have the same.
+/* Shuffles the blocks in a thread's loaded magazines: all children of a process inherit the same order, and none should be able to
+ * predict which addresses its siblings allocate.
  *
- * Full guard builds; by the only thread of a process. */
+ * Called in the child of a fork, by its only thread; full guard builds. */
 #ifndef HAKMEM_MAGAZINE_SHUFFLE_H
 #define HAKMEM_MAGAZINE_SHUFFLE_H
 
-/* The calling thread's, of all classes. Nothing where it has no record. */
+/* Shuffles the calling thread's loaded magazines of all classes. Does nothing if it has no record. */
 void hak_shuffle_own(void);
 
 #endif

@@ -7,8 +7,8 @@
 /* The list's next magazine. */
 static void **stash_next(void **storage) { return (void **)storage[0]; }
 
-/* Relaxed, all stores to lists and slots here: only the owner writes them. hak_walk follows the list and looks at the slots
- * meanwhile, and finds out afterwards that they changed. */
+/* Stores to lists and slots are relaxed: only the owner writes them. hak_walk may follow the list and read the slots meanwhile; it
+ * learns from the sequence that they changed. */
 static void stash_push(void ***list, void **storage) {
     hak_store_relaxed(&storage[0], (void *)*list);
     hak_store_relaxed(list, storage);
@@ -22,13 +22,12 @@ static void **stash_pop(void ***list) {
 
 static void stash_count(struct hak_thread *thread, unsigned class_index, int change) {
     struct hak_thread_class *own = &thread->classes[class_index];
-    /* Release: behind the odd sequence of the exchange. */
     hak_store_release(&own->stashed, (uint8_t)(own->stashed + change));
 }
 
 void **hak_stash_make_room(struct hak_thread *thread, unsigned class_index) {
     const struct hak_thread_class *own = &thread->classes[class_index];
-    if (own->floor != 0 || own->stashed >= hak_classes[class_index].stash) {
+    if (own->unused_slots != 0 || own->stashed >= hak_classes[class_index].stash) {
         return NULL;
     }
     struct hak_thread_stash *stash = &thread->stashes[class_index];

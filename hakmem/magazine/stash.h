@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Full magazines that a thread keeps beside its two: what a burst of frees leaves, for the burst of allocations that
- * follows. A magazine goes in and comes out as a whole, so that no slab is touched and no block is looked at.
+/* The stash: full magazines that a thread keeps besides its two, so that the blocks of a burst of frees serve the burst of
+ * allocations that follows. A magazine goes in and out as a whole; no slab and no block is touched.
  *
- * Called by the exchanges, by the owning thread only. The lists lead through the first slot of each magazine's storage,
- * which no magazine reaches: its capacity leaves that slot and the one of its sentinel free. */
+ * Called by the exchanges, by the owning thread only. The first slot of each magazine's storage links the lists: no magazine uses
+ * it, since a capacity leaves that slot and the one of the NULL below the base free. */
 #ifndef HAKMEM_MAGAZINE_STASH_H
 #define HAKMEM_MAGAZINE_STASH_H
 
-#include "hakmem/magazine/thread.h"
+#include "hakmem/magazine/record.h"
 
-/* Top of the full magazine that lies in this storage. */
+/* Top of the full magazine in this storage. */
 HAK_ALWAYS_INLINE void **stash_full_top(void **storage) { return storage + MAGAZINE_SLOTS; }
 
-/* Base of the magazine of the class in this storage: its top while it is empty. */
+/* Base of the class's magazine in this storage, which is its top while it is empty. */
 HAK_ALWAYS_INLINE void **stash_base(void **storage, unsigned class_index) {
     return storage + MAGAZINE_SLOTS - hak_classes[class_index].magazine;
 }
@@ -22,20 +22,20 @@ HAK_ALWAYS_INLINE void **stash_storage(void **top) {
     return (void **)(((uintptr_t)top - 1) & ~(uintptr_t)(MAGAZINE_BYTES - 1));
 }
 
-/* Storage for one more magazine of the class, empty; NULL: the stash is full, or the record has no more, or the class is not
- * exchanged often enough to have whole magazines. */
+/* Storage of an empty magazine of the class. NULL: the stash is full, the record has no more storage, or the class's magazines do
+ * not have their whole capacity yet. */
 void **hak_stash_make_room(struct hak_thread *thread, unsigned class_index);
 
-/* Puts a full magazine in. pre: hak_stash_make_room gave storage for the one that takes its place */
+/* Puts a full magazine into the stash. pre: hak_stash_make_room gave storage that takes its place */
 void hak_stash_put(struct hak_thread *thread, unsigned class_index, void **storage);
 
-/* The youngest full magazine, out of the stash, and `emptied` in its place for later. pre: there is one */
+/* Takes the youngest full magazine out of the stash and keeps the storage `emptied` for later. pre: the stash is not empty */
 void **hak_stash_take(struct hak_thread *thread, unsigned class_index, void **emptied);
 
-/* The oldest full magazine, out of the stash. pre: there is one */
+/* Takes the oldest full magazine out of the stash. pre: the stash is not empty */
 void **hak_stash_take_oldest(struct hak_thread *thread, unsigned class_index);
 
-/* Storage that hak_stash_take_oldest gave, empty now, kept for later. */
+/* Keeps storage that hak_stash_take_oldest gave, and that is empty now, for later. */
 void hak_stash_put_back(struct hak_thread *thread, unsigned class_index, void **storage);
 
 #endif

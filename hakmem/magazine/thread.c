@@ -13,7 +13,8 @@
 #include "hakmem/base/lock.h"
 #include "hakmem/guard/metadata.h"
 #include "hakmem/ladder/counts.h"
-#include "hakmem/magazine/exchange.h"
+#include "hakmem/magazine/exchange_flush.h"
+#include "hakmem/magazine/exchange_room.h"
 #include "hakmem/magazine/process.h"
 #include "hakmem/magazine/shared.h"
 #include "hakmem/os/os.h"
@@ -21,14 +22,6 @@
 #include "hakmem/slab/moving.h"
 #include "hakmem/slab/own_thread.h"
 
-/* The magazines of class 0, of a thread not begun and of one that has ended: nothing to give, no room to take.
- * NULL counts as the top of a full one, and is what static storage holds. */
-static void *thread_no_slots[2];
-#define THREAD_NO_LOADED (&thread_no_slots[1])
-
-HAK_THREAD_LOCAL void **hak_loaded[HAK_CLASS_COUNT] = {[0 ... HAK_CLASS_COUNT - 1] = THREAD_NO_LOADED};
-HAK_THREAD_LOCAL void **hak_returned[HAK_CLASS_COUNT];
-HAK_THREAD_LOCAL struct hak_thread *hak_self;
 static HAK_THREAD_LOCAL bool thread_has_ended;
 
 static struct hak_lock threads_lock = HAK_LOCK_INITIALIZER(HAK_RANK_THREADS);
@@ -111,7 +104,7 @@ static void thread_end(void *value) {
     lock_acquire(&threads_lock);
     thread_retire_locked(thread);
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
-        thread->loaded[class_index] = THREAD_NO_LOADED;
+        thread->loaded[class_index] = RECORD_NO_LOADED;
         thread->returned[class_index] = NULL;
     }
     thread_link_locked(&threads_free, thread);
@@ -189,40 +182,29 @@ static struct hak_thread *thread_record_locked(void) {
     return thread;
 }
 
-/* Blocks that a magazine of the class has room for at first. */
-static uint32_t thread_first_capacity(unsigned class_index) {
-    const uint32_t capacity = hak_classes[class_index].magazine;
-    if (exchange_is_alone(class_index)) {
-        return 0;
-    }
-    uint32_t blocks = THREAD_FIRST_BYTES / hak_classes[class_index].block_size;
-    blocks = blocks > THREAD_FIRST_BLOCKS ? blocks : THREAD_FIRST_BLOCKS;
-    return ladder_room_varies() && blocks < capacity ? blocks : capacity;
-}
-
 /* Empty magazines in the record's slots. pre: the record's slots hold no block */
 static void thread_lay_out(struct hak_thread *thread) {
     const bool is_new = thread->loaded == NULL;
     thread->loaded = HAK_GUARD_EXACT && hak_load_setting(&hak_shadow.limit) == 0 ? thread->limited_loaded : hak_loaded;
     if (HAK_GUARD_EXACT) {
-        thread->loaded[0] = THREAD_NO_LOADED; /* class 0 has nothing in either place */
+        thread->loaded[0] = RECORD_NO_LOADED; /* class 0 has nothing in either place */
     }
     thread->returned = hak_returned;
     thread->tid = hak_os_thread_id();
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
         struct hak_thread_class *own = &thread->classes[class_index];
-        const uint32_t capacity = thread_first_capacity(class_index);
-        const uint32_t floor = hak_classes[class_index].magazine - capacity;
+        const uint32_t capacity = hak_exchange_first_room(class_index);
+        const uint32_t unused = hak_classes[class_index].magazine - capacity;
         void **loaded = &thread->slots[class_index - 1][0][MAGAZINE_SLOTS - capacity];
         void **returned = &thread->slots[class_index - 1][1][MAGAZINE_SLOTS - capacity];
-        if (!is_new && own->floor < floor) {
+        if (!is_new && own->unused_slots < unused) {
             /* The thread before had more room, and wrote here. */
             loaded[-1] = NULL;
             returned[-1] = NULL;
         }
         (HAK_GUARD_EXACT ? thread->loaded : hak_loaded)[class_index] = loaded;
         hak_returned[class_index] = returned;
-        *own = (struct hak_thread_class){.floor = (uint8_t)floor};
+        *own = (struct hak_thread_class){.unused_slots = (uint8_t)unused};
     }
     if (thread->spares_used > 0) {
         memset(thread->stashes, 0, sizeof thread->stashes);
@@ -263,18 +245,6 @@ struct hak_thread *hak_thread_begin(void) {
         thread_end(thread);
     }
     return hak_self;
-}
-
-void *hak_thread_take_limited(struct hak_thread *thread, unsigned class_index) {
-    if (thread == NULL) {
-        return NULL;
-    }
-    void ***loaded = &thread->loaded[class_index];
-    void *p = (*loaded)[-1];
-    if (p != NULL) {
-        hak_move_owned(loaded, -1);
-    }
-    return p;
 }
 
 static uint64_t thread_slots_bytes(void) {

@@ -108,9 +108,9 @@ static void walk_forget(struct walk *walk, const void *p) {
 }
 
 /* The slots below a top. They may change while they are read, which makes the walk inexact and is found out. */
-static void walk_forget_magazine(struct walk *walk, void *const *top, unsigned class_index, uint32_t floor) {
+static void walk_forget_magazine(struct walk *walk, void *const *top, unsigned class_index, uint32_t unused) {
     const uint32_t level = magazine_level(top, class_index);
-    for (uint32_t i = 1; i + floor <= level; i++) {
+    for (uint32_t i = 1; i + unused <= level; i++) {
         /* Acquire: pairs with the release stores of profiled_park; a parked block is looked for after its slot. What a push or an
          * exchange stored is there, because the top was loaded with acquire. */
         const void *p = hak_load_acquire(top - i);
@@ -145,12 +145,12 @@ static void walk_forget_magazines(struct walk *walk, const struct hak_thread *li
         for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
             /* Acquire: pairs with the release stores of exchanges. */
             const struct hak_thread_class *own = &thread->classes[class_index];
-            const uint32_t floor = hak_load_acquire(&own->floor);
+            const uint32_t unused = hak_load_acquire(&own->unused_slots);
             /* Before the slots and behind them: one that is parked meanwhile leaves its slot last, and comes back there first. */
             walk_forget_parked(walk, thread, class_index);
-            walk_forget_magazine(walk, hak_load_acquire(&thread->loaded[class_index]), class_index, floor);
+            walk_forget_magazine(walk, hak_load_acquire(&thread->loaded[class_index]), class_index, unused);
             walk_forget_parked(walk, thread, class_index);
-            walk_forget_magazine(walk, hak_load_acquire(&thread->returned[class_index]), class_index, floor);
+            walk_forget_magazine(walk, hak_load_acquire(&thread->returned[class_index]), class_index, unused);
             if (hak_load_acquire(&own->stashed) != 0) {
                 walk_forget_stash(walk, thread, class_index);
             }

@@ -133,7 +133,7 @@ static uint32_t refill(unsigned class_index, void **blocks, uint32_t *taken) {
 }
 
 static void expect_doubling(struct work *work) {
-    for (unsigned c = 1; c < HAK_CLASS_COUNT && !exchange_is_alone(c); c++) {
+    for (unsigned c = 1; c < HAK_CLASS_COUNT && !exchange_is_uncached(c); c++) {
         const uint32_t size = hak_classes[c].block_size;
         uint32_t expected = size < EXCHANGE_FIRST_BYTES ? EXCHANGE_FIRST_BYTES / size : 1, taken = 0;
         for (unsigned i = 0; i < 8; i++) {
@@ -154,12 +154,12 @@ HAK_TEST(Magazine, RefillsBeginWithAPageAndDouble) { in_fresh_thread(expect_doub
 
 static void expect_few_swaps_of_pairs(struct work *work) {
     (void)work;
-    for (unsigned c = 1; c < HAK_CLASS_COUNT && !exchange_is_alone(c); c++) {
+    for (unsigned c = 1; c < HAK_CLASS_COUNT && !exchange_is_uncached(c); c++) {
         const uint32_t half = hak_classes[c].magazine / 2;
         const uint64_t before = hak_self == NULL ? 0 : hak_self->exchanges;
         for (unsigned i = 0; i < 4096; i++) hak_free(hak_alloc(hak_classes[c].block_size));
-        /* The first loads, less than doubled eight times, last for EXCHANGE_TURNS each; later swaps move half a magazine. */
-        HAK_EXPECT_LE(hak_self->exchanges - before, 8 * EXCHANGE_TURNS + 4096 / half + 1);
+        /* The first loads, less than doubled eight times, last for EXCHANGE_HOT each; later swaps move half a magazine. */
+        HAK_EXPECT_LE(hak_self->exchanges - before, 8 * EXCHANGE_HOT + 4096 / half + 1);
         HAK_EXPECT_EQ(exchange_capacity(hak_self, c), hak_classes[c].magazine);
     }
 }
@@ -177,12 +177,12 @@ static void expect_little_room(struct work *work) {
     }
     for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
         const size_t room = (size_t)exchange_capacity(hak_self, c) * hak_classes[c].block_size;
-        HAK_EXPECT(room <= THREAD_FIRST_BYTES || exchange_capacity(hak_self, c) <= THREAD_FIRST_BLOCKS);
+        HAK_EXPECT(room <= EXCHANGE_FIRST_ROOM_BYTES || exchange_capacity(hak_self, c) <= EXCHANGE_FIRST_ROOM_BLOCKS);
     }
 }
 
 HAK_TEST(Magazine, ClassesThatAreRarelyExchangedStaySmall) {
-    if (!HAK_P3_SENTINELS || HAK_CLASS_COUNT < 2 * EXCHANGE_TURNS_AMONG / EXCHANGE_TURNS)
+    if (!HAK_P3_SENTINELS || HAK_CLASS_COUNT < 2 * EXCHANGE_HOT_OF / EXCHANGE_HOT)
         HAK_SKIP("they are as large as they get");
     in_fresh_thread(expect_little_room);
 }
@@ -232,7 +232,7 @@ static void expect_no_room(struct work *work) {
 }
 
 HAK_TEST(Magazine, LargestBlocksStayInNone) {
-    if (!exchange_is_alone(HAK_L25_CLASS_LAST) || !HAK_P1_BATCHED_STATS) HAK_SKIP("they do, or counts are estimated");
+    if (!exchange_is_uncached(HAK_L25_CLASS_LAST) || !HAK_P1_BATCHED_STATS) HAK_SKIP("they do, or counts are estimated");
     in_fresh_thread(expect_no_room);
 }
 
@@ -324,14 +324,14 @@ static void expect_bound(struct work *work) {
         for (unsigned i = 0; i < 3; i++) hak_exchange_free(c, work->blocks[i]);
     }
     const unsigned used = HAK_L2_CLASS_FIRST;
-    HAK_EXPECT_GT(own_large_bytes(), EXCHANGE_LARGE_BYTES);
+    HAK_EXPECT_GT(own_large_bytes(), EXCHANGE_ABOVE_TINY_BYTES);
     for (int round = 0; round < 3; round++) {
         for (unsigned i = 0; i < BLOCKS_MAX; i++) work->blocks[i] = pool_alloc(used);
         for (unsigned i = 0; i < BLOCKS_MAX; i++) hak_free(work->blocks[i]);
     }
     /* The class in use was empty when the exchange looked, and is full now. */
     const size_t in_use = (size_t)2 * hak_classes[used].magazine * hak_classes[used].block_size;
-    HAK_EXPECT_LE(own_large_bytes(), EXCHANGE_LARGE_BYTES + in_use);
+    HAK_EXPECT_LE(own_large_bytes(), EXCHANGE_ABOVE_TINY_BYTES + in_use);
     HAK_EXPECT_GT(census_class(used).cached_blocks, 0);
     CENSUS_EXPECT_CONSISTENT();
 }

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of an exchange share: its write section, the levels of the magazines, and the counting (exchange.h). */
+#ifndef HAKMEM_MAGAZINE_EXCHANGE_LEVELS_H
+#define HAKMEM_MAGAZINE_EXCHANGE_LEVELS_H
+
+#include "hakmem/ladder/counts.h"
+#include "hakmem/magazine/record.h"
+#include "hakmem/profile/profile.h"
+
+/* Opens the write section of an exchange. Until exchange_leave the sequence is odd, and readers of the thread's counts try again
+ * (reading.h). Within, what readers look at is written by release stores, which pair with the acquire loads of hak_reading_class. */
+HAK_ALWAYS_INLINE void exchange_enter(struct hak_thread *thread) {
+    hak_count_add(&thread->exchanges, 1);
+    /* Relaxed, then a fence: pairs with the fence of hak_reading_moves. A reader that saw any store of this exchange finds the odd
+     * sequence in its second look. */
+    hak_store_relaxed(&thread->sequence, thread->sequence + 1);
+    hak_fence_release();
+}
+
+/* Closes the write section. */
+HAK_ALWAYS_INLINE void exchange_leave(struct hak_thread *thread) {
+    /* Release: pairs with the acquire loads of reading.h. */
+    hak_store_release(&thread->sequence, thread->sequence + 1);
+}
+
+/* Blocks in the thread's loaded magazine of the class. */
+HAK_ALWAYS_INLINE uint32_t exchange_loaded_level(const struct hak_thread *thread, unsigned class_index) {
+    return magazine_level(hak_load_relaxed(&thread->loaded[class_index]), class_index) -
+           hak_load_relaxed(&thread->classes[class_index].unused_slots);
+}
+
+/* Blocks in the thread's returned magazine of the class. */
+HAK_ALWAYS_INLINE uint32_t exchange_returned_level(const struct hak_thread *thread, unsigned class_index) {
+    return magazine_level(hak_load_relaxed(&thread->returned[class_index]), class_index) -
+           hak_load_relaxed(&thread->classes[class_index].unused_slots);
+}
+
+/* Blocks that each of the two magazines has room for now. */
+HAK_ALWAYS_INLINE uint32_t exchange_capacity(const struct hak_thread *thread, unsigned class_index) {
+    return hak_classes[class_index].magazine - hak_load_relaxed(&thread->classes[class_index].unused_slots);
+}
+
+/* Whether exchanges count: the statistics want it, or the profile, which samples by the number of allocations. */
+HAK_ALWAYS_INLINE bool exchange_counts(void) { return ladder_counts_exactly() || profile_is_on(); }
+
+/* Counts what malloc took from the loaded magazine and free stored into the returned one since the last exchange. */
+HAK_ALWAYS_INLINE void exchange_count(struct hak_thread *thread, unsigned class_index) {
+    if (exchange_counts()) {
+        struct hak_thread_class *counts = &thread->classes[class_index];
+        hak_store_release(&counts->allocations,
+                          counts->allocations + (counts->loaded_level - exchange_loaded_level(thread, class_index)));
+        hak_store_release(&counts->frees,
+                          counts->frees + (exchange_returned_level(thread, class_index) - counts->returned_level));
+    }
+}
+
+/* Notes the levels that the next exchange counts from: the last step of an exchange. */
+HAK_ALWAYS_INLINE void exchange_note_levels(struct hak_thread *thread, unsigned class_index) {
+    struct hak_thread_class *counts = &thread->classes[class_index];
+    hak_store_release(&counts->loaded_level, (uint16_t)exchange_loaded_level(thread, class_index));
+    hak_store_release(&counts->returned_level, (uint16_t)exchange_returned_level(thread, class_index));
+    counts->is_used = true;
+}
+
+/* Whether the block that the calling thread just took from its loaded magazine reads zero. */
+HAK_ALWAYS_INLINE bool exchange_is_zeroed(unsigned class_index) {
+    return hak_self != NULL && hak_self->classes[class_index].loaded_zeroed;
+}
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* What each thread has of its own; see record.h. */
+#include "hakmem/magazine/record.h"
+
+void *hak_record_no_slots[2];
+
+HAK_THREAD_LOCAL void **hak_loaded[HAK_CLASS_COUNT] = {[0 ... HAK_CLASS_COUNT - 1] = RECORD_NO_LOADED};
+/* NULL counts as the top of a full magazine. */
+HAK_THREAD_LOCAL void **hak_returned[HAK_CLASS_COUNT];
+HAK_THREAD_LOCAL struct hak_thread *hak_self;
+
+void *hak_record_take_limited(struct hak_thread *thread, unsigned class_index) {
+    if (thread == NULL) {
+        return NULL;
+    }
+    void ***loaded = &thread->loaded[class_index];
+    void *p = (*loaded)[-1];
+    if (p != NULL) {
+        hak_move_owned(loaded, -1);
+    }
+    return p;
+}

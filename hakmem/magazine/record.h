@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* The record of a thread: its counts, its active slabs and the storage of its magazines.
+ *
+ * thread.h makes and recycles records; the exchanges (exchange.h) change what is in them. Each record lies in a mapping of its own,
+ * and only the pages of classes that the thread uses become resident. "owner" below: only the thread that has the record reads and
+ * writes the field. */
+#ifndef HAKMEM_MAGAZINE_RECORD_H
+#define HAKMEM_MAGAZINE_RECORD_H
+
+#include "hakmem/magazine/magazine_fast.h"
+#include "hakmem/slab/slab.h"
+
+/* The loaded magazine of class 0, of a thread that has not begun and of one that has ended: nothing to take. */
+#define RECORD_NO_LOADED (&hak_record_no_slots[1])
+extern HAK_INTERNAL void *hak_record_no_slots[2]; /* constant: NULL */
+
+/* Magazines that a record has for the stashes of its classes: what 16 classes in constant use fill. */
+#define THREAD_SPARES 64
+
+/* Binary logarithm of the number of check_stamps: with magazines of 64 blocks, two pointers share an entry in every second check. */
+#define THREAD_CHECK_BITS 12
+
+struct hak_thread_class {
+    struct slab *active[2];  /* owner; slabs that refills take blocks from, [0] first */
+    uint64_t allocations;    /* atomic: written by the owner; blocks that malloc took up to the last exchange */
+    uint64_t frees;          /* atomic: written by the owner; blocks that free stored up to the last exchange */
+    uint16_t loaded_level;   /* atomic: written by the owner; blocks in the loaded magazine after the last exchange */
+    uint16_t returned_level; /* atomic: written by the owner; blocks in the returned magazine after the last exchange */
+    uint8_t unused_slots;    /* atomic: written by the owner; slots at each magazine's base that it may not use yet */
+    uint8_t stashed;         /* atomic: written by the owner; full magazines in the stash */
+    bool loaded_zeroed;      /* owner; every block in the loaded magazine reads zero */
+    bool is_used;            /* owner; exchanged since hak_exchange_flush_unused last looked */
+    uint8_t batch; /* owner; blocks that the last refill asked for; 0: none since the magazines were emptied */
+    uint8_t recent_exchanges; /* owner; exchanges of the class since the thread's exchange number `counted_from` */
+    uint8_t overflows;        /* owner; full returned magazines since the loaded one was last empty */
+    uint8_t checks;           /* owner; exchanges that asked for a check, CHECK_FIRST or more once there were so many */
+    uint16_t counted_from;    /* owner; low bits of the thread's `exchanges` when recent_exchanges was last 0 */
+};
+
+/* What every thread touches fits one page, over all classes. */
+HAK_STATIC_ASSERT(sizeof(struct hak_thread_class) == 48, "a thread that allocates little costs little");
+
+/* A class's further magazines: stash.h. */
+struct hak_thread_stash {
+    void **
+        full; /* atomic: written by the owner, read by hak_walk; full magazines, the youngest first, `stashed` of them */
+    void **emptied; /* owner; magazines that were taken out, to be filled again */
+};
+
+/* When the thread's next sample of a class is due (profiled.h). */
+struct hak_thread_sample {
+    uint64_t at;  /* owner; the allocation of this number is sampled */
+    void *parked; /* atomic: written by the owner; the block of the loaded magazine whose slot holds NULL instead */
+    uint32_t parked_at; /* owner; that slot, from the magazine's base on */
+    uint32_t epoch;     /* owner; hak_profile_epoch when `at` was drawn; 0: it was not */
+};
+
+/* What a thread draws from; kept by later threads of the record, which are to draw other numbers. */
+struct hak_thread_chance {
+    uint64_t random; /* owner; never 0 where it is used */
+    uint32_t epoch;  /* owner; hak_profile_epoch when it was seeded; 0: it was not */
+};
+
+struct hak_thread {
+    /* First, so that the first cache line of the page holds class 0, which nobody uses. Programs that touch every page of their
+     * blocks touch its first line, so these lines are the likeliest to have been evicted from the caches. */
+    struct hak_thread_class classes[HAK_CLASS_COUNT];
+    void ***loaded;           /* the thread's hak_loaded, or limited_loaded; constant while the thread lives */
+    void ***returned;         /* the thread's hak_returned; constant while the thread lives */
+    struct hak_thread *next;  /* threads lock: living records, or free ones */
+    struct hak_thread **link; /* threads lock: the pointer that points at this record */
+    uint32_t number;          /* constant; from 2, see THREAD_NUMBER_SHARED */
+    uint32_t sequence;        /* atomic; odd while the owner exchanges */
+    uint32_t tid;             /* threads lock; the kernel's number of the thread that has the record */
+    uint64_t exchanges;       /* atomic: written by the owner */
+    uint64_t remote_frees;    /* likewise */
+    uint32_t spares_used;     /* owner; of the slots below */
+    size_t loaded_above_tiny; /* owner; of classes above tiny, since exchange_bound last summed them up */
+    /* Owner; two magazines a class. Nothing below the first slot of a magazine is ever written. */
+    void *slots[HAK_CLASS_COUNT - 1][2][MAGAZINE_SLOTS] __attribute__((aligned(MAGAZINE_BYTES)));
+    /* Owner; storage for the stashes, used from the first on. */
+    void *spares[THREAD_SPARES][MAGAZINE_SLOTS];
+    struct hak_thread_stash stashes[HAK_CLASS_COUNT];  /* owner; touched only for classes with a stash */
+    struct hak_thread_sample samples[HAK_CLASS_COUNT]; /* owner; touched only while the profile is on, as is `chance` */
+    struct hak_thread_chance chance;
+    /* Owner; exchange_check.h: an entry with the current stamp means that the check has seen a pointer of this entry. */
+    uint8_t check_stamp;
+    uint8_t check_stamps[HAK_GUARD_EXACT ? 0 : 1u << THREAD_CHECK_BITS];
+    /* Guard builds, while the shadow has the limited form: the loaded magazines' tops. hak_loaded then holds empty magazines, so
+     * that malloc takes the slow path without a further test. */
+    void **limited_loaded[HAK_GUARD_EXACT ? HAK_CLASS_COUNT : 0];
+};
+
+/* magazine_take while hak_loaded holds empty magazines. NULL also for `thread` NULL. */
+HAK_COLD void *hak_record_take_limited(struct hak_thread *thread, unsigned class_index);
+
+/* magazine_pop for slow paths, which mark the block as live themselves; for either form of the shadow. */
+HAK_FAST_PATH void *magazine_take(unsigned class_index) {
+    if (HAK_GUARD_EXACT && HAK_UNLIKELY(hak_load_setting(&hak_shadow.limit) == 0)) {
+        return hak_record_take_limited(hak_self, class_index);
+    }
+    return magazine_pop_and_mark(class_index, false);
+}
+
+/* Owner number of the slabs that serve threads without magazines (shared.h). */
+#define THREAD_NUMBER_SHARED 1u
+
+#endif
