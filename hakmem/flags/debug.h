@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The flag `debug` as a value, apart from the switches: what depends on nothing else is compiled once for all of them. */
+/* The flag `debug` as a value, apart from the switches: what depends on nothing else is compiled once for all of
+ * them. */
 #ifndef HAKMEM_FLAGS_DEBUG_H
 #define HAKMEM_FLAGS_DEBUG_H
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The build switches as values.
  *
- * BUILD defines each name as 0 or 1 from the Bazel flag of the same number, for the library and for all
- * that includes its headers. hakmem/ladder/ tests them with a plain `if`, so that both sides always compile; the rest of the
+ * BUILD defines each name as 0 or 1 from the Bazel flag of the same number, for the library and for all that includes
+ * its headers. hakmem/ladder/ tests them with a plain `if`, so that both sides always compile; the rest of the
  * allocator asks hakmem/ladder/. */
 #ifndef HAKMEM_FLAGS_FLAGS_H
 #define HAKMEM_FLAGS_FLAGS_H
@@ -13,10 +13,6 @@
 #if !defined(HAK_P0_CLASS_TABLE) || !defined(HAK_P1_BATCHED_STATS) || !defined(HAK_P2_INLINE_FAST_PATH) || \
     !defined(HAK_P3_SENTINELS)
 #error "depend on //hakmem/flags: it defines HAK_P0_CLASS_TABLE .. HAK_P3_SENTINELS as 0 or 1"
-#endif
-
-#if !defined(HAK_INLINE_HOT) || !defined(HAK_MAGAZINE_HALF) || (HAK_INLINE_HOT | HAK_MAGAZINE_HALF) & ~1
-#error "depend on //hakmem/flags: it defines HAK_INLINE_HOT and HAK_MAGAZINE_HALF as 0 or 1"
 #endif
 
 #if (HAK_P0_CLASS_TABLE | HAK_P1_BATCHED_STATS | HAK_P2_INLINE_FAST_PATH | HAK_P3_SENTINELS) & ~1

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The switch `guard` as values, apart from the other switches: what depends on nothing else is compiled once for each. */
+/* The switch `guard` as values, apart from the other switches: what depends on nothing else is compiled once for
+ * each. */
 #ifndef HAKMEM_FLAGS_GUARD_H
 #define HAKMEM_FLAGS_GUARD_H
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Where malloc and free enter, for callers that inline them: programs that link hakmem statically, and the drop-in library.
+/* Where malloc and free enter, for callers that inline them: programs that link hakmem statically, and the drop-in
+ * library.
  *
- * hak_alloc_inline and hak_free_inline do what hak_alloc and hak_free do (hakmem.h). They hold the fast path; the slow path is
- * a function elsewhere. */
+ * hak_alloc_inline and hak_free_inline do what hak_alloc and hak_free do (hakmem.h). They hold the fast path; the slow
+ * path is a function elsewhere. */
 #ifndef HAKMEM_FRONT_FRONT_FAST_H
 #define HAKMEM_FRONT_FRONT_FAST_H
 
@@ -17,15 +18,16 @@
 /* hak_alloc, for sizes above tiny, an empty magazine, or a thread or process that has not begun. */
 HAK_NOINLINE void *hak_front_alloc_slow(size_t size);
 
-/* hak_free, for NULL, pointers that are not ours, huge blocks, a full magazine, or a thread or process that has not begun; in
- * builds with guard also for whatever is no live block, and for every p while the shadow has the limited form. */
+/* hak_free, for NULL, pointers that are not ours, huge blocks, a full magazine, or a thread or process that has not
+ * begun; in builds with guard also for whatever is no live block, and for every p while the shadow has the limited
+ * form. */
 HAK_NOINLINE void hak_front_free_slow(void *p);
 
 /* Frees p, a block of a slab that another thread owns, into that slab. The product never calls it. */
 HAK_COLD void hak_front_free_remote(void *p);
 
-/* Guard builds: the class if a live block starts at p, which may be any pointer. Other builds: the class of the chunk that
- * contains p. 0 for huge blocks and where there is none. For slow paths. */
+/* Guard builds: the class if a live block starts at p, which may be any pointer. Other builds: the class of the chunk
+ * that contains p. 0 for huge blocks and where there is none. For slow paths. */
 HAK_ALWAYS_INLINE unsigned front_class_of(const void *p) {
     return HAK_GUARD_EXACT ? shadow_class(p) : hak_region_chunk_class(p);
 }
@@ -56,8 +58,8 @@ HAK_FAST_PATH bool front_free_hot(void *p) {
             return false;
         }
         live = &hak_shadow.classes[index];
-        /* A prefetch does not wait for stores before it. The load below may: the processor predicts that it reads what one of
-         * them wrote. */
+        /* A prefetch does not wait for stores before it. The load below may: the processor predicts that it reads what
+         * one of them wrote. */
         __builtin_prefetch(live);
     }
     /* Relaxed: see shadow.h. */

@@ -9,8 +9,7 @@
 #include "hakmem/magazine/pool_slow.h"
 #include "hakmem/size_class/size_class.h"
 
-/* A block of at least `size` bytes from the loaded magazine; NULL: the slow path, or the size is above the pool.
- * pre: size > HAK_L2_MAX */
+/* A block of at least `size` bytes from the loaded magazine. NULL: it is empty, or the size is above the pool. pre: size > HAK_L2_MAX */
 HAK_FAST_PATH void *l25_pop(size_t size) {
     return ladder_refuses_size(size, HAK_L25_MAX) ? NULL : pool_pop(size_class_l25(size));
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The branches of malloc and free without switch P3. The product has sentinels in their place: a magazine that gives NULL where
- * there is nothing to give and is full where there is nothing to take, so that one test covers all of these
+/* The branches of malloc and free without switch P3. The product has sentinels in their place: a magazine that gives
+ * NULL where there is nothing to give and is full where there is nothing to take, so that one test covers all of these
  * (magazine/magazine_fast.h).
  *
- * Without sentinels a magazine must always have its whole room, since an empty one is told by that; a block's owner is asked
- * before the block enters a magazine; and malloc does not look at the block that it takes. In the product ladder_ignores
- * and each ladder_refuses_* are constantly false, and the compiler drops what is computed for its arguments. */
+ * Without sentinels a magazine must always have its whole room, since an empty one is told by that; a block's owner is
+ * asked before the block enters a magazine; and malloc does not look at the block that it takes. In the product
+ * ladder_ignores and each ladder_refuses_* are constantly false, and the compiler drops what is computed for its
+ * arguments. */
 #ifndef HAKMEM_LADDER_BRANCHES_H
 #define HAKMEM_LADDER_BRANCHES_H
 
@@ -14,8 +15,8 @@
 #include "hakmem/base/config.h"
 #include "hakmem/flags/flags.h"
 
-/* Whether free hands a block of another thread's slab to that thread at once. Never in the product, where such a block waits in
- * the returned magazine like any other. */
+/* Whether free hands a block of another thread's slab to that thread at once. Never in the product, where such a block
+ * waits in the returned magazine like any other. */
 HAK_ALWAYS_INLINE bool ladder_asks_owner(void) { return !HAK_P3_SENTINELS; }
 
 /* Whether a NULL in a magazine's slot ends malloc's fast path. Always in the product. */
@@ -40,8 +41,8 @@ HAK_ALWAYS_INLINE bool ladder_refuses_size(size_t size, size_t most) {
     return !HAK_P3_SENTINELS && HAK_UNLIKELY(size > most);
 }
 
-/* Whether a magazine must not be popped: `self`, the calling thread's record, is NULL, the magazine with this top is empty, or
- * *shadow_limit is 0. `shadow_limit` is NULL where pop does not mark blocks as live. */
+/* Whether a magazine must not be popped: `self`, the calling thread's record, is NULL, the magazine with this top is
+ * empty, or *shadow_limit is 0. `shadow_limit` is NULL where pop does not mark blocks as live. */
 HAK_ALWAYS_INLINE bool ladder_refuses_pop(const void *self, void *const *top, bool is_empty,
                                           const uintptr_t *shadow_limit) {
     if (!HAK_P3_SENTINELS) {
@@ -65,8 +66,8 @@ HAK_ALWAYS_INLINE bool ladder_refuses_pop(const void *self, void *const *top, bo
 /* Whether there is nothing to free at p. The product finds that out on the slow path: NULL is of class 0. */
 HAK_ALWAYS_INLINE bool ladder_ignores(const void *p) { return !HAK_P3_SENTINELS && HAK_UNLIKELY(p == NULL); }
 
-/* Whether p must not be pushed, as far as is known without its slab: it is no user address, `self`, the calling thread's record,
- * is NULL, or its class is 0. */
+/* Whether p must not be pushed, as far as is known without its slab: it is no user address, `self`, the calling
+ * thread's record, is NULL, or its class is 0. */
 HAK_ALWAYS_INLINE bool ladder_refuses_free(const void *p, const void *self, unsigned class_index) {
     if (!HAK_P3_SENTINELS) {
         const bool in_range = (uintptr_t)p >> HAK_ADDRESS_BITS == 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* How allocations are counted without switch P1: each one runs a random generator, and one in 16 adds to a counter of its class
- * that all threads share. In the product nothing is counted here; exchanges count exactly (magazine/exchange.h).
+/* How allocations are counted without switch P1: each one runs a random generator, and one in 16 adds to a counter of
+ * its class that all threads share. In the product nothing is counted here; exchanges count exactly
+ * (magazine/exchange.h).
  *
  * Called by the pools for each allocation, by threads when they begin, and by the reader of the statistics. */
 #ifndef HAKMEM_LADDER_COUNTS_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Which functions hold what, without switch P2: malloc and free are one function each, which holds the fast path and the slow
- * path, and nothing is inlined into callers. In the product callers inline the fast path, and the slow path is a cold function.
+/* Which functions hold what, without switch P2: malloc and free are one function each, which holds the fast path and
+ * the slow path, and nothing is inlined into callers. In the product callers inline the fast path, and the slow path is
+ * a cold function.
  *
  * Also the experiment `inline=hot`. Used by every file that has a part of the fast path. */
 #ifndef HAKMEM_LADDER_PATHS_H
@@ -9,7 +10,8 @@
 #include "hakmem/base/compiler.h"
 #include "hakmem/flags/flags.h"
 
-/* Whether a function that holds a fast path calls the slow path, and callers inline the fast path. Always in the product. */
+/* Whether a function that holds a fast path calls the slow path, and callers inline the fast path. Always in the
+ * product. */
 HAK_ALWAYS_INLINE bool ladder_splits_paths(void) { return HAK_P2_INLINE_FAST_PATH; }
 
 /* The fast path's functions: always inlined in the product. With `inline=hot` the compiler decides at each call. */

@@ -73,8 +73,8 @@ static void exchange_release_empty(struct hak_thread *thread, unsigned class_ind
     }
 }
 
-/* Puts the full returned magazine into the stash and an empty one in its place. If the stash is full, its oldest magazine is flushed
- * and becomes the empty one. false: the class has no stash */
+/* Puts the full returned magazine into the stash and an empty one in its place. If the stash is full, its oldest
+ * magazine is flushed and becomes the empty one. false: the class has no stash */
 static bool exchange_stash(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
     void **storage = hak_stash_make_room(thread, class_index);
@@ -89,9 +89,10 @@ static bool exchange_stash(struct hak_thread *thread, unsigned class_index) {
     return true;
 }
 
-/* Whether a thread whose returned magazine is full should keep no block of the class. True if it loaded none since the class's last
- * flush; if it filled all magazines of the class while malloc never emptied the loaded one; and, for a class above tiny, if it holds
- * more than EXCHANGE_ABOVE_TINY_BYTES of such blocks. With the quarantine also for a magazine that has no half to flush. */
+/* Whether a thread whose returned magazine is full should keep no block of the class. True if it loaded none since the
+ * class's last flush; if it filled all magazines of the class while malloc never emptied the loaded one; and, for a
+ * class above tiny, if it holds more than EXCHANGE_ABOVE_TINY_BYTES of such blocks. With the quarantine also for a
+ * magazine that has no half to flush. */
 static bool exchange_gives_up(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
     return own->batch == 0 || own->overflows++ > hak_classes[class_index].stash + 1u ||

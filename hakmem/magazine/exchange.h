@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Exchanges: how blocks move between a thread's magazines and the slabs, many at a time.
  *
- * For each class a thread has two magazines, a stash of full ones and two active slabs. The hot path moves one block at a
- * magazine's top; whatever else happens to a magazine is an exchange:
+ * For each class a thread has two magazines, a stash of full ones and two active slabs. The hot path moves one block at
+ * a magazine's top; whatever else happens to a magazine is an exchange:
  *
  *           refill                 malloc                   free                 flush
  *     slabs --------->  LOADED  ----------->  program  ----------->  RETURNED  --------> slabs
@@ -10,25 +10,27 @@
  *                        |  '----------------- swap -------------------'   | stash
  *                        '--------- unstash ---------  STASH  <------------'
  *
- *     which call          it finds                                    so the exchange does
- *     malloc,             RETURNED more than an eighth full           swap
- *     LOADED is empty     else a magazine in the stash                unstash
- *                         else                                        refill; no memory: swap whatever RETURNED holds
- *                         the class is hot (exchange_room.h)          twice the room, then unstash or refill, not swap
- *     free,               the class is not worth keeping (*)          flush everything and give up the active slabs
- *     RETURNED is full    else LOADED empty                           swap
- *                         else the class has a stash                  stash; stash is full: flush its oldest magazine first
- *                         else                                        flush the older half of RETURNED
- *     end of the thread, hak_trim, child of a fork                    flush everything, of all classes
+ *     which call          it finds                              so the exchange does
+ *     malloc,             RETURNED more than an eighth full     swap
+ *     LOADED is empty     else a magazine in the stash          unstash
+ *                         else                                  refill; no memory: swap whatever RETURNED holds
+ *                         the class is hot (exchange_room.h)    twice the room, then unstash or refill, not swap
+ *     free,               the class is not worth keeping (*)    flush everything and give up the active slabs
+ *     RETURNED is full    else LOADED empty                     swap
+ *                         else the class has a stash            stash; if that is full, flush its oldest magazine first
+ *                         else                                  flush the older half of RETURNED
+ *     end of the thread, hak_trim, child of a fork              flush everything, of all classes
  *
- *     (*) nothing was loaded since the last such flush, RETURNED fills again and again without malloc emptying LOADED, or a
- *         class above tiny in a thread that holds more than EXCHANGE_ABOVE_TINY_BYTES of those: exchange.c
+ *     (*) nothing was loaded since the last such flush; or RETURNED fills again and again without malloc emptying
+ *         LOADED; or the class is above tiny and the thread holds more than EXCHANGE_ABOVE_TINY_BYTES of such blocks
  *
- * Before blocks of RETURNED move to where malloc finds them, they are checked (exchange_check.h). With guard's quarantine they
- * never move there: they pass through the quarantine, and what leaves it is loaded instead. Classes with blocks above
- * EXCHANGE_CACHED_MAX_BYTES have no room in magazines: each malloc makes a slab, and each free gives it back.
+ * Before blocks of RETURNED move to where malloc finds them, they are checked (exchange_check.h). With guard's
+ * quarantine they never move there: they pass through the quarantine, and what leaves it is loaded instead. Classes
+ * with blocks above EXCHANGE_CACHED_MAX_BYTES have no room in magazines: each malloc makes a slab, and each free gives
+ * it back.
  *
- * Invariants, for each thread and class while the thread's sequence is even (c: the class's constants, own: struct hak_thread_class):
+ * Invariants, for each thread and class while the thread's sequence is even (c: the class's constants, own: struct
+ * hak_thread_class):
  *
  *     room                    == c.magazine - own.unused_slots
  *     level(m)                == top(m) - base(m), 0 <= level(m) <= room, base(m)[-1] == NULL     m: LOADED or RETURNED
@@ -42,25 +44,28 @@
  *
  *     blocks taken in the class's slabs == live blocks + blocks in magazines + blocks in guard's quarantine
  *
- * Only the owning thread exchanges, so there is no lock here; below, the slabs and the quarantine take theirs, and none is held
- * between two of those calls. Other threads read counts and slots while they change: the sequence, odd during an exchange, tells
- * them to read again (reading.h, hak_walk). The child of a fork flushes the records of threads that it does not have.
+ * Only the owning thread exchanges, so there is no lock here; below, the slabs and the quarantine take theirs, and none
+ * is held between two of those calls. Other threads read counts and slots while they change: the sequence, odd during
+ * an exchange, tells them to read again (reading.h, hak_walk). The child of a fork flushes the records of threads that
+ * it does not have.
  *
- * Who calls what; a file includes only files below it:
+ * Who calls what; each file includes only files below it:
  *
- *     pool_slow.h, front/free.c                              front/trim.c        front/misuse.c, at the end of the process
- *           |                                                     |                   |
- *     exchange        entries of malloc and free                  |                   |
- *           |---------- thread        begin, end, fork -----------|                   |
- *     exchange_load   fills LOADED    |                           |                   |
- *           |                         |                           |                   |
- *     exchange_flush  blocks back to their slabs <----------------'                   |
- *           |                                                                         |
- *     exchange_check  looks for double frees <----------------------------------------'
- *           |
- *     stash, exchange_room, exchange_levels.h     full magazines; how much room; levels and counts
- *           |
- *     record          what a thread has */
+ *     pool_slow.h, front/free.c
+ *         |
+ *     exchange          entries of malloc and free
+ *         |
+ *         +---------- thread          begin, end, fork      front/trim.c      front/misuse.c, at the end of the process
+ *         |              |                                       |                  |
+ *     exchange_load      |            fills LOADED               |                  |
+ *         |              |                                       |                  |
+ *         +-- exchange_flush          blocks back to the slabs <-'                  |
+ *         |                                                                         |
+ *     exchange_check                  double and invalid frees <--------------------'
+ *         |
+ *     stash, exchange_room            full magazines; how many blocks a magazine may hold
+ *         |
+ *     exchange_levels.h, record       levels, counts and the sequence; what a thread has */
 #ifndef HAKMEM_MAGAZINE_EXCHANGE_H
 #define HAKMEM_MAGAZINE_EXCHANGE_H
 
@@ -81,15 +86,15 @@ void hak_exchange_free_begun(struct hak_thread *thread, unsigned class_index, vo
 /* Frees p into its slab at once, without a magazine. pre: the thread has begun */
 HAK_COLD void hak_exchange_free_at_once(unsigned class_index, void *p);
 
-/* Allocates a block of a class that stays in no magazine. Nobody owns its slab, so that whoever frees the block gives the slab back
- * to the regions. NULL: no memory */
+/* Allocates a block of a class that stays in no magazine. Nobody owns its slab, so that whoever frees the block gives
+ * the slab back to the regions. NULL: no memory */
 HAK_COLD void *hak_exchange_alloc_uncached(struct hak_thread *thread, unsigned class_index);
 
 /* exchange_alloc_begun for guard builds while the shadow has the limited form; the loaded magazine may hold blocks. */
 HAK_COLD void *hak_exchange_alloc_limited(struct hak_thread *thread, unsigned class_index);
 
-/* Allocates a block. NULL: no memory. pre: the thread has begun, and its loaded magazine of the class is empty or, in guard builds,
- * the shadow has the limited form */
+/* Allocates a block. NULL: no memory. pre: the thread has begun, and its loaded magazine of the class is empty or, in
+ * guard builds, the shadow has the limited form */
 HAK_ALWAYS_INLINE void *exchange_alloc_begun(struct hak_thread *thread, unsigned class_index) {
     if (class_index >= HAK_L25_CLASS_FIRST && exchange_is_uncached(class_index)) {
         return hak_exchange_alloc_uncached(thread, class_index);

@@ -19,7 +19,8 @@ static uint8_t check_new_stamp(struct hak_thread *thread) {
     return thread->check_stamp;
 }
 
-/* Index of the entry for a pointer, by its low half. Neighbouring blocks have different entries, so that few pointers share one. */
+/* Index of the entry for a pointer, by its low half. Neighbouring blocks have different entries, so that few pointers
+ * share one. */
 HAK_ALWAYS_INLINE uint32_t check_index(uint32_t low) { return low * 2654435769u >> (32 - THREAD_CHECK_BITS); }
 
 static uint8_t *check_entry(struct hak_thread *thread, const void *p) {

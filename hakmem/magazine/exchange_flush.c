@@ -95,8 +95,8 @@ static bool exchange_holds_any(const struct hak_thread *thread, unsigned class_i
 }
 
 void hak_exchange_flush_unused(struct hak_thread *thread, unsigned current) {
-    /* The sum over all classes costs more than a refill, so it is made once for that many loaded bytes. Meanwhile the classes in use
-     * are exchanged, which marks them. */
+    /* The sum over all classes costs more than a refill, so it is made once for that many loaded bytes. Meanwhile the
+     * classes in use are exchanged, which marks them. */
     if (thread->loaded_above_tiny < EXCHANGE_ABOVE_TINY_BYTES) {
         return;
     }

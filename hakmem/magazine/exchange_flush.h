@@ -5,17 +5,19 @@
 
 #include "hakmem/magazine/record.h"
 
-/* A thread that holds more bytes of L2 and L2.5 blocks in magazines than this flushes the classes among them that it no longer uses. */
+/* A thread that holds more bytes of L2 and L2.5 blocks in magazines than this flushes the classes among them that it no
+ * longer uses. */
 #define EXCHANGE_ABOVE_TINY_BYTES ((size_t)256 << 10)
 
-/* Frees blocks of a class into their slabs, whoever owns those. With guard's quarantine they go in there, and the blocks that leave
- * it are freed. */
+/* Frees blocks of a class into their slabs, whoever owns those. With guard's quarantine they go in there, and the
+ * blocks that leave it are freed. */
 void hak_exchange_flush_blocks(struct hak_thread *thread, unsigned class_index, void *const *blocks, uint32_t count);
 
 /* Frees the older half of the returned magazine. The younger half is more likely to be in a cache. */
 void hak_exchange_flush_oldest(struct hak_thread *thread, unsigned class_index);
 
-/* Frees the blocks of the oldest magazine in the stash. Returns its storage, which is now the caller's. pre: the stash is not empty */
+/* Frees the blocks of the oldest magazine in the stash. Returns its storage, which is now the caller's. pre: the stash
+ * is not empty */
 void **hak_exchange_flush_stashed(struct hak_thread *thread, unsigned class_index);
 
 /* Frees all blocks of the class in the thread's magazines and stash. */
@@ -27,9 +29,9 @@ void hak_exchange_give_up_slabs(struct hak_thread_class *own);
 /* Bytes of L2 and L2.5 blocks in the loaded and returned magazines. */
 size_t hak_exchange_bytes_above_tiny(const struct hak_thread *thread);
 
-/* Flushes L2 and L2.5 classes other than `current` that were not exchanged since the last such flush, if the thread holds more than
- * EXCHANGE_ABOVE_TINY_BYTES: a buffer that grows through many classes leaves a few blocks in each. Classes in use keep their blocks,
- * or they would flush each other in turn. */
+/* Flushes L2 and L2.5 classes other than `current` that were not exchanged since the last such flush, if the thread
+ * holds more than EXCHANGE_ABOVE_TINY_BYTES: a buffer that grows through many classes leaves a few blocks in each.
+ * Classes in use keep their blocks, or they would flush each other in turn. */
 void hak_exchange_flush_unused(struct hak_thread *thread, unsigned current);
 
 /* Flushes the magazines of every class and detaches the active slabs, in an exchange of its own. */

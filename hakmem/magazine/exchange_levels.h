@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of an exchange share: its write section, the levels of the magazines, and the counting (exchange.h). */
+/* What the files of an exchange share: its write section, the levels of the magazines, and the counting
+ * (exchange.h). */
 #ifndef HAKMEM_MAGAZINE_EXCHANGE_LEVELS_H
 #define HAKMEM_MAGAZINE_EXCHANGE_LEVELS_H
 
@@ -7,12 +8,13 @@
 #include "hakmem/magazine/record.h"
 #include "hakmem/profile/profile.h"
 
-/* Opens the write section of an exchange. Until exchange_leave the sequence is odd, and readers of the thread's counts try again
- * (reading.h). Within, what readers look at is written by release stores, which pair with the acquire loads of hak_reading_class. */
+/* Opens the write section of an exchange. Until exchange_leave the sequence is odd, and readers of the thread's counts
+ * try again (reading.h). Within, what readers look at is written by release stores, which pair with the acquire loads
+ * of hak_reading_class. */
 HAK_ALWAYS_INLINE void exchange_enter(struct hak_thread *thread) {
     hak_count_add(&thread->exchanges, 1);
-    /* Relaxed, then a fence: pairs with the fence of hak_reading_moves. A reader that saw any store of this exchange finds the odd
-     * sequence in its second look. */
+    /* Relaxed, then a fence: pairs with the fence of hak_reading_moves. A reader that saw any store of this exchange
+     * finds the odd sequence in its second look. */
     hak_store_relaxed(&thread->sequence, thread->sequence + 1);
     hak_fence_release();
 }

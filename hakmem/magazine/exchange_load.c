@@ -14,8 +14,9 @@ void hak_exchange_swap(struct hak_thread *thread, unsigned class_index) {
     thread->classes[class_index].loaded_zeroed = false;
 }
 
-/* Puts the returned magazine's blocks into the quarantine and loads the blocks that leave it in exchange, so that no slab is
- * touched. false: the loaded magazine is still empty, because hardly any block was returned or none has waited long enough */
+/* Puts the returned magazine's blocks into the quarantine and loads the blocks that leave it in exchange, so that no
+ * slab is touched. false: the loaded magazine is still empty, because hardly any block was returned or none has waited
+ * long enough */
 static bool exchange_requarantine(struct hak_thread *thread, unsigned class_index) {
     const uint32_t level = exchange_returned_level(thread, class_index);
     if (level < exchange_swap_least(thread, class_index) ||
@@ -69,8 +70,8 @@ static struct slab *exchange_active_slab(struct hak_thread *thread, unsigned cla
     return slab;
 }
 
-/* How many blocks a refill takes from a slab. The first refill wants a page of blocks, each later one twice as many, up to half a
- * magazine; blocks in the returned magazine are counted against that. */
+/* How many blocks a refill takes from a slab. The first refill wants a page of blocks, each later one twice as many, up
+ * to half a magazine; blocks in the returned magazine are counted against that. */
 static uint32_t exchange_next_load(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
     const struct hak_class *class = &hak_classes[class_index];
@@ -110,7 +111,8 @@ static bool exchange_refill_waiting(struct hak_thread *thread, unsigned class_in
     return exchange_refill(thread, class_index);
 }
 
-/* Fills the loaded magazine by the first way that works; the table in exchange.h says in which order. false: no memory */
+/* Fills the loaded magazine by the first way that works; the table in exchange.h says in which order. false: no
+ * memory */
 static bool exchange_load_any(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
     const uint32_t returned = exchange_returned_level(thread, class_index);

@@ -10,8 +10,8 @@
 /* Bytes of the blocks that a thread's first refill of a class takes: one page, since a page is touched anyway. */
 #define EXCHANGE_FIRST_BYTES 4096u
 
-/* The least number of blocks in the returned magazine that make a swap worth it. Fewer would soon be used up, and the next exchange
- * due. */
+/* The least number of blocks in the returned magazine that make a swap worth it. Fewer would soon be used up, and the
+ * next exchange due. */
 HAK_ALWAYS_INLINE uint32_t exchange_swap_least(const struct hak_thread *thread, unsigned class_index) {
     return exchange_capacity(thread, class_index) / 8 + 1;
 }
@@ -19,9 +19,9 @@ HAK_ALWAYS_INLINE uint32_t exchange_swap_least(const struct hak_thread *thread, 
 /* The end of exchange_swap_in where the check took something out of the returned magazine. Returns false. */
 HAK_COLD bool hak_exchange_swap_in_rest(struct hak_thread *thread, unsigned class_index);
 
-/* The commonest exchange, whole: the calling thread's two magazines change places. false: nothing changed, because the returned
- * magazine holds hardly anything or it is time to decide whether the class is hot.
- * pre: the loaded magazine is empty; in guard builds the shadow has the flat form */
+/* The commonest exchange, whole: the calling thread's two magazines change places. false: nothing changed, because the
+ * returned magazine holds hardly anything or it is time to decide whether the class is hot. pre: the loaded magazine is
+ * empty; in guard builds the shadow has the flat form */
 HAK_ALWAYS_INLINE bool exchange_swap_in(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
     void **const empty = hak_loaded[class_index], **const top = hak_returned[class_index];
@@ -52,7 +52,8 @@ HAK_ALWAYS_INLINE bool exchange_swap_in(struct hak_thread *thread, unsigned clas
     return true;
 }
 
-/* An exchange that gets blocks into the loaded magazine. false: no memory, nothing changed. pre: the loaded magazine is empty */
+/* An exchange that gets blocks into the loaded magazine. false: no memory, nothing changed. pre: the loaded magazine is
+ * empty */
 bool hak_exchange_load(struct hak_thread *thread, unsigned class_index);
 
 /* Within an exchange: the two magazines change places. pre: the loaded one is empty */

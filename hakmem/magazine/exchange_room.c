@@ -14,8 +14,8 @@ uint32_t hak_exchange_first_room(unsigned class_index) {
     return ladder_room_varies() && blocks < capacity ? blocks : capacity;
 }
 
-/* Every store to a slot is relaxed. memmove moves aligned words whole, which is as good; ThreadSanitizer takes it for plain
- * stores. */
+/* Every store to a slot is relaxed. memmove moves aligned words whole, which is as good; ThreadSanitizer takes it for
+ * plain stores. */
 void hak_exchange_move_slots(void **to, void *const *from, uint32_t count) {
     if (!HAK_THREAD_SANITIZER) {
         memmove(to, from, count * sizeof *to);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How many blocks a magazine has room for. A class starts with little room; room doubles while the class is hot, so that what a
- * thread holds is bounded by how it allocates and not by how many classes there are.
+/* How many blocks a magazine has room for. A class starts with little room; room doubles while the class is hot, so
+ * that what a thread holds is bounded by how it allocates and not by how many classes there are.
  *
  * Called by the owning thread, within an exchange unless said otherwise. */
 #ifndef HAKMEM_MAGAZINE_EXCHANGE_ROOM_H
@@ -13,8 +13,8 @@
 #define EXCHANGE_FIRST_ROOM_BYTES 16384u
 #define EXCHANGE_FIRST_ROOM_BLOCKS 8u
 
-/* Blocks larger than this stay in no magazine: the program takes longer to write one than the way to the slab takes, and each
- * would hold that much memory. */
+/* Blocks larger than this stay in no magazine: the program takes longer to write one than the way to the slab takes,
+ * and each would hold that much memory. */
 #define EXCHANGE_CACHED_MAX_BYTES 262144u
 
 /* A class is hot if at least EXCHANGE_HOT of its thread's last EXCHANGE_HOT_OF exchanges were of the class. */
@@ -29,8 +29,8 @@ HAK_ALWAYS_INLINE bool exchange_is_uncached(unsigned class_index) {
 /* Blocks that a magazine of the class has room for at first. Any thread. */
 uint32_t hak_exchange_first_room(unsigned class_index);
 
-/* Counts an exchange of the class; every EXCHANGE_HOT-th time it decides. true: the class is hot; it has twice the room now, up to
- * its whole capacity, and should load more blocks. */
+/* Counts an exchange of the class; every EXCHANGE_HOT-th time it decides. true: the class is hot; it has twice the room
+ * now, up to its whole capacity, and should load more blocks. */
 bool hak_exchange_is_hot(struct hak_thread *thread, unsigned class_index);
 
 /* Moves slots of a magazine down. hak_walk may read them meanwhile. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The hot half of magazines: take a block from the loaded one, put a block into the returned one.
+/* The fast path of magazines: malloc takes a block from the loaded magazine, free puts one into the returned magazine.
  *
  * A magazine is the end of a block of MAGAZINE_SLOTS slots that lies at a multiple of its own size:
  *
@@ -10,21 +10,21 @@
  *                             base               top              end
  *                               |<--------- capacity ------------->|
  *
- * So one pointer a magazine is all its state: it is full where the low bits of `top` are 0, and
- * end == top rounded up, base == end - capacity, level == top - base.
+ * So the pointer `top` is all of a magazine's state. The magazine is full if the low bits of `top` are 0, and end ==
+ * top rounded up, base == end - capacity, level == top - base.
  *
- * malloc takes top[-1] of the loaded magazine. Below every magazine lies a NULL, which an empty one gives, and
- * which that of class 0, of a thread that has not begun and of one that has ended gives as well. free stores at
- * the top of the returned magazine; these three have a full one. So one test covers all reasons for the slow
- * path (switch P3).
+ * malloc takes top[-1] of the loaded magazine. The slot below every base holds NULL, so an empty magazine gives NULL.
+ * Class 0, threads that have not begun and threads that have ended have an empty loaded and a full returned magazine.
+ * So one test, of the block in malloc and of the top in free, covers all reasons for the slow path (switch P3).
  *
- * Blocks leave the loaded magazine only by malloc and enter the returned one only by free: the exchange
- * counts both from the levels, exactly, and nothing is counted here (switch P1).
+ * Blocks leave the loaded magazine only by malloc and enter the returned one only by free. So exchanges compute exact
+ * counts from the levels, and nothing is counted here (switch P1).
  *
- * Two arrays of pointers and not one of pairs: the processor scales an index by 8 for nothing, and thread-local
- * bytes are few (a library that is loaded late has to do with some 1,700 bytes for all its like).
+ * The tops lie in two arrays of pointers and not in one of pairs, because processors scale an index by 8 for free, and
+ * because thread-local storage is scarce: libraries that are loaded by dlopen share some 1,700 bytes of it (glibc
+ * 2.36).
  *
- * The tops are written by their thread only. Other threads read them for statistics. */
+ * Only the owning thread writes its tops. Other threads read them for statistics. */
 #ifndef HAKMEM_MAGAZINE_MAGAZINE_FAST_H
 #define HAKMEM_MAGAZINE_MAGAZINE_FAST_H
 
@@ -39,7 +39,7 @@
 #define MAGAZINE_SLOTS 128
 #define MAGAZINE_BYTES (MAGAZINE_SLOTS * sizeof(void *))
 
-/* A slot below the magazine stays NULL. */
+/* A magazine leaves at least one slot below its base, which stays NULL. */
 #define MAGAZINE_FITS(class_index, size, blocks, chunks, words, reciprocal, capacity) \
     HAK_STATIC_ASSERT((capacity) < MAGAZINE_SLOTS, "magazine of class " #class_index);
 HAK_ALL_CLASSES(MAGAZINE_FITS)
@@ -51,7 +51,7 @@ extern HAK_THREAD_LOCAL void **hak_returned[HAK_CLASS_COUNT];
 
 struct hak_thread;
 
-/* The calling thread's record; NULL before its first allocation and after its end. */
+/* The calling thread's record (record.h); NULL before its first allocation and after its end. */
 extern HAK_THREAD_LOCAL struct hak_thread *hak_self;
 
 /* Blocks in the magazine of the class with this top. */
@@ -65,12 +65,13 @@ HAK_ALWAYS_INLINE bool magazine_is_empty(void *const *top, unsigned class_index)
     return (uintptr_t)top % MAGAZINE_BYTES / sizeof *top + hak_classes[class_index].magazine == MAGAZINE_SLOTS;
 }
 
-/* Both forms of pop. `marks`: constant; the block is marked as live.
+/* magazine_pop and magazine_take. `marks`, a constant: marks the block as live in the shadow.
  *
- * The top is lowered first, and in push the mark is cleared first: the child of a fork that falls in between has lost a
- * block, but none is live that a magazine or a slab holds. */
+ * The top is lowered before the mark is set, and push clears the mark before it raises the top. A fork may fall in
+ * between: then the child has lost a block, but no block is marked as live that a magazine or slab holds. */
 HAK_FAST_PATH void *magazine_pop_and_mark(unsigned class_index, bool marks) {
-    /* Owned, here and below: only this thread writes. A pop stores nothing else, so a reader of statistics wants no order. */
+    /* Owned, here and below: only this thread writes. A pop makes no other store that readers of statistics could see
+     * out of order. */
     void **top = hak_load_owned(&hak_loaded[class_index]);
     if (ladder_refuses_pop(hak_self, top, magazine_is_empty(top, class_index), marks ? &hak_shadow.limit : NULL)) {
         return NULL;
@@ -91,16 +92,17 @@ HAK_FAST_PATH void *magazine_pop_and_mark(unsigned class_index, bool marks) {
     return p;
 }
 
-/* A block of the class, or NULL: exchange. With guard it is live, and NULL is for the limited form of the shadow too:
- * hak_loaded has nothing then (thread.h). */
+/* A block of the class, in guard builds marked as live. NULL: the caller exchanges; in guard builds always while the
+ * shadow has the limited form, since hak_loaded holds empty magazines then (record.h). */
 HAK_FAST_PATH void *magazine_pop(unsigned class_index) { return magazine_pop_and_mark(class_index, HAK_GUARD_EXACT); }
 
-/* Whether a push would find no room. */
+/* Whether the returned magazine of the class is full. */
 HAK_FAST_PATH bool magazine_is_full(unsigned class_index) {
     return (uintptr_t)hak_load_owned(&hak_returned[class_index]) % MAGAZINE_BYTES == 0;
 }
 
-/* Both forms of push. `clears`: constant; p's entry of the shadow, `live`, is cleared where p is taken. */
+/* magazine_push, which if `clears`, a constant, also clears `live`, p's entry in the shadow, once there is room for
+ * p. */
 HAK_FAST_PATH bool magazine_push_and_clear(unsigned class_index, void *p, bool clears, uint8_t *live) {
     void **top = hak_load_owned(&hak_returned[class_index]);
     if (HAK_UNLIKELY((uintptr_t)top % MAGAZINE_BYTES == 0)) {
@@ -110,13 +112,15 @@ HAK_FAST_PATH bool magazine_push_and_clear(unsigned class_index, void *p, bool c
         hak_store_relaxed(live, (uint8_t)0); /* Relaxed: see shadow.h. */
     }
     hak_store_owned(top, p);
-    /* Release: pairs with the acquire loads of hak_walk, which looks into magazines of others: where it finds the slot below the
-     * top it finds p there. The barrier that it would need instead, of all threads at once, the system may refuse. */
+    /* Release: pairs with the acquire loads of hak_walk, which reads other threads' magazines: if it sees the new top,
+     * it sees p in the slot below. Without it hak_walk would need a barrier in all threads (membarrier), which the
+     * system may refuse. */
     hak_move_owned_release(&hak_returned[class_index], top, 1);
     return true;
 }
 
-/* false: the returned magazine is full; exchange. pre: with guard, p's entry of the shadow is clear */
+/* Puts p into the returned magazine. false: it is full, and the caller exchanges. pre: in guard builds p is not marked
+ * as live */
 HAK_FAST_PATH bool magazine_push(unsigned class_index, void *p) {
     return magazine_push_and_clear(class_index, p, false, NULL);
 }

@@ -10,7 +10,8 @@
 #include "hakmem/magazine/profiled.h"
 #include "hakmem/slab/purge.h"
 
-/* `caller`: the return address of the function that this is inlined into. */
+/* Allocates a block of the class without the fast path. `caller` is the return address of the function that this is
+ * inlined into; purge_poll_alloc and the profile use it. NULL with errno ENOMEM. */
 HAK_ALWAYS_INLINE void *pool_slow(unsigned class_index, bool *zeroed, const void *caller) {
     if (HAK_UNLIKELY(profile_may_be_on())) {
         return hak_profiled_alloc(class_index, zeroed, caller);
@@ -25,7 +26,7 @@ HAK_ALWAYS_INLINE void *pool_slow(unsigned class_index, bool *zeroed, const void
         shadow_set(p, class_index);
     }
     ladder_count_allocation(p, class_index);
-    /* Before the poll; see pool.h. */
+    /* Before the poll, which may refill the magazine; see pool.h. */
     *zeroed = exchange_is_zeroed(class_index);
     purge_poll_alloc(caller);
     return p;

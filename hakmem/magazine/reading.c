@@ -29,26 +29,26 @@ struct thread_class_totals hak_reading_class(const struct hak_thread *thread, un
 
 struct hak_reading_moves hak_reading_moves(const struct hak_thread *living) {
     struct hak_reading_moves moves = {0};
-    /* Pairs with the fences of exchange_enter and hak_moving_begin: what was read since the first look, which is relaxed, was read
-     * before the second one. */
+    /* Pairs with the fences of exchange_enter and hak_moving_begin: everything that was read since the first call, by
+     * relaxed loads, was read before this second call. */
     hak_fence_acquire();
     moves.is_settled = hak_moving_look(&moves.outside);
     for (const struct hak_thread *thread = living; thread != NULL; thread = thread->next) {
-        /* Acquire, here and below: the loads of the second look are not made before it. */
+        /* Acquire, here and below: the loads of the second call are not made before it. */
         const uint32_t sequence = hak_load_acquire(&thread->sequence);
         moves.sequences += sequence;
         for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
             moves.tops += (uintptr_t)hak_load_acquire(&thread->returned[class_index]) -
                           (uintptr_t)hak_load_acquire(&thread->loaded[class_index]);
         }
-        /* Behind the tops again: an exchange in between could bring back the sum of before. */
+        /* The sequence once more, after the tops: an exchange in between could restore the old sum. */
         moves.is_settled &= sequence % 2 == 0 && hak_load_acquire(&thread->sequence) == sequence;
     }
     return moves;
 }
 
 bool hak_reading_is_quiet(const struct hak_reading_moves *before, const struct hak_reading_moves *after) {
-    /* A free that goes to a block's owner at once moves bits outside of any exchange. */
+    /* A free that hands a block to its owner at once changes a slab outside of any exchange. */
     return !ladder_asks_owner() && before->is_settled && after->is_settled && before->sequences == after->sequences &&
            before->tops == after->tops && before->outside == after->outside;
 }

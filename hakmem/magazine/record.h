@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The record of a thread: its counts, its active slabs and the storage of its magazines.
  *
- * thread.h makes and recycles records; the exchanges (exchange.h) change what is in them. Each record lies in a mapping of its own,
- * and only the pages of classes that the thread uses become resident. "owner" below: only the thread that has the record reads and
- * writes the field. */
+ * thread.h makes and recycles records; the exchanges (exchange.h) change what is in them. Each record lies in a mapping
+ * of its own, and only the pages of classes that the thread uses become resident. "owner" below: only the thread that
+ * has the record reads and writes the field. */
 #ifndef HAKMEM_MAGAZINE_RECORD_H
 #define HAKMEM_MAGAZINE_RECORD_H
 
@@ -17,7 +17,8 @@ extern HAK_INTERNAL void *hak_record_no_slots[2]; /* constant: NULL */
 /* Magazines that a record has for the stashes of its classes: what 16 classes in constant use fill. */
 #define THREAD_SPARES 64
 
-/* Binary logarithm of the number of check_stamps: with magazines of 64 blocks, two pointers share an entry in every second check. */
+/* Binary logarithm of the number of check_stamps: with magazines of 64 blocks, two pointers share an entry in every
+ * second check. */
 #define THREAD_CHECK_BITS 12
 
 struct hak_thread_class {
@@ -30,7 +31,7 @@ struct hak_thread_class {
     uint8_t stashed;         /* atomic: written by the owner; full magazines in the stash */
     bool loaded_zeroed;      /* owner; every block in the loaded magazine reads zero */
     bool is_used;            /* owner; exchanged since hak_exchange_flush_unused last looked */
-    uint8_t batch; /* owner; blocks that the last refill asked for; 0: none since the magazines were emptied */
+    uint8_t batch;           /* owner; blocks that the last refill wanted; 0: none since the last flush */
     uint8_t recent_exchanges; /* owner; exchanges of the class since the thread's exchange number `counted_from` */
     uint8_t overflows;        /* owner; full returned magazines since the loaded one was last empty */
     uint8_t checks;           /* owner; exchanges that asked for a check, CHECK_FIRST or more once there were so many */
@@ -42,8 +43,7 @@ HAK_STATIC_ASSERT(sizeof(struct hak_thread_class) == 48, "a thread that allocate
 
 /* A class's further magazines: stash.h. */
 struct hak_thread_stash {
-    void **
-        full; /* atomic: written by the owner, read by hak_walk; full magazines, the youngest first, `stashed` of them */
+    void **full;    /* atomic: written by the owner; list of `stashed` full magazines, the youngest first */
     void **emptied; /* owner; magazines that were taken out, to be filled again */
 };
 
@@ -52,18 +52,19 @@ struct hak_thread_sample {
     uint64_t at;  /* owner; the allocation of this number is sampled */
     void *parked; /* atomic: written by the owner; the block of the loaded magazine whose slot holds NULL instead */
     uint32_t parked_at; /* owner; that slot, from the magazine's base on */
-    uint32_t epoch;     /* owner; hak_profile_epoch when `at` was drawn; 0: it was not */
+    uint32_t epoch;     /* owner; hak_profile_epoch when `at` was drawn; 0: never drawn */
 };
 
-/* What a thread draws from; kept by later threads of the record, which are to draw other numbers. */
+/* The generator that a thread draws samples from. It stays in the record, so that later threads of the record draw
+ * other numbers. */
 struct hak_thread_chance {
     uint64_t random; /* owner; never 0 where it is used */
-    uint32_t epoch;  /* owner; hak_profile_epoch when it was seeded; 0: it was not */
+    uint32_t epoch;  /* owner; hak_profile_epoch when it was seeded; 0: never seeded */
 };
 
 struct hak_thread {
-    /* First, so that the first cache line of the page holds class 0, which nobody uses. Programs that touch every page of their
-     * blocks touch its first line, so these lines are the likeliest to have been evicted from the caches. */
+    /* First, so that the first cache line of the page holds class 0, which nobody uses. Programs that touch every page
+     * of their blocks touch its first line, so these lines are the likeliest to have been evicted from the caches. */
     struct hak_thread_class classes[HAK_CLASS_COUNT];
     void ***loaded;           /* the thread's hak_loaded, or limited_loaded; constant while the thread lives */
     void ***returned;         /* the thread's hak_returned; constant while the thread lives */
@@ -83,11 +84,12 @@ struct hak_thread {
     struct hak_thread_stash stashes[HAK_CLASS_COUNT];  /* owner; touched only for classes with a stash */
     struct hak_thread_sample samples[HAK_CLASS_COUNT]; /* owner; touched only while the profile is on, as is `chance` */
     struct hak_thread_chance chance;
-    /* Owner; exchange_check.h: an entry with the current stamp means that the check has seen a pointer of this entry. */
+    /* Owner; exchange_check.h: an entry with the current stamp means that the check has seen a pointer of this
+     * entry. */
     uint8_t check_stamp;
     uint8_t check_stamps[HAK_GUARD_EXACT ? 0 : 1u << THREAD_CHECK_BITS];
-    /* Guard builds, while the shadow has the limited form: the loaded magazines' tops. hak_loaded then holds empty magazines, so
-     * that malloc takes the slow path without a further test. */
+    /* Guard builds, while the shadow has the limited form: the loaded magazines' tops. hak_loaded then holds empty
+     * magazines, so that malloc takes the slow path without a further test. */
     void **limited_loaded[HAK_GUARD_EXACT ? HAK_CLASS_COUNT : 0];
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See shared.h. All threads without magazines are one owner of slabs, THREAD_NUMBER_SHARED; who holds the lock acts for it. */
+/* See shared.h. All threads without magazines are one owner of slabs, THREAD_NUMBER_SHARED; who holds the lock acts for
+ * it. */
 #include "hakmem/magazine/shared.h"
 
 #include "hakmem/base/lock.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Shuffles the blocks in a thread's loaded magazines: all children of a process inherit the same order, and none should be able to
- * predict which addresses its siblings allocate.
+/* Shuffles the blocks in a thread's loaded magazines: all children of a process inherit the same order, and none should
+ * be able to predict which addresses its siblings allocate.
  *
  * Called in the child of a fork, by its only thread; full guard builds. */
 #ifndef HAKMEM_MAGAZINE_SHUFFLE_H

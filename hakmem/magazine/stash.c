@@ -7,8 +7,8 @@
 /* The list's next magazine. */
 static void **stash_next(void **storage) { return (void **)storage[0]; }
 
-/* Stores to lists and slots are relaxed: only the owner writes them. hak_walk may follow the list and read the slots meanwhile; it
- * learns from the sequence that they changed. */
+/* Stores to lists and slots are relaxed: only the owner writes them. hak_walk may follow the list and read the slots
+ * meanwhile; it learns from the sequence that they changed. */
 static void stash_push(void ***list, void **storage) {
     hak_store_relaxed(&storage[0], (void *)*list);
     hak_store_relaxed(list, storage);

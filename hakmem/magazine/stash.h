@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The stash: full magazines that a thread keeps besides its two, so that the blocks of a burst of frees serve the burst of
- * allocations that follows. A magazine goes in and out as a whole; no slab and no block is touched.
+/* The stash: full magazines that a thread keeps besides its two, so that the blocks of a burst of frees serve the burst
+ * of allocations that follows. A magazine goes in and out as a whole; no slab and no block is touched.
  *
- * Called by the exchanges, by the owning thread only. The first slot of each magazine's storage links the lists: no magazine uses
- * it, since a capacity leaves that slot and the one of the NULL below the base free. */
+ * Called by the exchanges, by the owning thread only. The first slot of each magazine's storage links the lists: no
+ * magazine uses it, since a capacity leaves that slot and the one of the NULL below the base free. */
 #ifndef HAKMEM_MAGAZINE_STASH_H
 #define HAKMEM_MAGAZINE_STASH_H
 
@@ -22,14 +22,15 @@ HAK_ALWAYS_INLINE void **stash_storage(void **top) {
     return (void **)(((uintptr_t)top - 1) & ~(uintptr_t)(MAGAZINE_BYTES - 1));
 }
 
-/* Storage of an empty magazine of the class. NULL: the stash is full, the record has no more storage, or the class's magazines do
- * not have their whole capacity yet. */
+/* Storage of an empty magazine of the class. NULL: the stash is full, the record has no more storage, or the class's
+ * magazines do not have their whole capacity yet. */
 void **hak_stash_make_room(struct hak_thread *thread, unsigned class_index);
 
 /* Puts a full magazine into the stash. pre: hak_stash_make_room gave storage that takes its place */
 void hak_stash_put(struct hak_thread *thread, unsigned class_index, void **storage);
 
-/* Takes the youngest full magazine out of the stash and keeps the storage `emptied` for later. pre: the stash is not empty */
+/* Takes the youngest full magazine out of the stash and keeps the storage `emptied` for later. pre: the stash is not
+ * empty */
 void **hak_stash_take(struct hak_thread *thread, unsigned class_index, void **emptied);
 
 /* Takes the oldest full magazine out of the stash. pre: the stash is not empty */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Thread records: begun, ended, counted; see thread.h.
+/* See thread.h.
  *
- * The threads lock guards the list of living records, the free ones and the totals of ended threads. A
- * reader of statistics holds it, so that no thread's magazines go away under it. */
+ * The threads lock guards the list of living threads' records, the list of recycled ones and the totals of ended
+ * threads. A reader of statistics holds it, so that no thread ends and flushes its magazines meanwhile. */
 #include "hakmem/magazine/thread.h"
 
 #include <pthread.h>
@@ -16,7 +16,6 @@
 #include "hakmem/magazine/exchange_flush.h"
 #include "hakmem/magazine/exchange_room.h"
 #include "hakmem/magazine/process.h"
-#include "hakmem/magazine/shared.h"
 #include "hakmem/os/os.h"
 #include "hakmem/profile/profile.h"
 #include "hakmem/slab/moving.h"
@@ -32,8 +31,8 @@ static struct thread_class_totals threads_ended[HAK_CLASS_COUNT]; /* threads loc
 static struct thread_totals threads_ended_totals;                 /* threads lock */
 static pthread_key_t thread_end_key;                              /* constant after init */
 static bool thread_may_begin;                                     /* constant after init */
-static bool
-    threads_are_gone; /* threads lock: a fork that interrupted its holder has left others in the list of living */
+/* threads lock; a fork interrupted the holder of the lock: the list still has threads that the child does not have */
+static bool threads_are_gone;
 
 static void thread_link_locked(struct hak_thread **list, struct hak_thread *thread) {
     thread->next = *list;
@@ -51,7 +50,7 @@ static void thread_unlink_locked(struct hak_thread *thread) {
     }
 }
 
-/* Off the list of living records; what it counted is kept. */
+/* Takes a record off the list of living threads and adds its counts to those of ended threads. */
 static void thread_retire_locked(struct hak_thread *thread) {
     thread_unlink_locked(thread);
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
@@ -62,7 +61,8 @@ static void thread_retire_locked(struct hak_thread *thread) {
     threads_ended_totals.remote_frees += thread->remote_frees;
 }
 
-/* Takes the other threads off the list of living records. Their magazines go back to the slabs where they are whole. */
+/* Retires the records of all other threads, which the child of a fork does not have. Flushes and recycles those whose
+ * magazines are whole. */
 static void thread_retire_others_locked(const struct hak_thread *self, bool may_flush) {
     struct hak_thread *next;
     for (struct hak_thread *thread = threads_living; thread != NULL; thread = next) {
@@ -70,9 +70,9 @@ static void thread_retire_others_locked(const struct hak_thread *self, bool may_
         if (thread == self) {
             continue;
         }
-        /* Its tops lie in thread-local storage of a thread that is gone; fork copied it, and nothing has used it
-         * since. Each thread's stores are there up to one of them, in their order, so an even sequence means that
-         * the magazines are whole. Relaxed: the child has one thread. */
+        /* The tops lie in the thread-local storage of a thread that is gone; fork copied that storage, and nothing has
+         * used it since. The child has a prefix of each thread's stores, in program order, so an even sequence means
+         * that the magazines are whole. Relaxed: the child has one thread. */
         const bool is_whole = may_flush && hak_load_relaxed(&thread->sequence) % 2 == 0;
         if (is_whole) {
             hak_exchange_flush(thread);
@@ -92,8 +92,8 @@ static void threads_release(const struct hak_thread *self) {
     lock_release(&threads_lock);
 }
 
-/* The destructor of the key. Not of the value that it had: a C library in a name space of its own (dlmopen) counts its keys
- * from 0 as well, and keeps their values in the same place of the same thread. */
+/* The destructor of the key. Does not use the key's value: another C library in a name space of its own (dlmopen) also
+ * numbers its keys from 0, and keeps their values in the same place of the same thread. */
 static void thread_end(void *value) {
     struct hak_thread *thread = hak_self;
     (void)value;
@@ -109,7 +109,7 @@ static void thread_end(void *value) {
     }
     thread_link_locked(&threads_free, thread);
     threads_release(thread);
-    /* Destructors that run after this one take the slow path and find that there is no record any more. */
+    /* Destructors that run after this one take the slow path, which serves threads without a record. */
     hak_self = NULL;
     thread_has_ended = true;
     hak_own_thread_user_ended();
@@ -118,7 +118,7 @@ static void thread_end(void *value) {
 void hak_thread_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&threads_lock, fork); }
 
 bool hak_thread_is_inside(void) {
-    /* Relaxed: the thread's own. */
+    /* Relaxed: only this thread writes it. */
     return hak_self != NULL && hak_load_relaxed(&hak_self->sequence) % 2 != 0;
 }
 
@@ -131,20 +131,21 @@ void hak_thread_fork_child(bool is_whole) {
         hak_moving_fork_child(); /* else the interrupted call may be in the middle of a change that it ends itself */
     }
     if (!hak_lock_is_free(&threads_lock)) {
-        threads_are_gone = true; /* done by who was interrupted, as soon as the list is whole */
+        threads_are_gone = true; /* the interrupted call retires them when it releases the lock */
         return;
     }
-    /* As for a fork: locks of higher ranks may be held by who was interrupted. */
+    /* Without the check of ranks: the interrupted call may hold locks of higher ranks. */
     hak_lock_fork_acquire(&threads_lock, NULL);
     thread_retire_others_locked(hak_self, is_whole);
     hak_lock_fork_release(&threads_lock, NULL);
 }
 
-/* The keys whose values lie in a thread's own storage and not in a block that setspecific allocates, in every glibc. */
+/* In every glibc the values of this many keys lie in the thread's own storage; for further keys pthread_setspecific
+ * allocates. */
 #define THREAD_KEYS 32
 
-/* The last of those keys is ours. The first ones are in use by every C library that the process has more than one of, and all
- * keep their values in the same place; who clears ours keeps its thread's record from being given up. */
+/* Takes the last of those keys. Where a process has several C libraries (dlmopen), each uses its first keys, and all
+ * keep the values in the same place: one that cleared our key's value would keep the destructor from running. */
 static bool thread_make_key(void) {
     pthread_key_t keys[THREAD_KEYS];
     unsigned count = 0;
@@ -163,7 +164,7 @@ static bool thread_make_key(void) {
 
 void hak_thread_init(void) { thread_may_begin = thread_make_key(); }
 
-/* A record for the calling thread, from the free ones or new. NULL: no memory */
+/* A record for the calling thread: a recycled or a new one. NULL: no memory */
 static struct hak_thread *thread_record_locked(void) {
     struct hak_thread *thread = threads_free;
     if (thread != NULL) {
@@ -182,12 +183,12 @@ static struct hak_thread *thread_record_locked(void) {
     return thread;
 }
 
-/* Empty magazines in the record's slots. pre: the record's slots hold no block */
+/* Gives the calling thread the record with empty magazines. pre: the record's slots hold no block */
 static void thread_lay_out(struct hak_thread *thread) {
     const bool is_new = thread->loaded == NULL;
     thread->loaded = HAK_GUARD_EXACT && hak_load_setting(&hak_shadow.limit) == 0 ? thread->limited_loaded : hak_loaded;
     if (HAK_GUARD_EXACT) {
-        thread->loaded[0] = RECORD_NO_LOADED; /* class 0 has nothing in either place */
+        thread->loaded[0] = RECORD_NO_LOADED; /* class 0 never has blocks */
     }
     thread->returned = hak_returned;
     thread->tid = hak_os_thread_id();
@@ -198,7 +199,7 @@ static void thread_lay_out(struct hak_thread *thread) {
         void **loaded = &thread->slots[class_index - 1][0][MAGAZINE_SLOTS - capacity];
         void **returned = &thread->slots[class_index - 1][1][MAGAZINE_SLOTS - capacity];
         if (!is_new && own->unused_slots < unused) {
-            /* The thread before had more room, and wrote here. */
+            /* The record's last thread had more room, and used this slot. */
             loaded[-1] = NULL;
             returned[-1] = NULL;
         }
@@ -229,7 +230,7 @@ struct hak_thread *hak_thread_begin(void) {
     struct hak_thread *thread = thread_record_locked();
     if (thread != NULL) {
         thread_lay_out(thread);
-        /* With the lock held: the child of a fork knows its own thread's record in the list. */
+        /* With the lock held, so that the child of a fork finds its own record in the list. */
         hak_self = thread;
         thread_link_locked(&threads_living, thread);
     }
@@ -239,9 +240,9 @@ struct hak_thread *hak_thread_begin(void) {
     }
     hak_own_thread_user_begun();
     ladder_begin_sampling(thread->number);
-    /* Last, because it may allocate: everything is in place for that. */
+    /* Last, because it may allocate, which works from here on. */
     if (pthread_setspecific(thread_end_key, thread) != 0) {
-        /* Without the destructor the record would stay behind the thread. */
+        /* Without the destructor the record would never be taken back. */
         thread_end(thread);
     }
     return hak_self;

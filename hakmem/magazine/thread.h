@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How threads begin and end: a record (record.h) is given to a thread at its first allocation, flushed and taken back by a
- * destructor at its end, and given to later threads again. */
+/* How threads begin and end: a record (record.h) is given to a thread at its first allocation, flushed and taken back
+ * by a destructor at its end, and given to later threads again. */
 #ifndef HAKMEM_MAGAZINE_THREAD_H
 #define HAKMEM_MAGAZINE_THREAD_H
 
@@ -14,19 +14,19 @@ void hak_thread_init(void);
 /* The calling thread's record, made where it has none. NULL: the thread has ended, or there is no memory. */
 struct hak_thread *hak_thread_begin(void);
 
-/* Around fork: the child finds the list of records consistent. */
+/* Shows the threads lock to the handlers of fork, so that the child finds the list of records consistent. */
 void hak_thread_fork_locks(lock_visit *visit, struct lock_fork *fork);
 
-/* Whether the calling thread is in the middle of an exchange: a signal handler interrupted it. */
+/* Whether the calling thread is in the middle of an exchange, which a signal handler then has interrupted. */
 bool hak_thread_is_inside(void);
 
-/* In the child, where only the calling thread is left: what the others had in their magazines goes back to the
- * slabs. A thread that was in the middle of an exchange keeps what it had, for good: nobody can tell how far it
- * came. All do where the fork interrupted the allocator (`is_whole` is false): what takes blocks back may be half-way,
- * and its locks be held. Then the calling thread holds no other lock than what it held before. */
+/* In the child of a fork, by its only thread: flushes the magazines of the threads that the child does not have, and
+ * recycles their records. The blocks of a thread that was in the middle of an exchange are lost, since nobody can tell
+ * how far the exchange came. If `is_whole` is false, the fork interrupted the allocator in this thread: then nothing is
+ * flushed, because slabs may be half changed and their locks held. */
 void hak_thread_fork_child(bool is_whole);
 
-/* Counts of one class, and what magazines hold of it. */
+/* Counts of one class, and the blocks of it in magazines. */
 struct thread_class_totals {
     uint64_t allocations, frees;
     uint64_t cached_blocks;
@@ -37,12 +37,12 @@ struct thread_totals {
     uint64_t metadata_bytes;
 };
 
-/* The records of living threads, linked by `next`, for readers (reading.h). Holds the threads lock until the release, so that no
- * thread begins or ends. */
+/* The records of living threads, linked by `next`, for readers (reading.h). Holds the threads lock until the release,
+ * so that no thread begins or ends. */
 const struct hak_thread *hak_thread_list_acquire(void);
 void hak_thread_list_release(void);
 
-/* What ended threads have counted, and the bytes of all records. pre: the list is held */
+/* Counts of threads that have ended; metadata_bytes is that of all records. pre: the list is held */
 struct thread_class_totals hak_thread_ended_locked(unsigned class_index);
 struct thread_totals hak_thread_ended_totals_locked(void);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Which class serves a size, by the generated tables, and each class's constants.
  *
- * All pools share one numbering of classes: 0 means "no class", then come those of tiny, L2 and L2.5. Everything here is
- * constant; any thread may use it. */
+ * All pools share one numbering of classes: 0 means "no class", then come those of tiny, L2 and L2.5. Everything here
+ * is constant; any thread may use it. */
 #ifndef HAKMEM_SIZE_CLASS_SIZE_CLASS_H
 #define HAKMEM_SIZE_CLASS_SIZE_CLASS_H
 
@@ -29,8 +29,8 @@ extern const uint8_t hak_size_class_table[HAK_SIZE_CLASS_TABLE_ENTRIES + 1];
 extern const uint8_t hak_l2_class_table[HAK_L2_TABLE_ENTRIES + 1];
 extern const uint8_t hak_l25_class_table[HAK_L25_TABLE_ENTRIES + 1];
 
-/* The table's answer: 0 where the pool's largest class is too small. The index is clamped by a conditional move to the entry of
- * class 0. */
+/* The table's answer: 0 where the pool's largest class is too small. The index is clamped by a conditional move to the
+ * entry of class 0. */
 HAK_ALWAYS_INLINE unsigned size_class_tiny_table(size_t size) {
     size_t clamped = size > HAK_TINY_MAX ? HAK_TINY_MAX + 1 : size;
     return hak_size_class_table[(clamped + (HAK_TABLE_GRANULARITY - 1)) >> HAK_TABLE_SHIFT];
@@ -48,7 +48,7 @@ HAK_ALWAYS_INLINE unsigned size_class_l25_table(size_t size) {
     return hak_l25_class_table[index > HAK_L25_TABLE_ENTRIES ? HAK_L25_TABLE_ENTRIES : index];
 }
 
-/* Class of a size that is for the pool, or above it: 0. */
+/* Class that serves a size; 0 if the pool's largest class is too small. */
 HAK_ALWAYS_INLINE unsigned size_class_tiny(size_t size) { return ladder_class_tiny(size, size_class_tiny_table(size)); }
 
 HAK_ALWAYS_INLINE unsigned size_class_l2(size_t size) { return ladder_class_l2(size, size_class_l2_table(size)); }

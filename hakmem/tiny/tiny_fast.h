@@ -10,8 +10,7 @@
 #include "hakmem/magazine/pool.h"
 #include "hakmem/size_class/size_class.h"
 
-/* A block of at least `size` bytes from the loaded magazine; NULL: the slow path, or the size is above the
- * pool. Any size is allowed. */
+/* A block of at least `size` bytes, any size, from the loaded magazine. NULL: it is empty, or the size is above the pool. */
 HAK_FAST_PATH void *tiny_pop(size_t size) {
     if (HAK_GUARD_FULL) {
         return NULL; /* front/guarded.h */
@@ -19,14 +18,14 @@ HAK_FAST_PATH void *tiny_pop(size_t size) {
     if (ladder_refuses_tiny(&size)) {
         return NULL;
     }
-    /* Builds with guard also store the class. A branch in place of the table's clamp makes malloc fit a cache line again. */
+    /* Guard builds also store the class. A branch in place of the table's clamp lets malloc fit a cache line again. */
     if (HAK_GUARD_EXACT && HAK_UNLIKELY(size > HAK_TINY_MAX)) {
         return NULL;
     }
     return pool_pop(size_class_tiny(size));
 }
 
-/* The whole allocation: the fast path inlined, the slow path a call. NULL with errno ENOMEM. pre: size <= HAK_TINY_MAX */
+/* Allocates: fast path inlined, slow path a call. NULL with errno ENOMEM. pre: size <= HAK_TINY_MAX */
 HAK_FAST_PATH void *hak_tiny_alloc_hot(size_t size) {
     void *p = tiny_pop(size);
     return HAK_LIKELY(p != NULL) ? p : hak_tiny_alloc_slow(size);
