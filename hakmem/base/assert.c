@@ -5,14 +5,14 @@
 #include "hakmem/base/assert.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
-#include "hakmem/base/line.h"
+#include "hakmem/base/text.h"
 
 void hak_assert_failed(const char *where_and_what) {
-    struct hak_line line;
-    hak_line_start(&line);
-    hak_line_text(&line, "hakmem: ");
-    hak_line_text(&line, where_and_what);
-    hak_line_write(&line);
+    TEXT_LINE(line);
+    hak_text_add(&line, "hakmem: ");
+    hak_text_add(&line, where_and_what);
+    hak_text_write_line(&line, STDERR_FILENO);
     abort();
 }

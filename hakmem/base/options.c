@@ -7,8 +7,9 @@
 
 #include <string.h>
 #include <sys/auxv.h>
+#include <unistd.h>
 
-#include "hakmem/base/line.h"
+#include "hakmem/base/text.h"
 #include "hakmem/base/warning.h"
 #include "hakmem/flags/guard.h"
 
@@ -224,37 +225,34 @@ static bool set_help(const char *value) {
     bool wanted;
     if (!set_flag(value, &wanted)) return false;
     for (size_t i = 0; wanted && i < OPTION_COUNT; i++) {
-        struct hak_line line;
-        hak_line_start(&line);
-        hak_line_text(&line, "hakmem: option: ");
-        hak_line_text(&line, options[i].name);
-        hak_line_text(&line, " (");
-        hak_line_text(&line, options[i].allowed);
-        hak_line_text(&line, "): ");
-        hak_line_text(&line, options[i].meaning);
-        hak_line_write(&line);
+        TEXT_LINE(line);
+        hak_text_add(&line, "hakmem: option: ");
+        hak_text_add(&line, options[i].name);
+        hak_text_add(&line, " (");
+        hak_text_add(&line, options[i].allowed);
+        hak_text_add(&line, "): ");
+        hak_text_add(&line, options[i].meaning);
+        hak_text_write_line(&line, STDERR_FILENO);
     }
     return true;
 }
 
 static void warn_unknown(const char *entry) {
-    struct hak_line known;
-    hak_line_start(&known);
-    hak_line_text(&known, "known are ");
+    TEXT_LINE(known);
+    hak_text_add(&known, "known are ");
     for (size_t i = 0; i < OPTION_COUNT; i++) {
-        if (i != 0) hak_line_text(&known, ", ");
-        hak_line_text(&known, options[i].name);
+        if (i != 0) hak_text_add(&known, ", ");
+        hak_text_add(&known, options[i].name);
     }
-    hak_line_text(&known, "; HAKMEM_HELP=1 explains them");
-    hak_report_warning("no such option", entry, hak_line_string(&known));
+    hak_text_add(&known, "; HAKMEM_HELP=1 explains them");
+    hak_report_warning("no such option", entry, hak_text_string(&known));
 }
 
 static void warn_malformed(const char *entry, const struct option *option) {
-    struct hak_line allowed;
-    hak_line_start(&allowed);
-    hak_line_text(&allowed, "allowed: ");
-    hak_line_text(&allowed, option->allowed);
-    hak_report_warning("value not allowed, the default holds", entry, hak_line_string(&allowed));
+    TEXT_LINE(allowed);
+    hak_text_add(&allowed, "allowed: ");
+    hak_text_add(&allowed, option->allowed);
+    hak_report_warning("value not allowed, the default holds", entry, hak_text_string(&allowed));
 }
 
 /* `entry` is "NAME=value"; without a '=' the value is empty. */

@@ -4,9 +4,10 @@
  * Any thread, any lock; owns nothing. */
 #include "hakmem/base/warning.h"
 
+#include <string.h>
 #include <unistd.h>
 
-#include "hakmem/base/line.h"
+#include "hakmem/base/text.h"
 
 /* The subject may come from the environment and be of any length; the remedy has to fit behind it. */
 #define SUBJECT_LIMIT 96
@@ -17,17 +18,18 @@ void hak_report_warning(const char *text, const char *subject, const char *remed
 
 void hak_report_warning_to(int descriptor, const char *text, const char *subject, const char *remedy) {
     if (descriptor < 0) return;
-    struct hak_line line;
-    hak_line_start(&line);
-    hak_line_text(&line, "hakmem: warning: ");
+    TEXT_LINE(line);
+    hak_text_add(&line, "hakmem: warning: ");
     if (subject != NULL) {
-        hak_line_foreign_text(&line, subject, SUBJECT_LIMIT);
-        hak_line_text(&line, ": ");
+        const size_t length = strnlen(subject, SUBJECT_LIMIT);
+        hak_text_add_foreign(&line, subject, length);
+        hak_text_add(&line, subject[length] == '\0' ? "" : "...");
+        hak_text_add(&line, ": ");
     }
-    hak_line_text(&line, text);
+    hak_text_add(&line, text);
     if (remedy != NULL) {
-        hak_line_text(&line, "; ");
-        hak_line_text(&line, remedy);
+        hak_text_add(&line, "; ");
+        hak_text_add(&line, remedy);
     }
-    hak_line_write_to(&line, descriptor);
+    hak_text_write_line(&line, descriptor);
 }

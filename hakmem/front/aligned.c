@@ -5,8 +5,8 @@
 #include "hakmem/base/bits.h"
 #include "hakmem/front/guarded.h"
 #include "hakmem/front/sized.h"
-#include "hakmem/huge/huge.h"
-#include "hakmem/profile/profile.h"
+#include "hakmem/pool/huge.h"
+#include "hakmem/sample/profile.h"
 
 /* Where no class will do, or nothing. */
 static HAK_NOINLINE void *aligned_alloc_slow(size_t alignment, size_t size) {
@@ -22,10 +22,7 @@ static HAK_NOINLINE void *aligned_alloc_slow(size_t alignment, size_t size) {
         return hak_guarded_aligned_alloc(alignment, size, __builtin_return_address(0));
     }
     bool zeroed;
-    const bool entered = profile_enter(profile_call(__builtin_return_address(0)));
-    void *p = hak_huge_alloc(size, alignment, &zeroed);
-    profile_leave(entered);
-    return p;
+    return hak_pool_alloc_huge(size, alignment, &zeroed, profile_call(__builtin_return_address(0)));
 }
 
 void *hak_aligned_alloc(size_t alignment, size_t size) {

@@ -4,11 +4,11 @@
 
 #include "hakmem/front/front_fast.h"
 #include "hakmem/front/guarded.h"
-#include "hakmem/huge/huge.h"
 #include "hakmem/l2/l2_fast.h"
 #include "hakmem/l25/l25_fast.h"
-#include "hakmem/profile/profile.h"
-#include "hakmem/stats/site.h"
+#include "hakmem/observe/site.h"
+#include "hakmem/pool/huge.h"
+#include "hakmem/sample/profile.h"
 
 /* Sizes above tiny. NULL with errno ENOMEM */
 HAK_ALWAYS_INLINE void *alloc_above_tiny(size_t size) {
@@ -23,10 +23,7 @@ HAK_ALWAYS_INLINE void *alloc_above_tiny(size_t size) {
         return NULL;
     }
     bool zeroed;
-    const bool entered = profile_enter(profile_call(__builtin_return_address(0)));
-    void *p = hak_huge_alloc(size, 1, &zeroed);
-    profile_leave(entered);
-    return p;
+    return hak_pool_alloc_huge(size, 1, &zeroed, profile_call(__builtin_return_address(0)));
 }
 
 /* After a miss of tiny's fast path. NULL with errno ENOMEM */

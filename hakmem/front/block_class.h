@@ -6,7 +6,7 @@
 #include "hakmem/front/front_fast.h"
 #include "hakmem/huge/huge.h"
 #include "hakmem/magazine/exchange_check.h"
-#include "hakmem/profile/profile.h"
+#include "hakmem/sample/profile.h"
 #include "hakmem/slab/slab.h"
 
 /* front_class_of, but that a sampled block that starts at p has its class too. 0: huge or not ours */
@@ -14,7 +14,7 @@ HAK_ALWAYS_INLINE unsigned front_block_class(const void *p) {
     /* What the flat form says of an address of user space is so; 0 may be for another reason. */
     const bool is_said = !HAK_GUARD_EXACT && (uintptr_t)p >> HAK_ADDRESS_BITS == 0 && page_map_class(p) != 0;
     const unsigned class_index = HAK_LIKELY(is_said) ? page_map_class(p) : front_class_of(p);
-    return HAK_UNLIKELY(class_index == 0 && profile_was_on()) ? hak_profile_class(p) : class_index;
+    return HAK_UNLIKELY(class_index == 0 && sampling_was_on()) ? hak_profile_class(p) : class_index;
 }
 
 /* Bytes of the live block that starts at p; 0 where none does. Without guard a block that lies in a magazine counts as live, unless

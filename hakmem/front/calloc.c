@@ -5,14 +5,15 @@
 
 #include "hakmem/front/front_fast.h"
 #include "hakmem/front/guarded.h"
-#include "hakmem/huge/huge.h"
 #include "hakmem/magazine/exchange.h"
-#include "hakmem/profile/profile.h"
+#include "hakmem/pool/huge.h"
+#include "hakmem/sample/profile.h"
 
 /* Not from a magazine. NULL with errno ENOMEM */
 static HAK_NOINLINE void *calloc_missed(size_t bytes, unsigned class_index, const void *site, bool *zeroed) {
     const bool entered = profile_enter(site);
-    void *p = class_index != 0 ? hak_pool_alloc_slow_zeroed(class_index, zeroed) : hak_huge_alloc(bytes, 1, zeroed);
+    void *p = class_index != 0 ? hak_pool_alloc_slow_zeroed(class_index, zeroed)
+                               : hak_pool_alloc_huge(bytes, 1, zeroed, site);
     profile_leave(entered);
     return p;
 }

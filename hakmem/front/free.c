@@ -6,11 +6,11 @@
 #include "hakmem/front/guarded.h"
 #include "hakmem/front/guarded_fast.h"
 #include "hakmem/front/misuse.h"
-#include "hakmem/huge/huge.h"
 #include "hakmem/magazine/exchange.h"
-#include "hakmem/magazine/process.h"
-#include "hakmem/magazine/profiled.h"
-#include "hakmem/slab/purge.h"
+#include "hakmem/pool/huge.h"
+#include "hakmem/process/begin.h"
+#include "hakmem/process/purge.h"
+#include "hakmem/sample/sampled.h"
 
 /* p is not NULL, or its class in the page map is 0 or not known yet. `caller` as in purge_poll: every function on the
  * way here is inlined or ends in a jump, so the return address is the program's. */
@@ -30,8 +30,8 @@ HAK_ALWAYS_INLINE void free_missed(void *p, const void *caller) {
         }
         hak_exchange_free(class_index, p);
         purge_poll(caller);
-    } else if (!profiled_free(p, caller) && !(HAK_GUARD_FULL && hak_guarded_free_zero_size(p)) &&
-               !hak_huge_free(p, caller)) {
+    } else if (!sampled_free(p, caller) && !(HAK_GUARD_FULL && hak_guarded_free_zero_size(p)) &&
+               !hak_pool_free_huge(p, caller)) {
         hak_misuse_stop(HAK_MISUSE_DOUBLE_FREE, "free", p, caller);
     }
     errno = saved_errno;

@@ -8,7 +8,6 @@
 #include "hakmem/base/bits.h"
 #include "hakmem/front/guarded_fast.h"
 #include "hakmem/front/misuse.h"
-#include "hakmem/front/realloc.h"
 #include "hakmem/front/sized.h"
 #include "hakmem/guard/block.h"
 #include "hakmem/guard/quarantine.h"
@@ -16,7 +15,8 @@
 #include "hakmem/huge/huge.h"
 #include "hakmem/huge/mapping.h"
 #include "hakmem/magazine/exchange.h"
-#include "hakmem/magazine/process.h"
+#include "hakmem/pool/huge.h"
+#include "hakmem/process/begin.h"
 
 /* A block that is not the program's yet. */
 struct guarded {
@@ -68,7 +68,7 @@ static struct guarded guarded_get(size_t alignment, size_t size) {
         block.block_bytes = hak_classes[block.class_index].block_size;
         block.fresh = guarded_is_fresh(&block);
     } else {
-        block.p = hak_huge_alloc(padded, alignment, &block.zeroed);
+        block.p = hak_pool_alloc_huge(padded, alignment, &block.zeroed, NULL);
         block.block_bytes = bits_round_up(padded, HAK_CHUNK_BYTES);
     }
     return block;
@@ -80,7 +80,7 @@ static HAK_COLD void *guarded_unget(const struct guarded *block) {
         shadow_set(block->p, 0);
         hak_exchange_free(block->class_index, block->p);
     } else {
-        hak_huge_free(block->p, NULL);
+        hak_pool_free_huge(block->p, NULL);
     }
     errno = ENOMEM;
     return NULL;
@@ -260,7 +260,7 @@ static void *guarded_realloc_huge(void *p, size_t block_bytes, size_t old_size, 
     if (guard_has(HAK_FEATURE_CANARY)) {
         canary_clear(p, block_bytes, old_size); /* it may come to lie in what the program gets */
     }
-    void *moved = hak_realloc_huge(p, padded);
+    void *moved = hak_pool_realloc_huge(p, padded);
     if (moved == NULL) {
         guard_block_resize(p, block_bytes, old_size);
         return NULL;

@@ -6,9 +6,9 @@
 #include "hakmem/guard/zero_size.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/exchange_check.h"
-#include "hakmem/magazine/process.h"
 #include "hakmem/magazine/thread.h"
-#include "hakmem/region/large.h"
+#include "hakmem/process/begin.h"
+#include "hakmem/region/kept.h"
 #include "hakmem/region/region.h"
 
 static void misuse_report_with(enum hak_misuse kind, const char *operation, const void *p,
@@ -38,7 +38,7 @@ static enum hak_misuse misuse_kind(enum hak_misuse freed, const void *p, struct 
     }
     /* All blocks that were here are free, and their memory waits for its next use. */
     const bool was_ours =
-        hak_region_contains(p) || hak_large_is_kept(p) || (HAK_GUARD_FULL && hak_quarantine_has_huge(p));
+        hak_region_contains(p) || hak_kept_contains(p) || (HAK_GUARD_FULL && hak_quarantine_has_huge(p));
     return was_ours ? freed : HAK_MISUSE_FOREIGN;
 }
 

@@ -28,7 +28,7 @@ static enum hak_pool query_pool(unsigned class_index) {
 /* Class of the block that p lies in, huge ones and those of nobody apart. */
 static unsigned query_class(const void *p) {
     const unsigned class_index = hak_region_chunk_class(p);
-    return class_index == 0 && profile_was_on() ? hak_profile_find(p) : class_index;
+    return class_index == 0 && sampling_was_on() ? hak_profile_find(p) : class_index;
 }
 
 /* Whom hak_owner names: no thread where the slab is the profile's. */

@@ -7,8 +7,8 @@
 #include "hakmem/front/front_fast.h"
 #include "hakmem/front/guarded.h"
 #include "hakmem/front/misuse.h"
-#include "hakmem/front/realloc.h"
-#include "hakmem/huge/huge.h"
+#include "hakmem/pool/huge.h"
+#include "hakmem/sample/profile.h"
 
 /* A block stays where it is while the new size fills at least half of it, or no smaller class would do; else
  * moving saves memory. class_index is the block's, 0 where it is huge. */
@@ -25,19 +25,6 @@ static void *realloc_move(void *p, size_t usable, size_t size) {
     if (moved != NULL) {
         memcpy(moved, p, usable < size ? usable : size);
         hak_free(p);
-    }
-    return moved;
-}
-
-/* By moving pages. What was sampled of the block is forgotten first, since its address may be another's at once; the block
- * of the new size is a new trial. */
-void *hak_realloc_huge(void *p, size_t size) {
-    if (HAK_UNLIKELY(profile_was_on())) {
-        (void)hak_profile_forget(p, NULL);
-    }
-    void *moved = hak_huge_realloc(p, size);
-    if (HAK_UNLIKELY(profile_is_on()) && moved != NULL) {
-        hak_profile_note_huge(moved, hak_huge_usable_size(moved), hak_profile_site);
     }
     return moved;
 }
@@ -61,7 +48,7 @@ HAK_ALWAYS_INLINE void *realloc_block(void *p, size_t size) {
         return NULL;
     }
     if (class_index == 0 && size > HAK_L25_MAX) {
-        void *moved = hak_realloc_huge(p, size);
+        void *moved = hak_pool_realloc_huge(p, size);
         return moved != NULL ? moved : realloc_move(p, usable, size);
     }
     return realloc_stays(usable, class_index, size) ? p : realloc_move(p, usable, size);

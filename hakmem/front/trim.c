@@ -3,9 +3,9 @@
 #include "hakmem/front/guarded.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/exchange.h"
-#include "hakmem/magazine/process.h"
 #include "hakmem/magazine/shared.h"
-#include "hakmem/slab/purge.h"
+#include "hakmem/process/begin.h"
+#include "hakmem/process/purge.h"
 
 void hak_thread_flush(void) {
     if (hak_self != NULL) {

@@ -12,28 +12,20 @@
 #include "hakmem/base/lock.h"
 #include "hakmem/base/options.h"
 #include "hakmem/huge/mapping.h"
-#include "hakmem/huge/table.h"
-#include "hakmem/magazine/process.h"
 #include "hakmem/os/os.h"
-#include "hakmem/profile/profile.h"
+#include "hakmem/region/block_table.h"
 #include "hakmem/region/held.h"
 #include "hakmem/region/region.h"
-#include "hakmem/slab/purge.h"
 #include "hakmem/space/units.h"
 
 static struct hak_lock huge_lock = HAK_LOCK_INITIALIZER(HAK_RANK_HUGE);
-static struct huge_table huge_table;   /* huge lock */
+static struct block_table huge_table;  /* huge lock */
 static uint64_t huge_allocations;      /* huge lock */
 static uint64_t huge_frees;            /* huge lock */
 static uint64_t huge_changes;          /* huge lock; blocks that came, went, or changed their size */
 static uint64_t huge_live_bytes;       /* huge lock */
 static uint64_t huge_live_blocks_most; /* huge lock; at any one time */
 static uint64_t huge_live_bytes_most;  /* huge lock; likewise */
-
-static void *huge_fail(void) {
-    errno = ENOMEM;
-    return NULL;
-}
 
 /* Whole chunks; 0 where that would overflow. */
 static size_t huge_round(size_t size) {
@@ -50,11 +42,11 @@ static void huge_note_most_locked(void) {
 }
 
 /* Enters a block in the table. false: no memory for the table */
-static bool huge_enter(struct huge_block block) {
+static bool huge_enter(struct block_entry block) {
     lock_acquire(&huge_lock);
-    bool room = hak_huge_table_reserve(&huge_table) == 0;
+    bool room = hak_block_table_reserve(&huge_table) == 0;
     if (room) {
-        hak_huge_table_insert(&huge_table, block);
+        hak_block_table_insert(&huge_table, block);
         huge_allocations++;
         huge_changes++;
         huge_live_bytes += block.size;
@@ -68,7 +60,7 @@ static bool huge_enter(struct huge_block block) {
 static unsigned huge_chunks(size_t size) { return (unsigned)(size / HAK_CHUNK_BYTES); }
 
 /* What the block lay in, which is in the table no more. */
-static void huge_give_back(struct huge_block block) {
+static void huge_give_back(struct block_entry block) {
     if (block.reused) {
         hak_region_reuse_end((void *)block.start, huge_chunks(block.size));
     } else {
@@ -82,7 +74,7 @@ static void *huge_reuse(size_t size, size_t alignment) {
     /* Relaxed: see options.h. */
     const bool may = !HAK_GUARD_FULL && alignment <= HAK_CHUNK_BYTES && size < HAK_REGION_BYTES &&
                      size < hak_load_relaxed(&hak_options.map_threshold);
-    return may && hak_large_dirty_bytes() < size ? hak_region_reuse(huge_chunks(size)) : NULL;
+    return may && hak_kept_dirty_bytes() < size ? hak_region_reuse(huge_chunks(size)) : NULL;
 }
 
 /* A block of `size` bytes, whole chunks, that is in the table; NULL: no memory. `may_reuse`: it need not be a mapping. */
@@ -94,7 +86,7 @@ static void *huge_make(size_t size, size_t alignment, bool may_reuse, bool *zero
         mapping_alloc(size, alignment > HAK_CHUNK_BYTES ? alignment : HAK_CHUNK_BYTES, &start, zeroed) != 0) {
         return NULL;
     }
-    const struct huge_block block = {.start = (uintptr_t)start, .size = size, .reused = reused};
+    const struct block_entry block = {.start = (uintptr_t)start, .size = size, .reused = reused};
     if (!huge_enter(block)) {
         huge_give_back(block);
         return NULL;
@@ -103,26 +95,21 @@ static void *huge_make(size_t size, size_t alignment, bool may_reuse, bool *zero
 }
 
 void *hak_huge_alloc(size_t size, size_t alignment, bool *zeroed) {
-    hak_process_begin();
     const size_t rounded = huge_round(size);
     void *start = rounded == 0 ? NULL : huge_make(rounded, alignment, true, zeroed);
     if (start == NULL) {
-        return huge_fail();
+        errno = ENOMEM;
     }
-    if (HAK_UNLIKELY(profile_is_on())) {
-        hak_profile_note_huge(start, rounded, hak_profile_site);
-    }
-    purge_poll_alloc(NULL);
     return start;
 }
 
-bool hak_huge_free(void *p, const void *caller) {
-    struct huge_block freed = {0};
+bool hak_huge_free(void *p) {
+    struct block_entry freed = {0};
     lock_acquire(&huge_lock);
-    struct huge_block *block = hak_huge_table_find(&huge_table, p);
+    struct block_entry *block = hak_block_table_find(&huge_table, p);
     if (block != NULL) {
         freed = *block;
-        hak_huge_table_remove(&huge_table, block);
+        hak_block_table_remove(&huge_table, block);
         huge_frees++;
         huge_changes++;
         huge_live_bytes -= freed.size;
@@ -133,16 +120,15 @@ bool hak_huge_free(void *p, const void *caller) {
         return false;
     }
     huge_give_back(freed);
-    purge_poll(caller);
     return true;
 }
 
 /* Enters the block of that entry anew. */
-static void huge_change_locked(struct huge_block *block, void *moved, size_t size) {
-    const struct huge_block before = *block;
-    hak_huge_table_remove(&huge_table, block);
-    hak_huge_table_insert(&huge_table,
-                          (struct huge_block){.start = (uintptr_t)moved, .size = size, .reused = before.reused});
+static void huge_change_locked(struct block_entry *block, void *moved, size_t size) {
+    const struct block_entry before = *block;
+    hak_block_table_remove(&huge_table, block);
+    hak_block_table_insert(&huge_table,
+                           (struct block_entry){.start = (uintptr_t)moved, .size = size, .reused = before.reused});
     huge_changes++;
     huge_live_bytes += size - before.size;
     if (size > before.size) {
@@ -155,11 +141,11 @@ static void huge_change_locked(struct huge_block *block, void *moved, size_t siz
 
 /* A block of a region's chunks cannot grow there. One that grows by less than half its size will do so often: a mapping
  * grows without a copy. */
-static void *huge_realloc_reused(struct huge_block block, size_t size) {
+static void *huge_realloc_reused(struct block_entry block, size_t size) {
     void *const p = (void *)block.start;
     if (size <= block.size) {
         lock_acquire(&huge_lock);
-        huge_change_locked(hak_huge_table_find(&huge_table, p), p, size);
+        huge_change_locked(hak_block_table_find(&huge_table, p), p, size);
         lock_release(&huge_lock);
         if (size < block.size) {
             hak_region_reuse_end((char *)p + size, huge_chunks(block.size - size));
@@ -170,7 +156,7 @@ static void *huge_realloc_reused(struct huge_block block, size_t size) {
     void *moved = huge_make(size, 1, size - block.size >= block.size / 2, &zeroed);
     if (moved != NULL) {
         memcpy(moved, p, block.size);
-        (void)hak_huge_free(p, NULL);
+        (void)hak_huge_free(p);
     }
     return moved;
 }
@@ -183,9 +169,9 @@ void *hak_huge_realloc(void *p, size_t size) {
     /* The block stays in the table while its pages move: its owner alone may free it, and nothing else can
      * be mapped at p before they have moved. The entry follows under one hold of the lock. */
     lock_acquire(&huge_lock);
-    struct huge_block *block = hak_huge_table_find(&huge_table, p);
+    struct block_entry *block = hak_block_table_find(&huge_table, p);
     HAK_CHECK(block != NULL);
-    const struct huge_block before = *block;
+    const struct block_entry before = *block;
     if (before.reused) {
         lock_release(&huge_lock);
         return huge_realloc_reused(before, rounded);
@@ -205,7 +191,7 @@ void *hak_huge_realloc(void *p, size_t size) {
 
 size_t hak_huge_usable_size(const void *p) {
     lock_acquire(&huge_lock);
-    const struct huge_block *block = hak_huge_table_find(&huge_table, p);
+    const struct block_entry *block = hak_block_table_find(&huge_table, p);
     size_t size = block != NULL ? block->size : 0;
     lock_release(&huge_lock);
     return size;
@@ -215,7 +201,7 @@ void *hak_huge_find(const void *p, size_t *size) {
     void *start = NULL;
     lock_acquire(&huge_lock);
     for (size_t i = 0; i < huge_table.capacity && start == NULL; i++) {
-        const struct huge_block *block = &huge_table.entries[i];
+        const struct block_entry *block = &huge_table.entries[i];
         if ((uintptr_t)p - block->start < block->size) {
             start = (void *)block->start;
             *size = block->size;

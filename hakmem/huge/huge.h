@@ -14,8 +14,8 @@
  * pre: size <= PTRDIFF_MAX, alignment is a power of two. NULL with errno ENOMEM */
 void *hak_huge_alloc(size_t size, size_t alignment, bool *zeroed);
 
-/* false where p is not the start of a huge block. `caller` as in purge_poll. */
-bool hak_huge_free(void *p, const void *caller);
+/* false where p is not the start of a huge block. */
+bool hak_huge_free(void *p);
 
 /* Grows or shrinks the block at p, by moving pages and not bytes. The result keeps p's alignment only up
  * to a chunk. pre: p is the start of a huge block. NULL: the kernel does not move it, as a part of several

@@ -13,9 +13,9 @@ static size_t mapping_behind(void) { return (size_t)pages_chunks_behind() * HAK_
 
 int hak_mapping_alloc_guarded(size_t size, size_t alignment, void **start, bool *zeroed) {
     const size_t bytes = size + mapping_behind();
-    int error = hak_large_alloc(bytes, alignment, start, zeroed);
+    int error = hak_kept_alloc(bytes, alignment, start, zeroed);
     if (error != 0 && hak_mapping_drain() > 0) {
-        error = hak_large_alloc(bytes, alignment, start, zeroed);
+        error = hak_kept_alloc(bytes, alignment, start, zeroed);
     }
     if (error != 0) {
         return error;
@@ -37,7 +37,7 @@ static void mapping_release(struct quarantine_span span, bool waited) {
         /* The system's limit of mappings may refuse: then the addresses are lost. */
         (void)hak_os_unmap(span.start, span.bytes);
     } else {
-        hak_large_free(span.start, span.bytes);
+        hak_kept_free(span.start, span.bytes);
     }
 }
 

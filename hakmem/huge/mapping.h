@@ -9,7 +9,7 @@
 #include "hakmem/base/config.h"
 #include "hakmem/guard/guard.h"
 #include "hakmem/os/os.h"
-#include "hakmem/region/large.h"
+#include "hakmem/region/kept.h"
 
 int hak_mapping_alloc_guarded(size_t size, size_t alignment, void **start, bool *zeroed);
 void hak_mapping_free_guarded(void *start, size_t size);
@@ -24,13 +24,13 @@ void hak_mapping_leave(void *start, size_t size);
 /* Frees what waits. Result: bytes of address space. */
 size_t hak_mapping_drain(void);
 
-/* As hak_large_alloc and hak_large_free, for `size` bytes that the program may use. */
+/* As hak_kept_alloc and hak_kept_free, for `size` bytes that the program may use. */
 HAK_ALWAYS_INLINE int mapping_alloc(size_t size, size_t alignment, void **start, bool *zeroed) {
-    return (HAK_GUARD_FULL ? hak_mapping_alloc_guarded : hak_large_alloc)(size, alignment, start, zeroed);
+    return (HAK_GUARD_FULL ? hak_mapping_alloc_guarded : hak_kept_alloc)(size, alignment, start, zeroed);
 }
 
 HAK_ALWAYS_INLINE void mapping_free(void *start, size_t size) {
-    (HAK_GUARD_FULL ? hak_mapping_free_guarded : hak_large_free)(start, size);
+    (HAK_GUARD_FULL ? hak_mapping_free_guarded : hak_kept_free)(start, size);
 }
 
 HAK_ALWAYS_INLINE int mapping_resize(void *start, size_t old_size, size_t new_size, void **out) {

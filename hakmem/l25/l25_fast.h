@@ -6,7 +6,7 @@
 #define HAKMEM_L25_L25_FAST_H
 
 #include "hakmem/ladder/branches.h"
-#include "hakmem/magazine/pool_slow.h"
+#include "hakmem/pool/pool_slow.h"
 #include "hakmem/size_class/size_class.h"
 
 /* A block of at least `size` bytes from the loaded magazine. NULL: it is empty, or the size is above the pool. pre: size > HAK_L2_MAX */

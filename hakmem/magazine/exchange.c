@@ -3,7 +3,7 @@
 #include "hakmem/magazine/exchange.h"
 
 #include "hakmem/base/assert.h"
-#include "hakmem/magazine/profiled.h"
+#include "hakmem/magazine/sampling.h"
 #include "hakmem/magazine/shared.h"
 #include "hakmem/magazine/stash.h"
 #include "hakmem/magazine/thread.h"
@@ -117,9 +117,9 @@ static void exchange_make_room(struct hak_thread *thread, unsigned class_index) 
     if (guard_has(HAK_FEATURE_QUARANTINE)) {
         hak_exchange_flush_oldest(thread, class_index); /* through the quarantine, before malloc may find it */
     } else if (exchange_loaded_level(thread, class_index) == 0 &&
-               profiled_may_load(thread, class_index, exchange_capacity(thread, class_index))) {
+               sampling_may_load(thread, class_index, exchange_capacity(thread, class_index))) {
         hak_exchange_swap(thread, class_index);
-        profiled_after_load(thread, class_index);
+        sampling_after_load(thread, class_index);
         return;
     } else if (!exchange_stash(thread, class_index)) {
         hak_exchange_flush_oldest(thread, class_index);

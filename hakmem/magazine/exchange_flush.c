@@ -5,7 +5,7 @@
 #include "hakmem/guard/quarantine.h"
 #include "hakmem/magazine/exchange_levels.h"
 #include "hakmem/magazine/exchange_room.h"
-#include "hakmem/magazine/profiled.h"
+#include "hakmem/magazine/sampling.h"
 #include "hakmem/magazine/stash.h"
 
 void hak_exchange_flush_blocks(struct hak_thread *thread, unsigned class_index, void *const *blocks, uint32_t count) {
@@ -42,7 +42,7 @@ void **hak_exchange_flush_stashed(struct hak_thread *thread, unsigned class_inde
 
 void hak_exchange_flush_magazines(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
-    profiled_before_flush(thread, class_index);
+    sampling_before_flush(thread, class_index);
     while (own->stashed > 0) {
         hak_stash_put_back(thread, class_index, hak_exchange_flush_stashed(thread, class_index));
     }

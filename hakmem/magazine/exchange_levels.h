@@ -6,7 +6,7 @@
 
 #include "hakmem/ladder/counts.h"
 #include "hakmem/magazine/record.h"
-#include "hakmem/profile/profile.h"
+#include "hakmem/magazine/sampling_state.h"
 
 /* Opens the write section of an exchange. Until exchange_leave the sequence is odd, and readers of the thread's counts
  * try again (reading.h). Within, what readers look at is written by release stores, which pair with the acquire loads
@@ -43,7 +43,7 @@ HAK_ALWAYS_INLINE uint32_t exchange_capacity(const struct hak_thread *thread, un
 }
 
 /* Whether exchanges count: the statistics want it, or the profile, which samples by the number of allocations. */
-HAK_ALWAYS_INLINE bool exchange_counts(void) { return ladder_counts_exactly() || profile_is_on(); }
+HAK_ALWAYS_INLINE bool exchange_counts(void) { return ladder_counts_exactly() || sampling_is_on(); }
 
 /* Counts what malloc took from the loaded magazine and free stored into the returned one since the last exchange. */
 HAK_ALWAYS_INLINE void exchange_count(struct hak_thread *thread, unsigned class_index) {

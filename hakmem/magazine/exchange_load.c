@@ -4,7 +4,7 @@
 
 #include "hakmem/guard/quarantine.h"
 #include "hakmem/magazine/exchange_flush.h"
-#include "hakmem/magazine/profiled.h"
+#include "hakmem/magazine/sampling.h"
 #include "hakmem/magazine/stash.h"
 
 void hak_exchange_swap(struct hak_thread *thread, unsigned class_index) {
@@ -20,7 +20,7 @@ void hak_exchange_swap(struct hak_thread *thread, unsigned class_index) {
 static bool exchange_requarantine(struct hak_thread *thread, unsigned class_index) {
     const uint32_t level = exchange_returned_level(thread, class_index);
     if (level < exchange_swap_least(thread, class_index) ||
-        !profiled_may_load(thread, class_index, exchange_capacity(thread, class_index))) {
+        !sampling_may_load(thread, class_index, exchange_capacity(thread, class_index))) {
         return false;
     }
     void **base = hak_load_relaxed(&thread->returned[class_index]) - level;

@@ -47,19 +47,19 @@ struct hak_thread_stash {
     void **emptied; /* owner; magazines that were taken out, to be filled again */
 };
 
-/* When the thread's next sample of a class is due (profiled.h). */
+/* When the thread's next sample of a class is due (sampling.h). */
 struct hak_thread_sample {
     uint64_t at;  /* owner; the allocation of this number is sampled */
     void *parked; /* atomic: written by the owner; the block of the loaded magazine whose slot holds NULL instead */
     uint32_t parked_at; /* owner; that slot, from the magazine's base on */
-    uint32_t epoch;     /* owner; hak_profile_epoch when `at` was drawn; 0: never drawn */
+    uint32_t epoch;     /* owner; hak_sampling_epoch when `at` was drawn; 0: never drawn */
 };
 
 /* The generator that a thread draws samples from. It stays in the record, so that later threads of the record draw
  * other numbers. */
 struct hak_thread_chance {
     uint64_t random; /* owner; never 0 where it is used */
-    uint32_t epoch;  /* owner; hak_profile_epoch when it was seeded; 0: never seeded */
+    uint32_t epoch;  /* owner; hak_sampling_epoch when it was seeded; 0: never seeded */
 };
 
 struct hak_thread {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* See shuffle.h. The top block stays: the fork may have been made in a signal handler that interrupted malloc between
- * reading the top block and taking it. A slot that holds NULL stays, too: its block is parked (profiled.h). */
+ * reading the top block and taking it. A slot that holds NULL stays, too: its block is parked (sampling.h). */
 #include "hakmem/magazine/shuffle.h"
 
 #include "hakmem/guard/guard.h"

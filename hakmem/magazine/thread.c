@@ -15,11 +15,10 @@
 #include "hakmem/ladder/counts.h"
 #include "hakmem/magazine/exchange_flush.h"
 #include "hakmem/magazine/exchange_room.h"
-#include "hakmem/magazine/process.h"
+#include "hakmem/magazine/sampling_state.h"
+#include "hakmem/magazine/shared.h"
 #include "hakmem/os/os.h"
-#include "hakmem/profile/profile.h"
 #include "hakmem/slab/moving.h"
-#include "hakmem/slab/own_thread.h"
 
 static HAK_THREAD_LOCAL bool thread_has_ended;
 
@@ -30,6 +29,7 @@ static uint32_t threads_made;                                     /* threads loc
 static struct thread_class_totals threads_ended[HAK_CLASS_COUNT]; /* threads lock */
 static struct thread_totals threads_ended_totals;                 /* threads lock */
 static pthread_key_t thread_end_key;                              /* constant after init */
+static struct hak_thread_watch thread_watch;                      /* constant after init */
 static bool thread_may_begin;                                     /* constant after init */
 /* threads lock; a fork interrupted the holder of the lock: the list still has threads that the child does not have */
 static bool threads_are_gone;
@@ -112,7 +112,7 @@ static void thread_end(void *value) {
     /* Destructors that run after this one take the slow path, which serves threads without a record. */
     hak_self = NULL;
     thread_has_ended = true;
-    hak_own_thread_user_ended();
+    thread_watch.ended();
 }
 
 void hak_thread_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&threads_lock, fork); }
@@ -123,7 +123,6 @@ bool hak_thread_is_inside(void) {
 }
 
 void hak_thread_fork_child(bool is_whole) {
-    hak_own_thread_fork_child(hak_self != NULL);
     if (hak_self != NULL) {
         hak_self->tid = hak_os_thread_id();
     }
@@ -162,7 +161,10 @@ static bool thread_make_key(void) {
     return true;
 }
 
-void hak_thread_init(void) { thread_may_begin = thread_make_key(); }
+void hak_thread_init(struct hak_thread_watch watch) {
+    thread_watch = watch;
+    thread_may_begin = thread_make_key();
+}
 
 /* A record for the calling thread: a recycled or a new one. NULL: no memory */
 static struct hak_thread *thread_record_locked(void) {
@@ -211,7 +213,7 @@ static void thread_lay_out(struct hak_thread *thread) {
         memset(thread->stashes, 0, sizeof thread->stashes);
         thread->spares_used = 0;
     }
-    if (profile_was_on()) {
+    if (sampling_was_on()) {
         memset(thread->samples, 0, sizeof thread->samples);
     }
     thread->exchanges = 0;
@@ -222,7 +224,6 @@ struct hak_thread *hak_thread_begin(void) {
     if (hak_self != NULL || thread_has_ended) {
         return hak_self;
     }
-    hak_process_begin();
     if (!thread_may_begin) {
         return NULL;
     }
@@ -238,7 +239,7 @@ struct hak_thread *hak_thread_begin(void) {
     if (thread == NULL) {
         return NULL;
     }
-    hak_own_thread_user_begun();
+    thread_watch.begun();
     ladder_begin_sampling(thread->number);
     /* Last, because it may allocate, which works from here on. */
     if (pthread_setspecific(thread_end_key, thread) != 0) {

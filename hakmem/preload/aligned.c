@@ -9,7 +9,7 @@
 #include "hakmem/hakmem.h"
 #include "hakmem/os/os.h"
 #include "hakmem/preload/preload.h"
-#include "hakmem/profile/profile.h"
+#include "hakmem/sample/profile.h"
 
 /* pre: `alignment` is a power of two. NULL with errno ENOMEM */
 static void *aligned_block(size_t alignment, size_t size) {

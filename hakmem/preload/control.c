@@ -5,8 +5,8 @@
 #include "hakmem/base/atomic.h"
 #include "hakmem/base/options.h"
 #include "hakmem/hakmem.h"
-#include "hakmem/magazine/process.h"
 #include "hakmem/preload/preload.h"
+#include "hakmem/process/begin.h"
 
 /* 1 where memory went back to the system. `pad` is what glibc leaves at its heap's top, which hakmem does not have. */
 PRELOAD_API int malloc_trim(size_t pad) {

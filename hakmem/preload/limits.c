@@ -12,9 +12,9 @@
 
 #include "hakmem/guard/guard.h"
 #include "hakmem/guard/zero_size.h"
-#include "hakmem/magazine/process.h"
 #include "hakmem/os/os.h"
 #include "hakmem/preload/preload.h"
+#include "hakmem/process/begin.h"
 #include "hakmem/region/give_way.h"
 #include "hakmem/region/region.h"
 

@@ -15,7 +15,7 @@
 #include "hakmem/front/front_fast.h"
 #include "hakmem/front/sized.h"
 #include "hakmem/preload/cxx_runtime.h"
-#include "hakmem/profile/profile.h"
+#include "hakmem/sample/profile.h"
 
 /* alignment 0: as malloc aligns. */
 static void *operators_block(size_t size, size_t alignment) {

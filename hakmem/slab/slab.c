@@ -7,7 +7,7 @@
 #include "hakmem/guard/pages.h"
 #include "hakmem/os/os.h"
 #include "hakmem/region/bitmap.h"
-#include "hakmem/region/large.h"
+#include "hakmem/region/kept.h"
 #include "hakmem/slab/control.h"
 #include "hakmem/slab/partial.h"
 #include "hakmem/slab/random.h"
@@ -27,7 +27,7 @@ static int slab_span_protect(unsigned class_index, const struct span *span) {
 static int slab_span_alloc(unsigned class_index, struct span *span) {
     unsigned chunks = hak_classes[class_index].chunks;
     int error = hak_region_span_alloc(chunks, class_index, span);
-    if (error != 0 && hak_large_purge(UINT64_MAX) > 0) {
+    if (error != 0 && hak_kept_purge(UINT64_MAX) > 0) {
         error = hak_region_span_alloc(chunks, class_index, span);
     }
     if (HAK_GUARD_FULL && guard_has(HAK_FEATURE_PAGES) && error == 0) {

@@ -7,7 +7,7 @@
 
 #include "hakmem/hakmem.h"
 #include "hakmem/ladder/branches.h"
-#include "hakmem/magazine/pool.h"
+#include "hakmem/pool/pool.h"
 #include "hakmem/size_class/size_class.h"
 
 /* A block of at least `size` bytes, any size, from the loaded magazine. NULL: it is empty, or the size is above the pool. */

@@ -8,7 +8,7 @@
 #include "hakmem/base/atomic.h"
 #include "hakmem/base/config.h"
 #include "hakmem/hakmem.h"
-#include "hakmem/slab/purge.h"
+#include "hakmem/process/purge.h"
 
 /* ThreadSanitizer leaves no room for a flat shadow, so that with guard each call is a slow path there. */
 #define REENTER_EACH (HAK_THREAD_SANITIZER ? 16 : 1)

@@ -3,7 +3,7 @@
 #include "tests/integration/leaving.h"
 
 #include "hakmem/base/atomic.h"
-#include "hakmem/slab/own_thread.h"
+#include "hakmem/process/own_thread.h"
 
 void (*before_leaving)(void);
 

@@ -13,11 +13,11 @@
 #include "hakmem/hakmem.h"
 #include "hakmem/os/fake/fake.h"
 #include "hakmem/os/os.h"
+#include "hakmem/process/own_thread.h"
+#include "hakmem/process/purge.h"
 #include "hakmem/region/decay.h"
-#include "hakmem/region/large.h"
+#include "hakmem/region/kept.h"
 #include "hakmem/region/region.h"
-#include "hakmem/slab/own_thread.h"
-#include "hakmem/slab/purge.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/pattern.h"
 #include "tests/harness/system.h"
@@ -275,21 +275,21 @@ HAK_TEST_ISOLATED(OwnThread, RefusedMappingsStayAndAreNotAskedForAgain, LATER) {
     bool zeroed;
     hak_free(hak_alloc(100));
     hak_trim();
-    HAK_ASSERT_TRUE(hak_large_alloc(4 * MIB, HAK_CHUNK_BYTES, &start, &zeroed) == 0);
+    HAK_ASSERT_TRUE(hak_kept_alloc(4 * MIB, HAK_CHUNK_BYTES, &start, &zeroed) == 0);
     memset(start, 1, 4 * MIB);
-    hak_large_free(start, 4 * MIB);
+    hak_kept_free(start, 4 * MIB);
     count_calls(OS_FAKE_PURGE | OS_FAKE_UNMAP);
     os_fake_fail_from(1);
-    HAK_EXPECT_EQ(hak_large_purge(DECAY_EVERYTHING), 0);
+    HAK_EXPECT_EQ(hak_kept_purge(DECAY_EVERYTHING), 0);
     HAK_EXPECT_EQ(os_fake_calls(), 2);
-    HAK_EXPECT_EQ(hak_large_purge(DECAY_ALL_NEW), 0);
+    HAK_EXPECT_EQ(hak_kept_purge(DECAY_ALL_NEW), 0);
     HAK_EXPECT_EQ(os_fake_calls(), 2);
-    HAK_EXPECT_EQ(hak_large_refused_bytes(), 4 * MIB);
-    HAK_ASSERT_TRUE(hak_large_alloc(4 * MIB, HAK_CHUNK_BYTES, &start, &zeroed) == 0);
+    HAK_EXPECT_EQ(hak_kept_refused_bytes(), 4 * MIB);
+    HAK_ASSERT_TRUE(hak_kept_alloc(4 * MIB, HAK_CHUNK_BYTES, &start, &zeroed) == 0);
     HAK_EXPECT(!zeroed);
-    hak_large_free(start, 4 * MIB);
+    hak_kept_free(start, 4 * MIB);
     os_fake_reset();
-    HAK_EXPECT_EQ(hak_large_purge(DECAY_ALL_NEW), 4 * MIB);
+    HAK_EXPECT_EQ(hak_kept_purge(DECAY_ALL_NEW), 4 * MIB);
 }
 
 /* ---- Pieces ---- */
@@ -301,14 +301,14 @@ HAK_TEST_ISOLATED(OwnThread, PurgesInPieces, LATER) {
     hak_free(hak_alloc(100));
     hak_trim();
     free_quietly(16 * MIB);
-    HAK_ASSERT_TRUE(hak_large_alloc(32 * MIB, HAK_CHUNK_BYTES, &start, &zeroed) == 0);
-    hak_large_free(start, 32 * MIB);
+    HAK_ASSERT_TRUE(hak_kept_alloc(32 * MIB, HAK_CHUNK_BYTES, &start, &zeroed) == 0);
+    hak_kept_free(start, 32 * MIB);
     struct decay_pass pass = {.freed_until_ms = DECAY_EVERYTHING, .class_index = 1};
     unsigned pieces = 0;
     size_t purged = 0;
     for (bool is_over = false; !is_over; pieces++) {
         pass.left = 4 * MIB;
-        is_over = hak_region_purge_piece(&pass) && hak_large_purge_piece(&pass);
+        is_over = hak_region_purge_piece(&pass) && hak_kept_purge_piece(&pass);
         HAK_EXPECT_LE(pass.purged - purged, 4 * MIB);
         purged = pass.purged;
     }

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-/* The page as the process's mappings show it; see hakmem/publish/page.h. */
+/* The page as the process's mappings show it; see hakmem/observe/page.h. */
 #define PUBLISHED_PAGE "/memfd:hakmem "
 
 static bool published_page_is_there(void) {

@@ -4,8 +4,8 @@
 
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/exchange.h"
-#include "hakmem/magazine/pool.h"
 #include "hakmem/magazine/shared.h"
+#include "hakmem/pool/pool.h"
 #include "tests/harness/census.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/pattern.h"

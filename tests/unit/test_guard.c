@@ -10,7 +10,7 @@
 #include "hakmem/guard/random.h"
 #include "hakmem/guard/zero_size.h"
 #include "hakmem/hakmem.h"
-#include "hakmem/magazine/process.h"
+#include "hakmem/process/begin.h"
 #include "hakmem/size_class/size_class.h"
 #include "hakmem/slab/random.h"
 #include "tests/harness/census.h"

@@ -7,9 +7,9 @@
 #include "hakmem/base/config.h"
 #include "hakmem/flags/flags.h"
 #include "hakmem/hakmem.h"
-#include "hakmem/magazine/process.h"
 #include "hakmem/os/os.h"
-#include "hakmem/region/large.h"
+#include "hakmem/process/begin.h"
+#include "hakmem/region/kept.h"
 #include "hakmem/region/region.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/pattern.h"
@@ -26,123 +26,123 @@ struct large {
 static struct large take(size_t size, size_t alignment) {
     struct large large = {NULL, size, false};
     hak_process_begin();
-    HAK_EXPECT_EQ(hak_large_alloc(size, alignment, &large.start, &large.zeroed), 0);
+    HAK_EXPECT_EQ(hak_kept_alloc(size, alignment, &large.start, &large.zeroed), 0);
     HAK_EXPECT_EQ((uintptr_t)large.start % alignment, 0);
     return large;
 }
 
 HAK_TEST(Large, FreshSpansAreZero) {
-    hak_large_purge(UINT64_MAX);
+    hak_kept_purge(UINT64_MAX);
     struct large large = take(2 * MIB, CHUNK);
     HAK_EXPECT(large.zeroed);
     HAK_EXPECT(pattern_all_zero(large.start, large.size));
-    hak_large_free(large.start, large.size);
-    hak_large_purge(UINT64_MAX);
+    hak_kept_free(large.start, large.size);
+    hak_kept_purge(UINT64_MAX);
 }
 
 HAK_TEST(Large, FreedSpanIsUsedAgain) {
-    hak_large_purge(UINT64_MAX);
+    hak_kept_purge(UINT64_MAX);
     struct large large = take(4 * MIB, CHUNK);
-    hak_large_free(large.start, large.size);
-    HAK_EXPECT_EQ(hak_large_dirty_bytes(), large.size);
+    hak_kept_free(large.start, large.size);
+    HAK_EXPECT_EQ(hak_kept_dirty_bytes(), large.size);
     struct large again = take(4 * MIB, CHUNK);
     HAK_EXPECT_PTR_EQ(again.start, large.start);
     HAK_EXPECT(!again.zeroed);
-    HAK_EXPECT_EQ(hak_large_dirty_bytes(), 0);
-    hak_large_free(again.start, again.size);
-    hak_large_purge(UINT64_MAX);
+    HAK_EXPECT_EQ(hak_kept_dirty_bytes(), 0);
+    hak_kept_free(again.start, again.size);
+    hak_kept_purge(UINT64_MAX);
 }
 
 HAK_TEST(Large, WhatIsLeftOfASpanIsKept) {
-    hak_large_purge(UINT64_MAX);
+    hak_kept_purge(UINT64_MAX);
     struct os_counters before, after;
     struct large large = take(16 * MIB, CHUNK);
-    hak_large_free(large.start, large.size);
+    hak_kept_free(large.start, large.size);
     hak_os_counters_get(&before);
     struct large first = take(2 * MIB, CHUNK), second = take(5 * MIB, CHUNK);
     HAK_EXPECT_PTR_EQ(first.start, (char *)large.start + 14 * MIB);
     HAK_EXPECT_PTR_EQ(second.start, (char *)large.start + 9 * MIB);
-    HAK_EXPECT_EQ(hak_large_dirty_bytes(), 9 * MIB);
-    HAK_EXPECT(hak_large_is_kept(large.start));
-    HAK_EXPECT(hak_large_is_kept((char *)second.start - 1));
-    HAK_EXPECT(!hak_large_is_kept(second.start));
+    HAK_EXPECT_EQ(hak_kept_dirty_bytes(), 9 * MIB);
+    HAK_EXPECT(hak_kept_contains(large.start));
+    HAK_EXPECT(hak_kept_contains((char *)second.start - 1));
+    HAK_EXPECT(!hak_kept_contains(second.start));
     /* Neighbours become one span again. */
-    hak_large_free(first.start, first.size);
-    hak_large_free(second.start, second.size);
-    HAK_EXPECT(hak_large_is_kept(second.start));
-    HAK_EXPECT_EQ(hak_large_dirty_bytes(), 16 * MIB);
+    hak_kept_free(first.start, first.size);
+    hak_kept_free(second.start, second.size);
+    HAK_EXPECT(hak_kept_contains(second.start));
+    HAK_EXPECT_EQ(hak_kept_dirty_bytes(), 16 * MIB);
     struct large whole = take(16 * MIB, CHUNK);
     HAK_EXPECT_PTR_EQ(whole.start, large.start);
     hak_os_counters_get(&after);
     HAK_EXPECT_EQ(after.maps, before.maps);
     HAK_EXPECT_EQ(after.unmaps, before.unmaps);
-    hak_large_free(whole.start, whole.size);
-    hak_large_purge(UINT64_MAX);
+    hak_kept_free(whole.start, whole.size);
+    hak_kept_purge(UINT64_MAX);
 }
 
 HAK_TEST(Large, AlignedSpanIsCutOutOfTheMiddle) {
-    hak_large_purge(UINT64_MAX);
+    hak_kept_purge(UINT64_MAX);
     struct large large = take(16 * MIB, 4 * MIB);
-    hak_large_free(large.start, large.size);
+    hak_kept_free(large.start, large.size);
     struct large end = take(MIB, CHUNK), aligned = take(2 * MIB, 4 * MIB);
     HAK_EXPECT_PTR_EQ(aligned.start, (char *)large.start + 12 * MIB);
     HAK_EXPECT_EQ(aligned.size, 2 * MIB);
-    HAK_EXPECT_EQ(hak_large_dirty_bytes(), 13 * MIB);
-    hak_large_free(end.start, end.size);
-    hak_large_free(aligned.start, aligned.size);
-    HAK_EXPECT_EQ(hak_large_purge(UINT64_MAX), 16 * MIB);
+    HAK_EXPECT_EQ(hak_kept_dirty_bytes(), 13 * MIB);
+    hak_kept_free(end.start, end.size);
+    hak_kept_free(aligned.start, aligned.size);
+    HAK_EXPECT_EQ(hak_kept_purge(UINT64_MAX), 16 * MIB);
 }
 
 HAK_TEST(Large, JoinedSpanIsAsOldAsItsOldestPart) {
-    hak_large_purge(UINT64_MAX);
+    hak_kept_purge(UINT64_MAX);
     struct large large = take(8 * MIB, CHUNK);
-    hak_large_free(large.start, large.size);
+    hak_kept_free(large.start, large.size);
     const uint64_t freed = hak_os_clock_ms();
     struct large part = take(2 * MIB, CHUNK);
     while (hak_os_clock_ms() <= freed) {
     }
-    hak_large_free(part.start, part.size);
-    HAK_EXPECT_EQ(hak_large_purge(freed), 8 * MIB);
+    hak_kept_free(part.start, part.size);
+    HAK_EXPECT_EQ(hak_kept_purge(freed), 8 * MIB);
 }
 
 HAK_TEST(Large, BestFitIsTaken) {
-    hak_large_purge(UINT64_MAX);
+    hak_kept_purge(UINT64_MAX);
     /* Out of one span, so that they lie in this order. */
     struct large all = take(8 * MIB, CHUNK);
-    hak_large_free(all.start, all.size);
+    hak_kept_free(all.start, all.size);
     struct large close = take(4 * MIB, CHUNK), between = take(MIB, CHUNK), closer = take(3 * MIB, CHUNK);
-    hak_large_free(closer.start, closer.size);
-    hak_large_free(close.start, close.size);
+    hak_kept_free(closer.start, closer.size);
+    hak_kept_free(close.start, close.size);
     struct large again = take(3 * MIB - CHUNK, CHUNK);
     HAK_EXPECT_PTR_EQ(again.start, (char *)closer.start + CHUNK);
-    hak_large_free(between.start, between.size);
-    hak_large_free(again.start, again.size);
-    hak_large_purge(UINT64_MAX);
+    hak_kept_free(between.start, between.size);
+    hak_kept_free(again.start, again.size);
+    hak_kept_purge(UINT64_MAX);
 }
 
 HAK_TEST(Large, ReuseKeepsTheAlignment) {
     for (size_t alignment = CHUNK; alignment <= 64 * MIB; alignment *= 4) {
         struct large large = take(2 * MIB, alignment);
-        hak_large_free(large.start, large.size);
+        hak_kept_free(large.start, large.size);
     }
     for (size_t alignment = 64 * MIB; alignment >= CHUNK; alignment /= 2) {
         struct large large = take(2 * MIB, alignment);
-        hak_large_free(large.start, large.size);
+        hak_kept_free(large.start, large.size);
     }
-    hak_large_purge(UINT64_MAX);
+    hak_kept_purge(UINT64_MAX);
 }
 
 HAK_TEST(Large, PurgeUnmapsWhatIsOldEnough) {
-    hak_large_purge(UINT64_MAX);
+    hak_kept_purge(UINT64_MAX);
     struct os_counters before, after;
     struct large large = take(8 * MIB, CHUNK);
     hak_os_counters_get(&before);
     uint64_t now = hak_os_clock_ms();
-    hak_large_free(large.start, large.size);
-    HAK_EXPECT_EQ(now == 0 ? 0 : hak_large_purge(now - 1), 0);
-    HAK_EXPECT_EQ(hak_large_dirty_bytes(), large.size);
-    HAK_EXPECT_EQ(hak_large_purge(UINT64_MAX), large.size);
-    HAK_EXPECT_EQ(hak_large_dirty_bytes(), 0);
+    hak_kept_free(large.start, large.size);
+    HAK_EXPECT_EQ(now == 0 ? 0 : hak_kept_purge(now - 1), 0);
+    HAK_EXPECT_EQ(hak_kept_dirty_bytes(), large.size);
+    HAK_EXPECT_EQ(hak_kept_purge(UINT64_MAX), large.size);
+    HAK_EXPECT_EQ(hak_kept_dirty_bytes(), 0);
     hak_os_counters_get(&after);
     HAK_EXPECT_EQ(after.unmaps, before.unmaps + 1);
     HAK_EXPECT_EQ(after.mapped_bytes, before.mapped_bytes - large.size);
@@ -152,14 +152,14 @@ HAK_TEST(Large, PurgeUnmapsWhatIsOldEnough) {
 HAK_TEST(Large, KeepsALimitedNumber) {
     enum { SPANS = 200 };
     static struct large spans[SPANS];
-    hak_large_purge(UINT64_MAX);
+    hak_kept_purge(UINT64_MAX);
     struct os_counters before, after;
     hak_os_counters_get(&before);
     for (unsigned i = 0; i < SPANS; i++) spans[i] = take(2 * MIB, CHUNK);
-    for (unsigned i = 0; i < SPANS; i += 2) hak_large_free(spans[i].start, spans[i].size);
-    HAK_EXPECT_LT(hak_large_dirty_bytes(), SPANS / 2 * 2 * MIB);
-    for (unsigned i = 1; i < SPANS; i += 2) hak_large_free(spans[i].start, spans[i].size);
-    hak_large_purge(UINT64_MAX);
+    for (unsigned i = 0; i < SPANS; i += 2) hak_kept_free(spans[i].start, spans[i].size);
+    HAK_EXPECT_LT(hak_kept_dirty_bytes(), SPANS / 2 * 2 * MIB);
+    for (unsigned i = 1; i < SPANS; i += 2) hak_kept_free(spans[i].start, spans[i].size);
+    hak_kept_purge(UINT64_MAX);
     hak_os_counters_get(&after);
     HAK_EXPECT_EQ(after.mapped_bytes, before.mapped_bytes);
 }
@@ -177,8 +177,8 @@ static void keep_two_side_by_side(size_t size, char **out) {
     place[0] = place[3 * size] = 1;
     HAK_ASSERT_TRUE(mremap(place + 3 * size, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, place + size) == place + size);
     HAK_ASSERT_TRUE(munmap(place + 2 * size, size) == 0);
-    hak_large_free(place, size);
-    hak_large_free(place + size, size);
+    hak_kept_free(place, size);
+    hak_kept_free(place + size, size);
     *out = place;
 }
 
@@ -186,7 +186,7 @@ static void keep_two_side_by_side(size_t size, char **out) {
 static void expect_resize(size_t size) {
     char *place = NULL;
     hak_process_begin();
-    hak_large_purge(UINT64_MAX);
+    hak_kept_purge(UINT64_MAX);
     keep_two_side_by_side(4 * MIB, &place);
     char *p = hak_alloc(8 * MIB);
     HAK_EXPECT_PTR_EQ(p, place);
@@ -206,7 +206,7 @@ HAK_TEST_ISOLATED(Large, BlockOfTwoMappingsShrinks, "") { expect_resize(2 * MIB)
 static void make_dirty_chunks(unsigned count) {
     struct span span;
     hak_free(hak_alloc(2 * MIB)); /* the table of huge blocks is there from now on */
-    hak_large_purge(UINT64_MAX);
+    hak_kept_purge(UINT64_MAX);
     hak_region_purge(UINT64_MAX);
     HAK_ASSERT_TRUE(hak_region_span_alloc(count, 7, &span) == 0);
     memset(region_chunk_address(span.region, span.first), 1, count * CHUNK);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "hakmem/flags/flags.h"
-#include "hakmem/profile/profile.h"
+#include "hakmem/sample/profile.h"
 #include "tests/harness/census.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/pattern.h"

@@ -4,8 +4,8 @@
 #include <stdint.h>
 
 #include "hakmem/base/random.h"
-#include "hakmem/profile/chance.h"
-#include "hakmem/profile/profile.h"
+#include "hakmem/sample/chance.h"
+#include "hakmem/sample/profile.h"
 #include "tests/harness/census.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/threads.h"

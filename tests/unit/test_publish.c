@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "hakmem/publish/page.h"
+#include "hakmem/observe/page.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/threads.h"
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "hakmem/hakmem.h"
-#include "hakmem/slab/purge.h"
+#include "hakmem/process/purge.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/pattern.h"
 

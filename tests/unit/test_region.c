@@ -9,8 +9,8 @@
 
 #include "hakmem/base/options.h"
 #include "hakmem/base/random.h"
-#include "hakmem/magazine/process.h"
 #include "hakmem/os/os.h"
+#include "hakmem/process/begin.h"
 #include "hakmem/region/page_map.h"
 #include "hakmem/region/region.h"
 #include "tests/harness/harness.h"

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "hakmem/hakmem.h"
-#include "hakmem/magazine/process.h"
 #include "hakmem/os/fake/fake.h"
+#include "hakmem/process/begin.h"
 #include "hakmem/region/region.h"
 #include "hakmem/slab/slab.h"
 #include "tests/harness/harness.h"

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "hakmem/base/random.h"
-#include "hakmem/magazine/process.h"
-#include "hakmem/slab/purge.h"
+#include "hakmem/process/begin.h"
+#include "hakmem/process/purge.h"
 #include "hakmem/slab/slab.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/threads.h"

@@ -2,8 +2,8 @@
 /* The stash of full magazines: what goes in, what comes out, how much stays. */
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/exchange.h"
-#include "hakmem/magazine/pool.h"
 #include "hakmem/magazine/stash.h"
+#include "hakmem/pool/pool.h"
 #include "tests/harness/census.h"
 #include "tests/harness/harness.h"
 #include "tests/unit/fresh_thread.h"

@@ -11,7 +11,7 @@ from tools.cli import show
 from tools.cli.untrusted import printable
 
 Statistics = dict[str, Any]
-"""As hakmem/stats/stats.schema.json describes them."""
+"""As hakmem/observe/stats.schema.json describes them."""
 
 _POOLS = ("tiny", "l2", "l25", "huge")
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).absolute().parents[2]
 COMMAND = str(ROOT / "tools/cli/hakmem")
 OBSERVED = str(ROOT / "tests/stats/observed")
 LIBRARY = str(ROOT / "hakmem/preload/libhakmem.so")
-SCHEMA = json.loads((ROOT / "hakmem/stats/stats.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((ROOT / "hakmem/observe/stats.schema.json").read_text(encoding="utf-8"))
 SECONDS = 120
 
 

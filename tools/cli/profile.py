@@ -22,7 +22,7 @@ _VALUE_MOST = 2**63 - 1
 
 
 def encode(found: Samples) -> bytes:
-    """As pprof reads it, and as hakmem/profile/pprof.c writes it at exit."""
+    """As pprof reads it, and as hakmem/observe/pprof.c writes it at exit."""
     profile = Profile(string_table=[""], time_nanos=time.time_ns(), period=found.rate)
     numbers = {"": 0}
 

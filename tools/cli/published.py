@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What processes publish with HAKMEM_PUBLISH=1: found, checked and read. hakmem/publish/page.h describes the page."""
+"""What processes publish with HAKMEM_PUBLISH=1: found, checked and read. hakmem/observe/page.h describes the page."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ class Page:
         return text
 
     def read(self) -> dict[str, Any]:
-        """The statistics, whole: as the JSON of hakmem/stats/stats.schema.json, with the process's number as it is here."""
+        """The statistics, whole: as the JSON of hakmem/observe/stats.schema.json, with the process's number as it is here."""
         for _ in range(_ATTEMPTS):
             text = self._text()
             if text is not None:

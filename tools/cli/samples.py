@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The profile of a running process, read from the memory that it shares: nothing is asked of the process.
 
-hakmem/profile/share.h and record.h have the layout. It is read twice, frees the first time and the rest the second, so that
+hakmem/observe/profile_page.h and record.h have the layout. It is read twice, frees the first time and the rest the second, so that
 no record has more frees than allocations. The process may be anybody's: what cannot be a profile is refused.
 """
 
@@ -62,7 +62,7 @@ class Samples:
 
 
 def scale(size: int, rate: int) -> float:
-    """hakmem/profile/chance.h: one block in so many is sampled."""
+    """hakmem/sample/chance.h: one block in so many is sampled."""
     return 1.0 if rate == 1 else -1 / math.expm1(-size / rate)
 
 

@@ -100,7 +100,7 @@ def _parsed(text: bytes) -> Any:
 
 
 def statistics(text: bytes) -> dict[str, Any]:
-    """An object of hakmem/stats/stats.schema.json, so far as this command uses it; Malformed where it is none."""
+    """An object of hakmem/observe/stats.schema.json, so far as this command uses it; Malformed where it is none."""
     found = _counts(_parsed(text), _NUMBERS, "the whole")
     if found.get("version") != _VERSION:
         raise Malformed(f"its version is not {_VERSION}")

@@ -173,7 +173,7 @@ HAK_API size_t hak_stats_get_threads(struct hak_thread_stats *threads, size_t ca
 enum hak_stats_format { HAK_STATS_TEXT, HAK_STATS_JSON, HAK_STATS_PROMETHEUS };
 
 /* Writes all statistics to a file descriptor: tables for people, one JSON object in one line (its schema is
- * hakmem/stats/stats.schema.json), or Prometheus' text format. Neither allocates nor uses stdio.
+ * hakmem/observe/stats.schema.json), or Prometheus' text format. Neither allocates nor uses stdio.
  * 0, EINVAL for another format, or what write(2) failed with. */
 HAK_API int hak_stats_write(int fd, enum hak_stats_format format);
 

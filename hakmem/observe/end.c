@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* See end.h. The destructor runs last: what the program's own handlers and destructors free is counted.
+ *
+ * A process that a signal ends, or _exit, writes nothing. Children that end by exit write too; %p tells them apart. */
+#include "hakmem/observe/end.h"
+
+#include <errno.h>
+
+#include "hakmem/base/compiler.h"
+#include "hakmem/base/options.h"
+#include "hakmem/base/text.h"
+#include "hakmem/base/warning.h"
+#include "hakmem/hakmem.h"
+#include "hakmem/observe/leaks.h"
+#include "hakmem/os/os.h"
+#include "hakmem/sample/profile.h"
+
+static uint32_t end_process; /* the process that was started with the options; a fork makes another */
+
+static bool end_writes_profile(void) { return hak_options.profile[0] != '\0'; }
+
+static bool end_writes_stats(void) { return hak_options.stats != HAK_STATS_AT_EXIT_NONE; }
+
+void hak_observe_end_init(void) {
+    const bool stats_to_error = end_writes_stats() && hak_options.stats_path[0] == '\0';
+    end_process = hak_os_process_id();
+    if (end_writes_stats() || end_writes_profile() || hak_options.leaks || hak_options.publish) {
+        hak_os_error_keep(stats_to_error || hak_options.leaks);
+    }
+}
+
+/* `path` with the process's number for each %p. Result: whether it has one; `out` is cut where it is too long */
+static bool end_expand(const char *path, struct hak_text *out) {
+    bool has_process = false;
+    for (const char *from = path; *from != '\0'; from++) {
+        if (from[0] == '%' && from[1] == 'p') {
+            hak_text_add_decimal(out, hak_os_process_id());
+            has_process = true;
+            from++;
+        } else {
+            hak_text_add_bytes(out, from, 1);
+        }
+    }
+    return has_process;
+}
+
+/* error_file: where standard error is, or was; negative: nowhere, and nothing is written there */
+static int end_write_stats(int error_file) {
+    const enum hak_stats_format format = (enum hak_stats_format)(hak_options.stats - HAK_STATS_AT_EXIT_TEXT);
+    if (hak_options.stats_path[0] == '\0') {
+        return error_file < 0 ? 0 : hak_stats_write(error_file, format);
+    }
+    char bytes[HAK_PATH_BYTES + 32];
+    struct hak_text path = text_memory(bytes, sizeof bytes);
+    (void)end_expand(hak_options.stats_path, &path);
+    int file, error = path.error != 0 ? ENAMETOOLONG : hak_os_file_create(hak_text_string(&path), &file);
+    if (error == 0) {
+        error = hak_stats_write(file, format);
+        const int close_error = hak_os_file_close(file);
+        error = error != 0 ? error : close_error;
+    }
+    return error;
+}
+
+/* A child that goes on without an exec has the parent's counts too; it writes where that overwrites nothing. */
+static int end_write_profile(void) {
+    char bytes[HAK_PATH_BYTES + 32];
+    struct hak_text path = text_memory(bytes, sizeof bytes);
+    if (!end_expand(hak_options.profile, &path) && hak_os_process_id() != end_process) {
+        return 0;
+    }
+    return path.error != 0 ? ENAMETOOLONG : hak_profile_write(hak_text_string(&path));
+}
+
+static void end_report(int error, int error_file, const char *what, const char *path) {
+    if (error != 0) {
+        hak_report_warning_to(error_file, what, path, hak_os_file_problem(error));
+    }
+}
+
+/* 101: behind the program's own, and behind those of libraries that were loaded after this one. */
+__attribute__((destructor(101))) static void end_process_observed(void) {
+    const struct hak_profile_table *table = hak_profile_table();
+    const int error_file = hak_os_error_kept();
+    if (end_writes_stats()) {
+        end_report(end_write_stats(error_file), error_file, "the statistics of HAKMEM_STATS could not be written",
+                   hak_options.stats_path);
+    }
+    if (table != NULL && hak_options.leaks && error_file >= 0 && hak_os_process_id() == end_process) {
+        hak_leaks_report(table, error_file);
+    }
+    if (table != NULL && end_writes_profile()) {
+        end_report(end_write_profile(), error_file, "the profile could not be written", hak_options.profile);
+    }
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* The list of live blocks by call site, for the end of the process. */
+#ifndef HAKMEM_OBSERVE_LEAKS_H
+#define HAKMEM_OBSERVE_LEAKS_H
+
+#include "hakmem/sample/record.h"
+
+/* Writes it to a descriptor: a line with the sum, then one a site, most bytes first. Any thread; allocates nothing from
+ * hakmem. */
+void hak_leaks_report(const struct hak_profile_table *table, int descriptor);
+
+#endif

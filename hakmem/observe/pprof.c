@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/* See pprof.h. The encoding of protocol buffers: a field is its number and kind, then a varint or a length and bytes. */
+#include "hakmem/observe/pprof.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "hakmem/base/atomic.h"
+#include "hakmem/sample/chance.h"
+
+/* Numbers of fields, of message Profile first. */
+enum {
+    PROFILE_SAMPLE_TYPE = 1,
+    PROFILE_SAMPLE = 2,
+    PROFILE_MAPPING = 3,
+    PROFILE_LOCATION = 4,
+    PROFILE_STRING = 6,
+    PROFILE_TIME_NANOS = 9,
+    PROFILE_PERIOD_TYPE = 11,
+    PROFILE_PERIOD = 12,
+    PROFILE_COMMENT = 13,
+    PROFILE_DEFAULT_SAMPLE_TYPE = 14,
+    VALUE_TYPE_TYPE = 1,
+    VALUE_TYPE_UNIT = 2,
+    SAMPLE_LOCATION = 1,
+    SAMPLE_VALUE = 2,
+    SAMPLE_LABEL = 3,
+    LABEL_KEY = 1,
+    LABEL_NUMBER = 3,
+    MAPPING_ID = 1,
+    MAPPING_START = 2,
+    MAPPING_LIMIT = 3,
+    MAPPING_OFFSET = 4,
+    MAPPING_FILE = 5,
+    LOCATION_ID = 1,
+    LOCATION_MAPPING = 2,
+    LOCATION_ADDRESS = 3,
+};
+
+/* The strings with a number of their own; those of mappings follow. */
+enum {
+    TEXT_NONE,
+    TEXT_ALLOC_OBJECTS,
+    TEXT_COUNT,
+    TEXT_ALLOC_SPACE,
+    TEXT_BYTES,
+    TEXT_INUSE_OBJECTS,
+    TEXT_INUSE_SPACE,
+    TEXT_SPACE,
+    TEXT_DROPPED,
+    TEXTS
+};
+static const char *const texts[TEXTS] = {
+    "",
+    "alloc_objects",
+    "count",
+    "alloc_space",
+    "bytes",
+    "inuse_objects",
+    "inuse_space",
+    "space",
+    "samples were lost for want of memory: estimates are too low",
+};
+
+/* A message within another: no longer than this. */
+struct message {
+    size_t used;
+    unsigned char bytes[160];
+};
+
+static size_t varint(unsigned char *bytes, uint64_t value) {
+    size_t count = 0;
+    for (; value >= 0x80; value >>= 7) {
+        bytes[count++] = (unsigned char)(value | 0x80);
+    }
+    bytes[count++] = (unsigned char)value;
+    return count;
+}
+
+static void message_number(struct message *message, unsigned field, uint64_t value) {
+    message->used += varint(message->bytes + message->used, field << 3);
+    message->used += varint(message->bytes + message->used, value);
+}
+
+static void put_bytes(struct hak_text *output, unsigned field, const void *bytes, size_t count) {
+    struct message head = {0};
+    head.used += varint(head.bytes, field << 3 | 2);
+    head.used += varint(head.bytes + head.used, count);
+    hak_text_add_bytes(output, head.bytes, head.used);
+    hak_text_add_bytes(output, bytes, count);
+}
+
+static void put_message(struct hak_text *output, unsigned field, const struct message *message) {
+    put_bytes(output, field, message->bytes, message->used);
+}
+
+static void put_number(struct hak_text *output, unsigned field, uint64_t value) {
+    struct message message = {0};
+    message_number(&message, field, value);
+    hak_text_add_bytes(output, message.bytes, message.used);
+}
+
+static void put_value_type(struct hak_text *output, unsigned field, uint64_t type, uint64_t unit) {
+    struct message message = {0};
+    message_number(&message, VALUE_TYPE_TYPE, type);
+    message_number(&message, VALUE_TYPE_UNIT, unit);
+    put_message(output, field, &message);
+}
+
+static uint64_t scaled(uint64_t samples, double chance) { return (uint64_t)((double)samples / chance + 0.5); }
+
+static void put_sample(struct hak_text *output, const struct profile_record *record, uint64_t location, uint64_t rate) {
+    const double chance = hak_chance_of(record->size, rate);
+    const uint64_t live = record->allocations - record->frees;
+    const uint64_t values[] = {scaled(record->allocations, chance), scaled(record->allocations * record->size, chance),
+                               scaled(live, chance), scaled(live * record->size, chance)};
+    struct message label = {0}, message = {0};
+    message_number(&message, SAMPLE_LOCATION, location);
+    for (unsigned i = 0; i < 4; i++) {
+        message_number(&message, SAMPLE_VALUE, values[i]);
+    }
+    message_number(&label, LABEL_KEY, TEXT_BYTES);
+    message_number(&label, LABEL_NUMBER, record->size);
+    message.used += varint(message.bytes + message.used, SAMPLE_LABEL << 3 | 2);
+    message.used += varint(message.bytes + message.used, label.used);
+    memcpy(message.bytes + message.used, label.bytes, label.used);
+    message.used += label.used;
+    put_message(output, PROFILE_SAMPLE, &message);
+}
+
+/* Mappings are numbered from 1 among those of code, in their order. Result: that of the address; 0: of none */
+static uint64_t mapping_of(const struct maps *maps, uint64_t address) {
+    struct maps_entry entry;
+    size_t position = 0;
+    uint64_t number = 0;
+    while (hak_maps_next(maps, &position, &entry)) {
+        number += entry.executable;
+        if (address >= entry.start && address < entry.end) {
+            return entry.executable ? number : 0;
+        }
+    }
+    return 0;
+}
+
+static void put_mappings(struct hak_text *output, const struct maps *maps) {
+    struct maps_entry entry;
+    size_t position = 0;
+    uint64_t number = 0;
+    while (hak_maps_next(maps, &position, &entry)) {
+        if (!entry.executable) {
+            continue;
+        }
+        struct message message = {0};
+        message_number(&message, MAPPING_ID, number + 1);
+        message_number(&message, MAPPING_START, entry.start);
+        message_number(&message, MAPPING_LIMIT, entry.end);
+        message_number(&message, MAPPING_OFFSET, entry.offset);
+        message_number(&message, MAPPING_FILE, TEXTS + number);
+        put_message(output, PROFILE_MAPPING, &message);
+        put_bytes(output, PROFILE_STRING, entry.path, entry.path_length);
+        number++;
+    }
+}
+
+/* A location's number is that of its site's first record, and one more. */
+static uint64_t location_of(const struct hak_profile_table *table, uint32_t index) {
+    return hak_record_first_of_site(table, index) + (uint64_t)1;
+}
+
+static void put_location(struct hak_text *output, const struct maps *maps, uint64_t id, uint64_t address) {
+    struct message message = {0};
+    message_number(&message, LOCATION_ID, id);
+    message_number(&message, LOCATION_MAPPING, mapping_of(maps, address));
+    message_number(&message, LOCATION_ADDRESS, address);
+    put_message(output, PROFILE_LOCATION, &message);
+}
+
+static void put_head(struct hak_text *output, uint64_t rate, bool dropped) {
+    for (unsigned i = 0; i < TEXTS; i++) {
+        put_bytes(output, PROFILE_STRING, texts[i], strlen(texts[i]));
+    }
+    put_value_type(output, PROFILE_SAMPLE_TYPE, TEXT_ALLOC_OBJECTS, TEXT_COUNT);
+    put_value_type(output, PROFILE_SAMPLE_TYPE, TEXT_ALLOC_SPACE, TEXT_BYTES);
+    put_value_type(output, PROFILE_SAMPLE_TYPE, TEXT_INUSE_OBJECTS, TEXT_COUNT);
+    put_value_type(output, PROFILE_SAMPLE_TYPE, TEXT_INUSE_SPACE, TEXT_BYTES);
+    put_value_type(output, PROFILE_PERIOD_TYPE, TEXT_SPACE, TEXT_BYTES);
+    put_number(output, PROFILE_PERIOD, rate);
+    put_number(output, PROFILE_DEFAULT_SAMPLE_TYPE, TEXT_INUSE_SPACE);
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    put_number(output, PROFILE_TIME_NANOS, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+    if (dropped) {
+        put_number(output, PROFILE_COMMENT, TEXT_DROPPED);
+    }
+}
+
+void hak_pprof_write(struct hak_text *output, const struct hak_profile_table *table, const struct maps *maps) {
+    /* Relaxed, both: a snapshot. */
+    const uint64_t rate = hak_load_relaxed(&table->rate);
+    put_head(output, rate, hak_load_relaxed(&table->dropped) != 0);
+    put_mappings(output, maps);
+    const uint32_t count = hak_record_count(table);
+    for (uint32_t index = 0; index < count; index++) {
+        const struct profile_record record = hak_record_read(table, index);
+        const uint64_t location = location_of(table, index);
+        if (location == index + (uint64_t)1) {
+            put_location(output, maps, location, record.site);
+        }
+        if (record.allocations != 0) {
+            put_sample(output, &record, location, rate);
+        }
+    }
+}
+
+/* "LIVE: BYTES [ALL: BYTES] @" */
+static void put_counts(struct hak_text *output, uint64_t live, uint64_t live_bytes, uint64_t all, uint64_t all_bytes) {
+    hak_text_add_decimal(output, live);
+    hak_text_add(output, ": ");
+    hak_text_add_decimal(output, live_bytes);
+    hak_text_add(output, " [");
+    hak_text_add_decimal(output, all);
+    hak_text_add(output, ": ");
+    hak_text_add_decimal(output, all_bytes);
+    hak_text_add(output, "] @ ");
+}
+
+void hak_pprof_write_text(struct hak_text *output, const struct hak_profile_table *table, const struct maps *maps) {
+    const uint64_t rate = hak_load_relaxed(&table->rate);
+    const uint32_t count = hak_record_count(table);
+    uint64_t live = 0, live_bytes = 0, all = 0, all_bytes = 0;
+    for (uint32_t index = 0; index < count; index++) {
+        const struct profile_record record = hak_record_read(table, index);
+        live += record.allocations - record.frees;
+        live_bytes += (record.allocations - record.frees) * record.size;
+        all += record.allocations;
+        all_bytes += record.allocations * record.size;
+    }
+    hak_text_add(output, "heap profile: ");
+    put_counts(output, live, live_bytes, all, all_bytes);
+    /* Counts of a profile of every block are not scaled. */
+    hak_text_add(output, rate == 1 ? "heapprofile" : "heap_v2/");
+    if (rate != 1) {
+        hak_text_add_decimal(output, rate);
+    }
+    hak_text_add(output, "\n");
+    for (uint32_t index = 0; index < count; index++) {
+        const struct profile_record record = hak_record_read(table, index);
+        if (record.allocations != 0) {
+            live = record.allocations - record.frees;
+            put_counts(output, live, live * record.size, record.allocations, record.allocations * record.size);
+            hak_text_add_address(output, record.site);
+            hak_text_add(output, "\n");
+        }
+    }
+    hak_text_add(output, "\nMAPPED_LIBRARIES:\n");
+    hak_text_add_bytes(output, maps->text, maps->length);
+}

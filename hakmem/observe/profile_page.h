@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* The profile in shared memory, for tools/hakmem: a file without a name, which /proc/PID/fd shows as
+ * "/memfd:hakmem-profile (deleted)", a struct hak_profile_table as record.h has it.
+ *
+ * The process keeps its own table and repeats each change in the file, so that a fork needs nothing undone. The file is
+ * made with the first sample, made again where the program has closed its descriptor, and gone with the process, however
+ * that ends. Readers take no lock and ask the process nothing: each record's fields are stored in the order that
+ * hak_record_read loads them in. */
+#ifndef HAKMEM_OBSERVE_PROFILE_PAGE_H
+#define HAKMEM_OBSERVE_PROFILE_PAGE_H
+
+#include "hakmem/sample/record.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PROFILE_MAGIC 0x31666f72706b6168u /* "hakprof1" in memory */
+#define PROFILE_SHARE_LABEL "hakmem-profile"
+
+/* From the next hak_profile_page_record on there is a file. Called while the process is initialised. */
+void hak_profile_page_begin(void);
+
+/* Repeats one record, or all. Under the profile lock. */
+void hak_profile_page_record(const struct hak_profile_table *table, uint32_t index);
+void hak_profile_page_whole(const struct hak_profile_table *table);
+
+/* In the child of a fork: the file is the parent's; the child's own is made with its next sample. A sample
+ * that the fork interrupted (`is_whole` is false) still goes on with the parent's. */
+void hak_profile_page_fork_child(bool is_whole);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* See publish.h. */
+#include "hakmem/observe/publish.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "hakmem/base/options.h"
+#include "hakmem/base/warning.h"
+#include "hakmem/magazine/thread.h"
+#include "hakmem/observe/page.h"
+#include "hakmem/observe/write.h"
+#include "hakmem/os/os.h"
+#include "hakmem/process/own_thread.h"
+#include "hakmem/process/purge.h"
+
+#define PUBLISH_PERIOD_MS 500
+
+/* The longest JSON: 14 members of at most 42 bytes a class, 10 a thread, 70 others. */
+HAK_STATIC_ASSERT((size_t)42 * (14 * HAK_CLASS_COUNT + 10 * STATS_THREADS_MAX + 70 + 4 * 14) <= PUBLISH_TEXT_BYTES,
+                  "a page holds every text");
+
+static struct os_shared publish_file;             /* the publishing thread; `start` is NULL: there is none */
+static uint64_t publish_text[PUBLISH_TEXT_WORDS]; /* the publishing thread */
+static struct hak_thread_stats publish_threads[STATS_THREADS_MAX]; /* the publishing thread */
+
+static struct publish_page *publish_page(void) { return publish_file.start; }
+
+static void publish_drop_page(void) {
+    if (publish_page() != NULL) {
+        hak_os_shared_leave(&publish_file);
+        publish_file.start = NULL;
+    }
+}
+
+/* false: it cannot be made, which is said */
+static bool publish_make_page(void) {
+    const int error = hak_os_shared_create(PUBLISH_LABEL, PUBLISH_PAGE_BYTES, &publish_file);
+    if (error != 0) {
+        publish_file.start = NULL;
+        hak_report_warning_to(hak_os_error_kept(), "HAKMEM_PUBLISH: nothing is published, the page cannot be made",
+                              NULL, hak_os_file_problem(error));
+        return false;
+    }
+    memcpy(publish_page()->magic, PUBLISH_MAGIC, sizeof publish_page()->magic);
+    publish_page()->layout = PUBLISH_LAYOUT;
+    publish_page()->pid = hak_os_process_id();
+    return true;
+}
+
+/* Programs close descriptors that they do not know, as daemons do when they start: then the page is made again. */
+static bool publish_has_page(void) {
+    if (publish_page() != NULL && hak_os_shared_is_open(&publish_file)) {
+        return true;
+    }
+    publish_drop_page();
+    return publish_make_page();
+}
+
+static void publish_once(void) {
+    struct stats_reading reading = {.threads = publish_threads, .thread_capacity = STATS_THREADS_MAX};
+    struct hak_text sink = text_memory((char *)publish_text, PUBLISH_TEXT_BYTES);
+    hak_stats_read(&reading);
+    hak_stats_write_json(&sink, &reading);
+    if (hak_text_end(&sink) == 0) {
+        publish_write(publish_page(), hak_os_clock_ms(), PUBLISH_PERIOD_MS, publish_text, sink.used);
+    }
+}
+
+/* false: the program's threads have ended, but for one that has not allocated, perhaps */
+static bool publish_wait(void) {
+    const uint64_t end = hak_os_clock_ms() + PUBLISH_PERIOD_MS;
+    for (uint64_t now; (now = hak_os_clock_ms()) < end;) {
+        if (!hak_own_thread_sleep(OWN_THREAD_PUBLISH, end - now)) {
+            return false;
+        }
+    }
+    return !hak_own_thread_must_end(OWN_THREAD_PUBLISH);
+}
+
+static void publish_start(void);
+
+static void publish_thread(void) {
+    /* What lives no longer than this costs no page: scripts start many such processes. */
+    bool goes_on = publish_wait(), has_page = true;
+    while (goes_on && (has_page = publish_has_page())) {
+        publish_once();
+        goes_on = publish_wait();
+    }
+    publish_drop_page();
+    if (has_page) {
+        hak_purge_start_later(publish_start);
+    }
+    hak_own_thread_leave(OWN_THREAD_PUBLISH);
+}
+
+static void publish_start(void) {
+    const int error = hak_own_thread_start(OWN_THREAD_PUBLISH, publish_thread);
+    if (error == EBUSY || error == ESRCH) {
+        hak_purge_start_later(publish_start); /* it is about to end, or so are the program's threads */
+    } else if (error != 0) {
+        hak_report_warning("HAKMEM_PUBLISH: nothing is published, no thread can be started", NULL,
+                           strerrordesc_np(error));
+    }
+}
+
+void hak_publish_init(void) {
+    if (hak_options.publish) {
+        hak_purge_start_later(publish_start);
+    }
+}
+
+void hak_publish_fork_child(void) {
+    if (hak_options.publish) {
+        publish_drop_page();
+        hak_purge_start_later(publish_start);
+    }
+}

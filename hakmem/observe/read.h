@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* All statistics out of one reading: what hak_stats_get, the writers of text, JSON and Prometheus' format, and the
+ * published page have in common.
+ *
+ * Takes the threads and the shared lock, and for moments those of huge blocks and regions. Threads that allocate from
+ * their magazines go on and pay nothing; whether they did so meanwhile is found out by looking twice (reading.h). */
+#ifndef HAKMEM_OBSERVE_READ_H
+#define HAKMEM_OBSERVE_READ_H
+
+#include "hakmem/hakmem.h"
+#include "hakmem/size_class/size_class.h"
+
+struct stats_reading {
+    struct hak_stats stats;
+    struct hak_class_stats classes[HAK_CLASS_COUNT]; /* [0] is zero */
+    struct hak_thread_stats *threads;                /* the caller's, or NULL */
+    size_t thread_capacity;                          /* the caller's: entries of threads */
+    size_t thread_count;                             /* those filled */
+};
+
+/* Fills everything but the caller's fields. Some 16 KiB: the caller needs as much stack, or static storage and a lock. */
+void hak_stats_read(struct stats_reading *reading);
+
+/* The pool of a class other than 0. */
+enum hak_pool hak_stats_pool_of(unsigned class_index);
+
+#endif

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+/* hak_walk: every live block of the process.
+ *
+ * First everything is noted in a mapping of its own: of each slab its place, owner and used blocks, then which of these
+ * lie in magazines, then the huge blocks. The notes are walked with no lock held. An address is noted by one bit, so no
+ * block comes twice, whatever threads do meanwhile. */
+#include <errno.h>
+
+#include "hakmem/base/bits.h"
+#include "hakmem/base/config.h"
+#include "hakmem/huge/huge.h"
+#include "hakmem/magazine/reading.h"
+#include "hakmem/magazine/shared.h"
+#include "hakmem/magazine/stash.h"
+#include "hakmem/observe/read.h"
+#include "hakmem/os/os.h"
+#include "hakmem/process/begin.h"
+#include "hakmem/region/bitmap.h"
+#include "hakmem/sample/profile.h"
+#include "hakmem/shadow/shadow.h"
+
+struct walk_slab {
+    uint32_t owner;
+    uint16_t chunks; /* 0: no slab begins at this chunk */
+    uint8_t class_index;
+    uint64_t live[HAK_BITMAP_WORDS_MAX];
+};
+
+struct walk_region {
+    struct region *region;
+    struct walk_slab slabs[HAK_REGION_CHUNKS]; /* by their first chunk */
+};
+
+struct walk_huge {
+    void *start;
+    size_t size;
+};
+
+/* Both arrays are sparse mappings: what nothing is noted in costs address space only. */
+struct walk {
+    struct walk_region *regions;
+    struct walk_huge *huge;
+    size_t region_count, region_capacity;
+    size_t huge_count, huge_capacity;
+    bool is_cut; /* there was more than there is room for */
+};
+
+/* ---- Noting ---- */
+
+static void walk_note_slab(struct region *region, unsigned first, void *argument) {
+    struct walk *walk = argument;
+    const struct slab *slab = (const struct slab *)&region->descriptors[first];
+    if (hak_slab_state_of(slab) == SLAB_EMPTY) {
+        return; /* being made, or on its way back to the region */
+    }
+    /* Region by region: the one that is noted now is the last one. */
+    if (walk->region_count == 0 || walk->regions[walk->region_count - 1].region != region) {
+        if (walk->region_count == walk->region_capacity) {
+            walk->is_cut = true;
+            return;
+        }
+        walk->regions[walk->region_count++].region = region;
+    }
+    struct walk_slab *note = &walk->regions[walk->region_count - 1].slabs[first];
+    const struct hak_class *constants = &hak_classes[slab->class_index];
+    /* Relaxed, here and below: a snapshot; whether it was of one moment the second look finds (hak_reading_moves). */
+    note->owner = hak_load_relaxed(&slab->owner);
+    note->class_index = slab->class_index;
+    note->chunks = (uint16_t)constants->chunks;
+    for (uint32_t word = 0, left = constants->blocks; word < constants->bitmap_words; word++) {
+        const uint32_t here = left < 64 ? left : 64;
+        const uint64_t free_bits =
+            hak_load_relaxed(&slab->free_bits[word]) | hak_load_relaxed(&slab->remote_bits[word]);
+        note->live[word] = bits_low_mask(here) & ~free_bits;
+        left -= here;
+    }
+}
+
+static struct walk_region *walk_find_region(struct walk *walk, const struct region *region) {
+    for (size_t i = 0; i < walk->region_count; i++) {
+        if (walk->regions[i].region == region) {
+            return &walk->regions[i];
+        }
+    }
+    return NULL;
+}
+
+/* A block in a magazine is free. Found by the notes, not by the region's own tables, which may change. */
+static void walk_forget(struct walk *walk, const void *p) {
+    struct walk_region *in = walk_find_region(walk, region_of(p));
+    if (in == NULL) {
+        return;
+    }
+    const unsigned chunk = region_chunk_of(p);
+    unsigned first = chunk;
+    while (first > REGION_CHUNK_FIRST && in->slabs[first].chunks == 0) {
+        first--;
+    }
+    struct walk_slab *note = &in->slabs[first];
+    if (chunk - first >= note->chunks) {
+        return;
+    }
+    const uint64_t offset = (uintptr_t)p - (uintptr_t)region_chunk_address(in->region, first);
+    const uint64_t block = offset / hak_classes[note->class_index].block_size;
+    if (block < hak_classes[note->class_index].blocks) {
+        note->live[block / 64] &= ~((uint64_t)1 << block % 64);
+    }
+}
+
+/* The slots below a top. They may change while they are read, which makes the walk inexact and is found out. */
+static void walk_forget_magazine(struct walk *walk, void *const *top, unsigned class_index, uint32_t unused) {
+    const uint32_t level = magazine_level(top, class_index);
+    for (uint32_t i = 1; i + unused <= level; i++) {
+        /* Acquire: pairs with the release stores of hak_sampling_park; a parked block is looked for after its slot. What a push or an
+         * exchange stored is there, because the top was loaded with acquire. */
+        const void *p = hak_load_acquire(top - i);
+        if (p != NULL) {
+            walk_forget(walk, p);
+        }
+    }
+}
+
+/* The stash's list may change as well: it is followed no further than a record has magazines. */
+static void walk_forget_stash(struct walk *walk, const struct hak_thread *thread, unsigned class_index) {
+    /* Relaxed, both: pair with the stores of stash.c; wherever it leads is a magazine of the record's. What is not in order was
+     * stored in an exchange, which the second look finds (hak_reading_moves). */
+    void **storage = hak_load_relaxed(&thread->stashes[class_index].full);
+    for (unsigned left = THREAD_SPARES + 2; storage != NULL && left != 0; left--) {
+        walk_forget_magazine(walk, stash_full_top(storage), class_index, 0);
+        storage = (void **)hak_load_relaxed(storage);
+    }
+}
+
+/* The block that the thread's loaded magazine has and holds beside its slot. */
+static void walk_forget_parked(struct walk *walk, const struct hak_thread *thread, unsigned class_index) {
+    /* Acquire: pairs with the release stores of sampling.c. */
+    const void *parked = sampling_was_on() ? hak_load_acquire(&thread->samples[class_index].parked) : NULL;
+    if (parked != NULL) {
+        walk_forget(walk, parked);
+    }
+}
+
+static void walk_forget_magazines(struct walk *walk, const struct hak_thread *living) {
+    for (const struct hak_thread *thread = living; thread != NULL; thread = thread->next) {
+        for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
+            /* Acquire: pairs with the release stores of exchanges. */
+            const struct hak_thread_class *own = &thread->classes[class_index];
+            const uint32_t unused = hak_load_acquire(&own->unused_slots);
+            /* Before the slots and behind them: one that is parked meanwhile leaves its slot last, and comes back there first. */
+            walk_forget_parked(walk, thread, class_index);
+            walk_forget_magazine(walk, hak_load_acquire(&thread->loaded[class_index]), class_index, unused);
+            walk_forget_parked(walk, thread, class_index);
+            walk_forget_magazine(walk, hak_load_acquire(&thread->returned[class_index]), class_index, unused);
+            if (hak_load_acquire(&own->stashed) != 0) {
+                walk_forget_stash(walk, thread, class_index);
+            }
+        }
+    }
+}
+
+/* With guard the shadow knows of each block by itself whether it is live, wherever it lies if not. */
+static void walk_keep_shadowed(struct walk_region *in, unsigned first) {
+    struct walk_slab *note = &in->slabs[first];
+    const struct hak_class *constants = &hak_classes[note->class_index];
+    for (unsigned i = bitmap_next(note->live, constants->blocks, 0, true); i < constants->blocks;
+         i = bitmap_next(note->live, constants->blocks, i + 1, true)) {
+        const void *p = (char *)region_chunk_address(in->region, first) + (size_t)i * constants->block_size;
+        /* A sampled block has no mark: its free takes the slow path. */
+        if (shadow_class(p) == 0 && !(sampling_was_on() && hak_profile_class(p) != 0)) {
+            note->live[i / 64] &= ~((uint64_t)1 << i % 64);
+        }
+    }
+}
+
+static void walk_keep_live(struct walk *walk, const struct hak_thread *living) {
+    if (!HAK_GUARD_EXACT) {
+        walk_forget_magazines(walk, living);
+        return;
+    }
+    for (size_t i = 0; i < walk->region_count; i++) {
+        for (unsigned first = REGION_CHUNK_FIRST; first < HAK_REGION_CHUNKS; first++) {
+            if (walk->regions[i].slabs[first].chunks != 0) {
+                walk_keep_shadowed(&walk->regions[i], first);
+            }
+        }
+    }
+}
+
+static void walk_note_huge(void *start, size_t size, void *argument) {
+    struct walk *walk = argument;
+    if (walk->huge_count == walk->huge_capacity) {
+        walk->is_cut = true;
+        return;
+    }
+    walk->huge[walk->huge_count++] = (struct walk_huge){start, size};
+}
+
+/* Notes everything. Result: whether it is the state of one moment. */
+static bool walk_note(struct walk *walk) {
+    struct hak_huge_totals huge, huge_after;
+    const struct hak_thread *living = hak_thread_list_acquire();
+    hak_shared_acquire();
+    const struct hak_reading_moves before = hak_reading_moves(living);
+    hak_huge_totals(&huge);
+    hak_region_for_each_span(walk_note_slab, walk);
+    walk_keep_live(walk, living);
+    hak_huge_for_each(walk_note_huge, walk);
+    hak_huge_totals(&huge_after);
+    const struct hak_reading_moves after = hak_reading_moves(living);
+    hak_shared_release();
+    hak_thread_list_release();
+    const bool is_quiet = hak_reading_is_quiet(&before, &after) && huge.changes == huge_after.changes;
+    return HAK_GUARD_EXACT || is_quiet;
+}
+
+/* ---- Walking ---- */
+
+struct walk_visitor {
+    hak_walk_visitor visit;
+    void *argument;
+    uint64_t blocks;
+};
+
+static bool walk_pass(struct walk_visitor *visitor, struct hak_walk_block *block) {
+    visitor->blocks++;
+    block->site = sampling_was_on() ? hak_profile_site_at(block->start) : NULL;
+    return visitor->visit(block, visitor->argument);
+}
+
+static bool walk_slab_blocks(const struct walk_region *in, unsigned first, struct walk_visitor *visitor) {
+    const struct walk_slab *note = &in->slabs[first];
+    const struct hak_class *constants = &hak_classes[note->class_index];
+    struct hak_walk_block block = {
+        .size = constants->block_size,
+        .pool = hak_stats_pool_of(note->class_index),
+        .class_index = note->class_index,
+        .thread = note->owner,
+    };
+    bool goes_on = true;
+    for (unsigned i = bitmap_next(note->live, constants->blocks, 0, true); goes_on && i < constants->blocks;
+         i = bitmap_next(note->live, constants->blocks, i + 1, true)) {
+        block.start = (char *)region_chunk_address(in->region, first) + (size_t)i * constants->block_size;
+        goes_on = walk_pass(visitor, &block);
+    }
+    return goes_on;
+}
+
+static void walk_blocks(const struct walk *walk, struct walk_visitor *visitor) {
+    bool goes_on = true;
+    for (size_t i = 0; goes_on && i < walk->region_count; i++) {
+        for (unsigned first = REGION_CHUNK_FIRST; goes_on && first < HAK_REGION_CHUNKS; first++) {
+            if (walk->regions[i].slabs[first].chunks != 0) {
+                goes_on = walk_slab_blocks(&walk->regions[i], first, visitor);
+            }
+        }
+    }
+    for (size_t i = 0; goes_on && i < walk->huge_count; i++) {
+        struct hak_walk_block block = {.start = walk->huge[i].start, .size = walk->huge[i].size, .pool = HAK_POOL_HUGE};
+        goes_on = walk_pass(visitor, &block);
+    }
+}
+
+static size_t walk_bytes(size_t count, size_t each) { return bits_round_up(count * each + 1, hak_os_page_size()); }
+
+/* Notes with room for what there is now; 0 or ENOMEM. *again: more came meanwhile than there was room for */
+static int walk_once(struct walk_visitor *visitor, bool *exact, bool *again) {
+    struct hak_huge_totals huge;
+    hak_huge_totals(&huge);
+    struct walk walk = {.region_capacity = hak_region_count_now() + 1, .huge_capacity = huge.live_blocks + 16};
+    const size_t region_bytes = walk_bytes(walk.region_capacity, sizeof *walk.regions);
+    const size_t huge_bytes = walk_bytes(walk.huge_capacity, sizeof *walk.huge);
+    void *memory;
+    int error = hak_os_map(region_bytes + huge_bytes, hak_os_page_size(), &memory);
+    if (error != 0) {
+        return error;
+    }
+    walk.regions = memory;
+    walk.huge = (struct walk_huge *)((char *)memory + region_bytes);
+    *exact = walk_note(&walk);
+    *again = walk.is_cut;
+    if (!walk.is_cut) {
+        walk_blocks(&walk, visitor);
+    }
+    hak_os_unmap(memory, region_bytes + huge_bytes);
+    return 0;
+}
+
+int hak_walk(hak_walk_visitor visit, void *argument, struct hak_walk_result *result) {
+    struct walk_visitor visitor = {visit, argument, 0};
+    bool exact = false, again = true;
+    hak_process_begin();
+    while (again) {
+        const int error = walk_once(&visitor, &exact, &again);
+        if (error != 0) {
+            return error;
+        }
+    }
+    if (result != NULL) {
+        *result = (struct hak_walk_result){.blocks = visitor.blocks, .exact = exact};
+    }
+    return 0;
+}

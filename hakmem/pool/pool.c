@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* The slow path that the slab pools share; see pool.h. */
+#include "hakmem/pool/pool_slow.h"
+
+#include "hakmem/process/begin.h"
+#include "hakmem/sample/sampled.h"
+
+void *hak_pool_alloc_sampled(unsigned class_index, bool *zeroed, const void *caller) {
+    hak_process_begin();
+    return pool_give(hak_sampled_alloc(class_index, caller), class_index, zeroed, caller);
+}
+
+void *hak_pool_alloc_slow(unsigned class_index) {
+    bool zeroed;
+    return pool_slow(class_index, &zeroed, __builtin_return_address(0));
+}
+
+void *hak_pool_alloc_slow_zeroed(unsigned class_index, bool *zeroed) {
+    *zeroed = false;
+    return pool_slow(class_index, zeroed, __builtin_return_address(0));
+}

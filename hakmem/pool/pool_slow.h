@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* The slow path that the slab pools share, from the class to the block: exchange, count, return what has decayed. */
+#ifndef HAKMEM_POOL_POOL_SLOW_H
+#define HAKMEM_POOL_POOL_SLOW_H
+
+#include <errno.h>
+
+#include "hakmem/magazine/exchange.h"
+#include "hakmem/pool/pool.h"
+#include "hakmem/process/purge.h"
+
+/* What follows every allocation of a slow path that got a block, or NULL; the block is marked. */
+HAK_ALWAYS_INLINE void *pool_give(void *p, unsigned class_index, bool *zeroed, const void *caller) {
+    if (HAK_UNLIKELY(p == NULL)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    ladder_count_allocation(p, class_index);
+    /* Before the poll, which may refill the magazine; see pool.h. */
+    *zeroed = exchange_is_zeroed(class_index);
+    purge_poll_alloc(caller);
+    return p;
+}
+
+/* Allocates a block of the class without the fast path. `caller` is the return address of the function that this is
+ * inlined into; purge_poll_alloc and the profile use it. NULL with errno ENOMEM. */
+HAK_ALWAYS_INLINE void *pool_slow(unsigned class_index, bool *zeroed, const void *caller) {
+    if (HAK_UNLIKELY(sampling_may_be_on())) {
+        return hak_pool_alloc_sampled(class_index, zeroed, caller);
+    }
+    struct hak_thread *thread = hak_self;
+    void *p = HAK_LIKELY(thread != NULL) ? exchange_alloc_begun(thread, class_index) : hak_exchange_alloc(class_index);
+    if (HAK_GUARD_EXACT && HAK_LIKELY(p != NULL)) {
+        shadow_set(p, class_index);
+    }
+    return pool_give(p, class_index, zeroed, caller);
+}
+
+/* What follows a miss of pool_pop. NULL with errno ENOMEM. */
+HAK_ALWAYS_INLINE void *pool_alloc_missed(unsigned class_index) {
+    bool zeroed;
+    return ladder_splits_paths() ? hak_pool_alloc_slow(class_index)
+                                 : pool_slow(class_index, &zeroed, __builtin_return_address(0));
+}
+
+#endif

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/* See own_thread.h.
+ *
+ * Two words a kind. `runs` is 1 from before a thread is begun until it says that it leaves; who changes 0 to 1 has the right
+ * to begin it, or, in the thread itself, to go on. `name` guards the thread's name for pthread_join: whoever changes it to
+ * BUSY begins or joins, nobody else does meanwhile. */
+#include "hakmem/process/own_thread.h"
+
+#include <errno.h>
+
+#include "hakmem/base/assert.h"
+#include "hakmem/base/atomic.h"
+#include "hakmem/os/os.h"
+
+enum name_state { NAME_NONE, NAME_BUSY, NAME_VALID };
+
+struct own_thread {
+    uint32_t runs;      /* atomic */
+    uint32_t name;      /* atomic: enum name_state */
+    uint32_t must_end;  /* atomic; the thread sleeps on it */
+    uintptr_t thread;   /* who has made `name` busy */
+    void (*main)(void); /* who has set `runs` */
+};
+
+struct own_page {
+    uint32_t is_here; /* atomic; 0: this process is a child that no handler saw */
+    struct own_thread threads[OWN_THREAD_KINDS];
+};
+
+static struct own_page *own_page; /* atomic; NULL: there was never more than one thread */
+static uint32_t own_users;        /* atomic */
+static HAK_THREAD_LOCAL bool own_is_current;
+
+bool hak_own_thread_is_current(void) { return own_is_current; }
+
+/* The page, made where there is none. NULL: no memory */
+static struct own_page *page_get(void) {
+    /* Acquire: pairs with the release that publishes it; its content before that is zero. */
+    struct own_page *page = hak_load_acquire(&own_page);
+    if (page != NULL) {
+        return page;
+    }
+    void *made;
+    /* A kernel before 4.14 copies it: then only handlers of fork tell a child. */
+    if (hak_os_map_wiped(hak_os_page_size(), &made) != 0 &&
+        hak_os_map(hak_os_page_size(), hak_os_page_size(), &made) != 0) {
+        return NULL;
+    }
+    /* Relaxed: published with the page. */
+    hak_store_relaxed(&((struct own_page *)made)->is_here, 1u);
+    if (hak_compare_exchange_acq_rel(&own_page, &page, (struct own_page *)made)) {
+        return made;
+    }
+    hak_os_unmap(made, hak_os_page_size());
+    return page;
+}
+
+/* NULL: no thread was ever begun. In a child that no handler saw, makes it know that it has one thread of the program. */
+static struct own_page *page_look(void) {
+    /* Acquire, as above. */
+    struct own_page *page = hak_load_acquire(&own_page);
+    uint32_t wiped = 0;
+    /* Relaxed: 0 only where this is the first look of a child, which had one thread when it began. */
+    if (page != NULL && HAK_UNLIKELY(hak_load_relaxed(&page->is_here) == 0) &&
+        hak_compare_exchange_acq_rel(&page->is_here, &wiped, 1u)) {
+        hak_store_relaxed(&own_users, 1u);
+    }
+    return page;
+}
+
+/* pre: the kind has a page, since it runs */
+static struct own_thread *own_get(enum own_thread_kind kind) {
+    /* Acquire, as above. */
+    return &hak_load_acquire(&own_page)->threads[kind];
+}
+
+uint32_t hak_own_thread_users(void) {
+    (void)page_look();
+    /* Relaxed: a hint; hak_own_thread_start looks again. */
+    return hak_load_relaxed(&own_users);
+}
+
+bool hak_own_thread_runs(enum own_thread_kind kind) {
+    struct own_page *page = page_look();
+    /* Sequentially consistent: pairs with hak_own_thread_leave. Who schedules a look and sees that the thread runs is sure that
+     * it sees the look. */
+    return page != NULL && hak_load_seq_cst(&page->threads[kind].runs) != 0;
+}
+
+/* Makes the thread end, if there is one, and waits for it. */
+static void own_end(struct own_thread *own) {
+    uint32_t valid = NAME_VALID;
+    /* Acquire: pairs with the release in own_begin. Where it is busy, who made it so begins or joins the thread; it looks
+     * for the last user itself when it has begun one. */
+    if (!hak_compare_exchange_acq_rel(&own->name, &valid, (uint32_t)NAME_BUSY)) {
+        return;
+    }
+    /* Release: nothing hangs on it but the end. */
+    hak_store_release(&own->must_end, 1u);
+    hak_os_wake(&own->must_end);
+    hak_os_join_thread(own->thread);
+    hak_store_relaxed(&own->must_end, 0u);
+    /* Release: pairs with the next who makes it busy. */
+    hak_store_release(&own->name, (uint32_t)NAME_NONE);
+}
+
+static void own_end_all(void) {
+    struct own_page *page = page_look();
+    for (unsigned kind = 0; page != NULL && kind < OWN_THREAD_KINDS; kind++) {
+        own_end(&page->threads[kind]);
+    }
+}
+
+/* At exit a thread of ours is left alone, so that the end takes no longer; ThreadSanitizer wants every thread joined. */
+__attribute__((destructor(101))) static void own_end_at_exit(void) {
+    if (HAK_THREAD_SANITIZER) {
+        own_end_all();
+    }
+}
+
+static void *own_main(void *argument) {
+    struct own_thread *own = argument;
+    own_is_current = true;
+    own->main();
+    return NULL;
+}
+
+/* pre: the caller has set `runs`, and made `name` busy */
+static int own_begin(struct own_thread *own, bool has_ended, void (*main)(void)) {
+    if (has_ended) {
+        hak_os_join_thread(own->thread); /* it has said that it leaves */
+    }
+    own->main = main;
+    const int error = hak_os_start_thread(own_main, own, &own->thread);
+    if (error != 0) {
+        hak_store_relaxed(&own->runs, 0u);
+    }
+    /* Sequentially consistent: pairs with the last user's end. This side notes the thread and looks whether a user is left,
+     * that side counts itself out and looks for a thread. One of them sees. */
+    (void)hak_exchange_seq_cst(&own->name, (uint32_t)(error == 0 ? NAME_VALID : NAME_NONE));
+    if (error == 0 && hak_load_seq_cst(&own_users) == 0) {
+        own_end(own);
+    }
+    return error;
+}
+
+int hak_own_thread_start(enum own_thread_kind kind, void (*main)(void)) {
+    if (hak_own_thread_users() == 0) {
+        return ESRCH;
+    }
+    struct own_page *page = page_get();
+    if (page == NULL) {
+        return ENOMEM;
+    }
+    struct own_thread *own = &page->threads[kind];
+    uint32_t stopped = 0;
+    /* Acquire-release: one thread begins it; pairs with hak_own_thread_leave. */
+    if (!hak_compare_exchange_acq_rel(&own->runs, &stopped, 1u)) {
+        return EBUSY;
+    }
+    uint32_t name = NAME_NONE;
+    bool has_ended = false;
+    /* Acquire, both: pair with the release of who joined or began it before. */
+    if (!hak_compare_exchange_acq_rel(&own->name, &name, (uint32_t)NAME_BUSY)) {
+        has_ended = name == NAME_VALID && hak_compare_exchange_acq_rel(&own->name, &name, (uint32_t)NAME_BUSY);
+        if (!has_ended) {
+            hak_store_release(&own->runs, 0u);
+            return EBUSY;
+        }
+    }
+    return own_begin(own, has_ended, main);
+}
+
+bool hak_own_thread_must_end(enum own_thread_kind kind) {
+    /* Acquire: pairs with the release in own_end. */
+    return hak_load_acquire(&own_get(kind)->must_end) != 0;
+}
+
+bool hak_own_thread_sleep(enum own_thread_kind kind, uint64_t duration_ms) {
+    hak_os_wait(&own_get(kind)->must_end, 0, (int64_t)duration_ms);
+    return !hak_own_thread_must_end(kind);
+}
+
+void hak_own_thread_leave(enum own_thread_kind kind) {
+    /* Sequentially consistent: pairs with hak_own_thread_runs. This side says that it leaves and then looks whether anything is
+     * to be done, the other leaves something to be done and then looks whether this one runs. One of them sees. */
+    (void)hak_exchange_seq_cst(&own_get(kind)->runs, 0u);
+}
+
+bool hak_own_thread_stay(enum own_thread_kind kind) {
+    uint32_t stopped = 0;
+    /* Acquire-release: it or a new thread runs, not both. */
+    return hak_compare_exchange_acq_rel(&own_get(kind)->runs, &stopped, 1u);
+}
+
+void hak_own_thread_user_begun(void) {
+    if (own_is_current) {
+        return;
+    }
+    (void)page_look();
+    /* Relaxed: see own_begin for the one who has to know of none. */
+    if (hak_fetch_add_relaxed(&own_users, 1u) == 1) {
+        (void)page_get(); /* before a fork, which is to wipe it; without, hak_own_thread_start tries again */
+    }
+}
+
+void hak_own_thread_user_ended(void) {
+    if (own_is_current) {
+        return;
+    }
+    (void)page_look();
+    /* Sequentially consistent: pairs with own_begin. */
+    if (hak_fetch_add_seq_cst(&own_users, (uint32_t)-1) == 1) {
+        own_end_all();
+    }
+}
+
+void hak_own_thread_fork_child(bool has_record) {
+    /* Relaxed, all: the child has one thread. The kernel has wiped the page; one before 4.14 has not. */
+    struct own_page *page = hak_load_relaxed(&own_page);
+    if (page != NULL) {
+        *page = (struct own_page){.is_here = 1};
+    }
+    hak_store_relaxed(&own_users, has_record ? 1u : 0u);
+}

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+/* See purge.h. When to look is region/decay.h's; what to look at is here: free chunks, kept mappings, and
+ * the pages of PARTIAL slabs that hold no block in use. */
+#include "hakmem/process/purge.h"
+
+#include <errno.h>
+
+#include "hakmem/base/atomic.h"
+#include "hakmem/base/lock.h"
+#include "hakmem/base/options.h"
+#include "hakmem/os/os.h"
+#include "hakmem/process/own_thread.h"
+#include "hakmem/region/decay.h"
+#include "hakmem/region/held.h"
+#include "hakmem/region/kept.h"
+#include "hakmem/region/region.h"
+#include "hakmem/slab/partial.h"
+
+/* Held while a piece is purged, so that a fork finds nothing half-way: neither chunks nor slabs are in the
+ * hands of a thread that the child does not have. */
+static struct hak_lock purge_lock = HAK_LOCK_INITIALIZER(HAK_RANK_PURGE);
+static uint32_t purge_forks; /* atomic; threads that want the purge lock for a fork, or have it */
+static bool purge_is_child;  /* atomic; this process is the child of a fork */
+void (*hak_purge_reentry)(void);
+static void (*purge_waiting_start)(void); /* atomic; see hak_purge_start_later */
+static size_t purge_waited;               /* atomic; purge_to_do_bytes when a poll last looked */
+static uint64_t purge_thread_again_ms;    /* atomic; no thread was to be had: not before this time again */
+
+/* What a poll purges at most: as much as came since the last one, twice, so that a call pays for what it gave back itself
+ * and what is too much gets less. */
+#define PURGE_POLL_BYTES(came) (PURGE_PIECE_BYTES + 2 * (came))
+
+/* How long a refused thread is not asked for again. */
+#define PURGE_THREAD_AGAIN_MS 1000
+
+size_t hak_purge_waiting_bytes(void) { return hak_region_dirty_bytes() + hak_kept_dirty_bytes(); }
+
+/* What waits and has not been refused. The counts are snapshots. */
+static size_t purge_to_do_bytes(void) {
+    const size_t waiting = hak_purge_waiting_bytes() + hak_partial_unpurged_bytes();
+    const size_t refused = hak_region_refused_bytes() + hak_kept_refused_bytes();
+    return waiting > refused ? waiting - refused : 0;
+}
+
+static struct decay_pass purge_pass(uint64_t freed_until_ms) {
+    /* In the child of a fork the kernel does not join the new mappings with what the parent wrote, and they would become too
+     * many. */
+    return (struct decay_pass){.freed_until_ms = freed_until_ms,
+                               .by_mapping = hak_own_thread_users() <= 1 && !hak_load_relaxed(&purge_is_child),
+                               .class_index = 1};
+}
+
+/* The pass's next piece. true: the pass is over */
+static bool purge_piece(struct decay_pass *pass, size_t bytes) {
+    pass->left = bytes < PURGE_PIECE_BYTES ? bytes : PURGE_PIECE_BYTES;
+    lock_acquire(&purge_lock);
+    /* Else slabs first: one that turns out to be free altogether joins the chunks. */
+    const bool is_over = (pass->chunks_first || hak_partial_purge_piece(pass)) && hak_region_purge_piece(pass) &&
+                         hak_kept_purge_piece(pass) && (!pass->chunks_first || hak_partial_purge_piece(pass));
+    lock_release(&purge_lock);
+    /* Relaxed: a hint. Who waits for the lock is slower than who takes it again at once. */
+    if (hak_load_relaxed(&purge_forks) != 0) {
+        hak_os_sleep_ms(1);
+    }
+    return is_over;
+}
+
+static bool purge_is_to_stop(void) { return hak_own_thread_is_current() && hak_own_thread_must_end(OWN_THREAD_PURGE); }
+
+/* true: the pass is over; false: it has purged `bytes`, or the thread has to end */
+static bool purge_some(struct decay_pass *pass, size_t bytes) {
+    size_t spent = 0;
+    while (spent < bytes) {
+        if (purge_piece(pass, bytes - spent)) {
+            return true;
+        }
+        spent += PURGE_PIECE_BYTES;
+        if (purge_is_to_stop()) {
+            break;
+        }
+    }
+    return false;
+}
+
+/* What the program has shown that it takes back at once, bytes, and how that is found out: what was given back as too much,
+ * when, and how much was in the allocator's hands then. A program that takes half of it again within the delay loses more
+ * by the page faults than the memory is worth, and may keep twice as much from then on. All atomic, relaxed: hints, and two
+ * polls at once make them a little wrong at most. */
+static struct {
+    size_t may_wait;
+    size_t given, level;
+    uint64_t given_at_ms;
+} purge_learned;
+
+static size_t purge_committed_bytes(void) { return hak_held_bytes() + hak_purge_waiting_bytes(); }
+
+static void purge_learn(uint64_t now, size_t bound, size_t in_use) {
+    const size_t given = hak_load_relaxed(&purge_learned.given);
+    if (given == 0) {
+        return;
+    }
+    if (now - hak_load_relaxed(&purge_learned.given_at_ms) > (uint64_t)hak_load_relaxed(&hak_options.purge_delay_ms)) {
+        hak_store_relaxed(&purge_learned.given, (size_t)0);
+    } else if (purge_committed_bytes() > hak_load_relaxed(&purge_learned.level) + given / 2) {
+        const size_t most = 2 * in_use > PURGE_LEARNED_BYTES ? 2 * in_use : PURGE_LEARNED_BYTES;
+        hak_store_relaxed(&purge_learned.may_wait, 2 * bound < most ? 2 * bound : most);
+        hak_store_relaxed(&purge_learned.given, (size_t)0);
+    }
+}
+
+/* So much was given back that nobody wanted for the whole delay. */
+static void purge_unlearn(size_t aged) {
+    const size_t may_wait = hak_load_relaxed(&purge_learned.may_wait);
+    if (aged > may_wait / 4) {
+        hak_store_relaxed(&purge_learned.may_wait, may_wait / 2);
+    }
+}
+
+static void purge_note_given(uint64_t now, size_t bytes) {
+    if (bytes > 0) {
+        hak_store_relaxed(&purge_learned.given, hak_load_relaxed(&purge_learned.given) + bytes);
+        hak_store_relaxed(&purge_learned.level, purge_committed_bytes());
+        hak_store_relaxed(&purge_learned.given_at_ms, now);
+    }
+}
+
+/* Purges what has decayed, at most so much. */
+static void purge_run(uint64_t now, size_t bytes) {
+    const int64_t delay_ms = hak_load_relaxed(&hak_options.purge_delay_ms);
+    if (!hak_decay_take() || delay_ms < 0) {
+        return;
+    }
+    const uint64_t delay = (uint64_t)delay_ms;
+    struct decay_pass pass = purge_pass(now > delay ? now - delay : 0);
+    const bool is_over = purge_some(&pass, bytes);
+    purge_unlearn(pass.purged);
+    if (!is_over) {
+        hak_decay_schedule(now);
+    } else if (purge_to_do_bytes() > 0 || hak_partial_has_unpurged()) {
+        /* A quarter of the delay: nothing stays longer than one and a quarter of it. What was refused is not looked for. */
+        hak_decay_schedule(now + delay / 4 + 1);
+    }
+}
+
+void hak_purge_start_later(void (*start)(void)) {
+    /* Release: pairs with the exchange; what was written before is there for `start`. */
+    hak_store_release(&purge_waiting_start, start);
+    /* A look is due at once, so that no poll has more to test than that. */
+    hak_decay_schedule(1);
+}
+
+static void purge_start_waiting(void) {
+    /* Relaxed: a hint, and seldom anything. */
+    if (hak_load_relaxed(&purge_waiting_start) == NULL || hak_own_thread_users() == 0) {
+        return;
+    }
+    /* Acquire: one poll takes it. */
+    void (*const start)(void) = hak_exchange_acquire(&purge_waiting_start, (void (*)(void))NULL);
+    if (start != NULL) {
+        start();
+    }
+}
+
+/* Purges as long as something waits, then ends: a program that only once had much to give back does not keep a thread for
+ * it. */
+static void purge_thread(void) {
+    do {
+        uint64_t due;
+        while (!hak_own_thread_must_end(OWN_THREAD_PURGE) && (due = decay_due_ms()) != 0) {
+            const uint64_t now = hak_os_clock_ms();
+            if (now >= due) {
+                purge_run(now, SIZE_MAX);
+            } else {
+                (void)hak_own_thread_sleep(OWN_THREAD_PURGE, due - now);
+            }
+        }
+        /* Whoever scheduled a look in between saw that this thread ran, or is seen here. */
+        hak_own_thread_leave(OWN_THREAD_PURGE);
+    } while (!hak_own_thread_must_end(OWN_THREAD_PURGE) && hak_decay_is_due() && hak_own_thread_stay(OWN_THREAD_PURGE));
+}
+
+static bool purge_may_have_thread(uint64_t now) {
+    const enum hak_purge_thread option = hak_options.purge_thread;
+    return option != HAK_PURGE_THREAD_NEVER && hak_own_thread_users() > (option == HAK_PURGE_THREAD_AUTO ? 1 : 0) &&
+           now >= hak_load_relaxed(&purge_thread_again_ms);
+}
+
+/* true: the thread runs */
+static bool purge_start_thread(uint64_t now) {
+    if (hak_own_thread_start(OWN_THREAD_PURGE, purge_thread) == 0) {
+        return true;
+    }
+    /* Relaxed: a hint. */
+    hak_store_relaxed(&purge_thread_again_ms, now + PURGE_THREAD_AGAIN_MS);
+    return false;
+}
+
+/* Purges so much, at most `most`, the oldest first. */
+static void purge_oldest(uint64_t now, size_t bytes, size_t most) {
+    /* As old as half of the delay at least, then an eighth, then any. Relaxed: see options.h. */
+    const uint64_t delay = (uint64_t)hak_load_relaxed(&hak_options.purge_delay_ms);
+    const uint64_t ages[] = {delay / 2, delay / 8, 0};
+    size_t left = bytes < most ? bytes : most;
+    for (unsigned i = 0; i < sizeof ages / sizeof ages[0] && left > 0; i++) {
+        struct decay_pass pass = purge_pass(ages[i] == 0 ? DECAY_ALL_NEW : now > ages[i] ? now - ages[i] : 0);
+        pass.chunks_first = true;
+        const bool is_over = purge_some(&pass, left);
+        purge_note_given(now, pass.purged);
+        left = is_over && left > pass.purged ? left - pass.purged : 0;
+    }
+}
+
+/* Purges what is more than the bound, and a quarter more, so that not every call has to. */
+static void purge_to_bound(uint64_t now, size_t most) {
+    const size_t to_do = purge_to_do_bytes(), held = hak_held_bytes(), unpurged = hak_partial_unpurged_bytes();
+    const size_t in_use = held > unpurged ? held - unpurged : 0;
+    size_t bound = in_use > PURGE_BOUND_BYTES ? in_use : PURGE_BOUND_BYTES;
+    const size_t may_wait = hak_load_relaxed(&purge_learned.may_wait);
+    bound = may_wait > bound ? may_wait : bound;
+    purge_learn(now, bound, in_use);
+    if (to_do > bound) {
+        purge_oldest(now, to_do - (bound - bound / 4), most);
+    }
+}
+
+/* Whether more waits than mallopt allows. Relaxed, here and below: see options.h. */
+static bool purge_is_over_threshold(size_t to_do) {
+    const int64_t threshold = hak_load_relaxed(&hak_options.trim_threshold);
+    return threshold >= 0 && to_do > (size_t)threshold && hak_purge_waiting_bytes() > (size_t)threshold;
+}
+
+static void purge_poll_now(bool may_start) {
+    if (may_start) {
+        purge_start_waiting();
+    }
+    const int64_t delay_ms = hak_load_relaxed(&hak_options.purge_delay_ms);
+    const uint64_t due = decay_due_ms();
+    const size_t to_do = purge_to_do_bytes(), waited = hak_load_relaxed(&purge_waited);
+    const size_t most = PURGE_POLL_BYTES(to_do > waited ? to_do - waited : 0);
+    if (purge_is_over_threshold(to_do)) {
+        struct decay_pass pass = purge_pass(DECAY_ALL_NEW);
+        (void)purge_some(&pass, SIZE_MAX);
+    } else if (due == 0 || hak_own_thread_runs(OWN_THREAD_PURGE)) {
+        return;
+    } else {
+        const uint64_t now = hak_os_clock_ms();
+        if (now >= due || delay_ms == 0) {
+            purge_run(now, most);
+        } else if (to_do > PURGE_THREAD_BYTES && may_start && purge_may_have_thread(now) && purge_start_thread(now)) {
+            return;
+        }
+        if (delay_ms >= 0) {
+            purge_to_bound(now, most);
+        }
+    }
+    hak_store_relaxed(&purge_waited, purge_to_do_bytes());
+}
+
+static void purge_poll_from(bool may_start) {
+    const int saved_errno = errno;
+    purge_poll_now(may_start);
+    /* Relaxed: a hint; whoever takes it acquires. What could not be started here waits for the next poll. */
+    if (hak_load_relaxed(&purge_waiting_start) != NULL) {
+        hak_decay_schedule(1);
+    }
+    errno = saved_errno;
+}
+
+void hak_purge_poll_due(const void *caller) { purge_poll_from(caller != NULL && !hak_os_is_c_library(caller)); }
+
+void hak_purge_poll_due_alloc(const void *caller) {
+    purge_poll_from(caller != NULL && (!hak_os_knows_c_library() || !hak_os_is_c_library(caller)));
+}
+
+/* Relaxed, both: a hint for the thread that purges. */
+void hak_purge_fork_begin(void) { (void)hak_fetch_add_relaxed(&purge_forks, 1u); }
+
+void hak_purge_fork_end(void) { (void)hak_fetch_add_relaxed(&purge_forks, (uint32_t)-1); }
+
+void hak_purge_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&purge_lock, fork); }
+
+void hak_purge_fork_child(void) {
+    /* Relaxed, all: the child has one thread. Others of the parent may have wanted to fork too. */
+    hak_store_relaxed(&purge_forks, 0u);
+    hak_store_relaxed(&purge_is_child, true);
+    /* A look that a thread had taken upon itself is lost with it. */
+    if (purge_to_do_bytes() > 0) {
+        hak_decay_note_freed(hak_os_clock_ms());
+    }
+}
+
+size_t hak_purge_all(void) {
+    struct decay_pass pass = purge_pass(DECAY_EVERYTHING);
+    (void)purge_some(&pass, SIZE_MAX);
+    return pass.purged;
+}

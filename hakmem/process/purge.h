@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* Purging: what was free for a decay time goes back to the system, and earlier what is more than the bound.
+ *
+ * Slow paths poll. Where more than PURGE_THREAD_BYTES wait, a thread does it, so that memory also returns when the program
+ * allocates no more; HAKMEM_PURGE_THREAD says in which processes. Where no thread runs, the next slow path of any thread
+ * does it, a piece at a time; and what waits is bounded, so that a program that sleeps keeps no more than that: the larger
+ * of PURGE_BOUND_BYTES and the bytes in use, or, where it takes back at once what it gave, what it takes. */
+#ifndef HAKMEM_PROCESS_PURGE_H
+#define HAKMEM_PROCESS_PURGE_H
+
+#include "hakmem/base/compiler.h"
+#include "hakmem/base/lock.h"
+#include "hakmem/flags/debug.h"
+#include "hakmem/region/decay.h"
+
+/* What a program that stops allocating may keep unpurged, bytes: less than a thread and its stack are worth. */
+#define PURGE_THREAD_BYTES ((size_t)1 << 20)
+
+/* What may wait, bytes, where no thread runs and less is in use. glibc keeps 128 KiB at first, and 64 MiB at most. */
+#define PURGE_BOUND_BYTES ((size_t)16 << 20)
+
+/* What may wait at most, bytes, where the program has shown that it takes it back at once; or twice what is in use. */
+#define PURGE_LEARNED_BYTES ((size_t)256 << 20)
+
+/* What is purged, or looked at in vain, in one hold of the purge lock, bytes: some two milliseconds. */
+#define PURGE_PIECE_BYTES ((size_t)8 << 20)
+
+/* The cold half of purge_poll: something decays. */
+HAK_COLD void hak_purge_poll_due(const void *caller);
+HAK_COLD void hak_purge_poll_due_alloc(const void *caller);
+
+/* Debug builds: what every poll calls, so that tests meet allocations in the middle of every slow path, as a poll that starts a
+ * thread makes them. NULL: nothing. Written while the process has one thread. */
+extern void (*hak_purge_reentry)(void);
+
+HAK_ALWAYS_INLINE void purge_poll_reenter(void) {
+    if (HAK_DEBUG && hak_purge_reentry != NULL) {
+        hak_purge_reentry();
+    }
+}
+
+/* Purges what has decayed or is too much, or starts the thread. `caller`: the return address of the program's call; where
+ * that is the C library's, no thread is started: it frees under the lock that pthread_create wants. NULL: not known, likewise.
+ * Keeps errno. pre: the caller holds no lock and is in no exchange, since starting a thread may allocate */
+HAK_ALWAYS_INLINE void purge_poll(const void *caller) {
+    purge_poll_reenter();
+    if (HAK_UNLIKELY(decay_due_ms() != 0)) {
+        hak_purge_poll_due(caller);
+    }
+}
+
+/* purge_poll for allocations. In a program that is linked statically nobody can tell where the C library is, and the thread
+ * is started here: the C library allocates under none of the locks that pthread_create wants. */
+HAK_ALWAYS_INLINE void purge_poll_alloc(const void *caller) {
+    purge_poll_reenter();
+    if (HAK_UNLIKELY(decay_due_ms() != 0)) {
+        hak_purge_poll_due_alloc(caller);
+    }
+}
+
+/* Has the next poll that may start a thread call `start`, once: for what needs a thread of its own. Any thread; a later call
+ * replaces what still waits. */
+void hak_purge_start_later(void (*start)(void));
+
+/* Purges everything that is free, decayed or not. Result: bytes. */
+size_t hak_purge_all(void);
+
+/* Around fork: whoever purges lets the lock go for a moment; no purge is in progress; and in the child, whose thread is gone. */
+void hak_purge_fork_begin(void);
+void hak_purge_fork_end(void);
+void hak_purge_fork_locks(lock_visit *visit, struct lock_fork *fork);
+void hak_purge_fork_child(void);
+
+/* Bytes in whole chunks and mappings that still decay. */
+size_t hak_purge_waiting_bytes(void);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* Large spans: mappings of their own for blocks above L2.5, kept for reuse while they decay.
+ *
+ * Called by the huge pool, from any thread; one lock of its own, no system call under it. */
+#ifndef HAKMEM_REGION_KEPT_H
+#define HAKMEM_REGION_KEPT_H
+
+#include "hakmem/base/compiler.h"
+#include "hakmem/base/lock.h"
+#include "hakmem/region/decay.h"
+
+/* A span of `size` bytes at a multiple of `alignment`; zeroed: every byte reads zero.
+ * pre: both are multiples of HAK_CHUNK_BYTES, alignment is a power of two. ENOMEM */
+int hak_kept_alloc(size_t size, size_t alignment, void **start, bool *zeroed);
+
+/* Keeps the span for reuse until it decays; one from hak_options.map_threshold on is unmapped at once. */
+void hak_kept_free(void *start, size_t size);
+
+/* Whether p lies in a kept span. */
+bool hak_kept_contains(const void *p);
+
+/* Unmaps every kept span of which any part was freed at or before `freed_until_ms`. Result: bytes. */
+size_t hak_kept_purge(uint64_t freed_until_ms);
+
+/* The next piece of that, the oldest first. true: nothing is left that is that old */
+bool hak_kept_purge_piece(struct decay_pass *pass);
+
+/* Around fork, after the regions' lock, which has the same rank. */
+void hak_kept_fork_locks(lock_visit *visit, struct lock_fork *fork);
+
+/* Bytes in kept spans; those of them that the system does not take. Snapshots. */
+size_t hak_kept_dirty_bytes(void);
+size_t hak_kept_refused_bytes(void);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* See freed.h. */
+#include "hakmem/sample/freed.h"
+
+#include "hakmem/base/atomic.h"
+#include "hakmem/base/bits.h"
+
+struct freed {
+    const void *block;     /* atomic; NULL: none, or the others are being written */
+    const void *allocated; /* atomic */
+    const void *freed;     /* atomic */
+};
+
+static struct freed freed_entries[FREED_ENTRIES];
+
+static struct freed *freed_entry(const void *block) {
+    /* Knuth's multiplicative hashing, as in huge/table.c; 2^(64 - 52) entries. */
+    HAK_STATIC_ASSERT(FREED_ENTRIES == 1u << (64 - 52), "the shift below");
+    return &freed_entries[((uint64_t)(uintptr_t)block * 0x9e3779b97f4a7c15u) >> 52];
+}
+
+void hak_freed_note(const void *block, const void *allocated, const void *freed) {
+    struct freed *entry = freed_entry(block);
+    /* Release, the next three: pair with the acquire loads of hak_freed_find, whose second look at the block finds NULL, or
+     * another one, where it saw either site of this. */
+    hak_store_release(&entry->block, (const void *)NULL);
+    hak_store_release(&entry->allocated, allocated);
+    hak_store_release(&entry->freed, freed);
+    /* Release: pairs with the first acquire load of hak_freed_find, which then finds both sites. */
+    hak_store_release(&entry->block, block);
+}
+
+bool hak_freed_find(const void *block, const void **allocated, const void **freed) {
+    const struct freed *entry = freed_entry(block);
+    /* Acquire, all: pair with the release stores of hak_freed_note. */
+    if (hak_load_acquire(&entry->block) != block) {
+        return false;
+    }
+    *allocated = hak_load_acquire(&entry->allocated);
+    *freed = hak_load_acquire(&entry->freed);
+    /* Relaxed: the loads above order it. */
+    return hak_load_relaxed(&entry->block) == block;
+}

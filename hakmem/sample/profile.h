@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* The sampling profile: which blocks are sampled, where they lie, how they are found again when they are freed.
+ *
+ * The hot path knows nothing of it. A thread's loaded magazine looks empty where the next sample is due
+ * (magazine/sampling.h), so the sampled allocation takes the slow path. The chunk of its block reads 0 in the page map: so
+ * its free takes the slow path too, as that of a huge block does, and is counted here. A block that is a slab by itself is
+ * hidden where it lies, and shown again at its free. One of many comes from a slab of the profile's own, all of which is
+ * hidden, or the frees of its neighbours would be slow as well. Statistics, and whoever walks slabs, see such blocks as any
+ * others.
+ *
+ * One lock, of rank HAK_RANK_PROFILE, taken once a sample and once a sampled free. Any thread. */
+#ifndef HAKMEM_SAMPLE_PROFILE_H
+#define HAKMEM_SAMPLE_PROFILE_H
+
+#include "hakmem/base/compiler.h"
+#include "hakmem/base/lock.h"
+#include "hakmem/magazine/sampling_state.h"
+#include "hakmem/sample/record.h"
+#include "hakmem/size_class/size_class.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PROFILE_RATE_DEFAULT ((uint64_t)512 << 10)
+#define PROFILE_RATE_MAX ((uint64_t)1 << 40)
+
+/* Owner number of the profile's slabs; threads count from 1. */
+#define PROFILE_OWNER UINT32_MAX
+
+/* The program's call, where an entry point knows it better than the slow path would: an address within the call, or what
+ * hak_alloc_at was given. NULL: it does not. The thread's own. */
+extern HAK_THREAD_LOCAL const void *hak_profile_site;
+
+/* An address within the call that returns to `caller`. */
+HAK_ALWAYS_INLINE const void *profile_call(const void *caller) { return (const char *)caller - 1; }
+
+/* Notes the site, unless a function further out did. Result: for profile_leave. */
+HAK_ALWAYS_INLINE bool profile_enter(const void *site) {
+    if (HAK_LIKELY(!sampling_may_be_on()) || hak_profile_site != NULL) {
+        return false;
+    }
+    hak_profile_site = site;
+    return true;
+}
+
+HAK_ALWAYS_INLINE void profile_leave(bool entered) {
+    if (HAK_UNLIKELY(entered)) {
+        hak_profile_site = NULL;
+    }
+}
+
+/* Called once, by hak_process_begin: starts where the environment says so. */
+void hak_profile_init(void);
+
+/* Starts, or goes on with another rate. Counts from before are kept where the rate is the same, else cleared. ENOMEM;
+ * EBUSY: blocks are live that were sampled at another rate; ENOTSUP: a full guard build. pre: 1 <= rate <= PROFILE_RATE_MAX */
+int hak_profile_turn_on(uint64_t rate);
+
+void hak_profile_turn_off(void);
+
+/* Blocks of the class that are passed over before the next sample. `random`: of base/random.h, the caller's own */
+uint64_t hak_profile_draw(uint64_t *random, unsigned class_index);
+
+/* What a thread draws from first; its number makes it another than that of other threads. */
+uint64_t hak_profile_random_of(uint32_t thread_number);
+
+/* One trial, for threads that draw nothing: whether a block of the class is sampled. */
+bool hak_profile_try(unsigned class_index);
+
+/* Whether a sampled block of the class is an ordinary one, of a slab by itself, which hak_profile_note enters. Else it comes
+ * from hak_profile_alloc. */
+HAK_ALWAYS_INLINE bool profile_is_in_place(unsigned class_index) { return hak_classes[class_index].blocks == 1; }
+
+/* A sampled block of the class. NULL: no memory, or the profile was stopped; the sample is lost
+ * pre: !profile_is_in_place(class_index) */
+void *hak_profile_alloc(unsigned class_index, const void *site, bool *zeroed);
+
+/* Enters a block that was just allocated. false: as NULL above. pre: profile_is_in_place(class_index) */
+bool hak_profile_note(void *p, unsigned class_index, const void *site);
+
+/* Samples a huge block, by chance. `size` is that of the block, in bytes. */
+void hak_profile_note_huge(const void *start, size_t size, const void *site);
+
+/* What hak_profile_forget found. Else: the class of the block. */
+#define PROFILE_NOT_SAMPLED (-1)
+#define PROFILE_HUGE 0
+
+/* Counts the free of a sampled block. One of hak_profile_alloc is given back; all others the caller frees, after this. `caller`:
+ * where the call that frees returns to, or NULL; for reports, where there is guard and every block is sampled. */
+int hak_profile_forget(void *p, const void *caller);
+
+/* Class of the sampled block of a slab that starts at p; 0 where there is none. */
+unsigned hak_profile_class(const void *p);
+
+/* The same for any address in the block. Looks at all: for questions. */
+unsigned hak_profile_find(const void *p);
+
+/* Where the sampled block that starts at p was allocated; NULL where it is not sampled. Waits for no lock: for reports,
+ * on the way to an abort, where the table might be in the middle of a change. */
+const void *hak_profile_site_of(const void *p);
+
+/* The same, with the lock: for questions. */
+const void *hak_profile_site_at(const void *p);
+
+/* What was sampled; NULL before the first start. */
+const struct hak_profile_table *hak_profile_table(void);
+
+/* Sampled blocks that are live now. */
+uint64_t hak_profile_live_count(void);
+
+/* Makes what is drawn from here on depend on `seed` only: for tests. */
+void hak_profile_seed(uint64_t seed);
+
+/* Around fork: the child finds everything consistent. */
+void hak_profile_fork_locks(lock_visit *visit, struct lock_fork *fork);
+
+/* Whether no thread is in the middle of a change to the table: not even one that a fork in a signal handler interrupted. */
+bool hak_profile_is_whole(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
