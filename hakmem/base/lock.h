@@ -90,7 +90,7 @@ HAK_ALWAYS_INLINE void lock_assert_held(const struct hak_lock *lock) { HAK_ASSER
 
 /* ---- Around fork ----
  *
- * A layer offers one function that visits its locks in the order in which they may be taken; front/fork.c calls it with the
+ * A layer offers one function that visits its locks in the order in which they may be taken; process/fork.c calls it with the
  * functions below, one after the other. */
 
 /* A fork's view of the locks, from note to the last acquire. */

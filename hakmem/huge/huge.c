@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* See huge.h. A block lies in freed chunks of a region where as many as it needs decay side by side: they are resident, and a
- * new mapping is not. Else in a mapping, by mapping.h from region/large.h, which keeps freed ones while they decay. */
+ * new mapping is not. Else in a mapping, by mapping.h from region/kept.h, which keeps freed ones while they decay. */
 #include "hakmem/huge/huge.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The mapping of a huge block: what region/large.h gives and takes, and what full guard builds do to it besides.
+/* The mapping of a huge block: what region/kept.h gives and takes, and what full guard builds do to it besides.
  *
  * Those have an inaccessible chunk behind each block; a block that is freed is cleared, becomes inaccessible and waits,
  * and is kept then like those of any build. Any thread, no lock but those of the layers below. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See share.h. */
+/* See profile_page.h. */
 #include "hakmem/observe/profile_page.h"
 
 #include <errno.h>

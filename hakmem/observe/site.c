@@ -21,7 +21,7 @@ static uintptr_t site_key(const void *site) { return (uintptr_t)site | (uintptr_
 /* The site's entry; where it has none, a new one if `claim`, else NULL. NULL too where the table is full. */
 static struct site_entry *site_find(const void *site, bool claim) {
     const uintptr_t key = site_key(site);
-    /* Knuth's multiplicative hashing, as in huge/table.c. */
+    /* Knuth's multiplicative hashing, as in region/block_table.c. */
     const size_t slot = (size_t)((key * 0x9e3779b97f4a7c15u) >> 52);
     for (size_t probe = 0; probe < SITE_ENTRIES; probe++) {
         struct site_entry *entry = &site_entries[(slot + probe) % SITE_ENTRIES];

@@ -133,7 +133,7 @@ static void walk_forget_stash(struct walk *walk, const struct hak_thread *thread
 
 /* The block that the thread's loaded magazine has and holds beside its slot. */
 static void walk_forget_parked(struct walk *walk, const struct hak_thread *thread, unsigned class_index) {
-    /* Acquire: pairs with the release stores of sampling.c. */
+    /* Acquire: pairs with the release stores of magazine/sampling.c. */
     const void *parked = sampling_was_on() ? hak_load_acquire(&thread->samples[class_index].parked) : NULL;
     if (parked != NULL) {
         walk_forget(walk, parked);

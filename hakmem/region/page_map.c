@@ -22,7 +22,7 @@ void hak_page_map_init(void) {
                                                                 : hak_os_reserve(PAGE_MAP_ENTRIES, &entries)) != 0) {
         return;
     }
-    /* Nobody reads meanwhile: the process has one thread, or the library's names are not known yet (front/init.c). */
+    /* Nobody reads meanwhile: the process has one thread, or the library's names are not known yet (process/init.c). */
     hak_page_map.classes = entries;
     hak_page_map.mask = PAGE_MAP_ENTRIES - 1;
 }

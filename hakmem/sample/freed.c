@@ -14,7 +14,7 @@ struct freed {
 static struct freed freed_entries[FREED_ENTRIES];
 
 static struct freed *freed_entry(const void *block) {
-    /* Knuth's multiplicative hashing, as in huge/table.c; 2^(64 - 52) entries. */
+    /* Knuth's multiplicative hashing, as in region/block_table.c; 2^(64 - 52) entries. */
     HAK_STATIC_ASSERT(FREED_ENTRIES == 1u << (64 - 52), "the shift below");
     return &freed_entries[((uint64_t)(uintptr_t)block * 0x9e3779b97f4a7c15u) >> 52];
 }

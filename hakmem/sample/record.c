@@ -8,7 +8,7 @@
 HAK_STATIC_ASSERT(PROFILE_RECORDS <= UINT16_MAX && 2 * PROFILE_RECORDS <= PROFILE_INDEX_ENTRIES, "the index has room");
 
 static uint32_t record_slot(uint64_t site) {
-    /* Knuth's multiplicative hashing, as in huge/table.c. */
+    /* Knuth's multiplicative hashing, as in region/block_table.c. */
     return (uint32_t)((site * 0x9e3779b97f4a7c15u) >> 40) % PROFILE_INDEX_ENTRIES;
 }
 

@@ -24,7 +24,7 @@ struct profile_record {
 #define PROFILE_INDEX_ENTRIES 32768u
 
 struct hak_profile_table {
-    uint64_t magic;   /* PROFILE_MAGIC in shared memory (share.h), which holds the same */
+    uint64_t magic;   /* PROFILE_MAGIC in shared memory (observe/profile_page.h), which holds the same */
     uint64_t rate;    /* atomic; bytes a sample */
     uint64_t dropped; /* atomic; samples lost for want of room or memory */
     uint64_t used;    /* atomic; entries in use: the first ones */

@@ -46,7 +46,7 @@ void hak_shadow_init(void) {
         return;
     }
     const uintptr_t aligned = bits_round_up((uintptr_t)start + page, OS_HUGE_PAGE_BYTES);
-    /* Nobody reads meanwhile: the process has one thread, or the library's names are not known yet (front/init.c). */
+    /* Nobody reads meanwhile: the process has one thread, or the library's names are not known yet (process/init.c). */
     hak_shadow.classes = (uint8_t *)(aligned - page + SHADOW_SKEW);
     hak_shadow.limit = SHADOW_ENTRIES;
     shadow_start = (uintptr_t)start;

@@ -1,4 +1,4 @@
-/* The sequence lock of the page that a process publishes: publish/page.h, on a machine that shows stores and does relaxed loads
+/* The sequence lock of the page that a process publishes: observe/page.h, on a machine that shows stores and does relaxed loads
  * in any order.
  *
  * A length and two words of text are written again and again, each time with a number of their own; what a reader accepts is of one writing.
