@@ -8,7 +8,6 @@
 #include "hakmem/l25/l25_fast.h"
 #include "hakmem/observe/site.h"
 #include "hakmem/pool/huge.h"
-#include "hakmem/sample/profile.h"
 
 /* Sizes above tiny. NULL with errno ENOMEM */
 HAK_ALWAYS_INLINE void *alloc_above_tiny(size_t size) {

@@ -15,7 +15,7 @@
 #ifndef HAKMEM_MAGAZINE_SAMPLING_H
 #define HAKMEM_MAGAZINE_SAMPLING_H
 
-#include "hakmem/magazine/exchange.h"
+#include "hakmem/magazine/exchange_levels.h"
 #include "hakmem/magazine/sampling_state.h"
 
 /* Allocations of the class that the thread has made, by what is in its loaded magazine or from elsewhere. */

@@ -16,7 +16,6 @@
 #include "hakmem/magazine/exchange_flush.h"
 #include "hakmem/magazine/exchange_room.h"
 #include "hakmem/magazine/sampling_state.h"
-#include "hakmem/magazine/shared.h"
 #include "hakmem/os/os.h"
 #include "hakmem/slab/moving.h"
 

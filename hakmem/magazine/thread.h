@@ -7,7 +7,7 @@
 #include "hakmem/base/lock.h"
 #include "hakmem/magazine/record.h"
 
-/* Who wants to know that a record was given to a thread, or given up at its end. pre: neither may need a lock of ours */
+/* Who wants to know that a thread got a record, or gave it up at its end. Called with no lock held; `ended` may wait for a few ms */
 struct hak_thread_watch {
     void (*begun)(void);
     void (*ended)(void);
@@ -17,8 +17,8 @@ struct hak_thread_watch {
  * begins, and all are served as shared.h says. */
 void hak_thread_init(struct hak_thread_watch watch);
 
-/* The calling thread's record, made where it has none. NULL: the thread has ended, there is no memory, or the process has not
- * begun: slow paths call hak_process_begin first. */
+/* The calling thread's record, made where it has none. NULL: the thread has ended, there is no memory, or the
+ * process has not begun: slow paths call hak_process_begin first. */
 struct hak_thread *hak_thread_begin(void);
 
 /* Shows the threads lock to the handlers of fork, so that the child finds the list of records consistent. */

@@ -3,7 +3,6 @@
 #include "hakmem/pool/pool_slow.h"
 
 #include "hakmem/process/begin.h"
-#include "hakmem/sample/sampled.h"
 
 void *hak_pool_alloc_sampled(unsigned class_index, bool *zeroed, const void *caller) {
     hak_process_begin();

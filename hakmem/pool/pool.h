@@ -21,8 +21,8 @@ HAK_NOINLINE void *hak_pool_alloc_slow(unsigned class_index);
  * at the end of the slow path may itself allocate in this class and refill the magazine with other blocks. */
 HAK_NOINLINE void *hak_pool_alloc_slow_zeroed(unsigned class_index, bool *zeroed);
 
-/* Both, where sampling_may_be_on: the process may not have begun, or the block may be sampled. `caller`: where the program's call
- * returns to. */
+/* The same where sampling_may_be_on: the process may not have begun, or the block may be sampled. `caller` is where the program's
+ * call returns to. */
 HAK_COLD void *hak_pool_alloc_sampled(unsigned class_index, bool *zeroed, const void *caller);
 
 /* Fast and slow path, for callers that know the class. NULL with errno ENOMEM. */

@@ -8,6 +8,7 @@
 #include "hakmem/magazine/exchange.h"
 #include "hakmem/pool/pool.h"
 #include "hakmem/process/purge.h"
+#include "hakmem/sample/sampled.h"
 
 /* What follows every allocation of a slow path that got a block, or NULL; the block is marked. */
 HAK_ALWAYS_INLINE void *pool_give(void *p, unsigned class_index, bool *zeroed, const void *caller) {

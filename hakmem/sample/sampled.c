@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "hakmem/ladder/branches.h"
+#include "hakmem/magazine/exchange.h"
 #include "hakmem/magazine/shared.h"
 #include "hakmem/magazine/thread.h"
 #include "hakmem/slab/moving.h"
