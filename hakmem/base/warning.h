@@ -2,7 +2,7 @@
 /* Warnings: something is not as it should be, and the program goes on.
  *
  * Called by options.c for what the environment says, and by any layer for limits of the machine that cost
- * speed or memory. Stands apart from report.h because report.c reads the options and options.c warns.
+ * speed or memory. Stands apart from misuse/ because that reads the options, and options.c warns.
  * Any thread, any lock; one write(2), no allocation, errno kept. */
 #ifndef HAKMEM_BASE_WARNING_H
 #define HAKMEM_BASE_WARNING_H

@@ -4,7 +4,7 @@
 #define HAKMEM_FRONT_MISUSE_H
 
 #include "hakmem/base/compiler.h"
-#include "hakmem/misuse/report.h"
+#include "hakmem/misuse/misuse.h"
 
 /* Reports that `operation`, called from `caller`, was asked to work on p: inside a block, where a block was, or not
  * hakmem's at all. `freed` is what it is where a block was. pre: no live block starts at p */

@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-#include "hakmem/misuse/report.h"
 #include "hakmem/magazine/exchange_levels.h"
 #include "hakmem/magazine/stash.h"
+#include "hakmem/misuse/misuse.h"
 
 HAK_STATIC_ASSERT(HAK_RECIPROCAL_SHIFT == 32, "the low half of offset * reciprocal is what is left over");
 

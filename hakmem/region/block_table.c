@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See table.h. */
+/* See block_table.h. */
 #include "hakmem/region/block_table.h"
 
 #include "hakmem/base/assert.h"

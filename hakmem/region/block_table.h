@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of huge blocks: start address -> size. Open addressing, linear probing, grown when half full.
+/* A table of blocks by their start address: the huge blocks, and the live sampled ones. Open addressing, linear probing, grown
+ * when half full.
  *
- * No locks of its own: the huge lock guards it. */
+ * A table has no lock: its owner (huge/huge.c, sample/profile.c) holds its own lock around every call. */
 #ifndef HAKMEM_REGION_BLOCK_TABLE_H
 #define HAKMEM_REGION_BLOCK_TABLE_H
 

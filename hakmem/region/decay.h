@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* When memory that was freed goes back to the system: HAKMEM_PURGE_DELAY_MS after it was freed, or earlier where much waits.
  *
- * This is the clock, and how far a look has come. Regions, large spans and slabs note what they free; process/purge.h looks
+ * This is the clock, and how far a look has come. Regions, kept mappings and slabs note what they free; process/purge.h looks
  * when a time has come. Any thread, no locks. */
 #ifndef HAKMEM_REGION_DECAY_H
 #define HAKMEM_REGION_DECAY_H

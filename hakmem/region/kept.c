@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Freed mappings in front of the system, joined and split as they are needed; see large.h.
+/* Freed mappings in front of the system, joined and split as they are needed; see kept.h.
  *
  * Mapping, faulting in and unmapping a block of 2 MiB costs some hundred microseconds; a program that
  * allocates and frees such blocks in turn pays it once. The kernel puts mappings side by side, so freed ones

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Large spans: mappings of their own for blocks above L2.5, kept for reuse while they decay.
+/* Mappings for blocks above L2.5, and those of freed blocks, which are kept for reuse until they have decayed.
  *
- * Called by the huge pool, from any thread; one lock of its own, no system call under it. */
+ * huge/ allocates and frees here, from any thread; process/purge.c unmaps what has decayed. One lock guards the list of kept
+ * mappings; no system call is made under it. */
 #ifndef HAKMEM_REGION_KEPT_H
 #define HAKMEM_REGION_KEPT_H
 
@@ -13,7 +14,7 @@
  * pre: both are multiples of HAK_CHUNK_BYTES, alignment is a power of two. ENOMEM */
 int hak_kept_alloc(size_t size, size_t alignment, void **start, bool *zeroed);
 
-/* Keeps the span for reuse until it decays; one from hak_options.map_threshold on is unmapped at once. */
+/* Keeps the mapping for reuse until it decays; one from hak_options.map_threshold on is unmapped at once. */
 void hak_kept_free(void *start, size_t size);
 
 /* Whether p lies in a kept span. */

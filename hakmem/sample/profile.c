@@ -11,7 +11,7 @@
 #include "hakmem/base/options.h"
 #include "hakmem/base/random.h"
 #include "hakmem/base/warning.h"
-#include "hakmem/misuse/report.h"
+#include "hakmem/misuse/misuse.h"
 #include "hakmem/os/os.h"
 #include "hakmem/region/block_table.h"
 #include "hakmem/sample/chance.h"

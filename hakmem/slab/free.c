@@ -5,7 +5,7 @@
  * slab that follow each other in the magazine cost one write a word, and one atomic count a slab. */
 #include "hakmem/base/assert.h"
 #include "hakmem/base/bits.h"
-#include "hakmem/misuse/report.h"
+#include "hakmem/misuse/misuse.h"
 #include "hakmem/slab/control.h"
 #include "hakmem/slab/partial.h"
 #include "hakmem/slab/slab.h"

@@ -29,7 +29,7 @@
 #ifndef HAKMEM_SLAB_SLAB_H
 #define HAKMEM_SLAB_SLAB_H
 
-#include "hakmem/misuse/report.h"
+#include "hakmem/misuse/misuse.h"
 #include "hakmem/region/decay.h"
 #include "hakmem/region/region.h"
 #include "hakmem/size_class/size_class.h"

@@ -18,7 +18,7 @@
 #include "hakmem/base/options.h"
 #include "hakmem/base/random.h"
 #include "hakmem/base/text.h"
-#include "hakmem/misuse/report.h"
+#include "hakmem/misuse/misuse.h"
 #include "hakmem/os/maps.h"
 #include "tests/harness/harness.h"
 

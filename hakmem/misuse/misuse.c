@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Reports of misuse; the contract is in report.h.
+/* Reports of misuse; the contract is in misuse.h.
  *
  * Any thread, any lock; owns nothing. Reads hak_options, which is constant once the allocator is initialised
  * and says "abort" before that. */
-#include "hakmem/misuse/report.h"
+#include "hakmem/misuse/misuse.h"
 
 #include <stdlib.h>
 #include <unistd.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Large spans: mappings of their own, reused while they decay; and huge blocks in chunks of regions that decay. */
+/* Kept mappings, reused while they decay; and huge blocks in chunks of regions that decay. */
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,53 +17,53 @@
 #define MIB ((size_t)1 << 20)
 #define CHUNK ((size_t)HAK_CHUNK_BYTES)
 
-struct large {
+struct mapping {
     void *start;
     size_t size;
     bool zeroed;
 };
 
-static struct large take(size_t size, size_t alignment) {
-    struct large large = {NULL, size, false};
+static struct mapping take(size_t size, size_t alignment) {
+    struct mapping mapping = {NULL, size, false};
     hak_process_begin();
-    HAK_EXPECT_EQ(hak_kept_alloc(size, alignment, &large.start, &large.zeroed), 0);
-    HAK_EXPECT_EQ((uintptr_t)large.start % alignment, 0);
-    return large;
+    HAK_EXPECT_EQ(hak_kept_alloc(size, alignment, &mapping.start, &mapping.zeroed), 0);
+    HAK_EXPECT_EQ((uintptr_t)mapping.start % alignment, 0);
+    return mapping;
 }
 
-HAK_TEST(Large, FreshSpansAreZero) {
+HAK_TEST(Kept, FreshSpansAreZero) {
     hak_kept_purge(UINT64_MAX);
-    struct large large = take(2 * MIB, CHUNK);
-    HAK_EXPECT(large.zeroed);
-    HAK_EXPECT(pattern_all_zero(large.start, large.size));
-    hak_kept_free(large.start, large.size);
+    struct mapping mapping = take(2 * MIB, CHUNK);
+    HAK_EXPECT(mapping.zeroed);
+    HAK_EXPECT(pattern_all_zero(mapping.start, mapping.size));
+    hak_kept_free(mapping.start, mapping.size);
     hak_kept_purge(UINT64_MAX);
 }
 
-HAK_TEST(Large, FreedSpanIsUsedAgain) {
+HAK_TEST(Kept, FreedSpanIsUsedAgain) {
     hak_kept_purge(UINT64_MAX);
-    struct large large = take(4 * MIB, CHUNK);
-    hak_kept_free(large.start, large.size);
-    HAK_EXPECT_EQ(hak_kept_dirty_bytes(), large.size);
-    struct large again = take(4 * MIB, CHUNK);
-    HAK_EXPECT_PTR_EQ(again.start, large.start);
+    struct mapping mapping = take(4 * MIB, CHUNK);
+    hak_kept_free(mapping.start, mapping.size);
+    HAK_EXPECT_EQ(hak_kept_dirty_bytes(), mapping.size);
+    struct mapping again = take(4 * MIB, CHUNK);
+    HAK_EXPECT_PTR_EQ(again.start, mapping.start);
     HAK_EXPECT(!again.zeroed);
     HAK_EXPECT_EQ(hak_kept_dirty_bytes(), 0);
     hak_kept_free(again.start, again.size);
     hak_kept_purge(UINT64_MAX);
 }
 
-HAK_TEST(Large, WhatIsLeftOfASpanIsKept) {
+HAK_TEST(Kept, WhatIsLeftOfASpanIsKept) {
     hak_kept_purge(UINT64_MAX);
     struct os_counters before, after;
-    struct large large = take(16 * MIB, CHUNK);
-    hak_kept_free(large.start, large.size);
+    struct mapping mapping = take(16 * MIB, CHUNK);
+    hak_kept_free(mapping.start, mapping.size);
     hak_os_counters_get(&before);
-    struct large first = take(2 * MIB, CHUNK), second = take(5 * MIB, CHUNK);
-    HAK_EXPECT_PTR_EQ(first.start, (char *)large.start + 14 * MIB);
-    HAK_EXPECT_PTR_EQ(second.start, (char *)large.start + 9 * MIB);
+    struct mapping first = take(2 * MIB, CHUNK), second = take(5 * MIB, CHUNK);
+    HAK_EXPECT_PTR_EQ(first.start, (char *)mapping.start + 14 * MIB);
+    HAK_EXPECT_PTR_EQ(second.start, (char *)mapping.start + 9 * MIB);
     HAK_EXPECT_EQ(hak_kept_dirty_bytes(), 9 * MIB);
-    HAK_EXPECT(hak_kept_contains(large.start));
+    HAK_EXPECT(hak_kept_contains(mapping.start));
     HAK_EXPECT(hak_kept_contains((char *)second.start - 1));
     HAK_EXPECT(!hak_kept_contains(second.start));
     /* Neighbours become one span again. */
@@ -71,8 +71,8 @@ HAK_TEST(Large, WhatIsLeftOfASpanIsKept) {
     hak_kept_free(second.start, second.size);
     HAK_EXPECT(hak_kept_contains(second.start));
     HAK_EXPECT_EQ(hak_kept_dirty_bytes(), 16 * MIB);
-    struct large whole = take(16 * MIB, CHUNK);
-    HAK_EXPECT_PTR_EQ(whole.start, large.start);
+    struct mapping whole = take(16 * MIB, CHUNK);
+    HAK_EXPECT_PTR_EQ(whole.start, mapping.start);
     hak_os_counters_get(&after);
     HAK_EXPECT_EQ(after.maps, before.maps);
     HAK_EXPECT_EQ(after.unmaps, before.unmaps);
@@ -80,12 +80,12 @@ HAK_TEST(Large, WhatIsLeftOfASpanIsKept) {
     hak_kept_purge(UINT64_MAX);
 }
 
-HAK_TEST(Large, AlignedSpanIsCutOutOfTheMiddle) {
+HAK_TEST(Kept, AlignedSpanIsCutOutOfTheMiddle) {
     hak_kept_purge(UINT64_MAX);
-    struct large large = take(16 * MIB, 4 * MIB);
-    hak_kept_free(large.start, large.size);
-    struct large end = take(MIB, CHUNK), aligned = take(2 * MIB, 4 * MIB);
-    HAK_EXPECT_PTR_EQ(aligned.start, (char *)large.start + 12 * MIB);
+    struct mapping mapping = take(16 * MIB, 4 * MIB);
+    hak_kept_free(mapping.start, mapping.size);
+    struct mapping end = take(MIB, CHUNK), aligned = take(2 * MIB, 4 * MIB);
+    HAK_EXPECT_PTR_EQ(aligned.start, (char *)mapping.start + 12 * MIB);
     HAK_EXPECT_EQ(aligned.size, 2 * MIB);
     HAK_EXPECT_EQ(hak_kept_dirty_bytes(), 13 * MIB);
     hak_kept_free(end.start, end.size);
@@ -93,65 +93,65 @@ HAK_TEST(Large, AlignedSpanIsCutOutOfTheMiddle) {
     HAK_EXPECT_EQ(hak_kept_purge(UINT64_MAX), 16 * MIB);
 }
 
-HAK_TEST(Large, JoinedSpanIsAsOldAsItsOldestPart) {
+HAK_TEST(Kept, JoinedSpanIsAsOldAsItsOldestPart) {
     hak_kept_purge(UINT64_MAX);
-    struct large large = take(8 * MIB, CHUNK);
-    hak_kept_free(large.start, large.size);
+    struct mapping mapping = take(8 * MIB, CHUNK);
+    hak_kept_free(mapping.start, mapping.size);
     const uint64_t freed = hak_os_clock_ms();
-    struct large part = take(2 * MIB, CHUNK);
+    struct mapping part = take(2 * MIB, CHUNK);
     while (hak_os_clock_ms() <= freed) {
     }
     hak_kept_free(part.start, part.size);
     HAK_EXPECT_EQ(hak_kept_purge(freed), 8 * MIB);
 }
 
-HAK_TEST(Large, BestFitIsTaken) {
+HAK_TEST(Kept, BestFitIsTaken) {
     hak_kept_purge(UINT64_MAX);
     /* Out of one span, so that they lie in this order. */
-    struct large all = take(8 * MIB, CHUNK);
+    struct mapping all = take(8 * MIB, CHUNK);
     hak_kept_free(all.start, all.size);
-    struct large close = take(4 * MIB, CHUNK), between = take(MIB, CHUNK), closer = take(3 * MIB, CHUNK);
+    struct mapping close = take(4 * MIB, CHUNK), between = take(MIB, CHUNK), closer = take(3 * MIB, CHUNK);
     hak_kept_free(closer.start, closer.size);
     hak_kept_free(close.start, close.size);
-    struct large again = take(3 * MIB - CHUNK, CHUNK);
+    struct mapping again = take(3 * MIB - CHUNK, CHUNK);
     HAK_EXPECT_PTR_EQ(again.start, (char *)closer.start + CHUNK);
     hak_kept_free(between.start, between.size);
     hak_kept_free(again.start, again.size);
     hak_kept_purge(UINT64_MAX);
 }
 
-HAK_TEST(Large, ReuseKeepsTheAlignment) {
+HAK_TEST(Kept, ReuseKeepsTheAlignment) {
     for (size_t alignment = CHUNK; alignment <= 64 * MIB; alignment *= 4) {
-        struct large large = take(2 * MIB, alignment);
-        hak_kept_free(large.start, large.size);
+        struct mapping mapping = take(2 * MIB, alignment);
+        hak_kept_free(mapping.start, mapping.size);
     }
     for (size_t alignment = 64 * MIB; alignment >= CHUNK; alignment /= 2) {
-        struct large large = take(2 * MIB, alignment);
-        hak_kept_free(large.start, large.size);
+        struct mapping mapping = take(2 * MIB, alignment);
+        hak_kept_free(mapping.start, mapping.size);
     }
     hak_kept_purge(UINT64_MAX);
 }
 
-HAK_TEST(Large, PurgeUnmapsWhatIsOldEnough) {
+HAK_TEST(Kept, PurgeUnmapsWhatIsOldEnough) {
     hak_kept_purge(UINT64_MAX);
     struct os_counters before, after;
-    struct large large = take(8 * MIB, CHUNK);
+    struct mapping mapping = take(8 * MIB, CHUNK);
     hak_os_counters_get(&before);
     uint64_t now = hak_os_clock_ms();
-    hak_kept_free(large.start, large.size);
+    hak_kept_free(mapping.start, mapping.size);
     HAK_EXPECT_EQ(now == 0 ? 0 : hak_kept_purge(now - 1), 0);
-    HAK_EXPECT_EQ(hak_kept_dirty_bytes(), large.size);
-    HAK_EXPECT_EQ(hak_kept_purge(UINT64_MAX), large.size);
+    HAK_EXPECT_EQ(hak_kept_dirty_bytes(), mapping.size);
+    HAK_EXPECT_EQ(hak_kept_purge(UINT64_MAX), mapping.size);
     HAK_EXPECT_EQ(hak_kept_dirty_bytes(), 0);
     hak_os_counters_get(&after);
     HAK_EXPECT_EQ(after.unmaps, before.unmaps + 1);
-    HAK_EXPECT_EQ(after.mapped_bytes, before.mapped_bytes - large.size);
+    HAK_EXPECT_EQ(after.mapped_bytes, before.mapped_bytes - mapping.size);
 }
 
 /* More spans than are kept, each between two that live: the oldest go, none is lost from the count. */
-HAK_TEST(Large, KeepsALimitedNumber) {
+HAK_TEST(Kept, KeepsALimitedNumber) {
     enum { SPANS = 200 };
-    static struct large spans[SPANS];
+    static struct mapping spans[SPANS];
     hak_kept_purge(UINT64_MAX);
     struct os_counters before, after;
     hak_os_counters_get(&before);
@@ -198,9 +198,9 @@ static void expect_resize(size_t size) {
     hak_free(p);
 }
 
-HAK_TEST_ISOLATED(Large, BlockOfTwoMappingsGrows, "") { expect_resize(12 * MIB); }
+HAK_TEST_ISOLATED(Kept, BlockOfTwoMappingsGrows, "") { expect_resize(12 * MIB); }
 
-HAK_TEST_ISOLATED(Large, BlockOfTwoMappingsShrinks, "") { expect_resize(2 * MIB); }
+HAK_TEST_ISOLATED(Kept, BlockOfTwoMappingsShrinks, "") { expect_resize(2 * MIB); }
 
 /* So many chunks side by side that were slabs, written all over, and decay now. */
 static void make_dirty_chunks(unsigned count) {

@@ -4,8 +4,8 @@
  * Called from the cold paths of free, realloc and the sized frees, by any thread, with or without locks held.
  * A report takes no lock, allocates nothing, keeps errno and is async-signal-safe: one line is put together
  * on the stack and leaves in one write(2), so that lines of several threads do not mix. */
-#ifndef HAKMEM_MISUSE_REPORT_H
-#define HAKMEM_MISUSE_REPORT_H
+#ifndef HAKMEM_MISUSE_MISUSE_H
+#define HAKMEM_MISUSE_MISUSE_H
 
 #include "hakmem/base/compiler.h"
 #include "hakmem/base/warning.h"
