@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The names of all statistics: one table a struct, from which every form is written.
+/* The names of all statistics: one table for each public struct. The writers of text, JSON and Prometheus' format go through
+ * these tables, so a new statistic is one line here.
  *
- * JSON and text have the names of the struct's fields; Prometheus' are what its conventions ask for: a prefix, the
- * unit, and _total for what only grows. */
+ * Text and JSON use the name of the struct's field. The Prometheus names follow its conventions: a prefix, the unit, and _total
+ * for counters. */
 #ifndef HAKMEM_OBSERVE_FIELDS_H
 #define HAKMEM_OBSERVE_FIELDS_H
 

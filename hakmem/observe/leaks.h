@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The list of live blocks by call site, for the end of the process. */
+/* HAKMEM_LEAKS: the list of live blocks by call site, written when the process ends. */
 #ifndef HAKMEM_OBSERVE_LEAKS_H
 #define HAKMEM_OBSERVE_LEAKS_H
 

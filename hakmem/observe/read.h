@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* All statistics out of one reading: what hak_stats_get, the writers of text, JSON and Prometheus' format, and the
- * published page have in common.
+/* Reads all statistics at once: for hak_stats_get, for the writers of text, JSON and Prometheus' format, and for the published
+ * page.
  *
- * Takes the threads and the shared lock, and for moments those of huge blocks and regions. Threads that allocate from
- * their magazines go on and pay nothing; whether they did so meanwhile is found out by looking twice (reading.h). */
+ * A reading holds the threads lock and the shared lock, and the locks of huge blocks and regions for short times. It does not stop
+ * threads that allocate from their magazines: it compares their sequences before and after, and says in `quiet` whether any
+ * of them moved (magazine/reading.h). */
 #ifndef HAKMEM_OBSERVE_READ_H
 #define HAKMEM_OBSERVE_READ_H
 

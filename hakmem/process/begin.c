@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See process.h.
+/* See begin.h.
  *
  * Not pthread_once: a function of the C library that is called in here may have been replaced by one that allocates, and
  * so come back; the thread that initialises then goes on with what is there, others wait. The page map comes first, by

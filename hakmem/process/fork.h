@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* fork in a program with several threads. */
+/* The fork handlers: they make the allocator usable in the child, also where other threads were inside it. */
 #ifndef HAKMEM_PROCESS_FORK_H
 #define HAKMEM_PROCESS_FORK_H
 
-/* Registers the handlers, at the first call, which comes from the only thread. It may come before the C library's own
- * constructor. Where there is no memory for the handlers, a fork is as if there were none: right as long as no other thread is
- * inside the allocator. */
+/* Registers the handlers; later calls do nothing. Called while the process has one thread, and possibly before the C library's
+ * own constructor. If there is no memory for the handlers, fork goes on without them: the child is then usable only if no
+ * other thread was inside the allocator. */
 void hak_fork_init(void);
 
 #endif

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* The threads that the allocator has of its own, one a kind: when they may begin, and that they never outlive the program's.
+/* The allocator's own threads, at most one of each kind: when they may start, and how they end with the program's threads.
  *
- * A process of one thread may do what others may not (unshare, setns, fork without a warning), so malloc and free begin
- * no thread there unless it is asked for. The program's threads are counted by their records (magazine/thread.h). The one
- * whose record is the last to end makes ours end and waits for that: a process ends when its last thread does, which then
- * runs the program's exit handlers, and those are not for a small stack with all signals blocked.
+ * Only a process with one thread may call unshare or setns, or fork without a warning. So the allocator starts no thread in such
+ * a process unless an option asks for it.
  *
- * What is known of the threads lies in a page that the kernel clears in every child, also of a raw clone or _Fork, whose
- * handlers nobody calls: there it says by itself that none of our threads is left.
+ * A process ends when its last thread does, and that thread runs the program's exit handlers. Ours must never be the last one:
+ * it has a small stack and blocks all signals. So the program's threads are counted by their records (magazine/thread.h), and
+ * the last of them to end stops our threads and joins them.
  *
- * Any thread; no lock. All of it is slow path. */
+ * The state of our threads lies in a page that the kernel clears in every child process. A child finds zeros there, which mean
+ * that none of our threads runs, even if it was made by a raw clone or _Fork, where no fork handler is called.
+ *
+ * Any thread may call these functions; they take no lock and are slow paths. */
 #ifndef HAKMEM_PROCESS_OWN_THREAD_H
 #define HAKMEM_PROCESS_OWN_THREAD_H
 
@@ -21,34 +23,35 @@ enum own_thread_kind {
     OWN_THREAD_KINDS,
 };
 
-/* A record of one of the program's threads has begun, or ended. pre: no lock is held. The end may wait for a few ms */
+/* Count the program's threads: called when a thread gets its record, and when it gives it up. The second may wait a few
+ * milliseconds for our threads to end. pre: no lock is held */
 void hak_own_thread_user_begun(void);
 void hak_own_thread_user_ended(void);
 
-/* In the child of a fork: the calling thread is the only one, and has a record or not. */
+/* Resets the count in the child of a fork, whose only thread calls this. */
 void hak_own_thread_fork_child(bool has_record);
 
-/* Records of the program's threads. */
+/* Number of the program's threads that have a record. */
 uint32_t hak_own_thread_users(void);
 
 /* Whether the calling thread is one of ours. */
 bool hak_own_thread_is_current(void);
 
-/* Begins the thread of a kind. EBUSY: it runs, or is about to end; ESRCH: the program's threads have ended; ENOMEM, EAGAIN.
- * pre: no lock is held, since the C library may allocate for it */
+/* Starts the thread of a kind. EBUSY: it runs, or is about to end; ESRCH: all of the program's threads have ended; ENOMEM,
+ * EAGAIN: as pthread_create. pre: no lock is held, since pthread_create may allocate */
 int hak_own_thread_start(enum own_thread_kind kind, void (*main)(void));
 
 bool hak_own_thread_runs(enum own_thread_kind kind);
 
-/* The rest is for the thread of that kind itself. */
+/* The thread of that kind itself calls the functions below. */
 
-/* Sleeps so long, or shorter. false: it has to end */
+/* Sleeps for at most that long. false: the thread has to end */
 bool hak_own_thread_sleep(enum own_thread_kind kind, uint64_t duration_ms);
 
 bool hak_own_thread_must_end(enum own_thread_kind kind);
 
-/* From now on the kind does not run, and may be begun again; the thread has to return, unless the next call says that it runs
- * on. */
+/* hak_own_thread_leave: the thread is about to return, and another of its kind may be started. It may change its mind by
+ * hak_own_thread_stay; false: another was started meanwhile, and this one has to return. */
 void hak_own_thread_leave(enum own_thread_kind kind);
 bool hak_own_thread_stay(enum own_thread_kind kind);
 

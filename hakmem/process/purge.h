@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Purging: what was free for a decay time goes back to the system, and earlier what is more than the bound.
+/* Purging: when free memory goes back to the system. That is after it was free for the decay time (HAKMEM_PURGE_DELAY_MS), or
+ * earlier if too much of it waits.
  *
- * Slow paths poll. Where more than PURGE_THREAD_BYTES wait, a thread does it, so that memory also returns when the program
- * allocates no more; HAKMEM_PURGE_THREAD says in which processes. Where no thread runs, the next slow path of any thread
- * does it, a piece at a time; and what waits is bounded, so that a program that sleeps keeps no more than that: the larger
- * of PURGE_BOUND_BYTES and the bytes in use, or, where it takes back at once what it gave, what it takes. */
+ * Every slow path of malloc and free ends in purge_poll. If more than PURGE_THREAD_BYTES wait, a poll starts a thread of our own
+ * (own_thread.h), so that memory also goes back when the program stops allocating; HAKMEM_PURGE_THREAD says in which
+ * processes. While no such thread runs, the polls purge themselves, a piece at a time. Then a bound holds for what waits, since a
+ * program that sleeps polls no more: the larger of PURGE_BOUND_BYTES and the bytes in use. The bound grows for a program that
+ * allocates again at once what was purged. */
 #ifndef HAKMEM_PROCESS_PURGE_H
 #define HAKMEM_PROCESS_PURGE_H
 

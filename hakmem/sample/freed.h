@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Where blocks that were sampled were allocated and freed, for a while after their free: what a report of a double free has
- * to say. A table in which a block's entry gives way to any later one of the same hash.
+/* The call sites of sampled blocks that were freed, for the report of a double free: where the block was allocated, and where it
+ * was freed first. A table of fixed size; a later block with the same hash replaces an entry.
  *
- * Written under the profile lock. Read by any thread without it, on the way to an abort. */
+ * Written under the profile lock. Reports read it without the lock, from any thread, on the way to an abort. */
 #ifndef HAKMEM_SAMPLE_FREED_H
 #define HAKMEM_SAMPLE_FREED_H
 
@@ -14,7 +14,8 @@ extern "C" {
 
 #define FREED_ENTRIES 4096u
 
-/* Notes the end of a block's life. By one thread at a time. pre: block != NULL, and whatever lies there next is noted too */
+/* Notes that a block was freed. pre: the profile lock is held; block != NULL; every block is sampled, or the entry would be taken
+ * for that of the next block at the same address */
 void hak_freed_note(const void *block, const void *allocated, const void *freed);
 
 /* false: nothing is known of the block. */

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The sampling profile: which blocks are sampled, where they lie, how they are found again when they are freed.
+/* The sampling profile: which blocks are sampled, where they lie, and how their frees are noticed.
  *
- * The hot path knows nothing of it. A thread's loaded magazine looks empty where the next sample is due
- * (magazine/sampling.h), so the sampled allocation takes the slow path. The chunk of its block reads 0 in the page map: so
- * its free takes the slow path too, as that of a huge block does, and is counted here. A block that is a slab by itself is
- * hidden where it lies, and shown again at its free. One of many comes from a slab of the profile's own, all of which is
- * hidden, or the frees of its neighbours would be slow as well. Statistics, and whoever walks slabs, see such blocks as any
- * others.
+ * The hot path has no test for it. A thread's loaded magazine looks empty when the next sample is due (magazine/sampling.h), so
+ * the sampled allocation takes the slow path. The chunk of a sampled block reads 0 in the page map ("hidden"), so its free takes
+ * the slow path as well, like that of a huge block. If the block is the only one of its slab, its chunks are hidden while it
+ * lives. Otherwise it comes from a slab that holds sampled blocks only, because hiding a chunk makes the frees of all its blocks
+ * slow. Statistics and walks see sampled blocks like any others.
  *
- * One lock, of rank HAK_RANK_PROFILE, taken once a sample and once a sampled free. Any thread. */
+ * One lock of rank HAK_RANK_PROFILE, taken once for each sample and once for its free. Any thread. */
 #ifndef HAKMEM_SAMPLE_PROFILE_H
 #define HAKMEM_SAMPLE_PROFILE_H
 
@@ -28,14 +27,14 @@ extern "C" {
 /* Owner number of the profile's slabs; threads count from 1. */
 #define PROFILE_OWNER UINT32_MAX
 
-/* The program's call, where an entry point knows it better than the slow path would: an address within the call, or what
- * hak_alloc_at was given. NULL: it does not. The thread's own. */
+/* The call site of the allocation that this thread is in: an address within the program's call, or the site that hak_alloc_at was
+ * given. NULL: the slow path takes its own return address. */
 extern HAK_THREAD_LOCAL const void *hak_profile_site;
 
 /* An address within the call that returns to `caller`. */
 HAK_ALWAYS_INLINE const void *profile_call(const void *caller) { return (const char *)caller - 1; }
 
-/* Notes the site, unless a function further out did. Result: for profile_leave. */
+/* Sets the thread's site unless an outer function has set one. The result goes to profile_leave. */
 HAK_ALWAYS_INLINE bool profile_enter(const void *site) {
     if (HAK_LIKELY(!sampling_may_be_on()) || hak_profile_site != NULL) {
         return false;
@@ -50,7 +49,7 @@ HAK_ALWAYS_INLINE void profile_leave(bool entered) {
     }
 }
 
-/* Called once, by hak_process_begin: starts where the environment says so. */
+/* Called once, by hak_process_begin. Starts the profile if HAKMEM_PROFILE or HAKMEM_LEAKS is set. */
 void hak_profile_init(void);
 
 /* Starts, or goes on with another rate. Counts from before are kept where the rate is the same, else cleared. ENOMEM;

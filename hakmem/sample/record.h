@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What was sampled, by call site and size: counts of samples, never of blocks.
+/* The profile's table: one record for each pair of call site and block size, with the number of samples allocated and freed.
  *
- * A table whose entries are claimed once and never given up. Written under the profile lock; read by any thread, and by
- * tools through shared memory, without one. An estimate of the blocks behind a count is the count divided by
- * hak_chance_of(size, rate), the same for all blocks of an entry. */
+ * A record is claimed at the first sample of its pair and never given up. It counts samples, not blocks: the estimated number of
+ * blocks is the count divided by hak_chance_of(size, rate). Written under the profile lock; read without it by any thread, and
+ * by tools through shared memory. */
 #ifndef HAKMEM_SAMPLE_RECORD_H
 #define HAKMEM_SAMPLE_RECORD_H
 
@@ -36,17 +36,17 @@ struct hak_profile_table {
 /* Bytes of what is shared. */
 #define PROFILE_SHARED_BYTES offsetof(struct hak_profile_table, index)
 
-/* Entries that are in use; more may come meanwhile. */
+/* Number of records in use. It may grow at any time. */
 uint32_t hak_record_count(const struct hak_profile_table *table);
 
-/* The entry of that site and size, claimed where there is none; PROFILE_RECORDS where the table is full. By one thread
- * at a time. From three quarters on all new sites are one, 0. pre: size >= 1 */
+/* Finds the record of that site and size, or claims one. PROFILE_RECORDS: the table is full. Once three quarters of the table are in
+ * use, all new sites share the site 0. pre: the profile lock is held; size >= 1 */
 uint32_t hak_record_claim(struct hak_profile_table *table, uint64_t site, uint64_t size);
 
-/* A copy of one entry. pre: it is in use. Any thread: allocations >= frees, also while they change. */
+/* Copies a record; allocations >= frees in the copy even while other threads change both. Any thread. pre: the record is in use */
 struct profile_record hak_record_read(const struct hak_profile_table *table, uint32_t number);
 
-/* The first of the entries with the site of that one: the same for all of them, and for good. pre: it is in use */
+/* The first record with the same site: one number for all records of a site, which never changes. pre: the record is in use */
 uint32_t hak_record_first_of_site(const struct hak_profile_table *table, uint32_t number);
 
 #ifdef __cplusplus
