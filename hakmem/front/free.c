@@ -74,12 +74,7 @@ void hak_front_free_remote(void *p) {
 }
 
 void hak_free(void *p) {
-    if (HAK_LIKELY(front_free_hot(p))) {
-        return;
-    }
-    if (ladder_splits_paths()) {
-        hak_front_free_slow(p);
-    } else {
-        free_missed(p, __builtin_return_address(0));
+    if (HAK_UNLIKELY(!front_free_hot(p))) {
+        ladder_splits_paths() ? hak_front_free_slow(p) : free_missed(p, __builtin_return_address(0));
     }
 }

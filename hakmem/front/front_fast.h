@@ -32,15 +32,11 @@ HAK_ALWAYS_INLINE unsigned front_class_of(const void *p) {
     return HAK_GUARD_EXACT ? shadow_class(p) : hak_region_chunk_class(p);
 }
 
-/* Whether p, a block, lay in a slab that another thread owns, and went back there. */
-HAK_FAST_PATH bool front_free_to_owner(void *p) {
+/* Whether p, a block, lies in a slab that another thread owns. */
+HAK_FAST_PATH bool front_is_others(const struct hak_thread *self, const void *p) {
     /* Relaxed: it equals this thread's number only where this thread stored it. */
     const uint32_t owner = hak_load_relaxed(&slab_of(p)->owner);
-    if (HAK_UNLIKELY(owner != SLAB_NOBODY && owner != hak_self->number)) {
-        hak_front_free_remote(p);
-        return true;
-    }
-    return false;
+    return HAK_UNLIKELY(owner != SLAB_NOBODY && owner != self->number);
 }
 
 /* Frees p, any pointer, if it takes no more than a push; false: nothing was done. */
@@ -64,10 +60,12 @@ HAK_FAST_PATH bool front_free_hot(void *p) {
     }
     /* Relaxed: see shadow.h. */
     const unsigned class_index = HAK_GUARD_EXACT ? hak_load_relaxed(live) : page_map_class(p);
-    if (ladder_refuses_free(p, hak_self, class_index)) {
+    const struct hak_thread *self = hak_self;
+    if (ladder_refuses_free(p, self, class_index)) {
         return false;
     }
-    if (ladder_asks_owner() && front_free_to_owner(p)) {
+    if (ladder_asks_owner() && front_is_others(self, p)) {
+        hak_front_free_remote(p);
         return true;
     }
     return HAK_LIKELY(magazine_push_and_clear(class_index, p, HAK_GUARD_EXACT, live));

@@ -41,9 +41,10 @@ HAK_ALWAYS_INLINE bool ladder_refuses_size(size_t size, size_t most) {
     return !HAK_P3_SENTINELS && HAK_UNLIKELY(size > most);
 }
 
-/* Whether a magazine must not be popped: `self`, the calling thread's record, is NULL, the magazine with this top is
- * empty, or *shadow_limit is 0. `shadow_limit` is NULL where pop does not mark blocks as live. */
-HAK_ALWAYS_INLINE bool ladder_refuses_pop(const void *self, void *const *top, bool is_empty,
+/* Whether a magazine must not be popped: `self`, the calling thread's record, is NULL, *shadow_limit is 0, or the
+ * magazine with this top holds no block: its storage has room for `slots` blocks, of which it uses `capacity`.
+ * `shadow_limit` is NULL where pop does not mark blocks as live. */
+HAK_ALWAYS_INLINE bool ladder_refuses_pop(const void *self, void *const *top, unsigned slots, unsigned capacity,
                                           const uintptr_t *shadow_limit) {
     if (!HAK_P3_SENTINELS) {
         const bool thread_begun = self != NULL;
@@ -53,14 +54,21 @@ HAK_ALWAYS_INLINE bool ladder_refuses_pop(const void *self, void *const *top, bo
         if (shadow_limit != NULL && HAK_UNLIKELY(hak_load_setting(shadow_limit) == 0)) {
             return true;
         }
-        if (HAK_UNLIKELY(is_empty)) {
+        const size_t slot = (uintptr_t)top / sizeof *top % slots;
+        const bool empty = slot + capacity == slots;
+        if (HAK_UNLIKELY(empty)) {
             return true;
-        }
-        if (top[-1] == NULL) {
-            __builtin_unreachable(); /* or the product's own test of the block would be one branch more */
         }
     }
     return false;
+}
+
+/* Promises the compiler that p, which a pop took, is not NULL, or the product's own test of it would be one branch
+ * more. Nothing in the product. */
+HAK_ALWAYS_INLINE void ladder_knows_block(const void *p) {
+    if (!HAK_P3_SENTINELS && p == NULL) {
+        __builtin_unreachable();
+    }
 }
 
 /* Whether there is nothing to free at p. The product finds that out on the slow path: NULL is of class 0. */
@@ -71,7 +79,16 @@ HAK_ALWAYS_INLINE bool ladder_ignores(const void *p) { return !HAK_P3_SENTINELS 
 HAK_ALWAYS_INLINE bool ladder_refuses_free(const void *p, const void *self, unsigned class_index) {
     if (!HAK_P3_SENTINELS) {
         const bool in_range = (uintptr_t)p >> HAK_ADDRESS_BITS == 0;
-        return HAK_UNLIKELY(!in_range) || HAK_UNLIKELY(self == NULL) || HAK_UNLIKELY(class_index == 0);
+        if (HAK_UNLIKELY(!in_range)) {
+            return true;
+        }
+        __asm__(""); /* else the compiler makes one branch of two */
+        if (HAK_UNLIKELY(self == NULL)) {
+            return true;
+        }
+        if (HAK_UNLIKELY(class_index == 0)) {
+            return true;
+        }
     }
     return false;
 }

@@ -60,11 +60,6 @@ HAK_ALWAYS_INLINE uint32_t magazine_level(void *const *top, unsigned class_index
     return hak_classes[class_index].magazine - (uint32_t)((end - (uintptr_t)top) / sizeof *top);
 }
 
-/* Whether the magazine with this top, which has its class's whole room, holds no block. */
-HAK_ALWAYS_INLINE bool magazine_is_empty(void *const *top, unsigned class_index) {
-    return (uintptr_t)top % MAGAZINE_BYTES / sizeof *top + hak_classes[class_index].magazine == MAGAZINE_SLOTS;
-}
-
 /* magazine_pop and magazine_take. `marks`, a constant: marks the block as live in the shadow.
  *
  * The top is lowered before the mark is set, and push clears the mark before it raises the top. A fork may fall in
@@ -73,13 +68,15 @@ HAK_FAST_PATH void *magazine_pop_and_mark(unsigned class_index, bool marks) {
     /* Owned, here and below: only this thread writes. A pop makes no other store that readers of statistics could see
      * out of order. */
     void **top = hak_load_owned(&hak_loaded[class_index]);
-    if (ladder_refuses_pop(hak_self, top, magazine_is_empty(top, class_index), marks ? &hak_shadow.limit : NULL)) {
+    if (ladder_refuses_pop(hak_self, top, MAGAZINE_SLOTS, hak_classes[class_index].magazine,
+                           marks ? &hak_shadow.limit : NULL)) {
         return NULL;
     }
     void *p = top[-1];
     if (marks) {
         HAK_IN_RETURN_REGISTER(p);
     }
+    ladder_knows_block(p);
     if (HAK_UNLIKELY(p == NULL)) {
         return NULL;
     }
