@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The slow path that the slab pools share; see pool.h. */
+/* See pool_slow.h; the functions are declared in pool.h. */
 #include "hakmem/pool/pool_slow.h"
 
 #include "hakmem/process/begin.h"
