@@ -17,7 +17,7 @@ from tests.dist import consumer  # noqa: E402
 
 ARCHIVE, PACKAGE = sys.argv[1:3]
 
-_SECONDS = 120
+_SECONDS = 600
 _COMMANDS = ("run", "stat", "top", "profile", "leaks", "explain", "record", "replay", "trace")
 
 

@@ -21,7 +21,7 @@ from tests.dist import consumer  # noqa: E402
 
 ARCHIVE = sys.argv[1]
 
-_SECONDS = 15
+_SECONDS = 300
 
 _COMMANDS = {"run", "stat", "top", "record", "replay", "trace"}
 

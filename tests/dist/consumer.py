@@ -23,7 +23,7 @@ CONFIG = "p0+p1+p2+p3"
 COMPILERS = {"gcc": ("gcc", "g++"), "clang": ("clang", "clang++")}
 """Name -> the commands for C and for C++."""
 
-_TIMEOUT_SECONDS = 120
+_TIMEOUT_SECONDS = 600
 _WARNINGS = ["-Wall", "-Wextra", "-Werror"]
 
 

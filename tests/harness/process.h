@@ -14,7 +14,7 @@ extern "C" {
 #endif
 
 /* After this many seconds a child is killed by SIGALRM. */
-#define PROCESS_DEADLINE_SECONDS 120
+#define PROCESS_DEADLINE_SECONDS 600
 
 /* What one stream of a child held; longer output is cut, the child is not disturbed. */
 struct process_text {

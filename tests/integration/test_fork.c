@@ -227,7 +227,7 @@ static bool nothing_waits(void *unused) {
 static void expect_purge_without_help(void) {
     hak_free(hak_alloc(100)); /* only who has a record counts as a thread */
     hak_free(hak_alloc(8 * MIB));
-    HAK_EXPECT(system_wait_until(nothing_waits, NULL, 20));
+    HAK_EXPECT(system_wait_until(nothing_waits, NULL, 300));
 }
 
 /* What the flush itself empties may be too little to start a thread for, where all else was due by then. */
@@ -243,9 +243,9 @@ static bool nothing_waits_after_a_slow_path(void *unused) {
 
 static void expect_purge_of_what_waits(void) {
     hak_thread_flush();
-    HAK_EXPECT(system_wait_until(little_waits, NULL, 20));
+    HAK_EXPECT(system_wait_until(little_waits, NULL, 300));
     /* That little goes with the slow paths that follow. */
-    HAK_EXPECT(system_wait_until(nothing_waits_after_a_slow_path, NULL, 20));
+    HAK_EXPECT(system_wait_until(nothing_waits_after_a_slow_path, NULL, 300));
 }
 
 HAK_TEST_ISOLATED(Fork, ChildPurgesThoughItsParentsThreadIsGone, "HAKMEM_PURGE_DELAY_MS=50 HAKMEM_PURGE_THREAD=1") {

@@ -27,7 +27,7 @@
 #define MIB ((size_t)1 << 20)
 #define CLASS 5
 #define LATER "HAKMEM_PURGE_DELAY_MS=600000"
-#define SECONDS 60
+#define SECONDS 300
 
 /* Frees whole chunks below the pools, so that nothing polls. */
 static void free_quietly(size_t bytes) {

@@ -20,7 +20,7 @@ static const struct load {
 #define LOAD_BYTES (60 * MIB)  /* all loads together, at least */
 #define SLAB_BYTES (45 * MIB)  /* ... without the huge blocks, which may be unmapped in place of purged */
 #define SLACK_BYTES (10 * MIB) /* what may stay: metadata, magazines, the test's own memory */
-#define DEADLINE_SECONDS 60
+#define DEADLINE_SECONDS 300
 
 static void *blocks[LOADS][32768];
 

@@ -18,7 +18,7 @@ from typing import Iterable, Optional
 ANNOUNCED = "wrong call on "
 RETURNED = "returned"
 CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP)
-SECONDS_MAX = 60
+SECONDS_MAX = 600
 
 POOL_SIZES = {"tiny": 100, "L2": 5000, "L2.5": 200000, "huge": 3000000}
 """Bytes that each pool of hakmem serves."""

@@ -18,7 +18,7 @@ from tests.misuse.outcome import Case, Outcome, Run, Unjudgeable
 parsed: argparse.Namespace
 
 
-def run(*arguments: str, seconds_max: float = 60) -> outcome.Result:
+def run(*arguments: str, seconds_max: float = 600) -> outcome.Result:
     one = Run(Case(arguments, "exact", sized=False), "tiny")
     return outcome.run(one, parsed.cases, library=None, seconds_max=seconds_max)
 

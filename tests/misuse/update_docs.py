@@ -12,6 +12,7 @@ import collections
 import glob
 import os
 import sys
+import sysconfig
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,11 +30,14 @@ TEMPLATE = Path(__file__).with_name("misuse.md.j2")
 ROOT = Path(__file__).parents[2]
 PRELOAD = ROOT / "hakmem/preload"
 PROGRAM = ROOT / "tests/misuse/cases/cases"
-SECONDS_MAX = 5.0
+SECONDS_MAX = 60.0
 """The longest that a case takes anywhere is some hundredths."""
 
 OWN = {"hakmem": "libhakmem.so", "guard": "libhakmem-guard.so", "guard full": "libhakmem-guard-full.so"}
-PEERS = {"mimalloc": "libmimalloc.so.2", "jemalloc": "libjemalloc.so.2", "tcmalloc": "libtcmalloc_minimal.so.4"}
+# Patterns: the number of mimalloc's library is 2 or 3, by the release of Debian.
+PEERS = {"mimalloc": "libmimalloc.so.[23]", "jemalloc": "libjemalloc.so.2", "tcmalloc": "libtcmalloc_minimal.so.4"}
+FOLDER = f"/usr/lib/{sysconfig.get_config_var('MULTIARCH')}"
+"""Debian keeps libraries of other processors, 32-bit ones say, beside it."""
 
 KINDS = {
     "free": "Freed",
@@ -54,9 +58,9 @@ def allocators() -> dict[str, Optional[Path]]:
     found: dict[str, Optional[Path]] = {name: PRELOAD / file for name, file in OWN.items()}
     found["glibc"] = None
     for name, file in PEERS.items():
-        paths = sorted(glob.glob(f"/usr/lib/*/{file}"))
+        paths = sorted(glob.glob(f"{FOLDER}/{file}"))
         if not paths:
-            raise Refusal(f"{name}: /usr/lib/*/{file} is not installed; tools/setup does that")
+            raise Refusal(f"{name}: {FOLDER}/{file} is not installed; tools/setup --tests does that")
         found[name] = Path(paths[0])
     return found
 

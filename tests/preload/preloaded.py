@@ -53,7 +53,7 @@ def read_bindings(folder):
     return bindings
 
 
-def run(program, library=None, before=(), after=(), arguments=(), env=None, timeout=50):
+def run(program, library=None, before=(), after=(), arguments=(), env=None, timeout=600):
     """Runs `program`; library None: without hakmem. Paths may be relative. The environment is `env` alone.
 
     A program that hangs is killed before a small test's minute is over.

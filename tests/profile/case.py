@@ -19,7 +19,7 @@ from tools.cli.symbols import Place
 
 LIBRARY = Path("hakmem/preload/libhakmem.so").absolute()
 PROGRAM = Path("tests/profile/sites").resolve()  # as /proc names it
-SECONDS = 100
+SECONDS = 600
 
 # What is sampled depends on the clock here, so a false alarm must be rarer than any run: the unit test is seeded and strict.
 DEVIATIONS = 6

@@ -22,7 +22,7 @@ class CommandCase(ProfileCase):
             input=text,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=600,
             check=False,
             user=user,
             env={**os.environ, "BUILD_WORKING_DIRECTORY": str(self.folder)},

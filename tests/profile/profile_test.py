@@ -38,7 +38,7 @@ def google_pprof(profile: Path, value: str) -> dict[str, float]:
         ["google-pprof", "--text", f"--{value}", *unit, str(PROGRAM), str(profile)],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=600,
         check=True,
     )
     rows = (line.split() for line in done.stdout.splitlines() if line.count("%") == 3)

@@ -17,7 +17,7 @@ from prometheus_client.parser import text_fd_to_metric_families
 
 FORMS, LIBRARY, SCHEMA = (os.path.abspath(path) for path in sys.argv[1:4])
 
-_SECONDS = 120
+_SECONDS = 600
 
 
 class Case(unittest.TestCase):

@@ -19,7 +19,7 @@ _STEPS = str(_ROOT / "bench/trace/steps")
 _CHURN = str(_ROOT / "bench/trace/churn")
 _BROKEN = str(_ROOT / "bench/libbroken-malloc.so")
 _HAKMEM = str(_ROOT / "hakmem/preload/libhakmem.so")
-_SECONDS = 300
+_SECONDS = 600
 
 
 class CommandCase(unittest.TestCase):

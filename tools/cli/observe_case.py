@@ -17,7 +17,7 @@ COMMAND = str(ROOT / "tools/cli/hakmem")
 OBSERVED = str(ROOT / "tests/stats/observed")
 LIBRARY = str(ROOT / "hakmem/preload/libhakmem.so")
 SCHEMA = json.loads((ROOT / "hakmem/observe/stats.schema.json").read_text(encoding="utf-8"))
-SECONDS = 120
+SECONDS = 600
 
 
 def page_of(pid: int) -> Path | None:

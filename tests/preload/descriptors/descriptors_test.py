@@ -101,7 +101,7 @@ class ReplacedCallsTest(DescriptorCase):
             {"HAKMEM_PROFILE": f"{self.place}/%p.heap", "HAKMEM_PROFILE_RATE": "1"},
         ):
             with self.subTest(variables):
-                self.in_forms("replaced_calls", variables=variables, stdout="end\n", stderr=None, seconds=30)
+                self.in_forms("replaced_calls", variables=variables, stdout="end\n", stderr=None)
 
 
 class OutputTest(DescriptorCase):

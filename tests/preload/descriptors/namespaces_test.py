@@ -14,7 +14,7 @@ from tests.preload.life import run
 from tools.cli import published, samples
 
 _PROGRAM = Path("tests/preload/descriptors/drops_root").resolve()
-_SECONDS = 60
+_SECONDS = 600
 
 
 @unittest.skipUnless(os.geteuid() == 0, "gives up root's rights, and makes namespaces")

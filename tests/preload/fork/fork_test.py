@@ -27,10 +27,10 @@ _LINES = "".join(
 
 def _run(form: str, parent: str) -> tuple[str, str, run.Ended]:
     if form == "static":
-        return form, parent, forms.run_form(_FOLDER / _STATIC, "linked", parent, seconds=120)
+        return form, parent, forms.run_form(_FOLDER / _STATIC, "linked", parent)
     if form == "glibc":
-        return form, parent, run.run([(_FOLDER / "matrix").resolve(), parent], library=None, seconds=120)
-    return form, parent, forms.run_form(_FOLDER / "matrix", form, parent, seconds=120)
+        return form, parent, run.run([(_FOLDER / "matrix").resolve(), parent], library=None)
+    return form, parent, forms.run_form(_FOLDER / "matrix", form, parent)
 
 
 class MatrixTest(unittest.TestCase):
@@ -70,9 +70,9 @@ class LibraryTest(forms.FormTest):
     folder = _FOLDER
 
     def test_fork_handlers_of_a_library_allocate(self) -> None:
-        self.in_forms("allocating_handlers", stdout="forked\n", seconds=30)
+        self.in_forms("allocating_handlers", stdout="forked\n")
         for program in ("allocating_handlers_deps", "allocating_handlers_archive"):
-            ended = forms.run_form(_FOLDER / program, "linked", seconds=30)
+            ended = forms.run_form(_FOLDER / program, "linked")
             self.assertEqual((ended.status, ended.stdout), (0, "forked\n"), str(ended))
 
     def test_keys_of_a_c_library_in_another_name_space(self) -> None:

@@ -11,7 +11,7 @@ import os
 import time
 from pathlib import Path
 
-REMOVAL_SECONDS = 10
+REMOVAL_SECONDS = 300
 
 
 class Unavailable(Exception):

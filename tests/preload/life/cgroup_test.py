@@ -27,7 +27,7 @@ class CgroupTest(LifeTest):
             self.skipTest(str(reason))
 
     def test_volume_of_many_times_the_limit(self) -> None:
-        ended = self.under_hakmem("phases", LIVE, VOLUME_A_PHASE, 1, before_exec=self.cgroup.enter, seconds=90)
+        ended = self.under_hakmem("phases", LIVE, VOLUME_A_PHASE, 1, before_exec=self.cgroup.enter)
         (report,) = ended.lines()
         print(
             f"allocated {report['allocated'] >> 20} MiB, live {report['live_most'] >> 20} MiB at most, "
@@ -40,7 +40,7 @@ class CgroupTest(LifeTest):
         self.assertLess(ended.peak_bytes if most is None else most, LIMIT_BYTES)
 
     def test_the_limit_is_one(self) -> None:
-        ended = run.program("phases", TOO_MUCH, 2 * TOO_MUCH, 1, before_exec=self.cgroup.enter, seconds=60)
+        ended = run.program("phases", TOO_MUCH, 2 * TOO_MUCH, 1, before_exec=self.cgroup.enter)
         self.assertEqual((ended.status, ended.allocator()), (-signal.SIGKILL, "hakmem"))
         self.assertEqual(self.cgroup.kills(), 1)
 

@@ -23,7 +23,7 @@ class ChurnTest(LifeTest):
     def setUpClass(cls) -> None:
         super().setUpClass()
         test = cls()
-        cls.reports = test.under_hakmem("churn", THREADS, seconds=120).lines()
+        cls.reports = test.under_hakmem("churn", THREADS).lines()
         for report in cls.reports:
             print(report)
 

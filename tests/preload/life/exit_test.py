@@ -10,9 +10,6 @@ from tests.preload.life.case import LifeTest
 # Where it is chance what the other threads are at.
 ROUNDS = 10
 
-# A process that ends takes some milliseconds.
-SECONDS = 20
-
 ITERATIONS = 4  # PTHREAD_DESTRUCTOR_ITERATIONS
 KEYS = 3
 
@@ -20,7 +17,7 @@ KEYS = 3
 class ExitTest(LifeTest):
     def expect_way(self, way: str, ran: Sequence[str], rounds: int = 1, status: int = 0, **options) -> None:
         for _ in range(rounds):
-            ended = self.under_hakmem("exit_paths", way, status=status, seconds=SECONDS, **options)
+            ended = self.under_hakmem("exit_paths", way, status=status, **options)
             self.assertEqual(ended.lines(), [{"ran": name} for name in ran])
 
     def test_handlers_of_exit_allocate(self) -> None:
@@ -47,20 +44,20 @@ class ExitTest(LifeTest):
 
     def test_exec_in_a_thread_while_others_allocate(self) -> None:
         for _ in range(ROUNDS):
-            ended = self.under_hakmem("exit_paths", "exec", seconds=SECONDS)
+            ended = self.under_hakmem("exit_paths", "exec")
             self.assertEqual(ended.lines(), [{"allocator": "hakmem"}, {"ran": "last"}, {"ran": "first"}])
 
 
 class ThreadEndTest(LifeTest):
     def test_destructors_allocate_to_the_last_round(self) -> None:
-        (report,) = self.under_hakmem("exit_paths", "keys", seconds=SECONDS).lines()
+        (report,) = self.under_hakmem("exit_paths", "keys").lines()
         self.assertEqual(report["rounds"], KEYS * ITERATIONS)
         # What the last round set is nobody's; all else was freed, and the records were used again.
         self.assertEqual(report["stayed"], KEYS * report["threads"])
         self.assertEqual(report["metadata_growth"], 0)
 
     def test_cancelled_threads_leave_nothing(self) -> None:
-        (report,) = self.under_hakmem("exit_paths", "cancel", seconds=SECONDS).lines()
+        (report,) = self.under_hakmem("exit_paths", "cancel").lines()
         self.assertEqual(report, {"stayed": 0, "metadata_growth": 0})
 
 

@@ -21,7 +21,7 @@ PART_AT_LEAST = 0.6
 
 class EndOfMemoryTest(LifeTest):
     def expect_end_and_recovery(self, limit: int, size: int, sizes: tuple[int, ...]) -> None:
-        *filled, last = self.under_hakmem("exhaust", *sizes, limits={limit: size}, seconds=90).lines()
+        *filled, last = self.under_hakmem("exhaust", *sizes, limits={limit: size}).lines()
         self.assertEqual(last, {"sizes": len(sizes)})
         self.assertEqual([report["size"] for report in filled], list(sizes))
         for report in filled:

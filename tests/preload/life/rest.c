@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A program that allocates much of all sizes, frees all and then does nothing: what does it keep?
  *
- *     rest THREADS MIB LIMIT_MIB
+ *     rest THREADS MIB LIMIT_MIB SECONDS
  *
  * Each thread fills its share with blocks from 16 bytes to 8 MiB, a quarter of the bytes in each of four ranges of sizes,
  * and frees, in random order, what the thread before it has allocated. Then all threads wait. Prints resident bytes before,
@@ -15,7 +15,6 @@
 
 #define THREADS_MAX 8
 #define BLOCKS_MAX (1u << 20)
-#define SECONDS_MOST 5
 #define STEP_NS 10000000
 
 /* Ranges of sizes: from each upper end to the next. */
@@ -77,11 +76,12 @@ static uint64_t now_ns(void) {
 
 int main(int argc, char **argv) {
     pthread_t threads[THREADS_MAX];
-    LIFE_CHECK(argc == 4);
+    LIFE_CHECK(argc == 5);
     thread_count = (unsigned)strtoul(argv[1], NULL, 10);
     LIFE_CHECK(thread_count >= 1 && thread_count <= THREADS_MAX);
     share_bytes = strtoull(argv[2], NULL, 10) * MIB / thread_count;
     const uint64_t limit = strtoull(argv[3], NULL, 10) * MIB;
+    const uint64_t wait_ns = strtoull(argv[4], NULL, 10) * UINT64_C(1000000000);
     life_begin();
     life_touch_code();
     memset(blocks, 1, sizeof blocks);
@@ -97,7 +97,7 @@ int main(int argc, char **argv) {
     pthread_barrier_wait(&barrier);
     const uint64_t start = now_ns();
     uint64_t resident = life_resident_bytes();
-    while (resident > before + limit && now_ns() - start < SECONDS_MOST * UINT64_C(1000000000)) {
+    while (resident > before + limit && now_ns() - start < wait_ns) {
         const struct timespec step = {.tv_nsec = STEP_NS};
         nanosleep(&step, NULL);
         resident = life_resident_bytes();

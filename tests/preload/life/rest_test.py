@@ -13,14 +13,16 @@ MIB_ALLOCATED = 256
 # half a MiB, and five times what was seen of that choice.
 LIMIT_MIB = {1: 10, 4: 27}
 
-# The delay, three quarters of a second, a quarter of it between two looks, and what a busy machine takes for 256 MiB.
-MS_MOST = 4000
+# It falls within a second; on a machine that is busy, within minutes. tests/unit:test_decay says when it is due.
+SECONDS_TO_FALL = 300
+# Several times what is waited for where it does fall.
+SECONDS_TO_STAY = 5
 
 
 class RestTest(LifeTest):
-    def rest(self, threads: int, **variables: str) -> dict[str, int]:
+    def rest(self, threads: int, seconds: int, **variables: str) -> dict[str, int]:
         (report,) = self.under_hakmem(
-            "rest", threads, MIB_ALLOCATED, LIMIT_MIB[threads], variables=variables, seconds=60
+            "rest", threads, MIB_ALLOCATED, LIMIT_MIB[threads], seconds, variables=variables
         ).lines()
         print(f"{threads} threads: {(report['rest'] - report['before']) / MIB:.1f} MiB after {report['ms']} ms")
         self.assertGreater(report["most"], report["before"] + MIB_ALLOCATED * MIB)
@@ -29,13 +31,12 @@ class RestTest(LifeTest):
     def test_resident_memory_falls_while_the_program_sleeps(self) -> None:
         for threads in LIMIT_MIB:
             with self.subTest(threads=threads):
-                report = self.rest(threads)
+                report = self.rest(threads, SECONDS_TO_FALL)
                 self.assertLessEqual(report["rest"], report["before"] + LIMIT_MIB[threads] * MIB)
-                self.assertLess(report["ms"], MS_MOST)
 
     def test_it_stays_where_it_is_never_to_go_back(self) -> None:
         """Or the test above would hold whatever the library does."""
-        report = self.rest(1, HAKMEM_PURGE_DELAY_MS="-1")
+        report = self.rest(1, SECONDS_TO_STAY, HAKMEM_PURGE_DELAY_MS="-1")
         self.assertGreater(report["rest"], report["before"] + MIB_ALLOCATED * MIB // 2)
 
 

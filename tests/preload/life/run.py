@@ -21,6 +21,9 @@ from typing import Any
 LIBRARY = Path("hakmem/preload/libhakmem.so")
 PROGRAMS = Path("tests/preload/life")
 
+# A program that ends at all does so in seconds; on a machine that is busy, in minutes.
+HANGS_AFTER_SECONDS = 600
+
 MIB = 1 << 20
 _KIB = 1024
 
@@ -76,7 +79,7 @@ def run(
     library: Path | None = LIBRARY,
     variables: Mapping[str, str] = {},
     limits: Mapping[int, int] = {},
-    seconds: float = 60,
+    seconds: float = HANGS_AFTER_SECONDS,
     before_exec: Callable[[], None] = lambda: None,
     hangs: Callable[[int], bool] = lambda pid: False,
 ) -> Ended:

@@ -31,13 +31,13 @@ def waits_for_itself(pid: int) -> bool:
 
 class StackCacheTest(LifeTest):
     def test_free_under_the_lock_of_the_stacks_starts_no_thread(self) -> None:
-        (report,) = self.under_hakmem("stack_cache", variables=VARIABLES, seconds=20).lines()
+        (report,) = self.under_hakmem("stack_cache", variables=VARIABLES).lines()
         self.assertEqual((report["decaying_before"], report["purged"]), (0, 0))
         self.assertGreater(report["decaying"], run.MIB)
 
     def test_the_moment_comes(self) -> None:
         with self.assertRaises(run.Hung) as hung:
-            run.program("stack_cache", library=UNGUARDED, variables=VARIABLES, seconds=20, hangs=waits_for_itself)
+            run.program("stack_cache", library=UNGUARDED, variables=VARIABLES, hangs=waits_for_itself)
         self.assertRegex(str(hung.exception), f"stack_cache S: {FUTEX} ")
 
 

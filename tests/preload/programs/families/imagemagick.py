@@ -11,7 +11,8 @@ from tests.preload.programs.errors import expect
 from tests.preload.programs.session import Session
 from tests.preload.programs.workload import Need, Outcome, Workload
 
-_CONVERT = "/usr/bin/convert-im6.q16"
+# Debian has version 6 or 7, by its release; convert of version 7 is another name of magick.
+_CONVERT = Need("/usr/bin/convert-im[67].q16", "imagemagick")
 _WIDTH, _HEIGHT = 640, 480
 _ENVIRONMENT = {"OMP_NUM_THREADS": "2", "MAGICK_THREAD_LIMIT": "2"}
 
@@ -21,15 +22,15 @@ class Filters(Workload):
 
     name = "imagemagick"
     task = "ImageMagick with two threads: filters, enlarging, distortion, and the way through PNG, TIFF and JPEG"
-    needs = (Need(_CONVERT, "imagemagick"),)
-    programs = frozenset({"convert*"})
+    needs = (_CONVERT,)
+    programs = frozenset({"*-im[67].q16"})
 
     def prepare(self, inputs: Path, seed: int) -> None:
         (inputs / "picture.ppm").write_bytes(generate.picture(random.Random(seed), _WIDTH, _HEIGHT))
 
     def run(self, session: Session) -> Outcome:
         def convert(*arguments: str) -> None:
-            session.run(_CONVERT, *arguments, environment=_ENVIRONMENT)
+            session.run(_CONVERT.find(), *arguments, environment=_ENVIRONMENT)
 
         original = str(session.inputs / "picture.ppm")
         # -strip: files would otherwise hold the time at which they were written.
