@@ -115,7 +115,10 @@ class Setup(unittest.TestCase):
         (installs,) = (log.index(line) for line in log if line.startswith("apt-get") and " install " in line)
         self.assertLess(created, installs)
         self.assertLess(installs, removed)
-        self.assertEqual(self.asked("deb-systemd-helper"), ["sudo deb-systemd-helper disable nginx.service"])
+        self.assertEqual(
+            self.asked("deb-systemd-helper"),
+            ["sudo env DPKG_MAINTSCRIPT_PACKAGE=hakmem deb-systemd-helper disable nginx.service"],
+        )
 
     def test_a_policy_of_the_administrator_stays(self) -> None:
         (self.scratch / "policy-rc.d").touch()
