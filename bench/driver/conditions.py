@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import ctypes
 import os
+import platform
 import random
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -84,6 +86,14 @@ def total_bytes(environments: list[dict[str, str]], padding: int) -> int:
 def processors() -> list[int]:
     """Those that this process may run on."""
     return sorted(os.sched_getaffinity(0))
+
+
+def machine() -> str:
+    """What figures are good for, in a line of a document: processor, processors, kernel, distribution."""
+    model = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
+    processor = model[1] if model else platform.machine()
+    system = platform.freedesktop_os_release()["PRETTY_NAME"]
+    return f"{processor}, {len(processors())} processors, Linux {platform.release()}, {system}"
 
 
 def pinned_to(threads: int) -> list[int]:

@@ -182,6 +182,7 @@ def main() -> None:
     page = environment.from_string(_TEMPLATE.read_text()).render(
         command=f"bazel run //bench:{NAME}",
         rounds=parsed.rounds,
+        machine=conditions.machine(),
         workloads=list(WORKLOADS),
         alone=rows_of(runs, [*ALONE, ALL], NONE, parsed.seed),
         builds=rows_of(runs, [EXACT, NONE, ALL], OFF, parsed.seed),

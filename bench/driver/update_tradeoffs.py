@@ -157,6 +157,7 @@ def main() -> None:
     page = environment.from_string(_TEMPLATE.read_text()).render(
         command=f"bazel run //bench:{NAME}",
         rounds=parsed.rounds,
+        machine=conditions.machine(),
         switches=_switch_rows(measured),
         tables=_table_rows(measured),
         code=_code_rows(),

@@ -35,12 +35,12 @@ _SETTINGS = (
 )
 _SECONDS_BETWEEN_LOOKS = 0.02
 
-# Requests in bursts with pauses between them, beside a thread that waits: some 40 MiB of objects come and go.
+# Requests in bursts with pauses between them, beside a thread that waits: tens of MiB of objects come and go.
 _BURSTS = """
 import json, threading, time
 threading.Thread(target=lambda: [bytearray(100) for _ in range(1000)] and time.sleep(60), daemon=True).start()
-for burst in range(12):
-    rows = [{"key": str(k), "value": [k] * 3} for k in range(60000)]
+for burst in range(8):
+    rows = [{"key": str(k), "value": [k] * 3} for k in range(40000)]
     json.loads(json.dumps(rows))
     del rows
     time.sleep(0.3)
