@@ -83,15 +83,26 @@ class ReproducibleTest(unittest.TestCase):
 
     def test_a_licence_is_installed(self):
         notice = consumer.scratch_folder() / "LICENSE"
-        notice.write_text("Copyright 2001 Somebody. Do as you like.\n")
-        tar = self.packed(TARBALL, *PACKING, f"--notice={notice}")
+        notice.write_text("Copyright 2001 Somebody\n\nDo as you like.\n")
+        packing = [one for one in PACKING if not one.startswith("--notice=")]
+        tar = self.packed(TARBALL, *packing, f"--notice={notice}")
         with tarfile.open(tar) as opened:
             self.assertEqual(opened.extractfile("share/doc/hakmem/LICENSE").read(), notice.read_bytes())
-        deb = self.packed(DEB, f"--maintainer={MAINTAINER}", *PACKING, f"--notice={notice}")
+        deb = self.packed(DEB, f"--maintainer={MAINTAINER}", *packing, f"--notice={notice}")
         unpacked = consumer.scratch_folder()
         consumer.run("dpkg-deb", "--extract", deb, unpacked)
-        self.assertIn(notice.read_text(), (unpacked / "usr/share/doc/hakmem/copyright").read_text())
-        self.assertNotIn("no licence", (unpacked / "usr/share/doc/hakmem/copyright").read_text())
+        said = (unpacked / "usr/share/doc/hakmem/copyright").read_text()
+        self.assertIn("License: Expat\n", said)
+        self.assertIn(" Copyright 2001 Somebody\n .\n Do as you like.\n", said)
+
+    def test_a_package_without_a_holder_is_refused(self):
+        notice = consumer.scratch_folder() / "LICENSE"
+        notice.write_text("Do as you like.\n")
+        packing = [one for one in PACKING if not one.startswith("--notice=")]
+        line = [DEB, f"--maintainer={MAINTAINER}", *packing, f"--notice={notice}", f"--output={notice}.deb"]
+        done = subprocess.run(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120)
+        self.assertIn("no licence file names a holder", done.stderr)
+        self.assertEqual(2, done.returncode)
 
     def test_wrong_inputs_are_refused(self):
         output = consumer.scratch_folder() / "output"

@@ -12,6 +12,7 @@ import email.utils
 import gzip
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -74,6 +75,16 @@ def compressed(entry: Entry) -> Entry:
     return Entry(entry.path + ".gz", gzip.compress(entry.data, compresslevel=9, mtime=0))
 
 
+def _copyright(inputs: Inputs) -> bytes:
+    """Debian's machine-readable form: every line of the licence is indented, an empty one is a dot."""
+    text = "\n".join(layout.read(notice).decode("utf-8").strip() for notice in inputs.notices)
+    holder = re.search(r"^Copyright (?:\(c\) )?(.+)$", text, re.MULTILINE)
+    if holder is None:
+        raise Refusal("no licence file names a holder of the copyright: a line 'Copyright (c) YEAR WHO' is wanted")
+    licence = "\n".join(f" {line or '.'}" for line in text.splitlines())
+    return layout.render("debian/copyright", version=inputs.version, holder=holder[1], licence=licence)
+
+
 def package_entries(inputs: Inputs, multiarch: str, maintainer: str, scratch: Path) -> list[Entry]:
     """All files of the package, relative to /usr."""
     found = []
@@ -90,9 +101,7 @@ def package_entries(inputs: Inputs, multiarch: str, maintainer: str, scratch: Pa
     date = email.utils.format_datetime(datetime.fromtimestamp(inputs.epoch, timezone.utc))
     changelog = layout.render("debian/changelog", version=inputs.version, maintainer=maintainer, date=date)
     found.append(compressed(Entry(f"{_DOC}/changelog", changelog)))
-    notices = [(notice.name, layout.read(notice).decode("utf-8")) for notice in inputs.notices]
-    copyright_text = layout.render("debian/copyright", version=inputs.version, notices=notices)
-    found.append(Entry(f"{_DOC}/copyright", copyright_text))
+    found.append(Entry(f"{_DOC}/copyright", _copyright(inputs)))
     found.append(Entry("share/lintian/overrides/hakmem", layout.render("debian/lintian-overrides")))
     return sorted(found, key=lambda entry: entry.path)
 
