@@ -87,8 +87,8 @@ def slab(root: Path) -> str:
     canvas = Canvas("The life of a slab", 900)
     canvas.text(60, 30, "The life of a slab", bold=True)
     canvas.text(60, 50, "Each transition is one atomic operation on the slab's control word.")
-    for state, (x, y) in _PLACES.items():
-        canvas.box(x, y, *_BOX, state, _FILLS[state])
+    for state, (left, top) in _PLACES.items():
+        canvas.box(left, top, *_BOX, state, _FILLS[state])
     for sources, target, cause in transitions:
         for source in sources.split(" or "):
             begin, end, (x, y, wrap) = _ARROWS[source, target]
