@@ -22,6 +22,7 @@ _LINKOPTS = [
 _DEPS = [
     "//hakmem/base:atomic",
     "//hakmem/base:compiler",
+    "//hakmem/base:random",
 ]
 
 def _defines(contender):

@@ -3,7 +3,7 @@
 #include "bench/trace/info.h"
 
 #include "bench/trace/check.h"
-#include "bench/trace/json.h"
+#include "bench/worker/json.h"
 #include "bench/trace/storage.h"
 
 #include <inttypes.h>
@@ -70,7 +70,7 @@ static void print_arguments(const struct trace_text *text) {
     for (size_t i = 0; i < text->length;) {
         size_t length = strnlen(text->bytes + i, text->length - i);
         printf("%s", i == 0 ? "" : ",");
-        json_text(text->bytes + i, length);
+        json_bytes(text->bytes + i, length);
         i += length + 1;
     }
     printf("]");
@@ -138,7 +138,7 @@ static void print_top_sites(const struct info *info, const struct trace *trace) 
             module = trace->program; /* the loader has no name for the program itself */
         }
         printf("%s{\"module\":", i == 0 ? "" : ",");
-        json_text(module.bytes, module.length);
+        json_bytes(module.bytes, module.length);
         printf(",\"address\":%" PRIu64 ",\"allocations\":%" PRIu64 ",\"bytes\":%" PRIu64 "}", site.address,
                count->count, count->bytes);
     }
@@ -149,17 +149,17 @@ static void print(const struct trace *trace, const struct info *info, const stru
     static const char *const ends[] = {
         [TRACE_END_EXIT] = "exit", [TRACE_END_EXEC] = "exec", [TRACE_END_LIMIT] = "limit"};
     printf("{\"version\":%d,\"program\":", TRACE_VERSION);
-    json_text(trace->program.bytes, trace->program.length);
+    json_bytes(trace->program.bytes, trace->program.length);
     printf(",\"arguments\":");
     print_arguments(&trace->arguments);
     printf(",\"allocator\":");
-    json_text(trace->allocator.bytes, trace->allocator.length);
+    json_bytes(trace->allocator.bytes, trace->allocator.length);
     json_count("pid", trace->pid);
     json_count("parent", trace->parent);
     json_count("started_ns", trace->started_ns);
     json_count("duration_ns", trace->duration_ns);
     json_flag("complete", trace->complete);
-    json_string("end", trace->complete ? ends[trace->reason] : NULL);
+    json_text("end", trace->complete ? ends[trace->reason] : NULL);
     json_count("bytes", trace->size);
     json_count("unread_bytes", trace->size - trace->cut_offset);
     json_count("dropped", dropped);

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* The replayer's arguments. Strict: what is not understood ends the process with usage and status 2. */
+/* The replayer's arguments: which trace, and what is done with its blocks. How that is measured, options.h says. */
 #ifndef BENCH_TRACE_REPLAY_OPTIONS_H
 #define BENCH_TRACE_REPLAY_OPTIONS_H
 
 #include "bench/trace/touch.h"
+#include "bench/worker/options.h"
 
-struct options {
-    const char *path; /* of the trace */
+struct replay_options {
+    struct options how; /* operations: at most so many calls */
+    const char *path;   /* of the trace */
     enum touch touch;
-    bool info, verify, memory, incomplete;
-    uint64_t operations; /* at most so many calls; UINT64_MAX: all */
-    uint64_t seed;       /* said again in the result; a replay draws no random numbers */
+    bool info, incomplete;
 };
 
 /* pre: called once, from main. Does not return where the arguments are wrong or ask for help. */
-void options_parse(int argc, char **argv, struct options *options);
+void replay_options_parse(int argc, char **argv, struct replay_options *options);
 
 #endif

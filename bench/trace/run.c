@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* The replay proper. Compiled without builtins: each call is made, by libc's name, through the linkage table.
+/* The replay's loop. Compiled without builtins: each call is made, by libc's name, through the linkage table.
  *
- * The loop is instantiated for what --verify and --memory add, so that a run for time holds no trace of them. A call's
- * cost therefore includes the loop's own: reading 16 bytes of schedule, a slot, and what touch.h does. */
+ * It is compiled once a mode, so that a run for time holds no trace of the others. A call's cost includes the loop's own:
+ * reading 16 bytes of schedule, a slot, and what touch.h does; that of --latency does not. */
 #include "bench/trace/run.h"
 
-#include "bench/worker/contender.h"
-#include "bench/worker/measure.h"
-#include "bench/trace/marks.h"
-#include "bench/trace/resident.h"
 #include "bench/trace/storage.h"
+#include "bench/worker/contender.h"
+#include "bench/worker/fail.h"
+#include "bench/worker/memory.h"
+#include "bench/worker/verify.h"
 #include "hakmem/base/atomic.h"
 
 #include <dlfcn.h>
@@ -32,12 +32,16 @@ struct thread {
 
 /* One replay a process. Constant while threads run, but for the slots. */
 static struct schedule *schedule;
-static struct run_settings settings;
-static struct thread *threads; /* by lane; the first lane's thread alone uses them */
+static enum touch touch;
+static enum workload_mode run_mode;
+static struct thread *threads;         /* by lane; the first lane's thread alone uses them */
+static struct latency_pair *latencies; /* by lane, --latency only; each its own thread's */
 
 static HAK_COLD _Noreturn void fail(const char *what, uint64_t size) {
-    fprintf(stderr, "replay: %s(%" PRIu64 "): %s\n", what, size, strerror(errno));
-    exit(EXIT_FAILURE);
+    char text[100];
+    const int error = errno;
+    snprintf(text, sizeof text, "%s(%" PRIu64 ")", what, size);
+    worker_fail(text, error);
 }
 
 /* The pointer that another thread publishes in a shared slot. */
@@ -65,56 +69,66 @@ HAK_ALWAYS_INLINE void put(const struct schedule_lane *lane, const struct schedu
     }
 }
 
+/* Names a block while it lives. */
 static uint64_t key_of(const struct schedule_lane *lane, uint32_t slot, bool shared) {
-    return marks_key(shared ? 0 : (uint32_t)(lane - schedule->lanes), slot, shared);
+    const uint64_t index = shared ? 0 : (uint64_t)(lane - schedule->lanes);
+    return (index << 33 | (uint64_t)slot << 1 | shared) * UINT64_C(0x9e3779b97f4a7c15);
 }
 
 /* A new block: from `from` on it is fresh. */
 HAK_ALWAYS_INLINE void finish(const struct schedule_lane *lane, const struct schedule_call *call, void *p,
-                              uint64_t from, uint64_t size, const bool verify, const bool memory) {
+                              uint64_t from, uint64_t size, const enum workload_mode mode) {
     if (HAK_UNLIKELY(p == NULL)) {
         fail("no memory for a block", size);
     }
-    if (verify) {
-        marks_check_alignment(p, size, (unsigned)call->alignment_log2);
-        marks_write(p, size, key_of(lane, call->slot, call->shared));
+    if (mode == WORKLOAD_VERIFIED) {
+        verify_alignment(p, size, (size_t)1 << call->alignment_log2);
+        verify_write(p, size, key_of(lane, call->slot, call->shared));
     } else {
-        touch_made(p, from, size, settings.touch);
+        touch_made(p, from, size, touch);
+    }
+    if (mode == WORKLOAD_MEMORY) {
+        memory_changed((int64_t)(size - from)); /* before another thread can free it */
     }
     put(lane, call, p);
-    if (memory) {
-        resident_step((int64_t)(size - from));
-    }
 }
 
-HAK_ALWAYS_INLINE void make_free(const struct schedule_lane *lane, const struct schedule_call *call, const bool verify,
-                                 const bool memory) {
+HAK_ALWAYS_INLINE struct latency_pair *latency_of(const struct schedule_lane *lane) {
+    return &latencies[lane - schedule->lanes];
+}
+
+HAK_ALWAYS_INLINE void make_free(const struct schedule_lane *lane, const struct schedule_call *call,
+                                 const enum workload_mode mode) {
     void *p = get(lane, call->slot, call->shared);
-    if (verify) {
-        marks_check(p, call->size, call->size, key_of(lane, call->slot, call->shared), "changed while it was live");
+    if (mode == WORKLOAD_VERIFIED) {
+        verify_read(p, call->size, call->size, key_of(lane, call->slot, call->shared), VERIFY_CHANGED);
     } else {
-        touch_freed(p, call->size, settings.touch);
+        touch_freed(p, call->size, touch);
     }
+    if (mode == WORKLOAD_MEMORY) {
+        memory_changed(-(int64_t)call->size);
+    }
+    uint64_t start = latency_begin(mode == WORKLOAD_LATENCY);
     free(p);
-    if (memory) {
-        resident_step(-(int64_t)call->size);
-    }
+    latency_end(mode == WORKLOAD_LATENCY, &latency_of(lane)->free, start);
 }
 
 /* `call` and the CALL_OLD behind it. */
 HAK_ALWAYS_INLINE void make_realloc(const struct schedule_lane *lane, const struct schedule_call *call,
-                                    const bool verify, const bool memory) {
+                                    const enum workload_mode mode) {
     uint64_t old_size = call[1].size, size = call->size;
     void *old = call->other == SCHEDULE_NO_SLOT ? NULL : get(lane, call->other, call->old_shared);
-    uint64_t key = verify ? key_of(lane, call->other, call->old_shared) : 0;
-    if (verify && old != NULL) {
-        marks_check(old, old_size, old_size, key, "changed while it was live");
+    uint64_t key = mode == WORKLOAD_VERIFIED ? key_of(lane, call->other, call->old_shared) : 0;
+    if (mode == WORKLOAD_VERIFIED && old != NULL) {
+        verify_read(old, old_size, old_size, key, VERIFY_CHANGED);
     }
+    uint64_t start = latency_begin(mode == WORKLOAD_LATENCY);
     void *p = call->kind == CALL_REALLOC ? realloc(old, size) : reallocarray(old, size, 1);
-    if (verify && old != NULL && p != NULL) {
-        marks_check(p, old_size < size ? old_size : size, old_size, key, "is not what it was before realloc");
+    latency_end(mode == WORKLOAD_LATENCY, &latency_of(lane)->alloc, start);
+    if (mode == WORKLOAD_VERIFIED && old != NULL && p != NULL) {
+        verify_read(p, old_size < size ? old_size : size, old_size, key, "realloc changed a byte of it");
     }
-    finish(lane, call, p, old_size, size, verify, memory);
+    finish(lane, call, p, old_size, size, mode);
 }
 
 HAK_ALWAYS_INLINE void *make_aligned(const struct schedule_call *call) {
@@ -131,14 +145,25 @@ HAK_ALWAYS_INLINE void *make_aligned(const struct schedule_call *call) {
     return errno == 0 ? p : NULL;
 }
 
+/* malloc, or an aligned call. */
+HAK_ALWAYS_INLINE void make_block(const struct schedule_lane *lane, const struct schedule_call *call,
+                                  const bool is_malloc, const enum workload_mode mode) {
+    uint64_t start = latency_begin(mode == WORKLOAD_LATENCY);
+    void *p = is_malloc ? malloc(call->size) : make_aligned(call);
+    latency_end(mode == WORKLOAD_LATENCY, &latency_of(lane)->alloc, start);
+    finish(lane, call, p, 0, call->size, mode);
+}
+
 HAK_ALWAYS_INLINE void make_calloc(const struct schedule_lane *lane, const struct schedule_call *call,
-                                   const bool verify, const bool memory) {
+                                   const enum workload_mode mode) {
+    uint64_t start = latency_begin(mode == WORKLOAD_LATENCY);
     void *p = calloc(call->other, call->size);
+    latency_end(mode == WORKLOAD_LATENCY, &latency_of(lane)->alloc, start);
     uint64_t bytes = call->other * call->size;
-    if (verify && p != NULL) {
-        marks_check_zero(p, bytes);
+    if (mode == WORKLOAD_VERIFIED) {
+        verify_zero(p, bytes);
     }
-    finish(lane, call, p, 0, bytes, verify, memory);
+    finish(lane, call, p, 0, bytes, mode);
 }
 
 static void *run_thread(void *argument);
@@ -157,33 +182,30 @@ static void join_thread(uint32_t lane) {
     threads[lane].lane = 0; /* the first lane is nobody's that is waited for */
 }
 
-HAK_ALWAYS_INLINE void make_calls(const struct schedule_lane *lane, const bool verify, const bool memory) {
+HAK_ALWAYS_INLINE void make_calls(const struct schedule_lane *lane, const enum workload_mode mode) {
     for (const struct schedule_call *call = lane->calls, *end = call + lane->count; call < end; call++) {
         switch ((enum schedule_kind)call->kind) {
-        case CALL_MALLOC: finish(lane, call, malloc(call->size), 0, call->size, verify, memory); break;
-        case CALL_FREE: make_free(lane, call, verify, memory); break;
-        case CALL_CALLOC: make_calloc(lane, call, verify, memory); break;
+        case CALL_MALLOC: make_block(lane, call, true, mode); break;
+        case CALL_FREE: make_free(lane, call, mode); break;
+        case CALL_CALLOC: make_calloc(lane, call, mode); break;
         case CALL_REALLOC:
-        case CALL_REALLOCARRAY: make_realloc(lane, call, verify, memory); break;
+        case CALL_REALLOCARRAY: make_realloc(lane, call, mode); break;
         case CALL_OLD: break; /* told what the call before it took */
         case CALL_FREE_NULL: free(NULL); break;
         case CALL_SPAWN: start_thread(call->slot); break;
         case CALL_JOIN: join_thread(call->slot); break;
-        default: finish(lane, call, make_aligned(call), 0, call->size, verify, memory); break;
+        default: make_block(lane, call, false, mode); break;
         }
     }
 }
 
 static void run_lane(uint32_t index) {
     const struct schedule_lane *lane = &schedule->lanes[index];
-    if (settings.verify && settings.memory) {
-        make_calls(lane, true, true);
-    } else if (settings.verify) {
-        make_calls(lane, true, false);
-    } else if (settings.memory) {
-        make_calls(lane, false, true);
-    } else {
-        make_calls(lane, false, false);
+    switch (run_mode) {
+    case WORKLOAD_VERIFIED: make_calls(lane, WORKLOAD_VERIFIED); break;
+    case WORKLOAD_MEMORY: make_calls(lane, WORKLOAD_MEMORY); break;
+    case WORKLOAD_LATENCY: make_calls(lane, WORKLOAD_LATENCY); break;
+    default: make_calls(lane, WORKLOAD_PLAIN); break;
     }
 }
 
@@ -192,31 +214,43 @@ static void *run_thread(void *argument) {
     return NULL;
 }
 
-uint64_t run_schedule(struct schedule *the_schedule, const struct run_settings *the_settings) {
+void run_prepare(struct schedule *the_schedule, enum touch the_touch, enum workload_mode mode) {
     schedule = the_schedule;
-    settings = *the_settings;
+    touch = the_touch;
+    run_mode = mode;
     threads = storage_new(schedule->lane_count * sizeof threads[0], "the threads");
-    uint64_t start = measure_clock_ns();
+    if (mode == WORKLOAD_LATENCY) {
+        latencies = storage_new(schedule->lane_count * sizeof latencies[0], "the durations");
+    }
+}
+
+void run_schedule(void) {
     run_lane(0);
     for (uint32_t lane = 1; lane < schedule->lane_count; lane++) {
         if (threads[lane].lane != 0) {
             join_thread(lane);
         }
     }
-    return measure_clock_ns() - start;
 }
 
-void run_free_left(struct schedule *the_schedule, const struct run_settings *the_settings) {
-    for (size_t i = 0; i < the_schedule->left_count; i++) {
-        const struct schedule_left *left = &the_schedule->left[i];
-        void *p = the_schedule->lanes[left->lane].slots[left->slot];
-        if (the_settings->verify) {
-            marks_check(p, left->size, left->size, marks_key(left->lane, left->slot, false),
-                        "changed while it was live");
+void run_free_left(void) {
+    for (size_t i = 0; i < schedule->left_count; i++) {
+        const struct schedule_left *left = &schedule->left[i];
+        const struct schedule_lane *lane = &schedule->lanes[left->lane];
+        void *p = lane->slots[left->slot];
+        if (run_mode == WORKLOAD_VERIFIED) {
+            verify_read(p, left->size, left->size, key_of(lane, left->slot, false), VERIFY_CHANGED);
         }
         free(p);
     }
-    the_schedule->left_count = 0;
+    schedule->left_count = 0;
+}
+
+void run_latency(struct latency_pair *sum) {
+    for (size_t i = 0; latencies != NULL && i < schedule->lane_count; i++) {
+        latency_merge(&sum->alloc, &latencies[i].alloc);
+        latency_merge(&sum->free, &latencies[i].free);
+    }
 }
 
 const char *run_defect(const struct schedule *the_schedule) {

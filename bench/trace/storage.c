@@ -2,18 +2,20 @@
 /* The replayer's own memory: one mapping a piece. */
 #include "bench/trace/storage.h"
 
+#include "bench/worker/fail.h"
+
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 
 /* What an array holds at first: most threads of most traces have few events. */
 #define FIRST_BYTES 4096
 
 static HAK_COLD _Noreturn void fail(size_t bytes, const char *what) {
-    fprintf(stderr, "replay: no memory for %s (%zu bytes): %s\n", what, bytes, strerror(errno));
-    exit(EXIT_FAILURE);
+    const int error = errno;
+    char text[100];
+    snprintf(text, sizeof text, "no memory for %s (%zu bytes)", what, bytes);
+    worker_fail(text, error);
 }
 
 void *storage_new(size_t bytes, const char *what) {

@@ -6,7 +6,7 @@
  *   width of a bucket             1           1            2            4       ..
  *
  * So a bucket is at most 1/128 of its durations wide. Each thread adds to its own pair; the main thread sums up
- * when all have ended. Used by block.h with --latency only. */
+ * when all have ended. Used with --latency only. */
 #ifndef BENCH_WORKER_LATENCY_H
 #define BENCH_WORKER_LATENCY_H
 
@@ -62,6 +62,14 @@ HAK_ALWAYS_INLINE void latency_add(struct latency_histogram *histogram, uint64_t
     histogram->count++;
     if (ticks > histogram->max) {
         histogram->max = ticks;
+    }
+}
+
+/* Around a call that is to be timed where `timed` is true: the clock before it, and its duration added to a histogram. */
+HAK_ALWAYS_INLINE uint64_t latency_begin(const bool timed) { return timed ? latency_clock() : 0; }
+HAK_ALWAYS_INLINE void latency_end(const bool timed, struct latency_histogram *histogram, uint64_t start) {
+    if (timed) {
+        latency_add(histogram, latency_clock() - start);
     }
 }
 

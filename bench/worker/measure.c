@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Time, faults and resident memory of this process, from the kernel. Called by the worker; the samples of --memory may
- * be taken on another thread than the main one. */
+/* Time, faults and resident memory of this process, from the kernel. Any thread. */
 #include "bench/worker/measure.h"
 
 #include <errno.h>
@@ -25,7 +24,7 @@ uint64_t measure_clock_ns(void) {
 
 static uint64_t microseconds(struct timeval time) { return (uint64_t)time.tv_sec * 1000000u + (uint64_t)time.tv_usec; }
 
-int measure_usage_get(struct measure_usage *usage) {
+static int usage_get(struct measure_usage *usage) {
     struct rusage kernel;
     if (getrusage(RUSAGE_SELF, &kernel) != 0) {
         return errno;
@@ -41,15 +40,24 @@ int measure_usage_get(struct measure_usage *usage) {
     return 0;
 }
 
-struct measure_usage measure_usage_between(const struct measure_usage *before, const struct measure_usage *after) {
-    return (struct measure_usage){
-        .minor_faults = after->minor_faults - before->minor_faults,
-        .major_faults = after->major_faults - before->major_faults,
-        .voluntary_switches = after->voluntary_switches - before->voluntary_switches,
-        .involuntary_switches = after->involuntary_switches - before->involuntary_switches,
-        .user_us = after->user_us - before->user_us,
-        .system_us = after->system_us - before->system_us,
-    };
+int measure_start(struct measure_span *span) {
+    int error = usage_get(&span->usage);
+    span->ns = measure_clock_ns();
+    return error;
+}
+
+int measure_stop(struct measure_span *span) {
+    const uint64_t now = measure_clock_ns();
+    const struct measure_usage before = span->usage;
+    int error = usage_get(&span->usage);
+    span->ns = now - span->ns;
+    span->usage.minor_faults -= before.minor_faults;
+    span->usage.major_faults -= before.major_faults;
+    span->usage.voluntary_switches -= before.voluntary_switches;
+    span->usage.involuntary_switches -= before.involuntary_switches;
+    span->usage.user_us -= before.user_us;
+    span->usage.system_us -= before.system_us;
+    return error;
 }
 
 /* The figure of the line "NAME:   123 kB"; false where there is no such line. */
@@ -88,6 +96,16 @@ int measure_memory_get(struct measure_memory *memory) {
     bool found = status_bytes(status, "\nVmHWM:", &memory->peak_bytes) &&
                  status_bytes(status, "\nVmRSS:", &memory->resident_bytes);
     return found ? 0 : ENODATA;
+}
+
+int measure_reset_peak(void) {
+    int file = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
+    if (file < 0) {
+        return errno;
+    }
+    int error = write(file, "5", 1) == 1 ? 0 : errno; /* 5: the peak, says proc(5) */
+    close(file);
+    return error;
 }
 
 int measure_resident_get(uint64_t *bytes) {

@@ -21,13 +21,26 @@ struct measure_memory {
 /* Nanoseconds of a clock that never goes back. */
 uint64_t measure_clock_ns(void);
 
-/* What happened between two readings. */
-struct measure_usage measure_usage_between(const struct measure_usage *before, const struct measure_usage *after);
+/* The measured part of a run. */
+struct measure_span {
+    uint64_t ns;
+    struct measure_usage usage;
+};
 
-/* All return 0 or an errno value, and ask the allocator for nothing. The first two are cheap. measure_resident_get
- * walks the page tables and is exact; mappings are the lines of /proc/self/maps. */
-int measure_usage_get(struct measure_usage *usage);
+/* All return 0 or an errno value, and ask the allocator for nothing. */
+
+/* Begins the measured part: the clock is read last. Ends it: the clock is read first, and *span becomes what happened
+ * between the two. */
+int measure_start(struct measure_span *span);
+int measure_stop(struct measure_span *span);
+
+/* Cheap: the kernel's counters. */
 int measure_memory_get(struct measure_memory *memory);
+
+/* Makes the peak count anew from now. */
+int measure_reset_peak(void);
+
+/* Resident bytes by a walk of the page tables, which is exact; the lines of /proc/self/maps. */
 int measure_resident_get(uint64_t *bytes);
 int measure_mappings_get(unsigned *mappings);
 

@@ -1,21 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* Resident and live bytes over time, for --memory.
  *
- * Each thread counts the bytes that it asked for and that it freed, whoever allocated them; thread 0 takes a sample
- * every so many of its own calls, so that the number of samples does not depend on the machine. The kernel's figure is
- * smaps_rollup's, which walks the page tables: the counters of /proc/self/statm are approximate on many kernels. */
+ * Every call of the allocator is counted; the thread that makes a call that is due takes a sample between two calls, so
+ * that the number of samples does not depend on the machine and no further thread runs. Resident bytes are smaps_rollup's,
+ * which walks the page tables: the counters of /proc/self/statm are approximate on many kernels. */
 #ifndef BENCH_WORKER_MEMORY_H
 #define BENCH_WORKER_MEMORY_H
 
-#include "bench/worker/workloads/workload.h"
-#include "hakmem/base/atomic.h"
+#include "hakmem/base/compiler.h"
 
 /* Samples of a run that a report can rely on, and what one run keeps. */
 #define MEMORY_SAMPLES_WANTED 50
 #define MEMORY_SAMPLES_MAX 256
-
-/* Operations that give as many samples: each has two calls. */
-#define MEMORY_OPERATIONS_MIN (MEMORY_SAMPLES_WANTED / 2)
 
 struct memory_sample {
     uint64_t ns; /* since memory_begin */
@@ -23,42 +19,31 @@ struct memory_sample {
 };
 
 struct memory_record {
-    struct memory_sample sample[MEMORY_SAMPLES_MAX];
+    struct memory_sample sample[MEMORY_SAMPLES_MAX]; /* in the order of their times */
     unsigned samples;
+    unsigned mappings;           /* lines of /proc/self/maps, the most at any sample */
     uint64_t baseline_bytes;     /* resident before the first block */
     uint64_t after_free_bytes;   /* resident when every block is freed */
-    uint64_t after_second_bytes; /* the same, a second later, in which no thread asks the allocator for anything */
-    uint64_t after_decay_bytes;  /* the same, after decay_ns of that */
+    uint64_t after_second_bytes; /* resident a second later, in which no thread asked the allocator for anything */
+    uint64_t after_decay_bytes;  /* resident decay_ns later, likewise */
     uint64_t decay_ns;
-    unsigned mappings;   /* the most at any sample */
-    uint64_t live_bytes; /* at the end, by the counts of the threads: 0 */
+    uint64_t live_bytes; /* at the end: 0 where every block was freed */
 };
 
-/* Starts sampling. pre: on the main thread, no block was allocated, the other threads wait. Returns 0 or errno. */
-int memory_begin(struct workload_thread *threads, unsigned count, uint64_t operations);
+/* Takes the first sample. `calls`: about how many memory_changed will be told of, for the distance of the samples;
+ * `own_bytes`: resident bytes that are not the allocator's, taken off every figure.
+ * pre: no other thread calls memory_changed yet. Returns 0 or errno. */
+int memory_begin(uint64_t calls, uint64_t own_bytes);
 
-/* Ends it when everything is freed, and waits until resident memory is back at the baseline, at most `decay_ms`.
- * pre: as above. Returns 0 or errno, also for what failed while the run went on. */
-int memory_end(unsigned decay_ms, struct memory_record *record);
+/* A call that changed the live bytes by `change`. An allocation is told of before another thread can free the block, a
+ * free before the call: so the live bytes never fall below 0. Any thread. */
+void memory_changed(int64_t change);
 
-HAK_COLD void memory_sample(struct workload_thread *thread);
+/* Takes the last sample. pre: no other thread calls memory_changed any more. */
+void memory_stop(void);
 
-HAK_ALWAYS_INLINE void memory_count_call(struct workload_thread *thread) {
-    if (thread->until_sample != 0 && --thread->until_sample == 0) {
-        memory_sample(thread);
-    }
-}
-
-/* Owner only, as all that follows; thread 0 reads the counts at any time. */
-HAK_ALWAYS_INLINE void memory_gained(struct workload_thread *thread, size_t size) {
-    /* relaxed load: own variable. Release: see memory_sample. */
-    hak_store_release(&thread->gained, hak_load_relaxed(&thread->gained) + size);
-    memory_count_call(thread);
-}
-
-HAK_ALWAYS_INLINE void memory_lost(struct workload_thread *thread, size_t size) {
-    hak_store_release(&thread->lost, hak_load_relaxed(&thread->lost) + size); /* as above */
-    memory_count_call(thread);
-}
+/* Waits until resident memory is back at the baseline, at most `decay_ms`, and gives the record.
+ * pre: every block is freed; after memory_stop. Returns 0 or errno, also for what a sample met. */
+int memory_finish(unsigned decay_ms, struct memory_record *record);
 
 #endif

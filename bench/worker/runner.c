@@ -12,41 +12,22 @@
  *                 wrong            == 0 */
 #include "bench/worker/runner.h"
 
-#include "bench/worker/contender.h"
+#include "bench/worker/fail.h"
+#include "bench/worker/memory.h"
 #include "bench/worker/verify.h"
 #include "bench/worker/workloads/store.h"
 
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 /* Static, so that the worker asks the allocator for nothing. Each thread uses its own; rings by neighbours. */
 static struct workload_thread threads[WORKLOAD_THREADS_MAX];
 static struct handover_ring rings[WORKLOAD_THREADS_MAX];
 static struct latency_pair latencies[WORKLOAD_THREADS_MAX];
 static struct workload_tally during[WORKLOAD_THREADS_MAX]; /* of the measured part; each thread its own */
-static const struct options *options;                      /* constant after the start */
+static const struct workload_options *options;             /* constant after the start */
 static pthread_barrier_t barrier;
-
-/* What the main thread reads at both ends of a run. */
-struct stopwatch {
-    uint64_t ns;
-    struct measure_usage usage;
-};
-
-HAK_COLD _Noreturn void runner_fail(const char *what, int error) {
-    fprintf(stderr, "worker (%s, %s): %s%s%s\n", BENCH_NAME, BENCH_LINK, what, error != 0 ? ": " : "",
-            error != 0 ? strerror(error) : "");
-    exit(EXIT_FAILURE);
-}
-
-static void require(int error, const char *what) {
-    if (error != 0) {
-        runner_fail(what, error);
-    }
-}
 
 static void wait_for_all(void) {
     if (options->threads > 1) {
@@ -66,7 +47,7 @@ static void begin(struct workload_thread *thread, uint64_t operations) {
     if (workload->prepare != NULL) {
         workload->prepare(thread);
     }
-    if (options->mode == WORKLOAD_LATENCY) {
+    if (options->how.mode == WORKLOAD_LATENCY) {
         latency_clear(thread->latency);
     }
     during[thread->index] = thread->tally;
@@ -82,23 +63,18 @@ static void end(struct workload_thread *thread) {
     }
 }
 
-/* One run of the workload. Fills *result on the main thread, which alone passes one. */
-static void run_once(struct workload_thread *thread, uint64_t operations, struct stopwatch *result) {
-    workload_run *run = options->workload->run[options->mode];
-    struct stopwatch start = {0}, stop = {0};
+/* One run of the workload. The main thread alone passes a span, which becomes that of the measured part. */
+static void run_once(struct workload_thread *thread, uint64_t operations, struct measure_span *span) {
+    workload_run *run = options->workload->run[options->how.mode];
     begin(thread, operations);
     wait_for_all();
-    if (result != NULL) {
-        require(measure_usage_get(&start.usage), "the kernel does not tell faults");
-        start.ns = measure_clock_ns();
+    if (span != NULL) {
+        worker_require(measure_start(span), "the kernel does not tell faults");
     }
     measured_part(run, thread, operations);
     wait_for_all();
-    if (result != NULL) {
-        stop.ns = measure_clock_ns();
-        require(measure_usage_get(&stop.usage), "the kernel does not tell faults");
-        result->ns = stop.ns - start.ns;
-        result->usage = measure_usage_between(&start.usage, &stop.usage);
+    if (span != NULL) {
+        worker_require(measure_stop(span), "the kernel does not tell faults");
     }
     end(thread);
 }
@@ -109,8 +85,8 @@ static void rest(void) { wait_for_all(); }
 static void *other_thread(void *argument) {
     struct workload_thread *thread = argument;
     run_once(thread, options->warm_up, NULL);
-    run_once(thread, options->operations, NULL);
-    if (options->mode == WORKLOAD_MEMORY) {
+    run_once(thread, options->how.operations, NULL);
+    if (options->how.mode == WORKLOAD_MEMORY) {
         rest();
         rest();
     }
@@ -119,32 +95,33 @@ static void *other_thread(void *argument) {
 
 /* Different threads and seeds get states far apart: splitmix64's increment and first multiplier. */
 static uint64_t random_state(unsigned index) {
-    uint64_t x = (options->seed * WORKLOAD_THREADS_MAX + index + 1) * UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t x = (options->how.seed * WORKLOAD_THREADS_MAX + index + 1) * UINT64_C(0x9e3779b97f4a7c15);
     x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
     return x != 0 ? x : 1;
 }
 
 /* Every page of the tables is written with --memory, so that the blocks are all that grows. */
 static void set_up_threads(void) {
-    verify_expect_alignment(options->alignment);
+    verify_expect_alignment(options->how.alignment);
     for (unsigned i = 0; i < options->threads; i++) {
         struct workload_thread *thread = &threads[i];
-        if (options->mode == WORKLOAD_MEMORY) {
+        if (options->how.mode == WORKLOAD_MEMORY) {
             block_touch_all(thread, 0, sizeof *thread);
             block_touch_all(&rings[i], 0, sizeof rings[i]);
         }
         thread->random = random_state(i);
         thread->latency = &latencies[i];
-        thread->mode = options->mode;
+        thread->mode = options->how.mode;
         thread->index = i;
         thread->threads = options->threads;
         thread->rings = rings;
         thread->outgoing = &rings[i];
         thread->incoming = &rings[(i + options->threads - 1) % options->threads];
     }
-    if (options->mode == WORKLOAD_MEMORY) {
-        store_touch(options->workload->store_slots, options->mode);
-        require(memory_begin(threads, options->threads, options->operations), "the kernel does not tell memory");
+    if (options->how.mode == WORKLOAD_MEMORY) {
+        store_touch(options->workload->store_slots, options->how.mode);
+        worker_require(memory_begin(2 * options->how.operations * options->threads, 0),
+                       "the kernel does not tell memory");
     }
 }
 
@@ -161,7 +138,7 @@ static HAK_COLD _Noreturn void fail_check(const char *what, uint64_t is, uint64_
     char text[160];
     snprintf(text, sizeof text, "self-check of %s: %s: %" PRIu64 " in place of %" PRIu64, options->workload->name, what,
              is, wanted);
-    runner_fail(text, 0);
+    worker_fail(text, 0);
 }
 
 static void check(const char *what, uint64_t is, uint64_t wanted) {
@@ -177,55 +154,59 @@ static uint64_t mixed_in(uint64_t hash, uint64_t value) {
 }
 
 /* pre: all other threads have ended. */
-static void check_counts(struct runner_result *result) {
+static void check_counts(struct report *report) {
     struct workload_tally sum = {0}, measured = {0};
     for (unsigned i = 0; i < options->threads; i++) {
         add(&sum, &threads[i].tally);
         add(&measured, &during[i]);
-        result->checksum = mixed_in(mixed_in(result->checksum, threads[i].random), threads[i].tally.written);
-        latency_merge(&result->latency.alloc, &latencies[i].alloc);
-        latency_merge(&result->latency.free, &latencies[i].free);
+        report->checksum = mixed_in(mixed_in(report->checksum, threads[i].random), threads[i].tally.written);
+        latency_merge(&report->latency.alloc, &latencies[i].alloc);
+        latency_merge(&report->latency.free, &latencies[i].free);
     }
-    result->live_blocks = (int64_t)(sum.allocated - sum.freed);
-    check("blocks allocated in the measured part", measured.allocated, result->operations);
-    check("blocks freed in the measured part", measured.freed, result->operations);
+    report->live_blocks = (int64_t)(sum.allocated - sum.freed);
+    check("blocks allocated in the measured part", measured.allocated, report->operations);
+    check("blocks freed in the measured part", measured.freed, report->operations);
     check("blocks freed in all", sum.freed, sum.allocated);
     check("sum of what was read from the blocks", sum.read, sum.written);
     check("bits that are wrong in blocks from calloc, aligned_alloc, or written by one thread alone", sum.wrong, 0);
-    if (options->mode == WORKLOAD_LATENCY) {
-        check("allocations timed", result->latency.alloc.count, measured.allocated);
-        check("frees timed", result->latency.free.count, measured.freed - measured.resized);
+    if (options->how.mode == WORKLOAD_LATENCY) {
+        check("allocations timed", report->latency.alloc.count, measured.allocated);
+        check("frees timed", report->latency.free.count, measured.freed - measured.resized);
     }
-    if (options->mode == WORKLOAD_MEMORY) {
-        check("bytes live after the last free", result->record.live_bytes, 0);
+    if (options->how.mode == WORKLOAD_MEMORY) {
+        check("bytes live after the last free", report->record.live_bytes, 0);
     }
 }
 
-void runner_run(const struct options *given, struct runner_result *result) {
-    pthread_t handles[WORKLOAD_THREADS_MAX];
-    struct stopwatch watch = {0};
-    options = given;
-    *result = (struct runner_result){.operations = options->operations * options->threads};
-    set_up_threads();
+static void start_threads(pthread_t *handles) {
     int error = options->threads > 1 ? pthread_barrier_init(&barrier, NULL, options->threads) : 0;
     for (unsigned i = 1; error == 0 && i < options->threads; i++) {
         error = pthread_create(&handles[i], NULL, other_thread, &threads[i]);
     }
-    require(error, "threads cannot be started");
+    worker_require(error, "threads cannot be started");
+}
+
+void runner_run(const struct workload_options *given, struct report *report) {
+    pthread_t handles[WORKLOAD_THREADS_MAX];
+    options = given;
+    report->workload = options->workload->name;
+    report->threads = options->threads;
+    report->operations = options->how.operations * options->threads;
+    set_up_threads();
+    start_threads(handles);
     run_once(&threads[0], options->warm_up, NULL);
-    run_once(&threads[0], options->operations, &watch);
-    require(measure_memory_get(&result->memory), "the kernel does not tell memory");
-    if (options->mode == WORKLOAD_MEMORY) {
+    run_once(&threads[0], options->how.operations, &report->span);
+    worker_require(measure_memory_get(&report->memory), "the kernel does not tell memory");
+    if (options->how.mode == WORKLOAD_MEMORY) {
         rest();
-        require(memory_end(options->decay_ms, &result->record), "the kernel does not tell memory");
+        memory_stop();
+        worker_require(memory_finish(options->how.decay_ms, &report->record), "the kernel does not tell memory");
         rest();
     }
     for (unsigned i = 1; i < options->threads; i++) {
         pthread_join(handles[i], NULL);
     }
-    result->ns = watch.ns;
-    result->usage = watch.usage;
-    result->working_set_bytes =
-        options->workload->working_set ? (uint64_t)threads[0].slots * WORKLOAD_SET_BLOCK_BYTES : 0;
-    check_counts(result);
+    report->has_working_set = options->workload->working_set;
+    report->working_set_bytes = (uint64_t)threads[0].slots * WORKLOAD_SET_BLOCK_BYTES;
+    check_counts(report);
 }

@@ -1,40 +1,42 @@
 /* SPDX-License-Identifier: MIT */
-/* Self-check of a workload: each live block carries a mark in its first and last byte, checked on free.
+/* Self-check of a run, for --verify: every live block holds a pattern of its own, in all of its words up to a mebibyte, and
+ * in one word of every page above. It is written when the block is made and checked when the block is freed or resized, so
+ * a block that is given out twice, overlaps another, moves without its content or is not zero where calloc promises it
+ * ends the process with status 1 and a message.
  *
- * Only runs with --verify do this. Workloads take their mode as a constant of their own instantiation, so a timing
- * run holds no trace of it. What is expected of a block is kept beside it, never in it: a block that is given out
- * twice, or overlaps another, is found when the first of the two is freed. */
+ * Workloads take their mode as a constant of their own instantiation, so a timed run holds no trace of this. What is
+ * expected of a block is kept beside it, never in it. */
 #ifndef BENCH_WORKER_VERIFY_H
 #define BENCH_WORKER_VERIFY_H
 
 #include "hakmem/base/compiler.h"
 
-/* What is known of a live block. --memory uses the size as well. */
-struct verify_expect {
-    uint32_t size; /* bytes asked for; 0: the block is not live */
-    uint32_t tag;  /* the marks follow from its lowest byte */
-};
-
-/* Every block of 8 to 15 bytes is aligned to 8, as mimalloc has it; larger ones to BENCH_ALIGNMENT, or to what
- * verify_expect_alignment says. */
-#define VERIFY_ALIGNMENT_LEAST 8
-
-/* Blocks of 16 bytes and more are aligned to `alignment` from now on. pre: no other thread runs */
+/* Blocks of 16 bytes and more are aligned to `alignment`, by default BENCH_ALIGNMENT; smaller ones to 8, or to nothing
+ * below 8 bytes. pre: no other thread runs */
 void verify_expect_alignment(size_t alignment);
 
-/* Marks the fresh block p of `size` bytes. `tag` tells blocks apart: neighbours have different ones.
- * Ends the process with status 1 and a message where p is NULL or misaligned. */
-void verify_mark(void *p, size_t size, uint32_t tag, struct verify_expect *expect);
+/* `key` tells blocks apart that live at the same time. */
+void verify_write(void *p, size_t size, uint64_t key);
 
-/* Ends the process with status 1 and a message where p's marks are not those that verify_mark left, or where the
- * block was freed before. From now on it is not live. */
-void verify_check(const void *p, struct verify_expect *expect);
+/* Checks the first `size` bytes of a block that verify_write was given with `whole` bytes. `defect` says what is wrong
+ * where they differ. */
+void verify_read(const void *p, size_t size, size_t whole, uint64_t key, const char *defect);
+#define VERIFY_CHANGED "a byte changed while it was live"
 
-/* Likewise where one of the `size` bytes at p is not zero; where p is no multiple of `alignment`. */
+/* That all bytes are zero; that p is aligned to what was asked for and to what every block of its size is. */
 void verify_zero(const void *p, size_t size);
 void verify_alignment(const void *p, size_t size, size_t alignment);
 
-/* Ends the process with status 1: `what` is wrong with the block. */
-_Noreturn void verify_fail(const void *p, size_t size, const char *what);
+/* What a workload knows of a live block. --memory uses the size as well. */
+struct verify_expect {
+    uint32_t size; /* bytes asked for; 0: the block is not live */
+    uint32_t tag;  /* the pattern follows from it */
+};
+
+/* Marks the fresh block p, which may be NULL where there was no memory: that is a failure. */
+void verify_mark(void *p, size_t size, uint32_t tag, struct verify_expect *expect);
+
+/* Checks the block's marks, and that it was not freed before. From now on it is not live. */
+void verify_check(const void *p, struct verify_expect *expect);
 
 #endif

@@ -4,10 +4,10 @@
  * The driver (bench/driver) starts a fresh one for each measurement, so that each has memory, faults and
  * address-space layout of its own. Status: 0, 1 where something failed, 2 where the arguments are wrong. */
 #include "bench/worker/contender.h"
+#include "bench/worker/fail.h"
 #include "bench/worker/hot_path.h"
 #include "bench/worker/latency.h"
-#include "bench/worker/options.h"
-#include "bench/worker/report.h"
+#include "bench/worker/list.h"
 #include "bench/worker/runner.h"
 
 #include <errno.h>
@@ -16,18 +16,18 @@
 
 static void refuse_defect(const char *defect) {
     if (defect != NULL) {
-        runner_fail(defect, 0);
+        worker_fail(defect, 0);
     }
 }
 
-static void run(const struct options *options) {
-    static struct runner_result result;
-    if (options->mode == WORKLOAD_LATENCY) {
+static void run(const struct workload_options *options) {
+    static struct report report;
+    if (options->how.mode == WORKLOAD_LATENCY) {
         refuse_defect(latency_defect());
         latency_calibrate();
     }
-    runner_run(options, &result);
-    report_result(options, &result);
+    runner_run(options, &report);
+    report_print(&options->how, &report, NULL);
 }
 
 static void print_config(void) {
@@ -36,21 +36,21 @@ static void print_config(void) {
 }
 
 int main(int argc, char **argv) {
-    struct options options;
-    options_parse(argc, argv, &options);
+    struct workload_options options;
+    workload_options_parse(argc, argv, &options);
     refuse_defect(contender_defect());
     switch (options.action) {
-    case OPTIONS_RUN: run(&options); break;
-    case OPTIONS_CONFIG: print_config(); break;
-    case OPTIONS_LIST: report_list(); break;
-    case OPTIONS_LIST_JSON: report_list_json(); break;
-    case OPTIONS_HOT_PATH:
+    case WORKER_RUN: run(&options); break;
+    case WORKER_CONFIG: print_config(); break;
+    case WORKER_LIST: list_print(); break;
+    case WORKER_LIST_JSON: list_print_json(); break;
+    case WORKER_HOT_PATH:
         hot_path_exercise();
         hot_path_print();
         break;
     }
     if (fflush(stdout) != 0) {
-        runner_fail("standard output", errno);
+        worker_fail("standard output", errno);
     }
     return EXIT_SUCCESS;
 }

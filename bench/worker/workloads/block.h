@@ -9,7 +9,8 @@
  *              given out twice or lost its content shows in every run, not only with --verify
  *
  * `mode` is a constant at each use in a timed loop. Blocks of tagged workloads have at least 8 bytes. A block's
- * `expect` is written and read with --verify and --memory only. */
+ * `expect` is written and read with --verify and --memory only. A workload that writes into a bare block does so before
+ * block_bare_keep, or leaves what it found. */
 #ifndef BENCH_WORKER_WORKLOADS_BLOCK_H
 #define BENCH_WORKER_WORKLOADS_BLOCK_H
 
@@ -38,13 +39,11 @@ HAK_ALWAYS_INLINE void block_touch_all(void *p, size_t from, size_t size) {
 
 HAK_ALWAYS_INLINE void *block_request(struct workload_thread *thread, const enum block_call call, size_t alignment,
                                       size_t size, const enum workload_mode mode) {
-    uint64_t start = mode == WORKLOAD_LATENCY ? latency_clock() : 0;
+    uint64_t start = latency_begin(mode == WORKLOAD_LATENCY);
     void *p = call == BLOCK_CALLOC    ? bench_calloc(1, size)
               : call == BLOCK_ALIGNED ? bench_aligned(alignment, size)
                                       : bench_alloc(size);
-    if (mode == WORKLOAD_LATENCY) {
-        latency_add(&thread->latency->alloc, latency_clock() - start);
-    }
+    latency_end(mode == WORKLOAD_LATENCY, &thread->latency->alloc, start);
     bench_escape(p);
     return p;
 }
@@ -52,24 +51,19 @@ HAK_ALWAYS_INLINE void *block_request(struct workload_thread *thread, const enum
 /* --latency counts it as an allocation. */
 HAK_ALWAYS_INLINE void *block_resize(struct workload_thread *thread, void *p, size_t size,
                                      const enum workload_mode mode) {
-    uint64_t start = mode == WORKLOAD_LATENCY ? latency_clock() : 0;
+    uint64_t start = latency_begin(mode == WORKLOAD_LATENCY);
     p = bench_realloc(p, size);
-    if (mode == WORKLOAD_LATENCY) {
-        latency_add(&thread->latency->alloc, latency_clock() - start);
-    }
+    latency_end(mode == WORKLOAD_LATENCY, &thread->latency->alloc, start);
     bench_escape(p);
     return p;
 }
 
 /* p may be NULL, which is no call worth timing. */
 HAK_ALWAYS_INLINE void block_release(struct workload_thread *thread, void *p, const enum workload_mode mode) {
-    if (mode == WORKLOAD_LATENCY && p != NULL) {
-        uint64_t start = latency_clock();
-        bench_free(p);
-        latency_add(&thread->latency->free, latency_clock() - start);
-    } else {
-        bench_free(p);
-    }
+    const bool timed = mode == WORKLOAD_LATENCY && p != NULL;
+    uint64_t start = latency_begin(timed);
+    bench_free(p);
+    latency_end(timed, &thread->latency->free, start);
 }
 
 /* The block p of `size` bytes is live from now on: what --verify and --memory want to know. The caller counts it. */
@@ -80,7 +74,7 @@ HAK_ALWAYS_INLINE void block_bare_keep(struct workload_thread *thread, void *p, 
     } else if (mode == WORKLOAD_MEMORY) {
         block_touch_all(p, 0, size);
         expect->size = (uint32_t)size;
-        memory_gained(thread, size);
+        memory_changed((int64_t)size);
     }
 }
 
@@ -97,7 +91,7 @@ HAK_ALWAYS_INLINE void block_bare_free(struct workload_thread *thread, void *p, 
     if (mode == WORKLOAD_VERIFIED && p != NULL) {
         verify_check(p, expect);
     } else if (mode == WORKLOAD_MEMORY && p != NULL) {
-        memory_lost(thread, expect->size);
+        memory_changed(-(int64_t)expect->size);
     }
     block_release(thread, p, mode);
 }
@@ -114,7 +108,7 @@ HAK_ALWAYS_INLINE void block_tagged_keep(struct workload_thread *thread, void *p
     if (mode == WORKLOAD_MEMORY) {
         block_touch_all(p, 0, size);
         expect->size = (uint32_t)size;
-        memory_gained(thread, size);
+        memory_changed((int64_t)size);
     }
     *(uint64_t *)p = tag;
 }
@@ -136,7 +130,7 @@ HAK_ALWAYS_INLINE void block_tagged_check(struct workload_thread *thread, const 
         return;
     }
     if (mode == WORKLOAD_MEMORY) {
-        memory_lost(thread, expect->size);
+        memory_changed(-(int64_t)expect->size);
     }
     thread->tally.read += *(const uint64_t *)p;
 }

@@ -3,13 +3,10 @@
  *
  * Each of runner.c's threads starts one thread at a time, which works with its starter's data while the starter waits
  * for it to end: pthread_create and pthread_join order all that the two do. */
+#include "bench/worker/fail.h"
 #include "bench/worker/workloads/block.h"
 
-#include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 /* Slots, sizes as the benchmark's authors call it: 8 to 1000 bytes in 1,000 slots. */
 #define CHURN_UNIT 100
@@ -29,13 +26,7 @@ typedef void *life(void *thread);
 static void live(life *work, struct workload_thread *thread) {
     pthread_t handle;
     int error = pthread_create(&handle, NULL, work, thread);
-    if (error == 0) {
-        error = pthread_join(handle, NULL);
-    }
-    if (error != 0) {
-        fprintf(stderr, "worker: a thread cannot be started: %s\n", strerror(error));
-        exit(EXIT_FAILURE);
-    }
+    worker_require(error != 0 ? error : pthread_join(handle, NULL), "a thread cannot be started");
 }
 
 HAK_ALWAYS_INLINE void *random_block(struct workload_thread *thread, unsigned slot, uint64_t random, uint32_t size_min,

@@ -19,16 +19,10 @@
 #define BENCH_WORKER_WORKLOADS_WORKLOAD_H
 
 #include "bench/worker/handover.h"
+#include "bench/worker/mode.h"
 #include "bench/worker/verify.h"
 #include "hakmem/base/compiler.h"
-
-enum workload_mode {
-    WORKLOAD_PLAIN,
-    WORKLOAD_VERIFIED, /* every block carries marks that are checked */
-    WORKLOAD_MEMORY,   /* every page of a block is written, live bytes are counted and sampled */
-    WORKLOAD_LATENCY,  /* every call of the allocator is timed by itself */
-    WORKLOAD_MODES,
-};
+#include "hakmem/base/random.h"
 
 #define WORKLOAD_THREADS_MAX 64
 
@@ -59,8 +53,6 @@ struct workload_thread {
     struct workload_tally tally;
     uint64_t number;              /* blocks marked so far, --verify only */
     struct latency_pair *latency; /* --latency only */
-    uint64_t gained, lost;        /* atomic: bytes of blocks since the start, --memory only; read by thread 0 */
-    uint64_t until_sample;        /* calls until thread 0 takes the next sample; 0: not this thread */
     enum workload_mode mode;      /* as that of `run`, for `prepare` and `finish` */
     uint64_t operations;          /* of the run */
     uint64_t life_operations;     /* of the thread that this one has started (thread_lifetimes.c) */
@@ -99,14 +91,8 @@ extern const size_t workload_count;
 /* The workload of that name; NULL where there is none. */
 const struct workload *workload_find(const char *name);
 
-/* Marsaglia's xorshift64 with his shifts 13, 7, 17: three shifts, no multiplication, period 2^64 - 1. */
 HAK_ALWAYS_INLINE uint64_t workload_random(struct workload_thread *thread) {
-    uint64_t x = thread->random;
-    x ^= x << 13;
-    x ^= x >> 7;
-    x ^= x << 17;
-    thread->random = x;
-    return x;
+    return random_xorshift64(&thread->random);
 }
 
 /* A number below `bound` from 32 random bits, by multiplication: no division in a timed loop. */
