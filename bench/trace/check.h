@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Holds the events of a walk against each other: what is freed must be live, what a realloc began must get its result.
+/* Checks the events of a walk against each other: a freed block must be live, and every realloc must have its result.
  *
- * Both users, info.c and schedule.c, feed every event in its order and get what it did to the live blocks. Memory: some
- * bytes for each block that is live at the same time, and for each thread. */
+ * info.c and schedule.c pass every event in its order, and learn what it did to the live blocks. Memory: some bytes for
+ * each block that is live at the same time, and for each thread. */
 #ifndef BENCH_TRACE_CHECK_H
 #define BENCH_TRACE_CHECK_H
 

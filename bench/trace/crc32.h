@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* CRC-32 as zlib, PNG and IEEE 802.3 have it, so that Python's zlib.crc32 gives the same. */
+/* CRC-32 as in zlib, PNG and IEEE 802.3: Python's zlib.crc32 gives the same. Code of our own, since the recorder is
+ * loaded into programs and may bring no library but libc with it. */
 #ifndef BENCH_TRACE_CRC32_H
 #define BENCH_TRACE_CRC32_H
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The format of a trace: what one process asked of its allocator, in the order in which it did.
+/* The format of a trace: the calls that one process made to its allocator, in their order.
  *
- * README.md tells it in full; this header holds the numbers. The recorder writes it, reader.c and trace_file.py read
- * it. All fixed-size integers are little-endian; `varint` is a LEB128: seven bits a byte, lowest first, the top bit
- * set in all but the last; `string` is its length as a varint, then its bytes.
+ * README.md describes it in full; this header defines the numbers. The recorder writes it, reader.c and
+ * trace_file.py read it. All fixed-size integers are little-endian; `varint` is a LEB128: seven bits a byte, lowest
+ * first, the top bit set in all but the last; `string` is its length as a varint, then its bytes.
  *
  *   file    = trace_header chunk*
  *   chunk   = trace_chunk payload            payload: `length` bytes
@@ -91,7 +91,7 @@ enum trace_kind {
 #define TRACE_VARINT_MAX 10
 #define TRACE_RECORD_MAX (1 + 5 * TRACE_VARINT_MAX)
 
-/* What no program has: above these a trace is damaged. */
+/* Limits that no program reaches: a trace with larger numbers is damaged. */
 #define TRACE_THREADS_MAX (1u << 20)
 #define TRACE_SITES_MAX (1u << 16)
 #define TRACE_MODULES_MAX (1u << 12)

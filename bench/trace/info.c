@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Counts over a whole trace: one walk, memory for the live blocks and the sites. */
+/* Counts the events of a trace in one walk. Memory: some bytes for each live block and each call site. */
 #include "bench/trace/info.h"
 
 #include "bench/trace/check.h"
-#include "bench/worker/json.h"
 #include "bench/trace/storage.h"
+#include "bench/worker/json.h"
 
 #include <inttypes.h>
 #include <stdio.h>

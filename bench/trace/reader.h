@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Reads a trace: the whole file is checked when it is opened, then its events are walked in their order.
  *
- * Whatever is wrong is a defect at a byte of the file; nothing of a damaged trace is used. Memory: some bytes for each
- * chunk, thread, module and site, none for an event. Single-threaded. */
+ * A defect has an offset in the file and a text; no part of a damaged trace is used. Memory: some bytes for each chunk,
+ * thread, module and site, none for an event. Single-threaded. */
 #ifndef BENCH_TRACE_READER_H
 #define BENCH_TRACE_READER_H
 

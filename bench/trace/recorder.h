@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The recorder: a library to preload that writes down what a program asks of its allocator.
+/* The recorder: a preloaded library that writes down every call that a program makes to its allocator.
  *
- *   recorder.c            libc's names: each forwards to the next allocator and says what happened
+ *   recorder.c            libc's names: each forwards to the next allocator and records the call
  *   recorder_operators.c  C++'s operators likewise
  *   recorder_process.c    _exit and exec, which end a program without its destructors
  *   recorder_events.c     numbers events and writes them into the calling thread's buffer
@@ -9,7 +9,7 @@
  *   recorder_blocks.c     address of each live block -> the number of the event that made it
  *   recorder_sites.c      return address -> index of a call site
  *   recorder_output.c     chunks into the file
- *   recorder_system.c     what is asked of the kernel
+ *   recorder_system.c     the system calls
  *   recorder_start.c      the first call in a process, and the last
  *   recorder_next.c       the next allocator, and blocks for the time before it is known
  *
@@ -17,7 +17,7 @@
  * call has returned, a free before the real call begins; a realloc takes one before and one after, as a free and an
  * allocation. So the numbers agree with what happened to each address:
  *
- *   - A block is freed by who was given its address, by whatever means the program has for that; so the allocation's
+ *   - Whoever frees a block was given its address, by whatever means the program has for that; so the allocation's
  *     increment happens before the free's, and gets the smaller number: increments of one variable have one order,
  *     and it agrees with happens-before, whatever the memory order of the increments.
  *   - The allocator gives an address out again only after it has got it back, which is the same relation from the

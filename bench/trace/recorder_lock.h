@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A spin lock that knows its owner. A signal's handler may end or fork the process while the thread that it
- * interrupted holds a lock; the handler is told so and does without. Held for a few hundred instructions, or for one
- * write of a buffer. */
+/* A spin lock that knows its owner. A signal handler may end or fork the process while the thread that it
+ * interrupted holds a lock; taking the lock then fails, and the handler goes on without it. A lock is held for a few
+ * hundred instructions, or for one write of a buffer. */
 #ifndef BENCH_TRACE_RECORDER_LOCK_H
 #define BENCH_TRACE_RECORDER_LOCK_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Chunks into the trace's file. Called with a buffer's lock held, or none; one chunk is one write at the file's end, so
- * that a killed program leaves whole chunks, and at most the last one cut. */
+/* Chunks into the trace's file. Called with a buffer's lock held, or with none. A chunk is one write at the end of
+ * the file, so that a killed program leaves whole chunks and at most one that is cut. */
 #include "bench/trace/recorder.h"
 
 #include "bench/trace/crc32.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Ends of a program that run no destructors: _exit, and exec. The trace is written out first.
  *
- * libc's own exit, abort, system and posix_spawn go by other ways: exit runs the recorder's destructor, a signal that
- * ends the process leaves what was written until then, and spawned processes do not share the trace. */
+ * libc's exit, abort, system and posix_spawn need no wrapper: exit runs the recorder's destructor, a signal that
+ * kills the process leaves what was written before it, and spawned processes do not share the trace. */
 #include "bench/trace/recorder.h"
 #include "bench/trace/recorder_next.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The kernel, asked directly: the program may have names of its own for libc's functions, be inside of one of them, or
- * be between two threads' cancellations. errno is the callers' business. */
+/* System calls, made directly: the program may define libc's names itself, may be inside one of libc's functions, or
+ * may have a cancellation pending. Callers preserve errno. */
 #include "bench/trace/recorder.h"
 
 #include <errno.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The buffers: one a thread, listed for whoever flushes all, used again when a thread ends.
+/* The buffers: one for each thread, in a list for the flush of all, reused when a thread has ended.
  *
- * A thread's number is that of its first event's order of arrival. Its end is told by the destructor of a
- * thread-specific value, in the last of the rounds that there are; what the thread still frees after that, in other
- * destructors and in the C library, takes a buffer for one event at a time. */
+ * Threads are numbered in the order of their first events. The destructor of a thread-specific value reports the end
+ * of a thread, in the last round of destructors. What the thread still frees after that, in other destructors and in
+ * the C library, takes a buffer for one event at a time. */
 #include "bench/trace/recorder.h"
 
 /* pre: registry lock. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Replays a trace against the allocator that answers malloc in this process: libc's, or one that is preloaded. It measures,
- * checks and prints with the worker's own parts (bench/worker); the schedule of calls takes the place of a workload.
+/* Replays a trace against the allocator that answers malloc in this process: libc's, or one that is preloaded. It
+ * measures, checks and prints with the worker's own parts (bench/worker); the schedule of calls takes the place of a
+ * workload.
  *
  * Everything of the trace is read, checked and laid out before the first call; then the file is unmapped. What the
  * replayer keeps in memory is taken off all figures of resident memory, and no page of it is touched for the first time

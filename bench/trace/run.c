@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The replay's loop. Compiled without builtins: each call is made, by libc's name, through the linkage table.
  *
- * It is compiled once a mode, so that a run for time holds no trace of the others. A call's cost includes the loop's own:
- * reading 16 bytes of schedule, a slot, and what touch.h does; that of --latency does not. */
+ * It is compiled once a mode, so that a run for time holds no trace of the others. A call's cost includes the loop's
+ * own: reading 16 bytes of schedule, a slot, and what touch.h does; that of --latency does not. */
 #include "bench/trace/run.h"
 
 #include "bench/trace/storage.h"

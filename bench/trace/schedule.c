@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Turns a trace's events into each thread's list of calls. One walk: where a block turns out to be freed by another
- * thread, the call that made it, already in its list, gets a shared slot. */
+/* Turns the events of a trace into a list of calls for each thread, in one walk. When a block turns out to be freed by
+ * another thread, the call that allocated it, which is already in a list, is given a shared slot. */
 #include "bench/trace/schedule.h"
 
 #include "bench/trace/check.h"

@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* A trace made ready to replay: for each thread a list of calls, in which the blocks have slots.
+/* A trace laid out for replay: for each thread a list of calls, in which every block has a slot for its pointer.
  *
- *   local slot    of a block that the thread which allocates it frees as well. One thread uses it, so it is used again
- *                 for a later block, and nobody waits.
- *   shared slot   of a block that another thread frees or reallocates. Used once: the allocating thread publishes the
- *                 pointer there, the other waits until it is there.
+ *   local slot    for a block that the thread which allocated it also frees. Only that thread uses the slot, so a later
+ *                 block takes it over, and no thread waits.
+ *   shared slot   for a block that another thread frees or reallocates. It is used once: the allocating thread
+ * publishes
+ *                 the pointer there, and the other thread waits for it.
  *
- * Waits cannot form a circle: an event waits for one with a smaller number only, and a thread's numbers ascend.
+ * The waits cannot deadlock: an event waits only for one with a smaller number, and each thread's numbers ascend.
  *
- * Threads. The first one starts all others, each right after its own last event before the other's first one; before
- * that it waits for those that had said that they end and whose last event came before. So never more of them live at
- * a time than did when the trace was recorded, and again no wait is for an event with a larger number. Thread numbers
- * are those of the trace; a thread without events is not started.
+ * Threads. The first thread starts all others. It starts a thread after its own last event that comes before that
+ * thread's first event; before that, it joins the threads that have recorded their end and whose last event came
+ * earlier. So at no time do more threads live than when the trace was recorded, and again no wait is for an event
+ * with a larger number. Threads have the numbers of the trace; one without events is not started.
  *
- * Not replayed are calls that failed, and frees of blocks from before the recording. A realloc to no bytes that gave a
- * block is one of one byte, since half of all allocators free the block then; one that freed the block is a free.
+ * Calls that failed and frees of blocks from before the recording are not replayed. A realloc to zero bytes that
+ * returned a block is replayed with one byte, since half of all allocators free the block instead; one that freed
+ * the block is replayed as a free.
  *
  * Memory: 16 bytes for each call, 8 for each slot. */
 #ifndef BENCH_TRACE_SCHEDULE_H

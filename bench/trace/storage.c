@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The replayer's own memory: one mapping a piece. */
+/* The replayer's own memory: each piece is a mapping of its own. */
 #include "bench/trace/storage.h"
 
 #include "bench/worker/fail.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory for what the replayer itself keeps: pages from the kernel, so that the allocator which it measures is never
- * asked for them. Ends the process with status 1 and a message where there are none. */
+/* The replayer's own memory: pages from the kernel, never blocks of the allocator that is measured. All functions
+ * end the process with status 1 and a message where the kernel has no pages. */
 #ifndef BENCH_TRACE_STORAGE_H
 #define BENCH_TRACE_STORAGE_H
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What the replay does with a block's memory in place of the program, which the trace does not tell.
+/* What the replay does with a block's memory: the trace does not say what the program did with it.
  *
- *   TOUCH_PAGES  writes the first and the last byte and one in every page when the block is made, reads the first and
- *                the last when it is freed: all of its memory becomes resident, and its two ends are in the cache
+ *   TOUCH_PAGES  writes the first and the last byte and one in every page when the block is allocated, reads the first
+ *                and the last before it is freed: all of its memory becomes resident, and both ends are in the cache
  *   TOUCH_EDGES  only the first and the last byte: large blocks stay mostly unused
- *   TOUCH_NONE   nothing: what the allocator itself touches, and no more
+ *   TOUCH_NONE   nothing: only the allocator touches the memory
  *
  * A realloc writes the pages that are new, and the last byte. */
 #ifndef BENCH_TRACE_TOUCH_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Walks the events of all threads in the order of their numbers, and checks each record by itself: check.c holds them
+/* Visits the events of all threads in the order of their numbers, and checks each record by itself. check.c checks them
  * against each other. */
 #include "bench/trace/reader.h"
 #include "bench/trace/storage.h"

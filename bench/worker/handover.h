@@ -5,8 +5,7 @@
  *   tail ->  [ ][ ][p][p][p][p][ ][ ]  <- head         count = tail - head <= HANDOVER_CAPACITY
  *
  * One producer, one consumer, no lock: the producer alone writes tail, the consumer alone writes head.
- * Nothing is written into a block, so that what crosses between the threads is the workload's and the
- * allocator's own doing. */
+ * The ring writes nothing into a block: only the workload and the allocator move cache lines between the threads. */
 #ifndef BENCH_WORKER_HANDOVER_H
 #define BENCH_WORKER_HANDOVER_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Probes: one malloc and one free exactly as the workloads have them compiled in, under names that stay.
+/* Probes: one malloc and one free as they are compiled into the workloads, under fixed names.
  *
  * The hot-path test runs them under valgrind and looks at every instruction that they execute. */
 #ifndef BENCH_WORKER_HOT_PATH_H

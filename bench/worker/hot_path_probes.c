@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The probes of the hot path, apart from their callers: no compiler can make them for one size only, or inline them.
- *
- * Called by hot_path.c, and by nothing that is measured. */
+/* The probes of the hot path, in a file without their callers, so that no compiler can inline them or specialise
+ * them for one size. Called by hot_path.c, and by nothing that is measured. */
 #include "bench/worker/contender.h"
 #include "bench/worker/hot_path.h"
 

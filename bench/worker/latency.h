@@ -65,7 +65,8 @@ HAK_ALWAYS_INLINE void latency_add(struct latency_histogram *histogram, uint64_t
     }
 }
 
-/* Around a call that is to be timed where `timed` is true: the clock before it, and its duration added to a histogram. */
+/* Around a call that is to be timed where `timed` is true: the clock before it, and its duration added to a
+ * histogram. */
 HAK_ALWAYS_INLINE uint64_t latency_begin(const bool timed) { return timed ? latency_clock() : 0; }
 HAK_ALWAYS_INLINE void latency_end(const bool timed, struct latency_histogram *histogram, uint64_t start) {
     if (timed) {

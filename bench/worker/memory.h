@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Resident and live bytes over time, for --memory.
  *
- * Every call of the allocator is counted; the thread that makes a call that is due takes a sample between two calls, so
- * that the number of samples does not depend on the machine and no further thread runs. Resident bytes are smaps_rollup's,
- * which walks the page tables: the counters of /proc/self/statm are approximate on many kernels. */
+ * All threads count their calls of the allocator together. After every so many calls, the thread that made the last
+ * one takes a sample, so that the number of samples does not depend on the machine and no further thread runs.
+ * Resident bytes come from smaps_rollup, which walks the page tables: the counters of /proc/self/statm are
+ * approximate on many kernels. */
 #ifndef BENCH_WORKER_MEMORY_H
 #define BENCH_WORKER_MEMORY_H
 
@@ -30,13 +31,14 @@ struct memory_record {
     uint64_t live_bytes; /* at the end: 0 where every block was freed */
 };
 
-/* Takes the first sample. `calls`: about how many memory_changed will be told of, for the distance of the samples;
- * `own_bytes`: resident bytes that are not the allocator's, taken off every figure.
+/* Takes the first sample. `calls`: about how many calls of memory_changed will come, which decides how
+ * often a sample is taken. `own_bytes`: resident bytes that are not the allocator's, subtracted from every figure.
  * pre: no other thread calls memory_changed yet. Returns 0 or errno. */
 int memory_begin(uint64_t calls, uint64_t own_bytes);
 
-/* A call that changed the live bytes by `change`. An allocation is told of before another thread can free the block, a
- * free before the call: so the live bytes never fall below 0. Any thread. */
+/* Counts a call that changes the live bytes by `change`. Any thread.
+ * pre: for an allocation, before another thread can free the block; for a free, before the call. So live bytes are
+ * never below 0. */
 void memory_changed(int64_t change);
 
 /* Takes the last sample. pre: no other thread calls memory_changed any more. */

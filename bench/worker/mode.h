@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a run looks at. One thing at a time: the others would change it. */
+/* What a run measures or checks beside its time. One thing at a time, since each changes what the others would find. */
 #ifndef BENCH_WORKER_MODE_H
 #define BENCH_WORKER_MODE_H
 

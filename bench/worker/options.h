@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* How a run is measured: the arguments that a workload and a replayed trace have in common.
  *
- * Strict: what is not understood ends the process with usage and status 2. What is run, and the arguments for it, belong to
- * workload_options.h and to bench/trace/replay_options.h, which pass theirs to options_parse. */
+ * Strict: what is not understood ends the process with usage and status 2. What is run, and the arguments for it,
+ * belong to workload_options.h and to bench/trace/replay_options.h, which pass theirs to options_parse. */
 #ifndef BENCH_WORKER_OPTIONS_H
 #define BENCH_WORKER_OPTIONS_H
 
@@ -36,8 +36,8 @@ struct options_own {
 /* The values of rows begin here. */
 #define OPTIONS_OWN 512
 
-/* Returns the operand. *options holds the defaults. pre: called once, from main. Does not return where the arguments are
- * wrong or ask for help. */
+/* Returns the operand. *options holds the defaults. pre: called once, from main. Does not return where the arguments
+ * are wrong or ask for help. */
 const char *options_parse(int argc, char **argv, const struct options_own *own, struct options *options);
 
 /* Ends the process with "PROGRAM: OPTION TEXT: WHY", usage and status 2. pre: options_parse was called */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a run came to, and how that is printed: the line of JSON that worker.schema.json describes. A replay's has some
- * fields more. */
+/* The result of a run, and its line of JSON, which worker.schema.json describes. A replay prints further fields. */
 #ifndef BENCH_WORKER_REPORT_H
 #define BENCH_WORKER_REPORT_H
 

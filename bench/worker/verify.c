@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Patterns in blocks, for --verify. A word of the pattern depends on the block's key, its size and the word's place. Any
- * thread, each for blocks that no other one touches. */
+/* Patterns in blocks, for --verify. A word of the pattern depends on the block's key, its size and the word's place.
+ * Any thread, each for blocks that no other one touches. */
 #include "bench/worker/verify.h"
 
 #include "bench/worker/contender.h"

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Self-check of a run, for --verify: every live block holds a pattern of its own, in all of its words up to a mebibyte, and
- * in one word of every page above. It is written when the block is made and checked when the block is freed or resized, so
- * a block that is given out twice, overlaps another, moves without its content or is not zero where calloc promises it
- * ends the process with status 1 and a message.
+/* Self-check of a run, for --verify: every live block is filled with a pattern of its own (in blocks above a
+ * mebibyte, one word of every page). The pattern is written when the block is allocated and checked when it is freed
+ * or resized. All functions end the process with status 1 and a message where an allocator breaks a promise: where a
+ * block is given out twice, overlaps another, loses its content in realloc, is not zero after calloc, or is not
+ * aligned.
  *
- * Workloads take their mode as a constant of their own instantiation, so a timed run holds no trace of this. What is
- * expected of a block is kept beside it, never in it. */
+ * Loops are compiled once for each mode, so a timed run contains nothing of this. What is expected of a block is kept
+ * beside it, never in it. */
 #ifndef BENCH_WORKER_VERIFY_H
 #define BENCH_WORKER_VERIFY_H
 
