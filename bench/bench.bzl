@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Macros of the benchmarks: one worker a contender, one driver a benchmark, and all sixteen variants of each."""
+"""Macros of the benchmarks: one worker a contender, one program a benchmark, and all sixteen variants of each."""
 
 load("@bazel_skylib//rules:write_file.bzl", "write_file")
 load("@rules_cc//cc:defs.bzl", "cc_binary")
@@ -89,79 +89,63 @@ def bench_peer_worker(name, contender, **kwargs):
 WORKER_VARIANTS = [":worker_hakmem_" + combination.name for combination in SWITCH_COMBINATIONS]
 
 # Every benchmark with its switches fixed.
-DRIVER_VARIANTS = [
+PROGRAM_VARIANTS = [
     ":%s_%s" % (name, combination.name)
     for name in ["allocators", "tiny", "tiny_mt"]
     for combination in SWITCH_COMBINATIONS
 ]
 
-def _driver(name, program, data, visibility):
+def _program(name, variant, switches, visibility):
+    write_file(
+        name = name + variant + "_program",
+        out = name + variant + ".py",
+        content = [
+            '"""//bench:%s%s: a row of bench/commands/benchmarks.py with hakmem\'s switches %s."""' %
+            (name, variant, switches),
+            "from bench.commands import benchmarks",
+            "",
+            'if __name__ == "__main__":',
+            '    benchmarks.run("%s", "%s")' % (name, variant),
+            "",
+        ],
+    )
     native.py_binary(
-        name = name,
-        srcs = [program],
-        data = data + [
+        name = name + variant,
+        srcs = [name + variant + ".py"],
+        data = [
             ":worker_glibc",
+            ":worker_hakmem" + variant,
+            ":worker_hakmem_shared" + variant,
             ":worker_mimalloc",
         ],
-        main = program,
         python_version = "PY3",
         visibility = visibility,
-        deps = [":driver"],
+        deps = [":commands"],
     )
 
-def bench_driver(name, visibility = None):
+def bench_program(name, visibility = None):
     """A benchmark: `bazel run //bench:NAME`, and NAME_none .. NAME_p0_p1_p2_p3 with the switches fixed.
 
     NAME measures hakmem as the command line's flags have it. In the variants the transition stands below the
     workers: the programs only differ in which workers they start, and share everything else.
 
     Args:
-      name: of the benchmark; its program is driver/NAME.py.
+      name: of the benchmark, a row of commands/benchmarks.py.
       visibility: of the benchmark and its variants.
     """
-    _driver(
-        name = name,
-        program = "driver/%s.py" % name,
-        data = [
-            ":worker_hakmem",
-            ":worker_hakmem_shared",
-        ],
-        visibility = visibility,
-    )
+    _program(name, "", "as the command line has them", visibility)
     for combination in SWITCH_COMBINATIONS:
-        variant = "_" + combination.name
-        write_file(
-            name = name + variant + "_program",
-            out = name + variant + ".py",
-            content = [
-                '"""//bench:%s%s: driver/%s.py with hakmem\'s switches fixed to %s."""' %
-                (name, variant, name, combination.config_string),
-                "from bench.driver import %s, program" % name,
-                "",
-                'if __name__ == "__main__":',
-                '    program.run("%s%s", lambda: %s.main("%s"))' % (name, variant, name, variant),
-                "",
-            ],
-        )
-        _driver(
-            name = name + variant,
-            program = name + variant + ".py",
-            data = [
-                ":worker_hakmem" + variant,
-                ":worker_hakmem_shared" + variant,
-            ],
-            visibility = visibility,
-        )
+        _program(name, "_" + combination.name, "fixed to " + combination.config_string, visibility)
 
 def bench_test(name, program = None, size = "small", **kwargs):
-    """A test of the drivers: driver/PROGRAM.py, by default driver/NAME.py."""
-    main = "driver/%s.py" % (program or name)
+    """A test of the programs: commands/PROGRAM.py, by default commands/NAME.py."""
+    main = "commands/%s.py" % (program or name)
     native.py_test(
         name = name,
         srcs = [main],
         size = size,
         main = main,
         python_version = "PY3",
-        deps = [":driver"],
+        deps = [":commands"],
         **kwargs
     )

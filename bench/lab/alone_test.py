@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from bench.driver import conditions, paired
-from bench.driver.program import BenchError
-from bench.lab import contenders, plan, scaling, startup
+from bench.lab import families, plan, scaling, startup
 from bench.lab.plan import Slot
 from bench.lab.results import Results
 from bench.lab.testing import fake
+from measure import conditions, paired
+from measure.program import BenchError
 
 _NAMES = ["hakmem", "mimalloc", "quick", "glibc"]
 
@@ -121,10 +121,10 @@ class StartupTest(FakeTest):
 
     def test_without_what_it_is_compared_with_nothing_runs(self) -> None:
         results = self.results()
-        group = results.plan.groups[contenders.LIBRARIES]
-        left = contenders.narrowed(group, ["mimalloc"])
+        group = results.plan.groups[families.LIBRARIES]
+        left = families.narrowed(group, ["mimalloc"])
         assert left is not None
-        results.plan.groups[contenders.LIBRARIES] = left
+        results.plan.groups[families.LIBRARIES] = left
         startup.measure(results)
         self.assertEqual(results.startup, {})
 

@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any, TextIO
 
-from bench.driver import arguments, paired, report as printing
-from bench.driver.program import BenchError
-from bench.lab import compare, contenders, inference, plan as plans, traces, workloads
-from bench.lab.contenders import Group
+from bench.lab import compare, families, plan as plans, traces, workloads
+from bench.lab.families import Group
 from bench.lab.plan import Plan
 from bench.lab.workloads import Workload
+from measure import arguments, inference, paired, table as printing
+from measure.program import BenchError
 
 _ROOT = Path(__file__).parents[2]
 
@@ -26,18 +26,11 @@ _EPILOG = (
 )
 
 _ROUNDS_MOST = 1000
-_OPERATIONS_MOST = 10**12
-_SEED_MOST = 2**32 - 1
-
-
-def user_path(text: str) -> Path:
-    """A path of the command line: relative to where `bazel run` was started."""
-    return Path(os.environ.get("BUILD_WORKING_DIRECTORY", "."), text)
 
 
 def output(text: str) -> Path:
     """A file to write: its folder must be there now, not after an hour."""
-    path = user_path(text)
+    path = arguments.caller_path(text)
     if path.is_dir() or not os.access(path.parent, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
         raise argparse.ArgumentTypeError(f"'{text}' cannot be written: a file in a folder that exists is wanted")
     return path
@@ -45,14 +38,14 @@ def output(text: str) -> Path:
 
 def _peer(text: str) -> tuple[str, Path]:
     try:
-        return contenders.peer(text)
+        return families.peer(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def kept_report(text: str) -> dict[str, Any]:
     try:
-        return compare.load(user_path(text))
+        return compare.load(arguments.caller_path(text))
     except BenchError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 
@@ -87,17 +80,11 @@ def parser(name: str, description: str) -> argparse.ArgumentParser:
     )
     add(
         "--operations",
-        type=arguments.whole_number(1, _OPERATIONS_MOST),
+        type=arguments.iterations,
         metavar="N",
         help="operations of each thread in every run (default: fixed by a calibration before the first round)",
     )
-    add(
-        "--seed",
-        type=arguments.whole_number(0, _SEED_MOST),
-        default=1,
-        metavar="N",
-        help="of all orders, layouts, random numbers and intervals (default: %(default)s)",
-    )
+    arguments.add_seed(result, "of all orders, layouts, random numbers and intervals")
     add("--html", type=output, metavar="FILE", help="write the report as a page")
     add("--json", type=output, metavar="FILE", help="write the report with all raw samples")
     return result
@@ -117,10 +104,10 @@ def _groups(parsed: argparse.Namespace) -> list[Group]:
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise UsageError(f"--peer: {', '.join(sorted(twice))} is given twice")
-    found = contenders.groups(parsed.peers)
+    found = families.groups(parsed.peers)
     if parsed.quick and not parsed.contenders:
         found = [group for group in found if group.name in plans.QUICK_GROUPS]
-    left = [narrow for group in found if (narrow := contenders.narrowed(group, parsed.contenders)) is not None]
+    left = [narrow for group in found if (narrow := families.narrowed(group, parsed.contenders)) is not None]
     if not left:
         known = ", ".join(f"{group.name}/{name}" for group in found for name in group.names())
         raise UsageError(f"--contender: nothing matches {', '.join(parsed.contenders)}; there are {known}")

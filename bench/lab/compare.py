@@ -16,12 +16,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.driver import paired
-from bench.driver.program import BenchError
-from bench.lab import contenders, inference
-from bench.lab.inference import Verdict
 from bench.lab.plan import Slot
 from bench.lab.report import SCHEMA
+from measure import contender, inference, paired, peers
+from measure.inference import Verdict
+from measure.program import BenchError
 
 Row = dict[str, Any]
 
@@ -55,7 +54,7 @@ def _hash(report: Row, group: str, name: str) -> str | None:
 
 def baselines(old: Row, new: Row) -> dict[str, str]:
     """Group -> the contender that both reports have, the same file; groups without one are left out."""
-    preferred = (contenders.YARDSTICK, contenders.GLIBC)
+    preferred = (peers.REFERENCE, contender.GLIBC)
     found = {}
     for group in (row["name"] for row in new["groups"]):
         names = [row["name"] for row in new["contenders"] if row["group"] == group]

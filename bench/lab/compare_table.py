@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import Any, TextIO
 
-from bench.driver import report as grids
-from bench.driver.report import Grid
 from bench.lab import compare, table
+from measure import table as grids
+from measure.table import Grid
 
 Row = dict[str, Any]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import unittest
 
-from bench.driver import valgrind
-from bench.lab import system_calls
+from bench.engine import system_calls, valgrind
 
 _CALLGRIND = """\
 version: 1
@@ -52,9 +51,9 @@ class StraceTest(unittest.TestCase):
             system_calls.parse("strace: attach: Operation not permitted\n")
 
     def test_a_real_program(self) -> None:
-        from bench.driver import worker
+        from measure import process
 
-        calls = system_calls.counted(lambda wrapper: worker.start([*wrapper, "/bin/cat", "/dev/null"]))
+        calls = system_calls.counted(lambda wrapper: process.start([*wrapper, "/bin/cat", "/dev/null"]))
         self.assertEqual(calls["execve"], 1)
         self.assertGreater(calls["openat"], 0)
 

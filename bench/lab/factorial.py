@@ -13,8 +13,8 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 
-from bench.driver.variants import COMBINATIONS, SWITCHES
-from bench.lab import inference
+from bench.engine.variants import COMBINATIONS, SWITCHES
+from measure import inference
 
 EFFECTS: tuple[tuple[str, ...], ...] = tuple(
     switches for count in (1, 2) for switches in itertools.combinations(SWITCHES, count)

@@ -7,7 +7,7 @@ import math
 import random
 import unittest
 
-from bench.driver.variants import COMBINATIONS
+from bench.engine.variants import COMBINATIONS
 from bench.lab import factorial
 
 _MAIN = {"p0": 0.9, "p1": 0.8, "p2": 0.7, "p3": 1.0}

@@ -14,9 +14,10 @@ import unittest
 from pathlib import Path
 from typing import Any
 
-from bench.lab import contenders
+from bench.lab import families
 from bench.lab.report_test import validate
 from bench.lab.testing import fake
+from measure import peers
 
 _START_SECONDS = 60
 
@@ -81,7 +82,7 @@ class ReportsTest(FakeRunTest):
         report = json.loads(json_file.read_text())
         self.assertEqual([row["name"] for row in report["workloads"]], ["pairs"])
         self.assertEqual(
-            [row["name"] for row in report["contenders"]], [contenders.HAKMEM, contenders.HAKMEM + "-again", "glibc"]
+            [row["name"] for row in report["contenders"]], [families.HAKMEM, families.HAKMEM + "-again", "glibc"]
         )
         # Of two threads.
         self.assertEqual({count for row in report["samples"] for count in row["operations"]}, {14})
@@ -182,7 +183,7 @@ class RefusalTest(FakeRunTest):
         self.refuse(f"--peer=x={text}", parts=("not a shared library",))
         self.refuse(f"--peer=x={self.folder}/none.so", parts=("No such file",))
         self.refuse("--peer=mimalloc=/x.so", parts=("the name mimalloc is taken",))
-        libc = contenders.installed("libc.so.6")
+        libc = peers.installed("libc.so.6")
         self.refuse(f"--peer=x={libc}", f"--peer=x={libc}", parts=("x is given twice",))
 
     def test_files(self) -> None:

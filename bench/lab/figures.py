@@ -6,12 +6,13 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from bench.driver import conditions, progress, rounds, valgrind
-from bench.lab import contenders, items, runs, system_calls
-from bench.lab.contenders import Group
+from bench.engine import system_calls, valgrind
+from bench.lab import families, items, workloads
+from bench.lab.families import Group
 from bench.lab.items import Item
 from bench.lab.results import Results
 from bench.lab.workloads import Workload
+from measure import conditions, progress, rounds
 
 # Operations under callgrind, fifty to a hundred times slower than without: thousands of refills.
 _COUNTED_OPERATIONS = 100_000
@@ -45,19 +46,18 @@ def count(results: Results) -> None:
     plan = results.plan
 
     def exact(item: Item) -> dict[str, Any]:
-        _, group, contender, workload = item
+        _, _, contender, workload = item
         operations = plan.operations or min(_COUNTED_OPERATIONS, workload.quick_operations)
         operations = items.whole_units(operations, workload)
-        environment = runs.environment(group, contender, 0)
-        counts = valgrind.per_operation(contender.worker, workload.name, operations, plan.seed, environment)
+        counts = valgrind.per_operation(contender, workload.name, operations, plan.seed)
         return items.row(item) | {"operations": operations} | dataclasses.asdict(counts)
 
     def wanted(group: Group, workload: Workload) -> bool:
-        asked = not plan.quick or group.name != contenders.LIBRARIES or workload.name in _QUICK_COUNTED
+        asked = not plan.quick or group.name != families.LIBRARIES or workload.name in _QUICK_COUNTED
         return workload.exact and not workload.is_trace and asked
 
     # A build with a guard has no address space for its shadow under valgrind, and takes another path than it is for.
-    chosen = [item for item in items.allocators(items.each(results, wanted)) if not items.is_yardstick(item)]
+    chosen = [item for item in items.allocators(items.each(results, wanted)) if not items.is_reference(item)]
     for row in items.beside_each_other("counts", chosen, exact):
         results.counts.append(row)
 
@@ -74,7 +74,7 @@ def count_system_calls(results: Results) -> None:
 
         def calls(many: int) -> dict[str, int]:
             return system_calls.counted(
-                lambda wrapper: runs.run(group, contender, workload, many, plan.seed, wrapper=wrapper)
+                lambda wrapper: workloads.run(group, contender, workload, many, plan.seed, wrapper=wrapper)
             )
 
         found = system_calls.difference(calls(operations), calls(2 * operations))
@@ -100,7 +100,7 @@ def watch_memory(results: Results) -> None:
     def watched(item: Item) -> dict[str, Any]:
         _, group, contender, workload = item
         operations = _many_operations(results, workload)
-        said = runs.run(group, contender, workload, operations, plan.seed, extra=["--memory"])
+        said = workloads.run(group, contender, workload, operations, plan.seed, extra=["--memory"])
         return items.row(item) | items.picked(contender, said, MEMORY_KEYS)
 
     def wanted(group: Group, workload: Workload) -> bool:
@@ -118,14 +118,14 @@ def time_calls(results: Results) -> None:
     slots = {
         slot: [name for name in names if items.is_allocator(name)]
         for slot, names in plan.slots.items()
-        if slot.group == contenders.LIBRARIES and not plan.workloads[slot.workload].is_trace
+        if slot.group == families.LIBRARIES and not plan.workloads[slot.workload].is_trace
     }
     turns = list(rounds.schedule(slots, _LATENCY_RUNS[plan.quick] - rounds.WARM_UP_ROUNDS, plan.seed))
     for turn in progress.shown("latency", turns):
         group, workload = plan.groups[turn.slot.group], plan.workloads[turn.slot.workload]
         contender = group.find(turn.key)
         with conditions.pinned(workload.threads):
-            said = runs.run(
+            said = workloads.run(
                 group,
                 contender,
                 workload,

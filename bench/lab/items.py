@@ -7,13 +7,14 @@ import concurrent.futures
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from bench.driver import conditions, progress
-from bench.driver.program import BenchError
-from bench.lab import contenders
-from bench.lab.contenders import Contender, Group
+from bench.lab import families
+from bench.lab.families import Group
 from bench.lab.plan import Slot
 from bench.lab.results import Results
 from bench.lab.workloads import Workload
+from measure import conditions, progress
+from measure.contender import Contender
+from measure.program import BenchError
 
 Item = tuple[Slot, Group, Contender, Workload]
 
@@ -31,13 +32,13 @@ def each(results: Results, keep: Callable[[Group, Workload], bool] = lambda _gro
 
 def is_libraries(group: Group, _workload: Workload) -> bool:
     """For figures that are of interest between allocators, not between builds of one."""
-    return group.name == contenders.LIBRARIES
+    return group.name == families.LIBRARIES
 
 
 def is_allocator(name: str) -> bool:
     """Neither the second name of twins nor hakmem with a guard or its profile."""
-    ours = (contenders.GUARD, contenders.GUARD_FULL, contenders.SAMPLING)
-    return not name.endswith(contenders.AGAIN) and name not in ours
+    ours = (families.GUARD, families.GUARD_FULL, families.SAMPLING)
+    return not name.endswith(families.AGAIN) and name not in ours
 
 
 def allocators(items: Sequence[Item]) -> list[Item]:
@@ -45,10 +46,10 @@ def allocators(items: Sequence[Item]) -> list[Item]:
     return [item for item in items if is_allocator(item[2].name)]
 
 
-def is_yardstick(item: Item) -> bool:
+def is_reference(item: Item) -> bool:
     """Whether the contender is only there for comparisons of two reports."""
     _, group, contender, _ = item
-    return group.name != contenders.LIBRARIES and contender.name == group.yardstick
+    return group.name != families.LIBRARIES and contender.name == group.reference
 
 
 def row(item: Item) -> dict[str, Any]:

@@ -15,26 +15,27 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench.driver import conditions, hot_path, program, worker
-from bench.lab import command_line, compare, compare_table, contenders, identity, page, phases, report as reports, table
+from bench.commands import hot_path
+from bench.engine import identity
+from bench.lab import command_line, compare, compare_table, page, phases, report as reports, table
 from bench.lab.plan import Plan
 from bench.lab.results import Results
+from measure import conditions, peers, process, program
 
 NAME = "lab"
 
 _ROOT = Path(__file__).parents[2]
 _HOT_PATH = _ROOT / hot_path.GOLDEN
 _COMPILATION = _ROOT / "bench/lab/compilation.json"
-_SWITCHED_OFF = _ROOT / "bench/lab/switched_off"
 
 
 def _surroundings(plan: Plan) -> reports.Surroundings:
     binaries: dict[tuple[str, str], dict[str, Any]] = {}
     known: dict[Path, dict[str, Any]] = {}
-    libc = contenders.installed("libc.so.6")
+    libc = peers.installed("libc.so.6")
     for group in plan.groups.values():
         for contender in group.contenders:
-            path = contender.library or (libc if contender.link == "preload" else contender.worker)
+            path = libc if contender.is_glibc else contender.file()
             if path not in known:
                 known[path] = identity.binary(path)
             binaries[group.name, contender.name] = known[path]
@@ -44,15 +45,12 @@ def _surroundings(plan: Plan) -> reports.Surroundings:
         compilation=identity.compilation(_COMPILATION),
         binaries=binaries,
         hot_path=json.loads(_HOT_PATH.read_text(encoding="utf-8")),
-        switched_off=[
-            json.loads(path.read_text(encoding="utf-8")) for path in sorted(_SWITCHED_OFF.glob("*_in_*.json"))
-        ],
     )
 
 
 def measure(plan: Plan) -> dict[str, Any]:
     """Measures the plan and returns the report, whole or partial."""
-    worker.say_what_is_cleared(os.environ)
+    process.say_what_is_cleared(os.environ)
     conditions.randomise_layout()
     around = _surroundings(plan)
     with tempfile.TemporaryDirectory(prefix="hakmem-lab-") as folder:

@@ -6,8 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bench.driver.report import MIB
-from bench.lab import contenders, plots, table, views
+from bench.lab import families, plots, table, views
+from measure.table import MIB
 
 Row = dict[str, Any]
 
@@ -18,7 +18,7 @@ def _switches(report: Row) -> Row:
     """What the page shows of the groups of switches."""
     groups = [
         group
-        for group in ("switches", contenders.COMPILED_IN)
+        for group in ("switches", families.COMPILED_IN)
         if any(views.ladder(report, group, workload) for workload in views.workloads(report, group))
     ]
     ran = {

@@ -19,13 +19,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from bench.driver import conditions, progress, rounds
-from bench.driver.program import BenchError
-from bench.lab import figures, items, plan as plans, runs, scaling, startup, traces
-from bench.lab.contenders import Contender
+from bench.engine import worker
+from bench.engine.worker import ns_per_op
+from bench.lab import figures, items, plan as plans, scaling, startup, traces, workloads
 from bench.lab.plan import Calibration, Plan, Slot
-from bench.lab.results import Results, ns_per_op
+from bench.lab.results import Results
 from bench.lab.workloads import Workload
+from measure import conditions, progress, rounds
+from measure.contender import Contender
+from measure.program import BenchError
 
 # Operations of the run that checks every block: enough to fill and empty caches many times, a fraction of a second.
 _VERIFIED_OPERATIONS = 20_000
@@ -69,7 +71,7 @@ def verify(results: Results) -> None:
     sums: dict[Slot, tuple[str, Any]] = {}
     for slot, group, contender, workload in progress.shown("verify", items.each(results)):
         operations = _verified_operations(plan, workload)
-        said = runs.run(group, contender, workload, operations, plan.seed, extra=_checks(contender, workload))
+        said = workloads.run(group, contender, workload, operations, plan.seed, extra=_checks(contender, workload))
         results.said.setdefault((slot.group, contender.name), said)
         comparable &= bool(said["comparable"])
         if workload.exact or workload.is_trace:
@@ -84,9 +86,9 @@ def _calibrate_one(results: Results, item: items.Item) -> None:
     operations = items.whole_units(plan.operations or workload.least_operations(plan.quick), workload)
     with conditions.pinned(workload.threads):
         began = time.monotonic()
-        said = runs.run(group, contender, workload, operations, plan.seed)
+        said = workloads.run(group, contender, workload, operations, plan.seed)
         took = time.monotonic() - began
-    sample = runs.sample(contender, said)
+    sample = worker.sample(contender, said)
     overhead = max(0.0, took - plans.WARM_UP * sample["ns"] / 1e9)
     results.calibration.setdefault(slot, {})[contender.name] = Calibration(ns_per_op(sample), overhead)
     results.working_sets[slot.workload] = said.get("working_set_bytes")
@@ -116,12 +118,12 @@ def measure(results: Results) -> None:
         contender = group.find(turn.key)
         seed = plan.seed + turn.number
         with conditions.pinned(workload.threads) as pinned:
-            said = runs.run(group, contender, workload, results.operations[turn.slot], seed, padding=turn.padding)
+            said = workloads.run(group, contender, workload, results.operations[turn.slot], seed, padding=turn.padding)
         results.pinned[workload.threads] = pinned
         if turn.counts:
             results.paddings[turn.number] = turn.padding
             kept = results.samples.setdefault(turn.slot, {name: {} for name in plan.slots[turn.slot]})
-            kept[turn.key][turn.number] = runs.sample(contender, said)
+            kept[turn.key][turn.number] = worker.sample(contender, said)
 
 
 PHASES: dict[str, Callable[[Results], None]] = {

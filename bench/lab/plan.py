@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bench.driver import rounds
-from bench.driver.program import BenchError
-from bench.driver.variants import COMBINATIONS
-from bench.lab import contenders, factorial, inference
-from bench.lab.contenders import Group
+from bench.engine.variants import COMBINATIONS
+from bench.lab import factorial, families
+from bench.lab.families import Group
 from bench.lab.workloads import Workload
+from measure import inference, rounds
+from measure.program import BenchError
 
 
 class Slot(NamedTuple):
@@ -53,9 +53,9 @@ PROFILE_WORKLOADS = (
 
 QUICK_WORKLOADS = ("pair", "batch_lifo", "replacement_64k", "sizes_server", "realloc_growth", "producer_consumer")
 QUICK_SWITCH_WORKLOADS = ("replacement_64k",)
-QUICK_GROUPS = (contenders.LIBRARIES, "switches")
+QUICK_GROUPS = (families.LIBRARIES, "switches")
 
-_SOME_WORKLOADS = {contenders.WITH_GUARD: GUARD_WORKLOADS, contenders.WITH_PROFILE: PROFILE_WORKLOADS}
+_SOME_WORKLOADS = {families.WITH_GUARD: GUARD_WORKLOADS, families.WITH_PROFILE: PROFILE_WORKLOADS}
 
 # Seconds for everything, and the share of it that rounds get: the rest is for counts, memory and latency.
 _BUDGET_S = {False: 2700.0, True: 150.0}
@@ -107,7 +107,7 @@ def _workloads_of(group: str, available: Mapping[str, Workload], globs: Sequence
     """The workloads that a group runs where they are not named: all for the libraries, some for the others."""
     if globs:
         return list(available)
-    if group == contenders.LIBRARIES:
+    if group == families.LIBRARIES:
         wanted = QUICK_WORKLOADS if quick else tuple(available)
     elif quick:
         wanted = QUICK_SWITCH_WORKLOADS
@@ -141,7 +141,7 @@ def make(
         Slot(group.name, name): group.names()
         for group in groups
         for name in _workloads_of(group.name, workloads, globs, quick)
-        if not (workloads[name].is_trace and group.name == contenders.COMPILED_IN)
+        if not (workloads[name].is_trace and group.name == families.COMPILED_IN)
     }
     by_name = {group.name: group for group in groups}
     comparisons = sum(_comparisons_of(by_name[slot.group]) for slot in slots)

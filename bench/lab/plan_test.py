@@ -3,30 +3,24 @@
 
 from __future__ import annotations
 
-import tempfile
 import unittest
 from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
-from bench.driver.program import BenchError
-from bench.driver.variants import COMBINATIONS
-from bench.lab import contenders, identity, inference, plan, workloads
+from bench.engine import identity, worker
+from bench.engine.variants import COMBINATIONS
+from bench.lab import families, plan, workloads
 from bench.lab.plan import Calibration, Slot
 from bench.lab.testing import fake, simulated
+from measure import inference, peers
+from measure.program import BenchError
 
 
-_GUARDED = {contenders.GUARD: "guard.so", contenders.GUARD_FULL: "full.so"}
-
-
-def all_groups(guarded: dict[str, str] = _GUARDED) -> dict[str, contenders.Group]:
-    """The groups of contenders.py, whether their files are there or not, with the builds `guarded`."""
-    with (
-        mock.patch.object(contenders, "GUARDED", guarded),
-        mock.patch.object(contenders, "_built", Path),
-        mock.patch.object(contenders, "installed", Path),
-    ):
-        return {group.name: group for group in contenders.groups([("mine", Path("mine.so"))])}
+def all_groups() -> dict[str, families.Group]:
+    """The groups of families.py, whether their files are there or not."""
+    with mock.patch.object(worker, "built", Path), mock.patch.object(peers, "installed", Path):
+        return {group.name: group for group in families.groups([("mine", Path("mine.so"))])}
 
 
 class GroupsTest(unittest.TestCase):
@@ -37,7 +31,7 @@ class GroupsTest(unittest.TestCase):
             for one, other in (*group.pairs, group.twins):
                 self.assertIn(one, names)
                 self.assertIn(other, names)
-            self.assertIn(group.yardstick, names)
+            self.assertIn(group.reference, names)
 
     def test_twins_are_one_file_under_two_names(self) -> None:
         for group in all_groups().values():
@@ -45,47 +39,42 @@ class GroupsTest(unittest.TestCase):
             self.assertEqual(replace(again, name=first.name), first)
 
     def test_all_libraries_run_in_one_program(self) -> None:
-        group = all_groups()[contenders.LIBRARIES]
+        group = all_groups()[families.LIBRARIES]
         self.assertEqual(len({one.worker for one in group.contenders}), 1)
         self.assertEqual({one.link for one in group.contenders}, {"preload"})
         self.assertIn(("hakmem", "mine"), group.pairs)
 
     def test_the_exact_guard_runs_beside_the_peers_and_the_full_one_by_itself(self) -> None:
         found = all_groups()
-        libraries, full = found[contenders.LIBRARIES], found[contenders.WITH_GUARD]
-        exact = [(one, other) for one, other in libraries.pairs if one == contenders.GUARD]
-        self.assertEqual(exact, [(contenders.GUARD, "hakmem"), (contenders.GUARD, "mimalloc")])
-        self.assertEqual(full.pairs, ((contenders.GUARD_FULL, "hakmem"),))
-        self.assertNotIn(contenders.GUARD_FULL, libraries.names())
-        self.assertEqual(libraries.find(contenders.GUARD).library, Path("guard.so"))
+        libraries, full = found[families.LIBRARIES], found[families.WITH_GUARD]
+        exact = [(one, other) for one, other in libraries.pairs if one == families.GUARD]
+        self.assertEqual(exact, [(families.GUARD, "hakmem"), (families.GUARD, "mimalloc")])
+        self.assertEqual(full.pairs, ((families.GUARD_FULL, "hakmem"),))
+        self.assertNotIn(families.GUARD_FULL, libraries.names())
+        self.assertEqual(libraries.find(families.GUARD).library, Path("hakmem/preload/libhakmem-guard.so"))
 
     def test_the_profile_is_an_option_of_the_library_that_it_is_compared_with(self) -> None:
-        group = all_groups()[contenders.WITH_PROFILE]
-        self.assertEqual(group.pairs, ((contenders.SAMPLING, contenders.HAKMEM),))
+        group = all_groups()[families.WITH_PROFILE]
+        self.assertEqual(group.pairs, ((families.SAMPLING, families.HAKMEM),))
         sampling, plain = (group.find(name) for name in group.pairs[0])
         self.assertEqual(replace(sampling, name=plain.name, options=()), plain)
         self.assertEqual(
             sampling.environment({"A": "b"}), plain.environment({"A": "b"}) | {"HAKMEM_PROFILE": "/dev/null"}
         )
 
-    def test_builds_that_are_not_there_are_in_no_group(self) -> None:
-        found = all_groups({})
-        self.assertNotIn(contenders.WITH_GUARD, found)
-        self.assertEqual({one for one, _ in found[contenders.LIBRARIES].pairs}, {"hakmem"})
-
     def test_every_combination_is_there_twice(self) -> None:
         found = all_groups()
-        for name in ("switches", contenders.COMPILED_IN):
+        for name in ("switches", families.COMPILED_IN):
             self.assertLessEqual(set(COMBINATIONS.values()), set(found[name].names()))
 
     def test_pairs_of_switches_differ_in_one_switch(self) -> None:
-        for one, other in contenders.switch_pairs():
+        for one, other in families.switch_pairs():
             with_it, without = (set(name.split("+")) - {"none"} for name in (one, other))
             self.assertEqual(len(with_it - without), 1)
             self.assertFalse(without - with_it)
 
     def narrowed(self, group: str, *globs: str) -> set[str]:
-        left = contenders.narrowed(all_groups()[group], globs)
+        left = families.narrowed(all_groups()[group], globs)
         return set() if left is None else set(left.names())
 
     def test_who_is_asked_for_comes_with_whom_it_is_compared_with(self) -> None:
@@ -93,7 +82,7 @@ class GroupsTest(unittest.TestCase):
         self.assertEqual(self.narrowed("libraries", "hakmem"), {"hakmem", "hakmem-again"})
         self.assertEqual(self.narrowed("libraries", "*-guard"), {"hakmem", "hakmem-again", "hakmem-guard", "mimalloc"})
         self.assertEqual(self.narrowed("guard", "*-guard-full"), set(all_groups()["guard"].names()))
-        twins = {contenders.ALL, contenders.ALL + "-again", "mimalloc"}
+        twins = {families.ALL, families.ALL + "-again", "mimalloc"}
         self.assertEqual(self.narrowed("switches", "p0+p1"), twins | {"p0+p1", "p0"})
         self.assertEqual(self.narrowed("switches", "libraries/*"), set())
         self.assertEqual(self.narrowed("switches", "switches/*"), set(all_groups()["switches"].names()))
@@ -129,7 +118,7 @@ class PlanTest(unittest.TestCase):
     def test_named_workloads_run_everywhere_but_traces_are_not_compiled_in(self) -> None:
         found = self.make(("other", "trace:*"))
         self.assertEqual(self.slots(found, "switches"), {"other", "trace:x"})
-        self.assertEqual(self.slots(found, contenders.COMPILED_IN), {"other"})
+        self.assertEqual(self.slots(found, families.COMPILED_IN), {"other"})
 
     def test_a_list_without_a_workload_that_a_group_wants_is_an_error(self) -> None:
         with self.assertRaisesRegex(BenchError, "no workload"):
@@ -200,41 +189,7 @@ class WorkloadsTest(unittest.TestCase):
                 workloads.parse(rows, 2)
 
 
-class InstalledTest(unittest.TestCase):
-    """Beside the libraries of this processor there may be those of another, under the same names."""
-
-    def setUp(self) -> None:
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
-        own = contenders.installed("libm.so.6").read_bytes()
-        for kind, head in (("own", own[:64]), ("i386", own[:4] + b"\x01" + own[5:18] + b"\x03\x00" + own[20:64])):
-            (self.folder / kind).mkdir()
-            (self.folder / kind / "libm.so.6").write_bytes(head)
-
-    def listing(self, *kinds: str) -> str:
-        return "".join(f"\tlibm.so.6 (libc6) => {self.folder}/{kind}/libm.so.6\n" for kind in kinds)
-
-    def test_the_library_of_another_processor_is_passed_over(self) -> None:
-        own = self.folder / "own/libm.so.6"
-        self.assertEqual(contenders.listed(self.listing("i386", "own"), "libm.so.6"), own)
-        self.assertEqual(contenders.listed(self.listing("own", "i386"), "libm.so.6"), own)
-
-    def test_only_that_of_another_processor_or_one_that_is_gone_is_none(self) -> None:
-        self.assertIsNone(contenders.listed(self.listing("i386"), "libm.so.6"))
-        self.assertIsNone(contenders.listed(self.listing("gone"), "libm.so.6"))
-        self.assertIsNone(contenders.listed(self.listing("own"), "libc.so.6"))
-
-
 class IdentityTest(unittest.TestCase):
-    def test_a_library_that_did_not_load_is_an_error(self) -> None:
-        libc = contenders.installed("libc.so.6")
-        identity.require_same_object(str(libc), None, "glibc")
-        identity.require_same_object(str(libc), libc, "other")
-        for said, library in ((str(libc), Path("/bin/sh")), ("/bin/sh", None), (None, None)):
-            with self.assertRaisesRegex(BenchError, "malloc"):
-                identity.require_same_object(said, library, "x")
-
     def test_a_report_does_not_name_the_host(self) -> None:
         import platform
 

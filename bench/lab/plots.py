@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from bench.lab import contenders, views
+from bench.lab import families, views
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -125,7 +125,7 @@ def _forest(axes: Axes, rows: Sequence[Row], labels: Sequence[str], floors: Sequ
 def ratios(report: Row, peer: str) -> str:
     """hakmem's time by a peer's, a line a workload."""
     rows = [row for row in views.against_peers(report) if row["other"] == peer]
-    floors = views.floors(report, contenders.LIBRARIES)
+    floors = views.floors(report, families.LIBRARIES)
     figure, axes = _pyplot().subplots(figsize=(6.4, 0.9 + 0.22 * len(rows)))
     _forest(axes, rows, [row["workload"] for row in rows], [floors.get(row["workload"]) for row in rows])
     axes.set_xlabel(f"hakmem's time by {peer}'s")
@@ -153,7 +153,7 @@ def ladder(report: Row, group: str) -> str:
             places = range(len(steps))
             times = [step["time"]["ns_per_op"] / first for step in steps]
             axes.plot(places, times, "o-", color=colour, label=f"{workload}: {first:.1f} ns at first", markersize=4)
-    axes.set_xticks(range(len(contenders.STEPS)), contenders.STEPS)
+    axes.set_xticks(range(len(families.STEPS)), families.STEPS)
     axes.set_ylim(bottom=0)
     axes.set_ylabel("time by that without switches")
     axes.grid(axis="y", color="#eeeeee")
@@ -181,7 +181,7 @@ def memory(report: Row) -> str:
                 share = [100 * value / end for value in ms]
                 resident = [sample["rss_bytes"] / _MIB for sample in row["samples"]]
                 panel.plot(share, resident, color=colours[row["contender"]], linewidth=1.2)
-                if row["contender"] == contenders.HAKMEM:
+                if row["contender"] == families.HAKMEM:
                     live = [sample["live_bytes"] / _MIB for sample in row["samples"]]
                     panel.plot(share, live, color="black", linewidth=1, linestyle=":")
         panel.set_title(names[number], fontsize=9)

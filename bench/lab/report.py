@@ -14,14 +14,14 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.driver import conditions, paired
-from bench.driver.report import figure
-from bench.driver.variants import COMBINATIONS
-from bench.lab import factorial, inference, scaling, startup
-from bench.lab.contenders import Group
-from bench.lab.inference import Estimate, Verdict
+from bench.engine.variants import COMBINATIONS
+from bench.lab import factorial, scaling, startup
+from bench.lab.families import Group
 from bench.lab.plan import Plan, Slot
 from bench.lab.results import Results
+from measure import conditions, inference, paired
+from measure.inference import Estimate, Verdict
+from measure.table import figure
 
 SCHEMA = 1
 """Changes when the meaning of a key does."""
@@ -228,7 +228,7 @@ def _conditions(plan: Plan, results: Results) -> Row:
 
 
 def _about(group: Group) -> Row:
-    return {"name": group.name, "twins": list(group.twins), "yardstick": group.yardstick}
+    return {"name": group.name, "twins": list(group.twins), "reference": group.reference}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -240,7 +240,6 @@ class Surroundings:
     compilation: Row
     binaries: dict[tuple[str, str], Row]
     hot_path: Row
-    switched_off: list[Row]
 
 
 def make(results: Results, around: Surroundings, now: datetime.datetime) -> Row:
@@ -271,7 +270,6 @@ def make(results: Results, around: Surroundings, now: datetime.datetime) -> Row:
         "startup": startup.rows(results),
         "counts": [_rounded(row) for row in results.counts],
         "hot_path": around.hot_path,
-        "switched_off": around.switched_off,
         "system_calls": results.system_calls,
         "memory": results.memory,
         "latency": _latency_rows(results.latency),

@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.engine.worker import Sample, ns_per_op
 from bench.lab.plan import Calibration, Plan, Slot
-
-Sample = dict[str, int]
 
 
 @dataclass
@@ -56,8 +54,3 @@ class Results:
             return {}
         whole = sorted(set.intersection(*(set(rounds) for rounds in runs.values())))
         return {name: [ns_per_op(rounds[number]) for number in whole] for name, rounds in runs.items()}
-
-
-def ns_per_op(sample: Mapping[str, int]) -> float:
-    """Wall time by the operations of all threads."""
-    return sample["ns"] / sample["operations"]

@@ -12,16 +12,17 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from bench.driver import conditions, paired, progress, rounds
-from bench.driver.report import figure
-from bench.lab import contenders, inference, items, runs
+from bench.engine import worker
+from bench.lab import families, items, workloads
 from bench.lab.plan import Slot
 from bench.lab.results import Results
+from measure import conditions, inference, paired, progress, rounds
+from measure.table import figure
 
 WORKLOAD = "local"
 """Every thread works for itself."""
 
-SLOT = Slot(contenders.LIBRARIES, WORKLOAD)
+SLOT = Slot(families.LIBRARIES, WORKLOAD)
 
 ONE, TWO = 1, 2
 
@@ -39,17 +40,17 @@ def measure(results: Results) -> None:
         return
     group, workload = plan.groups[SLOT.group], plan.workloads[SLOT.workload]
     operations = items.whole_units(plan.operations or workload.default_operations // _PART, workload)
-    names = [name for name in plan.slots[SLOT] if not name.endswith(contenders.AGAIN)]
+    names = [name for name in plan.slots[SLOT] if not name.endswith(families.AGAIN)]
     for turn in progress.shown(
         "scaling", list(rounds.schedule(dict.fromkeys(names, (ONE, TWO)), paired.ROUNDS_MIN, plan.seed))
     ):
         alone = dataclasses.replace(workload, threads=turn.key)
         contender = group.find(turn.slot)
         with conditions.pinned(turn.key):
-            said = runs.run(group, contender, alone, operations, plan.seed + turn.number, padding=turn.padding)
+            said = workloads.run(group, contender, alone, operations, plan.seed + turn.number, padding=turn.padding)
         if turn.counts:
             by_threads = results.scaling.setdefault(turn.slot, {ONE: {}, TWO: {}})
-            by_threads[turn.key][turn.number] = runs.sample(contender, said)["ns"]
+            by_threads[turn.key][turn.number] = worker.sample(contender, said)["ns"]
 
 
 def rows(results: Results) -> list[dict[str, Any]]:

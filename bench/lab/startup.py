@@ -14,11 +14,12 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from bench.driver import conditions, paired, progress, rounds, valgrind
-from bench.driver.program import BenchError
-from bench.driver.report import figure
-from bench.lab import contenders, runs
+from bench.engine import valgrind, worker
+from bench.lab import families
 from bench.lab.results import Results
+from measure import conditions, contender, paired, progress, rounds
+from measure.program import BenchError
+from measure.table import figure
 
 PROGRAM = "true"
 ROUNDS = {False: 300, True: 60}
@@ -49,17 +50,17 @@ def _started(program: str, environment: Mapping[str, str]) -> tuple[int, int]:
 def measure(results: Results) -> None:
     """Starts the program under every library; nothing where the plan has no library, or nothing to compare it with."""
     plan = results.plan
-    group = plan.groups.get(contenders.LIBRARIES)
-    if group is None or contenders.GLIBC not in group.names():
+    group = plan.groups.get(families.LIBRARIES)
+    if group is None or contender.GLIBC not in group.names():
         return
     program = valgrind.tool(PROGRAM)
-    names = [name for name in group.names() if not name.endswith(contenders.AGAIN)]
+    names = [name for name in group.names() if not name.endswith(families.AGAIN)]
     for name in names:
-        _require_silence(program, runs.environment(group, group.find(name), 0), name)
+        _require_silence(program, worker.environment(group.find(name), group.contenders, 0), name)
     turns = list(rounds.schedule({PROGRAM: names}, ROUNDS[plan.quick], plan.seed))
     with conditions.pinned(1):
         for turn in progress.shown("startup", turns):
-            found = _started(program, runs.environment(group, group.find(turn.key), turn.padding))
+            found = _started(program, worker.environment(group.find(turn.key), group.contenders, turn.padding))
             if turn.counts:
                 results.startup.setdefault(turn.key, {})[turn.number] = found
 
@@ -79,7 +80,7 @@ def _more(ours: list[int], without: list[int], seed: int) -> dict[str, float | N
 def rows(results: Results) -> list[dict[str, Any]]:
     """Of the report: raw figures, and how many more than without a library."""
     runs_of = results.startup
-    whole = sorted(set.intersection(*map(set, runs_of.values()))) if contenders.GLIBC in runs_of else []
+    whole = sorted(set.intersection(*map(set, runs_of.values()))) if contender.GLIBC in runs_of else []
     if not whole:
         return []
     columns = {
@@ -87,12 +88,12 @@ def rows(results: Results) -> list[dict[str, Any]]:
             "ns": [runs_of[name][number][0] for number in whole],
             "minor_faults": [runs_of[name][number][1] for number in whole],
         }
-        for name in results.plan.groups[contenders.LIBRARIES].names()
+        for name in results.plan.groups[families.LIBRARIES].names()
         if name in runs_of
     }
-    without = columns[contenders.GLIBC]
+    without = columns[contender.GLIBC]
     return [
-        {"group": contenders.LIBRARIES, "contender": name, "program": PROGRAM, "rounds": whole}
+        {"group": families.LIBRARIES, "contender": name, "program": PROGRAM, "rounds": whole}
         | of
         | _more(of["ns"], without["ns"], results.plan.seed)
         | {"more_faults": statistics.median(a - b for a, b in zip(of["minor_faults"], without["minor_faults"]))}

@@ -6,9 +6,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, TextIO
 
-from bench.driver import report as grids
-from bench.driver.report import MIB, Grid
-from bench.lab import contenders, views
+from bench.lab import families, views
+from measure import peers, table as grids
+from measure.table import Grid, MIB
 
 Row = dict[str, Any]
 
@@ -49,7 +49,7 @@ def heading(report: Row) -> str:
     versions = [
         f"{row['name']} {row['version']}"
         for row in report["contenders"]
-        if row["group"] == contenders.LIBRARIES and row["version"] and not row["name"].endswith(contenders.AGAIN)
+        if row["group"] == families.LIBRARIES and row["version"] and not row["name"].endswith(families.AGAIN)
     ]
     commit = report["commit"]
     built = "" if commit is None else f"\ncommit {commit['id'][:12]}" + (" and changes" if commit["modified"] else "")
@@ -104,7 +104,7 @@ def _matrix(report: Row) -> Grid:
     names = views.peers(report)
     rows = views.against_peers(report)
     cells = views.by_workload(rows, lambda row: str(row["other"]))
-    floors = views.floors(report, contenders.LIBRARIES)
+    floors = views.floors(report, families.LIBRARIES)
     times = views.times(report)
     lines = [
         [workload, f"{times[workload]:.2f}", *(cell(of.get(name)) for name in names), percent(floors.get(workload))]
@@ -125,7 +125,7 @@ def _matrix(report: Row) -> Grid:
 
 def _switch_grids(report: Row) -> list[Grid]:
     result = []
-    for group in ("switches", contenders.COMPILED_IN):
+    for group in ("switches", families.COMPILED_IN):
         for workload in views.workloads(report, group):
             rows = views.switch_rows(report, group, workload)
             if not any(row[key] for row in rows for key in ("added", "left_out", "effect")):
@@ -169,7 +169,7 @@ def _other_grids(report: Row) -> list[Grid]:
 
 def _guard_grid(report: Row) -> list[Grid]:
     """The builds with a guard: time, and peak memory, by those of the other."""
-    columns = (("exact", contenders.HAKMEM), ("exact", contenders.YARDSTICK), ("full", contenders.HAKMEM))
+    columns = (("exact", families.HAKMEM), ("exact", peers.REFERENCE), ("full", families.HAKMEM))
     found = views.guards(report)
     lines = []
     for workload, of in found.items():
@@ -190,25 +190,6 @@ def _alone_grids(report: Row) -> list[Grid]:
     return [grid for grid in found if grid.lines]
 
 
-def _switched_off(report: Row) -> Grid:
-    lines = [
-        [
-            row["switch"].upper(),
-            row["library"].removeprefix("library_"),
-            "taken out" if row["mode"] == "removed" else "control",
-            f"{row['identical_objects']} of {row['objects']}",
-            f"{row['functions'] - len(row['different_functions'])} of {row['functions']}",
-        ]
-        for row in report["switched_off"]
-    ]
-    return Grid(
-        "switched off is off: objects of the build with the switch off and of sources without it",
-        ["switch", "others", "compared with", "equal objects", "equal functions"],
-        lines,
-        words=3,
-    )
-
-
 def write(report: Row, out: TextIO) -> None:
     """Prints the report's tables."""
     found = _losses(report)
@@ -217,8 +198,6 @@ def write(report: Row, out: TextIO) -> None:
     if views.against_peers(report):
         found.append(_matrix(report))
     found += _guard_grid(report) + _alone_grids(report) + _switch_grids(report) + _other_grids(report)
-    if report["switched_off"]:
-        found.append(_switched_off(report))
     remarks = "".join(f"\n\nNOTE: {note}" for note in notes(report))
     grids.print_grids(heading(report), found, CAPTION + remarks, out)
 

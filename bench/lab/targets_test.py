@@ -9,16 +9,16 @@ import unittest
 from pathlib import Path
 from typing import Any, ClassVar
 
-from bench.driver.program import BenchError
-from bench.lab import contenders, goals, targets, update_results
+from bench.lab import families, goals, targets, update_results
 from bench.lab.plan import Slot
 from bench.lab.targets import Target
 from bench.lab.testing import simulated
-from bench.programs import kept
+from bench.programs import outcome_file
+from measure.program import BenchError
 
 Row = dict[str, Any]
 
-_FACTORS = {"mimalloc": 1.25, "glibc": 0.8, contenders.GUARD: 1.04, contenders.GUARD_FULL: 2.5}
+_FACTORS = {"mimalloc": 1.25, "glibc": 0.8, families.GUARD: 1.04, families.GUARD_FULL: 2.5}
 
 
 def _program(name: str, **by: tuple[float, float]) -> Row:
@@ -170,7 +170,7 @@ class DocumentTest(unittest.TestCase):
 
     def test_only_what_is_above_the_goal_is_listed(self) -> None:
         results = simulated.results({"mimalloc": 1.25, "glibc": 1.25})
-        for sample in results.samples[Slot(contenders.LIBRARIES, "local")][contenders.HAKMEM].values():
+        for sample in results.samples[Slot(families.LIBRARIES, "local")][families.HAKMEM].values():
             sample["ns"] *= 2
         above = targets.shortfalls(simulated.make(results), None)[0]["above"]
         self.assertEqual(list(above), ["local"])
@@ -181,13 +181,13 @@ class KeptTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "x.json"
             file.write_text(json.dumps(PROGRAMS))
-            self.assertEqual(kept.load(file), PROGRAMS)
+            self.assertEqual(outcome_file.load(file), PROGRAMS)
             for text in ("", "{}", json.dumps(PROGRAMS | {"rounds": -1})):
                 file.write_text(text)
                 with self.assertRaisesRegex(BenchError, "is not an outcome"):
-                    kept.load(file)
+                    outcome_file.load(file)
             with self.assertRaisesRegex(BenchError, "No such file"):
-                kept.load(Path(folder) / "none.json")
+                outcome_file.load(Path(folder) / "none.json")
 
 
 if __name__ == "__main__":

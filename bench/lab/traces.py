@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.lab.workloads import Workload
-from bench.trace import programs, recording
+from bench.trace import programs
+from measure import recording
 
 GROUP = "traces"
 _PREFIX = "trace:"

@@ -9,17 +9,16 @@ of an outcome of //bench/programs (--programs FILE).
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import sys
 from pathlib import Path
 from typing import Any
 
-from bench.driver import program
-from bench.driver.program import BenchError
-from bench.driver.report import MIB
-from bench.lab import command_line, contenders, lab, table, targets, views
-from bench.programs import kept
+from bench.lab import command_line, families, lab, table, targets, views
+from bench.programs import outcome_file
+from measure import arguments, program
+from measure.program import BenchError
+from measure.table import MIB
 
 NAME = "update_results"
 _COMMAND = f"bazel run //bench:{NAME}"
@@ -33,7 +32,7 @@ def _of_groups(report: Row, what: Any) -> Row:
     """Group of switches -> workload -> `what` of them, where the ladder ran."""
     return {
         group: {workload: what(group, workload) for workload in ran}
-        for group in ("switches", contenders.COMPILED_IN)
+        for group in ("switches", families.COMPILED_IN)
         if (ran := [name for name in views.workloads(report, group) if views.ladder(report, group, name)])
     }
 
@@ -73,9 +72,9 @@ def _peak_means(report: Row) -> dict[str, float | None]:
     return {
         name: views.geometric_mean(
             [
-                {"ratio": peaks[workload, contenders.HAKMEM] / peak}
+                {"ratio": peaks[workload, families.HAKMEM] / peak}
                 for (workload, contender), peak in peaks.items()
-                if contender == name and (workload, contenders.HAKMEM) in peaks
+                if contender == name and (workload, families.HAKMEM) in peaks
             ]
         )
         for name in views.peers(report)
@@ -103,20 +102,20 @@ def render(report: Row) -> str:
     rows = views.against_peers(report)
     names = views.peers(report)
     of_peer = {name: [row for row in rows if row["other"] == name] for name in names}
-    own = [row for row in report["contenders"] if row["group"] == contenders.LIBRARIES]
+    own = [row for row in report["contenders"] if row["group"] == families.LIBRARIES]
     memory_losses, latency_losses = views.memory_losses(report), views.latency_losses(report)
     others = views.others(report)
     text = environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
         command=_COMMAND,
         report=report,
-        libraries=[row for row in own if not row["name"].endswith(contenders.AGAIN)],
+        libraries=[row for row in own if not row["name"].endswith(families.AGAIN)],
         notes=table.notes(report),
         memory_losses=memory_losses,
         latency_losses=latency_losses,
         peers=names,
         matrix=_worst_first(report),
         times=views.times(report),
-        floors=views.floors(report, contenders.LIBRARIES),
+        floors=views.floors(report, families.LIBRARIES),
         means={name: views.geometric_mean(of_peer[name]) for name in names},
         peak_means=_peak_means(report),
         tallies={name: views.tally(of_peer[name]) for name in names},
@@ -125,7 +124,7 @@ def render(report: Row) -> str:
         tails=views.by_peer(report, views.tail_figures(report), latency_losses),
         guards=views.guards(report),
         alone=_alone(report),
-        steps=contenders.STEPS,
+        steps=families.STEPS,
         switches=_of_groups(report, lambda group, workload: views.switch_rows(report, group, workload)),
         ladders=_of_groups(report, lambda group, workload: views.ladder(report, group, workload)),
         interactions=_of_groups(report, lambda group, workload: _interactions(report, group, workload)),
@@ -149,7 +148,7 @@ def render_targets(report: Row, programs: Row | None) -> str:
             targets=found,
             count=targets.count(found),
             shortfalls=targets.shortfalls(report, programs),
-            debian=contenders.DEBIAN,
+            debian=families.DEBIAN,
         )
     )
     return _text(text)
@@ -157,7 +156,7 @@ def render_targets(report: Row, programs: Row | None) -> str:
 
 def _programs(text: str) -> Row:
     try:
-        return kept.load(command_line.user_path(text))
+        return outcome_file.load(arguments.caller_path(text))
     except BenchError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 
@@ -179,9 +178,7 @@ def main() -> None:
         help="what `bazel run //bench/programs -- --json=FILE` wrote, for the goals of real programs",
     )
     parsed = own.parse_args()
-    workspace = os.environ.get("BUILD_WORKSPACE_DIRECTORY")
-    if workspace is None:
-        raise BenchError(f"the workspace is not known: start this with `{_COMMAND}`")
+    workspace = arguments.workspace(f"//bench:{NAME}")
     report = parsed.kept
     if report is None:
         try:
@@ -194,7 +191,7 @@ def main() -> None:
         print(f"{NAME}: {report['ended_by']} in '{report['ended_in']}': nothing is written", file=sys.stderr)
         sys.exit(lab.status(report))
     for name, text in (("results.md", render(report)), ("targets.md", render_targets(report, parsed.programs))):
-        path = Path(workspace) / "docs" / name
+        path = workspace / "docs" / name
         path.write_text(text, encoding="utf-8")
         print(f"{path} written")
 

@@ -7,10 +7,10 @@ import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from bench.driver import paired
-from bench.driver.variants import SWITCHES
-from bench.lab import contenders
-from bench.lab.inference import Verdict
+from bench.engine.variants import SWITCHES
+from bench.lab import families
+from measure import paired
+from measure.inference import Verdict
 
 Row = dict[str, Any]
 
@@ -32,7 +32,7 @@ def compared(report: Row, group: str) -> list[Row]:
 
 def against_peers(report: Row) -> list[Row]:
     """hakmem by other libraries."""
-    return [row for row in compared(report, contenders.LIBRARIES) if row["one"] == contenders.HAKMEM]
+    return [row for row in compared(report, families.LIBRARIES) if row["one"] == families.HAKMEM]
 
 
 def peers(report: Row) -> list[str]:
@@ -45,7 +45,7 @@ def times(report: Row) -> dict[str, float]:
     return {
         row["workload"]: row["ns_per_op"]
         for row in report["times"]
-        if row["group"] == contenders.LIBRARIES and row["contender"] == contenders.HAKMEM
+        if row["group"] == families.LIBRARIES and row["contender"] == families.HAKMEM
     }
 
 
@@ -87,7 +87,7 @@ def noisy_twins(report: Row) -> list[Row]:
     return [row for row in report["noise"] if row["verdict"] in (Verdict.FASTER.value, Verdict.SLOWER.value)]
 
 
-def peaks(report: Row, group: str = contenders.LIBRARIES) -> dict[tuple[str, str], float]:
+def peaks(report: Row, group: str = families.LIBRARIES) -> dict[tuple[str, str], float]:
     """Workload and contender -> median of the peak resident bytes."""
     return {
         (row["workload"], row["contender"]): statistics.median(row["peak_rss_bytes"])
@@ -105,7 +105,7 @@ def _larger(figures: Figures, what: str, against: Sequence[str]) -> list[Row]:
     rows = [
         {"workload": workload, "other": other, "what": what, "ours": ours, "theirs": theirs, "ratio": ours / theirs}
         for (workload, name), ours in figures.items()
-        if name == contenders.HAKMEM
+        if name == families.HAKMEM
         for other in against
         if (theirs := figures.get((workload, other), 0.0)) and ours > _LOSS * theirs
     ]
@@ -150,7 +150,7 @@ def latency_losses(report: Row) -> list[Row]:
     for what, tails in tail_figures(report).items():
         call, quantile = what.split()
         for row in _larger(tails, what, peers(report)):
-            ours, theirs = (rows[row["workload"], name] for name in (contenders.HAKMEM, row["other"]))
+            ours, theirs = (rows[row["workload"], name] for name in (families.HAKMEM, row["other"]))
             if min(ours[call][quantile]) > max(theirs[call][quantile]):
                 found.append(row)
     return sorted(found, key=_ratio, reverse=True)
@@ -160,16 +160,14 @@ def by_peer(report: Row, kinds: dict[str, Figures], losses: Sequence[Row]) -> di
     """Workload -> `ours`, hakmem's figure of each kind, and peer -> (ratio, whether it is a loss) of each kind; None
     where there is none. The workload with the largest ratio first."""
     lost = {(row["workload"], row["other"], row["what"]) for row in losses}
-    ran = dict.fromkeys(
-        workload for figures in kinds.values() for workload, name in figures if name == contenders.HAKMEM
-    )
+    ran = dict.fromkeys(workload for figures in kinds.values() for workload, name in figures if name == families.HAKMEM)
 
     def ratio(what: str, workload: str, peer: str) -> tuple[float, bool] | None:
-        ours, theirs = (kinds[what].get((workload, name)) for name in (contenders.HAKMEM, peer))
+        ours, theirs = (kinds[what].get((workload, name)) for name in (families.HAKMEM, peer))
         return (ours / theirs, (workload, peer, what) in lost) if ours is not None and theirs else None
 
     found = {
-        workload: {"ours": [figures.get((workload, contenders.HAKMEM)) for figures in kinds.values()]}
+        workload: {"ours": [figures.get((workload, families.HAKMEM)) for figures in kinds.values()]}
         | {peer: [ratio(what, workload, peer) for what in kinds] for peer in peers(report)}
         for workload in ran
     }
@@ -185,8 +183,8 @@ def guards(report: Row) -> dict[str, Row]:
     """Workload -> `exact` and `full`: other -> the comparison of that guard's time, and its peak by the other's."""
     found: dict[str, Row] = {}
     for group, name, key in (
-        (contenders.LIBRARIES, contenders.GUARD, "exact"),
-        (contenders.WITH_GUARD, contenders.GUARD_FULL, "full"),
+        (families.LIBRARIES, families.GUARD, "exact"),
+        (families.WITH_GUARD, families.GUARD_FULL, "full"),
     ):
         most = peaks(report, group)
         for row in compared(report, group):
@@ -199,8 +197,8 @@ def guards(report: Row) -> dict[str, Row]:
 
 def others(report: Row) -> list[Row]:
     """Comparisons that are of no switch and no peer: the profile, spacings and fallbacks."""
-    found = [row for group in (contenders.WITH_PROFILE, "spacings", "experiments") for row in compared(report, group)]
-    return found + [row for row in compared(report, contenders.COMPILED_IN) if row["one"] == contenders.HOT]
+    found = [row for group in (families.WITH_PROFILE, "spacings", "experiments") for row in compared(report, group)]
+    return found + [row for row in compared(report, families.COMPILED_IN) if row["one"] == families.HOT]
 
 
 def code_bytes(report: Row, group: str, name: str) -> int:
@@ -235,11 +233,11 @@ def find(rows: Sequence[Row], **wanted: Any) -> Row | None:
 def ladder(report: Row, group: str, workload: str) -> list[Row]:
     """The steps of the ladder on one workload: time, instructions and the ratio to the step before."""
     steps = []
-    for number, step in enumerate(contenders.STEPS):
+    for number, step in enumerate(families.STEPS):
         time = find(report["times"], group=group, workload=workload, contender=step)
         if time is None:
             return []
-        before = contenders.STEPS[number - 1] if number else None
+        before = families.STEPS[number - 1] if number else None
         steps.append(
             {
                 "step": step,
@@ -261,7 +259,7 @@ def switch_rows(report: Row, group: str, workload: str) -> list[Row]:
             {
                 "switch": switch.upper(),
                 "added": find(report["comparisons"], group=group, workload=workload, one=switch, other="none"),
-                "left_out": find(report["comparisons"], group=group, workload=workload, one=contenders.ALL, other=rest),
+                "left_out": find(report["comparisons"], group=group, workload=workload, one=families.ALL, other=rest),
                 "effect": find(report["effects"], group=group, workload=workload, switches=[switch]),
             }
         )

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.driver import conditions, worker
-from bench.driver.program import BenchError
-from bench.lab import contenders
+from bench.engine import worker
+from bench.lab import families
+from bench.lab.families import Group
+from measure import conditions, process
+from measure.contender import Contender
+from measure.program import BenchError
 
 THREADS_MAX = 8
 """Above this the lab leaves processors of a large machine idle: workloads of threads are about two that meet."""
@@ -45,9 +48,37 @@ class Workload:
     def is_trace(self) -> bool:
         return bool(self.program)
 
+    def arguments(self, operations: int, seed: int) -> list[str]:
+        """What the worker, or the replayer, is told."""
+        if self.is_trace:
+            return [f"--operations={operations}", f"--seed={seed}", str(self.trace)]
+        return worker.arguments(self.name, operations, self.threads, seed)
+
     def least_operations(self, quick: bool) -> int:
         """Of a timed run. A working set wants operations enough to be filled; a quick run makes do with a part."""
         return self.default_operations if self.has_working_set and not quick else self.quick_operations
+
+
+def run(
+    group: Group,
+    contender: Contender,
+    workload: Workload,
+    operations: int,
+    seed: int,
+    *,
+    padding: int = 0,
+    extra: Sequence[str] = (),
+    wrapper: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Runs the workload once under a contender of the group; the rest is worker.run's."""
+    return worker.run(
+        contender,
+        [*workload.arguments(operations, seed), *extra],
+        beside=group.contenders,
+        padding=padding,
+        program=workload.replay,
+        wrapper=wrapper,
+    )
 
 
 def threads_for(low: int, high: int, processors: int) -> int:
@@ -81,7 +112,7 @@ def parse(rows: Any, processors: int) -> list[Workload]:
 
 def listed(path: Path) -> list[Workload]:
     """What the worker `path` offers."""
-    output = worker.start([str(path), "--list=json"])
+    output = process.start([str(path), "--list=json"])
     try:
         rows = json.loads(output)
     except ValueError as error:
@@ -91,4 +122,4 @@ def listed(path: Path) -> list[Workload]:
 
 def chosen(workloads: Sequence[Workload], globs: Sequence[str]) -> list[Workload]:
     """Those that `globs` name, NAME or GROUP/NAME, in the list's order; all where there are none."""
-    return [workload for workload in workloads if contenders.matches(globs, workload.group, workload.name)]
+    return [workload for workload in workloads if families.matches(globs, workload.group, workload.name)]

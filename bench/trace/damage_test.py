@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bench.trace import recording, trace_file
-from bench.trace.trace_file import Chunk, Event, Kind, Type, varints
+from measure import recording, trace_file
+from measure.trace_file import Chunk, Event, Kind, Type, varints
 
 _HEADER = 16
 _HEAD = 16  # of a chunk

@@ -8,8 +8,9 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from bench.driver.program import BenchError
-from bench.trace import programs, recording
+from bench.trace import programs
+from measure import recording
+from measure.program import BenchError
 
 _LIMIT = 60_000
 

@@ -16,9 +16,9 @@ from typing import Any
 
 import jsonschema
 
-from bench.driver.worker import clean_environment
-from bench.trace import recording, trace_file
-from bench.trace.trace_file import Chunk, Event, Kind
+from measure import recording, trace_file
+from measure.process import clean_environment
+from measure.trace_file import Chunk, Event, Kind
 
 
 def _schema() -> dict[str, Any]:

@@ -47,7 +47,7 @@ _FILES = _PROGRAMS | {
 _NOTICES = "share/doc/hakmem/"
 
 # The command's modules: those that it imports.
-_MODULES = re.compile(r"share/hakmem/(bench|tools)/(\w+/)?\w+\.py")
+_MODULES = re.compile(r"share/hakmem/(measure|tools)/(\w+/)?\w+\.py")
 
 # What a program may expect of any malloc.
 _LIBC_NAMES = {
@@ -95,7 +95,7 @@ class TreeTest(unittest.TestCase):
         files = {one.name for one in members if one.isfile()}
         modules = {name for name in files if _MODULES.fullmatch(name)}
         self.assertIn("share/hakmem/tools/cli/main.py", modules)
-        self.assertNotIn("share/hakmem/bench/driver/tiny.py", modules)
+        self.assertNotIn("share/hakmem/measure/inference.py", modules)
         self.assertEqual({name for name in files - modules if not name.startswith(_NOTICES)}, _FILES)
         self.assertEqual({one.name for one in members if one.isfile() and one.mode == 0o755}, _PROGRAMS)
         self.assertEqual({one.mode for one in members if one.isfile()}, {0o644, 0o755})

@@ -20,8 +20,8 @@ from contextlib import contextmanager
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bench.driver import program
-from bench.driver.program import BenchError
+from measure import program
+from measure.program import BenchError
 from tools.cli import published
 
 _COMMAND = Path(__file__).absolute().parent / "hakmem"

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.driver import report
-from bench.driver.arguments import whole_number
-from bench.driver.report import Grid
+from measure import table
+from measure.arguments import whole_number
+from measure.table import Grid
 from tools.cli import samples, show, symbols
-from tools.cli.command import REFUSED, Command, add_format, process_id
+from tools.cli.command import Command, REFUSED, add_format, process_id
 from tools.cli.samples import Samples
 from tools.cli.symbols import Place, Symbol
 from tools.cli.untrusted import printable
@@ -94,7 +94,7 @@ def _print(result: dict[str, Any]) -> None:
     if result["dropped"]:
         caption += f" {result['dropped']} samples were lost for want of memory."
     grid = Grid(title, ["function", "where", "blocks", "bytes"], rows, words=2)
-    report.print_grids(f"process {result['pid']}", [grid], caption, sys.stdout)
+    table.print_grids(f"process {result['pid']}", [grid], caption, sys.stdout)
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:

@@ -11,8 +11,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from bench.driver import program
-from tools.cli.command import REFUSED, InputError
+from measure import program
+from tools.cli.command import InputError, REFUSED
 from tools.cli.registry import COMMANDS
 
 NAME = "hakmem"
@@ -58,7 +58,7 @@ def execute(arguments: Sequence[str] | None = None) -> int:
 
 
 def main() -> None:
-    """The program: bench.driver.program says how the rest of what can happen ends it."""
+    """The program: measure.program says how the rest of what can happen ends it."""
     status = 0
 
     def run() -> None:

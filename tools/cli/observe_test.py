@@ -19,9 +19,9 @@ import jsonschema
 from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 
-from bench.driver import report
+from measure import table
 from tools.cli import figures, published
-from tools.cli.observe_case import COMMAND, OBSERVED, SCHEMA, SECONDS, ObserveCase
+from tools.cli.observe_case import COMMAND, OBSERVED, ObserveCase, SCHEMA, SECONDS
 
 
 class StatTest(ObserveCase):
@@ -108,7 +108,7 @@ class TopTest(ObserveCase):
             with self.subTest(lines):
                 shown = figures.grids_within(lines, now, before, 1)
                 console = Console(width=80, height=lines, file=io.StringIO())
-                console.print(report.drawn(figures.heading(now, "observed"), shown))
+                console.print(table.drawn(figures.heading(now, "observed"), shown))
                 text = console.file.getvalue()
                 self.assertLessEqual(len(text.splitlines()), lines, text)
                 self.assertRegex(text, r"(?m)^Classes.*\n.*\n.*\n.*B +(tiny|l2|l25|huge) ")
@@ -130,7 +130,7 @@ class TopTest(ObserveCase):
         }
         *_, threads = figures.grids_within(40, days, {**now, "clock_ms": now["clock_ms"] - 1}, 1)
         console = Console(width=80, file=io.StringIO())
-        console.print(report.drawn("days", [threads]))
+        console.print(table.drawn("days", [threads]))
         self.assertIn("100.0 T", console.file.getvalue())
         self.assertLessEqual(len(console.file.getvalue().splitlines()), 1 + 4 + len(threads.lines))
 

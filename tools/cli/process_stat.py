@@ -7,9 +7,9 @@ import argparse
 import json
 import sys
 
-from bench.driver import report
+from measure import table
 from tools.cli import figures, published
-from tools.cli.command import REFUSED, Command, add_format, process_id
+from tools.cli.command import Command, REFUSED, add_format, process_id
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +28,7 @@ def _run(parsed: argparse.Namespace) -> int:
     else:
         heading = figures.heading(found, published.program_of(parsed.pid))
         tables = figures.grids(found, resident=published.resident_bytes(parsed.pid))
-        report.print_grids(heading, tables, figures.CAPTION, sys.stdout)
+        table.print_grids(heading, tables, figures.CAPTION, sys.stdout)
     return 0
 
 

@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from bench.driver import report
-from bench.driver.arguments import whole_number
+from measure import table
+from measure.arguments import whole_number
 from tools.cli import figures, published, show
-from tools.cli.command import REFUSED, Command, InputError, add_format, process_id
+from tools.cli.command import Command, InputError, REFUSED, add_format, process_id
 from tools.cli.figures import Statistics
 from tools.cli.published import Unreachable
 
@@ -95,8 +95,8 @@ def _list(parsed: argparse.Namespace) -> int:
                 show.number(process["threads"]),
             ]
         )
-    grid = report.Grid("", ["pid", "program", "allocations/s", "live", "held", "threads"], lines, words=2)
-    report.console_of(sys.stdout).print(report.drawn("Processes that publish", [grid]))
+    grid = table.Grid("", ["pid", "program", "allocations/s", "live", "held", "threads"], lines, words=2)
+    table.console_of(sys.stdout).print(table.drawn("Processes that publish", [grid]))
     return 0
 
 
@@ -138,7 +138,7 @@ def _follow(
 def _screen(lines: int, found: Statistics, before: Statistics | None) -> Any:
     pid = found["pid"]
     tables = figures.grids_within(lines, found, before, published.resident_bytes(pid))
-    return report.drawn(figures.heading(found, published.program_of(pid)), tables)
+    return table.drawn(figures.heading(found, published.program_of(pid)), tables)
 
 
 def _show(page: published.Page, parsed: argparse.Namespace) -> None:
@@ -150,7 +150,7 @@ def _show(page: published.Page, parsed: argparse.Namespace) -> None:
 
         _follow(page, parsed, one_line)
         return
-    console = report.console_of(sys.stdout)
+    console = table.console_of(sys.stdout)
     if not console.is_terminal:
 
         def plain(now: Statistics, before: Statistics | None) -> None:

@@ -8,12 +8,12 @@ import os
 import sys
 from pathlib import Path
 
-from bench.driver.arguments import whole_number
-from bench.driver.program import BenchError
-from bench.trace import recording
+from measure import recording
+from measure.arguments import whole_number
+from measure.program import BenchError
 from tools.cli import show
-from tools.cli.command import REFUSED, Command, InputError, caller_path, existing_file
-from tools.cli.starting import NOT_STARTED, STATUSES, Line, StartError, line_of
+from tools.cli.command import Command, InputError, REFUSED, caller_path, existing_file
+from tools.cli.starting import Line, NOT_STARTED, STATUSES, StartError, line_of
 
 OUTPUT = "hakmem.trace"
 

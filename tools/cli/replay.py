@@ -12,53 +12,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.driver import conditions, paired, report, rounds, worker
-from bench.driver.arguments import whole_number
-from bench.driver.paired import ROUNDS_MIN, Ratio
-from bench.driver.program import BenchError
-from bench.driver.report import Grid
-from bench.trace import recording
+from measure import conditions, paired, peers, process, recording, rounds, table
+from measure.arguments import whole_number
+from measure.contender import Contender, GLIBC
+from measure.paired import ROUNDS_MIN, Ratio
+from measure.table import Grid
 from tools.cli import parts, show
-from tools.cli.command import REFUSED, Command, InputError, add_format, existing_file
+from tools.cli.command import Command, InputError, REFUSED, add_format, existing_file
 
 HAKMEM = "hakmem"
-GLIBC = "glibc"
-
-PEERS = {
-    GLIBC: None,
-    "jemalloc": "libjemalloc.so.2",
-    "mimalloc": "libmimalloc.so.2",
-    "tcmalloc": "libtcmalloc_minimal.so.4",
-}
-"""Name -> what the loader is told to preload: it knows where its libraries are."""
 
 TOUCHES = ("pages", "edges", "none")
 
 _ROUNDS_MAX = 10_000
-
-
-@dataclass(frozen=True)
-class Contender:
-    """An allocator to replay with."""
-
-    name: str
-    preload: str | None
-    """For LD_PRELOAD; None: nothing, the C library answers."""
-
-    def environment(self) -> dict[str, str]:
-        clean = worker.clean_environment(os.environ)
-        return clean | ({"LD_PRELOAD": self.preload} if self.preload else {})
-
-    def check(self, answered: str) -> None:
-        """A BenchError where another object than this contender's answered the calls: the loader only warns."""
-        wanted = Path(self.preload) if self.preload else Path("libc.so.6")
-        same = os.path.realpath(answered) == os.path.realpath(wanted) or (
-            len(wanted.parts) == 1 and Path(answered).name == wanted.name
-        )
-        if not same:
-            raise BenchError(
-                f"{self.name}: {wanted} did not answer, but {answered}: is it installed, and an allocator?"
-            )
 
 
 @dataclass(frozen=True)
@@ -95,7 +61,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         dest="peers",
         action="append",
         default=[],
-        choices=[HAKMEM, *PEERS],
+        choices=[HAKMEM, *peers.PEERS],
         help="replay with this allocator; may be given more than once (default: hakmem and glibc, where no --lib is)",
     )
     parser.add_argument(
@@ -121,21 +87,22 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 def contenders(parsed: argparse.Namespace) -> list[Contender]:
     """Those that the arguments name: libraries first, each in the order given."""
-    found = [Contender(path.name, str(path.absolute())) for path in parsed.libraries]
-    names = parsed.peers or ([] if found else [HAKMEM, GLIBC])
-    found += [Contender(name, str(parts.library(parts.PLAIN)) if name == HAKMEM else PEERS[name]) for name in names]
+    found = [Contender(path.name, library=path.absolute()) for path in parsed.libraries]
+    for name in parsed.peers or ([] if found else [HAKMEM, GLIBC]):
+        library = parts.library(parts.PLAIN) if name == HAKMEM else None if name == GLIBC else peers.library(name)
+        found.append(Contender(name, library=library))
     twice = [one.name for place, one in enumerate(found) if one.name in [other.name for other in found[:place]]]
     if twice:
         raise InputError(f"two contenders with the name {twice[0]}")
-    if any(set(one.preload or "") & set(" :") for one in found):
+    if any(set(str(one.library or "")) & set(" :") for one in found):
         raise InputError("the loader takes no path with a colon or blank")
     return found
 
 
 def _one(contender: Contender, arguments: list[str]) -> dict[str, Any]:
     command = [str(recording.built("replay")), *arguments]
-    said = worker.result(command, contender.environment())
-    contender.check(said["allocator"] or "")
+    said = process.result(command, contender.environment(process.clean_environment(os.environ)))
+    contender.check(said)
     return said
 
 
@@ -211,7 +178,7 @@ def _print_table(result: dict[str, Any]) -> None:
             row["name"],
             f"{row['ns_per_op']:.1f}",
             f"{row['ratio']:.3f}",
-            "" if row["ci95_low"] is None else report.interval(Ratio(row["ratio"], row["ci95_low"], row["ci95_high"])),
+            "" if row["ci95_low"] is None else table.interval(Ratio(row["ratio"], row["ci95_low"], row["ci95_high"])),
             show.size(row["peak_rss_bytes"]),
             show.number(row["minor_faults"]),
         ]
@@ -223,7 +190,7 @@ def _print_table(result: dict[str, Any]) -> None:
     )
     columns = ["allocator", "ns/call", f"by {rows[0][0]}", "95 % interval", "peak RSS", "faults"]
     heading = f"{Path(result['program']).name}, {result['rounds']} rounds"
-    report.print_grids(heading, [Grid(title, columns, rows, words=1)], _CAPTION, sys.stdout)
+    table.print_grids(heading, [Grid(title, columns, rows, words=1)], _CAPTION, sys.stdout)
 
 
 def _run(parsed: argparse.Namespace) -> int:

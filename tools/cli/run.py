@@ -10,9 +10,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.driver.program import BenchError
+from measure.program import BenchError
 from tools.cli import parts, show
-from tools.cli.command import REFUSED, Command, InputError, caller_path
+from tools.cli.command import Command, InputError, REFUSED, caller_path
 from tools.cli.starting import NOT_STARTED, STATUSES, StartError, line_of
 
 _FORMS = ("text", "json", "prometheus")

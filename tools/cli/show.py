@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Figures for readers. Tables are bench.driver.report's."""
+"""Figures for readers. Tables are measure.table's."""
 
 from __future__ import annotations
 

@@ -10,11 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench.driver import report
-from bench.driver.report import Grid
-from bench.trace import recording
+from measure import recording, table
+from measure.table import Grid
 from tools.cli import show
-from tools.cli.command import REFUSED, Command, InputError, add_format, existing_file
+from tools.cli.command import Command, InputError, REFUSED, add_format, existing_file
 
 
 _CAPTION = (
@@ -100,7 +99,7 @@ def _run(parsed: argparse.Namespace) -> int:
     if parsed.format == "json":
         print(json.dumps(found, indent=2))
     else:
-        report.print_grids(str(parsed.trace), _grids(found), _CAPTION, sys.stdout)
+        table.print_grids(str(parsed.trace), _grids(found), _CAPTION, sys.stdout)
     return 0
 
 

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from bench.driver import program
-from bench.lab import command_line, contenders, lab, plan, report
-from bench.lab.contenders import Contender, Group
+from bench.lab import command_line, families, lab, plan, report
+from bench.lab.families import Group
 from bench.lab.workloads import Workload
+from measure import peers, program
+from measure.contender import Contender
 
 RUNS = "runs"
 """The file in the folder that is a byte longer after each timed run."""
@@ -64,7 +65,7 @@ FACTORS = {"libhakmem.so": 1.0, "libmimalloc.so": 1.25, "libquick.so": 0.8, "gli
 def make(folder: Path, factors: dict[str, float] | None = None) -> Group:
     """Writes the worker and the libraries into `folder`, and returns the group that runs them."""
     worker = folder / "worker"
-    libc = contenders.installed("libc.so.6")
+    libc = peers.installed("libc.so.6")
     worker.write_text(_WORKER.format(python=sys.executable, libc=str(libc), runs=RUNS), encoding="utf-8")
     worker.chmod(0o755)
     (folder / "factors.json").write_text(json.dumps(factors or FACTORS), encoding="utf-8")
@@ -72,20 +73,20 @@ def make(folder: Path, factors: dict[str, float] | None = None) -> Group:
     for name in (factors or FACTORS).keys() - {"glibc"}:
         libraries[name] = folder / name
         # The loader must take it, and nothing must change by it.
-        libraries[name].write_bytes(contenders.installed("libm.so.6").read_bytes())
+        libraries[name].write_bytes(peers.installed("libm.so.6").read_bytes())
 
     def preload(name: str, file: str | None) -> Contender:
         return Contender(name, "preload", worker, libraries[file] if file else None)
 
     others = [preload("mimalloc", "libmimalloc.so"), preload("quick", "libquick.so"), preload("glibc", None)]
-    shipped = preload(contenders.HAKMEM, "libhakmem.so")
-    again = preload(contenders.HAKMEM + contenders.AGAIN, "libhakmem.so")
+    shipped = preload(families.HAKMEM, "libhakmem.so")
+    again = preload(families.HAKMEM + families.AGAIN, "libhakmem.so")
     return Group(
-        name=contenders.LIBRARIES,
+        name=families.LIBRARIES,
         contenders=(shipped, again, *others),
         twins=(shipped.name, again.name),
         pairs=tuple((shipped.name, other.name) for other in others),
-        yardstick="mimalloc",
+        reference="mimalloc",
     )
 
 
@@ -114,7 +115,6 @@ def surroundings(whole: plan.Plan) -> report.Surroundings:
         compilation={"compiler": "cc", "arguments": ["-O2"]},
         binaries={(group.name, name): row for group in whole.groups.values() for name in group.names()},
         hot_path={"compiler": "gcc", "combinations": {}},
-        switched_off=[],
     )  # fmt: skip
 
 
@@ -126,10 +126,10 @@ def main() -> None:
     broken = replace(group.contenders[0], name="unknown", library=library, config=None)
     if any("unknown" in word for word in sys.argv):
         group = replace(
-            group, contenders=(*group.contenders, broken), pairs=(*group.pairs, (contenders.HAKMEM, broken.name))
+            group, contenders=(*group.contenders, broken), pairs=(*group.pairs, (families.HAKMEM, broken.name))
         )
     with (
-        mock.patch.object(contenders, "groups", lambda peers: [group]),
+        mock.patch.object(families, "groups", lambda peers: [group]),
         mock.patch.object(command_line, "available", offered),
         mock.patch.object(lab, "_surroundings", surroundings),
         mock.patch.object(plan, "QUICK_WORKLOADS", ("alone",)),

@@ -11,13 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench.driver.variants import COMBINATIONS
-from bench.lab import contenders, plan, report
-from bench.lab.contenders import Contender, Group
+from bench.engine.variants import COMBINATIONS
+from bench.lab import families, plan, report
+from bench.lab.families import Group
 from bench.lab.plan import Plan, Slot
 from bench.lab.results import Results
 from bench.lab.testing import fake
 from bench.lab.workloads import Workload
+from measure.contender import Contender
 
 WORKLOADS = ("pair", "local")
 _NOW = datetime.datetime(2024, 5, 6, 7, 8, 9, tzinfo=datetime.timezone.utc)
@@ -29,34 +30,34 @@ def _contender(name: str, link: str = "preload") -> Contender:
 
 def groups() -> list[Group]:
     """Libraries, guard and switches, as contenders.py has them, without a file."""
-    names = [contenders.HAKMEM, contenders.HAKMEM + contenders.AGAIN, contenders.GUARD, "mimalloc", "glibc"]
+    names = [families.HAKMEM, families.HAKMEM + families.AGAIN, families.GUARD, "mimalloc", "glibc"]
     libraries = Group(
-        contenders.LIBRARIES,
+        families.LIBRARIES,
         tuple(map(_contender, names)),
         twins=(names[0], names[1]),
         pairs=(
             (names[0], "mimalloc"),
             (names[0], "glibc"),
-            (contenders.GUARD, names[0]),
-            (contenders.GUARD, "mimalloc"),
+            (families.GUARD, names[0]),
+            (families.GUARD, "mimalloc"),
         ),
-        yardstick="mimalloc",
+        reference="mimalloc",
     )
-    checked = [names[0], contenders.GUARD_FULL, names[1], "mimalloc"]
+    checked = [names[0], families.GUARD_FULL, names[1], "mimalloc"]
     full = Group(
-        contenders.WITH_GUARD,
+        families.WITH_GUARD,
         tuple(map(_contender, checked)),
         twins=(names[0], names[1]),
-        pairs=((contenders.GUARD_FULL, names[0]),),
-        yardstick="mimalloc",
+        pairs=((families.GUARD_FULL, names[0]),),
+        reference="mimalloc",
     )
-    own = [*COMBINATIONS.values(), contenders.ALL + contenders.AGAIN, "mimalloc"]
+    own = [*COMBINATIONS.values(), families.ALL + families.AGAIN, "mimalloc"]
     switches = Group(
         "switches",
         tuple(map(_contender, own)),
-        twins=(contenders.ALL, contenders.ALL + contenders.AGAIN),
-        pairs=contenders.switch_pairs(),
-        yardstick="mimalloc",
+        twins=(families.ALL, families.ALL + families.AGAIN),
+        pairs=families.switch_pairs(),
+        reference="mimalloc",
     )
     return [libraries, full, switches]
 
@@ -78,7 +79,7 @@ def make_plan(rounds: int = 15) -> Plan:
     )
 
 
-PEAK_BYTES = {contenders.HAKMEM: 2_000_000, contenders.GUARD: 2_100_000, "mimalloc": 2_500_000, "glibc": 1_600_000}
+PEAK_BYTES = {families.HAKMEM: 2_000_000, families.GUARD: 2_100_000, "mimalloc": 2_500_000, "glibc": 1_600_000}
 """Of every run; whoever is not here takes what hakmem takes."""
 
 
@@ -101,7 +102,7 @@ def results(
             machine = generator.lognormvariate(0, 0.2)
             for name in names:
                 # Twins are one library, unless it is said that they differ.
-                factor = factors.get(name, factors.get(name.removesuffix(contenders.AGAIN), 1.0))
+                factor = factors.get(name, factors.get(name.removesuffix(families.AGAIN), 1.0))
                 time = 10 * factor * machine * math.exp(generator.gauss(0, noise))
                 kept[name][number] = _sample(name, time)
         found.samples[slot] = kept
@@ -109,7 +110,7 @@ def results(
         found.calibration[slot] = {name: plan.Calibration(10.0, 0.01) for name in names}
         for name in names:
             own = name != "mimalloc" and name != "glibc"
-            found.said[slot.group, name] = {"version": "1.0", "config": contenders.ALL if own else None}
+            found.said[slot.group, name] = {"version": "1.0", "config": families.ALL if own else None}
     found.paddings = {number: number for number in range(1, rounds + 1)}
     found.pinned = {1: True}
     _add_extras(found)
@@ -122,7 +123,7 @@ def _row(group: str, name: str) -> dict[str, Any]:
 
 def _add_extras(found: Results) -> None:
     """A little of what the phases after the rounds add."""
-    libraries: Sequence[str] = (contenders.HAKMEM, "mimalloc", "glibc")
+    libraries: Sequence[str] = (families.HAKMEM, "mimalloc", "glibc")
     for place, name in enumerate(libraries):
         # Two threads lose 2, 4 and 6 hundredths; a start takes 0.3, 0.2 and 0 ms more than 1, and 30, 20 and 0 pages.
         found.scaling[name] = {
@@ -136,12 +137,12 @@ def _add_extras(found: Results) -> None:
     tail = {"count": 10, "p50_ns": 10.0, "p99_ns": 20.0, "p999_ns": 30.0, "max_ns": 40.0}
     for place, name in enumerate(libraries):
         found.counts.append(
-            _row(contenders.LIBRARIES, name)
+            _row(families.LIBRARIES, name)
             | {"operations": 10, "instructions": 40.0 + place, "branches": 2.0, "data_references": 9.0}
         )
         samples = [{"ms": 1.0 * i, "rss_bytes": 8192 + 4096 * i, "live_bytes": 4096 * i} for i in range(50)]
         found.memory.append(
-            _row(contenders.LIBRARIES, name)
+            _row(families.LIBRARIES, name)
             | {
                 "samples": samples,
                 "baseline_rss_bytes": 8192,
@@ -154,11 +155,11 @@ def _add_extras(found: Results) -> None:
             }
         )
         found.latency += [
-            _row(contenders.LIBRARIES, name)
+            _row(families.LIBRARIES, name)
             | {"run": run, "alloc": tail, "free": tail, "timer": "rdtscp", "timer_cost_ns": 20.0}
             for run in range(3)
         ]
-        found.system_calls.append(_row(contenders.LIBRARIES, name) | {"operations": 10, "calls": {"mmap": 2}})
+        found.system_calls.append(_row(families.LIBRARIES, name) | {"operations": 10, "calls": {"mmap": 2}})
 
 
 def make(found: Results, hashes: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -167,8 +168,4 @@ def make(found: Results, hashes: Mapping[str, str] | None = None) -> dict[str, A
     for (group, name), row in around.binaries.items():
         digit = f"{len(name):x}"[0]
         around.binaries[group, name] = row | {"sha256": (hashes or {}).get(name, digit * 64)}
-    proof = {
-        "switch": "p1", "mode": "removed", "library": "library_none", "objects": 2, "identical_objects": 2,
-        "functions": 3, "different_functions": [], "hot": {"malloc": True},
-    }  # fmt: skip
-    return report.make(found, replace(around, switched_off=[proof]), _NOW)
+    return report.make(found, around, _NOW)

@@ -6,8 +6,8 @@ from __future__ import annotations
 import unittest
 from pathlib import Path
 
-from tests.preload.programs import allocator, registry, runner
-from tests.preload.programs.errors import CheckError
+from bench.programs.workloads import allocator, registry, runner
+from bench.programs.workloads.errors import CheckError
 
 _HERE = Path(__file__).parent
 

@@ -14,8 +14,8 @@ import sys
 import time
 from pathlib import Path
 
-from tests.preload.programs import allocator, registry, runner
-from tests.preload.programs.errors import CheckError
+from bench.programs.workloads import allocator, registry, runner
+from bench.programs.workloads.errors import CheckError
 
 
 def check_family(family: str, preload: Path, seed: int, name: str = "the library") -> None:

@@ -7,9 +7,9 @@ import random
 import re
 import unittest
 
-from tests.preload.programs import generate, registry
-from tests.preload.programs.errors import CheckError
-from tests.preload.programs.families import git, nginx, postgres, redis
+from bench.programs.workloads import generate, registry
+from bench.programs.workloads.errors import CheckError
+from bench.programs.workloads.families import git, nginx, postgres, redis
 
 _WRK = """\
 Running 3s test @ http://127.0.0.1:1/

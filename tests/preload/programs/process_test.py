@@ -7,11 +7,10 @@ import os
 import signal
 import time
 import unittest
-from pathlib import Path
 
-from tests.preload.programs import allocator, memory, runner
-from tests.preload.programs.errors import CheckError
-from tests.preload.programs.process import Process, Usage, descendants
+from bench.programs.workloads import allocator, memory, runner
+from bench.programs.workloads.errors import CheckError
+from bench.programs.workloads.process import Process, Usage, descendants
 
 _MIB = 1 << 20
 _PYTHON = "/usr/bin/python3"

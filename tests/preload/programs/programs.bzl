@@ -3,7 +3,7 @@
 
 load("@rules_cc//cc:defs.bzl", "cc_binary")
 
-# The names in registry.py.
+# The names in bench/programs/workloads/registry.py.
 FAMILIES = [
     "archive",
     "clang",
@@ -46,11 +46,11 @@ def program_test(name):
         main = "check.py",
         python_version = "PY3",
         tags = _TAGS + (["needs-users"] if name in _NEEDS_USERS else []),
-        deps = [":lib"],
+        deps = [":check"],
     )
 
 def programs_unit_test(name, data = [], size = "small"):
-    """NAME.py, a test of this folder's own code."""
+    """NAME.py, a test of the check, or of the workloads' own code."""
     native.py_test(
         name = name,
         size = size,
@@ -58,7 +58,7 @@ def programs_unit_test(name, data = [], size = "small"):
         data = data,
         python_version = "PY3",
         tags = _TAGS,
-        deps = [":lib"],
+        deps = [":check"],
     )
 
 def broken_library(defect):

@@ -6,11 +6,11 @@ from __future__ import annotations
 import unittest
 from pathlib import Path
 
-from tests.preload.programs import accounts, allocator, normalise, runner
-from tests.preload.programs.errors import CheckError, expect
-from tests.preload.programs.process import Usage
-from tests.preload.programs.session import Session, free_port, reject_reports
-from tests.preload.programs.workload import Need, Outcome, Workload
+from bench.programs.workloads import accounts, allocator, normalise, runner
+from bench.programs.workloads.errors import CheckError, expect
+from bench.programs.workloads.process import Usage
+from bench.programs.workloads.session import Session, free_port, reject_reports
+from bench.programs.workloads.workload import Need, Outcome, Workload
 
 
 class Echo(Workload):

@@ -6,8 +6,8 @@ from __future__ import annotations
 import unittest
 from pathlib import Path
 
-from tests.preload.programs import witness
-from tests.preload.programs.errors import CheckError
+from bench.programs.workloads import witness
+from bench.programs.workloads.errors import CheckError
 
 _LIBRARY = Path("/usr/lib/liballocator.so")
 _START = f"start\t5\t/usr/bin/lua5.4\tmalloc={_LIBRARY}\tfree={_LIBRARY}\n"

@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: MIT
+"""Who is compared with whom.
+
+A **group** is a set of contenders that are linked alike and run next to each other: only they are compared. Each has
+twins, one library under two names, whose difference is the noise of the machine; and, where the link allows it, a
+reference that no change of hakmem touches, by which two reports can be compared.
+
+  libraries    hakmem as it ships, also with its guard, and its peers, preloaded into one and the same program
+  guard        the build that checks all it can, by hakmem as it ships
+  profile      hakmem as it ships while it samples at the default rate, by itself
+  switches     the sixteen combinations of hakmem's switches, preloaded
+  compiled-in  the same, linked into the program; with P2 their fast path is inlined
+  spacings     other spacings of the size classes, preloaded
+  experiments  the fallbacks that the design keeps ready, preloaded; that of inlining is among the compiled-in ones
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bench.engine import worker
+from bench.engine.variants import COMBINATIONS, SWITCHES
+from bench.engine.worker import preloaded
+from measure import arguments, peers
+from measure.contender import Contender, GLIBC
+
+LIBRARIES = "libraries"
+WITH_GUARD = "guard"
+WITH_PROFILE = "profile"
+COMPILED_IN = "compiled-in"
+HAKMEM = "hakmem"
+AGAIN = "-again"
+"""What the second name of twins ends with."""
+
+ALL = "+".join(SWITCHES)
+STEPS = ("none", "p0", "p0+p1", "p0+p1+p2", ALL)
+"""The ladder."""
+
+DEBIAN = tuple(peers.PEERS)
+"""Peers that goals are about; one of --peer is none of them."""
+
+GUARD = "hakmem-guard"
+"""Every invalid free is caught: fast enough to run next to the peers, on all workloads."""
+GUARD_FULL = "hakmem-guard-full"
+"""Whatever can be checked is: for tests, and measured on some workloads."""
+
+SAMPLING = "hakmem-profile"
+"""hakmem as it ships, with its profile on at the default rate."""
+
+SPACINGS = {
+    "pow2": "p0_p1_p2_p3",
+    "fine": "p0_p1_p2_p3_fine",
+    "fine16": "p0_p1_p2_p3_fine16",
+    "fine-g8": "p0_p1_p2_p3_fine_g8",
+}
+"""Name -> variant. All four switches are on."""
+
+_MULTIPLES_OF_8 = ("p0_p1_p2_p3_fine", "p0_p1_p2_p3_fine_g8")
+"""Variants with classes of 24, 40 .. bytes: too little for a malloc of libc's names, and enough to be measured."""
+
+EXPERIMENTS = {
+    "as-built": "p0_p1_p2_p3",
+    "table-129": "p0_p1_p2_p3_g8",
+    "magazine-half": "p0_p1_p2_p3_half",
+}
+"""Name -> variant; the first is what the others are compared with."""
+
+HOT = "inline-hot"
+"""All switches, the fast path left to the compiler. In a library nothing is inlined into the program, so this one is
+compiled in."""
+
+_PEER = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)=(.+)")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Contenders that are compared with each other."""
+
+    name: str
+    contenders: tuple[Contender, ...]
+    twins: tuple[str, str]
+    pairs: tuple[tuple[str, str], ...]
+    """Comparisons: the time of the first by that of the second."""
+    reference: str
+
+    def names(self) -> list[str]:
+        return [contender.name for contender in self.contenders]
+
+    def find(self, name: str) -> Contender:
+        return next(contender for contender in self.contenders if contender.name == name)
+
+
+def peer(text: str) -> tuple[str, Path]:
+    """NAME=/path/lib.so of the command line; a ValueError says what is wrong."""
+    parts = _PEER.fullmatch(text)
+    if parts is None:
+        raise ValueError(f"'{text}' is not NAME=/path/lib.so, NAME of letters, digits, '.', '_' and '-'")
+    name, path = parts[1], arguments.caller_path(parts[2]).resolve()
+    if name in (HAKMEM, HAKMEM + AGAIN, GUARD, GUARD_FULL, SAMPLING, *DEBIAN):
+        raise ValueError(f"'{text}': the name {name} is taken")
+    try:
+        head = path.open("rb").read(4)
+    except OSError as error:
+        raise ValueError(f"'{text}': {path}: {error.strerror}") from error
+    if head != b"\x7fELF":
+        raise ValueError(f"'{text}': {path} is not a shared library")
+    if re.search(r"[:\s]", str(path)):
+        raise ValueError(f"'{text}': the loader takes no path with a colon or blank")
+    return name, path
+
+
+def _variant(name: str, variant: str, config: str = ALL) -> Contender:
+    built = preloaded(name, worker.built(f"bench/lab/libhakmem_{variant}"), config)
+    return replace(built, alignment=8) if variant in _MULTIPLES_OF_8 else built
+
+
+def _twin(contender: Contender) -> Contender:
+    return replace(contender, name=contender.name + AGAIN)
+
+
+def _reference() -> Contender:
+    return preloaded(peers.REFERENCE, peers.library(peers.REFERENCE))
+
+
+def _shipped(name: str, library: str) -> Contender:
+    """A library that is given to users: all switches on."""
+    return preloaded(name, worker.library(library), ALL)
+
+
+_LIBRARY = "libhakmem.so"
+
+
+def libraries(more: Sequence[tuple[str, Path]]) -> Group:
+    """hakmem as it ships, without and with its guard, what the system has, and `more` of --peer."""
+    shipped, guard = _shipped(HAKMEM, _LIBRARY), _shipped(GUARD, "libhakmem-guard.so")
+    others = [preloaded(name, peers.library(name)) for name in peers.PEERS if name != GLIBC]
+    others += [preloaded(name, path) for name, path in more]
+    others.append(preloaded(GLIBC, None))
+    return Group(
+        name=LIBRARIES,
+        contenders=(shipped, _twin(shipped), guard, *others),
+        twins=(HAKMEM, HAKMEM + AGAIN),
+        pairs=(
+            *((HAKMEM, other.name) for other in others),
+            *((GUARD, other) for other in (HAKMEM, peers.REFERENCE)),
+        ),
+        reference=peers.REFERENCE,
+    )
+
+
+def with_guard() -> Group:
+    """The full guard, by hakmem as it ships."""
+    found = [_shipped(HAKMEM, _LIBRARY), _shipped(GUARD_FULL, "libhakmem-guard-full.so")]
+    return _with_twins(WITH_GUARD, found, HAKMEM, [(GUARD_FULL, HAKMEM)])
+
+
+def with_profile() -> Group:
+    """The sampling profile, by hakmem as it ships. What it finds is thrown away at the end of each run."""
+    shipped = _shipped(HAKMEM, _LIBRARY)
+    sampling = replace(shipped, name=SAMPLING, options=(("HAKMEM_PROFILE", os.devnull),))
+    return _with_twins(WITH_PROFILE, [shipped, sampling], HAKMEM, [(SAMPLING, HAKMEM)])
+
+
+def switch_pairs() -> tuple[tuple[str, str], ...]:
+    """The ladder's steps, each switch alone against none, and all against all but one."""
+    ladder = [(STEPS[i], STEPS[i - 1]) for i in range(1, len(STEPS))]
+    added = [(switch, "none") for switch in SWITCHES]
+    left_out = [(ALL, "+".join(other for other in SWITCHES if other != switch)) for switch in SWITCHES]
+    return tuple(dict.fromkeys(ladder + added + left_out))
+
+
+def _with_twins(name: str, contenders: list[Contender], reference: str, pairs: Sequence[tuple[str, str]]) -> Group:
+    twin = _twin(next(contender for contender in contenders if contender.name == reference))
+    return Group(
+        name=name,
+        contenders=(*contenders, twin, _reference()),
+        twins=(reference, twin.name),
+        pairs=tuple(pairs),
+        reference=peers.REFERENCE,
+    )
+
+
+def switches() -> Group:
+    """All combinations, preloaded."""
+    found = [_variant(config, name, config) for name, config in COMBINATIONS.items()]
+    return _with_twins("switches", found, ALL, switch_pairs())
+
+
+def compiled_in() -> Group:
+    """All combinations, linked into the program, and how it would be if the compiler chose what to inline."""
+    found = [
+        Contender(
+            config, "inlined" if "p2" in config else "static", worker.executable(f"worker_hakmem_{name}"), None, config
+        )
+        for name, config in COMBINATIONS.items()
+    ]
+    found.append(Contender(HOT, "inlined", worker.built("bench/lab/worker_hakmem_p0_p1_p2_p3_hot"), None, ALL))
+    return _with_twins(COMPILED_IN, found, ALL, [*switch_pairs(), (HOT, ALL)])
+
+
+def _against_first(name: str, variants: dict[str, str]) -> Group:
+    first, *others = variants
+    found = [_variant(own, variant) for own, variant in variants.items()]
+    return _with_twins(name, found, first, [(other, first) for other in others])
+
+
+def spacings() -> Group:
+    """Other size classes, against the powers of two."""
+    return _against_first("spacings", SPACINGS)
+
+
+def experiments() -> Group:
+    """The fallbacks, against the build as it is."""
+    return _against_first("experiments", EXPERIMENTS)
+
+
+def groups(more: Sequence[tuple[str, Path]]) -> list[Group]:
+    """All groups, in the report's order."""
+    return [libraries(more), with_guard(), with_profile(), switches(), compiled_in(), spacings(), experiments()]
+
+
+def matches(globs: Sequence[str], group: str, name: str) -> bool:
+    """Whether one of `globs` is NAME or GROUP/NAME; none at all match everything."""
+    return not globs or any(
+        fnmatch.fnmatchcase(name, glob) or fnmatch.fnmatchcase(f"{group}/{name}", glob) for glob in globs
+    )
+
+
+def narrowed(group: Group, globs: Sequence[str]) -> Group | None:
+    """The group with the contenders that `globs` name, and those that they are compared with; None where none is."""
+    if not globs:
+        return group
+    asked = {name for name in group.names() if matches(globs, group.name, name)}
+    # hakmem is compared with whom one asks for; any other that is asked for, with what it derives from.
+    is_hakmem = group.name == LIBRARIES
+    pairs = tuple(pair for pair in group.pairs if pair[is_hakmem and pair[0] == HAKMEM] in asked)
+    if not pairs and not asked.intersection(group.twins):
+        return None
+    kept = {*asked, *group.twins, *(name for pair in pairs for name in pair)}
+    if group.name != LIBRARIES:
+        kept.add(group.reference)
+    return replace(group, contenders=tuple(one for one in group.contenders if one.name in kept), pairs=pairs)

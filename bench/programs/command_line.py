@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""Arguments of //bench/programs and //bench/programs:update_docs."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+
+from bench.programs.entrants import GUARDS, PEERS
+from bench.programs.measurement import Plan, WORKLOADS
+from measure import arguments
+
+EPILOG = (
+    "Programs get an environment of their own; nothing of the caller's reaches them.\n"
+    "README.md of bench/programs/ says what is measured, and docs/programs.md what came out."
+)
+
+
+def choice(what: str, known: Sequence[str]) -> Callable[[str], list[str]]:
+    """A converter for argparse: words of `known` separated by commas, each once."""
+
+    def convert(text: str) -> list[str]:
+        words = text.split(",")
+        for word in words:
+            if word not in known:
+                raise argparse.ArgumentTypeError(f"'{word}' is no {what}; there are {', '.join(known)}")
+        if len(set(words)) != len(words):
+            raise argparse.ArgumentTypeError(f"'{text}' names a {what} twice")
+        return words
+
+    return convert
+
+
+def parser(name: str, description: str) -> argparse.ArgumentParser:
+    """A parser with what both programs have."""
+    result = arguments.parser(name, description, EPILOG)
+    result.add_argument(
+        "--peers",
+        type=choice("peer", (*PEERS, *GUARDS)),
+        default=list(PEERS),
+        metavar="A,B",
+        help=f"allocators beside hakmem (default: {','.join(PEERS)}; its own builds: {','.join(GUARDS)})",
+    )
+    result.add_argument("--json", metavar="FILE", help="also write the outcome to FILE as JSON")
+    return result
+
+
+def add_choice_of_programs(result: argparse.ArgumentParser) -> None:
+    """Adds what a quick look needs, and a document must not have."""
+    result.add_argument(
+        "--programs",
+        type=choice("program", tuple(WORKLOADS)),
+        default=list(WORKLOADS),
+        metavar="A,B",
+        help=f"what to run (default: all: {','.join(WORKLOADS)})",
+    )
+    result.add_argument(
+        "--once", action="store_true", help="one round to see that everything works; no ratio is reported"
+    )
+
+
+def plan(parsed: argparse.Namespace) -> Plan:
+    """What the arguments ask for."""
+    return Plan(
+        programs=getattr(parsed, "programs", list(WORKLOADS)),
+        peers=parsed.peers,
+        rounds=0 if getattr(parsed, "once", False) else parsed.rounds,
+        seed=parsed.seed,
+    )

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+"""The contenders of a run: hakmem as built, and beside it its builds with a guard and its peers as Debian has them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.engine import worker
+from bench.programs.workloads import allocator
+from bench.programs.workloads.errors import CheckError
+from measure import peers
+from measure.contender import Contender
+from measure.program import BenchError
+
+HAKMEM = "hakmem"
+
+_GUARDS = {"guard": "libhakmem-guard.so", "guard-full": "libhakmem-guard-full.so"}
+GUARDS = tuple(_GUARDS)
+"""hakmem's own builds with a guard, exact and full."""
+
+PEERS = tuple(peers.PEERS)
+
+# Asked in a process of its own: a second allocator has no business in this one.
+_ASK_VERSION = """
+import ctypes, sys
+version = ctypes.CDLL(sys.argv[1]).hak_version
+version.restype = ctypes.c_char_p
+print(version().decode())
+"""
+
+
+def _version(library: Path) -> str:
+    """What a build of hakmem says of itself."""
+    command = [sys.executable, "-c", _ASK_VERSION, str(library)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise BenchError(f"{library} does not tell its version: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+def _hakmem(name: str, library: str, folder: Path) -> Contender:
+    path = worker.library(library)
+    return allocator.library(name, path, folder, version=_version(path))
+
+
+def _peer(name: str, folder: Path) -> Contender:
+    if name in _GUARDS:
+        return _hakmem(name, _GUARDS[name], folder)
+    return allocator.library(name, peers.library(name), folder, version=peers.version(name))
+
+
+def contenders(chosen: Sequence[str], folder: Path) -> list[Contender]:
+    """hakmem and then the peers `chosen`; `folder` takes a copy of what other users could not read."""
+    try:
+        return [_hakmem(HAKMEM, "libhakmem.so", folder), *(_peer(name, folder) for name in chosen)]
+    except CheckError as error:
+        raise BenchError(str(error)) from error

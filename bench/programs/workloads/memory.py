@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+"""How much memory a program of several processes has resident: the sum of their proportional set sizes.
+
+A page that processes share counts once in the sum, divided among them (PSS), so that shared buffers and what a server
+forked from its parent are not counted twice. The sum is read at intervals: a peak that is shorter than one is missed.
+Programs of one process at a time are better served by the kernel's own peak, process.Usage.peak_bytes.
+"""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+
+import psutil
+
+from bench.programs.workloads.process import descendants
+
+_INTERVAL_SECONDS = 0.05
+
+
+def tree_bytes(pid: int) -> int:
+    """Resident bytes of the processes below `pid` now."""
+    total = 0
+    for process in descendants(pid):
+        try:
+            total += process.memory_full_info().pss
+        except (psutil.NoSuchProcess, psutil.ZombieProcess):
+            pass  # it ended between the listing and the look
+    return total
+
+
+class Sampler:
+    """`with Sampler(pid) as sampler: ...` then `sampler.peak_bytes`: the most that was seen below `pid`."""
+
+    def __init__(self, pid: int) -> None:
+        self.peak_bytes = 0
+        self.samples = 0
+        self._pid = pid
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def _look(self) -> None:
+        while not self._ended.wait(_INTERVAL_SECONDS):
+            self.peak_bytes = max(self.peak_bytes, tree_bytes(self._pid))
+            self.samples += 1
+
+    def __enter__(self) -> Sampler:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()

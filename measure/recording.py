@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+"""Starts programs with the recorder preloaded, and asks the replayer what a trace holds."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from measure import trace_file
+from measure.program import BenchError
+
+# Builds and installations lay the recorder and the replayer at the same place below the root, as this module.
+_FOLDER = Path(__file__).absolute().parents[1] / "bench/trace"
+
+REFUSED = 2
+"""The replayer's status for arguments and traces that are wrong."""
+
+
+class TraceError(BenchError):
+    """A trace that is damaged, foreign or incomplete. The message holds the byte."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is recorded, and where."""
+
+    output: Path
+    """The trace of the first process; others are written beside it, see processes()."""
+    limit: int | None = None
+    """Events of each process; None: all."""
+    children: bool = True
+    """Record the processes that the program starts as well."""
+    library: Path | None = None
+    """The allocator to record over; None: the program's own."""
+
+    def environment(self, base: Mapping[str, str]) -> dict[str, str]:
+        """`base` and what makes the loader record."""
+        preload = [str(built("librecorder.so"))]
+        if self.library is not None:
+            preload.append(str(self.library.absolute()))
+        if base.get("LD_PRELOAD"):
+            preload.append(base["LD_PRELOAD"])
+        made = {**base, "LD_PRELOAD": ":".join(preload), "HAKTRACE_FILE": str(self.output.absolute())}
+        made["HAKTRACE_CHILDREN"] = "1" if self.children else "0"
+        if self.limit is not None:
+            made["HAKTRACE_LIMIT"] = str(self.limit)
+        return made
+
+
+def built(name: str) -> Path:
+    """A program or library of bench/trace/BUILD."""
+    path = _FOLDER / name
+    if not path.exists():
+        raise BenchError(f"{path} is missing: start this with `bazel run`, which builds it")
+    return path
+
+
+def processes(output: Path) -> list[Path]:
+    """Traces of processes that the program of `output` started: OUTPUT.PID or OUTPUT.PID.N."""
+    pattern = re.compile(re.escape(output.name) + r"\.[0-9]+(\.[0-9]+)?")
+    found = [path for path in output.absolute().parent.iterdir() if pattern.fullmatch(path.name)]
+    return sorted(path for path in found if _is_trace(path))
+
+
+def _is_trace(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(trace_file.MAGIC)) == trace_file.MAGIC
+
+
+def clear(output: Path) -> None:
+    """Removes the traces of an earlier recording to `output`. A file that is no trace is left, and a BenchError."""
+    if output.exists():
+        if not output.is_file() or (output.stat().st_size > 0 and not _is_trace(output)):
+            raise BenchError(f"{output} is there and is no trace: it is not overwritten")
+        output.unlink()
+    for path in processes(output):
+        path.unlink()
+
+
+def run(command: Sequence[str], settings: Settings, **options: Any) -> int:
+    """Records `command` to its end; returns subprocess's status. `options` are subprocess.run's; `env`, the clean one.
+
+    A BenchError where it cannot be started, or was not recorded.
+    """
+    clear(settings.output)
+    environment = settings.environment(options.pop("env", os.environ))
+    try:
+        status = subprocess.run(command, env=environment, check=False, **options).returncode
+    except OSError as error:
+        raise BenchError(f"{command[0]} cannot be started: {error.strerror}") from error
+    require(settings.output, command[0])
+    return status
+
+
+def require(output: Path, program: str) -> None:
+    """A BenchError where the program that was to be recorded to `output` was not."""
+    if not output.exists():
+        raise BenchError(
+            f"{program} was not recorded: it is linked statically, runs with other rights than its caller's, "
+            "or clears its environment"
+        )
+
+
+def ask(*arguments: str) -> dict[str, Any]:
+    """The replayer's answer. A TraceError where it refuses the trace."""
+    done = subprocess.run(
+        [str(built("replay")), *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    message = done.stderr.strip().removeprefix("replay: ")
+    if done.returncode == REFUSED:
+        raise TraceError(message)
+    if done.returncode != 0:
+        raise BenchError(f"the replayer failed: {message}")
+    answer = json.loads(done.stdout)
+    assert isinstance(answer, dict)
+    return answer
+
+
+def info(path: Path) -> dict[str, Any]:
+    """What is in the trace `path`, up to its last whole chunk."""
+    return ask("--info", str(path))
