@@ -13,8 +13,8 @@ report: the chance of a single wrong "faster" or "slower" among all of them stay
 between them. That matters here, since hakmem's samples are in all of them; procedures of the false discovery rate
 want independence or give up more. It never decides less than Bonferroni's, of which it is the refinement.
 
-**Floor.** The shipped library runs twice under two names. What their interval reaches is what this machine shows where
-there is no difference. A figure within that floor decides nothing.
+**Noise threshold.** The A/A control runs one library under two names. How far its interval reaches is what this machine
+shows where there is no difference. A figure within that threshold decides nothing.
 """
 
 from __future__ import annotations
@@ -82,15 +82,15 @@ def reach(ratio: Ratio) -> float:
     return max(abs(math.log(ratio.low)), abs(math.log(ratio.high)))
 
 
-def verdict(ratio: Ratio, p_adjusted: float, floor: float) -> Verdict:
-    """The verdict on a ratio; `floor` is the reach of the A/A ratio of the same workload.
+def verdict(ratio: Ratio, p_adjusted: float, threshold: float) -> Verdict:
+    """The verdict on a ratio; `threshold` is the reach of the A/A ratio of the same workload.
 
-    A difference below EQUIVALENT is none, however sure it is; nothing is said about what lies within the floor.
+    A difference below EQUIVALENT is none, however sure it is; nothing is said about what lies within the threshold.
     """
     limit_low, limit_high = 1 - EQUIVALENT, 1 + EQUIVALENT
     if limit_low <= ratio.low and ratio.high <= limit_high:
-        return Verdict.EQUIVALENT if floor <= math.log(limit_high) else Verdict.UNDECIDED
-    if p_adjusted >= ALPHA or abs(math.log(ratio.estimate)) <= floor:
+        return Verdict.EQUIVALENT if threshold <= math.log(limit_high) else Verdict.UNDECIDED
+    if p_adjusted >= ALPHA or abs(math.log(ratio.estimate)) <= threshold:
         return Verdict.UNDECIDED
     if ratio.high < 1:
         return Verdict.FASTER

@@ -105,8 +105,8 @@ class FalsePositiveTest(unittest.TestCase):
 
 
 class VerdictTest(unittest.TestCase):
-    def judge(self, low: float, estimate: float, high: float, p: float = 0.001, floor: float = 0.002) -> Verdict:
-        return inference.verdict(Ratio(estimate, low, high), p, floor)
+    def judge(self, low: float, estimate: float, high: float, p: float = 0.001, threshold: float = 0.002) -> Verdict:
+        return inference.verdict(Ratio(estimate, low, high), p, threshold)
 
     def test_clear_cases(self) -> None:
         self.assertIs(self.judge(0.85, 0.9, 0.95), Verdict.FASTER)
@@ -133,14 +133,14 @@ class VerdictTest(unittest.TestCase):
         self.assertIs(self.judge(0.9, 0.95, 1.0), Verdict.UNDECIDED)
         self.assertIs(self.judge(1.0, 1.05, 1.1), Verdict.UNDECIDED)
 
-    def test_nothing_within_the_floor_is_decided(self) -> None:
-        floor = math.log(1.1)
-        self.assertIs(self.judge(0.85, 0.92, 0.95, floor=floor), Verdict.UNDECIDED)
-        self.assertIs(self.judge(0.85, 0.90, 0.95, floor=floor), Verdict.FASTER)
-        self.assertIs(self.judge(1.05, 1.1, 1.15, floor=math.log(1.1)), Verdict.UNDECIDED)
-        self.assertIs(self.judge(0.995, 1.0, 1.005, floor=math.log(1.02)), Verdict.UNDECIDED)
+    def test_nothing_within_the_threshold_is_decided(self) -> None:
+        threshold = math.log(1.1)
+        self.assertIs(self.judge(0.85, 0.92, 0.95, threshold=threshold), Verdict.UNDECIDED)
+        self.assertIs(self.judge(0.85, 0.90, 0.95, threshold=threshold), Verdict.FASTER)
+        self.assertIs(self.judge(1.05, 1.1, 1.15, threshold=math.log(1.1)), Verdict.UNDECIDED)
+        self.assertIs(self.judge(0.995, 1.0, 1.005, threshold=math.log(1.02)), Verdict.UNDECIDED)
 
-    def test_the_floor_is_the_interval_s_far_end(self) -> None:
+    def test_the_threshold_is_the_interval_s_far_end(self) -> None:
         self.assertAlmostEqual(inference.reach(Ratio(1.0, 0.9, 1.05)), -math.log(0.9))
         self.assertAlmostEqual(inference.reach(Ratio(1.0, 0.99, 1.05)), math.log(1.05))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from bench.lab import families, plan, scaling, startup
+from bench.lab import contenders, plan, scaling, startup
 from bench.lab.plan import Slot
 from bench.lab.results import Results
 from bench.lab.testing import fake
@@ -27,13 +27,13 @@ class FakeTest(unittest.TestCase):
         self.folder = Path(held.name)
 
     def results(self, *names: str) -> Results:
-        """Of a plan of these workloads, of the fake group."""
-        group = fake.make(self.folder)
+        """Of a plan of these workloads, of the fake family."""
+        family = fake.make(self.folder)
         return Results(
             plan.Plan(
-                groups={group.name: group},
+                families={family.name: family},
                 workloads={name: replace(fake.offered()[1], name=name) for name in names},
-                slots={Slot(group.name, name): group.names() for name in names},
+                slots={Slot(family.name, name): family.names() for name in names},
                 rounds=15,
                 seed=1,
                 quick=True,
@@ -48,7 +48,7 @@ class ScalingTest(FakeTest):
         results = self.results(scaling.WORKLOAD)
         with mock.patch.object(conditions, "processors", lambda: [0, 1]), mock.patch.object(conditions, "pinned"):
             scaling.measure(results)
-        # Each run, the discarded round's as well, is one of the worker's; twins are one library.
+        # Each run, the discarded round's as well, is one of the worker's; the control is one library.
         runs = (self.folder / fake.RUNS).stat().st_size
         self.assertEqual(runs, len(_NAMES) * 2 * (paired.ROUNDS_MIN + 1))
         found = {row["contender"]: row for row in scaling.rows(results)}
@@ -121,10 +121,10 @@ class StartupTest(FakeTest):
 
     def test_without_what_it_is_compared_with_nothing_runs(self) -> None:
         results = self.results()
-        group = results.plan.groups[families.LIBRARIES]
-        left = families.narrowed(group, ["mimalloc"])
+        family = results.plan.families[contenders.LIBRARIES]
+        left = contenders.narrowed(family, ["mimalloc"])
         assert left is not None
-        results.plan.groups[families.LIBRARIES] = left
+        results.plan.families[contenders.LIBRARIES] = left
         startup.measure(results)
         self.assertEqual(results.startup, {})
 

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any, TextIO
 
-from bench.lab import compare, families, plan as plans, traces, workloads
-from bench.lab.families import Group
+from bench.lab import compare, contenders, plan as plans, traces, workloads
+from bench.lab.contenders import Family
 from bench.lab.plan import Plan
 from bench.lab.workloads import Workload
 from measure import arguments, inference, paired, table as printing
@@ -19,7 +19,7 @@ from measure.program import BenchError
 _ROOT = Path(__file__).parents[2]
 
 _EPILOG = (
-    "A GLOB is a name or GROUP/NAME with *, ? and [..]; it may be given more than once. hakmem itself, under two "
+    "A GLOB is a name or FAMILY/NAME with *, ? and [..]; it may be given more than once. hakmem itself, under two "
     "names, is always there.\n"
     "Ctrl-C ends the run and reports what was measured; the report says that it is partial.\n"
     "Exit status: 0, 1 where something failed, 2 for wrong arguments, 130 after Ctrl-C."
@@ -38,7 +38,7 @@ def output(text: str) -> Path:
 
 def _peer(text: str) -> tuple[str, Path]:
     try:
-        return families.peer(text)
+        return contenders.peer(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 
@@ -98,18 +98,18 @@ def add_own(result: argparse.ArgumentParser) -> None:
     result.add_argument("--list", action="store_true", help="print contenders and workloads, measure nothing")
 
 
-def _groups(parsed: argparse.Namespace) -> list[Group]:
-    """The groups that the command line leaves."""
+def _families(parsed: argparse.Namespace) -> list[Family]:
+    """The families that the command line leaves."""
     names = [name for name, _ in parsed.peers]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise UsageError(f"--peer: {', '.join(sorted(twice))} is given twice")
-    found = families.groups(parsed.peers)
+    found = contenders.families(parsed.peers)
     if parsed.quick and not parsed.contenders:
-        found = [group for group in found if group.name in plans.QUICK_GROUPS]
-    left = [narrow for group in found if (narrow := families.narrowed(group, parsed.contenders)) is not None]
+        found = [family for family in found if family.name in plans.QUICK_FAMILIES]
+    left = [narrow for family in found if (narrow := contenders.narrowed(family, parsed.contenders)) is not None]
     if not left:
-        known = ", ".join(f"{group.name}/{name}" for group in found for name in group.names())
+        known = ", ".join(f"{family.name}/{name}" for family in found for name in family.names())
         raise UsageError(f"--contender: nothing matches {', '.join(parsed.contenders)}; there are {known}")
     return left
 
@@ -128,10 +128,10 @@ def make_plan(parsed: argparse.Namespace) -> Plan:
     offered = available()
     chosen = workloads.chosen(offered, parsed.workloads)
     if not chosen:
-        known = ", ".join(f"{workload.group}/{workload.name}" for workload in offered)
+        known = ", ".join(f"{workload.family}/{workload.name}" for workload in offered)
         raise UsageError(f"--workload: nothing matches {', '.join(parsed.workloads)}; there are {known}")
     plan = plans.make(
-        _groups(parsed),
+        _families(parsed),
         chosen,
         parsed.workloads,
         rounds_asked=parsed.rounds,
@@ -156,12 +156,12 @@ def print_list(plan: Plan, out: TextIO) -> None:
             ["name", "link", "compared with"],
             [
                 [
-                    f"{group.name}/{contender.name}",
+                    f"{family.name}/{contender.name}",
                     contender.link,
-                    ", ".join(other for one, other in group.pairs if one == contender.name),
+                    ", ".join(other for one, other in family.pairs if one == contender.name),
                 ]
-                for group in plan.groups.values()
-                for contender in group.contenders
+                for family in plan.families.values()
+                for contender in family.contenders
             ],
             words=3,
         ),
@@ -170,9 +170,9 @@ def print_list(plan: Plan, out: TextIO) -> None:
             ["name", "threads", "in", "what it does"],
             [
                 [
-                    f"{workload.group}/{workload.name}",
+                    f"{workload.family}/{workload.name}",
                     str(workload.threads),
-                    ", ".join(slot.group for slot in plan.slots if slot.workload == workload.name),
+                    ", ".join(slot.family for slot in plan.slots if slot.workload == workload.name),
                     workload.description,
                 ]
                 for workload in plan.workloads.values()

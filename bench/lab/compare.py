@@ -48,31 +48,31 @@ def load(path: Path) -> Row:
     return {"scaling": [], "startup": []} | report
 
 
-def _hash(report: Row, group: str, name: str) -> str | None:
-    return next((row["sha256"] for row in report["contenders"] if (row["group"], row["name"]) == (group, name)), None)
+def _hash(report: Row, family: str, name: str) -> str | None:
+    return next((row["sha256"] for row in report["contenders"] if (row["family"], row["name"]) == (family, name)), None)
 
 
 def baselines(old: Row, new: Row) -> dict[str, str]:
-    """Group -> the contender that both reports have, the same file; groups without one are left out."""
+    """Family -> the contender that both reports have, the same file; families without one are left out."""
     preferred = (peers.REFERENCE, contender.GLIBC)
     found = {}
-    for group in (row["name"] for row in new["groups"]):
-        names = [row["name"] for row in new["contenders"] if row["group"] == group]
+    for family in (row["name"] for row in new["families"]):
+        names = [row["name"] for row in new["contenders"] if row["family"] == family]
         outside = [
             name
             for name in names
-            if not _is_own(new, group, name) and _hash(new, group, name) == _hash(old, group, name)
+            if not _is_own(new, family, name) and _hash(new, family, name) == _hash(old, family, name)
         ]
         ordered = sorted(outside, key=lambda name: (preferred + (name,)).index(name))
         if ordered:
-            found[group] = ordered[0]
+            found[family] = ordered[0]
     return found
 
 
-def _is_own(report: Row, group: str, name: str) -> bool:
+def _is_own(report: Row, family: str, name: str) -> bool:
     """Whether the contender is a build of hakmem: those are what is compared."""
     return any(
-        row["config"] is not None for row in report["contenders"] if (row["group"], row["name"]) == (group, name)
+        row["config"] is not None for row in report["contenders"] if (row["family"], row["name"]) == (family, name)
     )
 
 
@@ -81,7 +81,7 @@ def _logs(report: Row, slot: Slot, one: str, other: str) -> list[float]:
     rows = {
         row["contender"]: dict(zip(row["rounds"], zip(row["ns"], row["operations"])))
         for row in report["samples"]
-        if (row["group"], row["workload"]) == slot and row["contender"] in (one, other)
+        if (row["family"], row["workload"]) == slot and row["contender"] in (one, other)
     }
     if one not in rows or other not in rows:
         return []
@@ -115,9 +115,9 @@ def _difference(old: Sequence[float], new: Sequence[float], seed: int) -> infere
     return inference.Estimate(median, ratio, rounds, p)
 
 
-def _floor(report: Row, slot: Slot) -> float | None:
+def _threshold(report: Row, slot: Slot) -> float | None:
     return next(
-        (row["floor"] for row in report["noise"] if (row["group"], row["workload"]) == slot),
+        (row["noise_threshold"] for row in report["noise"] if (row["family"], row["workload"]) == slot),
         None,
     )
 
@@ -125,9 +125,9 @@ def _floor(report: Row, slot: Slot) -> float | None:
 def _rows(old: Row, new: Row, baseline: dict[str, str], seed: int) -> list[Row]:
     rows = []
     for sample in new["samples"]:
-        slot, name = Slot(sample["group"], sample["workload"]), sample["contender"]
-        against = baseline.get(slot.group)
-        if against is None or name == against or not _is_own(new, slot.group, name):
+        slot, name = Slot(sample["family"], sample["workload"]), sample["contender"]
+        against = baseline.get(slot.family)
+        if against is None or name == against or not _is_own(new, slot.family, name):
             continue
         before, after = _logs(old, slot, name, against), _logs(new, slot, name, against)
         if before and after:
@@ -135,7 +135,7 @@ def _rows(old: Row, new: Row, baseline: dict[str, str], seed: int) -> list[Row]:
             ratio = estimate.ratio
             rows.append(
                 {
-                    "group": slot.group,
+                    "family": slot.family,
                     "workload": slot.workload,
                     "contender": name,
                     "baseline": against,
@@ -162,18 +162,20 @@ def compare(old: Row, new: Row) -> list[Row]:
             "file in both"
         )
     for row, adjusted in zip(rows, inference.holm([row["p"] for row in rows])):
-        slot = Slot(row["group"], row["workload"])
-        floors = [floor for floor in (_floor(old, slot), _floor(new, slot)) if floor is not None]
+        slot = Slot(row["family"], row["workload"])
+        thresholds = [
+            threshold for threshold in (_threshold(old, slot), _threshold(new, slot)) if threshold is not None
+        ]
         row["p_adjusted"] = adjusted
-        row["verdict"] = _verdict(row, floors)
+        row["verdict"] = _verdict(row, thresholds)
     return rows
 
 
-def _verdict(row: Row, floors: Sequence[float]) -> str:
-    if row["low"] is None or len(floors) < 2:
+def _verdict(row: Row, thresholds: Sequence[float]) -> str:
+    if row["low"] is None or len(thresholds) < 2:
         return Verdict.INCOMPLETE.value
     ratio = paired.Ratio(row["ratio"], row["low"], row["high"])
-    found = inference.verdict(ratio, row["p_adjusted"], math.log1p(max(floors))).value
+    found = inference.verdict(ratio, row["p_adjusted"], math.log1p(max(thresholds))).value
     return _WORDS.get(found, found)
 
 

@@ -13,14 +13,14 @@ Row = dict[str, Any]
 
 _CAPTION = (
     "Each figure is the contender's time by the baseline's, now, by the same of the older report: below 1 is faster "
-    "than then. A verdict holds at 5 % over all rows together (Mann-Whitney, Holm) and lies outside the floors of both."
+    "than then. A verdict holds at 5 % over all rows together (Mann-Whitney, Holm) and lies outside the noise of both."
 )
 
 
 def _lines(rows: list[Row]) -> list[list[str]]:
     return [
         [
-            row["group"],
+            row["family"],
             row["workload"],
             row["contender"],
             row["baseline"],
@@ -35,7 +35,7 @@ def _lines(rows: list[Row]) -> list[list[str]]:
 
 def write(old: Row, new: Row, rows: list[Row], out: TextIO) -> None:
     """Prints what changed."""
-    columns = ["group", "workload", "contender", "by", "now by then", "95 % interval", "p", "verdict"]
+    columns = ["family", "workload", "contender", "by", "now by then", "95 % interval", "p", "verdict"]
     found = []
     for title, wanted in (("REGRESSIONS", compare.REGRESSION), ("IMPROVEMENTS", compare.IMPROVEMENT)):
         some = [row for row in rows if row["verdict"] == wanted]

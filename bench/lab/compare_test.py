@@ -10,7 +10,7 @@ import unittest
 from pathlib import Path
 from typing import Any, ClassVar
 
-from bench.lab import compare, compare_table, families
+from bench.lab import compare, compare_table, contenders
 from bench.lab.testing import simulated
 from measure.program import BenchError
 
@@ -38,22 +38,22 @@ class CompareTest(unittest.TestCase):
         self.assertTrue({row["verdict"] for row in rows} <= {"equivalent", "undecided"}, rows)
 
     def test_a_regression_and_an_improvement(self) -> None:
-        rows = self.against({families.HAKMEM: 1.1, "p0": 0.9})
-        self.assertEqual(verdicts(rows, families.HAKMEM), {compare.REGRESSION})
+        rows = self.against({contenders.HAKMEM: 1.1, "p0": 0.9})
+        self.assertEqual(verdicts(rows, contenders.HAKMEM), {compare.REGRESSION})
         self.assertEqual(verdicts(rows, "p0"), {compare.IMPROVEMENT})
         self.assertTrue(verdicts(rows, "p1") <= {"equivalent", "undecided"})
         for row in rows:
-            if row["contender"] == families.HAKMEM:
+            if row["contender"] == contenders.HAKMEM:
                 self.assertAlmostEqual(row["ratio"], 1.1, delta=0.01)
                 self.assertLess(row["low"], row["ratio"])
                 self.assertLess(row["ratio"], row["high"])
 
-    def test_nothing_within_the_floors_is_decided(self) -> None:
+    def test_nothing_within_the_thresholds_is_decided(self) -> None:
         """In the old report two names of one library were 30 % apart."""
-        old = simulated.make(simulated.results(_BEFORE | {families.HAKMEM + families.AGAIN: 1.3}, seed=1))
-        new = simulated.make(simulated.results(_BEFORE | {families.HAKMEM: 1.1}, seed=2))
+        old = simulated.make(simulated.results(_BEFORE | {contenders.HAKMEM + contenders.AGAIN: 1.3}, seed=1))
+        new = simulated.make(simulated.results(_BEFORE | {contenders.HAKMEM: 1.1}, seed=2))
         rows = compare.compare(old, new)
-        self.assertEqual(verdicts(rows, families.HAKMEM), {"undecided"})
+        self.assertEqual(verdicts(rows, contenders.HAKMEM), {"undecided"})
 
     def test_a_faster_machine_is_no_improvement(self) -> None:
         """Everything takes half the time, the baseline as well."""
@@ -69,24 +69,24 @@ class CompareTest(unittest.TestCase):
 
     def test_the_baseline_must_be_the_same_file(self) -> None:
         new = simulated.make(simulated.results(_BEFORE, seed=2), hashes={"mimalloc": "f" * 64})
-        self.assertEqual(compare.baselines(self.old, new), {families.LIBRARIES: "glibc"})
+        self.assertEqual(compare.baselines(self.old, new), {contenders.LIBRARIES: "glibc"})
         other = simulated.make(simulated.results(_BEFORE), hashes={"mimalloc": "f" * 64, "glibc": "e" * 64})
         with self.assertRaisesRegex(BenchError, "no other library that is the same"):
             compare.compare(self.old, other)
 
     def test_hakmem_is_never_the_baseline(self) -> None:
-        groups = (families.LIBRARIES, families.WITH_GUARD, "switches")
-        self.assertEqual(compare.baselines(self.old, self.old), dict.fromkeys(groups, "mimalloc"))
+        families = (contenders.LIBRARIES, contenders.WITH_GUARD, "switches")
+        self.assertEqual(compare.baselines(self.old, self.old), dict.fromkeys(families, "mimalloc"))
 
     def test_a_partial_report_decides_nothing(self) -> None:
-        rows = self.against({families.HAKMEM: 2.0}, rounds=8)
+        rows = self.against({contenders.HAKMEM: 2.0}, rounds=8)
         self.assertEqual({row["verdict"] for row in rows}, {"incomplete"})
 
     def test_regressions_stand_first(self) -> None:
-        new = simulated.make(simulated.results(_BEFORE | {families.HAKMEM: 1.1}, seed=2))
+        new = simulated.make(simulated.results(_BEFORE | {contenders.HAKMEM: 1.1}, seed=2))
         out = io.StringIO()
         compare_table.write(self.old, new, compare.compare(self.old, new), out)
-        # Two groups have hakmem as it ships, under two names, on two workloads.
+        # Two families have hakmem as it ships, under two names, on two workloads.
         self.assertIn("REGRESSIONS: 8\n", out.getvalue())
         self.assertIn("IMPROVEMENTS: 0\n", out.getvalue())
 

@@ -20,7 +20,7 @@ _STRACE = """\
 --------- ----------------
        12 mmap
         3 munmap
-        1 exit_group
+        1 exit_family
 --------- ----------------
        16 total
 """
@@ -44,7 +44,7 @@ class CallgrindTest(unittest.TestCase):
 
 class StraceTest(unittest.TestCase):
     def test_rows(self) -> None:
-        self.assertEqual(system_calls.parse(_STRACE), {"mmap": 12, "munmap": 3, "exit_group": 1})
+        self.assertEqual(system_calls.parse(_STRACE), {"mmap": 12, "munmap": 3, "exit_family": 1})
 
     def test_nothing_counted(self) -> None:
         with self.assertRaises(ValueError):

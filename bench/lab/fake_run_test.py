@@ -14,7 +14,7 @@ import unittest
 from pathlib import Path
 from typing import Any
 
-from bench.lab import families
+from bench.lab import contenders
 from bench.lab.report_test import validate
 from bench.lab.testing import fake
 from measure import peers
@@ -63,7 +63,7 @@ class ReportsTest(FakeRunTest):
         self.assertEqual(found, {"mimalloc": "faster", "quick": "slower", "glibc": "equivalent"})
         self.assertIn("LOSSES: slower, 1", done.stdout)
         self.assertIn("<!DOCTYPE html>", page.read_text())
-        # Calibration, a discarded round and fifteen that count, of one workload; then two runs each but for the twin,
+        # Calibration, a discarded round and fifteen that count, of one workload; then two runs each but for the control,
         # for system calls.
         self.assertEqual(self.runs(), _CONTENDERS * 17 + 2 * (_CONTENDERS - 1))
         self.compared_with_itself(json_file)
@@ -82,7 +82,7 @@ class ReportsTest(FakeRunTest):
         report = json.loads(json_file.read_text())
         self.assertEqual([row["name"] for row in report["workloads"]], ["pairs"])
         self.assertEqual(
-            [row["name"] for row in report["contenders"]], [families.HAKMEM, families.HAKMEM + "-again", "glibc"]
+            [row["name"] for row in report["contenders"]], [contenders.HAKMEM, contenders.HAKMEM + "-again", "glibc"]
         )
         # Of two threads.
         self.assertEqual({count for row in report["samples"] for count in row["operations"]}, {14})

@@ -7,8 +7,8 @@ import dataclasses
 from typing import Any
 
 from bench.engine import system_calls, valgrind
-from bench.lab import families, items, workloads
-from bench.lab.families import Group
+from bench.lab import contenders, items, workloads
+from bench.lab.contenders import Family
 from bench.lab.items import Item
 from bench.lab.results import Results
 from bench.lab.workloads import Workload
@@ -52,8 +52,8 @@ def count(results: Results) -> None:
         counts = valgrind.per_operation(contender, workload.name, operations, plan.seed)
         return items.row(item) | {"operations": operations} | dataclasses.asdict(counts)
 
-    def wanted(group: Group, workload: Workload) -> bool:
-        asked = not plan.quick or group.name != families.LIBRARIES or workload.name in _QUICK_COUNTED
+    def wanted(family: Family, workload: Workload) -> bool:
+        asked = not plan.quick or family.name != contenders.LIBRARIES or workload.name in _QUICK_COUNTED
         return workload.exact and not workload.is_trace and asked
 
     # A build with a guard has no address space for its shadow under valgrind, and takes another path than it is for.
@@ -67,14 +67,14 @@ def count_system_calls(results: Results) -> None:
     plan = results.plan
 
     def counted(item: Item) -> dict[str, Any]:
-        _, group, contender, workload = item
+        _, family, contender, workload = item
         operations = plan.operations or workload.quick_operations
         # A replay does not go on beyond the end of its trace.
         operations = max(1, operations // 2) if workload.is_trace else items.whole_units(operations, workload)
 
         def calls(many: int) -> dict[str, int]:
             return system_calls.counted(
-                lambda wrapper: workloads.run(group, contender, workload, many, plan.seed, wrapper=wrapper)
+                lambda wrapper: workloads.run(family, contender, workload, many, plan.seed, wrapper=wrapper)
             )
 
         found = system_calls.difference(calls(operations), calls(2 * operations))
@@ -98,13 +98,13 @@ def watch_memory(results: Results) -> None:
     plan = results.plan
 
     def watched(item: Item) -> dict[str, Any]:
-        _, group, contender, workload = item
+        _, family, contender, workload = item
         operations = _many_operations(results, workload)
-        said = workloads.run(group, contender, workload, operations, plan.seed, extra=["--memory"])
+        said = workloads.run(family, contender, workload, operations, plan.seed, extra=["--memory"])
         return items.row(item) | items.picked(contender, said, MEMORY_KEYS)
 
-    def wanted(group: Group, workload: Workload) -> bool:
-        return items.is_libraries(group, workload) and (not plan.quick or workload.name in _QUICK_MEMORY)
+    def wanted(family: Family, workload: Workload) -> bool:
+        return items.is_libraries(family, workload) and (not plan.quick or workload.name in _QUICK_MEMORY)
 
     chosen = items.allocators(items.each(results, wanted))
     # Half of each run is a wait in which it asks for nothing.
@@ -118,15 +118,15 @@ def time_calls(results: Results) -> None:
     slots = {
         slot: [name for name in names if items.is_allocator(name)]
         for slot, names in plan.slots.items()
-        if slot.group == families.LIBRARIES and not plan.workloads[slot.workload].is_trace
+        if slot.family == contenders.LIBRARIES and not plan.workloads[slot.workload].is_trace
     }
     turns = list(rounds.schedule(slots, _LATENCY_RUNS[plan.quick] - rounds.WARM_UP_ROUNDS, plan.seed))
     for turn in progress.shown("latency", turns):
-        group, workload = plan.groups[turn.slot.group], plan.workloads[turn.slot.workload]
-        contender = group.find(turn.key)
+        family, workload = plan.families[turn.slot.family], plan.workloads[turn.slot.workload]
+        contender = family.find(turn.key)
         with conditions.pinned(workload.threads):
             said = workloads.run(
-                group,
+                family,
                 contender,
                 workload,
                 items.whole_units(min(_many_operations(results, workload), _LATENCY_OPERATIONS), workload),
@@ -135,4 +135,4 @@ def time_calls(results: Results) -> None:
                 extra=["--latency"],
             )
         kept = items.picked(contender, said.get("latency", {}), LATENCY_KEYS)
-        results.latency.append(items.row((turn.slot, group, contender, workload)) | {"run": turn.number} | kept)
+        results.latency.append(items.row((turn.slot, family, contender, workload)) | {"run": turn.number} | kept)

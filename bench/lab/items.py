@@ -7,8 +7,8 @@ import concurrent.futures
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from bench.lab import families
-from bench.lab.families import Group
+from bench.lab import contenders
+from bench.lab.contenders import Family
 from bench.lab.plan import Slot
 from bench.lab.results import Results
 from bench.lab.workloads import Workload
@@ -16,29 +16,29 @@ from measure import conditions, progress
 from measure.contender import Contender
 from measure.program import BenchError
 
-Item = tuple[Slot, Group, Contender, Workload]
+Item = tuple[Slot, Family, Contender, Workload]
 
 
-def each(results: Results, keep: Callable[[Group, Workload], bool] = lambda _group, _workload: True) -> list[Item]:
+def each(results: Results, keep: Callable[[Family, Workload], bool] = lambda _family, _workload: True) -> list[Item]:
     """Every contender of every slot that `keep` wants."""
     plan = results.plan
     found = []
     for slot, names in plan.slots.items():
-        group, workload = plan.groups[slot.group], plan.workloads[slot.workload]
-        if keep(group, workload):
-            found += [(slot, group, group.find(name), workload) for name in names]
+        family, workload = plan.families[slot.family], plan.workloads[slot.workload]
+        if keep(family, workload):
+            found += [(slot, family, family.find(name), workload) for name in names]
     return found
 
 
-def is_libraries(group: Group, _workload: Workload) -> bool:
+def is_libraries(family: Family, _workload: Workload) -> bool:
     """For figures that are of interest between allocators, not between builds of one."""
-    return group.name == families.LIBRARIES
+    return family.name == contenders.LIBRARIES
 
 
 def is_allocator(name: str) -> bool:
-    """Neither the second name of twins nor hakmem with a guard or its profile."""
-    ours = (families.GUARD, families.GUARD_FULL, families.SAMPLING)
-    return not name.endswith(families.AGAIN) and name not in ours
+    """Neither the second name of the control nor hakmem with a guard or its profile."""
+    ours = (contenders.GUARD, contenders.GUARD_FULL, contenders.SAMPLING)
+    return not name.endswith(contenders.AGAIN) and name not in ours
 
 
 def allocators(items: Sequence[Item]) -> list[Item]:
@@ -48,14 +48,14 @@ def allocators(items: Sequence[Item]) -> list[Item]:
 
 def is_reference(item: Item) -> bool:
     """Whether the contender is only there for comparisons of two reports."""
-    _, group, contender, _ = item
-    return group.name != families.LIBRARIES and contender.name == group.reference
+    _, family, contender, _ = item
+    return family.name != contenders.LIBRARIES and contender.name == family.reference
 
 
 def row(item: Item) -> dict[str, Any]:
     """What every row of a figure begins with."""
     slot, _, contender, _ = item
-    return {"group": slot.group, "workload": slot.workload, "contender": contender.name}
+    return {"family": slot.family, "workload": slot.workload, "contender": contender.name}
 
 
 def whole_units(operations: int, workload: Workload) -> int:

@@ -33,12 +33,12 @@ def _surroundings(plan: Plan) -> reports.Surroundings:
     binaries: dict[tuple[str, str], dict[str, Any]] = {}
     known: dict[Path, dict[str, Any]] = {}
     libc = peers.installed("libc.so.6")
-    for group in plan.groups.values():
-        for contender in group.contenders:
+    for family in plan.families.values():
+        for contender in family.contenders:
             path = libc if contender.is_glibc else contender.file()
             if path not in known:
                 known[path] = identity.binary(path)
-            binaries[group.name, contender.name] = known[path]
+            binaries[family.name, contender.name] = known[path]
     return reports.Surroundings(
         machine=identity.machine(),
         commit=identity.commit(os.environ.get("BUILD_WORKSPACE_DIRECTORY")),

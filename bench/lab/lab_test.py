@@ -15,7 +15,7 @@ from typing import Any
 import jsonschema
 
 from bench.engine.variants import COMBINATIONS
-from bench.lab import families, views
+from bench.lab import contenders, views
 from measure import peers
 
 _BENCH = Path(__file__).parents[1]
@@ -48,27 +48,31 @@ class LabTest(unittest.TestCase):
 
     def test_quick(self) -> None:
         report = self.measure("--quick")
-        self.assertEqual({row["group"] for row in report["times"]}, {families.LIBRARIES, "switches"})
+        self.assertEqual({row["family"] for row in report["times"]}, {contenders.LIBRARIES, "switches"})
         self.libraries(report)
         self.switches(report)
         self.document(self.folder / "report.json")
 
     def libraries(self, report: dict[str, Any]) -> None:
-        rows = {row["name"]: row for row in report["contenders"] if row["group"] == families.LIBRARIES}
+        rows = {row["name"]: row for row in report["contenders"] if row["family"] == contenders.LIBRARIES}
         self.assertEqual(
             list(rows), ["hakmem", "hakmem-again", "hakmem-guard", "mimalloc", "jemalloc", "tcmalloc", "glibc"]
         )
-        self.assertEqual(len({row["sha256"] for row in rows.values()}), 6, "twins are one file, all others differ")
+        self.assertEqual(
+            len({row["sha256"] for row in rows.values()}),
+            6,
+            "the control is one file under two names, all others differ",
+        )
         self.assertTrue(all(re.search(r"\d\.\d", row["version"]) for row in rows.values()), rows)
-        self.assertEqual(rows["hakmem"]["config"], families.ALL)
+        self.assertEqual(rows["hakmem"]["config"], contenders.ALL)
         for kind in ("startup", "memory", "latency", "system_calls", "counts"):
             self.assertTrue(report[kind], kind)
         self.assertTrue(all(len(row["samples"]) >= 50 for row in report["memory"]))
         for row in report["noise"]:
-            self.assertGreaterEqual(row["floor"], 0)
+            self.assertGreaterEqual(row["noise_threshold"], 0)
 
     def switches(self, report: dict[str, Any]) -> None:
-        configs = {row["name"]: row["config"] for row in report["contenders"] if row["group"] == "switches"}
+        configs = {row["name"]: row["config"] for row in report["contenders"] if row["family"] == "switches"}
         self.assertEqual({configs[name] for name in COMBINATIONS.values()}, set(COMBINATIONS.values()))
         self.assertEqual(len(report["effects"]), 10)
         steps = views.ladder(report, "switches", "replacement_64k")
@@ -86,36 +90,36 @@ class LabTest(unittest.TestCase):
     def test_compiled_in_and_a_peer_of_one_s_own(self) -> None:
         library = peers.installed("libjemalloc.so.2")
         report = self.measure(f"--peer=mine={library}", "--workload=pair", "--contender=mine", "--contender=inline-hot")
-        self.assertEqual({row["group"] for row in report["times"]}, {families.LIBRARIES, families.COMPILED_IN})
+        self.assertEqual({row["family"] for row in report["times"]}, {contenders.LIBRARIES, contenders.COMPILED_IN})
         self.assertEqual(
             [(row["one"], row["other"]) for row in report["comparisons"]],
-            [("hakmem", "mine"), ("inline-hot", families.ALL)],
+            [("hakmem", "mine"), ("inline-hot", contenders.ALL)],
         )
-        links = {row["name"]: row["link"] for row in report["contenders"] if row["group"] == families.COMPILED_IN}
+        links = {row["name"]: row["link"] for row in report["contenders"] if row["family"] == contenders.COMPILED_IN}
         self.assertEqual(links["inline-hot"], "inlined")
 
     def test_builds_with_a_guard(self) -> None:
         report = self.measure("--workload=pair", "--contender=*-guard", "--contender=*-guard-full")
         self.assertEqual(
-            [(row["group"], row["one"], row["other"]) for row in report["comparisons"]],
+            [(row["family"], row["one"], row["other"]) for row in report["comparisons"]],
             [
-                (families.LIBRARIES, families.GUARD, families.HAKMEM),
-                (families.LIBRARIES, families.GUARD, peers.REFERENCE),
-                (families.WITH_GUARD, families.GUARD_FULL, families.HAKMEM),
+                (contenders.LIBRARIES, contenders.GUARD, contenders.HAKMEM),
+                (contenders.LIBRARIES, contenders.GUARD, peers.REFERENCE),
+                (contenders.WITH_GUARD, contenders.GUARD_FULL, contenders.HAKMEM),
             ],
         )
         files = {row["name"]: row["file"] for row in report["contenders"]}
-        self.assertEqual(files[families.GUARD], "libhakmem-guard.so")
-        self.assertEqual(files[families.GUARD_FULL], "libhakmem-guard-full.so")
+        self.assertEqual(files[contenders.GUARD], "libhakmem-guard.so")
+        self.assertEqual(files[contenders.GUARD_FULL], "libhakmem-guard-full.so")
 
     def test_the_profile(self) -> None:
         report = self.measure("--workload=json", "--contender=hakmem-profile")
         self.assertEqual(
-            [(row["group"], row["one"], row["other"]) for row in report["comparisons"]],
-            [(families.WITH_PROFILE, families.SAMPLING, families.HAKMEM)],
+            [(row["family"], row["one"], row["other"]) for row in report["comparisons"]],
+            [(contenders.WITH_PROFILE, contenders.SAMPLING, contenders.HAKMEM)],
         )
 
-    def test_the_other_groups_and_threads(self) -> None:
+    def test_the_other_families_and_threads(self) -> None:
         report = self.measure("--workload=local", "--contender=spacings/*", "--contender=experiments/*")
         self.assertEqual({row["threads"] for row in report["workloads"]}, {2})
         self.assertEqual(
@@ -125,7 +129,7 @@ class LabTest(unittest.TestCase):
 
     def test_a_recorded_program(self) -> None:
         report = self.measure("--workload=trace:perl", "--contender=glibc")
-        self.assertEqual([row["group"] for row in report["workloads"]], ["traces"])
+        self.assertEqual([row["family"] for row in report["workloads"]], ["traces"])
         self.assertTrue(report["comparisons"])
 
     def test_a_library_that_is_none_of_an_allocator_is_an_error(self) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bench.lab import families, plots, table, views
+from bench.lab import contenders, plots, table, views
 from measure.table import MIB
 
 Row = dict[str, Any]
@@ -15,23 +15,27 @@ _TEMPLATE = Path(__file__).with_name("page.html.j2")
 
 
 def _switches(report: Row) -> Row:
-    """What the page shows of the groups of switches."""
-    groups = [
-        group
-        for group in ("switches", families.COMPILED_IN)
-        if any(views.ladder(report, group, workload) for workload in views.workloads(report, group))
+    """What the page shows of the families of switches."""
+    families = [
+        family
+        for family in ("switches", contenders.COMPILED_IN)
+        if any(views.ladder(report, family, workload) for workload in views.workloads(report, family))
     ]
     ran = {
-        group: [name for name in views.workloads(report, group) if views.ladder(report, group, name)]
-        for group in groups
+        family: [name for name in views.workloads(report, family) if views.ladder(report, family, name)]
+        for family in families
     }
     return {
-        "ladders": {group: plots.ladder(report, group) for group in groups},
-        "ladder_rows": {group: {name: views.ladder(report, group, name) for name in ran[group]} for group in groups},
-        "switch_rows": {
-            group: {name: views.switch_rows(report, group, name) for name in ran[group]} for group in groups
+        "ladders": {family: plots.ladder(report, family) for family in families},
+        "ladder_rows": {
+            family: {name: views.ladder(report, family, name) for name in ran[family]} for family in families
         },
-        "effect_plots": {group: {name: plots.effects(report, group, name) for name in ran[group]} for group in groups},
+        "switch_rows": {
+            family: {name: views.switch_rows(report, family, name) for name in ran[family]} for family in families
+        },
+        "effect_plots": {
+            family: {name: plots.effects(report, family, name) for name in ran[family]} for family in families
+        },
     }
 
 

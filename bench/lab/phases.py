@@ -69,10 +69,10 @@ def verify(results: Results) -> None:
     plan = results.plan
     comparable = True
     sums: dict[Slot, tuple[str, Any]] = {}
-    for slot, group, contender, workload in progress.shown("verify", items.each(results)):
+    for slot, family, contender, workload in progress.shown("verify", items.each(results)):
         operations = _verified_operations(plan, workload)
-        said = workloads.run(group, contender, workload, operations, plan.seed, extra=_checks(contender, workload))
-        results.said.setdefault((slot.group, contender.name), said)
+        said = workloads.run(family, contender, workload, operations, plan.seed, extra=_checks(contender, workload))
+        results.said.setdefault((slot.family, contender.name), said)
         comparable &= bool(said["comparable"])
         if workload.exact or workload.is_trace:
             _require_same_work(sums.setdefault(slot, (contender.name, said.get("checksum"))), contender, said)
@@ -81,12 +81,12 @@ def verify(results: Results) -> None:
 
 
 def _calibrate_one(results: Results, item: items.Item) -> None:
-    slot, group, contender, workload = item
+    slot, family, contender, workload = item
     plan = results.plan
     operations = items.whole_units(plan.operations or workload.least_operations(plan.quick), workload)
     with conditions.pinned(workload.threads):
         began = time.monotonic()
-        said = workloads.run(group, contender, workload, operations, plan.seed)
+        said = workloads.run(family, contender, workload, operations, plan.seed)
         took = time.monotonic() - began
     sample = worker.sample(contender, said)
     overhead = max(0.0, took - plans.WARM_UP * sample["ns"] / 1e9)
@@ -114,11 +114,11 @@ def measure(results: Results) -> None:
     plan = results.plan
     turns = list(rounds.schedule(plan.slots, plan.rounds, plan.seed))
     for turn in progress.shown("rounds", turns):
-        group, workload = plan.groups[turn.slot.group], plan.workloads[turn.slot.workload]
-        contender = group.find(turn.key)
+        family, workload = plan.families[turn.slot.family], plan.workloads[turn.slot.workload]
+        contender = family.find(turn.key)
         seed = plan.seed + turn.number
         with conditions.pinned(workload.threads) as pinned:
-            said = workloads.run(group, contender, workload, results.operations[turn.slot], seed, padding=turn.padding)
+            said = workloads.run(family, contender, workload, results.operations[turn.slot], seed, padding=turn.padding)
         results.pinned[workload.threads] = pinned
         if turn.counts:
             results.paddings[turn.number] = turn.padding

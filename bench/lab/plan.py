@@ -9,22 +9,22 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from bench.engine.variants import COMBINATIONS
-from bench.lab import factorial, families
-from bench.lab.families import Group
+from bench.lab import factorial, contenders
+from bench.lab.contenders import Family
 from bench.lab.workloads import Workload
 from measure import inference, rounds
 from measure.program import BenchError
 
 
 class Slot(NamedTuple):
-    """A workload of a group: what runs next to each other in a round."""
+    """A workload of a family: what runs next to each other in a round."""
 
-    group: str
+    family: str
     workload: str
 
 
 SWITCH_WORKLOADS = ("pair", "batch_lifo", "replacement_64k", "sizes_server", "local")
-"""Where the other groups run: tiny blocks, which the switches are about, alone and mixed, on one thread and on two."""
+"""Where the other families run: tiny blocks, which the switches are about, alone and mixed, on one thread and on two."""
 
 GUARD_WORKLOADS = (
     *SWITCH_WORKLOADS,
@@ -53,9 +53,9 @@ PROFILE_WORKLOADS = (
 
 QUICK_WORKLOADS = ("pair", "batch_lifo", "replacement_64k", "sizes_server", "realloc_growth", "producer_consumer")
 QUICK_SWITCH_WORKLOADS = ("replacement_64k",)
-QUICK_GROUPS = (families.LIBRARIES, "switches")
+QUICK_FAMILIES = (contenders.LIBRARIES, "switches")
 
-_SOME_WORKLOADS = {families.WITH_GUARD: GUARD_WORKLOADS, families.WITH_PROFILE: PROFILE_WORKLOADS}
+_SOME_WORKLOADS = {contenders.WITH_GUARD: GUARD_WORKLOADS, contenders.WITH_PROFILE: PROFILE_WORKLOADS}
 
 # Seconds for everything, and the share of it that rounds get: the rest is for counts, memory and latency.
 _BUDGET_S = {False: 2700.0, True: 150.0}
@@ -78,7 +78,7 @@ WARM_UP = 1.1
 class Plan:
     """Everything but the numbers of operations, which the calibration adds."""
 
-    groups: dict[str, Group]
+    families: dict[str, Family]
     workloads: dict[str, Workload]
     slots: dict[Slot, list[str]]
     """The contenders of each, by name."""
@@ -96,37 +96,37 @@ class Plan:
     @property
     def comparisons(self) -> int:
         """How many p-values the report corrects for."""
-        return sum(_comparisons_of(self.groups[slot.group]) for slot in self.slots)
+        return sum(_comparisons_of(self.families[slot.family]) for slot in self.slots)
 
     @property
     def budget_s(self) -> float:
         return _BUDGET_S[self.quick]
 
 
-def _workloads_of(group: str, available: Mapping[str, Workload], globs: Sequence[str], quick: bool) -> list[str]:
-    """The workloads that a group runs where they are not named: all for the libraries, some for the others."""
+def _workloads_of(family: str, available: Mapping[str, Workload], globs: Sequence[str], quick: bool) -> list[str]:
+    """The workloads that a family runs where they are not named: all for the libraries, some for the others."""
     if globs:
         return list(available)
-    if group == families.LIBRARIES:
+    if family == contenders.LIBRARIES:
         wanted = QUICK_WORKLOADS if quick else tuple(available)
     elif quick:
         wanted = QUICK_SWITCH_WORKLOADS
     else:
-        wanted = _SOME_WORKLOADS.get(group, SWITCH_WORKLOADS)
+        wanted = _SOME_WORKLOADS.get(family, SWITCH_WORKLOADS)
     missing = [name for name in wanted if name not in available]
     if missing:
         raise BenchError(f"the worker has no workload {', '.join(missing)}")
     return [name for name in available if name in wanted]
 
 
-def _comparisons_of(group: Group) -> int:
-    """The p-values of a slot: its pairs, its twins, and the switches' effects where all combinations run."""
-    whole = set(COMBINATIONS.values()).issubset(group.names())
-    return len(group.pairs) + 1 + (len(factorial.EFFECTS) if whole else 0)
+def _comparisons_of(family: Family) -> int:
+    """The p-values of a slot: its pairs, its A/A control, and the switches' effects where all combinations run."""
+    whole = set(COMBINATIONS.values()).issubset(family.names())
+    return len(family.pairs) + 1 + (len(factorial.EFFECTS) if whole else 0)
 
 
 def make(
-    groups: Sequence[Group],
+    families: Sequence[Family],
     available: Sequence[Workload],
     globs: Sequence[str],
     *,
@@ -135,18 +135,18 @@ def make(
     quick: bool,
     operations: int | None,
 ) -> Plan:
-    """A plan for `groups` and the workloads `available`, those that `globs` leave."""
+    """A plan for `families` and the workloads `available`, those that `globs` leave."""
     workloads = {workload.name: workload for workload in available}
     slots = {
-        Slot(group.name, name): group.names()
-        for group in groups
-        for name in _workloads_of(group.name, workloads, globs, quick)
-        if not (workloads[name].is_trace and group.name == families.COMPILED_IN)
+        Slot(family.name, name): family.names()
+        for family in families
+        for name in _workloads_of(family.name, workloads, globs, quick)
+        if not (workloads[name].is_trace and family.name == contenders.COMPILED_IN)
     }
-    by_name = {group.name: group for group in groups}
-    comparisons = sum(_comparisons_of(by_name[slot.group]) for slot in slots)
+    by_name = {family.name: family for family in families}
+    comparisons = sum(_comparisons_of(by_name[slot.family]) for slot in slots)
     return Plan(
-        groups=by_name,
+        families=by_name,
         workloads={slot.workload: workloads[slot.workload] for slot in slots},
         slots=slots,
         rounds=rounds_asked or inference.rounds_wanted(comparisons),

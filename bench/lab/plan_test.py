@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Groups, what the command line leaves of them, and operations that are fixed before anything is measured."""
+"""Families, what the command line leaves of them, and operations that are fixed before anything is measured."""
 
 from __future__ import annotations
 
@@ -10,82 +10,82 @@ from unittest import mock
 
 from bench.engine import identity, worker
 from bench.engine.variants import COMBINATIONS
-from bench.lab import families, plan, workloads
+from bench.lab import contenders, plan, workloads
 from bench.lab.plan import Calibration, Slot
 from bench.lab.testing import fake, simulated
 from measure import inference, peers
 from measure.program import BenchError
 
 
-def all_groups() -> dict[str, families.Group]:
-    """The groups of families.py, whether their files are there or not."""
+def all_families() -> dict[str, contenders.Family]:
+    """The families of contenders.py, whether their files are there or not."""
     with mock.patch.object(worker, "built", Path), mock.patch.object(peers, "installed", Path):
-        return {group.name: group for group in families.groups([("mine", Path("mine.so"))])}
+        return {family.name: family for family in contenders.families([("mine", Path("mine.so"))])}
 
 
-class GroupsTest(unittest.TestCase):
-    def test_every_pair_and_twin_is_there(self) -> None:
-        for group in all_groups().values():
-            names = group.names()
+class FamiliesTest(unittest.TestCase):
+    def test_every_pair_and_control_is_there(self) -> None:
+        for family in all_families().values():
+            names = family.names()
             self.assertEqual(len(names), len(set(names)))
-            for one, other in (*group.pairs, group.twins):
+            for one, other in (*family.pairs, family.control):
                 self.assertIn(one, names)
                 self.assertIn(other, names)
-            self.assertIn(group.reference, names)
+            self.assertIn(family.reference, names)
 
-    def test_twins_are_one_file_under_two_names(self) -> None:
-        for group in all_groups().values():
-            first, again = (group.find(name) for name in group.twins)
+    def test_the_control_is_one_file_under_two_names(self) -> None:
+        for family in all_families().values():
+            first, again = (family.find(name) for name in family.control)
             self.assertEqual(replace(again, name=first.name), first)
 
     def test_all_libraries_run_in_one_program(self) -> None:
-        group = all_groups()[families.LIBRARIES]
-        self.assertEqual(len({one.worker for one in group.contenders}), 1)
-        self.assertEqual({one.link for one in group.contenders}, {"preload"})
-        self.assertIn(("hakmem", "mine"), group.pairs)
+        family = all_families()[contenders.LIBRARIES]
+        self.assertEqual(len({one.worker for one in family.contenders}), 1)
+        self.assertEqual({one.link for one in family.contenders}, {"preload"})
+        self.assertIn(("hakmem", "mine"), family.pairs)
 
     def test_the_exact_guard_runs_beside_the_peers_and_the_full_one_by_itself(self) -> None:
-        found = all_groups()
-        libraries, full = found[families.LIBRARIES], found[families.WITH_GUARD]
-        exact = [(one, other) for one, other in libraries.pairs if one == families.GUARD]
-        self.assertEqual(exact, [(families.GUARD, "hakmem"), (families.GUARD, "mimalloc")])
-        self.assertEqual(full.pairs, ((families.GUARD_FULL, "hakmem"),))
-        self.assertNotIn(families.GUARD_FULL, libraries.names())
-        self.assertEqual(libraries.find(families.GUARD).library, Path("hakmem/preload/libhakmem-guard.so"))
+        found = all_families()
+        libraries, full = found[contenders.LIBRARIES], found[contenders.WITH_GUARD]
+        exact = [(one, other) for one, other in libraries.pairs if one == contenders.GUARD]
+        self.assertEqual(exact, [(contenders.GUARD, "hakmem"), (contenders.GUARD, "mimalloc")])
+        self.assertEqual(full.pairs, ((contenders.GUARD_FULL, "hakmem"),))
+        self.assertNotIn(contenders.GUARD_FULL, libraries.names())
+        self.assertEqual(libraries.find(contenders.GUARD).library, Path("hakmem/preload/libhakmem-guard.so"))
 
     def test_the_profile_is_an_option_of_the_library_that_it_is_compared_with(self) -> None:
-        group = all_groups()[families.WITH_PROFILE]
-        self.assertEqual(group.pairs, ((families.SAMPLING, families.HAKMEM),))
-        sampling, plain = (group.find(name) for name in group.pairs[0])
+        family = all_families()[contenders.WITH_PROFILE]
+        self.assertEqual(family.pairs, ((contenders.SAMPLING, contenders.HAKMEM),))
+        sampling, plain = (family.find(name) for name in family.pairs[0])
         self.assertEqual(replace(sampling, name=plain.name, options=()), plain)
         self.assertEqual(
             sampling.environment({"A": "b"}), plain.environment({"A": "b"}) | {"HAKMEM_PROFILE": "/dev/null"}
         )
 
     def test_every_combination_is_there_twice(self) -> None:
-        found = all_groups()
-        for name in ("switches", families.COMPILED_IN):
+        found = all_families()
+        for name in ("switches", contenders.COMPILED_IN):
             self.assertLessEqual(set(COMBINATIONS.values()), set(found[name].names()))
 
     def test_pairs_of_switches_differ_in_one_switch(self) -> None:
-        for one, other in families.switch_pairs():
+        for one, other in contenders.switch_pairs():
             with_it, without = (set(name.split("+")) - {"none"} for name in (one, other))
             self.assertEqual(len(with_it - without), 1)
             self.assertFalse(without - with_it)
 
-    def narrowed(self, group: str, *globs: str) -> set[str]:
-        left = families.narrowed(all_groups()[group], globs)
+    def narrowed(self, family: str, *globs: str) -> set[str]:
+        left = contenders.narrowed(all_families()[family], globs)
         return set() if left is None else set(left.names())
 
     def test_who_is_asked_for_comes_with_whom_it_is_compared_with(self) -> None:
         self.assertEqual(self.narrowed("libraries", "glibc"), {"hakmem", "hakmem-again", "glibc"})
         self.assertEqual(self.narrowed("libraries", "hakmem"), {"hakmem", "hakmem-again"})
         self.assertEqual(self.narrowed("libraries", "*-guard"), {"hakmem", "hakmem-again", "hakmem-guard", "mimalloc"})
-        self.assertEqual(self.narrowed("guard", "*-guard-full"), set(all_groups()["guard"].names()))
-        twins = {families.ALL, families.ALL + "-again", "mimalloc"}
-        self.assertEqual(self.narrowed("switches", "p0+p1"), twins | {"p0+p1", "p0"})
+        self.assertEqual(self.narrowed("guard", "*-guard-full"), set(all_families()["guard"].names()))
+        control = {contenders.ALL, contenders.ALL + "-again", "mimalloc"}
+        self.assertEqual(self.narrowed("switches", "p0+p1"), control | {"p0+p1", "p0"})
         self.assertEqual(self.narrowed("switches", "libraries/*"), set())
-        self.assertEqual(self.narrowed("switches", "switches/*"), set(all_groups()["switches"].names()))
+        self.assertEqual(self.narrowed("switches", "switches/*"), set(all_families()["switches"].names()))
         self.assertEqual(self.narrowed("switches", "mimalloc"), set())
 
 
@@ -98,10 +98,10 @@ class PlanTest(unittest.TestCase):
         offered.append(replace(simulated.workload("trace:x"), program="x"))
         given = {"rounds_asked": None, "seed": 1, "quick": False, "operations": None} | options
         chosen = workloads.chosen(list({one.name: one for one in offered}.values()), globs)
-        return plan.make(list(all_groups().values()), chosen, globs, **given)  # type: ignore[arg-type]
+        return plan.make(list(all_families().values()), chosen, globs, **given)  # type: ignore[arg-type]
 
-    def slots(self, found: plan.Plan, group: str) -> set[str]:
-        return {slot.workload for slot in found.slots if slot.group == group}
+    def slots(self, found: plan.Plan, family: str) -> set[str]:
+        return {slot.workload for slot in found.slots if slot.family == family}
 
     def test_libraries_run_everything_the_others_some(self) -> None:
         found = self.make()
@@ -118,12 +118,12 @@ class PlanTest(unittest.TestCase):
     def test_named_workloads_run_everywhere_but_traces_are_not_compiled_in(self) -> None:
         found = self.make(("other", "trace:*"))
         self.assertEqual(self.slots(found, "switches"), {"other", "trace:x"})
-        self.assertEqual(self.slots(found, families.COMPILED_IN), {"other"})
+        self.assertEqual(self.slots(found, contenders.COMPILED_IN), {"other"})
 
-    def test_a_list_without_a_workload_that_a_group_wants_is_an_error(self) -> None:
+    def test_a_list_without_a_workload_that_a_family_wants_is_an_error(self) -> None:
         with self.assertRaisesRegex(BenchError, "no workload"):
             plan.make(
-                list(all_groups().values()),
+                list(all_families().values()),
                 [simulated.workload("pair")],
                 (),
                 rounds_asked=None,

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from bench.lab import families, views
+from bench.lab import contenders, views
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,8 +32,8 @@ _HEAT_LIMIT = 2.0
 
 _MIB = 1024 * 1024
 
-# What matplotlib calls the groups of a drawing; only definitions, whose ids are others, are referred to.
-_GROUPS = "figure|axes|patch|text|line2d|matplotlib|xtick|ytick|legend|QuadMesh|Line|Path|image"
+# What matplotlib calls the families of a drawing; only definitions, whose ids are others, are referred to.
+_FAMILIES = "figure|axes|patch|text|line2d|matplotlib|xtick|ytick|legend|QuadMesh|Line|Path|image"
 
 
 def _pyplot() -> Any:
@@ -59,8 +59,8 @@ def _svg(figure: Figure, name: str) -> str:
     _pyplot().close(figure)
     drawing = text.getvalue()
     drawing = drawing[drawing.index("<svg") :]
-    # Groups are numbered anew in each drawing; a page wants each id once.
-    return re.sub(rf'id="((?:{_GROUPS})[^"]*)"', rf'id="{name}-\1"', drawing)
+    # Families are numbered anew in each drawing; a page wants each id once.
+    return re.sub(rf'id="((?:{_FAMILIES})[^"]*)"', rf'id="{name}-\1"', drawing)
 
 
 def _spread(ratio: float) -> float:
@@ -97,11 +97,11 @@ def heat_map(report: Row) -> str:
     return _svg(figure, "heat")
 
 
-def _forest(axes: Axes, rows: Sequence[Row], labels: Sequence[str], floors: Sequence[float | None]) -> None:
-    """Ratios with intervals, one below the other, on a logarithmic scale; grey is the floor."""
-    for y, (row, floor) in enumerate(zip(rows, floors)):
-        if floor is not None:
-            axes.barh(y, 1 + floor - 1 / (1 + floor), left=1 / (1 + floor), height=0.8, color="#e4e4e4")
+def _forest(axes: Axes, rows: Sequence[Row], labels: Sequence[str], thresholds: Sequence[float | None]) -> None:
+    """Ratios with intervals, one below the other, on a logarithmic scale; grey is the noise threshold."""
+    for y, (row, threshold) in enumerate(zip(rows, thresholds)):
+        if threshold is not None:
+            axes.barh(y, 1 + threshold - 1 / (1 + threshold), left=1 / (1 + threshold), height=0.8, color="#e4e4e4")
         colour = _VERDICT_COLOURS[row["verdict"]]
         if row["low"] is not None:
             axes.plot([row["low"], row["high"]], [y, y], color=colour, linewidth=1.6)
@@ -125,40 +125,40 @@ def _forest(axes: Axes, rows: Sequence[Row], labels: Sequence[str], floors: Sequ
 def ratios(report: Row, peer: str) -> str:
     """hakmem's time by a peer's, a line a workload."""
     rows = [row for row in views.against_peers(report) if row["other"] == peer]
-    floors = views.floors(report, families.LIBRARIES)
+    thresholds = views.thresholds(report, contenders.LIBRARIES)
     figure, axes = _pyplot().subplots(figsize=(6.4, 0.9 + 0.22 * len(rows)))
-    _forest(axes, rows, [row["workload"] for row in rows], [floors.get(row["workload"]) for row in rows])
+    _forest(axes, rows, [row["workload"] for row in rows], [thresholds.get(row["workload"]) for row in rows])
     axes.set_xlabel(f"hakmem's time by {peer}'s")
     return _svg(figure, f"ratio-{peer}")
 
 
-def effects(report: Row, group: str, workload: str) -> str:
+def effects(report: Row, family: str, workload: str) -> str:
     """Main effects and interactions of the switches."""
-    rows = [row for row in report["effects"] if row["group"] == group and row["workload"] == workload]
+    rows = [row for row in report["effects"] if row["family"] == family and row["workload"] == workload]
     figure, axes = _pyplot().subplots(figsize=(6.4, 0.9 + 0.22 * len(rows)))
-    floor = views.floors(report, group).get(workload)
-    _forest(axes, rows, [views.effect_name(row) for row in rows], [floor] * len(rows))
+    threshold = views.thresholds(report, family).get(workload)
+    _forest(axes, rows, [views.effect_name(row) for row in rows], [threshold] * len(rows))
     axes.set_xlabel("time with the switch by time without it, over all sixteen combinations")
-    return _svg(figure, f"effects-{group}-{workload}")
+    return _svg(figure, f"effects-{family}-{workload}")
 
 
-def ladder(report: Row, group: str) -> str:
+def ladder(report: Row, family: str) -> str:
     """The steps of the ladder, a line a workload: time by the first step's."""
     pyplot = _pyplot()
     figure, axes = pyplot.subplots(figsize=(6.4, 3.2))
-    for colour, workload in zip(_LINES * 9, views.workloads(report, group)):
-        steps = views.ladder(report, group, workload)
+    for colour, workload in zip(_LINES * 9, views.workloads(report, family)):
+        steps = views.ladder(report, family, workload)
         if steps:
             first = steps[0]["time"]["ns_per_op"]
             places = range(len(steps))
             times = [step["time"]["ns_per_op"] / first for step in steps]
             axes.plot(places, times, "o-", color=colour, label=f"{workload}: {first:.1f} ns at first", markersize=4)
-    axes.set_xticks(range(len(families.STEPS)), families.STEPS)
+    axes.set_xticks(range(len(contenders.STEPS)), contenders.STEPS)
     axes.set_ylim(bottom=0)
     axes.set_ylabel("time by that without switches")
     axes.grid(axis="y", color="#eeeeee")
     axes.legend(fontsize=8, frameon=False)
-    return _svg(figure, f"ladder-{group}")
+    return _svg(figure, f"ladder-{family}")
 
 
 def memory(report: Row) -> str:
@@ -181,7 +181,7 @@ def memory(report: Row) -> str:
                 share = [100 * value / end for value in ms]
                 resident = [sample["rss_bytes"] / _MIB for sample in row["samples"]]
                 panel.plot(share, resident, color=colours[row["contender"]], linewidth=1.2)
-                if row["contender"] == families.HAKMEM:
+                if row["contender"] == contenders.HAKMEM:
                     live = [sample["live_bytes"] / _MIB for sample in row["samples"]]
                     panel.plot(share, live, color="black", linewidth=1, linestyle=":")
         panel.set_title(names[number], fontsize=9)

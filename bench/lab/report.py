@@ -16,14 +16,14 @@ from typing import Any
 
 from bench.engine.variants import COMBINATIONS
 from bench.lab import factorial, scaling, startup
-from bench.lab.families import Group
+from bench.lab.contenders import Family
 from bench.lab.plan import Plan, Slot
 from bench.lab.results import Results
 from measure import conditions, inference, paired
 from measure.inference import Estimate, Verdict
 from measure.table import figure
 
-SCHEMA = 1
+SCHEMA = 2
 """Changes when the meaning of a key does."""
 
 Row = dict[str, Any]
@@ -46,11 +46,11 @@ def _adjust(rows: Sequence[Row]) -> None:
         row["p_adjusted"] = figure(adjusted)
 
 
-def _verdict(row: Row, floor: float | None) -> str:
-    if row["low"] is None or floor is None:
+def _verdict(row: Row, threshold: float | None) -> str:
+    if row["low"] is None or threshold is None:
         return Verdict.INCOMPLETE.value
     ratio = paired.Ratio(row["ratio"], row["low"], row["high"])
-    return inference.verdict(ratio, row["p_adjusted"], floor).value
+    return inference.verdict(ratio, row["p_adjusted"], threshold).value
 
 
 def _compared(results: Results, slot: Slot, one: str, other: str) -> Row | None:
@@ -59,34 +59,38 @@ def _compared(results: Results, slot: Slot, one: str, other: str) -> Row | None:
     if one not in times or other not in times or not times[one]:
         return None
     logs = paired.log_ratios(times[one], times[other])
-    return {"group": slot.group, "workload": slot.workload, "one": one, "other": other} | _ratio(
+    return {"family": slot.family, "workload": slot.workload, "one": one, "other": other} | _ratio(
         inference.estimate(logs, results.plan.seed)
     )
 
 
 def noise(results: Results) -> list[Row]:
-    """The twins of each slot, and the floor that they show."""
+    """The A/A control of each slot, and the noise threshold that it shows."""
     rows = []
     for slot in results.plan.slots:
-        again, first = reversed(results.plan.groups[slot.group].twins)
+        again, first = reversed(results.plan.families[slot.family].control)
         row = _compared(results, slot, again, first)
         if row is not None:
             known = row["low"] is not None
             reach = inference.reach(paired.Ratio(row["ratio"], row["low"], row["high"])) if known else None
-            rows.append(row | {"floor": None if reach is None else figure(math.exp(reach) - 1)})
+            rows.append(row | {"noise_threshold": None if reach is None else figure(math.exp(reach) - 1)})
     return rows
 
 
-def _floors(rows: Sequence[Row]) -> dict[Slot, float]:
-    """Slot -> how far the twins' interval reaches, as a logarithm."""
-    return {Slot(row["group"], row["workload"]): math.log1p(row["floor"]) for row in rows if row["floor"] is not None}
+def _thresholds(rows: Sequence[Row]) -> dict[Slot, float]:
+    """Slot -> how far the control's interval reaches, as a logarithm."""
+    return {
+        Slot(row["family"], row["workload"]): math.log1p(row["noise_threshold"])
+        for row in rows
+        if row["noise_threshold"] is not None
+    }
 
 
 def _comparisons(results: Results) -> list[Row]:
     rows = [
         _compared(results, slot, one, other)
         for slot in results.plan.slots
-        for one, other in results.plan.groups[slot.group].pairs
+        for one, other in results.plan.families[slot.family].pairs
     ]
     return [row for row in rows if row is not None]
 
@@ -99,37 +103,39 @@ def _effects(results: Results) -> list[Row]:
         if not times.keys() >= set(COMBINATIONS.values()) or not next(iter(times.values())):
             continue
         for switches, estimate in factorial.effects(times, results.plan.seed).items():
-            rows.append({"group": slot.group, "workload": slot.workload, "switches": list(switches)} | _ratio(estimate))
+            rows.append(
+                {"family": slot.family, "workload": slot.workload, "switches": list(switches)} | _ratio(estimate)
+            )
     return rows
 
 
 def judged(results: Results) -> dict[str, list[Row]]:
-    """Comparisons, effects and twins with verdicts, corrected over all of them together."""
-    twins, compared, effects = noise(results), _comparisons(results), _effects(results)
-    _adjust([*twins, *compared, *effects])
-    floors = _floors(twins)
+    """Comparisons, effects and controls with verdicts, corrected over all of them together."""
+    control, compared, effects = noise(results), _comparisons(results), _effects(results)
+    _adjust([*control, *compared, *effects])
+    thresholds = _thresholds(control)
     for row in [*compared, *effects]:
-        row["verdict"] = _verdict(row, floors.get(Slot(row["group"], row["workload"])))
-    for row in twins:
-        # Nothing is a floor for the floor: this says whether the laboratory sees a difference where there is none.
+        row["verdict"] = _verdict(row, thresholds.get(Slot(row["family"], row["workload"])))
+    for row in control:
+        # The control has no threshold of its own: its verdict says whether a difference is seen where there is none.
         row["verdict"] = _verdict(row, 0.0)
-    return {"noise": twins, "comparisons": compared, "effects": effects}
+    return {"noise": control, "comparisons": compared, "effects": effects}
 
 
 def _contender_rows(results: Results, binaries: Mapping[tuple[str, str], Row]) -> list[Row]:
     rows = []
-    for group in results.plan.groups.values():
-        for contender in group.contenders:
-            said = results.said.get((group.name, contender.name), {})
+    for family in results.plan.families.values():
+        for contender in family.contenders:
+            said = results.said.get((family.name, contender.name), {})
             rows.append(
                 {
-                    "group": group.name,
+                    "family": family.name,
                     "name": contender.name,
                     "link": contender.link,
                     "version": said.get("version"),
                     "config": said.get("config"),
                 }
-                | binaries[group.name, contender.name]
+                | binaries[family.name, contender.name]
             )
     return rows
 
@@ -141,14 +147,14 @@ def _workload_rows(results: Results) -> list[Row]:
         rows.append(
             {
                 "name": workload.name,
-                "group": workload.group,
+                "family": workload.family,
                 "description": workload.description,
                 "source": workload.source,
                 "threads": workload.threads,
                 "exact": workload.exact,
                 "working_set_bytes": results.working_sets.get(workload.name),
                 "pinned": results.pinned.get(workload.threads),
-                "operations": {slot.group: results.operations[slot] for slot in slots if slot in results.operations},
+                "operations": {slot.family: results.operations[slot] for slot in slots if slot in results.operations},
             }
         )
     return rows
@@ -156,7 +162,7 @@ def _workload_rows(results: Results) -> list[Row]:
 
 def _calibration_rows(results: Results) -> list[Row]:
     return [
-        {"group": slot.group, "workload": slot.workload, "contender": name}
+        {"family": slot.family, "workload": slot.workload, "contender": name}
         | {key: figure(value) for key, value in dataclasses.asdict(one).items()}
         for slot, calibrated in results.calibration.items()
         for name, one in calibrated.items()
@@ -171,7 +177,7 @@ def _sample_rows(results: Results) -> list[Row]:
             numbers = sorted(by_round)
             keys = list(by_round[numbers[0]]) if numbers else []
             rows.append(
-                {"group": slot.group, "workload": slot.workload, "contender": name, "rounds": numbers}
+                {"family": slot.family, "workload": slot.workload, "contender": name, "rounds": numbers}
                 | {key: [by_round[number][key] for number in numbers] for key in keys}
             )
     return rows
@@ -181,7 +187,7 @@ def _time_rows(results: Results) -> list[Row]:
     """The middle time of each contender; for orientation, comparisons are of rounds."""
     return [
         {
-            "group": slot.group,
+            "family": slot.family,
             "workload": slot.workload,
             "contender": name,
             "ns_per_op": figure(statistics.median(times)),
@@ -195,11 +201,11 @@ def _time_rows(results: Results) -> list[Row]:
 
 def _latency_rows(rows: Sequence[Row]) -> list[Row]:
     """The runs of each contender, quantile by quantile."""
-    groups: dict[tuple[str, str, str], list[Row]] = {}
+    families: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
-        groups.setdefault((row["group"], row["workload"], row["contender"]), []).append(row)
+        families.setdefault((row["family"], row["workload"], row["contender"]), []).append(row)
     return [
-        {"group": key[0], "workload": key[1], "contender": key[2], "runs": len(runs)}
+        {"family": key[0], "workload": key[1], "contender": key[2], "runs": len(runs)}
         | {
             call: {name: [figure(run[call][name]) for run in runs] for name in runs[0][call]}
             for call in ("alloc", "free")
@@ -208,7 +214,7 @@ def _latency_rows(rows: Sequence[Row]) -> list[Row]:
             "timer": runs[0]["timer"],
             "timer_cost_ns": figure(statistics.median(run["timer_cost_ns"] for run in runs)),
         }
-        for key, runs in groups.items()
+        for key, runs in families.items()
     ]
 
 
@@ -227,8 +233,8 @@ def _conditions(plan: Plan, results: Results) -> Row:
     }
 
 
-def _about(group: Group) -> Row:
-    return {"name": group.name, "twins": list(group.twins), "reference": group.reference}
+def _about(family: Family) -> Row:
+    return {"name": family.name, "control": list(family.control), "reference": family.reference}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -260,7 +266,7 @@ def make(results: Results, around: Surroundings, now: datetime.datetime) -> Row:
         "commit": around.commit,
         "compilation": around.compilation,
         "conditions": _conditions(plan, results),
-        "groups": [_about(group) for group in plan.groups.values()],
+        "families": [_about(family) for family in plan.families.values()],
         "contenders": _contender_rows(results, around.binaries),
         "workloads": _workload_rows(results),
         "calibration": _calibration_rows(results),

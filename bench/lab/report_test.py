@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import jsonschema
 
-from bench.lab import families, page, table, update_results, views
+from bench.lab import contenders, page, table, update_results, views
 from bench.lab.plan import Slot
 from bench.lab.results import Results
 from bench.lab.testing import simulated
@@ -72,7 +72,7 @@ class ReportTest(unittest.TestCase):
             compared = {
                 row["other"]: (row["verdict"], row["ratio"])
                 for row in self.report["comparisons"]
-                if (row["group"], row["workload"], row["one"]) == (families.LIBRARIES, workload, families.HAKMEM)
+                if (row["family"], row["workload"], row["one"]) == (contenders.LIBRARIES, workload, contenders.HAKMEM)
             }
             self.assertEqual(compared["mimalloc"][0], "faster")
             self.assertAlmostEqual(compared["mimalloc"][1], 1 / 1.2, delta=0.01)
@@ -80,21 +80,21 @@ class ReportTest(unittest.TestCase):
             self.assertAlmostEqual(compared["glibc"][1], 1 / 0.9, delta=0.01)
 
     def test_the_ladder_s_steps_are_compared_with_the_step_before(self) -> None:
-        step = self.row("comparisons", group="switches", workload="pair", one="p0+p1", other="p0")
+        step = self.row("comparisons", family="switches", workload="pair", one="p0+p1", other="p0")
         self.assertAlmostEqual(step["ratio"], 1.3 / 1.6, delta=0.01)
         steps = views.ladder(self.report, "switches", "pair")
-        self.assertEqual([one["step"] for one in steps], list(families.STEPS))
+        self.assertEqual([one["step"] for one in steps], list(contenders.STEPS))
         self.assertEqual(steps[2]["by_previous"], step)
         self.assertIsNone(steps[0]["by_previous"])
 
-    def test_twins_do_not_differ_and_give_the_floor(self) -> None:
-        twins = self.row("noise", group=families.LIBRARIES, workload="pair")
-        self.assertIn(twins["verdict"], ("equivalent", "undecided"))
-        self.assertAlmostEqual(twins["floor"], max(1 / twins["low"], twins["high"]) - 1, delta=1e-4)
+    def test_the_control_does_not_differ_and_gives_the_threshold(self) -> None:
+        control = self.row("noise", family=contenders.LIBRARIES, workload="pair")
+        self.assertIn(control["verdict"], ("equivalent", "undecided"))
+        self.assertAlmostEqual(control["noise_threshold"], max(1 / control["low"], control["high"]) - 1, delta=1e-4)
 
     def test_all_p_values_are_corrected_together(self) -> None:
         rows = self.report["noise"] + self.report["comparisons"] + self.report["effects"]
-        # Two slots of each group: twins and four pairs, twins and the full guard, twins, ten pairs and ten effects.
+        # Two slots of each family: control and four pairs, control and the full guard, control, ten pairs and ten effects.
         self.assertEqual(len(rows), 2 * (1 + 4) + 2 * (1 + 1) + 2 * (1 + 10 + 10))
         self.assertEqual(self.results.plan.comparisons, len(rows))
         least = min(row["p"] for row in rows)
@@ -105,11 +105,11 @@ class ReportTest(unittest.TestCase):
         rows = {
             row["contender"]: row
             for row in self.report["samples"]
-            if (row["group"], row["workload"]) == (families.LIBRARIES, "pair")
+            if (row["family"], row["workload"]) == (contenders.LIBRARIES, "pair")
         }
-        ratios = sorted(a / b for a, b in zip(rows[families.HAKMEM]["ns"], rows["mimalloc"]["ns"]))
+        ratios = sorted(a / b for a, b in zip(rows[contenders.HAKMEM]["ns"], rows["mimalloc"]["ns"]))
         found = self.row(
-            "comparisons", group=families.LIBRARIES, workload="pair", one=families.HAKMEM, other="mimalloc"
+            "comparisons", family=contenders.LIBRARIES, workload="pair", one=contenders.HAKMEM, other="mimalloc"
         )
         self.assertAlmostEqual(ratios[7], found["ratio"], places=5)
 
@@ -231,7 +231,7 @@ class TableTest(unittest.TestCase):
         results = simulated.results(_FACTORS)
         # hakmem's tail of frees is longer in each run, that of allocations in two of three.
         for row in results.latency:
-            if row["contender"] == families.HAKMEM:
+            if row["contender"] == contenders.HAKMEM:
                 row["free"] = row["free"] | {"p99_ns": 60.0}
                 row["alloc"] = row["alloc"] | {"p99_ns": 60.0 if row["run"] else 20.0}
         out = io.StringIO()
@@ -239,9 +239,9 @@ class TableTest(unittest.TestCase):
         self.assertRegex(out.getvalue(), r"LOSSES: memory, MiB, 4\n")
         self.assertRegex(out.getvalue(), r"LOSSES: tails, ns, 2\n")
 
-    def test_twins_that_differ_are_told(self) -> None:
+    def test_a_control_that_differs_are_told(self) -> None:
         out = io.StringIO()
-        table.write(simulated.make(simulated.results({families.HAKMEM + families.AGAIN: 1.1})), out)
+        table.write(simulated.make(simulated.results({contenders.HAKMEM + contenders.AGAIN: 1.1})), out)
         self.assertIn("two names of the same library differ on pair", out.getvalue())
 
 
@@ -274,7 +274,7 @@ class DocumentTest(unittest.TestCase):
     def test_every_longer_tail_is_marked(self) -> None:
         results = simulated.results(_FACTORS)
         for row in results.latency:
-            if row["contender"] == families.HAKMEM:
+            if row["contender"] == contenders.HAKMEM:
                 row["free"] = row["free"] | {"p99_ns": 60.0}
                 row["alloc"] = row["alloc"] | {"p99_ns": 60.0 if row["run"] else 20.0}
         found = self.section(results, "Single calls")
@@ -284,13 +284,13 @@ class DocumentTest(unittest.TestCase):
 
     def test_the_worst_workload_stands_first(self) -> None:
         results = simulated.results(_FACTORS)
-        for sample in results.samples[Slot(families.LIBRARIES, "local")][families.HAKMEM].values():
+        for sample in results.samples[Slot(contenders.LIBRARIES, "local")][contenders.HAKMEM].values():
             sample["ns"] *= 3
         found = self.section(results, "Time")
         self.assertLess(found.index("| local |"), found.index("| pair |"))
 
     def test_builds_with_a_guard_have_rows(self) -> None:
-        factors = {families.GUARD: 1.1, families.GUARD_FULL: 1.8}
+        factors = {contenders.GUARD: 1.1, contenders.GUARD_FULL: 1.8}
         found = self.section(simulated.results(factors), "Builds with a guard")
         exact, full = (rf"\*\*1\.{digits}\d -\*\*" for digits in ("(10|09)", "(80|79)"))
         self.assertRegex(found, rf"\| pair \| {exact} \| 1\.05 \| {exact} \| 0\.84 \| {full} \| 1\.00 \|")

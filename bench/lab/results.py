@@ -19,7 +19,7 @@ class Results:
     folder: Path
     """For what is made and used up on the way."""
     said: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
-    """Group and contender -> what its first run said about itself."""
+    """Family and contender -> what its first run said about itself."""
     calibration: dict[Slot, dict[str, Calibration]] = field(default_factory=dict)
     run_seconds: float | None = None
     operations: dict[Slot, int] = field(default_factory=dict)

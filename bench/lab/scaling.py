@@ -13,7 +13,7 @@ import dataclasses
 from typing import Any
 
 from bench.engine import worker
-from bench.lab import families, items, workloads
+from bench.lab import contenders, items, workloads
 from bench.lab.plan import Slot
 from bench.lab.results import Results
 from measure import conditions, inference, paired, progress, rounds
@@ -22,7 +22,7 @@ from measure.table import figure
 WORKLOAD = "local"
 """Every thread works for itself."""
 
-SLOT = Slot(families.LIBRARIES, WORKLOAD)
+SLOT = Slot(contenders.LIBRARIES, WORKLOAD)
 
 ONE, TWO = 1, 2
 
@@ -38,16 +38,16 @@ def measure(results: Results) -> None:
     if len(conditions.processors()) < TWO:
         results.notes.append("one processor: what a second thread costs was not measured")
         return
-    group, workload = plan.groups[SLOT.group], plan.workloads[SLOT.workload]
+    family, workload = plan.families[SLOT.family], plan.workloads[SLOT.workload]
     operations = items.whole_units(plan.operations or workload.default_operations // _PART, workload)
-    names = [name for name in plan.slots[SLOT] if not name.endswith(families.AGAIN)]
+    names = [name for name in plan.slots[SLOT] if not name.endswith(contenders.AGAIN)]
     for turn in progress.shown(
         "scaling", list(rounds.schedule(dict.fromkeys(names, (ONE, TWO)), paired.ROUNDS_MIN, plan.seed))
     ):
         alone = dataclasses.replace(workload, threads=turn.key)
-        contender = group.find(turn.slot)
+        contender = family.find(turn.slot)
         with conditions.pinned(turn.key):
-            said = workloads.run(group, contender, alone, operations, plan.seed + turn.number, padding=turn.padding)
+            said = workloads.run(family, contender, alone, operations, plan.seed + turn.number, padding=turn.padding)
         if turn.counts:
             by_threads = results.scaling.setdefault(turn.slot, {ONE: {}, TWO: {}})
             by_threads[turn.key][turn.number] = worker.sample(contender, said)["ns"]
@@ -56,7 +56,7 @@ def measure(results: Results) -> None:
 def rows(results: Results) -> list[dict[str, Any]]:
     """Of the report: raw times, and what a thread of two does by what it does alone."""
     found = []
-    for name in results.plan.groups[SLOT.group].names() if results.scaling else []:
+    for name in results.plan.families[SLOT.family].names() if results.scaling else []:
         by_threads = results.scaling.get(name, {ONE: {}, TWO: {}})
         whole = sorted(by_threads[ONE].keys() & by_threads[TWO].keys())
         if not whole:
@@ -64,7 +64,7 @@ def rows(results: Results) -> list[dict[str, Any]]:
         one, two = ([by_threads[threads][number] for number in whole] for threads in (ONE, TWO))
         estimate = inference.estimate(paired.log_ratios(one, two), results.plan.seed)
         found.append(
-            {"group": SLOT.group, "workload": SLOT.workload, "contender": name, "rounds": whole}
+            {"family": SLOT.family, "workload": SLOT.workload, "contender": name, "rounds": whole}
             | {"ns_one_thread": one, "ns_two_threads": two, "per_thread": figure(estimate.median)}
             | {
                 "low": None if estimate.ratio is None else figure(estimate.ratio.low),

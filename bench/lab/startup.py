@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bench.engine import valgrind, worker
-from bench.lab import families
+from bench.lab import contenders
 from bench.lab.results import Results
 from measure import conditions, contender, paired, progress, rounds
 from measure.program import BenchError
@@ -50,17 +50,17 @@ def _started(program: str, environment: Mapping[str, str]) -> tuple[int, int]:
 def measure(results: Results) -> None:
     """Starts the program under every library; nothing where the plan has no library, or nothing to compare it with."""
     plan = results.plan
-    group = plan.groups.get(families.LIBRARIES)
-    if group is None or contender.GLIBC not in group.names():
+    family = plan.families.get(contenders.LIBRARIES)
+    if family is None or contender.GLIBC not in family.names():
         return
     program = valgrind.tool(PROGRAM)
-    names = [name for name in group.names() if not name.endswith(families.AGAIN)]
+    names = [name for name in family.names() if not name.endswith(contenders.AGAIN)]
     for name in names:
-        _require_silence(program, worker.environment(group.find(name), group.contenders, 0), name)
+        _require_silence(program, worker.environment(family.find(name), family.contenders, 0), name)
     turns = list(rounds.schedule({PROGRAM: names}, ROUNDS[plan.quick], plan.seed))
     with conditions.pinned(1):
         for turn in progress.shown("startup", turns):
-            found = _started(program, worker.environment(group.find(turn.key), group.contenders, turn.padding))
+            found = _started(program, worker.environment(family.find(turn.key), family.contenders, turn.padding))
             if turn.counts:
                 results.startup.setdefault(turn.key, {})[turn.number] = found
 
@@ -88,12 +88,12 @@ def rows(results: Results) -> list[dict[str, Any]]:
             "ns": [runs_of[name][number][0] for number in whole],
             "minor_faults": [runs_of[name][number][1] for number in whole],
         }
-        for name in results.plan.groups[families.LIBRARIES].names()
+        for name in results.plan.families[contenders.LIBRARIES].names()
         if name in runs_of
     }
     without = columns[contender.GLIBC]
     return [
-        {"group": families.LIBRARIES, "contender": name, "program": PROGRAM, "rounds": whole}
+        {"family": contenders.LIBRARIES, "contender": name, "program": PROGRAM, "rounds": whole}
         | of
         | _more(of["ns"], without["ns"], results.plan.seed)
         | {"more_faults": statistics.median(a - b for a, b in zip(of["minor_faults"], without["minor_faults"]))}

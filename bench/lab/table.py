@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, TextIO
 
-from bench.lab import families, views
+from bench.lab import contenders, views
 from measure import peers, table as grids
 from measure.table import Grid, MIB
 
@@ -19,8 +19,8 @@ _LINES_MOST = 25
 CAPTION = (
     "A ratio is hakmem's time by the other's in the same round: below 1 is faster. Verdicts: + faster, - slower, "
     "= equivalent (the whole interval within 1 %), ? undecided, .. too few rounds. A + or - holds at 5 % over all "
-    "comparisons of the report together (Wilcoxon's signed-rank test, Holm's correction) and lies outside the floor, "
-    "which is how far two names of the same library were apart. All libraries are preloaded into one program."
+    "comparisons of the report together (Wilcoxon's signed-rank test, Holm's correction) and lies outside the noise "
+    "threshold, which is how far two names of the same library were apart. All libraries are preloaded into one program."
 )
 
 
@@ -49,7 +49,7 @@ def heading(report: Row) -> str:
     versions = [
         f"{row['name']} {row['version']}"
         for row in report["contenders"]
-        if row["group"] == families.LIBRARIES and row["version"] and not row["name"].endswith(families.AGAIN)
+        if row["family"] == contenders.LIBRARIES and row["version"] and not row["name"].endswith(contenders.AGAIN)
     ]
     commit = report["commit"]
     built = "" if commit is None else f"\ncommit {commit['id'][:12]}" + (" and changes" if commit["modified"] else "")
@@ -104,10 +104,10 @@ def _matrix(report: Row) -> Grid:
     names = views.peers(report)
     rows = views.against_peers(report)
     cells = views.by_workload(rows, lambda row: str(row["other"]))
-    floors = views.floors(report, families.LIBRARIES)
+    thresholds = views.thresholds(report, contenders.LIBRARIES)
     times = views.times(report)
     lines = [
-        [workload, f"{times[workload]:.2f}", *(cell(of.get(name)) for name in names), percent(floors.get(workload))]
+        [workload, f"{times[workload]:.2f}", *(cell(of.get(name)) for name in names), percent(thresholds.get(workload))]
         for workload, of in cells.items()
     ]
     means = [views.geometric_mean([row for row in rows if row["other"] == name]) for name in names]
@@ -117,7 +117,7 @@ def _matrix(report: Row) -> Grid:
         lines.append([verdict.value, "", *map(str, tallies), ""])
     return Grid(
         "all workloads: hakmem's time by the other's",
-        ["workload", "hakmem ns", *names, "floor"],
+        ["workload", "hakmem ns", *names, "noise"],
         lines,
         words=1,
     )
@@ -125,9 +125,9 @@ def _matrix(report: Row) -> Grid:
 
 def _switch_grids(report: Row) -> list[Grid]:
     result = []
-    for group in ("switches", families.COMPILED_IN):
-        for workload in views.workloads(report, group):
-            rows = views.switch_rows(report, group, workload)
+    for family in ("switches", contenders.COMPILED_IN):
+        for workload in views.workloads(report, family):
+            rows = views.switch_rows(report, family, workload)
             if not any(row[key] for row in rows for key in ("added", "left_out", "effect")):
                 continue
             columns = ["switch", "alone", "last", "main effect", "95 % interval"]
@@ -144,32 +144,32 @@ def _switch_grids(report: Row) -> list[Grid]:
             lines += [
                 [views.effect_name(row), "", "", cell(row), interval(row)]
                 for row in report["effects"]
-                if row["group"] == group and row["workload"] == workload and len(row["switches"]) == 2
+                if row["family"] == family and row["workload"] == workload and len(row["switches"]) == 2
             ]
-            result.append(Grid(f"{group}: {workload}", columns, lines, words=1))
+            result.append(Grid(f"{family}: {workload}", columns, lines, words=1))
     return result
 
 
 def _other_grids(report: Row) -> list[Grid]:
     lines = [
         [
-            row["group"],
+            row["family"],
             row["workload"],
             row["one"],
             row["other"],
             cell(row),
             interval(row),
-            *(f"{views.code_bytes(report, row['group'], row[key]):,}" for key in ("one", "other")),
+            *(f"{views.code_bytes(report, row['family'], row[key]):,}" for key in ("one", "other")),
         ]
         for row in views.others(report)
     ]
-    columns = ["group", "workload", "contender", "by", "ratio", "95 % interval", "code, bytes", "the other's"]
+    columns = ["family", "workload", "contender", "by", "ratio", "95 % interval", "code, bytes", "the other's"]
     return [Grid("profile, spacings and fallbacks", columns, lines, words=4)] if lines else []
 
 
 def _guard_grid(report: Row) -> list[Grid]:
     """The builds with a guard: time, and peak memory, by those of the other."""
-    columns = (("exact", families.HAKMEM), ("exact", peers.REFERENCE), ("full", families.HAKMEM))
+    columns = (("exact", contenders.HAKMEM), ("exact", peers.REFERENCE), ("full", contenders.HAKMEM))
     found = views.guards(report)
     lines = []
     for workload, of in found.items():
@@ -206,8 +206,8 @@ def notes(report: Row) -> list[str]:
     """What a reader has to know to believe the figures, or not to."""
     found = list(report["notes"])
     found += [
-        f"two names of the same library differ on {row['workload']} ({row['group']}): {row['ratio']:.3f}"
-        for row in views.noisy_twins(report)
+        f"two names of the same library differ on {row['workload']} ({row['family']}): {row['ratio']:.3f}"
+        for row in views.failed_controls(report)
     ]
     unpinned = [row["name"] for row in report["workloads"] if row["pinned"] is False]
     if unpinned:

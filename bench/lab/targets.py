@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.lab import families, goals, scaling, views
+from bench.lab import contenders, goals, scaling, views
 from bench.lab.goals import Goal
 from measure import contender, paired, peers
 from measure.table import MIB
@@ -53,7 +53,7 @@ def time_ratios(report: Row) -> Ratios:
     """Of hakmem by Debian's libraries, as the comparisons have it."""
     found: Ratios = {}
     for row in views.against_peers(report):
-        if row["other"] in families.DEBIAN:
+        if row["other"] in contenders.DEBIAN:
             found.setdefault(row["workload"], {})[row["other"]] = row["ratio"]
     return found
 
@@ -63,8 +63,8 @@ def peak_ratios(report: Row) -> Ratios:
     peaks = views.peaks(report)
     found: Ratios = {}
     for (workload, name), peak in peaks.items():
-        if name in families.DEBIAN and (workload, families.HAKMEM) in peaks:
-            found.setdefault(workload, {})[name] = peaks[workload, families.HAKMEM] / peak
+        if name in contenders.DEBIAN and (workload, contenders.HAKMEM) in peaks:
+            found.setdefault(workload, {})[name] = peaks[workload, contenders.HAKMEM] / peak
     return found
 
 
@@ -109,13 +109,13 @@ def _worst(goal: Goal, ratios: Ratios, what: str) -> Figure | None:
 
 def _instructions(report: Row, workload: str) -> Figure | None:
     """callgrind's, of calls through the PLT of a program that the libraries are preloaded into."""
-    rows = [row for row in report["counts"] if (row["group"], row["workload"]) == (families.LIBRARIES, workload)]
-    return _one_of({row["contender"]: row["instructions"] for row in rows}, families.HAKMEM, "{:.1f}")
+    rows = [row for row in report["counts"] if (row["family"], row["workload"]) == (contenders.LIBRARIES, workload)]
+    return _one_of({row["contender"]: row["instructions"] for row in rows}, contenders.HAKMEM, "{:.1f}")
 
 
 def _per_thread(report: Row) -> Figure | None:
     figures = {row["contender"]: row["per_thread"] for row in report["scaling"]}
-    return _one_of(figures, families.HAKMEM, what=f"{scaling.WORKLOAD}; ")
+    return _one_of(figures, contenders.HAKMEM, what=f"{scaling.WORKLOAD}; ")
 
 
 def _kept_after_second(report: Row) -> Figure | None:
@@ -125,21 +125,21 @@ def _kept_after_second(report: Row) -> Figure | None:
         if row["rss_after_second_bytes"] is not None:
             more = (row["rss_after_second_bytes"] - row["baseline_rss_bytes"]) / MIB
             kept.setdefault(row["contender"], {})[row["workload"]] = more
-    if families.HAKMEM not in kept:
+    if contenders.HAKMEM not in kept:
         return None
     worst = {name: max(of.items(), key=lambda one: one[1]) for name, of in kept.items()}
-    where, value = worst.pop(families.HAKMEM)
+    where, value = worst.pop(contenders.HAKMEM)
     others = ", ".join(f"{name} {more:.1f} ({workload})" for name, (workload, more) in worst.items())
     return Figure(value, f"{where}; {others}")
 
 
 def _startup(report: Row, key: str, form: str) -> Figure | None:
     figures = {row["contender"]: float(row[key]) for row in report["startup"] if row["contender"] != contender.GLIBC}
-    return _one_of(figures, families.HAKMEM, form)
+    return _one_of(figures, contenders.HAKMEM, form)
 
 
-def _compared_mean(report: Row, group: str, one: str, other: str) -> Figure | None:
-    rows = [row for row in views.compared(report, group) if (row["one"], row["other"]) == (one, other)]
+def _compared_mean(report: Row, family: str, one: str, other: str) -> Figure | None:
+    rows = [row for row in views.compared(report, family) if (row["one"], row["other"]) == (one, other)]
     mean = views.geometric_mean(rows)
     if mean is None:
         return None
@@ -147,8 +147,8 @@ def _compared_mean(report: Row, group: str, one: str, other: str) -> Figure | No
     return Figure(mean, f"{len(rows)} workloads, the worst {worst['workload']} {worst['ratio']:.2f}")
 
 
-def _peak_mean(report: Row, group: str, one: str, other: str) -> Figure | None:
-    peaks = views.peaks(report, group)
+def _peak_mean(report: Row, family: str, one: str, other: str) -> Figure | None:
+    peaks = views.peaks(report, family)
     ratios = {
         workload: peak / peaks[workload, other]
         for (workload, name), peak in peaks.items()
@@ -165,7 +165,7 @@ def _of_report(report: Row) -> dict[str, Figure | None]:
     """Name of a goal -> figure."""
     times, peaks = time_ratios(report), peak_ratios(report)
     best = [ratio for _, ratio in to_best(times).values()]
-    libraries, mimalloc = families.LIBRARIES, peers.REFERENCE
+    libraries, mimalloc = contenders.LIBRARIES, peers.REFERENCE
     return {
         "instructions_pair": _instructions(report, "pair"),
         "instructions_replacement": _instructions(report, "replacement"),
@@ -178,11 +178,11 @@ def _of_report(report: Row) -> dict[str, Figure | None]:
         "kept_after_second": _kept_after_second(report),
         "startup_ms": _startup(report, "more_ms", "{:.3f}"),
         "startup_pages": _startup(report, "more_faults", "{:.0f}"),
-        "guard_time": _compared_mean(report, libraries, families.GUARD, families.HAKMEM),
-        "guard_peak": _peak_mean(report, libraries, families.GUARD, families.HAKMEM),
-        "guard_time_mimalloc": _compared_mean(report, libraries, families.GUARD, mimalloc),
-        "guard_peak_mimalloc": _peak_mean(report, libraries, families.GUARD, mimalloc),
-        "full_time": _compared_mean(report, families.WITH_GUARD, families.GUARD_FULL, families.HAKMEM),
+        "guard_time": _compared_mean(report, libraries, contenders.GUARD, contenders.HAKMEM),
+        "guard_peak": _peak_mean(report, libraries, contenders.GUARD, contenders.HAKMEM),
+        "guard_time_mimalloc": _compared_mean(report, libraries, contenders.GUARD, mimalloc),
+        "guard_peak_mimalloc": _peak_mean(report, libraries, contenders.GUARD, mimalloc),
+        "full_time": _compared_mean(report, contenders.WITH_GUARD, contenders.GUARD_FULL, contenders.HAKMEM),
     }
 
 
@@ -202,7 +202,7 @@ def _targets(wanted: Iterable[Goal], figures: Mapping[str, Figure | None]) -> li
 def made(report: Row, programs: Row | None) -> dict[str, list[Target]]:
     """Heading -> targets."""
     figures = _of_report(report)
-    peers = [row["name"] for row in programs["contenders"][1:]] if programs else list(families.DEBIAN)
+    peers = [row["name"] for row in programs["contenders"][1:]] if programs else list(contenders.DEBIAN)
     return {
         "The allocator": _targets(goals.ALLOCATOR, figures),
         "Real programs": _targets(goals.program_goals(peers), _of_programs(programs) if programs else {}),

@@ -9,7 +9,7 @@ import unittest
 from pathlib import Path
 from typing import Any, ClassVar
 
-from bench.lab import families, goals, targets, update_results
+from bench.lab import contenders, goals, targets, update_results
 from bench.lab.plan import Slot
 from bench.lab.targets import Target
 from bench.lab.testing import simulated
@@ -18,7 +18,7 @@ from measure.program import BenchError
 
 Row = dict[str, Any]
 
-_FACTORS = {"mimalloc": 1.25, "glibc": 0.8, families.GUARD: 1.04, families.GUARD_FULL: 2.5}
+_FACTORS = {"mimalloc": 1.25, "glibc": 0.8, contenders.GUARD: 1.04, contenders.GUARD_FULL: 2.5}
 
 
 def _program(name: str, **by: tuple[float, float]) -> Row:
@@ -170,7 +170,7 @@ class DocumentTest(unittest.TestCase):
 
     def test_only_what_is_above_the_goal_is_listed(self) -> None:
         results = simulated.results({"mimalloc": 1.25, "glibc": 1.25})
-        for sample in results.samples[Slot(families.LIBRARIES, "local")][families.HAKMEM].values():
+        for sample in results.samples[Slot(contenders.LIBRARIES, "local")][contenders.HAKMEM].values():
             sample["ns"] *= 2
         above = targets.shortfalls(simulated.make(results), None)[0]["above"]
         self.assertEqual(list(above), ["local"])

@@ -14,7 +14,7 @@ from bench.lab.workloads import Workload
 from bench.trace import programs
 from measure import recording
 
-GROUP = "traces"
+FAMILY = "traces"
 _PREFIX = "trace:"
 
 
@@ -23,7 +23,7 @@ def offered() -> list[Workload]:
     return [
         Workload(
             name=_PREFIX + name,
-            group=GROUP,
+            family=FAMILY,
             description=program.description,
             source="recorded from the installed program",
             threads=1,

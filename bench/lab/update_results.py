@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench.lab import command_line, families, lab, table, targets, views
+from bench.lab import command_line, contenders, lab, table, targets, views
 from bench.programs import outcome_file
 from measure import arguments, program
 from measure.program import BenchError
@@ -28,27 +28,27 @@ _TARGETS = Path(__file__).with_name("targets.md.j2")
 Row = dict[str, Any]
 
 
-def _of_groups(report: Row, what: Any) -> Row:
-    """Group of switches -> workload -> `what` of them, where the ladder ran."""
+def _of_families(report: Row, what: Any) -> Row:
+    """Family of switches -> workload -> `what` of them, where the ladder ran."""
     return {
-        group: {workload: what(group, workload) for workload in ran}
-        for group in ("switches", families.COMPILED_IN)
-        if (ran := [name for name in views.workloads(report, group) if views.ladder(report, group, name)])
+        family: {workload: what(family, workload) for workload in ran}
+        for family in ("switches", contenders.COMPILED_IN)
+        if (ran := [name for name in views.workloads(report, family) if views.ladder(report, family, name)])
     }
 
 
-def _interactions(report: Row, group: str, workload: str) -> list[Row]:
+def _interactions(report: Row, family: str, workload: str) -> list[Row]:
     return [
         row
         for row in report["effects"]
-        if (row["group"], row["workload"]) == (group, workload) and len(row["switches"]) == 2
+        if (row["family"], row["workload"]) == (family, workload) and len(row["switches"]) == 2
     ]
 
 
 def _code(report: Row) -> list[Row]:
     """Contenders whose size is of interest: those of views.others, and what they are compared with."""
-    asked = {(row["group"], name) for row in views.others(report) for name in (row["one"], row["other"])}
-    return [row for row in report["contenders"] if (row["group"], row["name"]) in asked]
+    asked = {(row["family"], name) for row in views.others(report) for name in (row["one"], row["other"])}
+    return [row for row in report["contenders"] if (row["family"], row["name"]) in asked]
 
 
 def _worst_first(report: Row) -> Row:
@@ -72,9 +72,9 @@ def _peak_means(report: Row) -> dict[str, float | None]:
     return {
         name: views.geometric_mean(
             [
-                {"ratio": peaks[workload, families.HAKMEM] / peak}
+                {"ratio": peaks[workload, contenders.HAKMEM] / peak}
                 for (workload, contender), peak in peaks.items()
-                if contender == name and (workload, families.HAKMEM) in peaks
+                if contender == name and (workload, contenders.HAKMEM) in peaks
             ]
         )
         for name in views.peers(report)
@@ -102,20 +102,20 @@ def render(report: Row) -> str:
     rows = views.against_peers(report)
     names = views.peers(report)
     of_peer = {name: [row for row in rows if row["other"] == name] for name in names}
-    own = [row for row in report["contenders"] if row["group"] == families.LIBRARIES]
+    own = [row for row in report["contenders"] if row["family"] == contenders.LIBRARIES]
     memory_losses, latency_losses = views.memory_losses(report), views.latency_losses(report)
     others = views.others(report)
     text = environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
         command=_COMMAND,
         report=report,
-        libraries=[row for row in own if not row["name"].endswith(families.AGAIN)],
+        libraries=[row for row in own if not row["name"].endswith(contenders.AGAIN)],
         notes=table.notes(report),
         memory_losses=memory_losses,
         latency_losses=latency_losses,
         peers=names,
         matrix=_worst_first(report),
         times=views.times(report),
-        floors=views.floors(report, families.LIBRARIES),
+        thresholds=views.thresholds(report, contenders.LIBRARIES),
         means={name: views.geometric_mean(of_peer[name]) for name in names},
         peak_means=_peak_means(report),
         tallies={name: views.tally(of_peer[name]) for name in names},
@@ -124,10 +124,10 @@ def render(report: Row) -> str:
         tails=views.by_peer(report, views.tail_figures(report), latency_losses),
         guards=views.guards(report),
         alone=_alone(report),
-        steps=families.STEPS,
-        switches=_of_groups(report, lambda group, workload: views.switch_rows(report, group, workload)),
-        ladders=_of_groups(report, lambda group, workload: views.ladder(report, group, workload)),
-        interactions=_of_groups(report, lambda group, workload: _interactions(report, group, workload)),
+        steps=contenders.STEPS,
+        switches=_of_families(report, lambda family, workload: views.switch_rows(report, family, workload)),
+        ladders=_of_families(report, lambda family, workload: views.ladder(report, family, workload)),
+        interactions=_of_families(report, lambda family, workload: _interactions(report, family, workload)),
         others=views.by_workload(others, lambda row: str(row["one"])),
         other_names=list(dict.fromkeys(row["one"] for row in others)),
         code=_code(report),
@@ -148,7 +148,7 @@ def render_targets(report: Row, programs: Row | None) -> str:
             targets=found,
             count=targets.count(found),
             shortfalls=targets.shortfalls(report, programs),
-            debian=families.DEBIAN,
+            debian=contenders.DEBIAN,
         )
     )
     return _text(text)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bench.engine.variants import SWITCHES
-from bench.lab import families
+from bench.lab import contenders
 from measure import paired
 from measure.inference import Verdict
 
@@ -20,19 +20,19 @@ _LOSS = 1.05
 DECIDED = (Verdict.FASTER, Verdict.SLOWER, Verdict.EQUIVALENT, Verdict.UNDECIDED)
 
 
-def workloads(report: Row, group: str) -> list[str]:
-    """The workloads that a group ran, in the report's order."""
-    ran = {row["workload"] for row in report["times"] if row["group"] == group}
+def workloads(report: Row, family: str) -> list[str]:
+    """The workloads that a family ran, in the report's order."""
+    ran = {row["workload"] for row in report["times"] if row["family"] == family}
     return [row["name"] for row in report["workloads"] if row["name"] in ran]
 
 
-def compared(report: Row, group: str) -> list[Row]:
-    return [row for row in report["comparisons"] if row["group"] == group]
+def compared(report: Row, family: str) -> list[Row]:
+    return [row for row in report["comparisons"] if row["family"] == family]
 
 
 def against_peers(report: Row) -> list[Row]:
     """hakmem by other libraries."""
-    return [row for row in compared(report, families.LIBRARIES) if row["one"] == families.HAKMEM]
+    return [row for row in compared(report, contenders.LIBRARIES) if row["one"] == contenders.HAKMEM]
 
 
 def peers(report: Row) -> list[str]:
@@ -45,7 +45,7 @@ def times(report: Row) -> dict[str, float]:
     return {
         row["workload"]: row["ns_per_op"]
         for row in report["times"]
-        if row["group"] == families.LIBRARIES and row["contender"] == families.HAKMEM
+        if row["family"] == contenders.LIBRARIES and row["contender"] == contenders.HAKMEM
     }
 
 
@@ -54,9 +54,9 @@ def tally(rows: Sequence[Row]) -> dict[str, int]:
     return {verdict.value: sum(row["verdict"] == verdict.value for row in rows) for verdict in Verdict}
 
 
-def floors(report: Row, group: str) -> dict[str, float | None]:
-    """Workload -> how far the group's twins were apart, as a share; None with too few rounds."""
-    return {row["workload"]: row["floor"] for row in report["noise"] if row["group"] == group}
+def thresholds(report: Row, family: str) -> dict[str, float | None]:
+    """Workload -> how far the two names of the family's control were apart, as a share; None with too few rounds."""
+    return {row["workload"]: row["noise_threshold"] for row in report["noise"] if row["family"] == family}
 
 
 def geometric_mean(rows: Sequence[Row]) -> float | None:
@@ -82,17 +82,17 @@ def wins(report: Row) -> list[Row]:
     return sorted(_with_verdict(report, Verdict.FASTER), key=_ratio)
 
 
-def noisy_twins(report: Row) -> list[Row]:
+def failed_controls(report: Row) -> list[Row]:
     """Twins that differ: the laboratory saw a difference where there is none."""
     return [row for row in report["noise"] if row["verdict"] in (Verdict.FASTER.value, Verdict.SLOWER.value)]
 
 
-def peaks(report: Row, group: str = families.LIBRARIES) -> dict[tuple[str, str], float]:
+def peaks(report: Row, family: str = contenders.LIBRARIES) -> dict[tuple[str, str], float]:
     """Workload and contender -> median of the peak resident bytes."""
     return {
         (row["workload"], row["contender"]): statistics.median(row["peak_rss_bytes"])
         for row in report["samples"]
-        if row["group"] == group and row["rounds"]
+        if row["family"] == family and row["rounds"]
     }
 
 
@@ -105,7 +105,7 @@ def _larger(figures: Figures, what: str, against: Sequence[str]) -> list[Row]:
     rows = [
         {"workload": workload, "other": other, "what": what, "ours": ours, "theirs": theirs, "ratio": ours / theirs}
         for (workload, name), ours in figures.items()
-        if name == families.HAKMEM
+        if name == contenders.HAKMEM
         for other in against
         if (theirs := figures.get((workload, other), 0.0)) and ours > _LOSS * theirs
     ]
@@ -150,7 +150,7 @@ def latency_losses(report: Row) -> list[Row]:
     for what, tails in tail_figures(report).items():
         call, quantile = what.split()
         for row in _larger(tails, what, peers(report)):
-            ours, theirs = (rows[row["workload"], name] for name in (families.HAKMEM, row["other"]))
+            ours, theirs = (rows[row["workload"], name] for name in (contenders.HAKMEM, row["other"]))
             if min(ours[call][quantile]) > max(theirs[call][quantile]):
                 found.append(row)
     return sorted(found, key=_ratio, reverse=True)
@@ -160,14 +160,16 @@ def by_peer(report: Row, kinds: dict[str, Figures], losses: Sequence[Row]) -> di
     """Workload -> `ours`, hakmem's figure of each kind, and peer -> (ratio, whether it is a loss) of each kind; None
     where there is none. The workload with the largest ratio first."""
     lost = {(row["workload"], row["other"], row["what"]) for row in losses}
-    ran = dict.fromkeys(workload for figures in kinds.values() for workload, name in figures if name == families.HAKMEM)
+    ran = dict.fromkeys(
+        workload for figures in kinds.values() for workload, name in figures if name == contenders.HAKMEM
+    )
 
     def ratio(what: str, workload: str, peer: str) -> tuple[float, bool] | None:
-        ours, theirs = (kinds[what].get((workload, name)) for name in (families.HAKMEM, peer))
+        ours, theirs = (kinds[what].get((workload, name)) for name in (contenders.HAKMEM, peer))
         return (ours / theirs, (workload, peer, what) in lost) if ours is not None and theirs else None
 
     found = {
-        workload: {"ours": [figures.get((workload, families.HAKMEM)) for figures in kinds.values()]}
+        workload: {"ours": [figures.get((workload, contenders.HAKMEM)) for figures in kinds.values()]}
         | {peer: [ratio(what, workload, peer) for what in kinds] for peer in peers(report)}
         for workload in ran
     }
@@ -182,12 +184,12 @@ def by_peer(report: Row, kinds: dict[str, Figures], losses: Sequence[Row]) -> di
 def guards(report: Row) -> dict[str, Row]:
     """Workload -> `exact` and `full`: other -> the comparison of that guard's time, and its peak by the other's."""
     found: dict[str, Row] = {}
-    for group, name, key in (
-        (families.LIBRARIES, families.GUARD, "exact"),
-        (families.WITH_GUARD, families.GUARD_FULL, "full"),
+    for family, name, key in (
+        (contenders.LIBRARIES, contenders.GUARD, "exact"),
+        (contenders.WITH_GUARD, contenders.GUARD_FULL, "full"),
     ):
-        most = peaks(report, group)
-        for row in compared(report, group):
+        most = peaks(report, family)
+        for row in compared(report, family):
             if row["one"] == name:
                 workload, other = row["workload"], row["other"]
                 peak = most[workload, name] / most[workload, other]
@@ -197,13 +199,15 @@ def guards(report: Row) -> dict[str, Row]:
 
 def others(report: Row) -> list[Row]:
     """Comparisons that are of no switch and no peer: the profile, spacings and fallbacks."""
-    found = [row for group in (families.WITH_PROFILE, "spacings", "experiments") for row in compared(report, group)]
-    return found + [row for row in compared(report, families.COMPILED_IN) if row["one"] == families.HOT]
+    found = [row for family in (contenders.WITH_PROFILE, "spacings", "experiments") for row in compared(report, family)]
+    return found + [row for row in compared(report, contenders.COMPILED_IN) if row["one"] == contenders.HOT]
 
 
-def code_bytes(report: Row, group: str, name: str) -> int:
+def code_bytes(report: Row, family: str, name: str) -> int:
     """Of a contender's instructions."""
-    return next(int(row["code_bytes"]) for row in report["contenders"] if (row["group"], row["name"]) == (group, name))
+    return next(
+        int(row["code_bytes"]) for row in report["contenders"] if (row["family"], row["name"]) == (family, name)
+    )
 
 
 def quantiles(report: Row) -> list[str]:
@@ -230,27 +234,27 @@ def find(rows: Sequence[Row], **wanted: Any) -> Row | None:
     return next((row for row in rows if all(row[key] == value for key, value in wanted.items())), None)
 
 
-def ladder(report: Row, group: str, workload: str) -> list[Row]:
+def ladder(report: Row, family: str, workload: str) -> list[Row]:
     """The steps of the ladder on one workload: time, instructions and the ratio to the step before."""
     steps = []
-    for number, step in enumerate(families.STEPS):
-        time = find(report["times"], group=group, workload=workload, contender=step)
+    for number, step in enumerate(contenders.STEPS):
+        time = find(report["times"], family=family, workload=workload, contender=step)
         if time is None:
             return []
-        before = families.STEPS[number - 1] if number else None
+        before = contenders.STEPS[number - 1] if number else None
         steps.append(
             {
                 "step": step,
                 "time": time,
-                "counts": find(report["counts"], group=group, workload=workload, contender=step),
+                "counts": find(report["counts"], family=family, workload=workload, contender=step),
                 "by_previous": before
-                and find(report["comparisons"], group=group, workload=workload, one=step, other=before),
+                and find(report["comparisons"], family=family, workload=workload, one=step, other=before),
             }
         )
     return steps
 
 
-def switch_rows(report: Row, group: str, workload: str) -> list[Row]:
+def switch_rows(report: Row, family: str, workload: str) -> list[Row]:
     """Each switch: added to none, left out of all, and its main effect over all combinations."""
     rows = []
     for switch in SWITCHES:
@@ -258,9 +262,11 @@ def switch_rows(report: Row, group: str, workload: str) -> list[Row]:
         rows.append(
             {
                 "switch": switch.upper(),
-                "added": find(report["comparisons"], group=group, workload=workload, one=switch, other="none"),
-                "left_out": find(report["comparisons"], group=group, workload=workload, one=families.ALL, other=rest),
-                "effect": find(report["effects"], group=group, workload=workload, switches=[switch]),
+                "added": find(report["comparisons"], family=family, workload=workload, one=switch, other="none"),
+                "left_out": find(
+                    report["comparisons"], family=family, workload=workload, one=contenders.ALL, other=rest
+                ),
+                "effect": find(report["effects"], family=family, workload=workload, switches=[switch]),
             }
         )
     return rows

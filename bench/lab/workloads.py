@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.engine import worker
-from bench.lab import families
-from bench.lab.families import Group
+from bench.lab import contenders
+from bench.lab.contenders import Family
 from measure import conditions, process
 from measure.contender import Contender
 from measure.program import BenchError
@@ -25,7 +25,7 @@ class Workload:
     """One row of a worker's list."""
 
     name: str
-    group: str
+    family: str
     description: str
     source: str
     threads: int
@@ -60,7 +60,7 @@ class Workload:
 
 
 def run(
-    group: Group,
+    family: Family,
     contender: Contender,
     workload: Workload,
     operations: int,
@@ -70,11 +70,11 @@ def run(
     extra: Sequence[str] = (),
     wrapper: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Runs the workload once under a contender of the group; the rest is worker.run's."""
+    """Runs the workload once under a contender of the family; the rest is worker.run's."""
     return worker.run(
         contender,
         [*workload.arguments(operations, seed), *extra],
-        beside=group.contenders,
+        beside=family.contenders,
         padding=padding,
         program=workload.replay,
         wrapper=wrapper,
@@ -94,7 +94,7 @@ def parse(rows: Any, processors: int) -> list[Workload]:
         return [
             Workload(
                 name=row["name"],
-                group=row["group"],
+                family=row["group"],
                 description=row["description"],
                 source=row["source"],
                 threads=threads_for(*row["threads"], processors),
@@ -121,5 +121,5 @@ def listed(path: Path) -> list[Workload]:
 
 
 def chosen(workloads: Sequence[Workload], globs: Sequence[str]) -> list[Workload]:
-    """Those that `globs` name, NAME or GROUP/NAME, in the list's order; all where there are none."""
-    return [workload for workload in workloads if families.matches(globs, workload.group, workload.name)]
+    """Those that `globs` name, NAME or FAMILY/NAME, in the list's order; all where there are none."""
+    return [workload for workload in workloads if contenders.matches(globs, workload.family, workload.name)]

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from bench.lab import command_line, families, lab, plan, report
-from bench.lab.families import Group
+from bench.lab import command_line, contenders, lab, plan, report
+from bench.lab.contenders import Family
 from bench.lab.workloads import Workload
 from measure import peers, program
 from measure.contender import Contender
@@ -62,8 +62,8 @@ FACTORS = {"libhakmem.so": 1.0, "libmimalloc.so": 1.25, "libquick.so": 0.8, "gli
 """File of a contender -> its time by hakmem's."""
 
 
-def make(folder: Path, factors: dict[str, float] | None = None) -> Group:
-    """Writes the worker and the libraries into `folder`, and returns the group that runs them."""
+def make(folder: Path, factors: dict[str, float] | None = None) -> Family:
+    """Writes the worker and the libraries into `folder`, and returns the family that runs them."""
     worker = folder / "worker"
     libc = peers.installed("libc.so.6")
     worker.write_text(_WORKER.format(python=sys.executable, libc=str(libc), runs=RUNS), encoding="utf-8")
@@ -79,12 +79,12 @@ def make(folder: Path, factors: dict[str, float] | None = None) -> Group:
         return Contender(name, "preload", worker, libraries[file] if file else None)
 
     others = [preload("mimalloc", "libmimalloc.so"), preload("quick", "libquick.so"), preload("glibc", None)]
-    shipped = preload(families.HAKMEM, "libhakmem.so")
-    again = preload(families.HAKMEM + families.AGAIN, "libhakmem.so")
-    return Group(
-        name=families.LIBRARIES,
+    shipped = preload(contenders.HAKMEM, "libhakmem.so")
+    again = preload(contenders.HAKMEM + contenders.AGAIN, "libhakmem.so")
+    return Family(
+        name=contenders.LIBRARIES,
         contenders=(shipped, again, *others),
-        twins=(shipped.name, again.name),
+        control=(shipped.name, again.name),
         pairs=tuple((shipped.name, other.name) for other in others),
         reference="mimalloc",
     )
@@ -97,8 +97,8 @@ def offered() -> list[Workload]:
         "quick_operations": 100,
     }  # fmt: skip
     return [
-        Workload(name="alone", group="single", threads=1, **common),
-        Workload(name="pairs", group="threads", threads=2, **common),
+        Workload(name="alone", family="single", threads=1, **common),
+        Workload(name="pairs", family="threads", threads=2, **common),
     ]
 
 
@@ -113,23 +113,23 @@ def surroundings(whole: plan.Plan) -> report.Surroundings:
         },
         commit=None,
         compilation={"compiler": "cc", "arguments": ["-O2"]},
-        binaries={(group.name, name): row for group in whole.groups.values() for name in group.names()},
+        binaries={(family.name, name): row for family in whole.families.values() for name in family.names()},
         hot_path={"compiler": "gcc", "combinations": {}},
     )  # fmt: skip
 
 
 def main() -> None:
     folder = Path(sys.argv.pop())
-    group = make(folder)
+    family = make(folder)
     library = folder / "libunknown.so"
     library.write_bytes(b"")
-    broken = replace(group.contenders[0], name="unknown", library=library, config=None)
+    broken = replace(family.contenders[0], name="unknown", library=library, config=None)
     if any("unknown" in word for word in sys.argv):
-        group = replace(
-            group, contenders=(*group.contenders, broken), pairs=(*group.pairs, (families.HAKMEM, broken.name))
+        family = replace(
+            family, contenders=(*family.contenders, broken), pairs=(*family.pairs, (contenders.HAKMEM, broken.name))
         )
     with (
-        mock.patch.object(families, "groups", lambda peers: [group]),
+        mock.patch.object(contenders, "families", lambda peers: [family]),
         mock.patch.object(command_line, "available", offered),
         mock.patch.object(lab, "_surroundings", surroundings),
         mock.patch.object(plan, "QUICK_WORKLOADS", ("alone",)),

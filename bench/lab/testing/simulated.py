@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.engine.variants import COMBINATIONS
-from bench.lab import families, plan, report
-from bench.lab.families import Group
+from bench.lab import contenders, plan, report
+from bench.lab.contenders import Family
 from bench.lab.plan import Plan, Slot
 from bench.lab.results import Results
 from bench.lab.testing import fake
@@ -28,35 +28,35 @@ def _contender(name: str, link: str = "preload") -> Contender:
     return Contender(name, link, Path("worker"), Path(f"{name}.so"))
 
 
-def groups() -> list[Group]:
+def families() -> list[Family]:
     """Libraries, guard and switches, as contenders.py has them, without a file."""
-    names = [families.HAKMEM, families.HAKMEM + families.AGAIN, families.GUARD, "mimalloc", "glibc"]
-    libraries = Group(
-        families.LIBRARIES,
+    names = [contenders.HAKMEM, contenders.HAKMEM + contenders.AGAIN, contenders.GUARD, "mimalloc", "glibc"]
+    libraries = Family(
+        contenders.LIBRARIES,
         tuple(map(_contender, names)),
-        twins=(names[0], names[1]),
+        control=(names[0], names[1]),
         pairs=(
             (names[0], "mimalloc"),
             (names[0], "glibc"),
-            (families.GUARD, names[0]),
-            (families.GUARD, "mimalloc"),
+            (contenders.GUARD, names[0]),
+            (contenders.GUARD, "mimalloc"),
         ),
         reference="mimalloc",
     )
-    checked = [names[0], families.GUARD_FULL, names[1], "mimalloc"]
-    full = Group(
-        families.WITH_GUARD,
+    checked = [names[0], contenders.GUARD_FULL, names[1], "mimalloc"]
+    full = Family(
+        contenders.WITH_GUARD,
         tuple(map(_contender, checked)),
-        twins=(names[0], names[1]),
-        pairs=((families.GUARD_FULL, names[0]),),
+        control=(names[0], names[1]),
+        pairs=((contenders.GUARD_FULL, names[0]),),
         reference="mimalloc",
     )
-    own = [*COMBINATIONS.values(), families.ALL + families.AGAIN, "mimalloc"]
-    switches = Group(
+    own = [*COMBINATIONS.values(), contenders.ALL + contenders.AGAIN, "mimalloc"]
+    switches = Family(
         "switches",
         tuple(map(_contender, own)),
-        twins=(families.ALL, families.ALL + families.AGAIN),
-        pairs=families.switch_pairs(),
+        control=(contenders.ALL, contenders.ALL + contenders.AGAIN),
+        pairs=contenders.switch_pairs(),
         reference="mimalloc",
     )
     return [libraries, full, switches]
@@ -67,11 +67,11 @@ def workload(name: str) -> Workload:
 
 
 def make_plan(rounds: int = 15) -> Plan:
-    found = groups()
+    found = families()
     return Plan(
-        groups={group.name: group for group in found},
+        families={family.name: family for family in found},
         workloads={name: workload(name) for name in WORKLOADS},
-        slots={Slot(group.name, name): group.names() for group in found for name in WORKLOADS},
+        slots={Slot(family.name, name): family.names() for family in found for name in WORKLOADS},
         rounds=rounds,
         seed=1,
         quick=False,
@@ -79,7 +79,7 @@ def make_plan(rounds: int = 15) -> Plan:
     )
 
 
-PEAK_BYTES = {families.HAKMEM: 2_000_000, families.GUARD: 2_100_000, "mimalloc": 2_500_000, "glibc": 1_600_000}
+PEAK_BYTES = {contenders.HAKMEM: 2_000_000, contenders.GUARD: 2_100_000, "mimalloc": 2_500_000, "glibc": 1_600_000}
 """Of every run; whoever is not here takes what hakmem takes."""
 
 
@@ -93,7 +93,7 @@ def _sample(name: str, ns: float) -> dict[str, int]:
 def results(
     factors: Mapping[str, float], *, rounds: int = 15, planned: int = 15, noise: float = 0.003, seed: int = 1
 ) -> Results:
-    """`factors` are times by those of a contender without one, by the contender's name; twins share theirs."""
+    """`factors` are times by those of a contender without one, by the contender's name; control share theirs."""
     generator = random.Random(seed)
     found = Results(make_plan(planned), Path("."))
     for slot, names in found.plan.slots.items():
@@ -102,7 +102,7 @@ def results(
             machine = generator.lognormvariate(0, 0.2)
             for name in names:
                 # Twins are one library, unless it is said that they differ.
-                factor = factors.get(name, factors.get(name.removesuffix(families.AGAIN), 1.0))
+                factor = factors.get(name, factors.get(name.removesuffix(contenders.AGAIN), 1.0))
                 time = 10 * factor * machine * math.exp(generator.gauss(0, noise))
                 kept[name][number] = _sample(name, time)
         found.samples[slot] = kept
@@ -110,20 +110,20 @@ def results(
         found.calibration[slot] = {name: plan.Calibration(10.0, 0.01) for name in names}
         for name in names:
             own = name != "mimalloc" and name != "glibc"
-            found.said[slot.group, name] = {"version": "1.0", "config": families.ALL if own else None}
+            found.said[slot.family, name] = {"version": "1.0", "config": contenders.ALL if own else None}
     found.paddings = {number: number for number in range(1, rounds + 1)}
     found.pinned = {1: True}
     _add_extras(found)
     return found
 
 
-def _row(group: str, name: str) -> dict[str, Any]:
-    return {"group": group, "workload": "pair", "contender": name}
+def _row(family: str, name: str) -> dict[str, Any]:
+    return {"family": family, "workload": "pair", "contender": name}
 
 
 def _add_extras(found: Results) -> None:
     """A little of what the phases after the rounds add."""
-    libraries: Sequence[str] = (families.HAKMEM, "mimalloc", "glibc")
+    libraries: Sequence[str] = (contenders.HAKMEM, "mimalloc", "glibc")
     for place, name in enumerate(libraries):
         # Two threads lose 2, 4 and 6 hundredths; a start takes 0.3, 0.2 and 0 ms more than 1, and 30, 20 and 0 pages.
         found.scaling[name] = {
@@ -137,12 +137,12 @@ def _add_extras(found: Results) -> None:
     tail = {"count": 10, "p50_ns": 10.0, "p99_ns": 20.0, "p999_ns": 30.0, "max_ns": 40.0}
     for place, name in enumerate(libraries):
         found.counts.append(
-            _row(families.LIBRARIES, name)
+            _row(contenders.LIBRARIES, name)
             | {"operations": 10, "instructions": 40.0 + place, "branches": 2.0, "data_references": 9.0}
         )
         samples = [{"ms": 1.0 * i, "rss_bytes": 8192 + 4096 * i, "live_bytes": 4096 * i} for i in range(50)]
         found.memory.append(
-            _row(families.LIBRARIES, name)
+            _row(contenders.LIBRARIES, name)
             | {
                 "samples": samples,
                 "baseline_rss_bytes": 8192,
@@ -155,17 +155,17 @@ def _add_extras(found: Results) -> None:
             }
         )
         found.latency += [
-            _row(families.LIBRARIES, name)
+            _row(contenders.LIBRARIES, name)
             | {"run": run, "alloc": tail, "free": tail, "timer": "rdtscp", "timer_cost_ns": 20.0}
             for run in range(3)
         ]
-        found.system_calls.append(_row(families.LIBRARIES, name) | {"operations": 10, "calls": {"mmap": 2}})
+        found.system_calls.append(_row(contenders.LIBRARIES, name) | {"operations": 10, "calls": {"mmap": 2}})
 
 
 def make(found: Results, hashes: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The report of these results; `hashes` are those of libraries that differ from the usual ones."""
     around = fake.surroundings(found.plan)
-    for (group, name), row in around.binaries.items():
+    for (family, name), row in around.binaries.items():
         digit = f"{len(name):x}"[0]
-        around.binaries[group, name] = row | {"sha256": (hashes or {}).get(name, digit * 64)}
+        around.binaries[family, name] = row | {"sha256": (hashes or {}).get(name, digit * 64)}
     return report.make(found, around, _NOW)

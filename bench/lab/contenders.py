@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Who is compared with whom.
 
-A **group** is a set of contenders that are linked alike and run next to each other: only they are compared. Each has
-twins, one library under two names, whose difference is the noise of the machine; and, where the link allows it, a
-reference that no change of hakmem touches, by which two reports can be compared.
+A **comparison family** is a set of contenders that are linked alike and run next to each other: only they are compared.
+Each has an A/A control, one library under two names, whose difference is the noise of the machine; and, where the link
+allows it, a reference allocator, which no change of hakmem touches and by which two reports can be compared.
 
   libraries    hakmem as it ships, also with its guard, and its peers, preloaded into one and the same program
   guard        the build that checks all it can, by hakmem as it ships
@@ -35,7 +35,7 @@ WITH_PROFILE = "profile"
 COMPILED_IN = "compiled-in"
 HAKMEM = "hakmem"
 AGAIN = "-again"
-"""What the second name of twins ends with."""
+"""The second name of the library that is the control ends with this."""
 
 ALL = "+".join(SWITCHES)
 STEPS = ("none", "p0", "p0+p1", "p0+p1+p2", ALL)
@@ -78,12 +78,12 @@ _PEER = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)=(.+)")
 
 
 @dataclass(frozen=True)
-class Group:
+class Family:
     """Contenders that are compared with each other."""
 
     name: str
     contenders: tuple[Contender, ...]
-    twins: tuple[str, str]
+    control: tuple[str, str]
     pairs: tuple[tuple[str, str], ...]
     """Comparisons: the time of the first by that of the second."""
     reference: str
@@ -119,7 +119,7 @@ def _variant(name: str, variant: str, config: str = ALL) -> Contender:
     return replace(built, alignment=8) if variant in _MULTIPLES_OF_8 else built
 
 
-def _twin(contender: Contender) -> Contender:
+def _again(contender: Contender) -> Contender:
     return replace(contender, name=contender.name + AGAIN)
 
 
@@ -135,16 +135,16 @@ def _shipped(name: str, library: str) -> Contender:
 _LIBRARY = "libhakmem.so"
 
 
-def libraries(more: Sequence[tuple[str, Path]]) -> Group:
+def libraries(more: Sequence[tuple[str, Path]]) -> Family:
     """hakmem as it ships, without and with its guard, what the system has, and `more` of --peer."""
     shipped, guard = _shipped(HAKMEM, _LIBRARY), _shipped(GUARD, "libhakmem-guard.so")
     others = [preloaded(name, peers.library(name)) for name in peers.PEERS if name != GLIBC]
     others += [preloaded(name, path) for name, path in more]
     others.append(preloaded(GLIBC, None))
-    return Group(
+    return Family(
         name=LIBRARIES,
-        contenders=(shipped, _twin(shipped), guard, *others),
-        twins=(HAKMEM, HAKMEM + AGAIN),
+        contenders=(shipped, _again(shipped), guard, *others),
+        control=(HAKMEM, HAKMEM + AGAIN),
         pairs=(
             *((HAKMEM, other.name) for other in others),
             *((GUARD, other) for other in (HAKMEM, peers.REFERENCE)),
@@ -153,17 +153,17 @@ def libraries(more: Sequence[tuple[str, Path]]) -> Group:
     )
 
 
-def with_guard() -> Group:
+def with_guard() -> Family:
     """The full guard, by hakmem as it ships."""
     found = [_shipped(HAKMEM, _LIBRARY), _shipped(GUARD_FULL, "libhakmem-guard-full.so")]
-    return _with_twins(WITH_GUARD, found, HAKMEM, [(GUARD_FULL, HAKMEM)])
+    return _with_control(WITH_GUARD, found, HAKMEM, [(GUARD_FULL, HAKMEM)])
 
 
-def with_profile() -> Group:
+def with_profile() -> Family:
     """The sampling profile, by hakmem as it ships. What it finds is thrown away at the end of each run."""
     shipped = _shipped(HAKMEM, _LIBRARY)
     sampling = replace(shipped, name=SAMPLING, options=(("HAKMEM_PROFILE", os.devnull),))
-    return _with_twins(WITH_PROFILE, [shipped, sampling], HAKMEM, [(SAMPLING, HAKMEM)])
+    return _with_control(WITH_PROFILE, [shipped, sampling], HAKMEM, [(SAMPLING, HAKMEM)])
 
 
 def switch_pairs() -> tuple[tuple[str, str], ...]:
@@ -174,24 +174,24 @@ def switch_pairs() -> tuple[tuple[str, str], ...]:
     return tuple(dict.fromkeys(ladder + added + left_out))
 
 
-def _with_twins(name: str, contenders: list[Contender], reference: str, pairs: Sequence[tuple[str, str]]) -> Group:
-    twin = _twin(next(contender for contender in contenders if contender.name == reference))
-    return Group(
+def _with_control(name: str, contenders: list[Contender], reference: str, pairs: Sequence[tuple[str, str]]) -> Family:
+    again = _again(next(contender for contender in contenders if contender.name == reference))
+    return Family(
         name=name,
-        contenders=(*contenders, twin, _reference()),
-        twins=(reference, twin.name),
+        contenders=(*contenders, again, _reference()),
+        control=(reference, again.name),
         pairs=tuple(pairs),
         reference=peers.REFERENCE,
     )
 
 
-def switches() -> Group:
+def switches() -> Family:
     """All combinations, preloaded."""
     found = [_variant(config, name, config) for name, config in COMBINATIONS.items()]
-    return _with_twins("switches", found, ALL, switch_pairs())
+    return _with_control("switches", found, ALL, switch_pairs())
 
 
-def compiled_in() -> Group:
+def compiled_in() -> Family:
     """All combinations, linked into the program, and how it would be if the compiler chose what to inline."""
     found = [
         Contender(
@@ -200,48 +200,48 @@ def compiled_in() -> Group:
         for name, config in COMBINATIONS.items()
     ]
     found.append(Contender(HOT, "inlined", worker.built("bench/lab/worker_hakmem_p0_p1_p2_p3_hot"), None, ALL))
-    return _with_twins(COMPILED_IN, found, ALL, [*switch_pairs(), (HOT, ALL)])
+    return _with_control(COMPILED_IN, found, ALL, [*switch_pairs(), (HOT, ALL)])
 
 
-def _against_first(name: str, variants: dict[str, str]) -> Group:
+def _against_first(name: str, variants: dict[str, str]) -> Family:
     first, *others = variants
     found = [_variant(own, variant) for own, variant in variants.items()]
-    return _with_twins(name, found, first, [(other, first) for other in others])
+    return _with_control(name, found, first, [(other, first) for other in others])
 
 
-def spacings() -> Group:
+def spacings() -> Family:
     """Other size classes, against the powers of two."""
     return _against_first("spacings", SPACINGS)
 
 
-def experiments() -> Group:
+def experiments() -> Family:
     """The fallbacks, against the build as it is."""
     return _against_first("experiments", EXPERIMENTS)
 
 
-def groups(more: Sequence[tuple[str, Path]]) -> list[Group]:
-    """All groups, in the report's order."""
+def families(more: Sequence[tuple[str, Path]]) -> list[Family]:
+    """All families, in the report's order."""
     return [libraries(more), with_guard(), with_profile(), switches(), compiled_in(), spacings(), experiments()]
 
 
-def matches(globs: Sequence[str], group: str, name: str) -> bool:
-    """Whether one of `globs` is NAME or GROUP/NAME; none at all match everything."""
+def matches(globs: Sequence[str], family: str, name: str) -> bool:
+    """Whether one of `globs` is NAME or FAMILY/NAME; none at all match everything."""
     return not globs or any(
-        fnmatch.fnmatchcase(name, glob) or fnmatch.fnmatchcase(f"{group}/{name}", glob) for glob in globs
+        fnmatch.fnmatchcase(name, glob) or fnmatch.fnmatchcase(f"{family}/{name}", glob) for glob in globs
     )
 
 
-def narrowed(group: Group, globs: Sequence[str]) -> Group | None:
-    """The group with the contenders that `globs` name, and those that they are compared with; None where none is."""
+def narrowed(family: Family, globs: Sequence[str]) -> Family | None:
+    """The family with the contenders that `globs` name, and those that they are compared with; None where none is."""
     if not globs:
-        return group
-    asked = {name for name in group.names() if matches(globs, group.name, name)}
+        return family
+    asked = {name for name in family.names() if matches(globs, family.name, name)}
     # hakmem is compared with whom one asks for; any other that is asked for, with what it derives from.
-    is_hakmem = group.name == LIBRARIES
-    pairs = tuple(pair for pair in group.pairs if pair[is_hakmem and pair[0] == HAKMEM] in asked)
-    if not pairs and not asked.intersection(group.twins):
+    is_hakmem = family.name == LIBRARIES
+    pairs = tuple(pair for pair in family.pairs if pair[is_hakmem and pair[0] == HAKMEM] in asked)
+    if not pairs and not asked.intersection(family.control):
         return None
-    kept = {*asked, *group.twins, *(name for pair in pairs for name in pair)}
-    if group.name != LIBRARIES:
-        kept.add(group.reference)
-    return replace(group, contenders=tuple(one for one in group.contenders if one.name in kept), pairs=pairs)
+    kept = {*asked, *family.control, *(name for pair in pairs for name in pair)}
+    if family.name != LIBRARIES:
+        kept.add(family.reference)
+    return replace(family, contenders=tuple(one for one in family.contenders if one.name in kept), pairs=pairs)
