@@ -42,6 +42,8 @@ class Goldens(unittest.TestCase):
         text = built.read_text(encoding="utf-8")
         header = Header(text)
         golden = Golden(header.text("HAK_CLASSES_NAME").strip('"'), header.number("HAK_TABLE_GRANULARITY"))
+        if golden not in GOLDENS:
+            self.skipTest("a spacing that the laboratory alone builds")
         self.compare(golden, text, "the hak_classes.h of this build")
 
     def compare(self, golden: Golden, fresh: str, what: str) -> None:
