@@ -30,8 +30,8 @@ def say_what_is_cleared(environment: Mapping[str, str]) -> None:
         print(f"not passed to the workers: {', '.join(cleared)}", file=sys.stderr)
 
 
-def _ending(status: int) -> str:
-    """How a process ended, from subprocess's return code."""
+def ending(status: int) -> str:
+    """How a process ended, from a code as subprocess has it: negative for a signal."""
     if status >= 0:
         return f"exited with status {status}"
     try:
@@ -58,7 +58,7 @@ def start(command: Sequence[str], environment: Mapping[str, str] | None = None) 
         raise BenchError(f"{command[0]} cannot be started: {error.strerror}") from error
     if done.returncode != 0:
         message = done.stderr.strip() or "it printed no message"
-        raise BenchError(f"{' '.join(command)} {_ending(done.returncode)}: {message}")
+        raise BenchError(f"{' '.join(command)} {ending(done.returncode)}: {message}")
     return done.stdout
 
 

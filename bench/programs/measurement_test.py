@@ -46,7 +46,9 @@ class PaddingTest(unittest.TestCase):
     def test_environments_are_equally_long(self) -> None:
         contenders = [Contender("a", library=Path("/lib/a.so")), Contender("b", library=Path("/usr/lib/longer/b.so"))]
         lengths = [
-            conditions.size_bytes({"LD_PRELOAD": str(contender.library), **measurement.padding(contender, contenders, 100)})
+            conditions.size_bytes(
+                {"LD_PRELOAD": str(contender.library), **measurement.padding(contender, contenders, 100)}
+            )
             for contender in contenders
         ]
         self.assertEqual(lengths[0], lengths[1])

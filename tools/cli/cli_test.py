@@ -216,8 +216,8 @@ class ReplayTest(CommandCase):
     def test_a_library_that_is_no_allocator(self) -> None:
         library = self.folder / "libempty.so"
         subprocess.run(["gcc", "-shared", "-x", "c", "-o", library, "/dev/null"], check=True)
-        self.refuse("did not answer", "replay", "--lib=libempty.so", "a.trace", status=1)
-        self.refuse("did not answer", "replay", f"--lib={_STEPS}", "a.trace", status=1)
+        self.refuse("libempty.so should: is that one an allocator?", "replay", "--lib=libempty.so", "a.trace", status=1)
+        self.refuse("steps should: is that one an allocator?", "replay", f"--lib={_STEPS}", "a.trace", status=1)
 
     def test_two_contenders_of_one_name(self) -> None:
         self.refuse("two contenders with the name glibc", "replay", "--peer=glibc", "--peer=glibc", "a.trace")

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from signal import Signals
 
 import psutil
 
 from bench.programs.workloads.errors import CheckError
+from measure.process import ending
 
 _KIB = 1024
 
@@ -37,16 +38,6 @@ class Usage:
             self.cpu_seconds + later.cpu_seconds,
             max(self.peak_bytes, later.peak_bytes),
         )
-
-
-def ending(status: int) -> str:
-    """How a process ended, from a code as subprocess has it: negative for a signal."""
-    if status >= 0:
-        return f"exited with status {status}"
-    try:
-        return f"was ended by {signal.Signals(-status).name}"
-    except ValueError:
-        return f"was ended by signal {-status}"
 
 
 def descendants(pid: int) -> list[psutil.Process]:
@@ -113,7 +104,7 @@ class Process:
     def running(self) -> bool:
         return self._launch.poll() is None
 
-    def signal(self, number: signal.Signals) -> None:
+    def signal(self, number: Signals) -> None:
         """Sends SIGTERM, SIGINT or SIGQUIT to the program; launch.c passes it on."""
         self._launch.send_signal(number)
 
