@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""hak_test: a test program of the allocator, run under every combination of the switches."""
+"""hak_test: a test program of the allocator, run with no switch, as shipped and with guard, or in every combination."""
 
 load("@rules_cc//cc:defs.bzl", "cc_test")
 load("//tools/bazel:switchless.bzl", "switchless_library")
 load("//tools/bazel:variants.bzl", "SHIPPED_COMBINATION", "SHIPPED_COMBINATIONS", "SPACING_COMBINATIONS", "SWITCH_COMBINATIONS", "hak_all_variants_test")
+
+_OTHER_SPACINGS = [
+    combination
+    for combination in SPACING_COMBINATIONS
+    if all(combination.switches.values()) and combination.name != SHIPPED_COMBINATION.name
+]
 
 def hak_test(
         name,
@@ -14,17 +20,17 @@ def hak_test(
         spacings = False,
         guards = ["exact"],
         reentrant = False,
-        every_switch = True,
+        every_switch = False,
         env = {},
         args = [],
         linkopts = [],
         size = "small",
         tags = []):
-    """NAME_none .. NAME_p0_p1_p2_p3, NAME_p0_p1_p2_p3_fine16 as shipped, the same with _guard_exact, and NAME itself for the
-    switches of the command line.
+    """NAME_none, NAME_p0_p1_p2_p3_fine16 as shipped, the same with _guard_exact, and NAME itself for the switches of the
+    command line.
 
-    NAME is tagged "manual", so that `bazel test //...` runs each combination once. NAME_variants is the
-    suite of all.
+    NAME is tagged "manual", so that `bazel test //...` runs each combination once. NAME_variants is the suite of all. Which
+    tests find what only other combinations show, and so run in all: docs/decisions/007-which-combination-catches-what.md.
 
     Args:
       name: name of the test.
@@ -32,12 +38,12 @@ def hak_test(
       deps: libraries on top of the allocator and the harness.
       data: files and programs that the test reads or runs; they are built under the same switches.
       is_switchless: whether srcs see no switch, as a test of the public interface alone; they are compiled once then.
-      spacings: also run under all other spacings of the classes and tables.
+      spacings: also run, with all switches on, under all other spacings of the classes and tables.
       guards: values of guard, other than off, to run under as well, with the other switches as shipped.
       reentrant: in debug builds every slow path allocates and frees a block of each class (//tests/harness:reentry).
       env: environment.
       args: arguments.
-      every_switch: whether it runs in all sixteen combinations, or, since no switch is in what it tests, with none and as shipped.
+      every_switch: also run in all sixteen combinations: for what a switch changes.
       linkopts: for what the test puts in the place of the allocator's own functions.
       size: as for every test.
       tags: as for every test.
@@ -66,9 +72,9 @@ def hak_test(
         deps = ([":%s_cases" % name] if is_switchless else deps) + ["//hakmem"] + harness +
                (["//tests/harness:reentry"] if reentrant else []),
     )
-    combinations = SWITCH_COMBINATIONS if every_switch else [SWITCH_COMBINATIONS[0]]
-    combinations = combinations + (SPACING_COMBINATIONS if spacings else [SHIPPED_COMBINATION])
-    combinations += [SHIPPED_COMBINATIONS[guard] for guard in guards]
+    combinations = SWITCH_COMBINATIONS if every_switch else SWITCH_COMBINATIONS[:1]
+    combinations = combinations + [SHIPPED_COMBINATION] + [SHIPPED_COMBINATIONS[guard] for guard in guards]
+    combinations += _OTHER_SPACINGS if spacings else []
     hak_all_variants_test(
         name = name,
         size = size,

@@ -37,11 +37,4 @@ bool hak_class_get_stats(unsigned class_index, struct hak_class_stats *stats) {
     return true;
 }
 
-bool hak_tiny_get_stats(int tiny_class, struct hak_class_stats *stats) {
-    if (tiny_class < 0 || tiny_class > HAK_TINY_CLASS_LAST - HAK_TINY_CLASS_FIRST) {
-        return false;
-    }
-    return hak_class_get_stats((unsigned)(tiny_class + HAK_TINY_CLASS_FIRST), stats);
-}
-
 unsigned hak_class_count(void) { return HAK_CLASS_COUNT; }

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from tests.build.nested_bazel import NestedBazel, clone
 
-# Everything that is shipped, and a unit test under all switches. The packages build two more configurations: the
-# drop-in's, and for their manual page that of the command line.
+# Everything that is shipped, which is three configurations, one for each value of guard, and a test.
 PACKAGES = ["//:dist", "//:deb", "//hakmem/preload:libhakmem.so"]
-TESTS = ["//tests/unit:test_config_p0_p1_p2_p3"]
+TESTS = ["//tests/unit:test_base"]
 
 # Of the outputs: if these are missing, the wrong folder was looked at.
 LANDMARKS = [

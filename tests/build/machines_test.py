@@ -49,7 +49,7 @@ def contents(folder: Path) -> list[str]:
 
 def run_bazel(on: NestedBazel, verb: str, *arguments: str) -> list[evidence.Spawn]:
     log = on.workspace.parent / "log.json"
-    on.check(verb, f"--execution_log_json_file={log}", *arguments)
+    on.check(verb, f"--execution_log_json_file={log}", "--nobuild_tests_only", *arguments)
     return evidence.spawns(log)
 
 

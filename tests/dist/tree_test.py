@@ -15,7 +15,8 @@ from tests.dist import consumer  # noqa: E402
 ARCHIVE, TREE, VERSION, HEADER = sys.argv[1:5]
 
 _SHARED = f"libhakmem.so.{VERSION}"
-_SONAME = f"libhakmem.so.{VERSION.split('.')[0]}"
+# No minor version promises the interface of another before 1.0.
+_SONAME = f"libhakmem.so.{VERSION.rpartition('.')[0] if VERSION.startswith('0.') else VERSION.split('.')[0]}"
 _LINKS = {
     f"lib/{_SONAME}": _SHARED,
     "lib/libhakmem.so": _SONAME,

@@ -38,14 +38,19 @@ HAK_TEST(TinySizeClass, SizesAboveThePoolHaveNoClass) {
     }
 }
 
+/* The class of the tiny pool's public numbering, which begins at 0, among all classes. */
+static bool tiny_stats(int tiny_class, struct hak_class_stats *stats) {
+    return hak_class_get_stats((unsigned)tiny_class + 1, stats);
+}
+
 HAK_TEST(TinySizeClass, ClassIsTheSmallestThatHoldsTheSize) {
     struct hak_class_stats stats, smaller;
     for (size_t size = 0; size <= HAK_TINY_MAX; size++) {
         int class_index = hak_tiny_size_to_class(size);
-        HAK_ASSERT_TRUE(hak_tiny_get_stats(class_index, &stats));
+        HAK_ASSERT_TRUE(tiny_stats(class_index, &stats));
         HAK_EXPECT_GE(stats.block_size, size);
         if (class_index == 0) continue;
-        HAK_ASSERT_TRUE(hak_tiny_get_stats(class_index - 1, &smaller));
+        HAK_ASSERT_TRUE(tiny_stats(class_index - 1, &smaller));
         HAK_EXPECT_LT(smaller.block_size, size);
     }
 }
@@ -55,21 +60,22 @@ HAK_TEST(TinySizeClass, FineClassesWasteAtMostAnEighth) {
     if (strcmp(hak_classes_string(), "fine") != 0) HAK_SKIP("another spacing");
     struct hak_class_stats stats;
     for (size_t size = 65; size <= HAK_TINY_MAX; size++) {
-        HAK_ASSERT_TRUE(hak_tiny_get_stats(hak_tiny_size_to_class_fast(size), &stats));
+        HAK_ASSERT_TRUE(tiny_stats(hak_tiny_size_to_class_fast(size), &stats));
         HAK_EXPECT_LE((stats.block_size - size) * 8, stats.block_size);
     }
 }
 
-HAK_TEST(TinySizeClass, StatsExistForTheClassesOfThePoolOnly) {
+HAK_TEST(TinySizeClass, StatsExistForClassesOnly) {
     struct hak_class_stats stats;
     memset(&stats, 0xA5, sizeof stats);
     const struct hak_class_stats untouched = stats;
-    HAK_EXPECT(!hak_tiny_get_stats(-1, &stats));
-    HAK_EXPECT(!hak_tiny_get_stats(hak_tiny_size_to_class(HAK_TINY_MAX) + 1, &stats));
-    HAK_EXPECT(!hak_tiny_get_stats(INT32_MAX, &stats));
+    HAK_EXPECT(!hak_class_get_stats(0, &stats));
+    HAK_EXPECT(!hak_class_get_stats(hak_class_count(), &stats));
+    HAK_EXPECT(!hak_class_get_stats(UINT32_MAX, &stats));
     HAK_EXPECT_EQ(memcmp(&stats, &untouched, sizeof stats), 0);
-    HAK_EXPECT(hak_tiny_get_stats(0, &stats));
+    HAK_EXPECT(tiny_stats(0, &stats));
     HAK_EXPECT_EQ(stats.block_size, HAK_GUARD_EXACT ? 16 : 8);
-    HAK_EXPECT(hak_tiny_get_stats(hak_tiny_size_to_class(HAK_TINY_MAX), &stats));
+    HAK_EXPECT(tiny_stats(hak_tiny_size_to_class(HAK_TINY_MAX), &stats));
     HAK_EXPECT_EQ(stats.block_size, HAK_TINY_MAX);
+    HAK_EXPECT(hak_class_get_stats(hak_class_count() - 1, &stats));
 }

@@ -39,11 +39,6 @@ def _combination(number, **choices):
 # config_string, "p0+p2" as hak_config_string() gives it; switches; classes, granularity .., values of the flags.
 SWITCH_COMBINATIONS = [_combination(number) for number in range(16)]
 
-# Those in which every pair of switches takes each of its four settings: a covering array of strength two for four
-# binary factors, which has five rows, the build that ships one of them. The others are tagged "beyond-pairwise", for
-# runs that are slow a test: --test_tag_filters=-beyond-pairwise.
-_PAIRWISE = ["p0", "p1", "p2", "p3", "p0_p1_p2_p3_fine16", "p0_p1_p2_p3_fine16_guard_exact"]
-
 # The other spacings of classes and tables, each with all switches off and with all on.
 SPACING_COMBINATIONS = [
     _combination(number, classes = classes, granularity = granularity)
@@ -60,17 +55,19 @@ SHIPPED_COMBINATION = _combination(15, classes = SHIPPED["classes"])
 # The same with each value of guard.
 SHIPPED_COMBINATIONS = {guard: _combination(15, classes = SHIPPED["classes"], guard = guard) for guard in ["off", "exact", "full"]}
 
-# Guard in every combination of the switches, and at every spacing of classes and tables.
-GUARD_COMBINATIONS = [_combination(number, guard = "exact") for number in range(16)] + [
-    _combination(15, classes = classes, granularity = granularity, guard = "exact")
-    for classes, granularity in [("fine", "1"), ("fine16", "1"), ("pow2", "8"), ("fine", "8")]
+# Guard beside the other switches: with none of them, where the explicit branches ask the shadow, and with classes of which
+# guard leaves out some.
+GUARD_COMBINATIONS = [
+    _combination(0, guard = "exact"),
+    _combination(15, classes = "fine", guard = "exact"),
 ]
 
-def flag_values(combination):
-    """Values of all flags, by label. combination: a combination, or the attributes of a rule with VARIANT_ATTRS."""
-    values = {FLAGS + switch: "on" if getattr(combination, switch) else "off" for switch in SWITCHES}
-    values.update({FLAGS + name: getattr(combination, name) for name in CHOICES})
-    return values
+# For runs that are slow a test, --test_tag_filters=-ladder,-guard-full leaves none, what ships and guard exact.
+def _tags(combination):
+    if combination.guard == "full":
+        return ["guard-full"]
+    is_everywhere = combination.name in [SWITCH_COMBINATIONS[0].name] + [one.name for one in SHIPPED_COMBINATIONS.values()]
+    return [] if is_everywhere else ["ladder"]
 
 def _switch_transition_impl(_settings, attr):
     values = {FLAGS + switch: "on" if getattr(attr, switch) else "off" for switch in SWITCHES}
@@ -152,12 +149,11 @@ def variant_env(combination):
 
 def _stamp(rule, name, actual, combinations, env, tags, kwargs):
     for combination in combinations:
-        is_pairwise = combination.name in _PAIRWISE
         rule(
             name = name + "_" + combination.name,
             actual = actual,
             env = dict(env, **variant_env(combination)) if rule == hak_variant_test else {},
-            tags = tags + ([] if is_pairwise else ["beyond-pairwise"]),
+            tags = tags + _tags(combination),
             **dict(kwargs, **variant_attributes(combination))
         )
 

@@ -134,7 +134,7 @@ def control_files(inputs: Inputs, entries: list[Entry], fields: dict[str, str]) 
         ),
         "md5sums": "".join(sums).encode("utf-8"),
         "shlibs": layout.render(
-            "debian/shlibs", version=inputs.version, soname_number=inputs.soname.rpartition(".")[2]
+            "debian/shlibs", version=inputs.version, soname_number=inputs.soname.removeprefix("libhakmem.so.")
         ),
         "triggers": b"activate-noawait ldconfig\n",
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Initialises the allocator, so that HAKMEM_HELP=1 prints the table of the options, and ends. */
-#include "hakmem/hakmem.h"
+/* Reads the options as the allocator does, so that HAKMEM_HELP=1 prints their table, and ends. */
+#include "hakmem/base/options.h"
 
 int main(void) {
-    hak_free(hak_alloc(1));
+    hak_options_init();
     return 0;
 }

@@ -99,55 +99,69 @@ struct hak_class_stats {
     uint64_t allocations;   /* blocks given out since the start */
     uint64_t frees;         /* blocks taken back since the start */
     uint64_t live_blocks;   /* allocated and not freed, counted from bitmaps and magazines */
-    uint64_t slabs;         /* slabs of this class now */
-    uint64_t cached_blocks; /* free blocks in magazines */
     uint64_t live_bytes;    /* live_blocks * block_size */
-    uint64_t free_blocks;   /* free blocks of its slabs, those in magazines apart */
-    uint64_t slabs_owned;   /* of slabs, those by state; one that changes its state is counted once or not at all */
+    uint64_t cached_blocks; /* free blocks in magazines */
+    uint64_t free_blocks;   /* free blocks of its slabs, without those in magazines */
+    uint64_t slabs;         /* slabs of this class now */
+    uint64_t slabs_owned;   /* of these, by state; a slab that just changes it is counted once or not at all */
     uint64_t slabs_full;
     uint64_t slabs_partial;
 };
 
+/* The classes of one pool, summed. */
 struct hak_pool_stats {
-    uint64_t allocations, frees, live_blocks, slabs, cached_blocks, live_bytes; /* as above, summed */
-    uint64_t cached_bytes, free_blocks, free_bytes, slabs_owned, slabs_full, slabs_partial;
+    uint64_t allocations;
+    uint64_t frees;
+    uint64_t live_blocks;
+    uint64_t live_bytes;
+    uint64_t cached_blocks;
+    uint64_t cached_bytes; /* their bytes */
+    uint64_t free_blocks;
+    uint64_t free_bytes; /* their bytes */
+    uint64_t slabs;
+    uint64_t slabs_owned;
+    uint64_t slabs_full;
+    uint64_t slabs_partial;
 };
 
 struct hak_stats {
     struct hak_pool_stats tiny, l2, l25, huge;
-    bool exact;            /* true with P1 on */
+    bool exact; /* allocations and frees are counted, not estimated: P1 is on */
+    bool quiet; /* no other thread allocated or freed while this was read: all figures are of one moment, and
+                 * allocations - frees == live_blocks. Never true with P3 off */
+
+    uint64_t threads;      /* that have allocated and not ended */
     uint64_t exchanges;    /* magazine swaps, refills and flushes */
     uint64_t remote_frees; /* blocks freed to a slab that the freeing thread does not own */
-    /* Where memory is, in bytes; resident <= the sum of live_bytes and of these. */
-    uint64_t magazine_bytes;   /* free blocks in magazines */
+
+    /* Where memory is, in bytes. resident <= the sum of live_bytes, magazine_bytes, slab_free_bytes, metadata_bytes and
+     * decaying_bytes. */
+    uint64_t held_bytes;       /* in slabs and huge blocks: slab_bytes + huge.live_bytes when quiet */
+    uint64_t held_bytes_most;  /* the most of that at any one time: live bytes were never more */
+    uint64_t slab_bytes;       /* in slabs: their blocks, live, cached and free, and what does not fit a block */
     uint64_t slab_free_bytes;  /* free blocks of slabs that also hold a live or cached block */
     uint64_t slab_free_blocks; /* their number */
+    uint64_t slabs_empty;      /* chunks (64 KiB) of slabs whose last block was freed, not purged yet */
+    uint64_t magazine_bytes;   /* free blocks in magazines */
     uint64_t metadata_bytes;   /* region headers, page map, thread records: what is touched at most */
     uint64_t decaying_bytes;   /* free spans and mappings that are not purged yet */
     uint64_t mapped_bytes;     /* address space obtained from the system */
     uint64_t purged_bytes;     /* pages given back since the start whose addresses stayed mapped; huge blocks are
                                 * unmapped instead, which lowers mapped_bytes */
     uint64_t huge_blocks_most; /* the most huge blocks that lived at any one time */
-    uint64_t huge_bytes_most;  /* likewise their bytes */
-    uint64_t system_maps, system_unmaps, system_purges; /* calls to the system since the start */
+    uint64_t huge_bytes_most;  /* the most bytes of huge blocks at any one time */
+
+    uint64_t system_maps; /* calls to the system since the start */
+    uint64_t system_unmaps;
+    uint64_t system_purges;
     uint64_t system_remaps;
-    bool quiet;               /* no other thread allocated or freed while this was read: all figures are of one moment,
-                                * and allocations - frees == live_blocks. Never true with P3 off */
-    uint64_t threads;         /* threads that have allocated and not ended */
-    uint64_t slab_bytes;      /* in slabs: their blocks, live, cached and free, and what does not fit a block */
-    uint64_t slabs_empty;     /* chunks (64 KiB) of slabs whose last block was freed, not purged yet */
-    uint64_t held_bytes;      /* in slabs and huge blocks: slab_bytes + huge.live_bytes when quiet */
-    uint64_t held_bytes_most; /* the most of that at any one time: live bytes were never more */
 };
 
 /* Fills *stats. Takes locks for a moment; never blocks a thread that allocates from its magazines. */
 HAK_API void hak_stats_get(struct hak_stats *stats);
 
-/* Statistics of the tiny class `tiny_class`, in the public numbering from 0.
- * false (and *stats untouched) where there is no such class. */
-HAK_API bool hak_tiny_get_stats(int tiny_class, struct hak_class_stats *stats);
-
-/* The same for any class of the common class space: 1 up to hak_class_count() - 1. */
+/* Statistics of one class: 1 up to hak_class_count() - 1. Tiny classes come first: the class that hak_tiny_size_to_class
+ * calls 0 is 1 here. false (and *stats untouched) where there is no such class. */
 HAK_API bool hak_class_get_stats(unsigned class_index, struct hak_class_stats *stats);
 HAK_API unsigned hak_class_count(void);
 
@@ -263,7 +277,7 @@ HAK_API const char *hak_config_string(void);
 HAK_API const char *hak_classes_string(void);
 HAK_API unsigned hak_table_granularity(void);
 
-/* "MAJOR.MINOR.PATCH". */
+/* "MAJOR.MINOR.PATCH". While MAJOR is 0, programs are compiled anew for every MINOR, which the SONAME names: structs may change. */
 HAK_API const char *hak_version(void);
 
 #ifdef __cplusplus
