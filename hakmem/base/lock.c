@@ -31,7 +31,7 @@ static HAK_THREAD_LOCAL unsigned held_count;                   /* owner only */
 
 /* A futex is half of the word: the half that holds the flags. The other one tells owners apart only. */
 HAK_STATIC_ASSERT(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the flags lie in the word's first four bytes");
-HAK_STATIC_ASSERT(sizeof hak_lock_depended_on > LOCK_FLAGS, "an owner's address leaves room for the flags");
+HAK_STATIC_ASSERT(__alignof__(hak_lock_depended_on) > LOCK_FLAGS, "an owner's address leaves room for the flags");
 
 /* Tells the processor that this is a loop that waits. */
 #ifdef __x86_64__

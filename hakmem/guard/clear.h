@@ -53,7 +53,7 @@ HAK_ALWAYS_INLINE void guard_clear_inline(void *p, size_t bytes) {
     guard_clear_four(p, 0, bytes);
     if (HAK_UNLIKELY(bytes > GUARD_SHORT_BYTES)) {
         guard_clear_four(p, 64, bytes);
-        if (bytes > 2 * GUARD_SHORT_BYTES) {
+        if (bytes > (size_t)2 * GUARD_SHORT_BYTES) {
             guard_clear_four(p, 128, bytes);
             guard_clear_four(p, 192, bytes);
         }

@@ -14,7 +14,7 @@ HAK_STATIC_ASSERT(sizeof(size_t) == 8, "the names below say unsigned long");
 #define OPERATORS_API __attribute__((visibility("default"), weak))
 
 /* A form that others call or compare with: the function itself has an address that nothing replaces. */
-#define OPERATOR(name, function) extern __typeof__(function) name __attribute__((alias(#function)))
+#define OPERATOR(name, function) extern __typeof__(function)(name) __attribute__((alias(#function)))
 
 /* operator new(size), and new[] */
 OPERATORS_API void *_Znwm(size_t size);

@@ -17,7 +17,7 @@
 
 /* One more name for a function of the same file. */
 #define PRELOAD_ALIAS(name, function) \
-    extern __typeof__(function) name  \
+    extern __typeof__(function)(name) \
         __attribute__((visibility("default"), alias(#function) PRELOAD_COPY_ATTRIBUTES(function)))
 
 #endif

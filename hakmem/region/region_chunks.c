@@ -9,8 +9,9 @@
 
 HAK_STATIC_ASSERT(sizeof(struct region) <= (size_t)20 * HAK_CHUNK_BYTES, "a header takes under 4 % of its region");
 HAK_STATIC_ASSERT(sizeof(struct region) >= SHADOW_HEADER_BYTES, "no entry of a header's start is asked for");
-HAK_STATIC_ASSERT(REGION_CHUNK_FIRST *HAK_CHUNK_BYTES <= OS_HUGE_PAGE_BYTES, "huge pages begin behind the header");
-HAK_STATIC_ASSERT(REGION_CHUNK_FIRST *HAK_CHUNK_BYTES - sizeof(struct region) >= 4096,
+HAK_STATIC_ASSERT((size_t)REGION_CHUNK_FIRST *HAK_CHUNK_BYTES <= OS_HUGE_PAGE_BYTES,
+                  "huge pages begin behind the header");
+HAK_STATIC_ASSERT((size_t)REGION_CHUNK_FIRST *HAK_CHUNK_BYTES - sizeof(struct region) >= 4096,
                   "there is a gap behind the header");
 
 /* How much becomes ready at once: half of what is, within these, in chunks. So a region of 32 MiB takes some ten calls, and what

@@ -69,7 +69,8 @@ struct slab {
 };
 
 HAK_STATIC_ASSERT(sizeof(struct slab) == REGION_DESCRIPTOR_BYTES, "a slab is what a region stores a chunk");
-HAK_STATIC_ASSERT(offsetof(struct slab, control) == 2 * HAK_CACHE_LINE, "owner and others write different lines");
+HAK_STATIC_ASSERT(offsetof(struct slab, control) == (size_t)2 * HAK_CACHE_LINE,
+                  "owner and others write different lines");
 
 /* Where a pointer lies. */
 struct slab_position {
