@@ -9,7 +9,9 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 from codegen import generate
 from codegen.header_reader import FOLDER, SPECS, Header
@@ -48,7 +50,7 @@ def many_classes(count: int) -> list[str]:
 
 
 # What is refused: the lines of a spec, the line that the message names, what it says is wrong and allowed.
-REFUSED = {
+REFUSED: dict[str, tuple[list[str], int, str, str]] = {
     "three columns": (with_lines({2: "tiny 16 1"}), 2, "3 columns", "pool block_size chunks_per_slab"),
     "five columns": (with_lines({2: "tiny 16 1 96 7"}), 2, "5 columns", "pool block_size chunks_per_slab"),
     "a word for a number": (with_lines({2: "tiny big 1 96"}), 2, "'big' is not a number", "decimal digits"),
@@ -139,6 +141,7 @@ class CommandLine(unittest.TestCase):
             try:
                 status = generate.main(arguments)
             except SystemExit as stop:
+                assert isinstance(stop.code, int)
                 status = stop.code
         self.assertEqual(out.getvalue(), "")
         return status, err.getvalue()
@@ -195,7 +198,8 @@ class CommandLine(unittest.TestCase):
 
     def test_wrong_arguments_have_status_2(self) -> None:
         spec, output = f"--spec={SPECS['pow2']}", f"--output={self.output}"
-        for arguments in ([], [spec, output], [spec, output, "--granularity=4"], [spec, "--granularity=1"]):
+        wrong: list[list[str]] = [[], [spec, output], [spec, output, "--granularity=4"], [spec, "--granularity=1"]]
+        for arguments in wrong:
             self.assertEqual(self.run_main(*arguments)[0], 2)
         self.assertFalse(self.output.exists())
 
@@ -208,11 +212,18 @@ class CommandLine(unittest.TestCase):
 class Program(unittest.TestCase):
     """The program as a process of its own."""
 
-    def run_program(self, *arguments: str, hash_seed: str = "0", **options) -> subprocess.CompletedProcess:
+    def run_program(
+        self,
+        *arguments: str,
+        hash_seed: str = "0",
+        stdout: IO[bytes] | int = subprocess.PIPE,
+        preexec_fn: Callable[[], None] | None = None,
+    ) -> subprocess.CompletedProcess[bytes]:
         command = [sys.executable, str(FOLDER / "generate.py"), *arguments]
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.run(command, env=environment, check=False, **{**pipes, **options})
+        return subprocess.run(
+            command, env=environment, check=False, stdout=stdout, stderr=subprocess.PIPE, preexec_fn=preexec_fn
+        )
 
     def test_two_runs_give_the_same_bytes(self) -> None:
         for name, granularity in (("pow2", "1"), ("fine", "8")):

@@ -26,13 +26,18 @@ class Row:
     internal_waste: str
     tail_waste: str
 
+    @classmethod
+    def read(cls, cells: str, internal_waste: str, tail_waste: str) -> "Row":
+        number, block_size, blocks, chunks, words, reciprocal, capacity = map(int, cells.split(","))
+        return cls(number, block_size, blocks, chunks, words, reciprocal, capacity, internal_waste, tail_waste)
+
 
 class Header:
     """The text of a header, looked up by macro name."""
 
     def __init__(self, text: str) -> None:
         joined = text.replace("\\\n", " ")
-        self._macros = dict(re.findall(r"^#define (\w+)(?:\(X\))? (.*)$", joined, re.MULTILINE))
+        self._macros: dict[str, str] = dict(re.findall(r"^#define (\w+)(?:\(X\))? (.*)$", joined, re.MULTILINE))
 
     def text(self, macro: str) -> str:
         return self._macros[macro].strip()
@@ -47,7 +52,7 @@ class Header:
     def rows(self, pool: str) -> list[Row]:
         """The rows of one pool, TINY, L2 or L25."""
         found = re.findall(r"X\(([^)]*)\) /\* +([0-9.]+) % +([0-9.]+) % \*/", self.text(f"HAK_{pool}_CLASSES"))
-        return [Row(*map(int, cells.split(",")), *wastes) for cells, *wastes in found]
+        return [Row.read(cells, internal, tail) for cells, internal, tail in found]
 
     def all_rows(self) -> list[Row]:
         return [row for pool in ("TINY", "L2", "L25") for row in self.rows(pool)]

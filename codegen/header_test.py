@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy
+from numpy.typing import NDArray
 
 from codegen import class_header, reciprocal
 from codegen.header_reader import SPECS, Header, read_spec
@@ -63,7 +64,7 @@ def header(name: str, granularity: int) -> Header:
 
 
 @lru_cache(maxsize=None)
-def oracle(name: str) -> numpy.ndarray:
+def oracle(name: str) -> NDArray[numpy.int64]:
     """The class of every size from 0 to 1 MiB. Going down, each block claims all sizes that it holds."""
     classes = numpy.zeros(L25_MAX + 1, dtype=numpy.int64)
     for number, line in reversed(list(enumerate(read_spec(name), start=1))):
@@ -98,7 +99,7 @@ class Mapping(unittest.TestCase):
                 mapped = table[(sizes - 1) >> found.number(f"HAK_{pool}_TABLE_SHIFT")]
                 self.assert_classes(name, sizes, mapped)
 
-    def assert_classes(self, name: str, sizes: numpy.ndarray, mapped: numpy.ndarray) -> None:
+    def assert_classes(self, name: str, sizes: NDArray[numpy.int64], mapped: NDArray[numpy.int64]) -> None:
         wrong = sizes[mapped != oracle(name)[sizes]]
         self.assertEqual(wrong.size, 0, f"{name}: the first wrong sizes are {wrong[:8]}")
 

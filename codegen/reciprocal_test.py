@@ -5,6 +5,7 @@ import random
 import unittest
 
 import numpy
+from numpy.typing import NDArray
 
 from codegen import reciprocal
 from codegen.header_reader import SPECS, read_spec
@@ -12,7 +13,7 @@ from codegen.header_reader import SPECS, read_spec
 CHUNK = 65536
 
 
-def every_index(slab_bytes: int, value: int) -> numpy.ndarray:
+def every_index(slab_bytes: int, value: int) -> NDArray[numpy.uint64]:
     """The index that C code computes, at each offset of a slab."""
     offsets = numpy.arange(slab_bytes, dtype=numpy.uint64)
     return (offsets * numpy.uint64(value)) >> numpy.uint64(32)

@@ -19,7 +19,9 @@ _SECONDS = 60
 
 class Cache(unittest.TestCase):
     def setUp(self) -> None:
-        self.scratch = Path(self.enterContext(tempfile.TemporaryDirectory(dir=os.environ.get("TEST_TMPDIR"))))
+        scratch = tempfile.TemporaryDirectory(dir=os.environ.get("TEST_TMPDIR"))
+        self.addCleanup(scratch.cleanup)
+        self.scratch = Path(scratch.name)
 
     def start(self, listen: str = "127.0.0.1:0") -> subprocess.Popen[str]:
         program = subprocess.Popen(
@@ -33,6 +35,7 @@ class Cache(unittest.TestCase):
         return program
 
     def address(self, program: subprocess.Popen[str]) -> str:
+        assert program.stdout is not None
         line = program.stdout.readline().strip()
         self.assertTrue(line.startswith(PREFIX), line)
         return line[len(PREFIX) :]

@@ -65,8 +65,7 @@ def _digest(path: Path) -> str:
         return f"link to {target}"
     if path.is_dir():
         return "link to an output"
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def outputs(workspace: Path) -> dict[str, str]:

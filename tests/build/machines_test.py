@@ -7,6 +7,7 @@ reference server.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -54,14 +55,23 @@ def run_bazel(on: NestedBazel, verb: str, *arguments: str) -> list[evidence.Spaw
 
 
 class Machines(unittest.TestCase):
+    here: NestedBazel
+    stored: Path
+    cache: HttpCache
+    toolchain: str
+    run_here: list[evidence.Spawn]
+    tested_here: dict[str, bool]
+
     maxDiff = None
 
     @classmethod
     def setUpClass(cls) -> None:
-        scratch = Path(cls.enterClassContext(scratch_folder()))
-        cls.here = cls.enterClassContext(machine(HERE, checkout(), scratch))
+        contexts = contextlib.ExitStack()
+        cls.addClassCleanup(contexts.close)
+        scratch = Path(contexts.enter_context(scratch_folder()))
+        cls.here = contexts.enter_context(machine(HERE, checkout(), scratch))
         cls.stored = scratch / "cache"
-        cls.cache = cls.enterClassContext(HttpCache(cls.stored))
+        cls.cache = contexts.enter_context(HttpCache(cls.stored))
         cls.toolchain = subprocess.run(
             [cls.here.workspace / "tools/remote/toolchain"], stdout=subprocess.PIPE, text=True, check=True
         ).stdout.strip()
@@ -86,8 +96,10 @@ class Machines(unittest.TestCase):
 
     def setUp(self) -> None:
         # Others may be at work in the checkout: the second clone is one of the first.
-        scratch = Path(self.enterContext(scratch_folder()))
-        self.elsewhere = self.enterContext(machine(ELSEWHERE, self.here.workspace, scratch))
+        contexts = contextlib.ExitStack()
+        self.addCleanup(contexts.close)
+        scratch = Path(contexts.enter_context(scratch_folder()))
+        self.elsewhere = contexts.enter_context(machine(ELSEWHERE, self.here.workspace, scratch))
 
     def check_all_run_by(self, found: list[evidence.Spawn], runner: str) -> None:
         others = evidence.not_run_by(found, runner)

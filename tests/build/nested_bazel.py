@@ -12,7 +12,6 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
-import sys
 import time
 import unittest
 from pathlib import Path
@@ -127,4 +126,4 @@ def main() -> None:
         raise SystemExit("ended by SIGTERM")
 
     signal.signal(signal.SIGTERM, terminate)
-    sys.exit(unittest.main(module="__main__"))
+    unittest.main(module="__main__")

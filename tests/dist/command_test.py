@@ -21,21 +21,29 @@ _SECONDS = 600
 _COMMANDS = ("run", "stat", "top", "profile", "leaks", "explain", "record", "replay", "trace")
 
 
-class InstalledCase:
+class InstalledCase(unittest.TestCase):
     """What holds of either package."""
 
+    folder: Path
+    command: Path
+    program: Path
     prefix: Path
     """Without a blank: the loader takes none."""
 
+    @staticmethod
+    def installed(folder: Path) -> Path:
+        """The prefix, below the folder."""
+        raise NotImplementedError
+
     @classmethod
-    def setUpClass(cls):
+    def setUpClass(cls) -> None:
         cls.folder = consumer.scratch_folder()
         cls.prefix = cls.installed(cls.folder)
         cls.command = cls.prefix / "bin/hakmem"
         source = Path("tests/dist/misused.c").absolute()
         cls.program = consumer.compiled(source, "gcc", ["-g", "-fno-builtin"], cls.folder / "misused", "c")
 
-    def hakmem(self, *words, **environment):
+    def hakmem(self, *words: object, **environment: str) -> subprocess.CompletedProcess[str]:
         # Another build's modules and another folder must not matter.
         return subprocess.run(
             [self.command, *map(str, words)],
@@ -47,12 +55,12 @@ class InstalledCase:
             env={"PATH": "/usr/bin:/bin", **environment},
         )
 
-    def succeed(self, *words):
+    def succeed(self, *words: object) -> subprocess.CompletedProcess[str]:
         done = self.hakmem(*words)
         self.assertEqual(done.returncode, 0, done.stderr)
         return done
 
-    def start(self, *words):
+    def start(self, *words: object) -> int:
         """A program that has said that it is ready."""
         process = subprocess.Popen(
             [self.command, *map(str, words)],
@@ -62,25 +70,26 @@ class InstalledCase:
             text=True,
         )
         self.addCleanup(process.communicate)
-        return int(re.fullmatch(r"ready ([0-9]+)\n", process.stdout.readline())[1])
+        assert process.stdout is not None
+        return int(process.stdout.readline().removeprefix("ready "))
 
-    def test_help(self):
+    def test_help(self) -> None:
         said = self.succeed("--help").stdout
         for name in _COMMANDS:
             self.assertIn(f"    {name} ", said)
             self.assertIn("Exit status: ", self.succeed(name, "--help").stdout)
 
-    def test_wrong_command(self):
+    def test_wrong_command(self) -> None:
         done = self.hakmem("fly")
         self.assertEqual((done.returncode, done.stdout), (2, ""))
         self.assertIn("invalid choice: 'fly'", done.stderr)
 
-    def test_run(self):
+    def test_run(self) -> None:
         self.assertRegex(self.succeed("run", "--", "true").stderr, r"(?m)^hakmem: true \(\d+\): [0-9,]+ allocations, ")
         said = self.succeed("run", "--stats=json", "--", "sort", "/dev/null").stderr
         self.assertGreater(json.loads(said)["pools"]["tiny"]["allocations"], 0)
 
-    def test_run_with_guard(self):
+    def test_run_with_guard(self) -> None:
         for option, library, misuse, words in (
             ("--guard", "libhakmem-guard.so", "twice", "double free"),
             ("--guard-full", "libhakmem-guard-full.so", "over", "overflow"),
@@ -97,7 +106,7 @@ class InstalledCase:
         # What only the full build looks for.
         self.assertEqual(self.hakmem("run", "--guard", "--", self.program, "over").returncode, 0)
 
-    def test_stat(self):
+    def test_stat(self) -> None:
         pid = self.start("run", "--publish", "--", self.program, "wait")
         deadline = time.monotonic() + _SECONDS
         while (done := self.hakmem("stat", "--format=json", pid)).returncode == 6:
@@ -107,31 +116,31 @@ class InstalledCase:
         self.assertIn(f"misused ({pid}), hakmem", self.succeed("top", "--count=1", pid).stdout)
         self.assertEqual(self.hakmem("stat", os.getpid()).returncode, 5)
 
-    def test_profile_and_leaks(self):
+    def test_profile_and_leaks(self) -> None:
         pid = self.start("run", "--leaks", "--", self.program, "wait")
         self.assertRegex(self.succeed("leaks", pid).stdout, r"(?m)^keep +misused\.c:\d+ +1 +64 B$")
         output = self.folder / "now.pb.gz"
         self.succeed("profile", pid, "-o", output)
         self.assertEqual(output.read_bytes()[:2], b"\x1f\x8b")
 
-    def test_explain(self):
+    def test_explain(self) -> None:
         report = self.folder / "report"
         report.write_text(self.hakmem("run", "--guard", "--", self.program, "twice").stderr)
         self.assertRegex(self.succeed("explain", report).stdout, r"(?m)^    release at .*misused\.c:\d+$")
 
-    def test_record_and_replay(self):
+    def test_record_and_replay(self) -> None:
         trace = self.folder / "a.trace"
         self.succeed("record", "--quiet", f"--output={trace}", "--", "sort", "/etc/passwd")
         self.assertGreater(json.loads(self.succeed("trace", "info", "--format=json", trace).stdout)["allocations"], 0)
         found = json.loads(self.succeed("replay", "--rounds=1", "--format=json", trace).stdout)
         self.assertEqual([one["name"] for one in found["contenders"]], ["hakmem", "glibc"])
 
-    def test_nothing_is_written_below_the_prefix(self):
+    def test_nothing_is_written_below_the_prefix(self) -> None:
         before = {path for path in self.prefix.rglob("*")}
         self.succeed("run", "--", "true")
         self.assertEqual({path for path in self.prefix.rglob("*")}, before)
 
-    def test_what_python_lacks_is_named(self):
+    def test_what_python_lacks_is_named(self) -> None:
         # -S: without the folders of Debian's packages.
         done = subprocess.run(
             [sys.executable, "-S", self.command, "--help"],
@@ -144,20 +153,20 @@ class InstalledCase:
         self.assertRegex(done.stderr, r"\Ahakmem: Python's module \S+ is missing: install python3-\w+\n\Z")
 
 
-class TarballTest(InstalledCase, unittest.TestCase):
+class TarballTest(InstalledCase):
     @staticmethod
-    def installed(folder):
+    def installed(folder: Path) -> Path:
         prefix = folder / "prefix"
         prefix.mkdir()
         consumer.run("tar", "--extract", "--no-same-owner", "--file", ARCHIVE, "--directory", prefix)
         return prefix
 
-    def test_through_a_link(self):
+    def test_through_a_link(self) -> None:
         link = self.folder / "linked"
         link.symlink_to(self.command)
         self.assertEqual(subprocess.run([link, "run", "--", "true"], capture_output=True, check=False).returncode, 0)
 
-    def test_a_prefix_that_the_loader_cannot_take(self):
+    def test_a_prefix_that_the_loader_cannot_take(self) -> None:
         command = consumer.unpacked(ARCHIVE) / "bin/hakmem"
         done = subprocess.run([command, "run", "--", "true"], capture_output=True, text=True, check=False)
         self.assertEqual((done.returncode, done.stdout), (125, ""))
@@ -165,16 +174,19 @@ class TarballTest(InstalledCase, unittest.TestCase):
         self.assertEqual(subprocess.run([command, "run", "--help"], capture_output=True, check=False).returncode, 0)
 
 
-class DebTest(InstalledCase, unittest.TestCase):
+class DebTest(InstalledCase):
     @staticmethod
-    def installed(folder):
+    def installed(folder: Path) -> Path:
         consumer.run("dpkg-deb", "--extract", PACKAGE, folder / "root")
         return folder / "root/usr"
 
-    def test_dependencies_are_installed_where_this_runs(self):
+    def test_dependencies_are_installed_where_this_runs(self) -> None:
         needed = consumer.run("dpkg-deb", "--field", PACKAGE, "Depends")
         for package in re.findall(r"([a-z0-9.+-]+)(?: \([^)]*\))?(?:, |\n)", needed):
             self.assertIn("ok installed", consumer.run("dpkg-query", "--show", "--showformat=${Status}", package))
+
+
+del InstalledCase  # or its tests would run without a package
 
 
 if __name__ == "__main__":

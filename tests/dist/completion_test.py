@@ -27,13 +27,16 @@ _COMMANDS = {"run", "stat", "top", "record", "replay", "trace"}
 
 
 class BashTest(unittest.TestCase):
+    script: Path
+    folder: Path
+
     @classmethod
-    def setUpClass(cls):
+    def setUpClass(cls) -> None:
         cls.script = consumer.unpacked(ARCHIVE).absolute() / "share/bash-completion/completions/hakmem"
         cls.folder = consumer.scratch_folder()
         (cls.folder / "some.trace").write_text("")
 
-    def complete(self, *words):
+    def complete(self, *words: str) -> set[str]:
         """What bash offers for the last of the words, which the shell has taken apart at each =."""
         quoted = " ".join(f"'{word}'" for word in ("hakmem", *words))
         script = (
@@ -50,31 +53,31 @@ class BashTest(unittest.TestCase):
         ).stdout
         return set(said.split())
 
-    def test_commands(self):
+    def test_commands(self) -> None:
         self.assertLessEqual(_COMMANDS | {"--help"}, self.complete(""))
         self.assertEqual(self.complete("sta"), {"stat"})
         self.assertEqual(self.complete("nothing-like-this"), set())
 
-    def test_options_of_the_command(self):
+    def test_options_of_the_command(self) -> None:
         self.assertLessEqual({"--guard", "--stats=", "--profile=", "--leaks", "--publish"}, self.complete("run", "--"))
         self.assertEqual(self.complete("top", "--int"), {"--interval="})
         self.assertEqual(self.complete("trace", "in"), {"info"})
         self.assertEqual(self.complete("trace", "info", "--for"), {"--format="})
 
-    def test_values(self):
+    def test_values(self) -> None:
         self.assertEqual(self.complete("run", "--stats", "="), {"text", "json", "prometheus"})
         self.assertEqual(self.complete("run", "--stats", "=", "p"), {"prometheus"})
         self.assertEqual(self.complete("stat", "--format", "=", "j"), {"json"})
         self.assertEqual(self.complete("run", "--profile", "=", "some"), {"some.trace"})
 
-    def test_operands(self):
+    def test_operands(self) -> None:
         self.assertEqual(self.complete("replay", "som"), {"some.trace"})
         self.assertIn("sort", self.complete("run", "--quiet", "sor"))
         self.assertEqual(self.complete("run", "sort", "som"), {"some.trace"})
         # Behind the program's name options are the program's.
         self.assertNotIn("--guard", self.complete("run", "sort", "--"))
 
-    def test_processes_that_publish(self):
+    def test_processes_that_publish(self) -> None:
         descriptor = os.memfd_create("hakmem")
         self.addCleanup(os.close, descriptor)
         os.ftruncate(descriptor, 4096)
@@ -87,7 +90,7 @@ class BashTest(unittest.TestCase):
 class ZshTest(unittest.TestCase):
     """Types into an interactive zsh."""
 
-    def setUp(self):
+    def setUp(self) -> None:
         folder = consumer.unpacked(ARCHIVE).absolute() / "share/zsh/vendor-completions"
         pid, self.terminal = pty.fork()
         if pid == 0:
@@ -101,10 +104,10 @@ class ZshTest(unittest.TestCase):
         )
         self.assertTrue(self.reads("ready\r\n", _SECONDS))
 
-    def type(self, text):
+    def type(self, text: str) -> None:
         os.write(self.terminal, text.encode())
 
-    def reads(self, pattern, seconds):
+    def reads(self, pattern: str, seconds: float) -> bool:
         """Whether the shell shows that within so long."""
         text, deadline = "", time.monotonic() + seconds
         while not re.search(pattern, text) and time.monotonic() < deadline:
@@ -112,7 +115,7 @@ class ZshTest(unittest.TestCase):
                 text += os.read(self.terminal, 65536).decode("utf-8", "replace").replace("\a", "")
         return bool(re.search(pattern, text))
 
-    def completes(self, typed, completed):
+    def completes(self, typed: str, completed: str) -> bool:
         """What is typed while the shell draws its prompt may be lost: then it is typed again."""
         deadline = time.monotonic() + _SECONDS
         while time.monotonic() < deadline:
@@ -123,7 +126,7 @@ class ZshTest(unittest.TestCase):
                     return True
         return False
 
-    def test_completes(self):
+    def test_completes(self) -> None:
         for typed, completed in (
             ("hakmem sta", "t "),
             ("hakmem run --pu", "blish "),

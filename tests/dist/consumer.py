@@ -90,4 +90,5 @@ def needed(file: Path) -> set[str]:
 
 
 def soname(file: Path) -> str:
-    return re.findall(r"\(SONAME\).*\[(.*)\]", run("readelf", "--dynamic", "--wide", file))[0]
+    found: list[str] = re.findall(r"\(SONAME\).*\[(.*)\]", run("readelf", "--dynamic", "--wide", file))
+    return found[0]

@@ -20,15 +20,21 @@ _AS_NEEDED = "-Wl,--as-needed"
 
 
 class ConsumerTest(unittest.TestCase):
+    prefix: Path
+    library: Path
+    pkg_config: Path
+    soname: str
+    scratch: Path
+
     @classmethod
-    def setUpClass(cls):
+    def setUpClass(cls) -> None:
         cls.prefix = consumer.unpacked(ARCHIVE)
         cls.library = cls.prefix / "lib"
         cls.pkg_config = cls.library / "pkgconfig"
         cls.soname = consumer.soname(cls.library / "libhakmem.so")
         cls.scratch = consumer.scratch_folder()
 
-    def assert_owned(self, program, **environment):
+    def assert_owned(self, program: Path, **environment: str) -> None:
         """All blocks are hakmem's, and the library is the one that the tree says it is."""
         said = consumer.answers(program, **environment)
         version = consumer.pkg_config(self.pkg_config, "--modversion")[0]
@@ -36,7 +42,7 @@ class ConsumerTest(unittest.TestCase):
         self.assertEqual(said.pop("config"), consumer.CONFIG)
         self.assertEqual(said, dict.fromkeys(_EVERYTHING, "hakmem"))
 
-    def test_pkg_config_shared(self):
+    def test_pkg_config_shared(self) -> None:
         flags = consumer.pkg_config(self.pkg_config, "--cflags", "--libs")
         for compiler in consumer.COMPILERS:
             for language in ("c", "c++"):
@@ -51,7 +57,7 @@ class ConsumerTest(unittest.TestCase):
                     self.assertIn(self.soname, consumer.needed(program))
                     self.assert_owned(program, LD_LIBRARY_PATH=str(self.library))
 
-    def test_pkg_config_static(self):
+    def test_pkg_config_static(self) -> None:
         flags = consumer.pkg_config(self.pkg_config, "--static", "--cflags", "--libs")
         for compiler in consumer.COMPILERS:
             for language in ("c", "c++"):
@@ -66,14 +72,14 @@ class ConsumerTest(unittest.TestCase):
                     self.assertEqual(consumer.needed(program), set())
                     self.assert_owned(program)
 
-    def test_programs_that_know_nothing(self):
+    def test_programs_that_know_nothing(self) -> None:
         shared = [_AS_NEEDED, *consumer.pkg_config(self.pkg_config, "--libs")]
         static = ["-static", *consumer.pkg_config(self.pkg_config, "--static", "--libs")]
         for compiler in consumer.COMPILERS:
             for language, source in consumer.UNKNOWING.items():
                 with self.subTest(compiler=compiler, language=language):
 
-                    def program(form, flags):
+                    def program(form: str, flags: list[str]) -> Path:
                         return consumer.compiled(
                             source, compiler, flags, self.scratch / f"unknowing_{form}_{compiler}_{language}", language
                         )
@@ -85,7 +91,7 @@ class ConsumerTest(unittest.TestCase):
                     # The question itself can be answered with no.
                     self.assertFalse(consumer.starts_hakmem(program("without", [])))
 
-    def test_cmake(self):
+    def test_cmake(self) -> None:
         for compiler, (c_command, cxx_command) in consumer.COMPILERS.items():
             with self.subTest(compiler=compiler):
                 build = self.scratch / f"cmake_{compiler}"
@@ -113,7 +119,7 @@ class ConsumerTest(unittest.TestCase):
                 for program in ("new_shared", "new_static", "indirect_shared", "indirect_static"):
                     self.assertTrue(consumer.starts_hakmem(build / program), program)
 
-    def test_cmake_versions(self):
+    def test_cmake_versions(self) -> None:
         major, minor, patch = consumer.pkg_config(self.pkg_config, "--modversion")[0].split(".")
         suits = {
             f"{major}.{minor}": True,
@@ -138,7 +144,7 @@ class ConsumerTest(unittest.TestCase):
                 )
                 self.assertEqual(said, f"compatible={'TRUE' if expected else 'FALSE'}\n")
 
-    def test_bazel_malloc(self):
+    def test_bazel_malloc(self) -> None:
         self.assertNotIn(self.soname, consumer.needed(Path(BAZEL_PROGRAM)))
         self.assert_owned(Path(BAZEL_PROGRAM).absolute())
 

@@ -24,7 +24,7 @@ _FORCE = "--force-not-root,depends,bad-path"
 class Root:
     """A root with nothing but dpkg's administrative folder."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.folder = consumer.scratch_folder() / "root"
         admin = self.folder / "var/lib/dpkg"
         for part in ("info", "updates", "triggers", "parts"):
@@ -32,26 +32,33 @@ class Root:
         for part in ("status", "available"):
             (admin / part).touch()
 
-    def dpkg(self, *arguments):
+    def dpkg(self, *arguments: str) -> str:
         return consumer.run(
             "dpkg", f"--root={self.folder}", _FORCE, "--log=/dev/null", *arguments, PATH="/usr/sbin:/usr/bin:/sbin:/bin"
         )
 
-    def files(self):
+    def files(self) -> set[Path]:
         """Everything outside of dpkg's own folder, relative to the root."""
         own = {Path("var"), Path("var/lib"), Path("var/lib/dpkg")}
         found = {path.relative_to(self.folder) for path in self.folder.rglob("*")}
         return {path for path in found if path not in own and Path("var/lib/dpkg") not in path.parents}
 
 
-def fields():
+def fields() -> dict[str, str]:
     said = consumer.run("dpkg-deb", "--field", PACKAGE)
     return dict(re.findall(r"^([\w-]+): (.*)$", said, re.MULTILINE))
 
 
 class DebTest(unittest.TestCase):
+    root: Root
+    multiarch: str
+    usr: Path
+    library: Path
+    soname: str
+    scratch: Path
+
     @classmethod
-    def setUpClass(cls):
+    def setUpClass(cls) -> None:
         cls.root = Root()
         cls.root.dpkg("--install", PACKAGE)
         cls.multiarch = consumer.run("dpkg-architecture", "-qDEB_HOST_MULTIARCH").strip()
@@ -60,7 +67,7 @@ class DebTest(unittest.TestCase):
         cls.soname = consumer.soname(cls.library / "libhakmem.so")
         cls.scratch = consumer.scratch_folder()
 
-    def test_fields(self):
+    def test_fields(self) -> None:
         said = fields()
         self.assertEqual(said["Package"], "hakmem")
         self.assertEqual(said["Version"], VERSION)
@@ -72,7 +79,7 @@ class DebTest(unittest.TestCase):
             command, ["binutils", "python3 (>= 3.9)", "python3-protobuf", "python3-pyelftools", "python3-rich"]
         )
 
-    def test_lintian(self):
+    def test_lintian(self) -> None:
         said = consumer.run(
             "sh",
             "-c",
@@ -87,7 +94,7 @@ class DebTest(unittest.TestCase):
         found = {tag for level, tag in tags if level not in ("O", "N")}
         self.assertEqual(found, set(), said)
 
-    def test_checksums(self):
+    def test_checksums(self) -> None:
         listed = consumer.run("dpkg-deb", "--info", PACKAGE, "md5sums").splitlines()
         sums = {path: digest for digest, path in (line.split("  ", 1) for line in listed)}
         installed = [path for path in self.root.files() if (self.root.folder / path).is_file()]
@@ -97,31 +104,31 @@ class DebTest(unittest.TestCase):
         )
         self.assertEqual(self.root.dpkg("--verify", "hakmem"), "")
 
-    def test_the_linkers_cache_is_renewed(self):
+    def test_the_linkers_cache_is_renewed(self) -> None:
         self.assertEqual(consumer.run("dpkg-deb", "--info", PACKAGE, "triggers"), "activate-noawait ldconfig\n")
         # What ldconfig would make of the folder is what is there: the links need no repair.
         said = consumer.run("/sbin/ldconfig", "-n", "-N", "-v", self.library)
         self.assertIn(f"{self.soname} -> libhakmem.so.{VERSION}\n", said)
 
-    def test_everything_is_owned_by_root(self):
+    def test_everything_is_owned_by_root(self) -> None:
         listing = consumer.run("dpkg-deb", "--contents", PACKAGE).splitlines()
         self.assertGreater(len(listing), 10)
         self.assertEqual({line.split()[1] for line in listing}, {"root/root"})
         modes = {line.split()[0] for line in listing}
         self.assertEqual(modes, {"drwxr-xr-x", "-rw-r--r--", "-rwxr-xr-x", "lrwxrwxrwx"})
 
-    def test_preload(self):
+    def test_preload(self) -> None:
         program = consumer.compiled(consumer.INDIRECT, "gcc", [], self.scratch / "knows_nothing", "c")
         self.assertTrue(consumer.starts_hakmem(program, LD_PRELOAD=str(self.library / self.soname)))
 
-    def test_preload_the_libraries_with_guard(self):
+    def test_preload_the_libraries_with_guard(self) -> None:
         program = consumer.compiled(consumer.INDIRECT, "gcc", [], self.scratch / "knows_nothing_of_guard", "c")
         for name in ("libhakmem-guard.so", "libhakmem-guard-full.so"):
             with self.subTest(name):
                 library = self.library / "hakmem" / name
                 self.assertTrue(consumer.starts_hakmem(program, LD_PRELOAD=str(library)))
 
-    def test_compile(self):
+    def test_compile(self) -> None:
         flags = consumer.pkg_config(
             self.library / "pkgconfig",
             "--cflags",
@@ -136,7 +143,7 @@ class DebTest(unittest.TestCase):
         self.assertEqual(said["version"], VERSION)
         self.assertEqual(said["config"], consumer.CONFIG)
 
-    def test_cmake(self):
+    def test_cmake(self) -> None:
         build = self.scratch / "build"
         consumer.run(
             "cmake",
@@ -151,7 +158,7 @@ class DebTest(unittest.TestCase):
         for program in ("c_shared", "c_static"):
             self.assertEqual(consumer.answers(build / program)["version"], VERSION)
 
-    def test_purge_leaves_nothing(self):
+    def test_purge_leaves_nothing(self) -> None:
         root = Root()
         self.assertEqual(root.files(), set())
         root.dpkg("--install", PACKAGE)

@@ -23,16 +23,16 @@ extern "C" {
 """
 
 
-def sections(body):
+def sections(body: str) -> tuple[header_doc.Section, ...]:
     return header_doc.parse(_HEADER % body).sections
 
 
 class HeaderDocTest(unittest.TestCase):
-    def test_text_at_the_top(self):
+    def test_text_at_the_top(self) -> None:
         parsed = header_doc.parse(_HEADER % "/* ---- One ---- */\n")
         self.assertEqual(parsed.text, "A title.\n\nA second paragraph in two lines.")
 
-    def test_sections_and_stanzas(self):
+    def test_sections_and_stanzas(self) -> None:
         first, second = sections(
             """
 /* ---- One ---- */
@@ -69,7 +69,7 @@ HAK_API int hak_c(int x);
         self.assertEqual(struct.types, "struct hak_s {\n    int a; /* with a comment */\n\n    int b;\n};")
         self.assertEqual(second.stanzas[0].functions[0].name, "hak_c")
 
-    def test_pointers_to_functions(self):
+    def test_pointers_to_functions(self) -> None:
         (section,) = sections(
             """
 /* ---- One ---- */
@@ -81,7 +81,7 @@ HAK_API int hak_walk(int (*visit)(void *block, size_t size), void *context);
             section.stanzas[0].functions[0].parameters, ("int (*visit)(void *block, size_t size)", "void *context")
         )
 
-    def test_what_it_cannot_read_is_an_error(self):
+    def test_what_it_cannot_read_is_an_error(self) -> None:
         for body, words in {
             "\n/* ---- One ---- */\n\nHAK_API int hak_variable;\n": "'HAK_API int hak_variable;' is no function",
             "\nHAK_API int hak_c(int x);\n": "no section",
@@ -93,16 +93,16 @@ HAK_API int hak_walk(int (*visit)(void *block, size_t size), void *context);
 
 
 class ProseTest(unittest.TestCase):
-    def test_sentences_begin_lines(self):
+    def test_sentences_begin_lines(self) -> None:
         self.assertEqual(man_page.prose("One. Two: a.b! Three"), "One.\nTwo: a.b!\nThree")
         self.assertEqual(man_page.prose("One.\n\nTwo."), "One.\n.Pp\nTwo.")
 
-    def test_nothing_is_a_request(self):
+    def test_nothing_is_a_request(self) -> None:
         self.assertEqual(man_page.prose(".so is one"), "\\&.so is one")
         self.assertEqual(man_page.prose("'tis"), "\\&'tis")
         self.assertEqual(man_page.prose("a\\b -1 hak_f() `x`"), "a\\eb \\-1 hak_f\\&() \\(lqx\\(rq")
 
-    def test_wide_declarations_have_their_comments_above(self):
+    def test_wide_declarations_have_their_comments_above(self) -> None:
         wide = "struct s {\n    int a; /* short */\n    int b; /* " + "word " * 14 + "*/\n};"
         self.assertEqual(
             man_page.literal(wide),
@@ -119,7 +119,7 @@ class ProseTest(unittest.TestCase):
             ),
         )
 
-    def test_lines_that_are_no_option_are_refused(self):
+    def test_lines_that_are_no_option_are_refused(self) -> None:
         with self.assertRaisesRegex(man_page.Refusal, "printed nothing"):
             man_page.options_of("")
         with self.assertRaisesRegex(man_page.Refusal, "'hakmem: warning: x' is no line"):

@@ -26,21 +26,26 @@ def rendered(page: Path) -> str:
 
 
 class ManTest(unittest.TestCase):
+    prefix: Path
+    man1: Path
+    man3: Path
+    man7: Path
+
     @classmethod
-    def setUpClass(cls):
+    def setUpClass(cls) -> None:
         cls.prefix = consumer.unpacked(ARCHIVE)
         cls.man1 = cls.prefix / "share/man/man1/hakmem.1"
         cls.man3 = cls.prefix / "share/man/man3/hakmem.3"
         cls.man7 = cls.prefix / "share/man/man7/hakmem.7"
 
-    def test_mandoc_has_nothing_to_say(self):
+    def test_mandoc_has_nothing_to_say(self) -> None:
         for page in (self.man1, self.man3, self.man7):
             with self.subTest(page.name):
                 # A message of any level makes the exit status other than 0: `|| true` leaves it to the text.
                 said = consumer.run("sh", "-c", 'mandoc -T lint "$1" || true', "sh", page)
                 self.assertEqual([line for line in said.splitlines() if not _NOT_OURS.search(line)], [])
 
-    def test_groff_has_nothing_to_say(self):
+    def test_groff_has_nothing_to_say(self) -> None:
         for page in (self.man1, self.man3, self.man7):
             with self.subTest(page.name):
                 said = consumer.run(
@@ -54,7 +59,7 @@ class ManTest(unittest.TestCase):
                 )
                 self.assertEqual(said, "")
 
-    def test_functions_are_those_of_the_library(self):
+    def test_functions_are_those_of_the_library(self) -> None:
         text = self.man3.read_text()
         names = consumer.run(
             "nm", "--dynamic", "--defined-only", "--extern-only", "--format=posix", self.prefix / "lib/libhakmem.so"
@@ -65,7 +70,7 @@ class ManTest(unittest.TestCase):
             with self.subTest(macro):
                 self.assertEqual(sorted(re.findall(rf"^{macro} (hak_\w+)", text, re.MULTILINE)), exported)
 
-    def test_options_are_those_of_the_library(self):
+    def test_options_are_those_of_the_library(self) -> None:
         # A program that allocates: the options are read then.
         said = consumer.run("sort", "/dev/null", LD_PRELOAD=self.preload(), HAKMEM_HELP="1")
         options = [match.groupdict() for match in _OPTION.finditer(said)]
@@ -84,7 +89,7 @@ class ManTest(unittest.TestCase):
         copy.write_bytes((self.prefix / "lib/libhakmem.so").read_bytes())
         return str(copy)
 
-    def test_version(self):
+    def test_version(self) -> None:
         version = consumer.pkg_config(self.prefix / "lib/pkgconfig", "--modversion")[0]
         for page in (self.man1, self.man3, self.man7):
             self.assertIn(f"This page is about version {version}.", rendered(page))

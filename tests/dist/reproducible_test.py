@@ -34,7 +34,7 @@ def moved(folder: Path, argument: str) -> str:
 
 
 class ReproducibleTest(unittest.TestCase):
-    def packed(self, tool, *arguments, umask=0o022, **environment) -> Path:
+    def packed(self, tool: str, *arguments: str, umask: int = 0o022, **environment: str) -> Path:
         output = consumer.scratch_folder() / "output"
         before = os.umask(umask)
         try:
@@ -43,7 +43,7 @@ class ReproducibleTest(unittest.TestCase):
             os.umask(before)
         return output
 
-    def assert_reproducible(self, tool, *arguments) -> Path:
+    def assert_reproducible(self, tool: str, *arguments: str) -> Path:
         first = self.packed(tool, *arguments)
         elsewhere = consumer.scratch_folder()
         other = [moved(elsewhere, argument) for argument in arguments]
@@ -61,19 +61,19 @@ class ReproducibleTest(unittest.TestCase):
         self.assertEqual(first.read_bytes(), second.read_bytes())
         return first
 
-    def assert_all_of_one_day(self, listing):
+    def assert_all_of_one_day(self, listing: str) -> None:
         """Every line of `tar --list --verbose --full-time`, in UTC, has the time of the version."""
         date = next(argument.removeprefix("--date=") for argument in PACKING if argument.startswith("--date="))
         self.assertGreater(len(listing.splitlines()), 10)
         self.assertEqual(set(re.findall(r" (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) ", listing)), {f"{date} 00:00:00"})
 
-    def test_tarball(self):
+    def test_tarball(self) -> None:
         archive = self.assert_reproducible(TARBALL, *PACKING)
         self.assert_all_of_one_day(
             consumer.run("tar", "--list", "--verbose", "--full-time", "--file", archive, TZ="UTC")
         )
 
-    def test_deb(self):
+    def test_deb(self) -> None:
         package = self.assert_reproducible(DEB, f"--maintainer={MAINTAINER}", *PACKING)
         self.assert_all_of_one_day(
             consumer.run(
@@ -81,13 +81,15 @@ class ReproducibleTest(unittest.TestCase):
             )
         )
 
-    def test_a_licence_is_installed(self):
+    def test_a_licence_is_installed(self) -> None:
         notice = consumer.scratch_folder() / "LICENSE"
         notice.write_text("Copyright 2001 Somebody\n\nDo as you like.\n")
         packing = [one for one in PACKING if not one.startswith("--notice=")]
         tar = self.packed(TARBALL, *packing, f"--notice={notice}")
         with tarfile.open(tar) as opened:
-            self.assertEqual(opened.extractfile("share/doc/hakmem/LICENSE").read(), notice.read_bytes())
+            member = opened.extractfile("share/doc/hakmem/LICENSE")
+            assert member is not None
+            self.assertEqual(member.read(), notice.read_bytes())
         deb = self.packed(DEB, f"--maintainer={MAINTAINER}", *packing, f"--notice={notice}")
         unpacked = consumer.scratch_folder()
         consumer.run("dpkg-deb", "--extract", deb, unpacked)
@@ -104,7 +106,7 @@ class ReproducibleTest(unittest.TestCase):
         self.assertIn("no licence file names a holder", done.stderr)
         self.assertEqual(2, done.returncode)
 
-    def test_wrong_inputs_are_refused(self):
+    def test_wrong_inputs_are_refused(self) -> None:
         output = consumer.scratch_folder() / "output"
         wrong = {
             "--date=2001-02-30": "'2001-02-30' is no date; YYYY-MM-DD is allowed",

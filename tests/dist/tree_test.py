@@ -85,11 +85,13 @@ def offered(archive: Path) -> tuple[set[str], set[str]]:
 
 
 class TreeTest(unittest.TestCase):
+    prefix: Path
+
     @classmethod
-    def setUpClass(cls):
+    def setUpClass(cls) -> None:
         cls.prefix = consumer.unpacked(ARCHIVE)
 
-    def test_members(self):
+    def test_members(self) -> None:
         with tarfile.open(ARCHIVE) as tar:
             members = tar.getmembers()
         self.assertEqual({one.name: one.linkname for one in members if one.issym()}, _LINKS)
@@ -102,22 +104,22 @@ class TreeTest(unittest.TestCase):
         self.assertEqual({one.mode for one in members if one.isfile()}, {0o644, 0o755})
         self.assertEqual({one.mode for one in members if one.isdir()}, {0o755})
 
-    def test_tree_is_the_archive(self):
-        def contents(folder):
+    def test_tree_is_the_archive(self) -> None:
+        def contents(folder: Path) -> dict[str, bytes]:
             return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
         self.assertEqual(contents(Path(TREE)), contents(self.prefix))
 
-    def test_header_is_the_sources(self):
+    def test_header_is_the_sources(self) -> None:
         self.assertEqual((self.prefix / "include/hakmem/hakmem.h").read_bytes(), Path(HEADER).read_bytes())
 
-    def test_shared_library(self):
+    def test_shared_library(self) -> None:
         shared = self.prefix / "lib" / _SHARED
         self.assertEqual(consumer.soname(shared), _SONAME)
         for name in consumer.needed(shared):
             self.assertRegex(name, _ALLOWED_NEEDED)
 
-    def test_both_libraries_offer_the_same_names(self):
+    def test_both_libraries_offer_the_same_names(self) -> None:
         shared = exported(self.prefix / "lib" / _SHARED)
         archive, hidden = offered(self.prefix / "lib/libhakmem.a")
         self.assertEqual(archive, shared)
@@ -125,7 +127,7 @@ class TreeTest(unittest.TestCase):
         # No name of the archive can meet one of the program's own.
         self.assertEqual({name for name in hidden if not name.startswith("hak_")}, set())
 
-    def test_every_function_of_the_header_is_offered(self):
+    def test_every_function_of_the_header_is_offered(self) -> None:
         declared = set(re.findall(r"\b(hak_\w+)\s*\(", re.sub(r"/\*.*?\*/", "", Path(HEADER).read_text(), flags=re.S)))
         names = {name for name in exported(self.prefix / "lib" / _SHARED) if name.startswith("hak_")}
         self.assertGreater(len(declared), 10)

@@ -6,10 +6,10 @@ Runs selftest_cases as a child, whole and test by test, and reads its exit statu
 
 import os
 import subprocess
-import sys
 import tempfile
 import unittest
 import xml.etree.ElementTree
+from xml.etree.ElementTree import Element
 
 CASES = "tests/harness/selftest_cases"
 
@@ -41,7 +41,7 @@ EXPECTED = {
 }
 
 
-def run(*arguments):
+def run(*arguments: str) -> tuple[int, dict[tuple[str, str], Element]]:
     """Exit status and {(suite, name): testcase element} of one run."""
     with tempfile.TemporaryDirectory(dir=os.environ.get("TEST_TMPDIR")) as folder:
         report = os.path.join(folder, "report.xml")
@@ -57,26 +57,29 @@ def run(*arguments):
             check=False,
         )
         root = xml.etree.ElementTree.parse(report).getroot()
-        cases = {(case.get("classname"), case.get("name")): case for case in root.iter("testcase")}
+        cases = {(case.attrib["classname"], case.attrib["name"]): case for case in root.iter("testcase")}
         return done.returncode, cases
 
 
 class HarnessSelftest(unittest.TestCase):
+    status: int
+    cases: dict[tuple[str, str], Element]
+
     @classmethod
-    def setUpClass(cls):
+    def setUpClass(cls) -> None:
         cls.status, cls.cases = run()
 
-    def failures(self, suite):
+    def failures(self, suite: str) -> dict[str, list[str]]:
         return {
-            name: [failure.get("message") for failure in case.findall("failure")]
+            name: [failure.attrib["message"] for failure in case.findall("failure")]
             for (its_suite, name), case in self.cases.items()
             if its_suite == suite
         }
 
-    def test_failing_tests_make_the_program_fail(self):
+    def test_failing_tests_make_the_program_fail(self) -> None:
         self.assertEqual(self.status, 1)
 
-    def test_every_assertion_fails_with_its_words_and_place(self):
+    def test_every_assertion_fails_with_its_words_and_place(self) -> None:
         failures = self.failures("Fails")
         self.assertEqual(sorted(failures), sorted(EXPECTED))
         for name, words in EXPECTED.items():
@@ -86,7 +89,7 @@ class HarnessSelftest(unittest.TestCase):
                     self.assertIn(expected, message)
                     self.assertRegex(message, r"^tests/harness/selftest_cases\.c:\d+\n")
 
-    def test_passing_tests_pass(self):
+    def test_passing_tests_pass(self) -> None:
         passes = self.failures("Passes")
         self.assertGreater(len(passes), 5)
         self.assertEqual({name: said for name, said in passes.items() if said}, {})
@@ -94,26 +97,26 @@ class HarnessSelftest(unittest.TestCase):
         self.assertEqual(status, 0)
         self.assertEqual({suite for suite, _ in cases}, {"Passes", "Skips"})
 
-    def test_each_failing_test_fails_alone(self):
+    def test_each_failing_test_fails_alone(self) -> None:
         for name in EXPECTED:
             with self.subTest(name):
                 self.assertEqual(run("--gtest_filter=Fails." + name)[0], 1)
 
-    def test_skipped_tests_are_reported_as_skipped(self):
+    def test_skipped_tests_are_reported_as_skipped(self) -> None:
         for name in ("Skip", "SkipIsolated"):
             case = self.cases[("Skips", name)]
             self.assertEqual(case.get("result"), "skipped")
             self.assertEqual(case.findall("failure"), [])
 
-    def test_the_list_names_every_test(self):
+    def test_the_list_names_every_test(self) -> None:
         done = subprocess.run([CASES, "--gtest_list_tests"], stdout=subprocess.PIPE, text=True, check=True)
         self.assertIn("  EveryFailureIsReported\n", done.stdout)
 
-    def test_the_report_has_file_and_line(self):
+    def test_the_report_has_file_and_line(self) -> None:
         case = self.cases[("Fails", "Expect")]
         self.assertEqual(case.get("file"), "tests/harness/selftest_cases.c")
-        self.assertGreater(int(case.get("line")), 1)
+        self.assertGreater(int(case.attrib["line"]), 1)
 
 
 if __name__ == "__main__":
-    sys.exit(unittest.main())
+    unittest.main()

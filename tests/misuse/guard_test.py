@@ -41,7 +41,8 @@ parsed: argparse.Namespace
 
 def expected(run: Run) -> str:
     """A pattern of the whole first line."""
-    operation, kinds = "(operator delete|free_sized|free_aligned_sized)", ("wrong size", "wrong alignment")
+    operation = "(operator delete|free_sized|free_aligned_sized)"
+    kinds: tuple[str, ...] = ("wrong size", "wrong alignment")
     if run.case.kind == "call":
         operation, pointer = run.case.arguments
         kinds = KINDS.get(pointer, (FOREIGN,))

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Searches the models of what is read beside the thread that writes it, on a machine that shows stores in any order: readings of
-statistics and walks, reading.pml, and the published page, publish.pml; and their mutants until each is found."""
+"""Searches the models of what is read beside the thread that writes it, on a machine that shows stores in any order:
+readings of statistics and walks, reading.pml, and the published page, publish.pml; and their mutants until each is
+found."""
 
+import functools
 import sys
 import unittest
 from pathlib import Path
@@ -54,7 +56,7 @@ class ReadingTest(unittest.TestCase):
     def test_EveryMutantIsFound(self) -> None:
         for model, mutants in MODELS.items():
             self.assertEqual(spin.mutants_of([model]), set(mutants))
-            reports = spin.search_each(mutants, lambda name, model=model: search_mutant(model, name))
+            reports = spin.search_each(mutants, functools.partial(search_mutant, model))
             for name, report in reports.items():
                 with self.subTest(name):
                     self.assertRegex(report, r"assertion violated")

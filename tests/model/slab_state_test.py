@@ -45,7 +45,7 @@ LISTED_WRONG = r"slabs\[0\]\.list==class\)!="
 LEFT_BEHIND = r"slabs\[i\]\.control=="
 
 # Each with the harm that it does, and a configuration in which it does it; [] is the smallest.
-MUTANTS = {
+MUTANTS: dict[str, tuple[str, list[str]]] = {
     "CLAIM_KEEPS_COUNT": (EMPTY_AT_WRONG_COUNT, []),
     "COUNT_BEFORE_BITS": (GIVEN_BACK_IN_USE, []),
     "DETACH_BY_STORE": (LEFT_BEHIND, []),
@@ -65,17 +65,17 @@ MEGABYTES_OF_EACH = 490
 MEGABYTES_OF_EACH_WIDE = 1500
 
 
-def search(definitions, options):
+def search(definitions: list[str], options: list[str]) -> str:
     return spin.search(MODEL, definitions, options)
 
 
-def search_mutant(name):
+def search_mutant(name: str) -> str:
     """pan's report on the states up to the first error. It comes soon: neither speed nor a large table pays."""
     # Without the equations: what is found is the harm done, not the bookkeeping.
     return spin.search(MODEL, MUTANTS[name][1] + ["MUTANT_" + name, "UNCHECKED_EQUATIONS"], ["-O0"], ["-w18"])
 
 
-def trace(definitions):
+def trace(definitions: list[str]) -> str:
     """A shortest execution that ends in an error: each thread's steps, and what they change."""
     with tempfile.TemporaryDirectory() as directory:
         spin.build_pan(MODEL, definitions, ["-O1", "-DBFS"], directory)
@@ -93,25 +93,27 @@ def trace(definitions):
 
 
 class ProtocolTest(unittest.TestCase):
+    reports: dict[str, str]
+
     configurations = CONFIGURATIONS
     # -O2 would take longer to compile than it saves here.
     options = ["-O1", "-DMEMLIM=%d" % MEGABYTES_OF_EACH]
 
     @classmethod
-    def setUpClass(cls):
+    def setUpClass(cls) -> None:
         cls.reports = spin.search_each(cls.configurations, lambda name: search(cls.configurations[name], cls.options))
 
-    def test_ProtocolHoldsInEveryReachableState(self):
+    def test_ProtocolHoldsInEveryReachableState(self) -> None:
         for name, report in self.reports.items():
             with self.subTest(name):
                 self.assertIn("errors: 0\n", report)
 
-    def test_SearchIsComplete(self):
+    def test_SearchIsComplete(self) -> None:
         for name, report in self.reports.items():
             with self.subTest(name):
                 self.assertTrue(spin.is_complete(report), report)
 
-    def test_EveryStatementOfTheModelIsReached(self):
+    def test_EveryStatementOfTheModelIsReached(self) -> None:
         for name, report in self.reports.items():
             with self.subTest(name):
                 self.assertRegex(report, r"unreached in proctype thread")
@@ -124,13 +126,13 @@ class WideProtocolTest(ProtocolTest):
 
 
 class MutantTest(unittest.TestCase):
-    def test_EveryMutantIsFoundByTheHarmItDoes(self):
+    def test_EveryMutantIsFoundByTheHarmItDoes(self) -> None:
         for name, report in spin.search_each(MUTANTS, search_mutant).items():
             with self.subTest(name):
                 self.assertRegex(report, r"errors: [1-9]")
                 self.assertRegex(report, r"assertion violated .*" + MUTANTS[name][0])
 
-    def test_EveryMutantOfTheModelIsTried(self):
+    def test_EveryMutantOfTheModelIsTried(self) -> None:
         self.assertEqual(spin.mutants_of(FILES), set(MUTANTS))
 
 

@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import tempfile
+from collections.abc import Mapping, Sequence
 
 # The names of malloc's family, C++'s operators among them: where one process has two owners for these, blocks of
 # one go to the other.
@@ -22,6 +23,9 @@ _BINDING = re.compile(
     r"binding file (?P<user>\S+) \[(?P<space>\d+)\] to (?P<owner>\S+) \[\d+\]: normal symbol `(?P<name>[^']+)'"
 )
 
+Binding = tuple[str, str, str]
+"""User, owner, name."""
+
 
 class Run:
     """What became of one program.
@@ -30,18 +34,18 @@ class Run:
     the program's own name space, over the program and all that it started.
     """
 
-    def __init__(self, done, bindings):
+    def __init__(self, done: subprocess.CompletedProcess[str], bindings: set[Binding]) -> None:
         self.status = done.returncode
         self.stdout = done.stdout
         self.stderr = done.stderr
         self.bindings = bindings
 
-    def owners(self):
+    def owners(self) -> set[str]:
         """Base names of the libraries that the family's names lead to."""
         return {os.path.basename(owner) for _, owner, _ in self.bindings}
 
 
-def read_bindings(folder):
+def read_bindings(folder: str) -> set[Binding]:
     """The family's bindings from the files that LD_DEBUG_OUTPUT left in a folder."""
     bindings = set()
     for name in os.listdir(folder):
@@ -53,7 +57,15 @@ def read_bindings(folder):
     return bindings
 
 
-def run(program, library=None, before=(), after=(), arguments=(), env=None, timeout=600):
+def run(
+    program: str | os.PathLike[str],
+    library: str | os.PathLike[str] | None = None,
+    before: Sequence[str] = (),
+    after: Sequence[str] = (),
+    arguments: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
+    timeout: float = 600,
+) -> Run:
     """Runs `program`; library None: without hakmem. Paths may be relative. The environment is `env` alone.
 
     A program that hangs is killed before a small test's minute is over.
@@ -76,11 +88,11 @@ def run(program, library=None, before=(), after=(), arguments=(), env=None, time
         return Run(done, read_bindings(folder))
 
 
-def is_hakmem(path):
+def is_hakmem(path: str) -> bool:
     return os.path.basename(path).startswith("libhakmem")
 
 
-def bypasses(done):
+def bypasses(done: Run) -> list[str]:
     """Bindings of the family that do not lead to libhakmem.so, but for those that it makes itself; a line each."""
     return sorted(
         f"{name} of {os.path.basename(user)} is bound to {os.path.basename(owner)}"
@@ -89,6 +101,6 @@ def bypasses(done):
     )
 
 
-def status_of(text):
+def status_of(text: str) -> int:
     """ "0", "3", "SIGABRT" as a status of subprocess."""
     return -signal.Signals[text].value if text.startswith("SIG") else int(text)

@@ -8,7 +8,7 @@ import sys
 from tests.preload import preloaded
 
 
-def judge(done, options):
+def judge(done: preloaded.Run, options: argparse.Namespace) -> list[str]:
     """What is wrong with the run, a sentence each."""
     wrong = []
     if done.status != preloaded.status_of(options.status):
@@ -29,7 +29,7 @@ def judge(done, options):
     return wrong
 
 
-def main():
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--library", help="libhakmem.so; none: the program runs without it")
     parser.add_argument("--before", action="append", default=[], help="library to preload before it")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import os
 import subprocess
 import tempfile
@@ -94,7 +95,7 @@ def by_function(profile: Profile) -> dict[str, Sum]:
 
 def deviation(exact: int, size: int, rate: int) -> float:
     """Of the estimate of a number of blocks. Each is sampled with probability p and then counts 1/p."""
-    return ((samples.scale(size, rate) - 1) * exact) ** 0.5
+    return math.sqrt((samples.scale(size, rate) - 1) * exact)
 
 
 class ProfileCase(unittest.TestCase):
@@ -122,6 +123,7 @@ class ProfileCase(unittest.TestCase):
         process = subprocess.Popen(
             [PROGRAM, *arguments], env=environment(variables), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
+        assert process.stdin is not None and process.stdout is not None
         self.addCleanup(process.wait)
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.stdin.close)

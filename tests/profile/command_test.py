@@ -82,15 +82,13 @@ class RunningTest(CommandCase):
         ]
         self.assertEqual(shared.stat().st_mode & 0o777, 0o600)
         self.assertFalse([one for one in os.listdir("/dev/shm") if one.endswith(f".{pid}")])
-        process.stdin.close()
-        process.wait()
+        process.communicate()
 
 
 class RefusalTest(CommandCase):
     def test_process_is_gone(self) -> None:
         process, pid = self.start_program("wait", HAKMEM_PROFILE="/dev/null")
-        process.stdin.close()
-        process.wait()
+        process.communicate()
         self.refuse(f"there is no process {pid}", str(pid))
 
     def test_without_hakmem(self) -> None:

@@ -113,11 +113,17 @@ class FileTest(ProfileCase):
         self.assertRegex(self.run_program(HAKMEM_PROFILE="/dev/full"), "it is not a regular file\n$")
 
 
+def matched(pattern: re.Pattern[str], line: str) -> re.Match[str]:
+    found = pattern.fullmatch(line)
+    assert found is not None, line
+    return found
+
+
 class LeaksTest(ProfileCase):
     def test_every_live_block_by_call(self) -> None:
         first, *lines = self.run_program(HAKMEM_LEAKS="1").splitlines()
-        whole = _SUM.fullmatch(first)
-        leaks = [_LEAK.fullmatch(line) for line in lines]
+        whole = matched(_SUM, first)
+        leaks = [matched(_LEAK, line) for line in lines]
         self.assertEqual((whole[4], int(whole[3])), ("exact", len(leaks)))
         self.assertEqual(sum(int(one[1]) for one in leaks), int(whole[1]))
         self.assertEqual(sum(int(one[2]) for one in leaks), int(whole[2]))
@@ -130,7 +136,7 @@ class LeaksTest(ProfileCase):
 
     def test_rate_makes_it_an_estimate(self) -> None:
         first, *lines = self.run_program(HAKMEM_LEAKS="1", HAKMEM_PROFILE_RATE="10000").splitlines()
-        self.assertEqual(_SUM.fullmatch(first)[4], "estimated from a sample every 10000 bytes")
+        self.assertEqual(matched(_SUM, first)[4], "estimated from a sample every 10000 bytes")
         self.assertGreater(len(lines), 3)
 
     def test_program_that_closes_standard_error_at_its_end(self) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
 import unittest
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 from prometheus_client.parser import text_fd_to_metric_families
@@ -44,14 +44,14 @@ class Case(unittest.TestCase):
         return self.run_program(*line, status=status, LD_PRELOAD=LIBRARY, **environment)
 
 
-def validate(statistics: object) -> None:
+def validate(statistics: Any) -> None:
     schema = json.loads(Path(SCHEMA).read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(statistics, schema, jsonschema.Draft202012Validator)
 
 
 def samples(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    found = {}
+    found: dict[tuple[str, frozenset[tuple[str, str]]], float] = {}
     for family in text_fd_to_metric_families(iter(text.splitlines(keepends=True))):
         for sample in family.samples:
             key = (sample.name, frozenset(sample.labels.items()))
@@ -73,7 +73,8 @@ class FormsTest(Case):
         validate(self.json)
 
     def test_schema_refuses_what_is_not_so(self) -> None:
-        for change in ({"version": 2}, {"quiet": 1}, {"pools": {}}, {"more": 0}):
+        changes: tuple[dict[str, Any], ...] = ({"version": 2}, {"quiet": 1}, {"pools": {}}, {"more": 0})
+        for change in changes:
             with self.subTest(change), self.assertRaises(jsonschema.ValidationError):
                 validate({**self.json, **change})
 
@@ -114,15 +115,12 @@ class FormsTest(Case):
                 "huge_bytes_most": "huge_max_bytes",
                 "slabs_empty": "slabs_empty_chunks",
             }.get(field, field)
-            values = [
-                found[key]
-                for key in ((f"hakmem_{name}", frozenset()), (f"hakmem_{name}_total", frozenset()))
-                if key in found
-            ]
+            keys = [(of_field, frozenset[tuple[str, str]]()) for of_field in (f"hakmem_{name}", f"hakmem_{name}_total")]
+            values = [found[key] for key in keys if key in found]
             self.assertEqual(values, [value], field)
         for thread in self.json["threads"]:
-            labels = frozenset({"thread": str(thread["number"]), "tid": str(thread["tid"])}.items())
-            self.assertEqual(found["hakmem_thread_allocations_total", labels], thread["allocations"])
+            whose = frozenset({"thread": str(thread["number"]), "tid": str(thread["tid"])}.items())
+            self.assertEqual(found["hakmem_thread_allocations_total", whose], thread["allocations"])
 
     def test_prometheus_names_follow_the_conventions(self) -> None:
         for family in text_fd_to_metric_families(iter(self.prometheus.splitlines(keepends=True))):

@@ -36,7 +36,7 @@ def heading(found: Statistics, program: str) -> str:
 
 
 def seconds_between(before: Statistics, now: Statistics) -> float:
-    return (now["clock_ms"] - before["clock_ms"]) / 1000
+    return float(now["clock_ms"] - before["clock_ms"]) / 1000
 
 
 def rates(before: Statistics, now: Statistics) -> dict[str, float]:
@@ -116,7 +116,7 @@ def _pools(found: Statistics, count: Shown) -> Grid:
 def _classes(found: Statistics, before: Statistics | None, limit: int | None, count: Shown) -> Grid:
     seconds = seconds_between(before, found) if before else 0.0
     earlier = {one["class"]: one for one in before["classes"]} if before else {}
-    classes = sorted(found["classes"], key=lambda one: -one["live_bytes"])
+    classes = sorted(found["classes"], key=lambda one: -int(one["live_bytes"]))
     lines = [
         [
             show.size(one["block_size"]),
@@ -142,7 +142,7 @@ def _threads(found: Statistics, before: Statistics | None, limit: int | None, co
     earlier = {one["tid"]: one for one in before["threads"]} if before else {}
     if before and len(earlier) < before["process"]["threads"]:
         seconds = 0.0  # one that is not listed may be new or not
-    threads = sorted(found["threads"], key=lambda one: -one["allocations"])
+    threads = sorted(found["threads"], key=lambda one: -int(one["allocations"]))
     lines = [
         [
             str(one["tid"]),

@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import unittest
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from tools.cli import published, samples, shared, symbols, untrusted
@@ -21,7 +22,7 @@ _HEADER = struct.Struct("=8sII4Q")
 _ESCAPE = "\x1b]0;title\a\x1b[31m"
 
 
-def _example(of: dict[str, object] = SCHEMA) -> object:
+def _example(of: dict[str, Any] = SCHEMA) -> Any:
     """The least that the schema takes."""
     if "$ref" in of:
         return _example(SCHEMA["$defs"][str(of["$ref"]).rpartition("/")[2]])
@@ -103,12 +104,13 @@ class PageTest(HostileCase):
         self.assertEqual((done.returncode, done.stdout, done.stderr.count("\n")), (published.MALFORMED, "", 1))
 
     def test_headers(self) -> None:
-        for words, page in (
+        wrong: tuple[tuple[str, dict[str, int]], ...] = (
             ("length is more than a page", {"length": 2**63}),
             ("is cut", {"length": 1000, "size": 60}),
             ("is stopped in the middle", {"sequence": 1}),
             ("is cut", {"size": 50, "length": 3}),
-        ):
+        )
+        for words, page in wrong:
             descriptor = self.publish(b"[]", **page)
             with self.subTest(page), mock.patch.object(published, "_ATTEMPTS", 3):
                 with self.assertRaises(published.Unreachable) as refused:
@@ -207,9 +209,7 @@ class FileTest(HostileCase):
     def test_no_escape_sequence_of_a_symbol_is_passed_on(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             program = Path(folder) / "program"
-            source = (
-                f'__asm__(".globl \\"\\033[31mred\\"\\n\\"\\033[31mred\\": ret");\nint main(void) {{ return 0; }}\n'
-            )
+            source = '__asm__(".globl \\"\\033[31mred\\"\\n\\"\\033[31mred\\": ret");\nint main(void) { return 0; }\n'
             done = subprocess.run(
                 ["gcc", "-x", "c", "-o", program, "-"], input=source, text=True, check=False, capture_output=True
             )
@@ -236,14 +236,15 @@ class ProfileTest(HostileCase):
         self.assertEqual([(one.size, one.allocations, one.live) for one in found.records], [(64, 2, 1)])
 
     def test_what_is_not_hakmems_is_refused(self) -> None:
-        for wrong in (
+        faults: tuple[dict[str, Any], ...] = (
             {"rate": 0},
             {"rate": 2**63},
             {"used": 16385},
             {"record": (0, 1, 1, 0)},
             {"record": (1, 1, 1, 2)},
             {"size": 100},
-        ):
+        )
+        for wrong in faults:
             self.table(**wrong)
             with self.subTest(wrong):
                 with self.assertRaisesRegex(InputError, "what it shares is no profile"):

@@ -8,6 +8,7 @@ import os
 import subprocess
 import time
 import unittest
+from collections.abc import Callable
 from pathlib import Path
 
 from tools.cli import published
@@ -20,12 +21,12 @@ SCHEMA = json.loads((ROOT / "hakmem/observe/stats.schema.json").read_text(encodi
 SECONDS = 600
 
 
-def page_of(pid: int) -> Path | None:
+def page_of(pid: int) -> Path:
     """Where the process has open what it publishes."""
     for one in Path(f"/proc/{pid}/fd").iterdir():
         if one.is_symlink() and os.readlink(one) == "/memfd:hakmem (deleted)":
             return one
-    return None
+    raise AssertionError(f"process {pid} publishes nothing")
 
 
 class ObserveCase(unittest.TestCase):
@@ -50,10 +51,15 @@ class ObserveCase(unittest.TestCase):
 
         self.addCleanup(end)
         if is_ready:
-            self.said = process.stdout.readline().strip()
+            self.said = self.line_of(process)
         return process
 
-    def until(self, true: object, what: str) -> None:
+    def line_of(self, process: subprocess.Popen[str]) -> str:
+        """The next line that a program says."""
+        assert process.stdout is not None
+        return process.stdout.readline().strip()
+
+    def until(self, true: Callable[[], object], what: str) -> None:
         deadline = time.monotonic() + SECONDS
         while not true():
             self.assertLess(time.monotonic(), deadline, what)

@@ -107,9 +107,10 @@ class TopTest(ObserveCase):
         for lines in (24, 30, 40, 60):
             with self.subTest(lines):
                 shown = figures.grids_within(lines, now, before, 1)
-                console = Console(width=80, height=lines, file=io.StringIO())
+                written = io.StringIO()
+                console = Console(width=80, height=lines, file=written)
                 console.print(table.drawn(figures.heading(now, "observed"), shown))
-                text = console.file.getvalue()
+                text = written.getvalue()
                 self.assertLessEqual(len(text.splitlines()), lines, text)
                 self.assertRegex(text, r"(?m)^Classes.*\n.*\n.*\n.*B +(tiny|l2|l25|huge) ")
                 self.assertRegex(text, r"(?m)^Threads.*\n.*\n.*\n *[0-9]+ +[0-9,.]+ ")
@@ -129,10 +130,11 @@ class TopTest(ObserveCase):
             ],
         }
         *_, threads = figures.grids_within(40, days, {**now, "clock_ms": now["clock_ms"] - 1}, 1)
-        console = Console(width=80, file=io.StringIO())
+        written = io.StringIO()
+        console = Console(width=80, file=written)
         console.print(table.drawn("days", [threads]))
-        self.assertIn("100.0 T", console.file.getvalue())
-        self.assertLessEqual(len(console.file.getvalue().splitlines()), 1 + 4 + len(threads.lines))
+        self.assertIn("100.0 T", written.getvalue())
+        self.assertLessEqual(len(written.getvalue().splitlines()), 1 + 4 + len(threads.lines))
 
     def test_what_is_new_has_its_rate(self) -> None:
         process = self.observed("load", "2")
@@ -157,7 +159,7 @@ class TopTest(ObserveCase):
             stderr=subprocess.PIPE,
             text=True,
         )
-        self.assertIn("observed", top.stdout.readline())
+        self.assertIn("observed", self.line_of(top))
         process.communicate()
         _, errors = top.communicate(timeout=SECONDS)
         self.assertEqual(top.returncode, 0)
@@ -218,7 +220,7 @@ class RunTest(ObserveCase):
                 text=True,
             )
             self.addCleanup(process.kill)
-            self.assertEqual(process.stdout.readline(), "ready\n")
+            self.assertEqual(self.line_of(process), "ready")
             pid = int(number.read_text())
             self.until(lambda: self.is_published(pid), "published")
             self.assertIn(f"observed ({pid})", self.succeed("stat", str(pid)))

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from tools.cli import samples, show
 from tools.cli.command import REFUSED, Command, add_format, caller_path, process_id
-from tools.cli.profile_pb2 import Profile  # type: ignore[attr-defined]
-from tools.cli.samples import Record, Samples
+from tools.cli.profile_pb2 import Profile
+from tools.cli.samples import Mapping, Record, Samples
 
 _TEXT_SUFFIX = ".heap"
 
@@ -43,7 +43,7 @@ def encode(found: Samples) -> bytes:
     profile.default_sample_type = text("inuse_space")
     if found.dropped:
         profile.comment.append(text("samples were lost for want of memory: estimates are too low"))
-    ids = {}
+    ids: dict[Mapping, int] = {}
     for one in found.mappings:
         if one.executable:
             ids[one] = len(ids) + 1

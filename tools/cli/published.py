@@ -103,7 +103,8 @@ def _why_not(pid: int) -> Unreachable:
 
 
 def _find(pid: int) -> int | None:
-    """A descriptor of its page; None where it has none. The child of a fork may have its parent's for a moment, and that of a raw clone for good."""
+    """A descriptor of its page; None where it has none. The child of a fork may have its parent's for a moment, and that
+    of a raw clone for good."""
     owner = _process_owner(pid)
     if os.geteuid() not in (0, owner):
         raise Unreachable(f"process {pid} belongs to another user", FORBIDDEN)

@@ -22,7 +22,8 @@ class PageTest(ObserveCase):
         process = self.observed("load", "3")
         page = published.open_page(process.pid)
         self.addCleanup(page.close)
-        clocks, allocations = set(), 0
+        clocks: set[int] = set()
+        allocations = 0
         deadline = time.monotonic() + SECONDS
         count = 0
         while count < 300 or len(clocks) < 4:
@@ -59,7 +60,7 @@ class PageTest(ObserveCase):
     def test_no_signal_handler_runs_on_the_publishing_thread(self) -> None:
         process = self.observed("quiet")
         blocked = {
-            task.name: int(re.search(r"SigBlk:\s+(\w+)", (task / "status").read_text())[1], 16)
+            task.name: int(re.findall(r"SigBlk:\s+(\w+)", (task / "status").read_text())[0], 16)
             for task in Path(f"/proc/{process.pid}/task").iterdir()
         }
         del blocked[str(process.pid)]
@@ -100,9 +101,10 @@ class PageTest(ObserveCase):
         page = published.open_page(process.pid)
         self.addCleanup(page.close)
         earlier = page.read()["clock_ms"]
+        assert process.stdin is not None
         process.stdin.write("again\n")
         process.stdin.flush()
-        self.assertEqual(process.stdout.readline(), "closed\n")
+        self.assertEqual(self.line_of(process), "closed")
         self.until(lambda: self.is_published(process.pid), "published again")
         page.renew()
         self.assertGreater(page.read()["clock_ms"], earlier)

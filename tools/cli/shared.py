@@ -68,7 +68,7 @@ def open_shared(pid: int, label: str) -> Iterator[int]:
 def own_number(pid: int) -> int:
     """The process's number in its own namespace, by which it names itself."""
     lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace").splitlines()
-    numbers = next((line.split() for line in lines if line.startswith("NSpid:")), [])
+    numbers: list[str] = next((line.split() for line in lines if line.startswith("NSpid:")), [])
     return int(numbers[-1]) if len(numbers) > 1 else pid
 
 

@@ -63,7 +63,8 @@ def _facts(found: dict[str, Any]) -> list[list[str]]:
 
 
 def _grids(found: dict[str, Any]) -> list[Grid]:
-    calls = sorted(((name, count) for name, count in found["calls"].items() if count), key=lambda row: -row[1])
+    counted: dict[str, int] = found["calls"]
+    calls = sorted(((name, count) for name, count in counted.items() if count), key=lambda row: -row[1])
     most = max((bucket["count"] for bucket in found["sizes"]), default=1)
     sizes = [
         [

@@ -78,7 +78,9 @@ def _function(match: re.Match[str]) -> Function:
 
 def _stanzas(text: str) -> list[str]:
     """Parts of a section between blank lines; a blank line inside of a comment or of braces parts nothing."""
-    parts, current, inside_comment, depth = [], [], False, 0
+    parts: list[str] = []
+    current: list[str] = []
+    inside_comment, depth = False, 0
     for line in text.split("\n"):
         if line.strip() == "" and not inside_comment and depth == 0:
             parts.append("\n".join(current))

@@ -35,7 +35,8 @@ def found() -> dict[str, bytes]:
     missing = [name for name in finder.any_missing() if name.partition(".")[0] in _OWN]
     if missing:
         raise Refusal(f"{_MAIN} imports what is not there: {', '.join(missing)}")
-    files = [module.__file__ for module in finder.modules.values() if module.__file__]
+    # modulefinder's own modules, not the types that the checker takes them for.
+    files = [file for module in finder.modules.values() if (file := getattr(module, "__file__"))]
     return {str(Path(file).relative_to(_ROOT)): Path(file).read_bytes() for file in files}
 
 

@@ -59,8 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     # bazel run starts this in its own folder; a relative one is meant from where the user is.
     folder = Path(os.environ.get("BUILD_WORKING_DIRECTORY", ".")) / parsed.folder
+    address, port = parsed.listen
     try:
-        with HttpCache(folder, *parsed.listen, workers=parsed.workers) as cache:
+        with HttpCache(folder, address, port, workers=parsed.workers) as cache:
             print(f"--config=remote-cache --remote_cache={cache.url}", flush=True)
             status = cache.wait()
             print(f"cache.py: nginx ended with {status}", file=sys.stderr)

@@ -8,6 +8,7 @@ import os
 import stat
 import tempfile
 import unittest
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.preload import forms
@@ -36,7 +37,9 @@ class DescriptorCase(FormTest):
 
 
 class OwnFilesTest(DescriptorCase):
-    def _run(self, *more: str, variables: dict[str, str], check: object = lambda ended: None) -> None:
+    def _run(
+        self, *more: str, variables: dict[str, str], check: Callable[[run.Ended], object] = lambda ended: None
+    ) -> None:
         def look(ended: run.Ended) -> None:
             foreign = [one.name for one in self.place.iterdir() if one.read_text() != "data\n"]
             self.assertEqual((foreign, len(list(self.place.iterdir()))), ([], 300))

@@ -45,6 +45,10 @@ class NamespacesTest(unittest.TestCase):
         process.communicate(timeout=_SECONDS)
         self.assertEqual(process.returncode, 0)
 
+    def line_of(self, process: subprocess.Popen[str]) -> str:
+        assert process.stdout is not None
+        return process.stdout.readline()
+
     def made(self, pid: int) -> list[str]:
         return [one for one in set(os.listdir("/dev/shm")) - self.names if str(pid) in one]
 
@@ -52,7 +56,7 @@ class NamespacesTest(unittest.TestCase):
         started = {form: self.start(form) for form in forms.FORMS}
         for form, process in started.items():
             with self.subTest(form):
-                self.assertEqual(int(process.stdout.readline()), process.pid)
+                self.assertEqual(int(self.line_of(process)), process.pid)
                 self.assertEqual(published.read(process.pid)["pid"], process.pid)
                 if form != "guard_full":
                     self.assertTrue(samples.read(process.pid).records)
@@ -64,7 +68,7 @@ class NamespacesTest(unittest.TestCase):
         started = [self.start(form, "unshare", "--pid", "--fork", "--kill-child") for form in ("preloaded", "guard")]
         inner = []
         for process in started:
-            self.assertEqual(process.stdout.readline(), "1\n")
+            self.assertEqual(self.line_of(process), "1\n")
             inner.append(int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()))
         # A guard's table alone reserves more than all that a build without one maps.
         mapped = [published.read(pid)["process"]["mapped_bytes"] for pid in inner]

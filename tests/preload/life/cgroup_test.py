@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A program in a memory cgroup: what it frees in one phase serves the next, or goes back in time."""
 
+import contextlib
 import signal
 import sys
 import unittest
@@ -20,8 +21,10 @@ TOO_MUCH = 300
 
 class CgroupTest(LifeTest):
     def setUp(self) -> None:
+        contexts = contextlib.ExitStack()
+        self.addCleanup(contexts.close)
         try:
-            self.cgroup = self.enterContext(cgroup.MemoryCgroup(LIMIT_BYTES))
+            self.cgroup = contexts.enter_context(cgroup.MemoryCgroup(LIMIT_BYTES))
         except cgroup.Unavailable as reason:
             print(f"skipped: {reason}")
             self.skipTest(str(reason))

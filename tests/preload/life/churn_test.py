@@ -2,6 +2,7 @@
 """A hundred thousand short threads: what they leave is bounded, and is what they left."""
 
 import unittest
+from typing import Any, ClassVar
 
 from tests.preload.life.case import LifeTest
 from tests.preload.life.run import MIB
@@ -19,6 +20,8 @@ PAGE_BYTES = 4096
 
 
 class ChurnTest(LifeTest):
+    reports: ClassVar[list[dict[str, Any]]]
+
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
@@ -27,7 +30,7 @@ class ChurnTest(LifeTest):
         for report in cls.reports:
             print(report)
 
-    def at(self, when: str) -> list[dict]:
+    def at(self, when: str) -> list[dict[str, Any]]:
         found = [report for report in self.reports if report["when"] == when]
         self.assertTrue(found, when)
         return found

@@ -4,6 +4,7 @@
 import signal
 import unittest
 from collections.abc import Sequence
+from typing import Any
 
 from tests.preload.life.case import LifeTest
 
@@ -15,7 +16,7 @@ KEYS = 3
 
 
 class ExitTest(LifeTest):
-    def expect_way(self, way: str, ran: Sequence[str], rounds: int = 1, status: int = 0, **options) -> None:
+    def expect_way(self, way: str, ran: Sequence[str], rounds: int = 1, status: int = 0, **options: Any) -> None:
         for _ in range(rounds):
             ended = self.under_hakmem("exit_paths", way, status=status, **options)
             self.assertEqual(ended.lines(), [{"ran": name} for name in ran])

@@ -22,7 +22,7 @@ def limit(sizes: int) -> int:
 def cost(ended: run.Ended) -> float:
     """Resident bytes a thread, on top of those of a thread that never allocated."""
     (report,) = ended.lines()
-    return (report["with_allocating"] - report["with_waiting"]) / report["threads"]
+    return float(report["with_allocating"] - report["with_waiting"]) / int(report["threads"])
 
 
 class IdleThreadTest(LifeTest):

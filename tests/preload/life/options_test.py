@@ -58,16 +58,16 @@ class OptionsTest(LifeTest):
 
     def listed(self) -> list[str]:
         lines = self.lines_on_stderr({"HAKMEM_HELP": "1"})
-        found = [HELP.fullmatch(line) for line in lines]
-        self.assertNotIn(None, found, lines)
-        return [match[1] for match in found]
+        found = [match[1] for line in lines if (match := HELP.fullmatch(line))]
+        self.assertEqual(len(found), len(lines), lines)
+        return found
 
     def test_list_names_every_option_once(self) -> None:
         listed = self.listed()
         self.assertEqual(listed, sorted(set(listed)))
         self.assertLessEqual(set(MALFORMED), set(listed))
         (warning,) = self.lines_on_stderr({"HAKMEM_NO_SUCH_OPTION": "1"})
-        self.assertEqual(KNOWN.search(warning)[1].split(", "), listed)
+        self.assertEqual(KNOWN.findall(warning)[0].split(", "), listed)
 
     def test_nothing_is_said_without_options(self) -> None:
         self.assertEqual(self.lines_on_stderr({}), [])
@@ -109,7 +109,7 @@ class OptionsTest(LifeTest):
 class DefaultTest(LifeTest):
     """What holds where nothing, or nothing allowed, was said."""
 
-    SAYINGS = ({}, {"HAKMEM_PURGE_DELAY_MS": "soon"}, {"HAKMEM_PURGE_DELAY_MS": "-2"})
+    SAYINGS: tuple[dict[str, str], ...] = ({}, {"HAKMEM_PURGE_DELAY_MS": "soon"}, {"HAKMEM_PURGE_DELAY_MS": "-2"})
 
     def decay(self, variables: dict[str, str], watch: str = "decay") -> dict[str, int]:
         # The program sleeps, and has one thread.

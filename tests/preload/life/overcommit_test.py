@@ -6,6 +6,7 @@ promise is set so high that no other process meets it; what it was is restored i
 time ends the test. For root only.
 """
 
+import contextlib
 import os
 import resource
 import signal
@@ -64,7 +65,9 @@ class OvercommitTest(EndOfMemoryTest):
         if not os.access(SETTINGS / "overcommit_memory", os.W_OK):
             print("skipped: not root")
             self.skipTest("vm.overcommit_memory is for root to set")
-        self.enterContext(strict_overcommit())
+        contexts = contextlib.ExitStack()
+        self.addCleanup(contexts.close)
+        contexts.enter_context(strict_overcommit())
 
     def test_python(self) -> None:
         script = str(run.PROGRAMS / "scripts" / "workload.py")

@@ -7,6 +7,7 @@ checked here without switching that on is what it would look at.
 
 import re
 import unittest
+from pathlib import Path
 
 from tests.preload.life import run, smaps
 from tests.preload.life.case import LifeTest
@@ -21,7 +22,7 @@ WRITABLE_BYTES_MAX = 16 * 4096
 
 
 class ReservationTest(LifeTest):
-    def python_shows(self, name: str, library=run.LIBRARY) -> str:
+    def python_shows(self, name: str, library: Path | None = run.LIBRARY) -> str:
         return self.expect_end(run.run(["/usr/bin/python3", "-c", SCRIPT % name], library=library)).stdout
 
     def parts(self) -> list[smaps.Mapping]:
@@ -56,9 +57,9 @@ class ReservationTest(LifeTest):
                 self.assertIn("nh", part.flags)
 
     def test_is_no_data_of_the_process(self) -> None:
-        def data_bytes(library) -> int:
-            found = re.search(r"^VmData:\s+(\d+) kB$", self.python_shows("status", library), re.MULTILINE)
-            return int(found[1]) * 1024
+        def data_bytes(library: Path | None) -> int:
+            (found,) = re.findall(r"^VmData:\s+(\d+) kB$", self.python_shows("status", library), re.MULTILINE)
+            return int(found) * 1024
 
         grown = data_bytes(run.LIBRARY) - data_bytes(None)
         print(f"VmData: {grown >> 20} MiB more than with glibc")

@@ -47,7 +47,7 @@ class Ended:
         return [json.loads(line) for line in self.stdout.splitlines()][1:]
 
     def allocator(self) -> str:
-        return json.loads(self.stdout.splitlines()[0])["allocator"]
+        return str(json.loads(self.stdout.splitlines()[0])["allocator"])
 
 
 def whereabouts(pid: int) -> str:
@@ -134,7 +134,7 @@ def _wait(process: subprocess.Popen[bytes], seconds: float, hangs: Callable[[int
         while not poll.poll(step * 1000):
             waited += step
             if waited >= seconds or hangs(process.pid):
-                raise Hung(f"{process.args}: not ended after {waited:.1f} s; {whereabouts(process.pid)}")
+                raise Hung(f"{process.args!r}: not ended after {waited:.1f} s; {whereabouts(process.pid)}")
     finally:
         os.close(watched)
     _, status, usage = os.wait4(process.pid, 0)

@@ -4,6 +4,7 @@
 import resource
 import unittest
 from pathlib import Path
+from typing import Any
 
 from tests.preload import forms
 from tests.preload.forms import FORMS
@@ -23,7 +24,7 @@ MAPPINGS_MOST = {"preloaded": 40, "linked": 40, "guard": 72}
 class LimitsTest(forms.FormTest):
     folder = Path("tests/preload/limits")
 
-    def as_under_glibc(self, program: str, *arguments: object, forms: tuple[str, ...] = FORMS, **options) -> None:
+    def as_under_glibc(self, program: str, *arguments: object, forms: tuple[str, ...] = FORMS, **options: Any) -> None:
         expected = self.under_glibc(program, *arguments, **options)
         self.assertEqual((expected.status, expected.stderr), (0, ""))
         self.in_forms(program, *arguments, forms=forms, stdout=expected.stdout, **options)
