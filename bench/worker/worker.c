@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A worker: one process that runs one workload with one allocator and prints one line of JSON.
  *
- * The driver (bench/driver) starts a fresh one for each measurement, so that each has memory, faults and
+ * The driver (bench/engine) starts a fresh one for each measurement, so that each has memory, faults and
  * address-space layout of its own. Status: 0, 1 where something failed, 2 where the arguments are wrong. */
 #include "bench/worker/contender.h"
 #include "bench/worker/fail.h"

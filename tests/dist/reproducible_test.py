@@ -97,7 +97,7 @@ class ReproducibleTest(unittest.TestCase):
         self.assertIn("License: Expat\n", said)
         self.assertIn(" Copyright 2001 Somebody\n .\n Do as you like.\n", said)
 
-    def test_a_package_without_a_holder_is_refused(self):
+    def test_a_package_without_a_holder_is_refused(self) -> None:
         notice = consumer.scratch_folder() / "LICENSE"
         notice.write_text("Do as you like.\n")
         packing = [one for one in PACKING if not one.startswith("--notice=")]
