@@ -63,7 +63,7 @@
  *         |                                                                         |
  *     exchange_check                  double and invalid frees <--------------------'
  *         |
- *     stash, exchange_room            full magazines; how many blocks a magazine may hold
+ *     stash, exchange_room, sampling  full magazines; how many blocks a magazine may hold; parked blocks
  *         |
  *     exchange_levels.h, record       levels, counts and the sequence; what a thread has */
 #ifndef HAKMEM_MAGAZINE_EXCHANGE_H
