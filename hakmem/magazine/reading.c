@@ -2,6 +2,7 @@
 /* See reading.h. */
 #include "hakmem/magazine/reading.h"
 
+#include "hakmem/ladder/branches.h"
 #include "hakmem/slab/moving.h"
 
 struct thread_class_totals hak_reading_class(const struct hak_thread *thread, unsigned class_index,
@@ -32,7 +33,8 @@ struct hak_reading_moves hak_reading_moves(const struct hak_thread *living) {
     /* Pairs with the fences of exchange_enter and hak_moving_begin: everything that was read since the first call, by
      * relaxed loads, was read before this second call. */
     hak_fence_acquire();
-    moves.is_settled = hak_moving_look(&moves.outside);
+    /* A free that hands a block to its owner at once changes a slab unseen, outside of any exchange. */
+    moves.is_settled = hak_moving_look(&moves.outside) && !ladder_asks_owner();
     for (const struct hak_thread *thread = living; thread != NULL; thread = thread->next) {
         /* Acquire, here and below: the loads of the second call are not made before it. */
         const uint32_t sequence = hak_load_acquire(&thread->sequence);
@@ -48,7 +50,6 @@ struct hak_reading_moves hak_reading_moves(const struct hak_thread *living) {
 }
 
 bool hak_reading_is_quiet(const struct hak_reading_moves *before, const struct hak_reading_moves *after) {
-    /* A free that hands a block to its owner at once changes a slab outside of any exchange. */
-    return !ladder_asks_owner() && before->is_settled && after->is_settled && before->sequences == after->sequences &&
+    return before->is_settled && after->is_settled && before->sequences == after->sequences &&
            before->tops == after->tops && before->outside == after->outside;
 }
