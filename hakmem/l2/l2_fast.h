@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The L2 pool: 1,025 bytes to 32 KiB. It only adds how the class is found; the rest is magazine/pool.h.
+/* The L2 pool: 1,025 bytes to 32 KiB. It only adds how the class is found; the rest is pool/pool.h.
  *
  * Called by front for sizes above tiny; any thread. */
 #ifndef HAKMEM_L2_L2_FAST_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The L2.5 pool: above 32 KiB to 1 MiB. It only adds how the class is found; the rest is magazine/pool.h.
+/* The L2.5 pool: above 32 KiB to 1 MiB. It only adds how the class is found; the rest is pool/pool.h.
  *
  * Called by front for sizes above L2; any thread. */
 #ifndef HAKMEM_L25_L25_FAST_H
