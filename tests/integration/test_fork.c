@@ -9,6 +9,7 @@
 #include "hakmem/base/random.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/exchange.h"
+#include "hakmem/magazine/thread.h"
 #include "hakmem/process/purge.h"
 #include "tests/harness/census.h"
 #include "tests/harness/harness.h"
