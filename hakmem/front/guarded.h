@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What front does in full guard builds: every call gives the block to hakmem/guard when it is given out and when it comes
- * back, and reports what that finds. The other builds call none of these. */
+/* The front of full guard builds: every allocation and free passes the block through guard/block.h, and reports what that finds.
+ * Other builds call none of these. It stays apart from guard/, which slabs and regions call: this calls the pools. */
 #ifndef HAKMEM_FRONT_GUARDED_H
 #define HAKMEM_FRONT_GUARDED_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The free of full guard builds, as far as it needs no call. */
+/* The inlined part of free in full guard builds. */
 #ifndef HAKMEM_FRONT_GUARDED_FAST_H
 #define HAKMEM_FRONT_GUARDED_FAST_H
 

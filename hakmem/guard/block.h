@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* A block is given out, and comes back: what the features zero, check, canary and pages do then.
+/* What the features zero, check, canary and pages do when a block is allocated, and when it is freed.
  *
- * Called by front, with the block in the caller's hands alone; `block_bytes` is the size of its class, or of its mapping,
- * `size` what the program asked for. Any thread, no lock. What is found front reports; the block is right again by then,
- * so that the program can go on. */
+ * Called by front/guarded.c while no other thread can reach the block. `block_bytes` is the size of the class or the mapping,
+ * `size` what the program asked for. Any thread, no lock. A fault that is found here is repaired here and reported by front, so
+ * that the program can go on if the policy says so. */
 #ifndef HAKMEM_GUARD_BLOCK_H
 #define HAKMEM_GUARD_BLOCK_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Clearing memory, and looking whether it is clear: inline for blocks that are small.
+/* Clears memory, and checks whether it is still clear; inline for small blocks.
  *
  * `bytes` is a multiple of 16, and p aligned to that, as every block is in builds with guard. No lock. */
 #ifndef HAKMEM_GUARD_CLEAR_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* hakmem's own data between inaccessible pages: region headers, thread records, the tables of huge blocks, and the two
- * flat tables, page map and shadow, which are read-only but for what regions use of them.
+/* Inaccessible pages around hakmem's own data: region headers, thread records and block tables. The two flat tables, page map and
+ * shadow, are made read-only except for the entries of regions.
  *
- * Any thread, no lock. Where the system refuses, for want of mappings, the data lies without. */
+ * Any thread, no lock. If the system refuses the pages because the process has too many mappings, the data goes without them. */
 #ifndef HAKMEM_GUARD_METADATA_H
 #define HAKMEM_GUARD_METADATA_H
 

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Quarantines: what was freed waits before it can be given out again, first in, first out, after a place at random.
+/* Quarantines: a freed block waits before it can be allocated again. It replaces the block in a random place, and the replaced block
+ * joins a queue, first in, first out:
  *
  *     freed --> one of PLACES, at random --what was there--> the end of a queue --its oldest--> slab
  *
- * or, where as many are wanted, the magazine of the thread that just freed so many.
+ * If the thread wants blocks of the class, the oldest go to its magazine instead of the slab.
  *
- * A few lanes a class, each of some threads and under a lock of its own, passed by exchanges: a batch of blocks at a time, so
- * the lock costs a block little. So a thread mostly gets back what it freed itself: a block is read and written whole, which
- * costs several times as much where another processor had it last. Quarantined blocks count as free: they left the returned
- * magazine, and the statistics add their number to what is cached. Huge blocks have a queue alone. */
+ * Each class has a few lanes; a lane has its own lock and serves some of the threads, so that a thread mostly gets back blocks
+ * that it freed itself: full guard reads and writes whole blocks, which costs several times as much if another processor had
+ * them last. Exchanges pass a batch of blocks at a time, so the lock costs little for each. Quarantined blocks count as free; the
+ * statistics add them to the cached ones. Huge blocks have a queue and no places. */
 #ifndef HAKMEM_GUARD_QUARANTINE_H
 #define HAKMEM_GUARD_QUARANTINE_H
 

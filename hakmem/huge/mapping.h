@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The mapping of a huge block: what region/kept.h gives and takes, and what full guard builds do to it besides.
+/* The mapping that a huge block lies in, from region/kept.h and back to it.
  *
- * Those have an inaccessible chunk behind each block; a block that is freed is cleared, becomes inaccessible and waits,
- * and is kept then like those of any build. Any thread, no lock but those of the layers below. */
+ * Full guard builds put an inaccessible chunk behind each mapping. When the block is freed they clear it, make it inaccessible and
+ * let it wait in the quarantine; only then it goes back to region/kept.h. Any thread; takes no lock but those of guard/ and
+ * region/. */
 #ifndef HAKMEM_HUGE_MAPPING_H
 #define HAKMEM_HUGE_MAPPING_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Aligned blocks under libc's names. Four functions, four opinions on an alignment that is no power of two. */
+/* libc's four functions for aligned blocks. Each treats an alignment that is no power of two in its own way, as glibc does. */
 #include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The first thing that a program does which hakmem is linked into.
+/* Registers the fork handlers before any constructor of a program that hakmem is linked into.
  *
- * fork handlers that are registered first are called last before the copy, and first after it. The library to preload begins
- * before every other one (-z initfirst); a program's own constructors run after those of all its libraries, and only this array
- * before them. It is for programs alone: the linker refuses it in a shared library. */
+ * The handlers that are registered first are called last before the copy of the process, and first after it; ours must be those.
+ * The preloaded library is initialised before all others (-z initfirst). In a linked program the constructors of all libraries
+ * run before the program's own, and only .preinit_array runs before them. The linker refuses that section in shared
+ * libraries, so this file is linked into programs only. */
 #include "hakmem/base/compiler.h"
 #include "hakmem/process/fork.h"
 

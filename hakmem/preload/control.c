@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* malloc_trim and mallopt: glibc's knobs, on what hakmem has in their place. */
+/* malloc_trim and mallopt: glibc's parameters, mapped to hakmem's options where it has an equivalent. */
 #include <malloc.h>
 
 #include "hakmem/base/atomic.h"

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* setrlimit, prlimit and mlockall in front of the C library's: what they are about to limit or to lock, hakmem gives back first.
+/* setrlimit, prlimit and mlockall, which replace the C library's: they unmap what hakmem has reserved before the kernel limits or
+ * locks it.
  *
- * The kernel counts what the flat tables reserve, 2 GiB and with guard 8 TiB, like any other mapping. Under a limit on address
- * space every mmap of the program would be refused, and mlockall would take seconds or be refused; the program knows of no such
- * tables. Results and errno are the kernel's. Whoever makes the system calls themselves is served as region/give_way.h says:
- * when memory is refused. */
+ * The kernel counts the reservation of the flat tables (2 GiB, with guard 8 TiB) like any other mapping. With it, a limit on the
+ * address space would make every mmap of the program fail, and mlockall would fail or take seconds. Results and errno are
+ * the kernel's. A program that makes the system calls itself is helped later: the tables give way when memory is refused
+ * (region/give_way.h). */
 #include <errno.h>
 #include <sys/mman.h>
 #include <sys/resource.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How a libc name is given to a function of this folder. */
+/* How the functions of this folder get libc's names. */
 #ifndef HAKMEM_PRELOAD_PRELOAD_H
 #define HAKMEM_PRELOAD_PRELOAD_H
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* When memory that was freed goes back to the system: HAKMEM_PURGE_DELAY_MS after it was freed, or earlier where much waits.
+/* When freed memory goes back to the system: HAKMEM_PURGE_DELAY_MS after it was freed, or earlier if much of it waits.
  *
- * This is the clock, and how far a look has come. Regions, kept mappings and slabs note what they free; process/purge.h looks
- * when a time has come. Any thread, no locks. */
+ * This file has the time of the next purge, and the position of a purge that is under way. Regions, kept mappings and slabs note
+ * here that they freed something; process/purge.c purges when the time has come. Any thread, no locks. */
 #ifndef HAKMEM_REGION_DECAY_H
 #define HAKMEM_REGION_DECAY_H
 

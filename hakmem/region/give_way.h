@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Giving way: a process that has a limit on its address space, or is about to lock all that it has mapped, gets back what the
- * flat tables reserve. 2 GiB, with guard 8 TiB, of which hardly anything is used, would be refused or locked.
+/* Giving way: unmapping what the flat tables reserve (2 GiB, with guard 8 TiB), of which hardly anything is used. Under a limit on
+ * the address space the reservation would leave the program no room, and mlockall would lock it.
  *
- * 1. Page map and shadow become of the limited form: every free that begins from now on takes the cold path.
- * 2. What was given out until then is kept (space/units.h): a free that began before, with a pointer that its thread had, may
- *    read the entry still. Whoever gets a block later knows of 1, by way of the same words.
- * 3. All other entries are unmapped, for good.
+ * 1. Page map and shadow switch to their limited form, so every free that begins from now on takes the cold path.
+ * 2. The entries of all units that blocks were allocated in stay mapped (space/units.h), because a free that began before step 1
+ *    may still read the entry of its pointer. A block that is allocated later comes with the knowledge of step 1: both are
+ *    published by the same words.
+ * 3. All other entries are unmapped.
  *
- * It is done once, before the limit is set (preload/limits.c) or when memory is refused, and never undone: the limit may be
- * lifted, but the addresses can be others' by then. */
+ * It happens once, before the limit is set (preload/limits.c) or when the system refuses memory. It is not undone when the limit
+ * is lifted: the addresses may be in use by then. */
 #ifndef HAKMEM_REGION_GIVE_WAY_H
 #define HAKMEM_REGION_GIVE_WAY_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Changes of slabs outside of all exchanges: by threads without magazines, by frees of sampled blocks, by purges. Readers of
- * statistics, who see an exchange by its thread's sequence, see these by one count for all, since they are rare. */
+/* One count of the changes of slabs that happen outside of exchanges: by threads without magazines, by frees of sampled blocks, and
+ * by purges. A reader of statistics notices an exchange by the sequence of its thread, and these rare changes by this count. */
 #ifndef HAKMEM_SLAB_MOVING_H
 #define HAKMEM_SLAB_MOVING_H
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Flat tables: an entry of one byte for each 2^shift bytes of the address space, reserved and not backed.
  *
- * They are read with any pointer at all, and written where regions are. A process that has a limit on its address space, or
- * locks all that it has mapped, cannot have them: then they give way. From then on nobody asks them; a thread that was about to
- * holds a pointer that was given out before, and entries of such pointers stay mapped. No locks of its own. */
+ * The page map and the shadow are such tables. Any pointer may be looked up in them; entries are written only for addresses in
+ * regions. A process with a limit on its address space, or one that calls mlockall, cannot keep the reservation: the tables
+ * are given up ("give way", region/give_way.h). After that nobody begins a look-up. A thread that had begun one holds a pointer
+ * that was allocated earlier, and the entries of such pointers stay mapped. No lock: the callers hold theirs. */
 #ifndef HAKMEM_SPACE_FLAT_H
 #define HAKMEM_SPACE_FLAT_H
 

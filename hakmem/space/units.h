@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Units: the address space in pieces of a region's size, and a bit for each in three sets.
+/* Units: the address space cut into pieces of a region's size (32 MiB), and three sets with one bit for each unit.
  *
- * - region: a region starts there. It never goes, so a bit is never cleared.
- * - given: a block, or a part of one, was given out there at any time. Never cleared.
- * - kept: what was given when the flat tables gave way (flat.h), and the unit before each, where a table may have the first
- *   entries of the next: entries of a kept unit are mapped for good.
+ * - region: a region starts here. Regions are never unmapped, so the bit is never cleared.
+ * - given: some block was allocated here at some time. Never cleared.
+ * - kept: the unit was in `given` when the flat tables gave way (flat.h), or the next unit was: a page of a table may hold
+ *   entries of both. The entries of kept units stay mapped for good.
  *
- * Any thread asks, without a lock. Half a MiB a set, of which a page or two are ever touched. */
+ * Read by any thread without a lock. A set takes half a MiB of address space, of which one or two pages are ever touched. */
 #ifndef HAKMEM_SPACE_UNITS_H
 #define HAKMEM_SPACE_UNITS_H
 
