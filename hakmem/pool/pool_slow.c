@@ -6,7 +6,7 @@
 
 void *hak_pool_alloc_sampled(unsigned class_index, bool *zeroed, const void *caller) {
     hak_process_begin();
-    return pool_give(hak_sampled_alloc(class_index, caller), class_index, zeroed, caller);
+    return pool_give(hak_sampled_alloc(class_index, caller), class_index, false, zeroed, caller);
 }
 
 void *hak_pool_alloc_slow(unsigned class_index) {

@@ -10,11 +10,14 @@
 #include "hakmem/process/purge.h"
 #include "hakmem/sample/sampled.h"
 
-/* What follows every allocation of a slow path that got a block, or NULL; the block is marked. */
-HAK_ALWAYS_INLINE void *pool_give(void *p, unsigned class_index, bool *zeroed, const void *caller) {
+/* Ends every slow path: p is what it got, a block or NULL. `marks`: guard builds still have to note in the shadow that p is live. */
+HAK_ALWAYS_INLINE void *pool_give(void *p, unsigned class_index, bool marks, bool *zeroed, const void *caller) {
     if (HAK_UNLIKELY(p == NULL)) {
         errno = ENOMEM;
         return NULL;
+    }
+    if (HAK_GUARD_EXACT && marks) {
+        shadow_set(p, class_index);
     }
     ladder_count_allocation(p, class_index);
     /* Before the poll, which may refill the magazine; see pool.h. */
@@ -31,10 +34,7 @@ HAK_ALWAYS_INLINE void *pool_slow(unsigned class_index, bool *zeroed, const void
     }
     struct hak_thread *thread = hak_self;
     void *p = HAK_LIKELY(thread != NULL) ? exchange_alloc_begun(thread, class_index) : hak_exchange_alloc(class_index);
-    if (HAK_GUARD_EXACT && HAK_LIKELY(p != NULL)) {
-        shadow_set(p, class_index);
-    }
-    return pool_give(p, class_index, zeroed, caller);
+    return pool_give(p, class_index, true, zeroed, caller);
 }
 
 /* What follows a miss of pool_pop. NULL with errno ENOMEM. */
