@@ -239,7 +239,7 @@ HAK_TEST(Warning, LongTextIsCutToOneLine) {
     HAK_EXPECT(strstr(result->errors.bytes, "xxx...: it is so; do that\n") != NULL);
     result = run(warn_too_long);
     HAK_EXPECT_EQ(lines(&result->errors), 1);
-    HAK_EXPECT_EQ(result->errors.length, HAK_LINE_BYTES);
+    HAK_EXPECT_EQ(result->errors.length, TEXT_LINE_BYTES);
 }
 
 /* ---- Options ----------------------------------------------------------------------------------------- */
