@@ -16,17 +16,17 @@ from measure.program import BenchError
 class Peer:
     """An allocator that a package of the distribution holds."""
 
-    soname: str
-    """The name by which the loader knows its library."""
-    package: str
-    """Debian's package."""
+    sonames: tuple[str, ...]
+    """The names by which the loader knows its library, by the release of Debian."""
+    packages: tuple[str, ...]
+    """Debian's packages, one a release."""
 
 
 PEERS = {
-    "mimalloc": Peer("libmimalloc.so.2", "libmimalloc2.0"),
-    "jemalloc": Peer("libjemalloc.so.2", "libjemalloc2"),
-    "tcmalloc": Peer("libtcmalloc_minimal.so.4", "libtcmalloc-minimal4"),
-    GLIBC: Peer("libc.so.6", "libc6"),
+    "mimalloc": Peer(("libmimalloc.so.2", "libmimalloc.so.3"), ("libmimalloc2.0", "libmimalloc3")),
+    "jemalloc": Peer(("libjemalloc.so.2",), ("libjemalloc2",)),
+    "tcmalloc": Peer(("libtcmalloc_minimal.so.4",), ("libtcmalloc-minimal4", "libtcmalloc-minimal4t64")),
+    GLIBC: Peer(("libc.so.6",), ("libc6",)),
 }
 """By name, in the order of every report."""
 
@@ -58,8 +58,8 @@ def listed(listing: str, soname: str) -> Path | None:
     return None
 
 
-def installed(soname: str) -> Path:
-    """Where the loader finds the library `soname`."""
+def installed(*sonames: str) -> Path:
+    """Where the loader finds the library, by the first of `sonames` that it knows."""
     for tool in _LDCONFIG:
         try:
             listing = subprocess.run([tool, "-p"], capture_output=True, text=True, check=True).stdout
@@ -68,23 +68,27 @@ def installed(soname: str) -> Path:
             continue
     else:
         raise BenchError("ldconfig cannot be started: which libraries are installed is not known")
-    found = listed(listing, soname)
-    if found is None:
-        packages = [peer.package for peer in PEERS.values() if peer.soname == soname]
-        raise BenchError(f"{soname} is not installed" + "".join(f": Debian's package is {name}" for name in packages))
-    return found
+    for soname in sonames:
+        found = listed(listing, soname)
+        if found is not None:
+            return found
+    raise BenchError(f"{' or '.join(sonames)} is not installed; tools/setup --tests installs all peers")
 
 
 def library(name: str) -> Path:
     """The library of the peer `name`."""
-    return installed(PEERS[name].soname)
+    return installed(*PEERS[name].sonames)
 
 
 def version(name: str) -> str:
     """The version of the peer's Debian package."""
-    command = ["dpkg-query", "-W", "-f", "${Version}", PEERS[name].package]
+    command = ["dpkg-query", "-W", "-f", "${Version}\n", *PEERS[name].packages]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError) as error:
-        said = getattr(error, "stderr", None) or str(error)
-        raise BenchError(f"dpkg-query failed: {said.strip()}") from error
+        # Its status is 1 where one of the packages is of another release.
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise BenchError(f"dpkg-query failed: {error}") from error
+    versions = done.stdout.split()
+    if not versions:
+        raise BenchError(f"dpkg-query failed: {done.stderr.strip()}")
+    return versions[0]

@@ -16,7 +16,7 @@ from typing import Any
 
 import jsonschema
 
-from measure import recording, trace_file
+from measure import peers, recording, trace_file
 from measure.process import clean_environment
 from measure.trace_file import Chunk, Event, Kind
 
@@ -37,9 +37,7 @@ _SCHEMA = _schema()
 _LIBRARIES = {
     "glibc": None,
     "hakmem": str(Path(__file__).absolute().parents[2] / "hakmem/preload/libhakmem.so"),
-    "jemalloc": "libjemalloc.so.2",
-    "mimalloc": "libmimalloc.so.2",
-    "tcmalloc": "libtcmalloc_minimal.so.4",
+    **{name: str(peers.library(name)) for name in ("jemalloc", "mimalloc", "tcmalloc")},
 }
 _BROKEN = str(Path(__file__).absolute().parents[1] / "libbroken-malloc.so")
 _SECONDS = 240
