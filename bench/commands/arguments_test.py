@@ -11,7 +11,7 @@ from unittest import mock
 
 from bench.commands import benchmark, benchmarks, ladder, output
 from bench.commands.benchmarks import BENCHMARKS
-from measure import arguments
+from tools.measure import arguments
 
 
 def _main(name: str) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 
 from bench.engine import grid, worker
 from bench.engine.worker import Sample
-from measure import paired
-from measure.contender import Contender, GLIBC
-from measure.peers import REFERENCE
-from measure.program import BenchError
+from tools.measure import paired
+from tools.measure.contender import Contender, GLIBC
+from tools.measure.peers import REFERENCE
+from tools.measure.program import BenchError
 
 # Operations of the run that checks every block before anything is timed: enough to fill and empty each
 # contender's caches many times, a fraction of a second.

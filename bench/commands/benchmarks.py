@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bench.commands import benchmark, output
-from measure import arguments, program
+from tools.measure import arguments, program
 
 # WORKLOAD_THREADS_MAX of workload.h.
 _THREADS_MAX = 64

@@ -8,7 +8,7 @@ import unittest
 from bench.commands import hot_path
 from bench.engine import disassembly, lackey
 from bench.engine.disassembly import Kind
-from measure.program import BenchError
+from tools.measure.program import BenchError
 
 _LISTING = """
 0000000000001000 <probe>:

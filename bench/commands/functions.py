@@ -12,7 +12,7 @@ import os
 import sys
 
 from bench.engine import valgrind, worker
-from measure import arguments, process, program, progress, table
+from tools.measure import arguments, process, program, progress, table
 
 NAME = "functions"
 _LIBRARIES = {"hakmem": "libhakmem.so", "hakmem-guard": "libhakmem-guard.so"}

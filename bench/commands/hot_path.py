@@ -17,7 +17,7 @@ from typing import Any
 from bench.engine import disassembly, lackey, worker
 from bench.engine.disassembly import Kind, Program
 from bench.engine.variants import COMBINATIONS
-from measure.program import BenchError
+from tools.measure.program import BenchError
 
 GOLDEN = Path("bench/golden/hot_path.json")
 """Below the workspace's root."""

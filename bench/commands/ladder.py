@@ -20,8 +20,8 @@ from bench.commands.benchmark import Row
 from bench.engine import grid, valgrind, worker
 from bench.engine.grid import Samples
 from bench.engine.variants import COMBINATIONS
-from measure import arguments, paired, program, progress, table
-from measure.peers import REFERENCE
+from tools.measure import arguments, paired, program, progress, table
+from tools.measure.peers import REFERENCE
 
 NAME = "ladder"
 STEPS = ("none", "p0", "p0_p1", "p0_p1_p2", "p0_p1_p2_p3")

@@ -7,8 +7,8 @@ import sys
 from typing import Any, TextIO
 
 from bench.commands.benchmark import Outcome, Row
-from measure import table
-from measure.table import Grid, MIB, figure
+from tools.measure import table
+from tools.measure.table import Grid, MIB, figure
 
 CAPTION = (
     "An operation is one malloc and one free; ns/op is wall time by operations of all threads. ratio is the "

@@ -15,7 +15,7 @@ from pathlib import Path
 import jsonschema
 
 from bench.engine import worker
-from measure import process
+from tools.measure import process
 
 _WORKER = worker.executable("worker_malloc")
 _BROKEN = worker.executable("libbroken-malloc.so")

@@ -8,7 +8,7 @@ import json
 
 from bench.commands import hot_path
 from bench.engine.variants import COMBINATIONS
-from measure import arguments, program, progress
+from tools.measure import arguments, program, progress
 
 NAME = "update_golden"
 

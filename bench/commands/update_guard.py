@@ -17,9 +17,9 @@ from bench.engine import document, grid, worker
 from bench.engine.grid import Samples
 from bench.engine.worker import Sample
 from bench.programs import outcome_file
-from measure import arguments, conditions, paired, program
-from measure.contender import Contender
-from measure.program import BenchError
+from tools.measure import arguments, conditions, paired, program
+from tools.measure.contender import Contender
+from tools.measure.program import BenchError
 
 NAME = "update_guard"
 _OUTPUT = Path("docs/guard.md")

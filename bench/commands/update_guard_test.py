@@ -6,7 +6,7 @@ import unittest
 from bench.commands import update_guard
 from bench.commands.update_guard import ALL, NONE, Program
 from bench.engine.worker import Sample
-from measure.program import BenchError
+from tools.measure.program import BenchError
 
 
 class UpdateGuardTest(unittest.TestCase):

@@ -9,7 +9,7 @@ from enum import Enum
 from pathlib import Path
 
 from bench.engine import valgrind
-from measure import process
+from tools.measure import process
 
 _FUNCTION = re.compile(r"^([0-9a-f]+) <([^>]+)>:$")
 _INSTRUCTION = re.compile(r"^ *([0-9a-f]+):\t(.*)$")

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 
 from bench.engine import worker
 from bench.engine.worker import Sample
-from measure import conditions, process, rounds
-from measure.contender import Contender
-from measure.rounds import Turn
+from tools.measure import conditions, process, rounds
+from tools.measure.contender import Contender
+from tools.measure.rounds import Turn
 
 Samples = dict[str, list[Sample]]
 """Contender -> its runs in rounds' order."""

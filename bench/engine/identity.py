@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.engine import valgrind
-from measure import conditions, process
-from measure.program import BenchError
+from tools.measure import conditions, process
+from tools.measure.program import BenchError
 
 _CPU = Path("/sys/devices/system/cpu")
 

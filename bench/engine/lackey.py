@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.engine import valgrind
-from measure import process
+from tools.measure import process
 
 
 @dataclass

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from bench.engine import worker
-from measure import process
-from measure.contender import Contender
-from measure.program import BenchError
+from tools.measure import process
+from tools.measure.contender import Contender
+from tools.measure.program import BenchError
 
 # The function of runner.c that holds all that the clock covers.
 _COUNTED = "measured_part"

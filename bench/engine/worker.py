@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from measure import conditions, process
-from measure.contender import Contender
-from measure.program import BenchError
+from tools.measure import conditions, process
+from tools.measure.contender import Contender
+from tools.measure.program import BenchError
 
 ROOT = Path(__file__).parents[2]
 """Bazel lays what it built at its place below the root, as this module: ROOT/bench/engine/worker.py."""

@@ -14,8 +14,8 @@ from bench.lab import contenders, plan, scaling, startup
 from bench.lab.plan import Slot
 from bench.lab.results import Results
 from bench.lab.testing import fake
-from measure import conditions, paired
-from measure.program import BenchError
+from tools.measure import conditions, paired
+from tools.measure.program import BenchError
 
 _NAMES = ["hakmem", "mimalloc", "quick", "glibc"]
 

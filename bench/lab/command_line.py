@@ -13,8 +13,8 @@ from bench.lab import compare, contenders, plan as plans, traces, workloads
 from bench.lab.contenders import Family
 from bench.lab.plan import Plan
 from bench.lab.workloads import Workload
-from measure import arguments, inference, paired, table as printing
-from measure.program import BenchError
+from tools.measure import arguments, inference, paired, table as printing
+from tools.measure.program import BenchError
 
 _ROOT = Path(__file__).parents[2]
 

@@ -18,9 +18,9 @@ from typing import Any
 
 from bench.lab.plan import Slot
 from bench.lab.report import SCHEMA
-from measure import contender, inference, paired, peers
-from measure.inference import Verdict
-from measure.program import BenchError
+from tools.measure import contender, inference, paired, peers
+from tools.measure.inference import Verdict
+from tools.measure.program import BenchError
 
 Row = dict[str, Any]
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import Any, TextIO
 
 from bench.lab import compare, table
-from measure import table as grids
-from measure.table import Grid
+from tools.measure import table as grids
+from tools.measure.table import Grid
 
 Row = dict[str, Any]
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from bench.lab import compare, compare_table, contenders
 from bench.lab.testing import simulated
-from measure.program import BenchError
+from tools.measure.program import BenchError
 
 _BEFORE = {"mimalloc": 1.2, "glibc": 1.5}
 

@@ -26,8 +26,8 @@ from pathlib import Path
 from bench.engine import worker
 from bench.engine.variants import COMBINATIONS, SWITCHES
 from bench.engine.worker import preloaded
-from measure import arguments, peers
-from measure.contender import Contender, GLIBC
+from tools.measure import arguments, peers
+from tools.measure.contender import Contender, GLIBC
 
 LIBRARIES = "libraries"
 WITH_GUARD = "guard"

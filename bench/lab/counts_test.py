@@ -51,7 +51,7 @@ class StraceTest(unittest.TestCase):
             system_calls.parse("strace: attach: Operation not permitted\n")
 
     def test_a_real_program(self) -> None:
-        from measure import process
+        from tools.measure import process
 
         calls = system_calls.counted(lambda wrapper: process.start([*wrapper, "/bin/cat", "/dev/null"]))
         self.assertEqual(calls["execve"], 1)

@@ -14,7 +14,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from bench.engine.variants import COMBINATIONS, SWITCHES
-from measure import inference
+from tools.measure import inference
 
 EFFECTS: tuple[tuple[str, ...], ...] = tuple(
     switches for count in (1, 2) for switches in itertools.combinations(SWITCHES, count)

@@ -17,7 +17,7 @@ from typing import Any
 from bench.lab import contenders
 from bench.lab.report_test import validate
 from bench.lab.testing import fake
-from measure import peers
+from tools.measure import peers
 
 _START_SECONDS = 60
 

@@ -12,7 +12,7 @@ from bench.lab.contenders import Family
 from bench.lab.items import Item
 from bench.lab.results import Results
 from bench.lab.workloads import Workload
-from measure import conditions, progress, rounds
+from tools.measure import conditions, progress, rounds
 
 # Operations under callgrind, fifty to a hundred times slower than without: thousands of refills.
 _COUNTED_OPERATIONS = 100_000

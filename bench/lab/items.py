@@ -12,9 +12,9 @@ from bench.lab.contenders import Family
 from bench.lab.plan import Slot
 from bench.lab.results import Results
 from bench.lab.workloads import Workload
-from measure import conditions, progress
-from measure.contender import Contender
-from measure.program import BenchError
+from tools.measure import conditions, progress
+from tools.measure.contender import Contender
+from tools.measure.program import BenchError
 
 Item = tuple[Slot, Family, Contender, Workload]
 

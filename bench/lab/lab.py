@@ -20,7 +20,7 @@ from bench.engine import identity
 from bench.lab import command_line, compare, compare_table, page, phases, report as reports, table
 from bench.lab.plan import Plan
 from bench.lab.results import Results
-from measure import conditions, peers, process, program
+from tools.measure import conditions, peers, process, program
 
 NAME = "lab"
 

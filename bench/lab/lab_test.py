@@ -16,7 +16,7 @@ import jsonschema
 
 from bench.engine.variants import COMBINATIONS
 from bench.lab import contenders, views
-from measure import peers
+from tools.measure import peers
 
 _BENCH = Path(__file__).parents[1]
 _LAB = str(_BENCH / "lab/lab")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.lab import contenders, plots, table, views
-from measure.table import MIB
+from tools.measure.table import MIB
 
 Row = dict[str, Any]
 

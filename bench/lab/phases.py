@@ -25,9 +25,9 @@ from bench.lab import figures, items, plan as plans, scaling, startup, traces, w
 from bench.lab.plan import Calibration, Plan, Slot
 from bench.lab.results import Results
 from bench.lab.workloads import Workload
-from measure import conditions, progress, rounds
-from measure.contender import Contender
-from measure.program import BenchError
+from tools.measure import conditions, progress, rounds
+from tools.measure.contender import Contender
+from tools.measure.program import BenchError
 
 # Operations of the run that checks every block: enough to fill and empty caches many times, a fraction of a second.
 _VERIFIED_OPERATIONS = 20_000

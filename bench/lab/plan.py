@@ -12,8 +12,8 @@ from bench.engine.variants import COMBINATIONS
 from bench.lab import factorial, contenders
 from bench.lab.contenders import Family
 from bench.lab.workloads import Workload
-from measure import inference, rounds
-from measure.program import BenchError
+from tools.measure import inference, rounds
+from tools.measure.program import BenchError
 
 
 class Slot(NamedTuple):

@@ -13,8 +13,8 @@ from bench.engine.variants import COMBINATIONS
 from bench.lab import contenders, plan, workloads
 from bench.lab.plan import Calibration, Slot
 from bench.lab.testing import fake, simulated
-from measure import inference, peers
-from measure.program import BenchError
+from tools.measure import inference, peers
+from tools.measure.program import BenchError
 
 
 def all_families() -> dict[str, contenders.Family]:

@@ -19,9 +19,9 @@ from bench.lab import factorial, scaling, startup
 from bench.lab.contenders import Family
 from bench.lab.plan import Plan, Slot
 from bench.lab.results import Results
-from measure import conditions, inference, paired
-from measure.inference import Estimate, Verdict
-from measure.table import figure
+from tools.measure import conditions, inference, paired
+from tools.measure.inference import Estimate, Verdict
+from tools.measure.table import figure
 
 SCHEMA = 2
 """Changes when the meaning of a key does."""

@@ -16,8 +16,8 @@ from bench.engine import worker
 from bench.lab import contenders, items, workloads
 from bench.lab.plan import Slot
 from bench.lab.results import Results
-from measure import conditions, inference, paired, progress, rounds
-from measure.table import figure
+from tools.measure import conditions, inference, paired, progress, rounds
+from tools.measure.table import figure
 
 WORKLOAD = "local"
 """Every thread works for itself."""

@@ -17,9 +17,9 @@ from typing import Any
 from bench.engine import valgrind, worker
 from bench.lab import contenders
 from bench.lab.results import Results
-from measure import conditions, contender, paired, progress, rounds
-from measure.program import BenchError
-from measure.table import figure
+from tools.measure import conditions, contender, paired, progress, rounds
+from tools.measure.program import BenchError
+from tools.measure.table import figure
 
 PROGRAM = "true"
 ROUNDS = {False: 300, True: 60}

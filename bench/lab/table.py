@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any, TextIO
 
 from bench.lab import contenders, views
-from measure import peers, table as grids
-from measure.table import Grid, MIB
+from tools.measure import peers, table as grids
+from tools.measure.table import Grid, MIB
 
 Row = dict[str, Any]
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from bench.lab import contenders, goals, scaling, views
 from bench.lab.goals import Goal
-from measure import contender, paired, peers
-from measure.table import MIB
+from tools.measure import contender, paired, peers
+from tools.measure.table import MIB
 
 Row = dict[str, Any]
 

@@ -14,7 +14,7 @@ from bench.lab.plan import Slot
 from bench.lab.targets import Target
 from bench.lab.testing import simulated
 from bench.programs import outcome_file
-from measure.program import BenchError
+from tools.measure.program import BenchError
 
 Row = dict[str, Any]
 

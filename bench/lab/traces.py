@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.lab.workloads import Workload
 from bench.trace import programs
-from measure import recording
+from tools.measure import recording
 
 FAMILY = "traces"
 _PREFIX = "trace:"

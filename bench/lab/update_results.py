@@ -16,9 +16,9 @@ from typing import Any
 
 from bench.lab import command_line, contenders, lab, table, targets, views
 from bench.programs import outcome_file
-from measure import arguments, program
-from measure.program import BenchError
-from measure.table import MIB
+from tools.measure import arguments, program
+from tools.measure.program import BenchError
+from tools.measure.table import MIB
 
 NAME = "update_results"
 _COMMAND = f"bazel run //bench:{NAME}"

@@ -9,8 +9,8 @@ from typing import Any
 
 from bench.engine.variants import SWITCHES
 from bench.lab import contenders
-from measure import paired
-from measure.inference import Verdict
+from tools.measure import paired
+from tools.measure.inference import Verdict
 
 Row = dict[str, Any]
 

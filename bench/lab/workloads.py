@@ -12,9 +12,9 @@ from typing import Any
 from bench.engine import worker
 from bench.lab import contenders
 from bench.lab.contenders import Family
-from measure import conditions, process
-from measure.contender import Contender
-from measure.program import BenchError
+from tools.measure import conditions, process
+from tools.measure.contender import Contender
+from tools.measure.program import BenchError
 
 THREADS_MAX = 8
 """Above this the lab leaves processors of a large machine idle: workloads of threads are about two that meet."""

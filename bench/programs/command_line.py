@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from bench.programs.entrants import GUARDS, PEERS
 from bench.programs.measurement import Plan, WORKLOADS
-from measure import arguments
+from tools.measure import arguments
 
 EPILOG = (
     "Programs get an environment of their own; nothing of the caller's reaches them.\n"

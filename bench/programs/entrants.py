@@ -11,9 +11,9 @@ from pathlib import Path
 from bench.engine import worker
 from bench.programs.workloads import allocator
 from bench.programs.workloads.errors import CheckError
-from measure import peers
-from measure.contender import Contender
-from measure.program import BenchError
+from tools.measure import peers
+from tools.measure.contender import Contender
+from tools.measure.program import BenchError
 
 HAKMEM = "hakmem"
 

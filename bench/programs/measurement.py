@@ -18,11 +18,11 @@ from bench.programs.workloads import allocator, registry, runner
 from bench.programs.workloads.errors import CheckError
 from bench.programs.workloads.runner import Run, Runner
 from bench.programs.workloads.workload import Workload
-from measure import conditions, paired, progress, rounds
-from measure.contender import Contender
-from measure.paired import Ratio
-from measure.program import BenchError
-from measure.rounds import Turn
+from tools.measure import conditions, paired, progress, rounds
+from tools.measure.contender import Contender
+from tools.measure.paired import Ratio
+from tools.measure.program import BenchError
+from tools.measure.rounds import Turn
 
 WORKLOADS: dict[str, Workload] = {
     workload.name: workload for family in registry.FAMILIES.values() for workload in family if workload.benchmark

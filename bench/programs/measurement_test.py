@@ -12,8 +12,8 @@ from bench.programs.measurement import Measurement
 from bench.programs.workloads.process import Usage
 from bench.programs.workloads.runner import Run
 from bench.programs.workloads.workload import Outcome
-from measure import conditions, paired
-from measure.contender import Contender
+from tools.measure import conditions, paired
+from tools.measure.contender import Contender
 
 
 class MeasurementTest(unittest.TestCase):

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from measure.program import BenchError
+from tools.measure.program import BenchError
 
 _SCHEMA = Path(__file__).with_name("programs.schema.json")
 

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from bench.programs import command_line, measurement, tables
-from measure import arguments, program
+from tools.measure import arguments, program
 
 NAME = "programs"
 

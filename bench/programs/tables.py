@@ -8,9 +8,9 @@ from typing import Any, TextIO
 
 from bench.engine import identity
 from bench.programs.measurement import Outcome, Result
-from measure import paired, table
-from measure.paired import Ratio
-from measure.table import Grid, MIB, figure
+from tools.measure import paired, table
+from tools.measure.paired import Ratio
+from tools.measure.table import Grid, MIB, figure
 
 CAPTION = (
     "Ratios are hakmem's figure by the peer's in the same round, median and 95 % interval: below 1 is faster, or less "

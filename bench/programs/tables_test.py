@@ -14,9 +14,9 @@ import jsonschema
 
 from bench.programs import tables, update_docs
 from bench.programs.measurement import Comparison, Measurement, Outcome, Plan, Result, Row, WORKLOADS
-from measure.contender import Contender
-from measure.paired import Ratio
-from measure.program import BenchError
+from tools.measure.contender import Contender
+from tools.measure.paired import Ratio
+from tools.measure.program import BenchError
 
 _SCHEMA = json.loads(Path(__file__).with_name("programs.schema.json").read_text())
 

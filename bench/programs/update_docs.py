@@ -12,8 +12,8 @@ from typing import Any
 
 from bench.engine import document
 from bench.programs import command_line, measurement, outcome_file, programs, tables
-from measure import arguments, program
-from measure.program import BenchError
+from tools.measure import arguments, program
+from tools.measure.program import BenchError
 
 NAME = "update_docs"
 _OUTPUT = Path("docs/programs.md")

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from measure import recording, trace_file
-from measure.trace_file import Chunk, Event, Kind, Type, varints
+from tools.measure import recording, trace_file
+from tools.measure.trace_file import Chunk, Event, Kind, Type, varints
 
 _HEADER = 16
 _HEAD = 16  # of a chunk

@@ -21,9 +21,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from measure import recording
-from measure.process import clean_environment
-from measure.program import BenchError
+from tools.measure import recording
+from tools.measure.process import clean_environment
+from tools.measure.program import BenchError
 
 LIMIT = 2_000_000
 """Events of one trace."""

@@ -9,8 +9,8 @@ from pathlib import Path
 from unittest import mock
 
 from bench.trace import programs
-from measure import recording
-from measure.program import BenchError
+from tools.measure import recording
+from tools.measure.program import BenchError
 
 _LIMIT = 60_000
 

@@ -13,9 +13,9 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from measure import recording, trace_file
-from measure.process import clean_environment
-from measure.trace_file import End, Event, Kind, Trace
+from tools.measure import recording, trace_file
+from tools.measure.process import clean_environment
+from tools.measure.trace_file import End, Event, Kind, Trace
 
 _MARK = 1234567
 _TOO_MUCH = 2**62 - 1

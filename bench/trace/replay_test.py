@@ -16,9 +16,9 @@ from typing import Any
 
 import jsonschema
 
-from measure import peers, recording, trace_file
-from measure.process import clean_environment
-from measure.trace_file import Chunk, Event, Kind
+from tools.measure import peers, recording, trace_file
+from tools.measure.process import clean_environment
+from tools.measure.trace_file import Chunk, Event, Kind
 
 
 def _schema() -> dict[str, Any]:

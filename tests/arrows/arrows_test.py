@@ -22,7 +22,7 @@ _CARRIED = {"//bench/trace:librecorder.so", "//bench/trace:replay"}
 def layers(readme: str) -> list[str]:
     """The packages of the table's first column, the lowest first: "| `bench/engine` | ..."."""
     return [
-        name.replace("/", ".") for name in re.findall(r"^\| `((?:bench|measure)[a-z_/]*)` \|", readme, re.MULTILINE)
+        name.replace("/", ".") for name in re.findall(r"^\| `((?:bench|tools/measure)[a-z_/]*)` \|", readme, re.MULTILINE)
     ]
 
 
@@ -51,8 +51,8 @@ def wrong_imports(module: str, source: str, order: list[str]) -> list[str]:
         if (
             other == "tests"
             or is_up
-            or (own in ("tools", "measure") and other.startswith("bench"))
-            or (own == "measure" and other == "tools")
+            or (own in ("tools", "tools.measure") and other.startswith("bench"))
+            or (own == "tools.measure" and other == "tools")
         ):
             said.append(f"{module} imports {name}")
     return said
@@ -87,7 +87,7 @@ class ArrowsTest(unittest.TestCase):
         self.order = layers((_ROOT / "bench/README.md").read_text(encoding="utf-8"))
 
     def modules(self) -> dict[str, Path]:
-        files = [path for top in ("bench", "measure", "tools") for path in (_ROOT / top).rglob("*.py")]
+        files = [path for top in ("bench", "tools") for path in (_ROOT / top).rglob("*.py")]
         return {
             str(path.relative_to(_ROOT).with_suffix("")).replace("/", "."): path
             for path in files
@@ -95,7 +95,7 @@ class ArrowsTest(unittest.TestCase):
         }
 
     def test_the_table_names_every_package(self) -> None:
-        packages = {module.rpartition(".")[0] for module in self.modules() if module.startswith(("bench.", "measure."))}
+        packages = {module.rpartition(".")[0] for module in self.modules() if module.startswith(("bench.", "tools.measure."))}
         inside = [package for package in packages if _layer(package, self.order) in self.order]
         self.assertEqual(sorted(inside), sorted(packages))
         self.assertEqual(sorted(set(self.order) - packages), [])
@@ -109,7 +109,7 @@ class ArrowsTest(unittest.TestCase):
         self.assertEqual(said, [])
 
     def test_targets_depend_on_no_test(self) -> None:
-        builds = [path for top in ("bench", "hakmem", "measure", "tools") for path in (_ROOT / top).rglob("BUILD")]
+        builds = [path for top in ("bench", "hakmem", "tools") for path in (_ROOT / top).rglob("BUILD")]
         self.assertGreater(len(builds), 8)
         said = [
             line
@@ -124,7 +124,7 @@ class ArrowsTest(unittest.TestCase):
             "bench.programs.workloads.runner": "from bench.programs.tables import means",
             "bench.lab.plan": "from tests.preload.programs import check",
             "tools.cli.main": "import bench.engine.worker",
-            "measure.rounds": "def late():\n    from tools.cli import show",
+            "tools.measure.rounds": "def late():\n    from tools.cli import show",
         }.items():
             self.assertEqual(len(wrong_imports(module, source, self.order)), 1, module)
         self.assertEqual(wrong_imports("bench.lab.plan", "from bench.engine import grid", self.order), [])

@@ -98,7 +98,7 @@ class TreeTest(unittest.TestCase):
         files = {one.name for one in members if one.isfile()}
         modules = {name for name in files if _MODULES.fullmatch(name)}
         self.assertIn("share/hakmem/tools/cli/main.py", modules)
-        self.assertNotIn("share/hakmem/measure/inference.py", modules)
+        self.assertNotIn("share/hakmem/tools/measure/inference.py", modules)
         self.assertEqual({name for name in files - modules if not name.startswith(_NOTICES)}, _FILES)
         self.assertEqual({one.name for one in members if one.isfile() and one.mode == 0o755}, _PROGRAMS)
         self.assertEqual({one.mode for one in members if one.isfile()}, {0o644, 0o755})

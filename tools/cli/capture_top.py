@@ -20,8 +20,8 @@ from contextlib import contextmanager
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from measure import program
-from measure.program import BenchError
+from tools.measure import program
+from tools.measure.program import BenchError
 from tools.cli import published
 
 _COMMAND = Path(__file__).absolute().parent / "hakmem"

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from measure.table import Grid
+from tools.measure.table import Grid
 from tools.cli import show
 from tools.cli.untrusted import printable
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from measure import table
-from measure.arguments import whole_number
-from measure.table import Grid
+from tools.measure import table
+from tools.measure.arguments import whole_number
+from tools.measure.table import Grid
 from tools.cli import samples, show, symbols
 from tools.cli.command import Command, REFUSED, add_format, process_id
 from tools.cli.samples import Samples

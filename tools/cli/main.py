@@ -11,7 +11,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from measure import program
+from tools.measure import program
 from tools.cli.command import InputError, REFUSED
 from tools.cli.registry import COMMANDS
 

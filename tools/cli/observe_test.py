@@ -19,7 +19,7 @@ import jsonschema
 from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 
-from measure import table
+from tools.measure import table
 from tools.cli import figures, published
 from tools.cli.observe_case import COMMAND, OBSERVED, ObserveCase, SCHEMA, SECONDS
 

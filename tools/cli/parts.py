@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from measure.program import BenchError
+from tools.measure.program import BenchError
 
 _FOLDER = Path(__file__).absolute().parents[2] / "hakmem/preload"
 

@@ -7,7 +7,7 @@ import argparse
 import json
 import sys
 
-from measure import table
+from tools.measure import table
 from tools.cli import figures, published
 from tools.cli.command import Command, REFUSED, add_format, process_id
 

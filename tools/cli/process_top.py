@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from measure import table
-from measure.arguments import whole_number
+from tools.measure import table
+from tools.measure.arguments import whole_number
 from tools.cli import figures, published, show
 from tools.cli.command import Command, InputError, REFUSED, add_format, process_id
 from tools.cli.figures import Statistics

@@ -8,9 +8,9 @@ import os
 import sys
 from pathlib import Path
 
-from measure import recording
-from measure.arguments import whole_number
-from measure.program import BenchError
+from tools.measure import recording
+from tools.measure.arguments import whole_number
+from tools.measure.program import BenchError
 from tools.cli import show
 from tools.cli.command import Command, InputError, REFUSED, caller_path, existing_file
 from tools.cli.starting import Line, NOT_STARTED, STATUSES, StartError, line_of

@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from measure import conditions, paired, peers, process, recording, rounds, table
-from measure.arguments import whole_number
-from measure.contender import Contender, GLIBC
-from measure.paired import ROUNDS_MIN, Ratio
-from measure.table import Grid
+from tools.measure import conditions, paired, peers, process, recording, rounds, table
+from tools.measure.arguments import whole_number
+from tools.measure.contender import Contender, GLIBC
+from tools.measure.paired import ROUNDS_MIN, Ratio
+from tools.measure.table import Grid
 from tools.cli import parts, show
 from tools.cli.command import Command, InputError, REFUSED, add_format, existing_file
 

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from measure.program import BenchError
+from tools.measure.program import BenchError
 from tools.cli import parts, show
 from tools.cli.command import Command, InputError, REFUSED, caller_path
 from tools.cli.starting import NOT_STARTED, STATUSES, StartError, line_of

@@ -21,7 +21,7 @@ from typing import Any
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
-from measure.program import BenchError
+from tools.measure.program import BenchError
 from tools.cli.untrusted import printable
 
 _PAGE = 4096

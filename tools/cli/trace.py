@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from measure import recording, table
-from measure.table import Grid
+from tools.measure import recording, table
+from tools.measure.table import Grid
 from tools.cli import show
 from tools.cli.command import Command, InputError, REFUSED, add_format, existing_file
 

@@ -20,7 +20,7 @@ STATUS_REFUSED = 2  # argparse's own status for wrong arguments.
 # Bazel lays this module at ROOT/tools/dist/modules.py.
 _ROOT = Path(__file__).absolute().parents[2]
 _MAIN = "tools/cli/main.py"
-_OWN = ("measure", "tools")
+_OWN = ("tools",)
 
 
 class Refusal(Exception):

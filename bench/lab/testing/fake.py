@@ -17,8 +17,8 @@ from unittest import mock
 from bench.lab import command_line, contenders, lab, plan, report
 from bench.lab.contenders import Family
 from bench.lab.workloads import Workload
-from measure import peers, program
-from measure.contender import Contender
+from tools.measure import peers, program
+from tools.measure.contender import Contender
 
 RUNS = "runs"
 """The file in the folder that is a byte longer after each timed run."""

@@ -18,7 +18,7 @@ from bench.lab.plan import Plan, Slot
 from bench.lab.results import Results
 from bench.lab.testing import fake
 from bench.lab.workloads import Workload
-from measure.contender import Contender
+from tools.measure.contender import Contender
 
 WORKLOADS = ("pair", "local")
 _NOW = datetime.datetime(2024, 5, 6, 7, 8, 9, tzinfo=datetime.timezone.utc)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.programs.workloads.errors import CheckError
-from measure.contender import Contender, GLIBC
+from tools.measure.contender import Contender, GLIBC
 
 # Folders of the system, open to every user; a library elsewhere is copied to where it is.
 _PUBLIC = (Path("/usr"), Path("/lib"), Path("/lib64"))

@@ -17,7 +17,7 @@ from signal import Signals
 import psutil
 
 from bench.programs.workloads.errors import CheckError
-from measure.process import ending
+from tools.measure.process import ending
 
 _KIB = 1024
 

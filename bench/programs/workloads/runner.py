@@ -15,7 +15,7 @@ from bench.programs.workloads.errors import CheckError, expect
 from bench.programs.workloads.process import Usage
 from bench.programs.workloads.session import LIMIT_SECONDS, Session
 from bench.programs.workloads.workload import Memory, Outcome, Workload
-from measure.contender import Contender
+from tools.measure.contender import Contender
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from bench.programs.workloads.allocator import Tools, public_folder
 from bench.programs.workloads.errors import CheckError, expect
 from bench.programs.workloads.memory import Sampler
 from bench.programs.workloads.process import Process, Usage
-from measure.contender import Contender
-from measure.process import ending
+from tools.measure.contender import Contender
+from tools.measure.process import ending
 
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from measure.program import BenchError
+from tools.measure.program import BenchError
 
 GLIBC = "glibc"
 """The C library's own malloc. Preloading nothing, or the C library itself, measures it."""

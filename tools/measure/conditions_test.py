@@ -11,8 +11,8 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from measure import conditions
-from measure.program import BenchError
+from tools.measure import conditions
+from tools.measure.program import BenchError
 
 # Prints where the stack lies.
 _STACK = "print([line for line in open('/proc/self/maps') if '[stack]' in line][0].split('-')[0])"
@@ -22,7 +22,7 @@ _FIXED = """
 import ctypes, os, subprocess, sys
 ctypes.CDLL(None).personality(0x0040000)
 if {randomise}:
-    from measure import conditions
+    from tools.measure import conditions
     conditions.randomise_layout()
 for _ in range(4):
     subprocess.run([sys.executable, "-c", {stack!r}], check=True)

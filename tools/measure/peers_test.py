@@ -7,9 +7,9 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from measure import peers
-from measure.contender import Contender
-from measure.program import BenchError
+from tools.measure import peers
+from tools.measure.contender import Contender
+from tools.measure.program import BenchError
 
 
 class InstalledTest(unittest.TestCase):

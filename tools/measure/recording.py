@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from measure import trace_file
-from measure.program import BenchError
+from tools.measure import trace_file
+from tools.measure.program import BenchError
 
 # Builds and installations lay the recorder and the replayer at the same place below the root, as this module.
 _FOLDER = Path(__file__).absolute().parents[1] / "bench/trace"

@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from measure.paired import ROUNDS_MIN
-from measure.program import BenchError
+from tools.measure.paired import ROUNDS_MIN
+from tools.measure.program import BenchError
 
 ENVIRONMENT = (
     "Workers get the environment without HAKMEM_*, MIMALLOC_*, MALLOC_*, LD_* and GLIBC_TUNABLES.\n"

@@ -14,7 +14,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from measure import conditions, progress
+from tools.measure import conditions, progress
 
 Slot = TypeVar("Slot", bound=Hashable)
 Key = TypeVar("Key", bound=Hashable)

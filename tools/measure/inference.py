@@ -25,8 +25,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from measure import paired
-from measure.paired import Ratio
+from tools.measure import paired
+from tools.measure.paired import Ratio
 
 ALPHA = 0.05
 """Chance of a wrong verdict among all of a report."""

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from measure.program import BenchError
+from tools.measure.program import BenchError
 
 # Variables that change an allocator, or which one is loaded: no contender gets the caller's.
 _CLEARED = re.compile(r"^(HAKMEM_|MIMALLOC_|MALLOC_|LD_|GLIBC_TUNABLES$)")

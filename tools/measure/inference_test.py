@@ -8,9 +8,9 @@ import math
 import random
 import unittest
 
-from measure import inference
-from measure.inference import Verdict
-from measure.paired import ROUNDS_MIN, Ratio
+from tools.measure import inference
+from tools.measure.inference import Verdict
+from tools.measure.paired import ROUNDS_MIN, Ratio
 
 
 class SignedRankTest(unittest.TestCase):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from rich.console import Console, Group
 
-from measure.paired import Ratio
+from tools.measure.paired import Ratio
 
 MIB = 1024 * 1024
 

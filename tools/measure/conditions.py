@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from measure.program import BenchError
+from tools.measure.program import BenchError
 
 PADDING = "BENCH_PADDING"
 """The variable that makes the environment longer."""

@@ -8,7 +8,7 @@ import math
 import random
 import unittest
 
-from measure import paired, rounds
+from tools.measure import paired, rounds
 
 
 class RatioTest(unittest.TestCase):

@@ -8,8 +8,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from measure.contender import GLIBC
-from measure.program import BenchError
+from tools.measure.contender import GLIBC
+from tools.measure.program import BenchError
 
 
 @dataclass(frozen=True)
