@@ -48,7 +48,7 @@ _FILES = _PROGRAMS | {
 _NOTICES = "share/doc/hakmem/"
 
 # The command's modules: those that it imports.
-_MODULES = re.compile(r"share/hakmem/(measure|tools)/(\w+/)?\w+\.py")
+_MODULES = re.compile(r"share/hakmem/tools/(\w+/)?\w+\.py")
 
 # What a program may expect of any malloc.
 _LIBC_NAMES = {
