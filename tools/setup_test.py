@@ -40,7 +40,9 @@ esac""",
 
 class Setup(unittest.TestCase):
     def setUp(self) -> None:
-        self.scratch = Path(self.enterContext(tempfile.TemporaryDirectory(dir=os.environ.get("TEST_TMPDIR"))))
+        scratch = tempfile.TemporaryDirectory(dir=os.environ.get("TEST_TMPDIR"))
+        self.addCleanup(scratch.cleanup)
+        self.scratch = Path(scratch.name)
         self.log = self.scratch / "log"
         self.log.touch()
         self.units = self.scratch / "units"

@@ -30,7 +30,9 @@ def files_of(page: str) -> dict[str, str]:
 
 class Consumer(unittest.TestCase):
     def setUp(self) -> None:
-        self.scratch = Path(self.enterContext(tempfile.TemporaryDirectory(dir=os.environ.get("TEST_TMPDIR"))))
+        scratch = tempfile.TemporaryDirectory(dir=os.environ.get("TEST_TMPDIR"))
+        self.addCleanup(scratch.cleanup)
+        self.scratch = Path(scratch.name)
         self.workspace = self.scratch / "consumer"
         self.workspace.mkdir()
         page = (checkout() / "docs/use-from-bazel.md").read_text(encoding="utf-8")
@@ -44,7 +46,8 @@ class Consumer(unittest.TestCase):
 
     def said_by(self, program: str) -> str:
         path = self.workspace / "bazel-bin" / program
-        return subprocess.run([path], env={}, stdout=subprocess.PIPE, text=True, check=True).stdout
+        nothing: dict[str, str] = {}
+        return subprocess.run([path], env=nothing, stdout=subprocess.PIPE, text=True, check=True).stdout
 
     def test_the_documented_workspace_builds_and_its_programs_are_served(self) -> None:
         environment = {"HOME": str(self.scratch), "USER": "consumer"}

@@ -232,7 +232,8 @@ static void expect_no_room(struct work *work) {
 }
 
 HAK_TEST(Magazine, LargestBlocksStayInNone) {
-    if (!exchange_is_uncached(HAK_L25_CLASS_LAST) || !HAK_P1_BATCHED_STATS) HAK_SKIP("they do, or counts are estimated");
+    if (!exchange_is_uncached(HAK_L25_CLASS_LAST) || !HAK_P1_BATCHED_STATS)
+        HAK_SKIP("they do, or counts are estimated");
     in_fresh_thread(expect_no_room);
 }
 

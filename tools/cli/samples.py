@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The profile of a running process, read from the memory that it shares: nothing is asked of the process.
 
-hakmem/observe/profile_page.h and record.h have the layout. It is read twice, frees the first time and the rest the second, so that
-no record has more frees than allocations. The process may be anybody's: what cannot be a profile is refused.
+hakmem/observe/profile_page.h and record.h have the layout. It is read twice, frees the first time and the rest the
+second, so that no record has more frees than allocations. The process may be anybody's: what cannot be a profile is refused.
 """
 
 from __future__ import annotations

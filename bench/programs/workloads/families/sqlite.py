@@ -15,7 +15,7 @@ from bench.programs.workloads.workload import Need, Outcome, Workload
 _ROWS = 40_000
 _KINDS = 200
 
-_QUESTIONS = f"""
+_QUESTIONS = """
 .print integrity
 PRAGMA integrity_check;
 .print count
