@@ -4,8 +4,8 @@
 Usage: count_tests.py --broken=0|1 FOLDER
 
 FOLDER holds one file of build events (JSON, one event a line) for each `bazel test`. A target that was not
-built or not run counts as failed. Exit status 1 where a target failed, where none passed, or where --broken
-says that another step went wrong.
+built or not run counts as failed. Where no target failed and --broken says that another step went wrong, that counts
+as one. Exit status 1 where anything failed, or where no target passed.
 """
 
 import argparse
@@ -45,8 +45,9 @@ def main() -> int:
                 print(f"{events.stem}: {label}: {status}", file=sys.stderr)
     if arguments.broken and failed == 0:
         print("a step failed before or beside the tests: see above", file=sys.stderr)
+        failed = 1
     print(f"{passed} passed, {failed} failed", flush=True)
-    return 1 if failed or arguments.broken or not passed else 0
+    return 1 if failed or not passed else 0
 
 
 if __name__ == "__main__":

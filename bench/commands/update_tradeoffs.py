@@ -16,8 +16,8 @@ from bench.commands import benchmark
 from bench.engine import document, grid, valgrind, worker
 from bench.engine.grid import Samples
 from bench.engine.variants import COMBINATIONS, SWITCHES
-from measure import arguments, conditions, paired, process, program, progress
-from measure.contender import Contender
+from tools.measure import arguments, conditions, paired, process, program, progress
+from tools.measure.contender import Contender
 
 NAME = "update_tradeoffs"
 _OUTPUT = Path("docs/tradeoffs.md")
