@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The mappings of the process, read from /proc/self/maps at once: the loader would have to be asked under its locks.
- * Any thread, with or without locks held, on the way to an abort too; one thread a struct. Keeps errno. */
+/* The mappings of the process, read from /proc/self/maps in one go. The loader is not asked, because that takes its
+ * locks.
+ *
+ * Any thread may call these functions, with or without locks held, also on the way to an abort. A struct maps belongs
+ * to one thread. errno is kept. */
 #ifndef HAKMEM_OS_MAPS_H
 #define HAKMEM_OS_MAPS_H
 
@@ -11,29 +14,30 @@ extern "C" {
 #endif
 
 struct maps {
-    char *text; /* as the kernel gave it */
+    char *text; /* the file's content, unchanged */
     size_t length;
-    size_t capacity; /* bytes mapped for it */
+    size_t capacity; /* bytes mapped for the text */
 };
 
 struct maps_entry {
     uint64_t start, end;
     uint64_t offset; /* in the file */
-    uint64_t module; /* start of the first of the mappings of this file that follow each other */
+    uint64_t module; /* start of the first mapping in this run of mappings of the same file */
     bool executable;
-    const char *path; /* not ended by a 0; empty where it is no file's */
+    const char *path; /* not terminated by a 0; empty if no file is mapped */
     size_t path_length;
 };
 
-/* Result: 0 or an errno value; then there is nothing to free, and no entry. */
+/* Reads all mappings. Returns 0 or an errno value; after an error *maps has no entry and need not be freed. */
 int hak_maps_read(struct maps *maps);
 void hak_maps_free(struct maps *maps);
 
-/* The entries in ascending order. pre: *position is 0 at first, and *entry what the last call gave. false: no more */
+/* Gives the next entry in ascending order of address; false at the end. pre: *position is 0 for the first call, and
+ * *entry is unchanged since the last one */
 bool hak_maps_next(const struct maps *maps, size_t *position, struct maps_entry *entry);
 
-/* Adds ": /usr/bin/true+0x11b3" for an address in a file's mapping, else nothing. Of a path longer than MAPS_PATH_MOST "..." and
- * its end, which names the file. */
+/* Appends ": /usr/bin/true+0x11b3" if the address lies in a mapping of a file, else nothing. A path longer than
+ * MAPS_PATH_MOST is shortened to "..." and its end, because the end names the file. */
 #define MAPS_PATH_MOST 480
 void hak_maps_add_module(struct hak_text *text, const struct maps *maps, uint64_t address);
 

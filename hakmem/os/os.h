@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The system: everything hakmem asks of the kernel, and nothing else does.
+/* The system: all that hakmem asks of the kernel goes through this header.
  *
- * Every primitive returns 0 or an errno value, and on failure changes nothing; results come through
- * out-parameters. None takes a lock or changes errno, and none but hak_os_start_thread allocates. Any thread may
- * call them.
- * Addresses and sizes are multiples of hak_os_page_size() unless said otherwise.
- * One file a concern below linux/; the fake of the tests wraps each primitive at link time. */
+ * A primitive that can fail returns 0 or an errno value, changes nothing on failure unless its comment says otherwise,
+ * and gives its result through an out-parameter. No primitive takes a lock or changes errno; only hak_os_start_thread
+ * allocates. All are thread-safe. Addresses and sizes are multiples of hak_os_page_size() unless said otherwise.
+ *
+ * linux/ has one file for each concern; the fake for tests (fake/) wraps the primitives at link time. */
 #ifndef HAKMEM_OS_OS_H
 #define HAKMEM_OS_OS_H
 
@@ -17,180 +17,193 @@
 extern "C" {
 #endif
 
-/* Maps `size` bytes of zeroed, private, readable and writable memory at a multiple of `alignment`.
- * It is charged as the C library's blocks are, so a size that no machine has is refused where the kernel looks (heuristic
- * overcommit). pre: alignment is a power of two, at least a page. ENOMEM; EAGAIN: more than may be locked, where all is */
+/* Maps `size` bytes of zeroed, private, readable and writable memory at a multiple of `alignment`. The kernel accounts
+ * for it as for the C library's blocks, so under heuristic overcommit it refuses a size that the machine cannot have.
+ * pre: alignment is a power of two, at least a page. ENOMEM; EAGAIN: the process locks all its memory, and this would
+ * exceed RLIMIT_MEMLOCK */
 int hak_os_map(size_t size, size_t alignment, void **out);
 
-/* Reserves `size` bytes that read as zero and cannot be written until hak_os_make_writable; they are kept out
- * of core dumps and from huge pages, since a single touched byte would otherwise cost 2 MiB. ENOMEM */
+/* Reserves `size` bytes that read as zero and cannot be written until hak_os_make_writable. The range is left out of
+ * core dumps, and gets no huge pages, because with them a single touched byte would cost 2 MiB. ENOMEM */
 int hak_os_reserve(size_t size, void **out);
 
-/* Maps `size` zeroed bytes that are zero again in every child, however it was made. ENOMEM; EINVAL: before Linux 4.14 */
+/* Maps `size` zeroed bytes that the kernel zeroes again in every child, also in one that a bare system call made.
+ * ENOMEM; EINVAL: Linux before 4.14 */
 int hak_os_map_wiped(size_t size, void **out);
 
-/* Reserves a range that a mapping has just left, inaccessible, so that nothing else comes there. EEXIST: something has */
+/* Maps inaccessible memory where a mapping was just moved away, so that no other mapping is put there. EEXIST: the
+ * range is in use again */
 int hak_os_map_left(void *start, size_t size);
 
-/* How many mappings a process may have; the kernel's default where it does not say. Reads a file: once, at the start. */
+/* The number of mappings that a process may have; the kernel's default if it cannot be read. Reads a file, so it is
+ * called once, at the start. */
 size_t hak_os_mappings_most(void);
 
-/* hak_os_reserve of just that place, of whatever is mapped there. Errors as of hak_os_map */
+/* As hak_os_reserve, but at `start`, and replaces what is mapped there. Errors as of hak_os_map */
 int hak_os_reserve_at(void *start, size_t size);
 
-/* Reserves `size` bytes at a multiple of `alignment` that cannot be accessed until hak_os_commit. Errors as of hak_os_map */
+/* Reserves `size` bytes at a multiple of `alignment` that cannot be accessed until hak_os_commit. Errors as of
+ * hak_os_map */
 int hak_os_reserve_aligned(size_t size, size_t alignment, void **out);
 
-/* Replaces a part of a reservation by zeroed memory that can be read and written; readers of other threads see the zeros of
- * before or of after. Errors as of hak_os_map, and then it may be that nothing is mapped there */
+/* Replaces a part of a reservation by zeroed memory that can be read and written. Threads that read it meanwhile see
+ * zeros. Errors as of hak_os_map; after an error the range may be unmapped */
 int hak_os_commit(void *start, size_t size);
 
-/* Undoes it: the part is reserved, and what was in it gone. Errors as of hak_os_map */
+/* Undoes hak_os_commit: the range is reserved again, and its content is lost. Errors as of hak_os_map */
 int hak_os_uncommit(void *start, size_t size);
 
-/* hak_os_map of just that place. EEXIST: something is there */
+/* As hak_os_map, but at `start`. EEXIST: something is mapped there */
 int hak_os_map_at(void *start, size_t size);
 
-/* Maps `size` bytes as hak_os_map does, where behind them, up to the next multiple of `alignment`, is room as far as can be told:
- * nothing of it is reserved. pre: size <= alignment. Errors as of hak_os_map */
+/* Maps `size` bytes as hak_os_map does, at a place where the addresses up to the next multiple of `alignment` appear to
+ * be free. They are not reserved, so another mapping may take them. pre: size <= alignment. Errors as of hak_os_map */
 int hak_os_map_first(size_t size, size_t alignment, void **out);
 
-/* Takes a part of a reservation away; hak_os_map looks for no place there. Errors as of hak_os_unmap */
+/* Unmaps a part of a reservation, and does not make it the hint where hak_os_map tries first. Errors as of
+ * hak_os_unmap */
 int hak_os_unreserve(void *start, size_t size);
 
-/* Makes a part of a reservation writable, its content kept. Where it is already, nothing happens. ENOMEM */
+/* Makes a part of a reservation writable and keeps its content. Does nothing if it is writable. ENOMEM */
 int hak_os_make_writable(void *start, size_t size);
 
-/* Makes a part of a mapping inaccessible until hak_os_make_writable; its pages stay. ENOMEM (too many mappings) */
+/* Makes a part of a mapping inaccessible until hak_os_make_writable; its pages stay resident. ENOMEM (too many
+ * mappings) */
 int hak_os_make_inaccessible(void *start, size_t size);
 
-/* Takes a whole mapping, or a part of it, away. EINVAL, ENOMEM (too many mappings) */
+/* Unmaps a mapping or a part of it. EINVAL, ENOMEM (too many mappings) */
 int hak_os_unmap(void *start, size_t size);
 
-/* Gives the pages back; the range stays mapped and reads as zero. EINVAL, EAGAIN */
+/* Returns the pages of a range to the kernel; the range stays mapped and reads as zero. EINVAL, EAGAIN */
 int hak_os_purge(void *start, size_t size);
 
-/* hak_os_purge by a new mapping in the place of the range: a system call that every allocator makes, so that it is there where
- * a program forbids itself all others. The kernel joins the mapping with those beside it where these are as hak_os_map made
- * them. pre: hak_os_map or hak_os_commit made the range, and no other thread writes it. ENOMEM, EAGAIN */
+/* As hak_os_purge, but by mmap over the range: every allocator calls mmap, so a program's seccomp filter allows it
+ * where it may forbid madvise. The kernel merges the new mapping with neighbours that hak_os_map made. pre: hak_os_map
+ * or hak_os_commit made the range, and no other thread writes it. ENOMEM, EAGAIN */
 int hak_os_purge_by_mapping(void *start, size_t size);
 
-/* Whether each page of a range is resident, a byte a page, in its lowest bit. A page that is not reads zero, or was
- * swapped out. pre: `pages` has room. ENOMEM, EAGAIN */
+/* Stores for each page of a range one byte whose lowest bit says whether the page is resident. A page that is not
+ * resident reads zero or is swapped out. pre: `pages` has a byte for each page. ENOMEM, EAGAIN */
 int hak_os_resident(void *start, size_t size, unsigned char *pages);
 
-/* Whether pages can be swapped out. */
+/* Whether the system can swap pages out. */
 bool hak_os_has_swap(void);
 
-/* Keeps huge pages away from a range that is touched sparsely. A kernel without huge pages is no error. */
+/* Asks the kernel not to use huge pages in a range, because it is touched sparsely. Succeeds if the kernel has none. */
 int hak_os_no_huge_pages(void *start, size_t size);
 
-/* Bytes of a huge page. A range of hak_os_map that is to get some starts at a multiple of this. */
+/* Bytes of a huge page. A range of hak_os_map that is to have huge pages starts at a multiple of this. */
 #define OS_HUGE_PAGE_BYTES ((size_t)2 << 20)
 
-/* Asks for huge pages in a range. A kernel that has none, or keeps them off, is no error: memory is as it was. */
+/* Asks for huge pages in a range. Succeeds without effect if the kernel has none or they are disabled. */
 int hak_os_huge_pages(void *start, size_t size);
 
-/* Resizes a mapping of hak_os_map, content kept; new bytes are zero. The result is at a multiple of
- * `alignment`: in place where the neighbourhood allows it, else the pages move, uncopied. ENOMEM */
+/* Resizes a mapping of hak_os_map and keeps its content; new bytes are zero. The result is at a multiple of
+ * `alignment`: in place if the old start is one and the addresses behind are free, else the kernel moves the pages,
+ * without a copy. ENOMEM */
 int hak_os_remap(void *start, size_t old_size, size_t new_size, size_t alignment, void **out);
 
-/* Bytes a page, a power of two. */
+/* Bytes of a page, a power of two. */
 size_t hak_os_page_size(void);
 
-/* Milliseconds of a clock that never goes back; coarse (a few ms), some 5 ns to read. */
+/* Milliseconds of the coarse monotonic clock: its resolution is a few milliseconds, and a read takes some 5 ns. */
 uint64_t hak_os_clock_ms(void);
 
-/* Starts a thread with a small stack and all signals blocked, which somebody is to join. EAGAIN, ENOMEM */
+/* Starts a thread with a small stack and all signals blocked. The caller sees to it that it is joined. EAGAIN,
+ * ENOMEM */
 int hak_os_start_thread(void *(*main)(void *), void *argument, uintptr_t *thread);
 
-/* Waits until a thread of hak_os_start_thread is gone from the process. Not a cancellation point. pre: nobody else joins it */
+/* Joins a thread of hak_os_start_thread. Not a cancellation point. pre: no other thread joins it */
 void hak_os_join_thread(uintptr_t thread);
 
-/* The calling thread's number in the kernel, as /proc/PID/task lists it. */
+/* The kernel's id of the calling thread, as in /proc/PID/task. */
 uint32_t hak_os_thread_id(void);
 
-/* Notes where the C library is and what threads need. Called once, while the process has one thread; later the loader
- * would have to be asked under its locks, which the child of a fork may find locked for good. */
+/* Finds the C library and its functions for threads. Called once, while the process has one thread: a later call would
+ * take the loader's locks, and in the child of a fork these may be locked for ever. */
 void hak_os_init(void);
 
-/* Whether an address lies in the code of the C library or of its loader; true as well where that is not known: before
- * hak_os_init, in a program that is linked statically, and for hakmem's own code where that is a library, since who called
- * into it cannot be told then. */
+/* Whether an address lies in the code of the C library or of its loader. Also true if that is not known: before
+ * hak_os_init and in a statically linked program. Also true for the code of hakmem if it is a shared library, because
+ * the caller cannot be told then. */
 bool hak_os_is_c_library(const void *address);
 
-/* Whether it is known where the C library is. */
+/* Whether hak_os_init found the C library. */
 bool hak_os_knows_c_library(void);
 
-/* The process's number, asked anew each time: a fork changes it. */
+/* The process id. Never cached, because a fork changes it. */
 uint32_t hak_os_process_id(void);
 
-/* A file in memory that other processes read: mapped shared, and open at `descriptor`, through which they reach it. */
+/* A file in memory that this process maps shared. Other processes open it through `descriptor` (/proc/PID/fd). */
 struct os_shared {
     void *start;
     size_t size;
     int descriptor;
-    uint64_t inode; /* what it leads to: the program may close it, and open a file of its own in its place */
+    uint64_t inode; /* of the file: the program may close the descriptor and reuse its number for another file */
 };
 
-/* Makes one of `size` zeroed bytes, readable by its owner only; a store into it never fails for want of memory.
- * /proc/PID/fd and maps show it as "/memfd:LABEL (deleted)". ENOSPC, EFBIG, EMFILE, ENOMEM, ENOSYS, EACCES */
+/* Makes a file of `size` zeroed bytes that only its owner may read. Its memory is allocated here, so that no store into
+ * it fails later. /proc/PID/fd and maps show it as "/memfd:LABEL (deleted)". ENOSPC, EFBIG, EMFILE, ENOMEM, ENOSYS,
+ * EACCES */
 int hak_os_shared_create(const char *label, size_t size, struct os_shared *out);
 
-/* Whether the descriptor still leads to it. */
+/* Whether the descriptor still refers to that file. */
 bool hak_os_shared_is_open(const struct os_shared *shared);
 
-/* Takes the mapping away, and closes the descriptor where it is still ours. */
+/* Unmaps the file, and closes the descriptor if it still refers to the file. */
 void hak_os_shared_leave(const struct os_shared *shared);
 
-/* Opens a file for writing, made with mode 0600 or emptied: a regular one of this user, or the null device, through no
- * symbolic link; a FIFO is not waited for. ELOOP, ENXIO, EPERM, EISDIR, EACCES, ENOENT, ENOSPC, EMFILE */
+/* Opens a file for writing: creates it with mode 0600 or truncates it. Refuses all but regular files of this user and
+ * the null device, follows no symbolic link, and does not block on a FIFO. ELOOP, ENXIO, EPERM, EISDIR, EACCES, ENOENT,
+ * ENOSPC, EMFILE */
 int hak_os_file_create(const char *path, int *out);
 
-/* What an error of it means, or of a write to such a file. */
+/* A text for an error of hak_os_file_create or of a write to its file. */
 const char *hak_os_file_problem(int error);
 
-/* Opens, reads and closes a file of the kernel's. *count is 0 at the end. ENOENT, EACCES, EMFILE; EIO */
+/* Open, read and close a file of the kernel, such as those in /proc. *count is 0 at the end of the file. ENOENT,
+ * EACCES, EMFILE; EIO */
 int hak_os_file_open(const char *path, int *out);
 int hak_os_file_read(int descriptor, void *out, size_t size, size_t *count);
 int hak_os_file_close(int descriptor);
 
-/* Notes what standard error leads to, and keeps a copy on demand. Called by constructors. */
+/* Notes which file standard error refers to; with_copy also duplicates its descriptor. Called by constructors. */
 void hak_os_error_keep(bool with_copy);
 
-/* A descriptor that leads there still; -1: there is none, or all were closed, or taken by files of the program. Descriptor 2
- * where nothing was noted. */
+/* A descriptor that still refers to the file noted by hak_os_error_keep; 2 if nothing was noted. -1 if standard error
+ * was closed then, or if the program has since closed the descriptors or reused their numbers. */
 int hak_os_error_kept(void);
 
-/* Sleeps so long, or shorter. */
+/* Sleeps at most duration_ms milliseconds; may return early. */
 void hak_os_sleep_ms(uint64_t duration_ms);
 
-/* Sleeps while *word == expected, at most timeout_ms milliseconds (negative: without end). May wake early. */
+/* Sleeps while *word == expected, at most timeout_ms milliseconds (negative: no limit). May return early.
+ * hak_os_wake wakes the threads that wait for the word. */
 void hak_os_wait(const uint32_t *word, uint32_t expected, int64_t timeout_ms);
 void hak_os_wake(const uint32_t *word);
 
-/* `size` random bytes, at most 256, at any address: nobody else can know them. ENOSYS, or EAGAIN early in the boot */
+/* Stores `size` <= 256 unpredictable bytes of the kernel; any address will do. ENOSYS; EAGAIN: early in the boot */
 int hak_os_random(void *out, size_t size);
 
-/* The 16 random bytes that the kernel gave the process when the program started, the same in every child; zeros where it gave
- * none. The C library takes its own secrets from them: they are to leave nobody's hands but through a function that cannot
- * be turned around. */
+/* The 16 random bytes that the kernel gave the process at exec (AT_RANDOM), the same in every child; zeros if it gave
+ * none. The C library derives its own secrets from them, so a caller passes on only the output of a one-way function of
+ * them. */
 void hak_os_process_random(uint32_t out[4]);
 
-/* Whether the process has had a second thread. true where the C library does not say. */
+/* Whether the process ever had a second thread; true if the C library does not say. */
 bool hak_os_has_threads(void);
 
-/* Bytes that the process's mappings may have in all; UINT64_MAX: no limit. */
+/* RLIMIT_AS in bytes: the most that all mappings of the process may have together; UINT64_MAX: no limit. */
 uint64_t hak_os_address_space_limit(void);
 
-/* prlimit and mlockall themselves: for the functions of those names that the library has in front of the C library's. */
+/* The system calls prlimit and mlockall. The library interposes functions of these names, and those call here. */
 int hak_os_prlimit(int process, int resource, const void *new_limit, void *old_limit);
 int hak_os_lock_all(int flags);
 
-/* What was asked of the system since the start, successful calls only. */
+/* Counts of successful calls since the start. */
 struct os_counters {
     uint64_t maps, unmaps, purges, remaps; /* calls */
-    uint64_t mapped_bytes;                 /* now, hak_os_map and hak_os_reserve */
+    uint64_t mapped_bytes;                 /* now, by hak_os_map and hak_os_reserve */
     uint64_t purged_bytes;                 /* since the start */
 };
 void hak_os_counters_get(struct os_counters *counters);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The wrappers of the fake, and its plan; the contract is in fake.h.
  *
- * The linker renames: a call of hak_os_map in the allocator arrives at __wrap_hak_os_map here, and __real_hak_os_map is
- * the one below linux/. No lock: a wrapper runs inside the allocator with whatever locks that holds. */
+ * The linker's --wrap redirects a call of hak_os_map to __wrap_hak_os_map here, and __real_hak_os_map is the function
+ * of linux/. Takes no lock, because a wrapper runs under the locks that the allocator holds. */
 #include "hakmem/os/fake/fake.h"
 
 #include <errno.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Makes the system fail on demand, for tests of what happens then.
+/* Fault injection: makes primitives of os.h fail on demand, so that tests reach the error paths.
  *
- * Depending on //hakmem/os:fake is all it takes: the linker wraps every primitive of os.h that can fail, and a
- * wrapper either passes the call on or returns ENOMEM with nothing done. Calls are counted process-wide, by
- * atomics, so any thread may be the one that fails; the plan is meant to be set while no other thread calls. */
+ * A test only has to depend on //hakmem/os:fake. The linker wraps every primitive that can fail, and a wrapper either
+ * passes the call on or returns ENOMEM without doing anything. Atomic counters count the calls of the whole process, so
+ * the call of any thread may fail; a test sets the plan while no other thread calls. */
 #ifndef HAKMEM_OS_FAKE_FAKE_H
 #define HAKMEM_OS_FAKE_FAKE_H
 
@@ -35,24 +35,24 @@ enum os_fake_kind {
     OS_FAKE_ALL = (1 << 18) - 1,
 };
 
-/* The n-th call from now fails, once; 0 takes such a plan back. */
+/* Makes only the n-th call from now fail; 0 cancels that. */
 void os_fake_fail_at(uint64_t n);
 
-/* The n-th call from now and all after it fail; 0 takes such a plan back. */
+/* Makes the n-th call from now and all later ones fail; 0 cancels that. */
 void os_fake_fail_from(uint64_t n);
 
-/* Only these kinds are counted, and so can fail; the others pass. OS_FAKE_ALL from the start. */
+/* Restricts counting, and thus failing, to calls of these kinds. Initially OS_FAKE_ALL. */
 void os_fake_fail_only(unsigned kinds_mask);
 
-/* The next call of that kind calls `function` first, once and with whatever locks the allocator holds there: for what other
- * threads may do meanwhile. */
+/* Has the next call of that kind first call `function`, once and under the locks that the allocator holds there. It
+ * stands for what another thread may do at that moment. */
 void os_fake_within(enum os_fake_kind kind, void (*function)(void));
 
-/* Calls of the kinds that count, failed ones included, since the start or the last reset: a test that loops
- * n over 1 .. os_fake_calls() of a run without failures has made every call of that run fail. */
+/* Calls of the counted kinds, including failed ones, since the start or the last reset. A test that runs once without
+ * failures and then loops n over 1 .. os_fake_calls() makes every call of that run fail. */
 uint64_t os_fake_calls(void);
 
-/* No plan, no calls, all kinds, nothing within. */
+/* Cancels all plans, resets the count to 0, and counts all kinds again. */
 void os_fake_reset(void);
 
 #ifdef __cplusplus

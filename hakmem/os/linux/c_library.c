@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What the loader knows of the program: where the C library and this library are, the C library's own functions for
- * threads, and how much thread-local storage there is.
+/* Facts from the loader: where the C library and this library are, the C library's own thread functions, and the size
+ * of thread-local storage.
  *
- * Written once by hak_os_init, constant afterwards. What is opened later can neither be the C library nor take more of
- * the threads' stacks than glibc keeps for it. Allocates nothing. */
+ * hak_os_init writes them once; they are constant afterwards. A library opened later cannot be the C library, and its
+ * thread-local storage takes no more of a thread's stack than glibc sets aside. Allocates nothing. */
 #include <link.h>
 #include <string.h>
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The clock of the purge decay.
  *
- * Any thread. The coarse clock is read without entering the kernel and without reading a counter of the
- * processor; it advances once a timer tick, which is a few milliseconds, and decay is about a second. From the kernel's
- * own code in the process: the C library's function may have been replaced by one that allocates, in the middle of an
- * exchange. */
+ * Thread-safe. The coarse clock is read without a system call and without reading the time-stamp counter. It advances
+ * with the timer tick, every few milliseconds; that is precise enough, because decay takes about a second. The vDSO is
+ * called directly, because a program may interpose clock_gettime by a function that allocates, in the middle of a
+ * refill. */
 #include <time.h>
 
 #include "hakmem/os/linux/linux.h"

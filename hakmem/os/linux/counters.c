@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The counts of what was asked of the system.
+/* Counts of successful calls of primitives.
  *
- * Written by every primitive that succeeds, from any thread; read by the statistics and by tests. */
+ * The primitives update them from any thread; the statistics and tests read them. */
 #include "hakmem/os/linux/linux.h"
 
 struct os_counters hak_linux_counters;

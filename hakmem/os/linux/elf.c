@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A function of a loaded object by its name, found in the object's own tables: no lock of the loader, no allocation, and
- * whatever the program has put before it in the order in which the loader would search.
+/* Looks a function up by name in the symbol table of one loaded object. Unlike dlsym this takes no lock of the loader,
+ * does not allocate, and is not affected by symbols that the program interposes.
  *
- * Any thread; reads constant memory only. */
+ * Thread-safe: reads constant memory only. */
 #include <link.h>
 #include <string.h>
 
@@ -52,8 +52,8 @@ static uint32_t gnu_hash_of(const char *name) {
     return hash;
 }
 
-/* Index of the function, or 0, which is no symbol's. GNU's table: bucket count, first symbol, words of a filter, its shift;
- * the filter; the buckets; for each symbol its hash, whose lowest bit is set at the end of a bucket. */
+/* Index of the function, or 0, which is no symbol's. GNU's table: bucket count, first symbol, words of a filter, its
+ * shift; the filter; the buckets; for each symbol its hash, whose lowest bit is set at the end of a bucket. */
 static uint32_t object_find_gnu(const struct object *object, const char *name) {
     const uint32_t *table = object->gnu_hash;
     const uint32_t bucket_count = table[0], first = table[1];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Files: made for writing, read, closed; and standard error as it was at the start.
+/* Files: create for writing, read, close, and identify what a descriptor refers to.
  *
- * Called at exit, by the thread that publishes and by threads that sample. By system calls: a program may have replaced the
- * C library's functions, and some of them are cancellation points. */
+ * Called at exit, by the publishing thread and by threads that sample. Makes system calls directly, because a program
+ * may interpose the C library's functions, and some of these are cancellation points. */
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>

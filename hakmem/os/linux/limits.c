@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Limits of the process, and what locks its memory.
+/* Resource limits of the process, and mlockall.
  *
- * Called while the allocator initialises itself, where memory is refused, and by the functions that stand in front of the C
- * library's (preload/limits.c); any thread. */
+ * Called while the allocator initialises itself, when memory is refused, and by the functions that interpose the C
+ * library's (preload/limits.c). Thread-safe. */
 #include <sys/resource.h>
 
 #include "hakmem/os/linux/linux.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of this folder share: counters, error values, the aligned mapping.
+/* Shared by the files of this folder: counters, conversion of errno, aligned mappings.
  *
- * Private to hakmem/os/linux. The primitives call the functions here and never each other, so that one call
- * of the allocator counts once and the fake of the tests, which wraps the public names, sees it once. */
+ * Private to hakmem/os/linux. The primitives of os.h call the functions here and never each other, so that each call of
+ * the allocator is counted once, and is seen once by the fake for tests, which wraps the names of os.h. */
 #ifndef HAKMEM_OS_LINUX_LINUX_H
 #define HAKMEM_OS_LINUX_LINUX_H
 
@@ -17,35 +17,36 @@
 #include "hakmem/base/compiler.h"
 #include "hakmem/os/os.h"
 
-/* Each field atomic. */
+/* Every field is atomic. */
 extern struct os_counters hak_linux_counters;
 
 /* Relaxed: a count orders nothing else. */
 #define linux_count(field, n) ((void)hak_fetch_add_relaxed(&hak_linux_counters.field, (n)))
 
-/* The errno value of the call that just failed; errno itself becomes again what the caller had. */
+/* Returns the errno value of the call that just failed, and restores the caller's errno. */
 HAK_ALWAYS_INLINE int linux_take_error(int saved_errno) {
     int error = errno;
     errno = saved_errno;
     return error;
 }
 
-/* The calls on memory, with the conventions of os.h. Not through the C library's functions: a program may have
- * replaced them by its own, and such a hook may allocate, in the middle of an allocation or of initialisation.
- * The sanitizers are such a replacement, and need to see every mapping. */
+/* System calls on memory, with the conventions of os.h. They bypass the C library's functions, because a program may
+ * interpose those by functions that allocate, in the middle of an allocation or of initialisation. The sanitizers
+ * interpose them as well, but have to see every mapping. */
 #if HAK_THREAD_SANITIZER || HAK_ADDRESS_SANITIZER
 #define LINUX_CALL(name, ...) (name(__VA_ARGS__))
 #else
 #define LINUX_CALL(name, ...) ((__typeof__(name(__VA_ARGS__)))syscall(SYS_##name, __VA_ARGS__))
 #endif
 
-/* What these headers may lack. */
+/* Missing in the headers of older C libraries. */
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
 
-/* An anonymous private mapping; `how`: where, MAP_FIXED and its kin. What can be written is charged as the C library's blocks
- * are, so that a size which no machine has is refused; what cannot is never charged. */
+/* Makes an anonymous private mapping; `how` is 0 or a flag of the MAP_FIXED kind. Writable memory is accounted for as
+ * the C library's blocks are, so the kernel refuses a size that the machine cannot have; other memory is not accounted
+ * for. */
 HAK_ALWAYS_INLINE int linux_mmap(void *wish, size_t size, int protection, int how, void **out) {
     int saved_errno = errno;
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS | how | ((protection & PROT_WRITE) != 0 ? 0 : MAP_NORESERVE);
@@ -60,8 +61,8 @@ HAK_ALWAYS_INLINE int linux_munmap(void *start, size_t size) {
     return LINUX_CALL(munmap, start, size) == 0 ? 0 : linux_take_error(saved_errno);
 }
 
-/* An anonymous mapping at `start` and nowhere else. EEXIST: something is there; Linux before 4.17, which takes the place for a
- * wish, may have given another one, which goes back. */
+/* Makes an anonymous mapping at `start` or fails. EEXIST: something is mapped there. Linux before 4.17 takes the
+ * address as a hint and may map elsewhere; that mapping is removed again. */
 HAK_ALWAYS_INLINE int linux_mmap_there(void *start, size_t size, int protection) {
     void *mapped = NULL;
     const int error = linux_mmap(start, size, protection, MAP_FIXED_NOREPLACE, &mapped);
@@ -80,7 +81,7 @@ HAK_ALWAYS_INLINE int linux_mprotect(void *start, size_t size, int protection) {
     return LINUX_CALL(mprotect, start, size, protection) == 0 ? 0 : linux_take_error(saved_errno);
 }
 
-/* In place where `destination` is NULL, else there. */
+/* Resizes a mapping in place if `destination` is NULL, else moves it there. */
 HAK_ALWAYS_INLINE int linux_mremap(void *start, size_t old_size, size_t new_size, void *destination) {
     int saved_errno = errno;
     int flags = destination == NULL ? 0 : MREMAP_MAYMOVE | MREMAP_FIXED;
@@ -88,60 +89,61 @@ HAK_ALWAYS_INLINE int linux_mremap(void *start, size_t old_size, size_t new_size
     return moved != MAP_FAILED ? 0 : linux_take_error(saved_errno);
 }
 
-/* What a descriptor leads to. */
+/* Identifies the file that a descriptor refers to. */
 struct hak_linux_identity {
-    uint64_t device, special; /* where it lies; which device it is */
+    uint64_t device, special; /* the device that holds the file; the device that the file is */
     uint64_t inode;
-    uint64_t birth_seconds, birth_nanoseconds; /* 0 where not known: inodes are used again */
+    uint64_t birth_seconds, birth_nanoseconds; /* needed because inodes are reused; 0 if not known */
     uint32_t type, owner;
 };
 
-/* false: it is not open */
+/* Fills *out; false if the descriptor is not open. */
 bool hak_linux_identity(int descriptor, struct hak_linux_identity *out);
 bool hak_linux_identity_equal(const struct hak_linux_identity *one, const struct hak_linux_identity *other);
 
-/* Descriptors that stay lie above what programs number themselves, or anywhere where so many are not allowed. */
+/* Descriptors that hakmem keeps open start here, above the numbers that programs use themselves; anywhere if the limit
+ * is lower. */
 #define LINUX_DESCRIPTOR_FIRST 200
 
-/* A copy there, which an exec closes; negative, and errno, where there is none. */
+/* Duplicates a descriptor to LINUX_DESCRIPTOR_FIRST or above, closed on exec. Negative with errno on failure. */
 int hak_linux_descriptor_high(int descriptor);
 
-/* hak_os_map without the counting. */
+/* As hak_os_map, but does not count. */
 int hak_linux_map_aligned(size_t size, size_t alignment, void **out);
 
-/* The same without the counting, of addresses that cannot be accessed. */
+/* As hak_os_reserve_aligned, but does not count. */
 int hak_linux_reserve_aligned(size_t size, size_t alignment, void **out);
 
-/* Memory that can be written in place of what is mapped there. */
+/* As hak_os_commit, but does not count. */
 int hak_linux_commit(void *start, size_t size);
 
-/* hak_os_no_huge_pages. */
+/* As hak_os_no_huge_pages, but does not pass through the fake. */
 int hak_linux_no_huge_pages(void *start, size_t size);
 
-/* Thread-local storage of the modules that the program started with; 0 before hak_os_init. */
+/* Bytes of thread-local storage of the modules loaded at program start; 0 before hak_os_init. */
 extern size_t hak_linux_thread_local_bytes;
 
-/* The kernel's function of that name in this process; NULL where there is none. */
+/* The vDSO function of that name; NULL if there is none. */
 void *hak_linux_vdso_function(const char *name);
 
-/* The function of that name, in its newest version, of the object whose addresses are relative to `base`; NULL: none. */
+/* The function of that name, in its newest version, in the object loaded at `base`; NULL if there is none. */
 void *hak_linux_elf_function(uintptr_t base, const void *dynamic, const char *name);
 
 typedef int linux_thread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*main)(void *),
                                 void *argument);
 typedef int linux_thread_join(pthread_t thread, void **result);
 
-/* The C library's own, where it was found: a program may have functions of these names. */
+/* The C library's own functions if it was found, because a program may interpose functions of these names. */
 struct hak_linux_threads {
     linux_thread_create *create;
     linux_thread_join *join;
 };
 extern struct hak_linux_threads hak_linux_threads;
 
-/* By hak_os_init: learns how the system gives memory out. */
+/* Called by hak_os_init; learns how the system hands out memory. */
 void hak_linux_purge_init(void);
 
-/* Where the next aligned mapping is likely to fit: directly below `end`. */
+/* Sets the hint for the next aligned mapping: it is tried directly below `end`. */
 void hak_linux_map_hint_set(const void *end);
 
 #endif

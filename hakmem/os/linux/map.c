@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Mappings of zeroed memory at a multiple of a large alignment.
  *
- * Called for regions, large spans, huge blocks and metadata, by any thread; nothing is locked. The kernel
- * aligns to pages only. Three ways to more: ask for a place beside the last mapping, which is aligned as long as
- * nobody else maps there and costs one call; ask for the multiple below where the kernel would have put it, which is free
- * mostly; or map too much and cut both ends off, which always works. They are tried in that order. Whatever is mapped to be
- * cut is inaccessible until then: limits on data and the memory of who has all his memory locked know nothing of it. */
+ * Called for regions, large spans, huge blocks and metadata. Thread-safe; takes no lock. The kernel aligns to pages
+ * only, so three ways are tried in this order:
+ *
+ * 1. map next to the last mapping: one call, and aligned as long as nothing else is mapped there;
+ * 2. map at the next lower multiple of the address that the kernel would choose, which is usually free;
+ * 3. map too much and unmap both ends, which always works.
+ *
+ * A mapping that will be trimmed is inaccessible until then, so it neither counts for RLIMIT_DATA nor is populated in a
+ * process that locks all its memory. */
 #include "hakmem/os/linux/linux.h"
 
 /* End of the range to try next; 0: none. Atomic, relaxed: a stale value costs a few system calls, no more,

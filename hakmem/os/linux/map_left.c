@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The place that a mapping has left, kept from others.
+/* Keeps the addresses of a moved mapping reserved.
  *
- * Called after a move, by any thread. In between another thread's mapping may have come there, so nothing is mapped over what
- * is there. */
+ * Called after a move, by any thread. Another thread may have mapped something there since the move, so an existing
+ * mapping is never replaced. */
 #include "hakmem/os/linux/linux.h"
 
 int hak_os_map_left(void *start, size_t size) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory by which a process learns that it is a child.
+/* Memory that tells a process that it is a child (MADV_WIPEONFORK).
  *
- * Any thread. The kernel clears it where it copies a process: no handler of fork is needed, of which a child knows nothing that
- * was made by the system call. */
+ * Thread-safe. The kernel clears it in a copy of the process. That also works in a child made by a bare system call, in
+ * which no atfork handler runs. */
 #include "hakmem/os/linux/linux.h"
 
 #ifndef MADV_WIPEONFORK

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The system's limit of mappings.
+/* The limit on a process's mappings (vm.max_map_count).
  *
- * Called once, while the allocator initialises itself. By system calls: the C library's streams allocate, and its open may be
- * a program's. */
+ * Called once, while the allocator initialises itself. Makes system calls directly, because the C library's streams
+ * allocate, and a program may interpose open. */
 #include <fcntl.h>
 
 #include "hakmem/os/linux/linux.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See maps.h. A line:
+/* Reads and parses /proc/self/maps; the contract is in maps.h. A line of the file:
  *
  *     7f2c8a1e9000-7f2c8a33e000 r-xp 00028000 08:01 1443    /usr/lib/x86_64-linux-gnu/libc.so.6 */
 #include "hakmem/os/maps.h"

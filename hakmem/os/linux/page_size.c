@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The size of a page.
  *
- * Any thread, any time: the kernel hands the value to every program, and it is read once. */
+ * Thread-safe, also before initialisation: the kernel passes the value to every program, and it is read once. */
 #include <sys/auxv.h>
 
 #include "hakmem/os/linux/linux.h"

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory back to the system, address space kept.
+/* Returns memory to the kernel and keeps the address space.
  *
- * Called by the purge of regions and of cached huge blocks; any thread that owns the range. MADV_DONTNEED and
- * not MADV_FREE: the pages leave the resident size at once, which is what the promise of the purge is about,
- * and read as zero, which calloc builds on. One call for the whole range: a huge page that lies in it is given
- * back whole instead of being split first.
+ * Called by the purge of regions and of kept huge mappings, by any thread that owns the range. Uses MADV_DONTNEED and
+ * not MADV_FREE, because the pages must leave the resident size at once, as the purge promises, and must read as zero,
+ * as calloc relies on. One call covers the whole range, so that a huge page inside it is returned whole instead of
+ * being split.
  *
- * A process of one thread makes a new mapping in the old one's place instead: the C library's allocator makes no madvise
- * there, and a program that forbids itself what it has not seen itself do is killed for it. */
+ * A single-threaded process maps new memory over the range instead. The C library's allocator makes no madvise there,
+ * so the program's seccomp filter may not allow it and would kill the process. */
 #include <fcntl.h>
 #include <sys/sysinfo.h>
 
@@ -35,8 +35,8 @@ static int counted(int error, size_t size) {
 
 int hak_os_purge(void *start, size_t size) { return counted(linux_madvise(start, size, MADV_DONTNEED), size); }
 
-/* Constant after init. Kernels before 6.12 take the old mapping away before they ask whether the new one may be had, and
- * where memory is never overcommitted another process may have taken its share between the two. */
+/* Constant after init. Kernels before 6.12 take the old mapping away before they ask whether the new one may be had,
+ * and where memory is never overcommitted another process may have taken its share between the two. */
 static bool mapping_may_fail_late = true;
 
 void hak_linux_purge_init(void) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Random bytes from the kernel.
  *
- * Any thread. Through the system call, since a program may have replaced the C library's function; without waiting, since
- * whoever starts while the machine boots must not hang. */
+ * Thread-safe. Makes the system call directly, because a program may interpose the C library's function. Never blocks,
+ * because a program that starts early in the boot must not hang. */
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/random.h>

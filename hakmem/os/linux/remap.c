@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Growing and shrinking of mappings, content kept and never copied.
+/* Grows and shrinks mappings by moving pages, without copying their content.
  *
- * Called by realloc of huge blocks; any thread that owns the mapping.
+ * Called by realloc of huge blocks, by any thread that owns the mapping.
  *
- * What the kernel does where a move fails is not the same in all of them: before 6.17 mremap(MREMAP_FIXED) unmaps the
- * destination before it looks at the source, and later ones do so before they know that they have the memory for the move. So
- * after a failure the destination may be gone, and another thread's mapping may lie there already. Nothing there is given back
- * unless it is shown to be the mapping that was made here: by a mark in its first word, which is read in a way that asks
- * nothing of the address. */
+ * A failed move may leave the destination unmapped. Linux before 6.17 unmaps the destination of mremap(MREMAP_FIXED)
+ * before it checks the source; later versions unmap it before they know that they have the memory for the move. Another
+ * thread's mapping may lie there by then. So after a failure the destination is unmapped only if a mark in its first
+ * word proves that it is the mapping made here; the mark is read in a way that is safe for any address. */
 #include <linux/futex.h>
 #include <time.h>
 
@@ -18,8 +17,8 @@ static uint32_t mark_of(const void *destination) {
     return ((uint32_t)((uintptr_t)destination >> 12) * 2654435761u) | 1u;
 }
 
-/* Whether the word at an address that may be mapped or not is `mark`. The futex call compares the word, and then waits for no
- * time at all: ETIMEDOUT. A word that differs is EAGAIN, no memory there is EFAULT. */
+/* Whether the word at an address that may be mapped or not is `mark`. The futex call compares the word, and then waits
+ * for no time at all: ETIMEDOUT. A word that differs is EAGAIN, no memory there is EFAULT. */
 static bool has_mark(const uint32_t *word, uint32_t mark) {
     static const struct timespec no_time = {0, 0};
     const int saved_errno = errno;
@@ -50,9 +49,9 @@ int hak_os_remap(void *start, size_t old_size, size_t new_size, size_t alignment
     void *result = start;
     bool aligned = ((uintptr_t)start & (alignment - 1)) == 0;
     int error = aligned ? linux_mremap(start, old_size, new_size, NULL) : ENOMEM;
-    /* EFAULT: the program made several mappings of the one, by advice for a part of it say. Those do not move together, and
-     * there is nothing to be tried that a kernel could leave half done.
-     * Otherwise there is mostly just no room behind the mapping; if it is something worse, the move finds out. */
+    /* EFAULT: the program made several mappings of the one, by advice for a part of it say. Those do not move together,
+     * and there is nothing to be tried that a kernel could leave half done. Otherwise there is mostly just no room
+     * behind the mapping; if it is something worse, the move finds out. */
     if (error != 0 && error != EFAULT) error = move(start, old_size, new_size, alignment, &result);
     if (error != 0) return error == EFAULT ? ENOMEM : error;
     linux_count(remaps, 1);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Address space of which parts come into use: flat tables that are touched sparsely, the page map and the shadow of the guard
- * build; and regions.
+/* Reserved address space that comes into use in parts: the flat tables, which are touched sparsely (the page map, and
+ * the shadow of the guard builds), and regions.
  *
- * Called once a table while the allocator initialises itself and once a region, then as parts come into use; any thread.
- * What a program has reserved and cannot write is no data for the limit on that, RLIMIT_DATA. A part comes into use by a
- * mapping in its place and not by mprotect, which the C library never calls in a program of one thread: sandboxes forbid it.
- * The reservation of a table is read-only because the kernel charges only writable private pages to its commit limit, also
- * under vm.overcommit_memory=2, where MAP_NORESERVE is ignored; what is read before it is written is the
- * kernel's page of zeros. */
+ * Called once for each table, while the allocator initialises itself, and once for each region; then for each part that
+ * comes into use. Thread-safe. Reserved memory cannot be written, so RLIMIT_DATA does not count it. A part comes into
+ * use by mmap over it and not by mprotect: the C library never calls mprotect in a single-threaded program, so
+ * sandboxes forbid it. The reservation of a table is read-only, because the kernel charges only writable private pages
+ * to its commit limit, also under vm.overcommit_memory=2, where it ignores MAP_NORESERVE. An entry read before it is
+ * written comes from the kernel's zero page. */
 #include "hakmem/os/linux/linux.h"
 
 int hak_linux_no_huge_pages(void *start, size_t size) {

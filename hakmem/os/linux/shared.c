@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Files in memory that other processes read: made, looked after, left.
+/* Files in memory that other processes read (memfd_create): create, check, leave.
  *
- * Called by the thread that publishes and by threads that sample. Such a file has no name: it is reached through the
- * process's descriptor (/proc/PID/fd) and gone with its last user, however that ends. By system calls, as all that maps: a
- * program may have replaced open. */
+ * Called by the publishing thread and by threads that sample. Such a file has no name: readers open it through the
+ * process's descriptor (/proc/PID/fd), and the kernel frees it with its last user, however that one ends. Makes system
+ * calls directly, because a program may interpose the C library's functions. */
 #include <fcntl.h>
 #include <linux/memfd.h>
 #include <sys/stat.h>

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Standard error as it was when the process started, for what is written at the end.
+/* Remembers the standard error of the process's start, for output at exit.
  *
- * Programs close it before they end, as coreutils do, or all descriptors but those of their own, as daemons do; then its
- * number, and the number of a copy, soon belong to a file of the program. So a descriptor is used only while it leads to
- * what standard error led to. Called by constructors, while the process has one thread, and at exit. */
+ * Programs close it before they exit, as coreutils do, or close all descriptors that they do not know, as daemons do.
+ * Then its number, and that of a duplicate, may be reused for a file of the program. So a descriptor is used only if it
+ * still refers to the same file as standard error did. Called by constructors, while the process has one thread, and at
+ * exit. */
 #include <fcntl.h>
 
 #include "hakmem/os/linux/linux.h"

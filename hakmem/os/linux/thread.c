@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads of the allocator's own, for what is to happen when the program does not call it.
+/* Background threads of the allocator, for work that must not wait for a call of the program.
  *
- * Started seldom, by a thread that holds no lock: the C library calls calloc for the thread's table of thread-local
- * storage and for the attributes, and thus comes back into the allocator. By the C library's own functions, since a program
- * may have others of that name which take locks of its own. All signals are blocked in the new thread from its first
- * instruction on, because the handlers of the program must never run on it; the caller's mask stays as it is. */
+ * The starting thread holds no lock, because pthread_create calls calloc for the thread's table of thread-local storage
+ * and for the attributes, and thus re-enters the allocator. The C library's own functions are called, because a program
+ * may interpose functions of that name that take its locks. All signals are blocked in the new thread from its first
+ * instruction on, so that no handler of the program ever runs on it; the caller's mask is unchanged afterwards. */
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The end of a mapping.
+/* Unmapping.
  *
- * Any thread. The range may be a part of one mapping or span several that lie side by side. */
+ * Thread-safe. The range may be a part of one mapping or span several adjacent ones. */
 #include "hakmem/os/linux/linux.h"
 
 int hak_os_unreserve(void *start, size_t size) {

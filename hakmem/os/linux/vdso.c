@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A function of the code that the kernel maps into every process, found without the C library.
+/* Looks up a function of the vDSO, the code that the kernel maps into every process, without the C library.
  *
- * Any thread; reads constant memory only. */
+ * Thread-safe: reads constant memory only. */
 #include <link.h>
 #include <sys/auxv.h>
 

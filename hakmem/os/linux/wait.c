@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Sleep for a time, or until a word changes; and wake who sleeps: a private futex.
+/* Sleeps for a time or until a word changes, and wakes the sleepers: a private futex.
  *
- * For the thread that purges, and for threads that come while another initialises. The word is the caller's and atomic. Through syscall(2)
- * because the C library has no function for it. */
+ * Used by the purging thread, and by threads that arrive while another one initialises the allocator. The word belongs
+ * to the caller and is atomic. Calls syscall(2), because the C library has no function for futexes. */
 #include <limits.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
