@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The end of a process whose assertion does not hold.
+/* Reports a failed assertion and aborts.
  *
- * Called through the macros of assert.h by any thread, with any locks held. */
+ * Called through the macros of assert.h, by any thread and with any locks held. */
 #include "hakmem/base/assert.h"
 
 #include <stdlib.h>

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Assertions, three levels.
  *
- * HAK_CHECK is always on: what it guards is worth a branch in every build. HAK_ASSERT (constant time) and
- * HAK_ASSERT_SLOW (time in proportion to what it looks at) are on where HAK_DEBUG is 1; where they are off
- * the condition still compiles, so that it cannot rot, but is never evaluated: it must have no side effects.
- * Any layer and any thread may use them, with or without locks held: a failure takes no lock and allocates
- * nothing, it writes one line with file, line and condition to standard error and aborts. */
+ * HAK_CHECK is always on, for conditions that are worth a branch in every build. HAK_ASSERT (constant time) and
+ * HAK_ASSERT_SLOW (time proportional to the data checked) are on if HAK_DEBUG is 1. When they are off, the condition
+ * still compiles, so that it stays valid, but is never evaluated; so a condition has no side effects.
+ *
+ * Any layer and any thread may use them, with or without locks held. A failure takes no lock and allocates nothing: it
+ * writes one line with file, line and condition to standard error and aborts. */
 #ifndef HAKMEM_BASE_ASSERT_H
 #define HAKMEM_BASE_ASSERT_H
 
@@ -16,7 +17,8 @@
 extern "C" {
 #endif
 
-/* One argument, put together by the preprocessor, keeps the call small at the many places that have it. */
+/* Writes the line and aborts. Takes one string, assembled by the preprocessor, to keep the code small at the many
+ * callers. */
 HAK_COLD __attribute__((noreturn)) void hak_assert_failed(const char *where_and_what);
 
 #ifdef __cplusplus

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Atomic accesses, the memory order in the name.
+/* Atomic accesses with the memory order in the name.
  *
- * Builtins in place of <stdatomic.h>: fields stay plain types, so headers serve C++ tests too, and every
- * caller has to name an order. The reason for the order stands at each call. */
+ * They use builtins instead of <stdatomic.h>: fields keep their plain types, so C++ tests can include the headers, and
+ * every caller has to name an order. Each call states the reason for its order. */
 #ifndef HAKMEM_BASE_ATOMIC_H
 #define HAKMEM_BASE_ATOMIC_H
 
@@ -22,20 +22,21 @@
 #define hak_fetch_add_seq_cst(p, v) __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
 #define hak_fetch_add_acq_rel(p, v) __atomic_fetch_add((p), (v), __ATOMIC_ACQ_REL)
 
-/* true where *p was `expected` and is now `desired`; else *expected holds what was found. */
+/* true if *p was equal to *expected and is now `desired`; otherwise *expected is the value found. */
 #define hak_compare_exchange_acq_rel(p, expected, desired) \
     __atomic_compare_exchange_n((p), (expected), (desired), false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)
 
-/* The same as one side of a pair that stores to its own word and reads the other's. */
+/* As above, but sequentially consistent: for two threads that each store to their own word and then read the
+ * other's. */
 #define hak_compare_exchange_seq_cst(p, expected, desired) \
     __atomic_compare_exchange_n((p), (expected), (desired), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
 
-/* Relaxed accesses to hot fields that one thread writes and others only read. A volatile access is one
- * plain, whole access, which is all that relaxed asks for; the builtins keep GCC 12 from folding the address
- * and cost three more instructions in free. ThreadSanitizer understands the builtins only.
+/* Relaxed accesses to hot fields that one thread writes and others only read. A volatile access is a single untorn
+ * access, and relaxed requires no more. The builtins prevent GCC 12 from folding the address, which costs three more
+ * instructions in free. ThreadSanitizer understands only the builtins.
  *
- * hak_move_owned adds to a pointer that was just loaded. On x86-64 that is one instruction on memory; without the barrier the
- * compiler remembers the loaded value, and takes two and a register. */
+ * hak_move_owned adds to a pointer that was just loaded. On x86-64 that is one instruction with a memory operand;
+ * without the barrier the compiler reuses the loaded value, and needs two instructions and a register. */
 #if HAK_THREAD_SANITIZER
 #define hak_load_owned(p) hak_load_relaxed(p)
 #define hak_store_owned(p, v) hak_store_relaxed((p), (v))
@@ -50,9 +51,10 @@
     }))
 #endif
 
-/* The same for a pointer that tells other threads where to look: who loads it with acquire finds what was stored before. x86-64
- * shows stores in their order, so that the one instruction on memory is a release store already; others need one that says so
- * (stlr, on arm64), and take what was loaded, `from`, rather than load it again. */
+/* As hak_move_owned, with release order, for a pointer that publishes data: a thread that loads it with acquire sees
+ * the stores before it. x86-64 makes stores visible in program order, so there the instruction with a memory operand is
+ * already a release store. Other processors need a store-release (stlr on arm64), and add to the value loaded before,
+ * `from`, instead of loading it again. */
 #if defined(__x86_64__) && !HAK_THREAD_SANITIZER
 #define hak_move_owned_release(p, from, n) hak_move_owned(p, n)
 #else
@@ -66,8 +68,8 @@
  *     hak_fence_release         hak_fence_acquire
  *     ... stores                loads the sequence
  *
- * A reader that saw one of the stores sees the odd sequence. ThreadSanitizer does not know fences; what it watches are races,
- * and all these accesses are atomic. */
+ * A reader that saw one of the stores also sees the odd sequence. ThreadSanitizer does not support fences. It does not
+ * need them here, because it reports data races and all these accesses are atomic. */
 #if HAK_THREAD_SANITIZER
 #define hak_fence_release() __atomic_signal_fence(__ATOMIC_RELEASE)
 #define hak_fence_acquire() __atomic_signal_fence(__ATOMIC_ACQUIRE)
@@ -76,15 +78,16 @@
 #define hak_fence_acquire() __atomic_thread_fence(__ATOMIC_ACQUIRE)
 #endif
 
-/* A relaxed load of what hardly ever changes, on the fast paths: as part of the instruction that uses it, which no builtin and
- * no volatile access is. The compiler may read it earlier or once for several uses, and the caller says why that will do. */
+/* A relaxed load, for the fast paths, of a value that hardly ever changes. As a plain access it becomes a memory
+ * operand of the instruction that uses it, unlike a builtin or a volatile access. The compiler may read it earlier, or
+ * once for several uses; each caller says why that is correct. */
 #if HAK_THREAD_SANITIZER
 #define hak_load_setting(p) hak_load_relaxed(p)
 #else
 #define hak_load_setting(p) (*(p))
 #endif
 
-/* A count that one thread writes and others only read: no read-modify-write is needed. */
+/* Adds to a count that one thread writes and others only read, so no atomic read-modify-write is needed. */
 #define hak_count_add(p, n) hak_store_relaxed((p), hak_load_relaxed(p) + (n))
 
 #endif

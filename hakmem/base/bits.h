@@ -10,14 +10,14 @@ HAK_ALWAYS_INLINE unsigned bits_lowest(uint64_t word) { return (unsigned)__built
 
 HAK_ALWAYS_INLINE unsigned bits_count(uint64_t word) { return (unsigned)__builtin_popcountll(word); }
 
-/* The `count` lowest bits set. pre: count <= 64 */
+/* A word whose `count` lowest bits are set. pre: count <= 64 */
 HAK_ALWAYS_INLINE uint64_t bits_low_mask(unsigned count) {
     return count == 64 ? ~(uint64_t)0 : ((uint64_t)1 << count) - 1;
 }
 
 HAK_ALWAYS_INLINE bool bits_is_power_of_two(size_t value) { return value != 0 && (value & (value - 1)) == 0; }
 
-/* pre: `grain` is a power of two and value + grain - 1 does not overflow */
+/* The next multiple of `grain`. pre: `grain` is a power of two and value + grain - 1 does not overflow */
 HAK_ALWAYS_INLINE size_t bits_round_up(size_t value, size_t grain) { return (value + grain - 1) & ~(grain - 1); }
 
 #endif

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Sizes that fix the layout of memory. The generator's output is checked against them.
- *
- * Used by every layer; constants only. */
+/* Constants of the memory layout, for every layer. The output of the class generator is checked against them. */
 #ifndef HAKMEM_BASE_CONFIG_H
 #define HAKMEM_BASE_CONFIG_H
 
-/* Chunk: the grain of the page map; belongs to one slab or to nobody. */
+/* Chunk: the unit of the page map; it belongs to one slab or is free. */
 #define HAK_CHUNK_SHIFT 16
 #define HAK_CHUNK_BYTES 65536
 
@@ -22,15 +20,15 @@
 /* 8192 blocks of 8 bytes fill a chunk: 128 words of 64 bits. */
 #define HAK_BITMAP_WORDS_MAX 128
 
-/* What a thread keeps of a class in full magazines beside its two: at most so many, of so many bytes of blocks together.
- * Larger ones cost more memory than an exchange is worth; measured, docs/performance.md. */
+/* The most full magazines of a class that a thread keeps beside its two loaded ones, and the most bytes of their blocks
+ * together. Larger limits cost more memory than the saved exchanges are worth; measured in docs/performance.md. */
 #define HAK_STASH_MAX 5
 #define HAK_STASH_BYTES 32768
 
 /* User addresses of x86-64 and arm64 Linux with four-level page tables. */
 #define HAK_ADDRESS_BITS 47
 
-/* hak_aligned_alloc's upper end. */
+/* The largest alignment of hak_aligned_alloc. */
 #define HAK_ALIGNMENT_MAX ((size_t)1 << 32)
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Locks with ranks: what happens where a lock is not free, and the check of debug builds.
+/* Ranked locks: the slow paths, for a lock that is not free, and the order check of debug builds; see lock.h.
  *
- * Each thread keeps the locks that it holds in a stack of its own, so the check needs no lock. Release builds
- * have the code and never call it; their stack has one entry, since thread-local bytes cost every thread.
+ * Each thread records the locks that it holds on a thread-local stack, so the check needs no lock. Release builds
+ * contain the check and never call it; their stack has one entry, because every thread pays for thread-local bytes.
  *
- * The system is asked in here, and not in os/, which stands on this layer. */
+ * The futex is called here and not through os/, because os/ includes this layer. */
 #include "hakmem/base/lock.h"
 
 #include <errno.h>
@@ -13,15 +13,15 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Looks at a taken lock before the thread sleeps: most are held for less than a sleep costs. glibc's adaptive mutex looks as
- * often. */
+/* Looks at a taken lock before the thread sleeps: most are held for less than a sleep costs. glibc's adaptive mutex
+ * looks as often. */
 #define LOCK_SPINS 100
 
 /* How often a fork that may wait for nobody for good looks whether it still may. */
 #define LOCK_LOOK_NS 1000000
 
-/* Around fork one thread holds every lock: one a class, with guard full one a lane of its quarantine, and those of the other
- * ranks. */
+/* Around fork one thread holds every lock: one a class, with guard full one a lane of its quarantine, and those of the
+ * other ranks. */
 #define HELD_MAX (HAK_DEBUG ? 512 : 1)
 
 HAK_THREAD_LOCAL struct hak_lock *hak_lock_depended_on __attribute__((aligned(8)));
@@ -48,8 +48,8 @@ void hak_lock_init(struct hak_lock *lock, enum hak_lock_rank rank) {
 
 static uintptr_t lock_owner(uintptr_t word) { return word & ~LOCK_FLAGS; }
 
-/* Relaxed, here and in its callers: a thread finds its own address only where it stored that itself; for whatever else is read
- * the exchange that takes the lock orders. */
+/* Relaxed, here and in its callers: a thread finds its own address only where it stored that itself; for whatever else
+ * is read the exchange that takes the lock orders. */
 static uintptr_t lock_look(const struct hak_lock *lock) { return hak_load_relaxed(&lock->word); }
 
 static bool lock_is_mine(const struct hak_lock *lock) { return lock_owner(lock_look(lock)) == lock_self(); }
@@ -99,8 +99,8 @@ static void lock_wait(struct hak_lock *lock, const struct timespec *timeout) {
     }
 }
 
-/* A signal handler may come while a lock is free, others sleep, and it is this thread's to take it or to wake them; a fork in the
- * handler may wait for just those. It wakes them by what is noted here. */
+/* A signal handler may come while a lock is free, others sleep, and it is this thread's to take it or to wake them; a
+ * fork in the handler may wait for just those. It wakes them by what is noted here. */
 static void lock_note_dependence(struct hak_lock *lock) {
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     hak_store_relaxed(&hak_lock_depended_on, lock);
@@ -161,9 +161,10 @@ static bool lock_fork_is_waited_for(const struct lock_fork *fork) {
     return false;
 }
 
-/* The order of ranks keeps threads from waiting for each other; a fork that holds a lock already is outside of it. Whoever holds
- * `lock` then, and waits, does so for a lock in `own` in the end, or for another such fork: the flag of waiters says so, and this
- * fork goes on without. Where the holder is itself forking, what the lock guards is whole, and it is not waited for either. */
+/* The order of ranks keeps threads from waiting for each other; a fork that holds a lock already is outside of it.
+ * Whoever holds `lock` then, and waits, does so for a lock in `own` in the end, or for another such fork: the flag of
+ * waiters says so, and this fork goes on without. Where the holder is itself forking, what the lock guards is whole,
+ * and it is not waited for either. */
 static bool lock_fork_wait(struct hak_lock *lock, const struct lock_fork *fork) {
     const struct timespec look = {0, LOCK_LOOK_NS};
     if (fork->own_count > 0 && ((lock_look(lock) & LOCK_FORK) != 0 || lock_fork_is_waited_for(fork))) {

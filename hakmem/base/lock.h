@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Locks with ranks, whose owner is known.
+/* Ranked locks that know their owner.
  *
- * Every lock of hakmem is one of these. Its rank says when it may be taken: a thread takes locks in strictly
- * ascending rank, hence no cycle and no deadlock. Debug builds keep the held locks of each thread and abort at
- * the first acquisition out of order, whether or not it would have deadlocked this time.
+ * Every lock of hakmem is one of these. Its rank says when it may be taken: a thread takes locks in strictly ascending
+ * rank, hence no cycle and no deadlock. Debug builds keep the held locks of each thread and abort at the first
+ * acquisition out of order, whether or not it would have deadlocked this time.
  *
- * A lock is one word: 0, or the address that stands for its owner together with two flags. Taking and releasing it are
- * one atomic step each, so that a signal handler finds either that its thread holds a lock or that it does not, and never
- * something in between. That is what fork needs, which may be called in a handler that interrupted malloc (lock_fork_*), and
- * what no mutex of the C library says. Who finds the lock taken spins briefly, then sleeps on the word (a private futex),
- * because no holder ever waits for anything but the next lock or the kernel.
+ * A lock is one word: 0, or an address that identifies the owner together with two flags. Acquire and release are one
+ * atomic step each, so a signal handler sees that its thread holds a lock or does not, never a state in between. Fork
+ * needs that, because a handler that interrupted malloc may call it (lock_fork_*), and no mutex of the C library offers
+ * it. A thread that finds the lock taken spins briefly and then sleeps on the word (a private futex): the wait is
+ * short, because a holder only ever waits for the next lock or the kernel.
+ *
  * No function here allocates or changes errno. */
 #ifndef HAKMEM_BASE_LOCK_H
 #define HAKMEM_BASE_LOCK_H
@@ -23,7 +24,7 @@
 extern "C" {
 #endif
 
-/* In the order in which they may be taken. */
+/* The lock order: ascending. */
 enum hak_lock_rank {
     HAK_RANK_PURGE = 1, /* a purge in progress */
     HAK_RANK_THREADS,   /* list of thread records */
@@ -36,8 +37,8 @@ enum hak_lock_rank {
 };
 
 /* Flags of the word, below the owner's address. */
-#define LOCK_WAITERS ((uintptr_t)1) /* somebody may sleep on the word */
-#define LOCK_FORK ((uintptr_t)2)    /* taken by hak_lock_fork_acquire: what it guards is whole */
+#define LOCK_WAITERS ((uintptr_t)1) /* a thread may sleep on the word */
+#define LOCK_FORK ((uintptr_t)2)    /* taken by hak_lock_fork_acquire: the guarded data are consistent */
 #define LOCK_FLAGS (LOCK_WAITERS | LOCK_FORK)
 
 struct hak_lock {
@@ -50,13 +51,13 @@ struct hak_lock {
 
 void hak_lock_init(struct hak_lock *lock, enum hak_lock_rank rank);
 
-/* The address stands for the thread; at it is the lock whose other waiters depend on this thread: it is about to wake one of
- * them, or was woken in their place. */
+/* Its address identifies the thread. Its value is the lock whose other waiters depend on this thread, because it is
+ * about to wake one of them or was the one that was woken. */
 extern HAK_THREAD_LOCAL struct hak_lock *hak_lock_depended_on;
 
 HAK_ALWAYS_INLINE uintptr_t lock_self(void) { return (uintptr_t)&hak_lock_depended_on; }
 
-/* The debug half: only debug builds call it. */
+/* The check of the lock order. Only debug builds call these functions. */
 void hak_lock_debug_push(const struct hak_lock *lock);
 void hak_lock_debug_pop(const struct hak_lock *lock);
 bool hak_lock_debug_is_held(const struct hak_lock *lock);
@@ -64,10 +65,10 @@ bool hak_lock_debug_is_held(const struct hak_lock *lock);
 HAK_COLD void hak_lock_acquire_slow(struct hak_lock *lock);
 HAK_COLD void hak_lock_release_slow(struct hak_lock *lock);
 
-/* Around a fork its thread passes the locks that it took for it: fork handlers of the program may allocate.
- * pre: every other lock that this thread holds is of a lower rank */
+/* Acquires the lock. The thread that forks may also acquire a lock that it already holds for the fork, because the
+ * program's fork handlers may allocate. pre: every other lock that this thread holds is of a lower rank */
 HAK_ALWAYS_INLINE void lock_acquire(struct hak_lock *lock) {
-    /* Before the word, so that a wrong order is reported even where it deadlocks. */
+    /* Before the acquisition, so that a wrong order is reported even if it deadlocks. */
     if (HAK_DEBUG) hak_lock_debug_push(lock);
     uintptr_t free_word = 0;
     /* Acquire-release: pairs with the release below. */
@@ -76,11 +77,11 @@ HAK_ALWAYS_INLINE void lock_acquire(struct hak_lock *lock) {
     }
 }
 
-/* pre: this thread holds the lock; the order of releases is free */
+/* Releases the lock. Locks may be released in any order. pre: this thread holds the lock */
 HAK_ALWAYS_INLINE void lock_release(struct hak_lock *lock) {
     if (HAK_DEBUG) hak_lock_debug_pop(lock);
     uintptr_t own_word = lock_self();
-    /* Acquire-release: what was done under the lock is there for the next one. */
+    /* Acquire-release: publishes what was written under the lock to the next holder. */
     if (HAK_UNLIKELY(!hak_compare_exchange_acq_rel(&lock->word, &own_word, (uintptr_t)0))) {
         hak_lock_release_slow(lock);
     }
@@ -90,34 +91,34 @@ HAK_ALWAYS_INLINE void lock_assert_held(const struct hak_lock *lock) { HAK_ASSER
 
 /* ---- Around fork ----
  *
- * A layer offers one function that visits its locks in the order in which they may be taken; process/fork.c calls it with the
- * functions below, one after the other. */
+ * Each layer offers one function that visits its locks in ascending rank; process/fork.c calls it once with each of the
+ * functions below. */
 
-/* A fork's view of the locks, from note to the last acquire. */
+/* The state of a fork, from the first note to the last acquire. */
 struct lock_fork {
-    struct hak_lock *own[HAK_RANK_REGION]; /* held by this thread already: the fork interrupted what took them */
+    struct hak_lock *own[HAK_RANK_REGION]; /* this thread held them before; fork interrupted it in a handler */
     unsigned own_count;
-    bool is_half; /* some lock could not be had: its holder was not waited for, since it may wait for one of `own` */
+    bool is_half; /* a lock was not acquired: its holder may wait for one of `own`, so waiting for it could deadlock */
 };
 
 typedef void lock_visit(struct hak_lock *lock, struct lock_fork *fork);
 
-/* First: others go on that waited for what the fork has interrupted. */
+/* Called first. Lets threads go on that wait for a wake-up which the fork has interrupted. */
 void hak_lock_fork_begin(struct lock_fork *fork);
 
-/* Notes whether this thread holds the lock. */
+/* Adds the lock to fork->own if this thread holds it. */
 void hak_lock_fork_note(struct hak_lock *lock, struct lock_fork *fork);
 
-/* Takes the lock but where this thread holds it; in any order. pre: all were noted */
+/* Acquires the lock unless this thread holds it; in any order. pre: all locks were noted */
 void hak_lock_fork_acquire(struct hak_lock *lock, struct lock_fork *fork);
 
-/* Releases what hak_lock_fork_acquire took; in the child also what other threads had taken for forks of theirs. `fork` is not
- * looked at. */
+/* Release what hak_lock_fork_acquire acquired; the second, for the child, also releases what other threads had acquired
+ * for their own forks. `fork` is not used. */
 void hak_lock_fork_release(struct hak_lock *lock, struct lock_fork *fork);
 void hak_lock_fork_release_child(struct hak_lock *lock, struct lock_fork *fork);
 
-/* In the child, where it says whether the lock can be taken: one whose holder the fork interrupted, or that is not there any
- * more, cannot. */
+/* Called in the child: whether the lock can be acquired. It cannot if the fork interrupted its holder, or if its holder
+ * does not exist in the child. */
 bool hak_lock_is_free(const struct hak_lock *lock);
 
 #ifdef __cplusplus

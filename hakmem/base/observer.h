@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What the layers below observe/ have to tell it. They know no observer by name: observe/ fills the table when the library is
- * loaded, and before that nobody is told. Any thread. */
+/* Callbacks by which lower layers notify observe/ without including it.
+ *
+ * observe/ sets the table when the library is loaded; until then a notification does nothing. Thread-safe. */
 #ifndef HAKMEM_BASE_OBSERVER_H
 #define HAKMEM_BASE_OBSERVER_H
 
@@ -9,11 +10,11 @@
 struct hak_profile_table;
 
 struct hak_observer {
-    /* Under the profile lock: record number `index` of the profile has changed. */
+    /* Record number `index` of the profile has changed. Called under the profile lock. */
     void (*sample)(const struct hak_profile_table *table, uint32_t index);
-    /* Likewise: the profile has another rate, and all records may have changed. */
+    /* The sampling rate has changed, and any record may have changed with it. Called under the profile lock. */
     void (*rate)(const struct hak_profile_table *table);
-    /* This process is the child of a fork; `is_whole`: which did not interrupt a change of the profile. */
+    /* This process is the child of a fork. `is_whole`: the fork did not interrupt a change of the profile. */
     void (*fork_child)(bool is_whole);
 };
 

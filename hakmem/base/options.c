@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The options: their defaults, their table, and the scan of the environment.
+/* The options: their defaults, a table of them, and the parser of the environment.
  *
- * hak_options_init runs while the allocator initialises itself, in one thread, perhaps before the C library is
- * ready: it reads the environment itself and calls nothing that could allocate. An option is one line of the table. */
+ * hak_options_init runs in one thread while the allocator initialises itself, possibly before the C library is ready.
+ * So it reads the environment itself and calls nothing that could allocate. Each option is one line of the table. */
 #include "hakmem/base/options.h"
 
 #include <string.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What the environment may choose, and mallopt.
+/* Options: set by environment variables and by mallopt.
  *
- * The values are those below from the first instruction of the process on; hak_options_init, which the allocator
- * calls once while it initialises itself, replaces them by what the environment says. Later only mallopt changes
- * some, so those are atomic; a value read a little late does no harm, and relaxed is order enough. */
+ * The variable is initialised statically with the defaults. hak_options_init, which the allocator calls once while it
+ * initialises itself, replaces them by what the environment says. Later only mallopt changes some; those are atomic.
+ * Relaxed order is enough for them, because reading an old value for a moment does no harm. */
 #ifndef HAKMEM_BASE_OPTIONS_H
 #define HAKMEM_BASE_OPTIONS_H
 
@@ -20,31 +20,31 @@ enum hak_on_misuse {
 };
 
 enum hak_thp {
-    HAK_THP_NEVER,   /* asks the system for none */
-    HAK_THP_MADVISE, /* asks for them wherever one fits: regions, and huge blocks of its size and more */
-    HAK_THP_AUTO,    /* in regions after a process's first, where most of that is resident */
+    HAK_THP_NEVER,   /* never asks for huge pages */
+    HAK_THP_MADVISE, /* asks for them wherever one fits: in regions, and in huge blocks of at least a huge page */
+    HAK_THP_AUTO,    /* asks for them in regions after the first, if most of the first is resident */
 };
 
 enum hak_purge_thread {
-    HAK_PURGE_THREAD_NEVER, /* 0 */
-    HAK_PURGE_THREAD_ALONE, /* 1: also in a process that has one thread */
-    HAK_PURGE_THREAD_AUTO,  /* in a process that has several */
+    HAK_PURGE_THREAD_NEVER, /* 0: never started */
+    HAK_PURGE_THREAD_ALONE, /* 1: started also in a process with one thread */
+    HAK_PURGE_THREAD_AUTO,  /* started in a process with several threads */
 };
 
-/* What the full guard build does besides finding invalid frees: HAKMEM_GUARD=all, none, or names joined by commas. */
+/* What the full guard build does besides detecting invalid frees: HAKMEM_GUARD=all, none, or names joined by commas. */
 enum hak_feature {
     HAK_FEATURE_ZERO = 1 << 0,       /* zero: blocks are cleared when they are freed */
     HAK_FEATURE_CHECK = 1 << 1,      /* check: and must still be clear when they are given out again; implies zero */
-    HAK_FEATURE_CANARY = 1 << 2,     /* canary: bytes behind what was asked for, which a free finds unchanged */
-    HAK_FEATURE_QUARANTINE = 1 << 3, /* quarantine: freed blocks are given out again late, in another order */
-    HAK_FEATURE_RANDOM = 1 << 4,     /* random: which free block is given out, of which slab */
+    HAK_FEATURE_CANARY = 1 << 2,     /* canary: bytes behind the requested size, which free checks for changes */
+    HAK_FEATURE_QUARANTINE = 1 << 3, /* quarantine: freed blocks are reused late and in another order */
+    HAK_FEATURE_RANDOM = 1 << 4,     /* random: the slab and the free block are chosen at random */
     HAK_FEATURE_PAGES = 1 << 5, /* pages: inaccessible pages behind slabs and large blocks, and in freed large ones */
     HAK_FEATURE_ZERO_SIZE = 1 << 6, /* zero_size: blocks of size 0 are inaccessible */
     HAK_FEATURE_METADATA = 1 << 7,  /* metadata: hakmem's own data lie between inaccessible pages */
     HAK_FEATURE_ALL = (1 << 8) - 1,
 };
 
-/* Bytes of a path, its end included. */
+/* Bytes of a path, including the terminating 0. */
 #define HAK_PATH_BYTES 4096
 
 enum hak_stats_at_exit {
@@ -60,21 +60,21 @@ struct hak_options {
     unsigned guard;                     /* HAKMEM_GUARD: features; constant after init; 0 in other builds than full */
     int64_t purge_delay_ms;             /* atomic; HAKMEM_PURGE_DELAY_MS: default 750; 0 at once; -1 never */
     enum hak_purge_thread purge_thread; /* HAKMEM_PURGE_THREAD; constant after init */
-    int64_t trim_threshold; /* atomic; mallopt: more bytes than this that wait are purged at once; -1: no such limit */
+    int64_t trim_threshold; /* atomic; mallopt: if more bytes than this wait, they are purged at once; -1: no limit */
     size_t map_threshold;   /* atomic; mallopt: huge blocks from this size on are unmapped when freed; SIZE_MAX: none */
-    char profile[HAK_PATH_BYTES];    /* HAKMEM_PROFILE; constant after init, "": none */
-    int64_t profile_rate;            /* HAKMEM_PROFILE_RATE; likewise, bytes a sample, 0: not given */
-    bool leaks;                      /* HAKMEM_LEAKS; likewise */
+    char profile[HAK_PATH_BYTES];    /* HAKMEM_PROFILE; constant after init; path of the profile, "": none */
+    int64_t profile_rate;            /* HAKMEM_PROFILE_RATE; constant after init; bytes per sample, 0: not given */
+    bool leaks;                      /* HAKMEM_LEAKS; constant after init */
     enum hak_stats_at_exit stats;    /* HAKMEM_STATS; constant after init */
     bool publish;                    /* HAKMEM_PUBLISH; constant after init */
-    char stats_path[HAK_PATH_BYTES]; /* where to; "": standard error. A copy: programs overwrite their environment.
-                                            * Constant after init */
+    char stats_path[HAK_PATH_BYTES]; /* constant after init; where statistics go, "": standard error. A copy, because
+                                      * programs overwrite their environment */
 };
 
 extern struct hak_options hak_options;
 
-/* Reads every variable whose name starts with HAKMEM_; what is unknown or malformed is warned about, one line
- * each, and changes nothing. A process with raised privileges keeps the defaults. Allocates nothing. */
+/* Reads every environment variable whose name starts with HAKMEM_. An unknown or malformed one changes nothing and
+ * causes one line of warning. A process with raised privileges keeps the defaults. Allocates nothing. */
 void hak_options_init(void);
 
 #ifdef __cplusplus

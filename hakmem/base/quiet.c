@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See quiet.h. By system calls: the program may have replaced the C library's functions, and some are cancellation points. */
+/* See quiet.h. Makes system calls directly, because the program may interpose the C library's functions, and some of
+ * these are cancellation points. */
 #include "hakmem/base/quiet.h"
 
 #include <errno.h>

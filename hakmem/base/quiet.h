@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Writing to a descriptor without the program's notice: no signal reaches it, and no thread of it ends there.
+/* Writes to a descriptor without side effects on the program: no signal, and no cancellation point.
  *
- * The kernel sends SIGXFSZ to who writes beyond RLIMIT_FSIZE, and SIGPIPE to who writes where nobody reads; both end a
- * program that knows nothing of what the allocator writes. The C library's write is a cancellation point, which malloc and
- * free are not, and a program may have replaced it. Any thread, also in a signal handler; nothing is allocated, errno is
- * kept. */
+ * The kernel sends SIGXFSZ to a thread that writes beyond RLIMIT_FSIZE, and SIGPIPE to one that writes to a pipe
+ * without readers. Both terminate a program that does not expect the allocator to write. The C library's write is a
+ * cancellation point, which malloc and free must not be, and a program may interpose it. Thread-safe and
+ * async-signal-safe; allocates nothing, keeps errno. */
 #ifndef HAKMEM_BASE_QUIET_H
 #define HAKMEM_BASE_QUIET_H
 
@@ -14,17 +14,18 @@
 extern "C" {
 #endif
 
-/* The thread's blocked signals before, as the kernel has them, and which of the two it must keep: they waited already. */
+/* The thread's signal mask before, as the kernel stores it, and which of the two signals were pending already and must
+ * stay so. */
 struct quiet {
     uint64_t blocked;
     uint64_t waiting;
 };
 
-/* Between the two, calls of this thread send it neither signal. Pairs may be nested. */
+/* Between begin and end, a system call of this thread delivers neither signal to it. Pairs may be nested. */
 void hak_quiet_begin(struct quiet *quiet);
 void hak_quiet_end(const struct quiet *quiet);
 
-/* Writes all of it. Result: 0 or an errno value: EFBIG, EPIPE, ENOSPC, EAGAIN (a descriptor that does not wait), EBADF */
+/* Writes all bytes. Returns 0 or an errno value: EFBIG, EPIPE, ENOSPC, EAGAIN (a non-blocking descriptor), EBADF */
 int hak_quiet_write(int descriptor, const void *bytes, size_t count);
 
 #ifdef __cplusplus

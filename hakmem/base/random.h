@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Pseudo-random numbers for sampling and for tests.
  *
- * Not for anything that an attacker should not guess. The state belongs to the caller, usually one a thread.
+ * Not for values that an attacker must not guess. The state belongs to the caller, who usually has one per thread.
  * Source: George Marsaglia, "Xorshift RNGs", Journal of Statistical Software 8(14), 2003; the 64-bit generator
- * with shifts 13, 7, 17. Its period is 2^64 - 1: every value but zero comes once. */
+ * with shifts 13, 7, 17. Its period is 2^64 - 1: every value except zero occurs once. */
 #ifndef HAKMEM_BASE_RANDOM_H
 #define HAKMEM_BASE_RANDOM_H
 
 #include "hakmem/base/compiler.h"
 
-/* pre: *state != 0; it then never becomes 0 */
+/* Advances the state and returns it. pre: *state != 0; it never becomes 0 then */
 HAK_ALWAYS_INLINE uint64_t random_xorshift64(uint64_t *state) {
     uint64_t x = *state;
     x ^= x << 13;
@@ -19,9 +19,9 @@ HAK_ALWAYS_INLINE uint64_t random_xorshift64(uint64_t *state) {
     return x;
 }
 
-/* A number that depends on every bit of x: for the first state of a generator, where seeds are small or alike.
+/* A hash that depends on every bit of x, for the first state of a generator whose seeds are small or similar.
  * Source: Guy Steele, Doug Lea and Christine Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014; the
- * mixing function of SplitMix64. One of its values is 0. */
+ * mixing function of SplitMix64. For one x it is 0. */
 HAK_ALWAYS_INLINE uint64_t random_mix(uint64_t x) {
     x += 0x9e3779b97f4a7c15u;
     x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;

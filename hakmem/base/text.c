@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See text.h. Called on the way to an abort, from signal handlers too, by any thread: only system calls and stack memory. */
+/* See text.h. Called by any thread, also on the way to an abort and in signal handlers, so it uses only system calls
+ * and the caller's memory. */
 #include "hakmem/base/text.h"
 
 #include <errno.h>
@@ -33,7 +34,8 @@ void hak_text_add(struct hak_text *text, const char *string) { hak_text_add_byte
 
 #define DIGITS_MAX 20 /* of 2^64 - 1 */
 
-/* The digits of value at the end of `digits`, which holds a NUL behind them. Result: the first. pre: base is at most 16 */
+/* The digits of value at the end of `digits`, which holds a NUL behind them. Result: the first. pre: base is at most
+ * 16 */
 static const char *text_digits(uint64_t value, unsigned base, char digits[DIGITS_MAX + 1]) {
     char *first = digits + DIGITS_MAX;
     *first = '\0';

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Warnings; the contract is in warning.h.
- *
- * Any thread, any lock; owns nothing. */
+/* Warnings; the contract is in warning.h. Thread-safe, with any locks held; has no state. */
 #include "hakmem/base/warning.h"
 
 #include <string.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Warnings: something is not as it should be, and the program goes on.
+/* Warnings: reports of problems after which the program goes on.
  *
- * Called by options.c for what the environment says, and by any layer for limits of the machine that cost
- * speed or memory. Stands apart from misuse/ because that reads the options, and options.c warns.
- * Any thread, any lock; one write(2), no allocation, errno kept. */
+ * Called by options.c for problems of the environment variables, and by any layer for limits of the machine that cost
+ * speed or memory. Separate from misuse/, because misuse/ reads the options and options.c warns. Thread-safe, with any
+ * locks held; makes one write(2), allocates nothing, keeps errno. */
 #ifndef HAKMEM_BASE_WARNING_H
 #define HAKMEM_BASE_WARNING_H
 
@@ -13,13 +13,13 @@
 extern "C" {
 #endif
 
-/* One line on standard error, "hakmem: warning: SUBJECT: TEXT; REMEDY". `text` says what is wrong,
- * `subject` with what (what cannot be printed in it becomes '?', a long one is cut), `remedy` what to do;
- * subject and remedy may be NULL. */
+/* Writes one line to standard error, "hakmem: warning: SUBJECT: TEXT; REMEDY". `text` says what is wrong, `subject`
+ * with what, `remedy` what to do; subject and remedy may be NULL. Unprintable characters of the subject become '?', and
+ * a long subject is cut. */
 HAK_COLD void hak_report_warning(const char *text, const char *subject, const char *remedy);
 
-/* The same to another descriptor, at the end of the process: there descriptor 2 may be a file of the program's own by now
- * (hak_os_error_kept). Negative: nowhere. */
+/* As hak_report_warning, but writes to `descriptor`, or nowhere if it is negative. Used at exit, when descriptor 2 may
+ * be another file of the program (hak_os_error_kept). */
 HAK_COLD void hak_report_warning_to(int descriptor, const char *text, const char *subject, const char *remedy);
 
 #ifdef __cplusplus
