@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The two forms of the shadow; see shadow.h. Regions are added under the region lock and never go. */
+/* The two forms of the shadow; see shadow.h. Regions are added under the region lock and never removed. */
 #include "hakmem/shadow/shadow.h"
 
 #include "hakmem/base/assert.h"
@@ -11,19 +11,20 @@
 
 #define SHADOW_ENTRIES ((uintptr_t)1 << (HAK_ADDRESS_BITS - SHADOW_SHIFT))
 
-/* Addresses below the table for which reads of entries are expected from the start: the first blocks of a program lie there.
- * What can be a huge page is looked through by the kernel from time to time, so it is not all. */
+/* Addresses below the table for which reads of entries are expected from the start: the first blocks of a program lie
+ * there. What can be a huge page is looked through by the kernel from time to time, so it is not all. */
 #define SHADOW_BELOW_BYTES ((size_t)4 << 30)
 
 #define SHADOW_REGION_ENTRIES ((size_t)HAK_REGION_BYTES >> SHADOW_SHIFT)
 
-/* Where in a page the entry of a page's start lies. At 0 the free of a large block, which starts at a page, would read at the
- * same place of a page as the program writes last, and the processor, which compares the low twelve bits first, would wait
- * for those writes: json took 116 ns where it takes 79. In the middle of a line that programs rarely write last. */
+/* Where in a page the entry of a page's start lies. At 0 the free of a large block, which starts at a page, would read
+ * at the same place of a page as the program writes last, and the processor, which compares the low twelve bits first,
+ * would wait for those writes: json took 116 ns where it takes 79. In the middle of a line that programs rarely write
+ * last. */
 #define SHADOW_SKEW 0xa60
 
-/* The flat form lies so that the entries of a region fill the place of one huge page, but for those of the region's first bytes, which
- * the skew puts before it: there is the header, and no block. */
+/* The flat form lies so that the entries of a region fill the place of one huge page, but for those of the region's
+ * first bytes, which the skew puts before it: there is the header, and no block. */
 HAK_STATIC_ASSERT(HAK_REGION_BYTES >> SHADOW_SHIFT == OS_HUGE_PAGE_BYTES, "a huge page a region");
 
 struct hak_shadow hak_shadow;
@@ -58,9 +59,9 @@ static char *shadow_region_entries(const void *p) {
     return (char *)bits_round_up((uintptr_t)entry, OS_HUGE_PAGE_BYTES);
 }
 
-/* A page of entries that describes nothing but a region's header stays as it is. So what is written is less than the place of a
- * huge page: no write makes one of it, whatever the system has them for. Not where pages are so large that blocks have entries
- * in the first. */
+/* A page of entries that describes nothing but a region's header stays as it is. So what is written is less than the
+ * place of a huge page: no write makes one of it, whatever the system has them for. Not where pages are so large that
+ * blocks have entries in the first. */
 static size_t shadow_unused_bytes(void) {
     const size_t page = hak_os_page_size();
     return 2 * page * SHADOW_GRAIN <= SHADOW_HEADER_BYTES ? page : 0;
@@ -72,9 +73,9 @@ static int shadow_add_flat(char *start, const struct shadow_region *region) {
         return hak_os_map_at(start + unused, SHADOW_REGION_ENTRIES - unused);
     }
     if (hak_os_has_threads()) {
-        /* Other memory may have been here, whose entries read as one huge page of zeros: the first write would make a page
-         * of that size of it. In two halves, because the kernel splits such a page where it is told of a part. Refusal costs
-         * memory only. */
+        /* Other memory may have been here, whose entries read as one huge page of zeros: the first write would make a
+         * page of that size of it. In two halves, because the kernel splits such a page where it is told of a part.
+         * Refusal costs memory only. */
         hak_os_no_huge_pages(start, SHADOW_REGION_ENTRIES / 2);
         hak_os_no_huge_pages(start + SHADOW_REGION_ENTRIES / 2, SHADOW_REGION_ENTRIES / 2);
     }
