@@ -8,7 +8,8 @@ static uint64_t moving_begun; /* atomic */
 static uint64_t moving_done;  /* atomic */
 
 void hak_moving_begin(void) {
-    /* Relaxed, with a fence behind it: pairs with the one of hak_reading_moves. Who saw any store of the change sees that it began. */
+    /* Relaxed, with a fence behind it: pairs with the one of hak_reading_moves. Who saw any store of the change sees
+     * that it began. */
     hak_fetch_add_relaxed(&moving_begun, (uint64_t)1);
     hak_fence_release();
 }
@@ -20,8 +21,8 @@ void hak_moving_end(void) { hak_fetch_add_acq_rel(&moving_done, (uint64_t)1); }
 void hak_moving_fork_child(void) { hak_store_relaxed(&moving_done, hak_load_relaxed(&moving_begun)); }
 
 bool hak_moving_look(uint64_t *begun) {
-    /* Acquire, both: pair with hak_moving_end, and let nothing that is read next be read before. The end first: what begins later
-     * makes the two differ. */
+    /* Acquire, both: pair with hak_moving_end, and let nothing that is read next be read before. The end first: what
+     * begins later makes the two differ. */
     const uint64_t done = hak_load_acquire(&moving_done);
     *begun = hak_load_acquire(&moving_begun);
     return *begun == done;

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* One count of the changes of slabs that happen outside of exchanges: by threads without magazines, by frees of sampled blocks, and
- * by purges. A reader of statistics notices an exchange by the sequence of its thread, and these rare changes by this count. */
+/* A counter of slab changes outside of magazine exchanges: by threads without magazines, by frees of sampled blocks,
+ * and by purges. A reader of statistics detects an exchange by the thread's sequence number, and these rare changes by
+ * this counter. */
 #ifndef HAKMEM_SLAB_MOVING_H
 #define HAKMEM_SLAB_MOVING_H
 
 #include "hakmem/base/compiler.h"
 
-/* Around each change. Any thread; several may be under way. */
+/* Called before and after each change. Thread-safe; several changes may be in progress at once. */
 void hak_moving_begin(void);
 void hak_moving_end(void);
 
-/* In the child of a fork: what other threads had under way is over. */
+/* Called in the child of a fork: changes that other threads had in progress are over. */
 void hak_moving_fork_child(void);
 
-/* How many began so far; where that is as it was, and each time nothing was under way, nothing changed in between.
- * false: one is under way */
+/* Stores the number of changes begun so far; false if a change is in progress. If two calls return true and the same
+ * number, nothing changed between them. */
 bool hak_moving_look(uint64_t *begun);
 
 #endif

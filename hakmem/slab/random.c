@@ -8,8 +8,8 @@
 /* So many slabs of a list are candidates: the lock is held meanwhile. */
 #define PICK_AMONG 8
 
-/* What one block takes of a random word: 16 bits choose among the bitmap's words, of which there are some hundred at most, so
- * that none is a 500th likelier than another; others choose the bit. */
+/* What one block takes of a random word: 16 bits choose among the bitmap's words, of which there are some hundred at
+ * most, so that none is a 500th likelier than another; others choose the bit. */
 #define CHOICE_BITS 32
 #define CHOICE_WORD_BITS 16
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Slabs: chunks cut into equal blocks of one class, one bit a block, held outside the blocks.
+/* Slabs: chunks divided into equal blocks of one class, with one bit per block, stored outside the blocks.
  *
- * Called by the magazine layer when it exchanges. Who may touch what depends on the state:
+ * Called by the magazine layer when it exchanges magazines. The state decides which thread may access what:
  *
  *     state    who may touch free_bits        where the slab is
  *     OWNED    the owner, plain               one of the owner's two active slabs of the class
@@ -36,11 +36,11 @@
 
 enum slab_state { SLAB_EMPTY, SLAB_OWNED, SLAB_FULL, SLAB_PARTIAL };
 
-/* Owner number of no thread. */
+/* The owner number that means no owner. */
 #define SLAB_NOBODY 0u
 
-/* Slabs of up to this many words keep their bits in the descriptor: no other pages are touched for them. Two words share
- * the line of the other fields, the others fill one. */
+/* Slabs with up to this many bitmap words store them in the descriptor, so that they touch no other pages. Two words
+ * share the cache line of the other fields, and eight fill one. */
 #define SLAB_INLINE_WORDS 10
 
 struct slab {
@@ -86,8 +86,8 @@ HAK_ALWAYS_INLINE struct slab *slab_of(const void *p) {
     return (struct slab *)&region->descriptors[hak_load_relaxed(&region->span_first[region_chunk_of(p)])];
 }
 
-/* The one place that maps a pointer to its block. pre: p's chunk is of class class_index, not 0.
- * false where p lies in the unused end of a slab. */
+/* Finds the block that p lies in; no other code computes that. false if p lies in the unused end of a slab. pre: p's
+ * chunk is of class class_index, not 0 */
 HAK_ALWAYS_INLINE bool slab_locate(const void *p, unsigned class_index, struct slab_position *out) {
     const struct hak_class *constants = &hak_classes[class_index];
     struct region *region = region_of(p);
@@ -112,46 +112,51 @@ HAK_ALWAYS_INLINE bool slab_has_free(const struct slab_position *position) {
     return (bits >> position->block % 64 & 1) != 0;
 }
 
-/* A new slab of the class, all blocks free, owned by thread number `owner`. NULL: no memory */
+/* Makes a slab of the class with all blocks free, owned by thread number `owner`. NULL: no memory */
 struct slab *hak_slab_create(unsigned class_index, uint32_t owner);
 
-/* A PARTIAL slab of the class, the fullest at hand, now owned by `owner` and drained. NULL: there is none */
+/* Takes a PARTIAL slab of the class, from the fullest list that is not empty, for thread number `owner`, and drains it.
+ * NULL: there is none */
 struct slab *hak_slab_claim(unsigned class_index, uint32_t owner);
 
-/* Takes up to `wanted` blocks, lowest addresses first, and lays them down so that popping from slots[n - 1]
- * ascends. *zeroed: every one of them reads zero. Result: n. By the owner; pre: free_count > 0 */
+/* Takes up to `wanted` blocks, lowest addresses first, and stores them in slots[0..n) so that popping from slots[n - 1]
+ * down gives ascending addresses. *zeroed: all of them read zero. Returns n. Called by the owner. pre: free_count >
+ * 0 */
 uint32_t hak_slab_take(struct slab *slab, void **slots, uint32_t wanted, bool *zeroed);
 
-/* Folds in what others freed. Result: blocks that became free. By the owner. */
+/* Moves the blocks that other threads freed into free_bits. Returns how many. Called by the owner. */
 uint32_t hak_slab_drain(struct slab *slab);
 
-/* hak_slab_drain where others freed enough and the slab has blocks that were never given out: memory that need not become
- * resident. By the owner. */
+/* As hak_slab_drain, but only if other threads freed enough and the slab has blocks that were never given out: reusing
+ * freed blocks keeps their memory from becoming resident. Called by the owner. */
 void hak_slab_drain_before_fresh(struct slab *slab);
 
-/* Gives up ownership; the slab is FULL, PARTIAL or EMPTY then and must not be touched. By the owner. */
+/* Gives up ownership. The slab becomes FULL, PARTIAL or EMPTY, and the caller must not access it again. Called by the
+ * owner. */
 void hak_slab_detach(struct slab *slab);
 
-/* hak_slab_detach where every block is free, else nothing. Result: whether it was. By the owner. */
+/* As hak_slab_detach, but only if every block is free. Returns whether it detached. Called by the owner. */
 bool hak_slab_release_if_empty(struct slab *slab);
 
-/* Frees blocks[0..count) of one class on behalf of thread number `self`, reporting misuse as `operation`.
- * Result: how many went to slabs that `self` does not own. Any thread. */
+/* Frees blocks[0..count) of one class on behalf of thread number `self`, and reports misuse. Returns how many belong to
+ * slabs that `self` does not own. Thread-safe. */
 uint32_t hak_slab_free_blocks(uint32_t self, unsigned class_index, void *const *blocks, uint32_t count);
 
-/* Whether p is the start of a block of the class that is not free in its slab, which may also lie in a magazine; else *wrong says
- * what it is. pre: p's chunk was of the class when p was freed. Any thread */
+/* Whether p is the start of a block of the class that is not free in its slab; the block may be in a magazine. If not,
+ * *wrong says what is wrong. Thread-safe. pre: p's chunk was of the class when p was freed */
 bool hak_slab_is_taken(const void *p, unsigned class_index, enum hak_misuse *wrong);
 
-/* Free blocks by the bits, own and remote. Exact while nobody frees or takes. Any thread. */
+/* Counts the free blocks in free_bits and remote_bits. Exact only while no thread frees or takes blocks.
+ * Thread-safe. */
 uint32_t hak_slab_count_free(const struct slab *slab);
 
 enum slab_state hak_slab_state_of(const struct slab *slab);
 
-/* Gives the pages back that hold free blocks only. Result: bytes. By whoever holds it OWNED. */
+/* Returns to the kernel the pages that hold only free blocks. Returns their bytes. Called by the thread that has the
+ * slab OWNED. */
 size_t hak_slab_purge_free_pages(struct slab *slab, const struct decay_pass *pass);
 
-/* Asserts the invariants above. By the owner, while nobody else frees. */
+/* Asserts the invariants above. Called by the owner while no other thread frees. */
 void hak_slab_check(const struct slab *slab);
 
 #endif
