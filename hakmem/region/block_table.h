@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A table of blocks by their start address: the huge blocks, and the live sampled ones. Open addressing, linear probing, grown
- * when half full.
+/* A table of blocks by their start address: the huge blocks, and the live sampled ones. Open addressing, linear
+ * probing, grown when half full.
  *
  * A table has no lock: its owner (huge/huge.c, sample/profile.c) holds its own lock around every call. */
 #ifndef HAKMEM_REGION_BLOCK_TABLE_H

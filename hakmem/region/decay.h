@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* When freed memory goes back to the system: HAKMEM_PURGE_DELAY_MS after it was freed, or earlier if much of it waits.
  *
- * This file has the time of the next purge, and the position of a purge that is under way. Regions, kept mappings and slabs note
- * here that they freed something; process/purge.c purges when the time has come. Any thread, no locks. */
+ * This file has the time of the next purge, and the position of a purge that is under way. Regions, kept mappings and
+ * slabs note here that they freed something; process/purge.c purges when the time has come. Any thread, no locks. */
 #ifndef HAKMEM_REGION_DECAY_H
 #define HAKMEM_REGION_DECAY_H
 
@@ -36,8 +36,8 @@ bool hak_decay_take(void);
 
 struct region;
 
-/* One look at all that waits, in pieces: each call of a purge goes on where the one before stopped. Of the thread that looks,
- * from {.freed_until_ms = ..} on. */
+/* One look at all that waits, in pieces: each call of a purge goes on where the one before stopped. Of the thread that
+ * looks, from {.freed_until_ms = ..} on. */
 struct decay_pass {
     uint64_t freed_until_ms; /* what was freed later stays */
     bool by_mapping;         /* by hak_os_purge_by_mapping, where the range allows it */

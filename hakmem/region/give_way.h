@@ -24,8 +24,8 @@ bool hak_give_way_may_help(void);
 /* false: they gave way before, or there are none. pre: under the region lock */
 bool hak_give_way_tables(void);
 
-/* Notes which process this is: at the start, and after fork. A child that vfork made is not the process of the memory that it
- * runs in, and must leave that alone. */
+/* Notes which process this is: at the start, and after fork. A child that vfork made is not the process of the memory
+ * that it runs in, and must leave that alone. */
 void hak_give_way_note_process(void);
 bool hak_give_way_is_process(void);
 

@@ -238,7 +238,8 @@ static struct kept_span kept_take_decayed(const struct decay_pass *pass) {
     return taken;
 }
 
-/* What the system neither unmaps nor purges stays, with what lies beside it. It is asked again when a neighbour is freed. */
+/* What the system neither unmaps nor purges stays, with what lies beside it. It is asked again when a neighbour is
+ * freed. */
 static void kept_keep_refused(struct kept_span refused) {
     lock_acquire(&kept_lock);
     const struct kept_span evicted = kept_keep_locked(refused);

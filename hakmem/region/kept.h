@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Mappings for blocks above L2.5, and those of freed blocks, which are kept for reuse until they have decayed.
  *
- * huge/ allocates and frees here, from any thread; process/purge.c unmaps what has decayed. One lock guards the list of kept
- * mappings; no system call is made under it. */
+ * huge/ allocates and frees here, from any thread; process/purge.c unmaps what has decayed. One lock guards the list of
+ * kept mappings; no system call is made under it. */
 #ifndef HAKMEM_REGION_KEPT_H
 #define HAKMEM_REGION_KEPT_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The two forms of the page map; see page_map.h. Entries are written under the region lock, or by the holder of their span. */
+/* The two forms of the page map; see page_map.h. Entries are written under the region lock, or by the holder of their
+ * span. */
 #include "hakmem/region/page_map.h"
 
 #include "hakmem/base/bits.h"
@@ -39,7 +40,8 @@ int hak_page_map_add_region(const void *region) {
                : hak_flat_commit(&hak_page_map.classes[first], bytes);
 }
 
-/* Release: pairs with nothing of its own; hak_units_keep, which follows, makes it known to all who get a block later. */
+/* Release: pairs with nothing of its own; hak_units_keep, which follows, makes it known to all who get a block
+ * later. */
 void hak_page_map_limit(void) { hak_store_release(&hak_page_map.mask, (uintptr_t)0); }
 
 void hak_page_map_give_way(void) {

@@ -25,8 +25,8 @@ extern HAK_INTERNAL struct page_map hak_page_map;
 
 /* Class of the chunk that p lies in by the map alone: 0 in the limited form. */
 HAK_ALWAYS_INLINE unsigned page_map_class(const void *p) {
-    /* Relaxed, both: the byte was stored before the block at p was handed out, and so was a mask of 0 where the byte is not
-     * mapped any more (give_way.h). */
+    /* Relaxed, both: the byte was stored before the block at p was handed out, and so was a mask of 0 where the byte is
+     * not mapped any more (give_way.h). */
     return hak_load_relaxed(
         &hak_page_map.classes[((uintptr_t)p >> HAK_CHUNK_SHIFT) & hak_load_setting(&hak_page_map.mask)]);
 }

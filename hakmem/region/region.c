@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Spans of chunks out of regions; see region.h.
  *
- * Called by the slab layer when a slab begins or ends, never on a fast path. One lock guards all regions;
- * no system call happens under it but mapping regions, making their chunks writable, looking how full the first is, and giving
+ * Called by the slab layer when a slab begins or ends, never on a fast path. One lock guards all regions; no system
+ * call happens under it but mapping regions, making their chunks writable, looking how full the first is, and giving
  * way (give_way.h). */
 #include "hakmem/region/region.h"
 
@@ -45,16 +45,17 @@ void hak_region_settle(struct region *region) {
 
 int hak_region_purge_pages(struct region *region, void *start, size_t size, const struct decay_pass *pass) {
     hak_region_settle(region);
-    /* Where advice was given the mapping differs from a new one, and the kernel would keep them apart for good; where pages
-     * are inaccessible a new one would open them. Relaxed: the advice is given before anything of the region is. */
+    /* Where advice was given the mapping differs from a new one, and the kernel would keep them apart for good; where
+     * pages are inaccessible a new one would open them. Relaxed: the advice is given before anything of the region
+     * is. */
     const bool is_plain =
         hak_load_relaxed(&region->huge_pages) == 0 && !(HAK_GUARD_FULL && guard_has(HAK_FEATURE_PAGES));
     return pass->by_mapping && is_plain ? hak_os_purge_by_mapping(start, size) : hak_os_purge(start, size);
 }
 
-/* A program that has filled its first region will fill most of the huge pages of the next. Where chunks are hardly used, by
- * many threads that each have a few blocks of many classes, a huge page would be nearly all waste. What it takes to look and
- * to ask a program of one thread may have forbidden itself: there only who wishes it has them. */
+/* A program that has filled its first region will fill most of the huge pages of the next. Where chunks are hardly
+ * used, by many threads that each have a few blocks of many classes, a huge page would be nearly all waste. What it
+ * takes to look and to ask a program of one thread may have forbidden itself: there only who wishes it has them. */
 static bool region_wants_huge_pages_locked(void) {
     return hak_options.thp == HAK_THP_MADVISE || (hak_options.thp == HAK_THP_AUTO && region_first != NULL &&
                                                   hak_os_has_threads() && hak_region_chunks_are_dense(region_first));
@@ -236,8 +237,8 @@ void *hak_region_reuse(unsigned count) {
     return start;
 }
 
-/* Where a limit was met, what is free at a region's end is for all again, and not for blocks only: the program's own mappings,
- * and the stacks of its threads. Not with guard full, which has made parts of it inaccessible. */
+/* Where a limit was met, what is free at a region's end is for all again, and not for blocks only: the program's own
+ * mappings, and the stacks of its threads. Not with guard full, which has made parts of it inaccessible. */
 static void region_shrink_locked(struct region *region) {
     unsigned end = region->ready;
     while (end > REGION_CHUNK_FIRST && bitmap_count_run(region->free, end - 1, 1) != 0) {
@@ -344,7 +345,8 @@ void hak_region_for_each_span(void (*visit)(struct region *region, unsigned firs
     lock_release(&region_lock);
 }
 
-/* The next run of chunks that decayed, taken out of the free ones, at most `most` of them; false where there is none. */
+/* The next run of chunks that decayed, taken out of the free ones, at most `most` of them; false where there is
+ * none. */
 static bool region_take_decayed_locked(struct region *region, uint64_t freed_until_ms, unsigned from, unsigned most,
                                        struct span *out) {
     unsigned first = from, count = 0;
@@ -363,8 +365,8 @@ static bool region_take_decayed_locked(struct region *region, uint64_t freed_unt
     return false;
 }
 
-/* Puts a run back that region_take_decayed_locked took. `clean`: its pages are gone. Else the system did not take them, and
- * is not asked again before they have been in use. */
+/* Puts a run back that region_take_decayed_locked took. `clean`: its pages are gone. Else the system did not take them,
+ * and is not asked again before they have been in use. */
 static void region_put_back(const struct span *span, bool clean) {
     lock_acquire(&region_lock);
     bitmap_set_run(span->region->free, span->first, span->count, true);

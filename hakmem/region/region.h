@@ -7,10 +7,11 @@
  *     +--------+-------------+-----------+-------------+--------+--------+-- ... --+
  *       512 of each, one a chunk; sparse, so only what is used becomes resident
  *
- * Chunks become writable as they come into use, from the first on (region_chunks.h): the kernel counts what can be written.
+ * Chunks become writable in ascending order when they come into use (region_chunks.h), because the kernel counts
+ * writable memory against limits.
  *
- * The slab layer owns descriptors and bits; this layer gives it the storage, beside no user data. Regions
- * are never unmapped, so a descriptor may be read at any time; their unused pages go back to the system.
+ * The slab layer owns descriptors and bits; this layer provides their storage, away from user data. Regions are never
+ * unmapped, so a descriptor may be read at any time; their unused pages are returned to the kernel.
  *
  * Invariants, under the region lock:  dirty & ~free == 0  (only free chunks decay)
  *                                     free_count == popcount(free)
@@ -24,7 +25,7 @@
 #include "hakmem/base/lock.h"
 #include "hakmem/region/decay.h"
 
-/* What the system was told of huge pages in a region. */
+/* The advice on huge pages that the kernel was given for a region. */
 enum region_huge_pages {
     REGION_HUGE_PAGES_NO_WORD,
     REGION_HUGE_PAGES_ASKED,   /* to have some here */
@@ -57,7 +58,7 @@ struct region {
     uint64_t remote_bits[HAK_REGION_CHUNKS][HAK_BITMAP_WORDS_MAX];
 };
 
-/* In chunk_class: the page map says 0 all the same. */
+/* A flag in chunk_class: the page map has 0 for the chunk although it is in use. */
 #define REGION_HIDDEN 0x80u
 
 /* The first chunk that user data may lie in. */
@@ -83,64 +84,67 @@ struct span {
     bool zeroed; /* every byte reads zero */
 };
 
-/* Takes a span for blocks of class `class_index` and enters it in the page map. Chunks that are still
- * resident before others, then the lowest address, so that high regions empty. ENOMEM */
+/* Takes a span for blocks of class `class_index` and enters it in the page map. Prefers resident chunks, then the
+ * lowest address, so that high regions become empty. ENOMEM */
 int hak_region_span_alloc(unsigned count, unsigned class_index, struct span *out);
 
-/* Gives it back; its pages decay from now on. pre: no block in it is in use */
+/* Frees a span; its pages decay from now on. pre: no block in it is in use */
 void hak_region_span_free(struct region *region, unsigned first, unsigned count);
 
-/* Takes `count` free chunks in a row that are resident, for a huge block: they are of no class, and no slab. NULL: there are
- * no such chunks */
+/* Takes `count` free chunks in a row that are resident, for a huge block: they are of no class, and no slab. NULL:
+ * there are no such chunks */
 void *hak_region_reuse(unsigned count);
 
 /* Gives back `count` chunks that hak_region_reuse gave, all of them or some; they decay from now on. */
 void hak_region_reuse_end(void *start, unsigned count);
 
-/* Class of the chunk that p lies in, in either form of the page map; 0 = not ours. Any p. */
+/* Class of the chunk that p lies in, in either form of the page map; 0 if it is not a chunk of a slab, or is hidden. p
+ * may be any pointer. */
 unsigned hak_region_chunk_class(const void *p);
 
-/* Makes a span's first `count` chunks read 0 wherever one asks for the class of a chunk, so that frees in it take the slow
- * path; for hak_region_for_each_span it stays what it is. pre: nobody else knows a block in these chunks, which start a span */
+/* Makes a span's first `count` chunks read 0 wherever one asks for the class of a chunk, so that frees in it take the
+ * slow path; for hak_region_for_each_span it stays what it is. pre: nobody else knows a block in these chunks, which
+ * start a span */
 void hak_region_span_hide(const void *chunk, unsigned count);
 
-/* Undoes it. pre: they are hidden; the caller is about to free the only block in them */
+/* Undoes hak_region_span_hide. pre: the chunks are hidden, and the caller is about to free the only block in them */
 void hak_region_span_show(const void *chunk, unsigned count);
 
-/* Whether p lies in a region at all, in use or not. Looks at all of them: for reports. */
+/* Whether p lies in any region, in use or not. Searches all regions, so it is meant for reports. */
 bool hak_region_contains(const void *p);
 
-/* Calls visit for each used span, region by region, under the region lock, which is let go between two regions. */
+/* Calls visit for each used span, region by region, under the region lock, which is released between regions. */
 void hak_region_for_each_span(void (*visit)(struct region *region, unsigned first, void *argument), void *argument);
 
 /* Returns to the system every dirty span that was freed at or before `freed_until_ms`. Result: bytes. */
 size_t hak_region_purge(uint64_t freed_until_ms);
 
-/* The next piece of that. true: nothing is left that is that old */
+/* Does the next piece of such a purge. true: no span that old is left */
 bool hak_region_purge_piece(struct decay_pass *pass);
 
-/* Gives pages of a region back that nobody else touches, and settles it. As hak_os_purge */
+/* Returns pages of a region to the kernel and settles the region. Errors as of hak_os_purge. pre: no other thread
+ * accesses the pages */
 int hak_region_purge_pages(struct region *region, void *start, size_t size, const struct decay_pass *pass);
 
-/* Asks for no more huge pages in a region of which something was given back: the kernel would fill them up again, of
- * which the program uses a part. Any thread. */
+/* Turns huge pages off in a region after a purge. Otherwise khugepaged would populate the range that was just purged,
+ * although the program uses only part of it. Thread-safe. */
 void hak_region_settle(struct region *region);
 
-/* Gives back all address space that holds nothing: the flat tables and what regions have reserved. What comes later is
- * reserved no more. false: nothing was left to give. See give_way.h */
+/* Unmaps all unused address space: the flat tables and the unused reservations of regions. Later regions reserve
+ * nothing. false: there was nothing to unmap. See give_way.h */
 bool hak_region_give_way(void);
 
-/* From now on regions reserve nothing. */
+/* Makes regions that are mapped from now on reserve nothing. */
 void hak_region_stop_reserving(void);
 
 /* Around fork: the child finds the regions consistent. */
 void hak_region_fork_locks(lock_visit *visit, struct lock_fork *fork);
 
-/* How many regions there are. A snapshot. */
+/* The number of regions. A snapshot. */
 size_t hak_region_count_now(void);
 
-/* Bytes in free chunks that are not purged yet; those of them that the system does not take; bytes of headers that may be
- * touched. Snapshots. */
+/* Bytes of free chunks that are not purged yet; bytes of those whose purge the kernel refused; bytes of headers that
+ * may be resident. Snapshots. */
 size_t hak_region_dirty_bytes(void);
 size_t hak_region_refused_bytes(void);
 size_t hak_region_metadata_bytes(void);

@@ -14,8 +14,8 @@ HAK_STATIC_ASSERT((size_t)REGION_CHUNK_FIRST *HAK_CHUNK_BYTES <= OS_HUGE_PAGE_BY
 HAK_STATIC_ASSERT((size_t)REGION_CHUNK_FIRST *HAK_CHUNK_BYTES - sizeof(struct region) >= 4096,
                   "there is a gap behind the header");
 
-/* How much becomes ready at once: half of what is, within these, in chunks. So a region of 32 MiB takes some ten calls, and what
- * is ready and unused is small beside what is used. */
+/* How much becomes ready at once: half of what is, within these, in chunks. So a region of 32 MiB takes some ten calls,
+ * and what is ready and unused is small beside what is used. */
 #define READY_LEAST 16u
 #define READY_MOST 64u
 

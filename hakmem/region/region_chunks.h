@@ -1,47 +1,47 @@
 /* SPDX-License-Identifier: MIT */
-/* The memory of a region: its header and its chunks, of which a first part can be written.
+/* The memory of a region: its header and its chunks, the first of which are writable.
  *
  *     region         chunk 19                 ready                  reserved            32 MiB
  *     +--------+-----+------------------------+----------------------+-------------------+
  *     | header | gap | chunks                 | reserved             | anybody's         |
  *     +--------+-----+------------------------+----------------------+-------------------+
  *
- * The gap is never accessible: no huge page fits over a header, which is touched sparsely, and no block's overflow reaches one.
- * All of a region is reserved mostly. Where the kernel counts what is reserved (RLIMIT_AS; who locks all memory) and has no room
- * for it, or the process gave way, nothing is, and the region grows until somebody else's mapping is in its way.
+ * The gap is never accessible. So no huge page covers a header, which is touched sparsely, and no overflow of a block
+ * reaches one. Usually the whole region is reserved. If the kernel counts reserved memory (RLIMIT_AS, mlockall) and
+ * refuses it, or if the tables gave way, nothing is reserved, and the region grows until it meets another mapping.
  *
- * Under the region lock, all. */
+ * All functions are called under the region lock. */
 #ifndef HAKMEM_REGION_REGION_CHUNKS_H
 #define HAKMEM_REGION_REGION_CHUNKS_H
 
 #include "hakmem/region/region.h"
 
-/* A region of which the header can be written, all zero but `ready` and `reserved`. ENOMEM, EAGAIN */
+/* Maps a region whose header is writable, and zero except `ready` and `reserved`. ENOMEM, EAGAIN */
 int hak_region_chunks_map(struct region **out);
 
-/* Takes it away. pre: nobody else knows it */
+/* Unmaps a region. pre: no other thread knows it */
 void hak_region_chunks_unmap(struct region *region);
 
-/* Makes chunks ready up to `end`, and more where it comes cheaply. ENOMEM, EAGAIN: now; EEXIST: never */
+/* Makes chunks ready up to `end`, and more if that is cheap. ENOMEM, EAGAIN: may succeed later; EEXIST: never will */
 int hak_region_chunks_ready(struct region *region, unsigned end);
 
-/* Chunks from `end` on are ready no more: what was in them is gone, and the limits of the system have room for something else.
- * Result: whether it was done, which is not worth it for a few */
+/* Chunks from `end` on are ready no more: what was in them is gone, and the limits of the system have room for
+ * something else. Result: whether it was done, which is not worth it for a few */
 bool hak_region_chunks_shrink(struct region *region, unsigned end);
 
 /* No region that is mapped from now on is reserved. */
 void hak_region_chunks_stop_reserving(void);
 
-/* Gives back what is reserved and not ready. Result: there was something */
+/* Unmaps the part that is reserved and not ready. Returns whether there was one */
 bool hak_region_chunks_release(struct region *region);
 
-/* Whether at least three quarters of what huge pages may lie in are resident. */
+/* Whether at least three quarters of the memory that huge pages may cover are resident. */
 bool hak_region_chunks_are_dense(struct region *region);
 
-/* Asks for huge pages in a new region, which is all ready then; false: there are none. */
+/* Makes all of a new region ready and asks for huge pages in it; false if there are none. */
 bool hak_region_chunks_ask_huge(struct region *region);
 
-/* Asks for no more of them. */
+/* Asks the kernel to make no more huge pages in the region. */
 void hak_region_chunks_refuse_huge(struct region *region);
 
 #endif
