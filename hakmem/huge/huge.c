@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* See huge.h. A block lies in freed chunks of a region where as many as it needs decay side by side: they are resident, and a
- * new mapping is not. Else in a mapping, by mapping.h from region/kept.h, which keeps freed ones while they decay. */
+/* See huge.h. A block lies in freed chunks of a region where as many as it needs decay side by side: they are resident,
+ * and a new mapping is not. Else in a mapping, by mapping.h from region/kept.h, which keeps freed ones while they
+ * decay. */
 #include "hakmem/huge/huge.h"
 
 #include <errno.h>
@@ -68,8 +69,8 @@ static void huge_give_back(struct block_entry block) {
     }
 }
 
-/* Chunks of a region for a block of `size` bytes; NULL where there are none, or where a kept mapping may do. Guard full puts
- * what nobody can touch around a mapping, and makes it wait; mallopt may want it unmapped when it is freed. */
+/* Chunks of a region for a block of `size` bytes; NULL where there are none, or where a kept mapping may do. Guard full
+ * puts what nobody can touch around a mapping, and makes it wait; mallopt may want it unmapped when it is freed. */
 static void *huge_reuse(size_t size, size_t alignment) {
     /* Relaxed: see options.h. */
     const bool may = !HAK_GUARD_FULL && alignment <= HAK_CHUNK_BYTES && size < HAK_REGION_BYTES &&
@@ -77,7 +78,8 @@ static void *huge_reuse(size_t size, size_t alignment) {
     return may && hak_kept_dirty_bytes() < size ? hak_region_reuse(huge_chunks(size)) : NULL;
 }
 
-/* A block of `size` bytes, whole chunks, that is in the table; NULL: no memory. `may_reuse`: it need not be a mapping. */
+/* A block of `size` bytes, whole chunks, that is in the table; NULL: no memory. `may_reuse`: it need not be a
+ * mapping. */
 static void *huge_make(size_t size, size_t alignment, bool may_reuse, bool *zeroed) {
     void *start = may_reuse ? huge_reuse(size, alignment) : NULL;
     const bool reused = start != NULL;

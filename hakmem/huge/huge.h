@@ -1,43 +1,43 @@
 /* SPDX-License-Identifier: MIT */
-/* Huge blocks: above L2.5, or aligned to more than a chunk. A mapping each, or freed chunks of a region that are resident
- * still, listed in a table of their own.
+/* Huge blocks: larger than L2.5, or aligned to more than a chunk. Each is a mapping of its own, or freed chunks of a
+ * region that are still resident. A table lists them.
  *
- * Their chunks read class 0 in the page map, so front asks here on its cold paths only. Any thread; one lock,
- * which is held for no system call but those that grow the table. */
+ * The page map has class 0 for their chunks, so front calls these functions only on its cold paths. Thread-safe; one
+ * lock guards the table, and the only system calls under it are those that grow the table. */
 #ifndef HAKMEM_HUGE_HUGE_H
 #define HAKMEM_HUGE_HUGE_H
 
 #include "hakmem/base/compiler.h"
 #include "hakmem/base/lock.h"
 
-/* A block of at least `size` bytes at a multiple of `alignment`; *zeroed: all of it reads zero.
+/* Allocates at least `size` bytes at a multiple of `alignment`; *zeroed: the whole block reads zero.
  * pre: size <= PTRDIFF_MAX, alignment is a power of two. NULL with errno ENOMEM */
 void *hak_huge_alloc(size_t size, size_t alignment, bool *zeroed);
 
-/* false where p is not the start of a huge block. */
+/* Frees the huge block that starts at p; false if there is none. */
 bool hak_huge_free(void *p);
 
-/* Grows or shrinks the block at p, by moving pages and not bytes. The result keeps p's alignment only up
- * to a chunk. pre: p is the start of a huge block. NULL: the kernel does not move it, as a part of several
- * mappings or for want of memory; p stays as it was */
+/* Grows or shrinks the block at p by moving pages instead of copying. The result is aligned to a chunk at least, even
+ * if p had a larger alignment. NULL: the kernel cannot move it, because it spans several mappings or memory is short; p
+ * is unchanged then. pre: p is the start of a huge block */
 void *hak_huge_realloc(void *p, size_t size);
 
-/* Bytes of the block that starts at p; 0 where there is none. */
+/* Bytes of the huge block that starts at p; 0 if there is none. */
 size_t hak_huge_usable_size(const void *p);
 
-/* The block that p lies in; NULL where there is none. Looks at all of them: for reports and questions. */
+/* The huge block that p lies in; NULL if there is none. Searches all blocks, so it is meant for reports and queries. */
 void *hak_huge_find(const void *p, size_t *size);
 
 /* Calls visit for each live block, under the huge lock. */
 void hak_huge_for_each(void (*visit)(void *start, size_t size, void *argument), void *argument);
 
-/* Around fork: the child finds the table consistent. */
+/* Visits the huge lock for fork, so that the child finds the table consistent. */
 void hak_huge_fork_locks(lock_visit *visit, struct lock_fork *fork);
 
 struct hak_huge_totals {
     uint64_t allocations, frees, live_blocks, live_bytes, metadata_bytes;
     uint64_t live_blocks_most, live_bytes_most; /* at any one time */
-    uint64_t changes;                           /* of the table: where it is as it was, so is everything above */
+    uint64_t changes; /* changes of the table; while this is unchanged, so are all fields above */
 };
 void hak_huge_totals(struct hak_huge_totals *totals);
 
