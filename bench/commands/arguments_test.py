@@ -71,7 +71,8 @@ class PlanTest(unittest.TestCase):
             mock.patch.object(output, "print_outcome"),
         ):
             _main(name)
-        return execute.call_args.args[0]
+        plan: benchmark.Plan = execute.call_args.args[0]
+        return plan
 
     def test_defaults(self) -> None:
         plan = self.plan("tiny")

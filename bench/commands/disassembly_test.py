@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import unittest
+from typing import Any
 
 from bench.commands import hot_path
 from bench.engine import disassembly, lackey
@@ -78,7 +79,7 @@ class LackeyTest(unittest.TestCase):
 
 
 class DifferencesTest(unittest.TestCase):
-    def golden(self, instructions: int, compiler: str = "gcc 12.2.0") -> dict:
+    def golden(self, instructions: int, compiler: str = "gcc 12.2.0") -> dict[str, Any]:
         figures = {"instructions": instructions}
         return {"compiler": compiler, "combinations": {"p0": {"malloc": figures, "free": {"instructions": 13}}}}
 

@@ -16,6 +16,7 @@ import sys
 import time
 import unittest
 from pathlib import Path
+from typing import Any
 
 _BENCH = Path(__file__).parent.parent
 _NAME, *_SHORT = sys.argv[1:] or [""]
@@ -63,7 +64,7 @@ class ResultTest(unittest.TestCase):
         for workload in result["workloads"]:
             self.hold_rows(result, [row for row in result["contenders"] if row["workload"] == workload])
 
-    def hold_rows(self, result: dict, rows: list[dict]) -> None:
+    def hold_rows(self, result: dict[str, Any], rows: list[dict[str, Any]]) -> None:
         """Asserts who stands in which row of one workload, and how it was linked."""
         found = [(row["name"], row["link"]) for row in rows]
         if _NAME == "ladder":

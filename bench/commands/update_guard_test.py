@@ -25,7 +25,8 @@ class UpdateGuardTest(unittest.TestCase):
 
     def test_a_program_is_by_hakmem_without_guard(self) -> None:
         half = {name: {"ratio": 0.5, "ci95_low": 0.4, "ci95_high": 0.6} for name in ("time", "memory")}
-        whole = {"programs": [{"program": "lua", "hakmem_by": [{"peer": "guard", **half}]}]}
+        by_guard: dict[str, str | dict[str, float]] = {"peer": "guard", **half}
+        whole = {"programs": [{"program": "lua", "hakmem_by": [by_guard]}]}
         self.assertEqual(update_guard.programs_of(whole, "guard"), [Program("lua", 2.0, 2.0)])
         with self.assertRaisesRegex(BenchError, "lua has no ratios by guard-full"):
             update_guard.programs_of(whole, "guard-full")

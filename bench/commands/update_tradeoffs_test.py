@@ -4,7 +4,7 @@
 import unittest
 
 from bench.commands import update_tradeoffs
-from bench.engine.variants import COMBINATIONS
+from bench.engine.variants import COMBINATIONS, SWITCHES
 
 _LISTING = """\
 0000000000004010 0000000000000402 R hak_size_class_table
@@ -21,7 +21,7 @@ class UpdateTradeoffsTest(unittest.TestCase):
         )
 
     def test_leaving_one_switch_out_names_a_combination(self) -> None:
-        for switch in update_tradeoffs.SWITCHES:
+        for switch in SWITCHES:
             name = update_tradeoffs.without(switch)
             self.assertNotIn(switch, COMBINATIONS[name].split("+"))
             self.assertEqual(len(COMBINATIONS[name].split("+")), 3)

@@ -34,12 +34,14 @@ def run(*line: str) -> subprocess.CompletedProcess[str]:
 
 def operations_of(workload: dict[str, Any]) -> int:
     """Operations of each thread that a test asks for."""
-    return min(_OPERATIONS, _QUICK_RUNS * workload["quick_operations"])
+    quick: int = workload["quick_operations"]
+    return min(_OPERATIONS, _QUICK_RUNS * quick)
 
 
 def workloads() -> list[dict[str, Any]]:
     """What --list=json says."""
-    return json.loads(run("--list=json").stdout)
+    listed: list[dict[str, Any]] = json.loads(run("--list=json").stdout)
+    return listed
 
 
 class WorkerTest(unittest.TestCase):
@@ -50,7 +52,7 @@ class WorkerTest(unittest.TestCase):
         operations = -(-asked // unit) * unit
         done = run(f"--workload={workload['name']}", f"--operations={asked}", f"--threads={threads}", *line)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
-        result = json.loads(done.stdout)
+        result: dict[str, Any] = json.loads(done.stdout)
         jsonschema.validate(result, _SCHEMA)
         self.assertEqual((result["workload"], result["threads"]), (workload["name"], threads))
         self.assertEqual(result["operations"], operations * threads)
@@ -95,7 +97,10 @@ def named(name: str) -> dict[str, Any]:
 
 class WorkloadTest(WorkerTest):
     def test_every_workload_keeps_its_blocks(self) -> None:
-        self.for_each(lambda workload, threads: self.result(workload, threads, "--verify") and None)
+        def check(workload: dict[str, Any], threads: int) -> None:
+            self.result(workload, threads, "--verify")
+
+        self.for_each(check)
 
     def test_every_form_of_a_loop_makes_the_same_decisions(self) -> None:
         def check(workload: dict[str, Any], threads: int) -> None:
@@ -136,6 +141,12 @@ class LatencyTest(WorkerTest):
         self.for_each(check, threads_most=2)
 
 
+def fullest_of(result: dict[str, Any]) -> dict[str, float]:
+    """The sample with the most live bytes."""
+    samples: list[dict[str, float]] = result["samples"]
+    return max(samples, key=lambda sample: sample["live_bytes"])
+
+
 class MemoryTest(WorkerTest):
     def test_every_workload_is_sampled_from_its_start(self) -> None:
         def check(workload: dict[str, Any], threads: int) -> None:
@@ -151,7 +162,7 @@ class MemoryTest(WorkerTest):
     def test_live_bytes_are_those_of_the_workload(self) -> None:
         # 8 documents of 64 KiB each; every page of each is written.
         result = self.result(named("json"), 1, "--memory", "--decay-ms=0")
-        fullest = max(result["samples"], key=lambda sample: sample["live_bytes"])
+        fullest = fullest_of(result)
         self.assertEqual(fullest["live_bytes"], 8 * 65536)
         self.assertGreaterEqual(fullest["rss_bytes"] - result["baseline_rss_bytes"], fullest["live_bytes"])
 
@@ -161,7 +172,7 @@ class MemoryTest(WorkerTest):
             done = run("--workload=replacement_16m", "--operations=60000", "--memory")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         result = json.loads(done.stdout)
-        fullest = max(result["samples"], key=lambda sample: sample["live_bytes"])
+        fullest = fullest_of(result)
         given_back = fullest["rss_bytes"] - result["rss_after_decay_bytes"]
         self.assertGreater(given_back, fullest["live_bytes"] // 2)
         self.assertLess(result["decay_ms"], 2000)

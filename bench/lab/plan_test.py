@@ -177,11 +177,11 @@ class CalibrationTest(unittest.TestCase):
 
 class WorkloadsTest(unittest.TestCase):
     def test_threads(self) -> None:
-        self.assertEqual(workloads.threads_for(1, 1, 16), 1)
-        self.assertEqual(workloads.threads_for(1, 64, 1), 2)
-        self.assertEqual(workloads.threads_for(1, 64, 4), 4)
-        self.assertEqual(workloads.threads_for(1, 64, 64), workloads.THREADS_MAX)
-        self.assertEqual(workloads.threads_for(2, 4, 64), 4)
+        self.assertEqual(workloads.threads_for(1, 1, processors=16), 1)
+        self.assertEqual(workloads.threads_for(1, 64, processors=1), 2)
+        self.assertEqual(workloads.threads_for(1, 64, processors=4), 4)
+        self.assertEqual(workloads.threads_for(1, 64, processors=64), workloads.THREADS_MAX)
+        self.assertEqual(workloads.threads_for(2, 4, processors=64), 4)
 
     def test_what_is_no_list_is_an_error(self) -> None:
         for rows in ([{}], [1], 5, [{"name": "x"}]):

@@ -80,7 +80,7 @@ def _more(ours: list[int], without: list[int], seed: int) -> dict[str, float | N
 def rows(results: Results) -> list[dict[str, Any]]:
     """Of the report: raw figures, and how many more than without a library."""
     runs_of = results.startup
-    whole = sorted(set.intersection(*map(set, runs_of.values()))) if contender.GLIBC in runs_of else []
+    whole = sorted(set.intersection(*(set(of) for of in runs_of.values()))) if contender.GLIBC in runs_of else []
     if not whole:
         return []
     columns = {

@@ -6,7 +6,7 @@ Everything is taken from one report of the laboratory, and for real programs fro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -217,16 +217,16 @@ def above(goal: Goal, ratios: Ratios) -> dict[str, tuple[str, float]]:
 
 def shortfalls(report: Row, programs: Row | None) -> list[Row]:
     """Which workloads and programs are above the goal of the worst, a table each kind."""
-    kinds: list[tuple[str, Goal, Callable[[], Ratios]]] = [
-        ("workload, time", goals.WORST_TIME, lambda: time_ratios(report)),
-        ("workload, peak resident memory", goals.WORST_PEAK, lambda: peak_ratios(report)),
+    kinds = [
+        ("workload, time", goals.WORST_TIME, time_ratios(report)),
+        ("workload, peak resident memory", goals.WORST_PEAK, peak_ratios(report)),
     ]
     if programs:
         kinds += [
-            ("program, time", goals.WORST_PROGRAM_TIME, lambda: program_ratios(programs, "time")),
-            ("program, memory", goals.WORST_PROGRAM_MEMORY, lambda: program_ratios(programs, "memory")),
+            ("program, time", goals.WORST_PROGRAM_TIME, program_ratios(programs, "time")),
+            ("program, memory", goals.WORST_PROGRAM_MEMORY, program_ratios(programs, "memory")),
         ]
-    return [{"what": what, "goal": goal, "above": above(goal, ratios())} for what, goal, ratios in kinds]
+    return [{"what": what, "goal": goal, "above": above(goal, ratios)} for what, goal, ratios in kinds]
 
 
 def count(found: Mapping[str, Sequence[Target]]) -> Row:

@@ -54,7 +54,9 @@ def _code(report: Row) -> list[Row]:
 def _worst_first(report: Row) -> Row:
     """Workload -> peer -> comparison; the workload with the largest ratio first."""
     found = views.by_workload(views.against_peers(report), lambda row: str(row["other"]))
-    return dict(sorted(found.items(), key=lambda item: max(row["ratio"] for row in item[1].values()), reverse=True))
+    return dict(
+        sorted(found.items(), key=lambda item: max(float(row["ratio"]) for row in item[1].values()), reverse=True)
+    )
 
 
 def _alone(report: Row) -> Row:

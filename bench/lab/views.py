@@ -168,17 +168,21 @@ def by_peer(report: Row, kinds: dict[str, Figures], losses: Sequence[Row]) -> di
         ours, theirs = (kinds[what].get((workload, name)) for name in (contenders.HAKMEM, peer))
         return (ours / theirs, (workload, peer, what) in lost) if ours is not None and theirs else None
 
-    found = {
-        workload: {"ours": [figures.get((workload, contenders.HAKMEM)) for figures in kinds.values()]}
-        | {peer: [ratio(what, workload, peer) for what in kinds] for peer in peers(report)}
-        for workload in ran
+    ratios = {
+        workload: {peer: [ratio(what, workload, peer) for what in kinds] for peer in peers(report)} for workload in ran
     }
 
     def largest(workload: str) -> float:
-        cells = [cell for peer in peers(report) for cell in found[workload][peer] if cell is not None]
+        cells = [cell for of_peer in ratios[workload].values() for cell in of_peer if cell is not None]
         return max((ratio for ratio, _ in cells), default=0.0)
 
-    return {workload: found[workload] for workload in sorted(found, key=largest, reverse=True)}
+    return {
+        workload: {
+            "ours": [figures.get((workload, contenders.HAKMEM)) for figures in kinds.values()],
+            **ratios[workload],
+        }
+        for workload in sorted(ratios, key=largest, reverse=True)
+    }
 
 
 def guards(report: Row) -> dict[str, Row]:

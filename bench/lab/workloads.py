@@ -81,7 +81,7 @@ def run(
     )
 
 
-def threads_for(low: int, high: int, processors: int) -> int:
+def threads_for(low: int, high: int, *, processors: int) -> int:
     """One where the workload allows it and is about nothing else, else as many as there are processors."""
     if high == 1:
         return 1
@@ -97,7 +97,7 @@ def parse(rows: Any, processors: int) -> list[Workload]:
                 family=row["group"],
                 description=row["description"],
                 source=row["source"],
-                threads=threads_for(*row["threads"], processors),
+                threads=threads_for(*row["threads"], processors=processors),
                 unit=row["unit"],
                 exact=row["exact"],
                 default_operations=row["default_operations"],

@@ -312,7 +312,8 @@ class IncompleteTest(DamageTest):
         self.assertEqual((replayed["operations"], replayed["dropped"], replayed["live_blocks"]), (2, 2, 2))
 
     def test_a_realloc_without_its_result_leaves_the_block(self) -> None:
-        for ending in ([], [trace_file.end(2)]):
+        endings: tuple[list[Chunk], ...] = ([], [trace_file.end(2)])
+        for ending in endings:
             events = trace_file.encode_events([Event(1, Kind.MALLOC, size=10), Event(2, Kind.REALLOC, block=1)])
             self.path.write_bytes(trace_file.encode([trace_file.meta(), events, *ending]))
             replayed = recording.ask("--incomplete", "--verify", str(self.path))

@@ -244,14 +244,28 @@ def _record_redis(output: Path, folder: Path) -> None:
     command = [_tool("redis-server"), "--bind", _LOOPBACK, "--port", str(port), "--save", "", "--appendonly", "no"]
     settings = recording.Settings(output, limit=LIMIT, children=False)
     recording.clear(output)
-    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    server = subprocess.Popen(command, cwd=folder, env=settings.environment(_environment()), **quiet)
+    server = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=settings.environment(_environment()),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         _wait_until_listening(server, port)
         for tests, requests in (("set,get,incr,hset,sadd,zadd", 25_000), ("lpush,rpop,lrange_100", 5_000)):
             load = [_tool("redis-benchmark"), "-h", _LOOPBACK, "-p", str(port), "-q", "-t", tests]
             load += ["-n", str(requests), "-r", "5000", "-d", "100", "-P", "8", "-c", "20"]
-            subprocess.run(load, env=_environment(), check=True, timeout=SECONDS, **quiet)
+            subprocess.run(
+                load,
+                env=_environment(),
+                check=True,
+                timeout=SECONDS,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
         _drop_all(port)
         # SIGTERM is Redis's own orderly end.
         server.terminate()
@@ -307,7 +321,8 @@ def record_one(name: str, output: Path) -> None:
 def record_all(folder: Path, names: Sequence[str] | None = None) -> dict[str, Path]:
     """Records the programs `names`, by default all, each to FOLDER/NAME.trace; returns name -> path."""
     folder.mkdir(parents=True, exist_ok=True)
-    traces = {name: folder / f"{name}.trace" for name in (PROGRAMS if names is None else dict.fromkeys(names))}
+    wanted = list(PROGRAMS) if names is None else list(dict.fromkeys(names))
+    traces = {name: folder / f"{name}.trace" for name in wanted}
     for name, output in traces.items():
         record_one(name, output)
     return traces

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import unittest
 from pathlib import Path
@@ -58,7 +59,7 @@ class ProgramsTest(unittest.TestCase):
             programs.record_all(self.folder, ["cobol"])
 
     def test_missing_program(self) -> None:
-        with mock.patch.object(programs.shutil, "which", return_value=None):
+        with mock.patch.object(shutil, "which", return_value=None):
             with self.assertRaisesRegex(BenchError, "install redis-server, redis-tools"):
                 programs.record_all(self.folder, ["redis"])
 

@@ -12,6 +12,7 @@ import unittest
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from tools.measure import recording, trace_file
 from tools.measure.process import clean_environment
@@ -352,7 +353,7 @@ class ProcessesTest(RecorderCase):
 class LoadTest(RecorderCase):
     """Many threads, many calls."""
 
-    def runs(self) -> Iterator[dict[str, object]]:
+    def runs(self) -> Iterator[dict[str, Any]]:
         for threads in ("1", "2", "3", "8", "16"):
             for _ in range(3):
                 self.assertEqual(self.start("churn", threads, "8000"), 0)
@@ -384,7 +385,8 @@ class LoadTest(RecorderCase):
             _pid, status, usage = os.wait4(process.pid, 0)
             process.returncode = status
             self.assertEqual(status, 0)
-            return usage.ru_maxrss * 1024
+            kibibytes: int = usage.ru_maxrss
+            return kibibytes * 1024
 
         short = peak("30000")
         self.output.unlink()

@@ -25,7 +25,7 @@ def _schema() -> dict[str, Any]:
     """A worker's run, with what is otherwise in a replay's."""
     worker = json.loads((Path(__file__).parents[1] / "worker.schema.json").read_text())
     more = json.loads((Path(__file__).parent / "replay.schema.json").read_text())
-    run = worker["definitions"]["run"]
+    run: dict[str, Any] = worker["definitions"]["run"]
     return run | {
         "definitions": worker["definitions"],
         "properties": run["properties"] | more["properties"],
@@ -78,7 +78,7 @@ class ReplayCase(unittest.TestCase):
     def replay(self, *arguments: str, preload: str | None = None) -> dict[str, Any]:
         done = run(*arguments, str(self.path), preload=preload)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
-        result = json.loads(done.stdout)
+        result: dict[str, Any] = json.loads(done.stdout)
         jsonschema.validate(result, _SCHEMA)
         return result
 
@@ -181,7 +181,8 @@ class SoundTest(ReplayCase):
 
     def test_memory(self) -> None:
         draw = random.Random(1)
-        events, live = [], []
+        events: list[Event] = []
+        live: list[int] = []
         for number in range(1, 4001):
             if live and (number > 2000 or draw.random() < 0.2):
                 events.append(Event(number, Kind.FREE, block=live.pop(draw.randrange(len(live)))))

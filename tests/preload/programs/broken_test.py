@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import unittest
 from pathlib import Path
+from typing import ClassVar
 
 from bench.programs.workloads import allocator, registry, runner
 from bench.programs.workloads.errors import CheckError
@@ -22,9 +24,15 @@ _LIMIT_SECONDS = 600.0
 
 
 class BrokenTest(unittest.TestCase):
+    public: ClassVar[Path]
+    runners: ClassVar[dict[str, runner.Runner]]
+    references: ClassVar[dict[str, runner.Run]]
+
     @classmethod
     def setUpClass(cls) -> None:
-        scratch = cls.enterClassContext(runner.scratch_folder())
+        contexts = contextlib.ExitStack()
+        cls.addClassCleanup(contexts.close)
+        scratch = contexts.enter_context(runner.scratch_folder())
         cls.public = allocator.public_folder(scratch / "public")
         tools = allocator.tools(cls.public)
         cls.runners, cls.references = {}, {}

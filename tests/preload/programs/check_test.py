@@ -29,7 +29,9 @@ class CheckTest(unittest.TestCase):
         ):
             check.main()
         signal.signal(signal.SIGTERM, before)
-        return ended.exception.code, out.getvalue(), error.getvalue()
+        status = ended.exception.code
+        assert isinstance(status, int), status
+        return status, out.getvalue(), error.getvalue()
 
     def test_sound_allocator(self) -> None:
         status, out, error = self.run_main(f"--preload={_HERE}/broken_sound.so", "lua")

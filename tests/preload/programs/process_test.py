@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -18,7 +19,9 @@ _PYTHON = "/usr/bin/python3"
 
 class ProcessTest(unittest.TestCase):
     def setUp(self) -> None:
-        self.folder = self.enterContext(runner.scratch_folder())
+        contexts = contextlib.ExitStack()
+        self.addCleanup(contexts.close)
+        self.folder = contexts.enter_context(runner.scratch_folder())
         self.launcher = allocator.tools(self.folder).launcher
         self.output = open(self.folder / "output", "w+b")
         self.addCleanup(self.output.close)

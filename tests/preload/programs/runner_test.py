@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import unittest
 from pathlib import Path
 
@@ -36,7 +37,9 @@ class Echo(Workload):
 
 class RunnerTest(unittest.TestCase):
     def setUp(self) -> None:
-        self.scratch = self.enterContext(runner.scratch_folder())
+        contexts = contextlib.ExitStack()
+        self.addCleanup(contexts.close)
+        self.scratch = contexts.enter_context(runner.scratch_folder())
         self.tools = allocator.tools(self.scratch)
 
     def run_echo(self, command: str) -> runner.Run:

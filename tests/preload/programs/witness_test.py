@@ -18,9 +18,9 @@ class WitnessTest(unittest.TestCase):
     def check(self, text: str, *, is_glibc: bool = False, programs: tuple[str, ...] = ("lua*",)) -> None:
         witness.check(text, _LIBRARY, is_glibc, programs)
 
-    def refuse(self, text: str, message: str, **how: bool) -> None:
+    def refuse(self, text: str, message: str, *, is_glibc: bool = False) -> None:
         with self.assertRaisesRegex(CheckError, message):
-            self.check(text, **how)
+            self.check(text, is_glibc=is_glibc)
 
     def test_one_process_from_start_to_end(self) -> None:
         self.check(_START + _END)

@@ -13,7 +13,7 @@ def checksum(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def documents(generator: random.Random, count: int) -> list[dict]:
+def documents(generator: random.Random, count: int) -> list[dict[str, object]]:
     return [
         {
             "id": number,
