@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /* The shadow: one byte for each 16 bytes of the address space, the class of the live block that starts there, else 0.
  *
- * Guard builds only; in these every block starts at a multiple of 16. malloc stores the class. free reads it, instead of
- * the page map, and stores 0. So the one lookup that free needs in any build also tells whether a live block starts at its
- * pointer, whether that is foreign, inside a block, misaligned, freed already or never allocated. The entry is 0 for blocks
- * in magazines and slabs, and for huge blocks, which have a table of their own (huge/huge.h). There are two forms:
+ * Guard builds only; in these every block starts at a multiple of 16. malloc stores the class. free reads it, instead
+ * of the page map, and stores 0. So the one lookup that free needs in any build also tells whether a live block starts
+ * at its pointer, whether that is foreign, inside a block, misaligned, freed already or never allocated. The entry is 0
+ * for blocks in magazines and slabs, and for huge blocks, which have a table of their own (huge/huge.h). There are two
+ * forms:
  *
  * - flat: 2^43 bytes, reserved and not backed, writable where regions are. The index is the address rotated right by 4,
- *   so one comparison with the limit rejects high addresses and addresses that are no multiple of 16. Entries of regions
- *   get no huge pages, to save memory. Measured for regions with huge pages, where that saves less: replacement_256m was
- *   no faster with huge pages in the shadow too, and each region begun took 2 MiB more.
- * - limited: used if the address space has no room for the flat form (RLIMIT_AS, a tool that needs the space), before the
- *   first initialisation, and after the flat form has given way (region/give_way.h). The limit is 0, which sends every free
- *   to the cold path; that finds the 2 MiB of entries of each region by its header. malloc takes the cold path as well,
- *   because the thread's loaded magazines are kept where the fast path does not look (thread.h). For threads that began
- *   in the flat form malloc keeps writing to the entries of the flat form, which stay mapped.
+ *   so one comparison with the limit rejects high addresses and addresses that are no multiple of 16. Entries of
+ *   regions get no huge pages, to save memory. Measured for regions with huge pages, where that saves less:
+ *   replacement_256m was no faster with huge pages in the shadow too, and each region begun took 2 MiB more.
+ * - limited: used if the address space has no room for the flat form (RLIMIT_AS, a tool that needs the space), before
+ *   the first initialisation, and after the flat form has given way (region/give_way.h). The limit is 0, which sends
+ *   every free to the cold path; that finds the 2 MiB of entries of each region by its header. malloc takes the cold
+ *   path as well, because the thread's loaded magazines are kept where the fast path does not look (thread.h). For
+ *   threads that began in the flat form malloc keeps writing to the entries of the flat form, which stay mapped.
  *
  *     shadow_class(p) == c != 0   <=>   p is the start of a block of class c that malloc gave out and free did not take
  *
- * An entry is written by the owner of its block: the allocating thread when it gets the block, the freeing thread before it
- * gives the block up. Relaxed accesses suffice, because the freeing thread got the pointer, and the entry with it, from the
- * allocating thread. If two threads free a block at the same moment, both may find it live; its slab then detects the
- * second free. */
+ * An entry is written by the owner of its block: the allocating thread when it gets the block, the freeing thread
+ * before it gives the block up. Relaxed accesses suffice, because the freeing thread got the pointer, and the entry
+ * with it, from the allocating thread. If two threads free a block at the same moment, both may find it live; its slab
+ * then detects the second free. */
 #ifndef HAKMEM_SHADOW_SHADOW_H
 #define HAKMEM_SHADOW_SHADOW_H
 
