@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Blocks going back to their slabs, a whole word at a time; see slab.h.
+/* Returns blocks to their slabs, one bitmap word at a time; see slab.h.
  *
- * Called by the magazine layer with the oldest half of a returned magazine, by any thread. Blocks of one
- * slab that follow each other in the magazine cost one write a word, and one atomic count a slab. */
+ * The magazine layer calls it with the oldest half of a returned magazine, from any thread. A run of blocks of the same
+ * slab in the magazine costs one write per word and one atomic update of the slab's count. */
 #include "hakmem/base/assert.h"
 #include "hakmem/base/bits.h"
 #include "hakmem/misuse/misuse.h"

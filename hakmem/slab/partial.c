@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Lists of PARTIAL slabs by how free they are; see partial.h.
+/* Lists of PARTIAL slabs, by the share of free blocks; see partial.h.
  *
- * Lock: the class lock guards the lists, `next`, `previous`, `bucket`, and every change of state from FULL
- * and PARTIAL. Only the region lock is taken behind it, and not while it is held. */
+ * The class lock guards the lists, `next`, `previous`, `bucket`, and every state change from FULL and PARTIAL. These
+ * functions take only one other lock, the region lock, and not while they hold the class lock. */
 #include "hakmem/slab/partial.h"
 
 #include "hakmem/base/assert.h"

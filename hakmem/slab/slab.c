@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A slab's life: made, taken from, drained, given up; see slab.h for states and invariants. */
+/* The life of a slab: create, claim, take blocks, drain, detach. slab.h has the states and invariants. */
 #include "hakmem/slab/slab.h"
 
 #include "hakmem/base/assert.h"
