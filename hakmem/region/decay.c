@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See decay.h. The time of the next look is one word: 0 while nothing decays. Whoever swaps it to 0 looks, so
+/* See decay.h. The time of the next purge is one word, 0 while nothing decays. The thread that swaps it to 0 purges, so
  * threads that poll at the same time do not repeat each other's work. */
 #include "hakmem/region/decay.h"
 

@@ -9,10 +9,10 @@
 #include "hakmem/base/atomic.h"
 #include "hakmem/base/compiler.h"
 
-/* Something was freed at `now_ms`: a look is due a delay later, unless one is due before. */
+/* Notes a free at `now_ms`: schedules a purge for one purge delay later, unless one is due earlier. */
 void hak_decay_note_freed(uint64_t now_ms);
 
-/* A look is due at `due_ms`, unless one is due before. */
+/* Schedules a purge at `due_ms`, unless one is due earlier. */
 void hak_decay_schedule(uint64_t due_ms);
 
 /* Atomic; the time of the next look in ms, 0: nothing decays. */
@@ -21,10 +21,10 @@ extern HAK_INTERNAL uint64_t hak_decay_due;
 /* Time of the next look; 0: nothing decays. Relaxed: a look that comes a little late is still a look. */
 HAK_ALWAYS_INLINE uint64_t decay_due_ms(void) { return hak_load_relaxed(&hak_decay_due); }
 
-/* Whether anything decays, for who is about to stop looking. */
+/* Whether anything decays; asked by a thread before it stops polling. */
 bool hak_decay_is_due(void);
 
-/* Takes the next look upon the caller: false where another thread took it, or nothing decays. */
+/* Assigns the next purge to the calling thread; false if another thread has it, or nothing decays. */
 bool hak_decay_take(void);
 
 /* When what the system refused to take was freed: it is no older than anything, so only DECAY_EVERYTHING asks again. */
@@ -49,7 +49,7 @@ struct decay_pass {
     unsigned chunk;          /* likewise of its chunks */
 };
 
-/* `bytes` were looked at. */
+/* Notes that `bytes` were examined. */
 HAK_ALWAYS_INLINE void decay_pass_spend(struct decay_pass *pass, size_t bytes) {
     pass->left = pass->left > bytes ? pass->left - bytes : 0;
 }

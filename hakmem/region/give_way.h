@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-/* Giving way: unmapping what the flat tables reserve (2 GiB, with guard 8 TiB), of which hardly anything is used. Under a limit on
- * the address space the reservation would leave the program no room, and mlockall would lock it.
+/* Giving way: unmapping what the flat tables reserve (2 GiB, with guard 8 TiB), of which hardly anything is used. Under
+ * a limit on the address space the reservation would leave the program no room, and mlockall would lock it.
  *
  * 1. Page map and shadow switch to their limited form, so every free that begins from now on takes the cold path.
- * 2. The entries of all units that blocks were allocated in stay mapped (space/units.h), because a free that began before step 1
- *    may still read the entry of its pointer. A block that is allocated later comes with the knowledge of step 1: both are
- *    published by the same words.
+ * 2. The entries of all units that blocks were allocated in stay mapped (space/units.h), because a free that began
+ *    before step 1 may still read the entry of its pointer. A block that is allocated later comes with the knowledge of
+ *    step 1: both are published by the same words.
  * 3. All other entries are unmapped.
  *
- * It happens once, before the limit is set (preload/limits.c) or when the system refuses memory. It is not undone when the limit
- * is lifted: the addresses may be in use by then. */
+ * It happens once, before the limit is set (preload/limits.c) or when the system refuses memory. It is not undone when
+ * the limit is lifted: the addresses may be in use by then. */
 #ifndef HAKMEM_REGION_GIVE_WAY_H
 #define HAKMEM_REGION_GIVE_WAY_H
 
 #include "hakmem/base/compiler.h"
 
-/* Whether the tables have to give way to that limit on address space. */
+/* Whether a limit on address space of that many bytes requires the tables to give way. */
 bool hak_give_way_is_due(uint64_t limit);
 
-/* Whether a refusal may be for want of addresses: the process has a limit on them. */
+/* Whether giving way may help after memory was refused: the process has a limit on address space. */
 bool hak_give_way_may_help(void);
 
-/* false: they gave way before, or there are none. pre: under the region lock */
+/* Makes the flat tables give way; false if they did before or there are none. pre: under the region lock */
 bool hak_give_way_tables(void);
 
 /* Notes which process this is: at the start, and after fork. A child that vfork made is not the process of the memory

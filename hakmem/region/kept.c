@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Freed mappings in front of the system, joined and split as they are needed; see kept.h.
+/* A cache of freed mappings, which are joined and split as needed; see kept.h.
  *
- * Mapping, faulting in and unmapping a block of 2 MiB costs some hundred microseconds; a program that
- * allocates and frees such blocks in turn pays it once. The kernel puts mappings side by side, so freed ones
- * are neighbours often and become one span, out of which a block of any size is cut.
+ * To map, fault in and unmap a block of 2 MiB costs some hundred microseconds; with the cache, a program that
+ * alternately allocates and frees such blocks pays that once. The kernel places mappings side by side, so freed ones
+ * are often adjacent and are joined to one span, from which blocks of any size are cut.
  *
- * All is in chunks: a block that is written here and there only touches the same pages when it comes again. */
+ * All sizes are multiples of a chunk, so a sparsely written block touches the same pages when it is reused. */
 #include "hakmem/region/kept.h"
 
 #include <string.h>

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The page map: one byte a chunk of the address space, the class of the chunk's blocks, 0 = not ours.
+/* The page map: one byte for each chunk of the address space, the class of the chunk's blocks, 0 = not a chunk of a
+ * slab.
  *
- * Every free reads it, with any pointer at all. Two forms:
- * - flat: 2^31 bytes, reserved but not backed; the mask keeps addresses above 47 bits inside.
- * - limited: where the address space has no room for that (RLIMIT_AS), before the first initialisation, and once
- *   the flat form has given way (give_way.h): the mask is 0, so every pointer reads NULL's byte, 0, which sends it to
- *   the cold path; that asks hak_region_chunk_class, which knows by the region headers.
+ * free reads it for its pointer, which may be any value. There are two forms:
+ *
+ * - flat: 2^31 bytes, reserved but not backed; the mask keeps the index in the table for addresses above 47 bits.
+ * - limited: used if the address space has no room for the flat form (RLIMIT_AS), before the first initialisation, and
+ *   after the flat form has given way (give_way.h). The mask is 0, so every pointer reads the byte of NULL. It is 0 and
+ *   sends the free to the cold path, where hak_region_chunk_class finds the class in the region's header.
  *
  * Written by the region layer, under its lock or by a span's holder, and read by all threads without one: whoever holds
  * a block got it after its chunk's byte was written. */
@@ -40,11 +42,11 @@ int hak_page_map_add_region(const void *region);
 /* Sets the class of `count` chunks from `chunk` on. pre: in a region that was added */
 void hak_page_map_set(const void *chunk, unsigned count, unsigned class_index);
 
-/* Whether the form is the flat one. */
+/* Whether the page map is in the flat form. */
 HAK_ALWAYS_INLINE bool page_map_is_flat(void) { return hak_load_relaxed(&hak_page_map.mask) != 0; }
 
-/* From flat to limited, in two steps: the mask, and the addresses, once nobody gets a block any more who does not know.
- * pre: under the region lock */
+/* Switch from the flat to the limited form, in two steps: the first clears the mask; the second unmaps the table, when
+ * every thread that gets a block from then on knows the mask. pre: under the region lock */
 void hak_page_map_limit(void);
 void hak_page_map_give_way(void);
 

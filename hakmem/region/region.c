@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Spans of chunks out of regions; see region.h.
+/* Allocates spans of chunks from regions; see region.h.
  *
- * Called by the slab layer when a slab begins or ends, never on a fast path. One lock guards all regions; no system
- * call happens under it but mapping regions, making their chunks writable, looking how full the first is, and giving
- * way (give_way.h). */
+ * Called by the slab layer when a slab is made or given up, never on a fast path. One lock guards all regions. The only
+ * system calls under it map regions, make their chunks writable, check how much of the first region is resident, and
+ * give way (give_way.h). */
 #include "hakmem/region/region.h"
 
 #include <errno.h>
