@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* See huge.h. A block is placed in freed chunks of a region if enough adjacent ones are decaying, because these are
- * still resident and a new mapping is not. Otherwise it gets a mapping through mapping.h from region/kept.h, which keeps
- * freed mappings while they decay. */
+ * still resident and a new mapping is not. Otherwise it gets a mapping through mapping.h from region/kept.h, which
+ * keeps freed mappings while they decay. */
 #include "hakmem/huge/huge.h"
 
 #include <errno.h>
