@@ -22,7 +22,8 @@ _CARRIED = {"//bench/trace:librecorder.so", "//bench/trace:replay"}
 def layers(readme: str) -> list[str]:
     """The packages of the table's first column, the lowest first: "| `bench/engine` | ..."."""
     return [
-        name.replace("/", ".") for name in re.findall(r"^\| `((?:bench|tools/measure)[a-z_/]*)` \|", readme, re.MULTILINE)
+        name.replace("/", ".")
+        for name in re.findall(r"^\| `((?:bench|tools/measure)[a-z_/]*)` \|", readme, re.MULTILINE)
     ]
 
 
@@ -95,7 +96,9 @@ class ArrowsTest(unittest.TestCase):
         }
 
     def test_the_table_names_every_package(self) -> None:
-        packages = {module.rpartition(".")[0] for module in self.modules() if module.startswith(("bench.", "tools.measure."))}
+        packages = {
+            module.rpartition(".")[0] for module in self.modules() if module.startswith(("bench.", "tools.measure."))
+        }
         inside = [package for package in packages if _layer(package, self.order) in self.order]
         self.assertEqual(sorted(inside), sorted(packages))
         self.assertEqual(sorted(set(self.order) - packages), [])
