@@ -77,7 +77,7 @@ class BrokenTest(unittest.TestCase):
 
     def test_library_without_malloc_is_found(self) -> None:
         with self.assertRaisesRegex(CheckError, "malloc of lua5.4 was answered by .*libc.so.6"):
-            self.check(_HERE / "libwitness.so", "lua")
+            self.check(Path(allocator.__file__).parent / "libwitness.so", "lua")
 
 
 if __name__ == "__main__":
