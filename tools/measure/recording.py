@@ -16,7 +16,7 @@ from tools.measure import trace_file
 from tools.measure.program import BenchError
 
 # Builds and installations lay the recorder and the replayer at the same place below the root, as this module.
-_FOLDER = Path(__file__).absolute().parents[1] / "bench/trace"
+_FOLDER = Path(__file__).absolute().parents[2] / "bench/trace"
 
 REFUSED = 2
 """The replayer's status for arguments and traces that are wrong."""
