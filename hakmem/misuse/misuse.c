@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "hakmem/base/text.h"
 #include "hakmem/base/options.h"
+#include "hakmem/base/text.h"
 #include "hakmem/flags/guard.h"
 #include "hakmem/os/maps.h"
 #include "hakmem/os/os.h"

@@ -5,13 +5,16 @@
 
 #include "hakmem/base/compiler.h"
 
-/* hak_huge_alloc. `site`: an address within the program's call, where no function further out has noted another. */
+/* Allocates a huge block; *zeroed says whether it reads zero. `site` is an address inside the program's call: the profile
+ * names it, unless an outer function noted another one (hak_profile_site). NULL: no memory */
 HAK_COLD void *hak_pool_alloc_huge(size_t size, size_t alignment, bool *zeroed, const void *site);
 
-/* hak_huge_free. `caller` as in purge_poll. */
+/* Frees the huge block that starts at p. false: none does. `caller` is the return address of the program's call, as purge_poll
+ * wants it. */
 HAK_COLD bool hak_pool_free_huge(void *p, const void *caller);
 
-/* The huge block at p for another size above L2.5, by moving pages. NULL: the kernel does not move it, and it stays. */
+/* Gives the huge block at p another size above L2.5, by moving its pages. NULL: the kernel does not move them, and the block
+ * stays as it is. */
 HAK_COLD void *hak_pool_realloc_huge(void *p, size_t size);
 
 #endif
