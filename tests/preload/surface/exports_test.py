@@ -83,7 +83,9 @@ class Image(unittest.TestCase):
         self.assertLessEqual({"NOW", "NODELETE", "INITFIRST"}, self.flags())
 
     def test_name_is_that_of_the_file_with_a_number(self) -> None:
-        self.assertRegex(next(line for line in self.dynamic if "(SONAME)" in line), r"\[libhakmem\.so\.(0\.\d+|[1-9]\d*)\]")
+        self.assertRegex(
+            next(line for line in self.dynamic if "(SONAME)" in line), r"\[libhakmem\.so\.(0\.\d+|[1-9]\d*)\]"
+        )
 
     def test_code_is_not_relocated(self) -> None:
         self.assertNotIn("TEXTREL", self.flags())
