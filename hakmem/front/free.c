@@ -20,14 +20,11 @@ HAK_ALWAYS_INLINE void free_missed(void *p, const void *caller) {
     }
     const int saved_errno = errno;
     hak_process_begin();
-    const unsigned class_index = front_class_of(p);
+    const unsigned class_index = HAK_GUARD_EXACT ? shadow_take(p) : hak_region_chunk_class(p);
     if (HAK_GUARD_FULL) {
         hak_guarded_take(p, class_index, caller);
     }
     if (class_index != 0) {
-        if (HAK_GUARD_EXACT) {
-            shadow_set(p, 0);
-        }
         hak_exchange_free(class_index, p);
         purge_poll(caller);
     } else if (!sampled_free(p, caller) && !(HAK_GUARD_FULL && hak_guarded_free_zero_size(p)) &&
@@ -47,11 +44,10 @@ void hak_front_free_slow(void *p) {
         return;
     }
     struct hak_thread *thread = hak_self;
-    const unsigned class_index = HAK_GUARD_EXACT ? shadow_class(p) : page_map_class(p);
+    const unsigned class_index = !HAK_GUARD_EXACT ? page_map_class(p) : thread != NULL ? shadow_take(p) : 0;
     /* The commonest reason by far: the returned magazine is full. */
     if (HAK_LIKELY(thread != NULL && class_index != 0 && (uintptr_t)p >> HAK_ADDRESS_BITS == 0)) {
         if (HAK_GUARD_EXACT) {
-            shadow_set(p, 0);
             hak_exchange_free(class_index, p); /* in the shadow's limited form it is not full */
         } else {
             hak_exchange_free_begun(thread, class_index, p);
@@ -64,9 +60,10 @@ void hak_front_free_slow(void *p) {
 
 void hak_front_free_remote(void *p) {
     const int saved_errno = errno;
-    const unsigned class_index = HAK_GUARD_EXACT ? shadow_class(p) : page_map_class(p);
-    if (HAK_GUARD_EXACT) {
-        shadow_set(p, 0);
+    const unsigned class_index = HAK_GUARD_EXACT ? shadow_take(p) : page_map_class(p);
+    if (HAK_GUARD_EXACT && class_index == 0) {
+        free_missed(p, __builtin_return_address(0)); /* another thread freed it meanwhile */
+        return;
     }
     hak_exchange_free_at_once(class_index, p);
     purge_poll(__builtin_return_address(0));

@@ -177,9 +177,17 @@ void *hak_guarded_alloc(size_t size, const void *caller) {
     return guarded_finish(p, class_index, size, features, caller);
 }
 
-bool hak_guarded_free_larger(void *p, unsigned class_index, uint8_t *live) {
+void hak_guarded_free_full(void *p, unsigned class_index) {
+    const int saved_errno = errno;
+    hak_exchange_free(class_index, p);
+    errno = saved_errno;
+}
+
+void hak_guarded_free_larger(void *p, unsigned class_index) {
     memset(p, 0, hak_classes[class_index].block_size);
-    return magazine_push_and_clear(class_index, p, true, live);
+    if (HAK_UNLIKELY(!magazine_push(class_index, p))) {
+        hak_guarded_free_full(p, class_index);
+    }
 }
 
 void *hak_guarded_calloc(size_t bytes, const void *caller) {

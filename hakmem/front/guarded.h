@@ -17,7 +17,7 @@ size_t hak_guarded_usable_size(const void *p, const void *caller);
 /* Whether a live block starts at p, any p: one of size 0 has no usable byte. */
 bool hak_guarded_is_live(const void *p);
 
-/* Before p, which is to be freed, goes back: looks behind it and clears it. `class_index` is what the shadow says of p,
+/* Before p, which is to be freed, goes back: looks behind it and clears it. `class_index` is what the shadow said of p,
  * any p; what is no block is left alone. */
 void hak_guarded_take(void *p, unsigned class_index, const void *caller);
 

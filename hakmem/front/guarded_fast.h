@@ -7,10 +7,13 @@
 #include "hakmem/magazine/magazine_fast.h"
 
 /* The rest of guarded_free with `zero`, where clearing is a call. */
-bool hak_guarded_free_larger(void *p, unsigned class_index, uint8_t *live);
+void hak_guarded_free_larger(void *p, unsigned class_index);
+
+/* The end of guarded_free where a signal handler filled the returned magazine meanwhile. */
+HAK_COLD void hak_guarded_free_full(void *p, unsigned class_index);
 
 /* Frees p where it is a block of tiny or L2, whole, and the returned magazine has room. Any p; where false, nothing was
- * done. */
+ * done. The block is cleared when no other thread can have taken it for live. */
 HAK_ALWAYS_INLINE bool guarded_free(void *p) {
     const unsigned features = hak_options.guard;
     const uintptr_t index = shadow_index(p);
@@ -27,13 +30,20 @@ HAK_ALWAYS_INLINE bool guarded_free(void *p) {
     if ((features & HAK_FEATURE_CANARY) != 0 && HAK_UNLIKELY(!canary_read(p, block_bytes, &size))) {
         return false;
     }
+    if (HAK_UNLIKELY(!shadow_end(live, class_index))) {
+        return false;
+    }
     if ((features & HAK_FEATURE_ZERO) != 0) {
         if (HAK_UNLIKELY(block_bytes > GUARD_INLINE_BYTES)) {
-            return hak_guarded_free_larger(p, class_index, live);
+            hak_guarded_free_larger(p, class_index);
+            return true;
         }
         guard_clear_inline(p, block_bytes);
     }
-    return magazine_push_and_clear(class_index, p, true, live);
+    if (HAK_UNLIKELY(!magazine_push(class_index, p))) {
+        hak_guarded_free_full(p, class_index);
+    }
+    return true;
 }
 
 #endif

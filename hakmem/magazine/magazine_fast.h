@@ -98,15 +98,15 @@ HAK_FAST_PATH bool magazine_is_full(unsigned class_index) {
     return (uintptr_t)hak_load_owned(&hak_returned[class_index]) % MAGAZINE_BYTES == 0;
 }
 
-/* magazine_push, which if `clears`, a constant, also clears `live`, p's entry in the shadow, once there is room for
- * p. */
+/* magazine_push, which if `clears`, a constant, also clears `live`, p's entry in the shadow, once there is room for p;
+ * false then also where another thread freed p meanwhile. */
 HAK_FAST_PATH bool magazine_push_and_clear(unsigned class_index, void *p, bool clears, uint8_t *live) {
     void **top = hak_load_owned(&hak_returned[class_index]);
     if (HAK_UNLIKELY((uintptr_t)top % MAGAZINE_BYTES == 0)) {
         return false;
     }
-    if (clears) {
-        hak_store_relaxed(live, (uint8_t)0); /* Relaxed: see shadow.h. */
+    if (clears && HAK_UNLIKELY(!shadow_end(live, class_index))) {
+        return false;
     }
     hak_store_owned(top, p);
     /* Release: pairs with the acquire loads of hak_walk, which reads other threads' magazines: if it sees the new top,

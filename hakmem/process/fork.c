@@ -67,8 +67,7 @@ static void fork_acquire(void) {
     if (fork_own.depth++ > 0) {
         return;
     }
-    /* Where the C library does not say how many threads there are, the lock is taken though it need not be. */
-    fork_own.has_streams = hak_os_has_threads() && _IO_list_lock != NULL && _IO_list_resetlock != NULL;
+    fork_own.has_streams = os_has_threads() && _IO_list_lock != NULL && _IO_list_resetlock != NULL;
     if (fork_own.has_streams) {
         _IO_list_lock();
     }

@@ -58,7 +58,7 @@ int hak_region_purge_pages(struct region *region, void *start, size_t size, cons
  * takes to look and to ask a program of one thread may have forbidden itself: there only who wishes it has them. */
 static bool region_wants_huge_pages_locked(void) {
     return hak_options.thp == HAK_THP_MADVISE || (hak_options.thp == HAK_THP_AUTO && region_first != NULL &&
-                                                  hak_os_has_threads() && hak_region_chunks_are_dense(region_first));
+                                                  os_has_threads() && hak_region_chunks_are_dense(region_first));
 }
 
 /* What the tables need for a region. Refused: nothing is left of it. */

@@ -72,7 +72,7 @@ static int shadow_add_flat(char *start, const struct shadow_region *region) {
     if (hak_load_relaxed(&hak_shadow.limit) == 0 && !hak_units_any_is_kept((uintptr_t)region, HAK_REGION_BYTES)) {
         return hak_os_map_at(start + unused, SHADOW_REGION_ENTRIES - unused);
     }
-    if (hak_os_has_threads()) {
+    if (os_has_threads()) {
         /* Other memory may have been here, whose entries read as one huge page of zeros: the first write would make a
          * page of that size of it. In two halves, because the kernel splits such a page where it is told of a part.
          * Refusal costs memory only. */
@@ -118,7 +118,7 @@ void hak_shadow_expect_reads_below(void) {
 
 void hak_shadow_expect_reads(const void *start, size_t size) {
     const bool asked = shadow_below != 0 && (uintptr_t)start >= shadow_below && (uintptr_t)start + size <= shadow_start;
-    if (!asked && hak_os_has_threads() && hak_load_relaxed(&hak_shadow.limit) != 0) {
+    if (!asked && os_has_threads() && hak_load_relaxed(&hak_shadow.limit) != 0) {
         shadow_ask_huge_pages(start, size);
     }
 }

@@ -21,14 +21,15 @@
  *
  * An entry is written by the owner of its block: the allocating thread when it gets the block, the freeing thread
  * before it gives the block up. Relaxed accesses suffice, because the freeing thread got the pointer, and the entry
- * with it, from the allocating thread. If two threads free a block at the same moment, both may find it live; its slab
- * then detects the second free. */
+ * with it, from the allocating thread. If several threads free a block at the same moment, one of them clears the
+ * entry, by a compare and exchange; the others find that the block is free. */
 #ifndef HAKMEM_SHADOW_SHADOW_H
 #define HAKMEM_SHADOW_SHADOW_H
 
 #include "hakmem/base/atomic.h"
 #include "hakmem/base/compiler.h"
 #include "hakmem/base/config.h"
+#include "hakmem/os/os.h"
 
 #define SHADOW_SHIFT 4
 #define SHADOW_GRAIN ((uintptr_t)1 << SHADOW_SHIFT)
@@ -95,6 +96,25 @@ HAK_ALWAYS_INLINE uint8_t *shadow_entry(const void *p) {
 HAK_ALWAYS_INLINE unsigned shadow_class(const void *p) {
     const uint8_t *entry = shadow_entry(p);
     return entry == NULL ? 0 : hak_load_relaxed(entry);
+}
+
+/* Clears `live`, the entry of a block that was found to be of the class. false: another thread did so since. A process
+ * of one thread stores: the exchange takes some 20 cycles. */
+HAK_ALWAYS_INLINE bool shadow_end(uint8_t *live, unsigned class_index) {
+    uint8_t found = (uint8_t)class_index;
+    if (HAK_LIKELY(!os_has_threads())) {
+        hak_store_relaxed(live, (uint8_t)0);
+        return true;
+    }
+    /* Acquire-release: nothing hangs on it; x86-64 has one form only. */
+    return hak_compare_exchange_acq_rel(live, &found, (uint8_t)0);
+}
+
+/* shadow_class, of a block that is to be freed: it is live no more afterwards. */
+HAK_ALWAYS_INLINE unsigned shadow_take(const void *p) {
+    uint8_t *entry = shadow_entry(p);
+    const unsigned class_index = entry == NULL ? 0 : hak_load_relaxed(entry);
+    return class_index != 0 && shadow_end(entry, class_index) ? class_index : 0;
 }
 
 /* Notes that the block at p is live and of the class, or with 0 that it is live no more. pre: a block may start at p */

@@ -15,7 +15,7 @@ bool hak_flat_fits(uint64_t limit, size_t size) { return limit / FLAT_SHARE >= s
 bool hak_flat_has_room(size_t size) { return hak_flat_fits(hak_os_address_space_limit(), size); }
 
 int hak_flat_commit(void *start, size_t size) {
-    if (hak_os_has_threads()) {
+    if (os_has_threads()) {
         /* Others read: the entries are there at every moment. */
         return hak_os_make_writable(start, size);
     }

@@ -7,11 +7,6 @@
 
 #include "hakmem/os/linux/linux.h"
 
-/* glibc from 2.32 on; NULL elsewhere. */
-extern char __libc_single_threaded __attribute__((weak));
-
-bool hak_os_has_threads(void) { return &__libc_single_threaded == NULL || __libc_single_threaded == 0; }
-
 int hak_os_prlimit(int process, int resource, const void *new_limit, void *old_limit) {
     const int saved_errno = errno;
     return syscall(SYS_prlimit64, process, resource, new_limit, old_limit) == 0 ? 0 : linux_take_error(saved_errno);
