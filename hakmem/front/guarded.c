@@ -205,6 +205,7 @@ void *hak_guarded_aligned_alloc(size_t alignment, size_t size, const void *calle
 static size_t guarded_size(const char *operation, const void *p, size_t block_bytes, const void *caller) {
     size_t size;
     if (HAK_UNLIKELY(!guard_block_is_intact(p, block_bytes, &size))) {
+        hak_canary_note_changed();
         hak_misuse_report_block(HAK_MISUSE_OVERFLOW, operation, p, caller);
         canary_write((void *)p, block_bytes, size);
     }

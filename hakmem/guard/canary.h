@@ -19,6 +19,10 @@
  * the some thousand values of 2^64 that stand for a size. So whoever does not know the secrets cannot make free, realloc or
  * malloc_usable_size believe another size. Who reads and writes out of bounds at will is not stopped.
  *
+ * Children of a fork have their parent's secrets, so that one child a guess, which dies where the guess is wrong, would tell a
+ * word byte by byte. Once a process of the family found a changed canary, each further child has secrets of its own
+ * (process/renew.h), and what one child tells holds for no other.
+ *
  * Of a long fill only the first CANARY_FILL_BYTES and the rest of their last word are written: nobody is to touch the pages
  * behind a large block. */
 #ifndef HAKMEM_GUARD_CANARY_H
@@ -33,11 +37,28 @@
 
 #define CANARY_FILL_BYTES 64
 
-extern uint64_t hak_canary_secret[2]; /* constant after init */
-extern uint64_t hak_canary_factor;    /* constant after init; odd */
-extern uint64_t hak_canary_inverse;   /* constant after init; hak_canary_factor * hak_canary_inverse == 1 */
+/* Constant after init, but for hak_canary_renew. */
+extern uint64_t hak_canary_secret[2];
+extern uint64_t hak_canary_factor;  /* odd */
+extern uint64_t hak_canary_inverse; /* hak_canary_factor * hak_canary_inverse == 1 */
 
+/* Draws the secrets, and maps the page that the family has in common. */
 void hak_canary_init(void);
+
+/* Notes for all processes of the family that a canary was changed, and whether one was. Any thread. */
+HAK_COLD void hak_canary_note_changed(void);
+bool hak_canary_was_changed(void);
+
+struct canary_secrets {
+    uint64_t secret[2], factor, inverse;
+};
+
+/* Draws other secrets; *former: those until now. pre: the process has one thread */
+void hak_canary_renew(struct canary_secrets *former);
+
+/* Writes the canary of a live block anew, whose canary was written with those secrets; one that was changed stays as it is, and
+ * is found as before. pre: as hak_canary_renew */
+void hak_canary_rewrite(void *p, size_t block_bytes, struct canary_secrets *former);
 
 __extension__ typedef unsigned __int128 canary_product;
 

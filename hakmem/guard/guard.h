@@ -31,7 +31,7 @@ void hak_guard_init(void);
 /* Around fork: the child finds quarantines and blocks of size 0 consistent. */
 void hak_guard_fork_locks(lock_visit *visit, struct lock_fork *fork);
 
-/* In the child: it is to choose otherwise than its parent and its siblings. */
+/* In the child: it is to choose otherwise than its parent and its siblings. Its canaries are process/renew.h's. */
 void hak_guard_fork_child(void);
 
 #endif

@@ -31,6 +31,9 @@ int hak_os_reserve(size_t size, void **out);
  * ENOMEM; EINVAL: Linux before 4.14 */
 int hak_os_map_wiped(size_t size, void **out);
 
+/* Maps `size` zeroed bytes that the process has in common with all its descendants until they call exec. ENOMEM */
+int hak_os_map_common(size_t size, void **out);
+
 /* Maps inaccessible memory where a mapping was just moved away, so that no other mapping is put there. EEXIST: the
  * range is in use again */
 int hak_os_map_left(void *start, size_t size);

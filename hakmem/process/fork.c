@@ -25,6 +25,7 @@
 #include "hakmem/os/os.h"
 #include "hakmem/process/own_thread.h"
 #include "hakmem/process/purge.h"
+#include "hakmem/process/renew.h"
 #include "hakmem/region/give_way.h"
 #include "hakmem/region/kept.h"
 #include "hakmem/region/region.h"
@@ -103,6 +104,7 @@ static void fork_child(void) {
     }
     if (HAK_GUARD_FULL && fork_own.is_whole) {
         hak_shuffle_own();
+        hak_renew_canaries();
     }
     hak_give_way_note_process();
     hak_own_thread_fork_child(hak_self != NULL);

@@ -38,6 +38,37 @@ class FullTest(forms.FormTest):
         for how in ("fork", "clone"):
             self.in_forms("children_choose", how, forms=FULL, check=expect_few)
 
+    def test_guesses_of_a_canary_do_not_add_up(self) -> None:
+        def expect_few(ended: run.Ended) -> None:
+            found = re.fullmatch(r"(\d+) of 16\n", ended.stdout)
+            self.assertIsNotNone(found, str(ended))
+            assert found is not None
+            # The first byte in two of three runs; the third in one of some millions.
+            self.assertLess(int(found[1]), 3, str(ended))
+
+        self.in_forms("guessed_canary", forms=FULL, check=expect_few)
+
+    def test_children_have_canaries_of_their_own_once_one_was_changed(self) -> None:
+        self.in_forms(
+            "renewed_canaries",
+            forms=FULL,
+            stdout="another's, 0 wrong\n" + 2 * "its own, 0 wrong\n",
+            stderr=None,
+            check=lambda ended: self.assertEqual(ended.stderr.count(": overflow: bytes behind the block"), 3, str(ended)),
+        )
+
+    def test_one_of_two_threads_frees_a_block(self) -> None:
+        rounds = 20000
+        self.in_forms(
+            "racing_frees",
+            rounds,
+            forms=forms.GUARDS,
+            stdout="0 given out twice\n",
+            stderr=None,
+            variables={"HAKMEM_ON_MISUSE": "report"},
+            check=lambda ended: self.assertEqual(ended.stderr.count("double free: the block"), rounds, ended.stderr[-2000:]),
+        )
+
     def test_realloc_leaves_alone_what_was_never_touched(self) -> None:
         def expect_small(ended: run.Ended) -> None:
             self.assertLess(ended.peak_bytes, 64 * run.MIB, str(ended))
