@@ -157,8 +157,8 @@ bool hak_os_shared_is_open(const struct os_shared *shared);
 void hak_os_shared_leave(const struct os_shared *shared);
 
 /* Opens a file for writing: creates it with mode 0600 or truncates it. Refuses all but regular files of this user and
- * the null device, follows no symbolic link, and does not block on a FIFO. ELOOP, ENXIO, EPERM, EISDIR, EACCES, ENOENT,
- * ENOSPC, EMFILE */
+ * the null device, follows no symbolic link in the path's last part, and does not block on a FIFO. ELOOP, ENXIO, EPERM, EMLINK:
+ * the file has several names; EISDIR, EACCES, ENOENT, ENOSPC, EMFILE */
 int hak_os_file_create(const char *path, int *out);
 
 /* A text for an error of hak_os_file_create or of a write to its file. */

@@ -68,6 +68,12 @@ HAK_TEST_ISOLATED(Files, OthersThanRegularOnesAreRefused, "") {
     HAK_EXPECT_EQ(hak_os_file_create("/dev/full", &file), ENXIO);
     HAK_EXPECT_EQ(hak_os_file_create("/dev/null", &file), 0);
     hak_os_file_close(file);
+    char name[PATH_BYTES];
+    snprintf(name, sizeof name, "%s/name", folder);
+    HAK_ASSERT_TRUE(link(path_of("precious"), name) == 0);
+    HAK_EXPECT_EQ(hak_os_file_create(path_of("precious"), &file), EMLINK);
+    HAK_EXPECT_EQ(size_of(path_of("precious")), 4);
+    unlink(name);
     if (geteuid() == 0) {
         HAK_ASSERT_TRUE(chown(path_of("precious"), 65534, 65534) == 0);
         HAK_EXPECT_EQ(hak_os_file_create(path_of("precious"), &file), EPERM);

@@ -20,7 +20,8 @@ static bool identity_without_birth(int descriptor, struct hak_linux_identity *ou
                                        .special = found.st_rdev,
                                        .inode = found.st_ino,
                                        .type = found.st_mode & S_IFMT,
-                                       .owner = found.st_uid};
+                                       .owner = found.st_uid,
+                                       .links = (uint32_t)found.st_nlink};
     return true;
 }
 
@@ -39,6 +40,7 @@ static bool identity_of(int descriptor, struct hak_linux_identity *out) {
         .birth_nanoseconds = has_birth ? found.stx_btime.tv_nsec : 0,
         .type = found.stx_mode & S_IFMT,
         .owner = found.stx_uid,
+        .links = found.stx_nlink,
     };
     return true;
 }
@@ -62,13 +64,14 @@ int hak_linux_descriptor_high(int descriptor) {
     return high;
 }
 
-/* What may be written: a regular file of this user, or nothing at all. */
+/* What may be written: a regular file of this user, of one name since somebody else may have made the other, or nothing at all. */
 static int file_check(int descriptor) {
     struct hak_linux_identity found;
     if (!hak_linux_identity(descriptor, &found)) return EBADF;
     if (found.type == S_IFCHR && found.special == NULL_DEVICE) return 0;
     if (found.type != S_IFREG) return ENXIO;
-    return found.owner == (uint32_t)syscall(SYS_geteuid) ? 0 : EPERM;
+    if (found.owner != (uint32_t)syscall(SYS_geteuid)) return EPERM;
+    return found.links <= 1 ? 0 : EMLINK;
 }
 
 int hak_os_file_create(const char *path, int *out) {
@@ -94,6 +97,7 @@ const char *hak_os_file_problem(int error) {
     case ENXIO:
     case EISDIR: return "it is not a regular file";
     case EPERM: return "it is another user's file";
+    case EMLINK: return "it has another name (a hard link)";
     case EFBIG: return "the limit of a file's size (RLIMIT_FSIZE) is reached";
     default: return strerrordesc_np(error);
     }

@@ -95,6 +95,7 @@ struct hak_linux_identity {
     uint64_t inode;
     uint64_t birth_seconds, birth_nanoseconds; /* needed because inodes are reused; 0 if not known */
     uint32_t type, owner;
+    uint32_t links; /* names of the file */
 };
 
 /* Fills *out; false if the descriptor is not open. */

@@ -139,6 +139,10 @@ class OutputTest(DescriptorCase):
         os.mkfifo(self.place / "fifo")
         self._refused(self.place / "fifo", "not a regular file")
 
+    def test_a_descriptor_is_no_path(self) -> None:
+        for path in ("/dev/stderr", "/proc/self/fd/1"):
+            self._refused(Path(path), "a symbolic link, which is not followed")
+
     @unittest.skipUnless(os.geteuid() == 0, "makes a file of another user")
     def test_another_users_file_is_left_alone(self) -> None:
         (self.place / "precious").write_text("text")
