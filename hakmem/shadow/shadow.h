@@ -22,7 +22,7 @@
  * An entry is written by the owner of its block: the allocating thread when it gets the block, the freeing thread
  * before it gives the block up. Relaxed accesses suffice, because the freeing thread got the pointer, and the entry
  * with it, from the allocating thread. If several threads free a block at the same moment, one of them clears the
- * entry, by a compare and exchange; the others find that the block is free. */
+ * entry, by an exchange; the others find that the block is free. */
 #ifndef HAKMEM_SHADOW_SHADOW_H
 #define HAKMEM_SHADOW_SHADOW_H
 
@@ -101,13 +101,12 @@ HAK_ALWAYS_INLINE unsigned shadow_class(const void *p) {
 /* Clears `live`, the entry of a block that was found to be of the class. false: another thread did so since. A process
  * of one thread stores: the exchange takes some 20 cycles. */
 HAK_ALWAYS_INLINE bool shadow_end(uint8_t *live, unsigned class_index) {
-    uint8_t found = (uint8_t)class_index;
     if (HAK_LIKELY(!os_has_threads())) {
         hak_store_relaxed(live, (uint8_t)0);
         return true;
     }
-    /* Acquire-release: nothing hangs on it; x86-64 has one form only. */
-    return hak_compare_exchange_acq_rel(live, &found, (uint8_t)0);
+    /* Acquire-release: nothing hangs on it; x86-64 has one form only. Another class is of a block that was given out since. */
+    return hak_exchange_acq_rel(live, (uint8_t)0) == (uint8_t)class_index;
 }
 
 /* shadow_class, of a block that is to be freed: it is live no more afterwards. */

@@ -52,6 +52,24 @@ HAK_TEST(Shadow, EveryWayToABlockMarksIt) {
     }
 }
 
+static void nothing(void *argument, unsigned index) {
+    (void)argument;
+    (void)index;
+}
+
+/* As two threads do that both found it live. */
+HAK_TEST(Shadow, OfTwoWhoEndABlockOneDoes) {
+    char *p = block_of(1);
+    threads_run(1, nothing, NULL); /* the process is not of one thread any more */
+    HAK_EXPECT(shadow_end(shadow_entry(p), 1));
+    HAK_EXPECT(!shadow_end(shadow_entry(p), 1));
+    HAK_EXPECT_EQ(shadow_take(p), 0);
+    shadow_set(p, 1);
+    HAK_EXPECT_EQ(shadow_take(p), 1);
+    shadow_set(p, 1);
+    hak_free(p);
+}
+
 HAK_TEST(Shadow, WhatIsNoBlockIsNotLive) {
     int local = 0;
     char *huge = (char *)hak_alloc(3 << 20);

@@ -54,7 +54,9 @@ class FullTest(forms.FormTest):
             forms=FULL,
             stdout="another's, 0 wrong\n" + 2 * "its own, 0 wrong\n",
             stderr=None,
-            check=lambda ended: self.assertEqual(ended.stderr.count(": overflow: bytes behind the block"), 3, str(ended)),
+            check=lambda ended: self.assertEqual(
+                ended.stderr.count(": overflow: bytes behind the block"), 3, str(ended)
+            ),
         )
 
     def test_one_of_two_threads_frees_a_block(self) -> None:
@@ -66,7 +68,9 @@ class FullTest(forms.FormTest):
             stdout="0 given out twice\n",
             stderr=None,
             variables={"HAKMEM_ON_MISUSE": "report"},
-            check=lambda ended: self.assertEqual(ended.stderr.count("double free: the block"), rounds, ended.stderr[-2000:]),
+            check=lambda ended: self.assertEqual(
+                ended.stderr.count("double free: the block"), rounds, ended.stderr[-2000:]
+            ),
         )
 
     def test_realloc_leaves_alone_what_was_never_touched(self) -> None:

@@ -37,7 +37,8 @@ int main(int count, char **arguments) {
         void *p = malloc(64);
         atomic_store(&shared, p);
         atomic_store(&turn, round);
-        for (volatile int delay = 0; delay < round % 24; delay++) {}
+        for (volatile int delay = 0; delay < round % 24; delay++) {
+        }
         free(p);
         wait_for(&done, round);
     }
