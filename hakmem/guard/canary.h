@@ -8,7 +8,8 @@
  *                           word, word..  word ^ 2 * slack * factor
  *
  * word is made of the address and of secrets of the process, factor is another secret; no byte of word is 0, and not the
- * trailer's first one, so that the most frequent overflow, a string's end, always changes one.
+ * trailer's first one, so that the most frequent overflow, a string's end, always changes one. A first byte that is 0 would stop
+ * overflows that copy strings, and miss that one.
  * slack == block_bytes - size, at least 8: every request is made larger by the trailer, so that there always is one.
  *
  * All of it is written and read as whole words at multiples of 8: a processor hands a word on from the store to the load only
