@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The front of full guard builds: every allocation and free passes the block through guard/block.h, and reports what that finds.
- * Other builds call none of these. It stays apart from guard/, which slabs and regions call: this calls the pools. */
+ * Other builds call none of these. `guarded_` is a call of the program in such a build, and lies here, because it calls the
+ * pools; `guard_` is what guard/ does, which slabs and regions call too and which calls none of them. */
 #ifndef HAKMEM_FRONT_GUARDED_H
 #define HAKMEM_FRONT_GUARDED_H
 
