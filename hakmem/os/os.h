@@ -193,9 +193,10 @@ int hak_os_random(void *out, size_t size);
  * them. */
 void hak_os_process_random(uint32_t out[4]);
 
-/* Whether the process ever had a second thread. It is true before the second one begins (glibc, pthread_create). */
-extern char __libc_single_threaded;
-static inline bool os_has_threads(void) { return __libc_single_threaded == 0; }
+/* Whether the process ever had a second thread, true before that one begins; true as well where the C library does not
+ * say, as glibc does from 2.32 on. */
+extern char __libc_single_threaded __attribute__((weak));
+static inline bool os_has_threads(void) { return &__libc_single_threaded == NULL || __libc_single_threaded == 0; }
 
 /* RLIMIT_AS in bytes: the most that all mappings of the process may have together; UINT64_MAX: no limit. */
 uint64_t hak_os_address_space_limit(void);
