@@ -12,6 +12,13 @@
 #define HAK_REGION_BYTES 33554432
 #define HAK_REGION_CHUNKS 512
 
+/* Bytes at a region's start that are never accessible: whole pages of every system that the build runs on. */
+#if defined(__x86_64__)
+#define HAK_REGION_WALL_BYTES 32768
+#else
+#define HAK_REGION_WALL_BYTES 65536
+#endif
+
 /* Upper ends of the pools, bytes, inclusive. */
 #define HAK_TINY_MAX 1024
 #define HAK_L2_MAX 32768

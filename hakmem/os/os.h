@@ -59,9 +59,18 @@ int hak_os_uncommit(void *start, size_t size);
 /* As hak_os_map, but at `start`. EEXIST: something is mapped there */
 int hak_os_map_at(void *start, size_t size);
 
-/* Maps `size` bytes as hak_os_map does, at a place where the addresses up to the next multiple of `alignment` appear to
- * be free. They are not reserved, so another mapping may take them. pre: size <= alignment. Errors as of hak_os_map */
-int hak_os_map_first(size_t size, size_t alignment, void **out);
+/* As hak_os_reserve_aligned, at a place where the addresses up to the next multiple of `alignment` appear to be free.
+ * They are not reserved, so another mapping may take them. pre: size <= alignment. Errors as of hak_os_map */
+int hak_os_reserve_first(size_t size, size_t alignment, void **out);
+
+/* Whether the kernel chooses addresses at random in this process. Not under setarch -R, a debugger or
+ * kernel.randomize_va_space=0. Makes no system call. */
+bool hak_os_places_vary(void);
+
+/* Says where mappings are tried from now on, each below the one before of its kind: what hak_os_reserve_aligned
+ * reserves, what hak_os_map maps at a multiple of more than a page, and the rest of what it maps. Where something else
+ * lies there the kernel chooses. pre: called once, before there are other threads */
+void hak_os_place(uintptr_t regions_end, uintptr_t blocks_end, uintptr_t records_end);
 
 /* Unmaps a part of a reservation, and does not make it the hint where hak_os_map tries first. Errors as of
  * hak_os_unmap */

@@ -14,6 +14,7 @@
 #include "hakmem/os/os.h"
 #include "hakmem/process/own_thread.h"
 #include "hakmem/region/page_map.h"
+#include "hakmem/region/place.h"
 #include "hakmem/sample/profile.h"
 #include "hakmem/shadow/shadow.h"
 
@@ -33,13 +34,14 @@ static void process_protect_tables(void) {
 }
 
 static void process_init(void) {
+    hak_place_init();
     hak_page_map_init();
     if (HAK_GUARD_EXACT) {
         hak_shadow_init();
     }
     hak_options_init();
     if (HAK_GUARD_EXACT && hak_options.thp != HAK_THP_NEVER) {
-        hak_shadow_expect_reads_below();
+        hak_shadow_expect_reads_below(hak_place_blocks_end());
     }
     if (HAK_GUARD_FULL) {
         hak_guard_init();

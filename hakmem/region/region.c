@@ -106,10 +106,13 @@ static int region_grow_locked(void) {
     }
     if (region_wants_huge_pages_locked() && hak_region_chunks_ask_huge(region)) {
         hak_store_relaxed(&region->huge_pages, REGION_HUGE_PAGES_ASKED);
+    } else {
+        hak_region_chunks_skip(region);
     }
-    region->free_count = HAK_REGION_CHUNKS - REGION_CHUNK_FIRST;
+    const unsigned first = REGION_CHUNK_FIRST + region->skipped;
+    region->free_count = HAK_REGION_CHUNKS - first;
     region->run_limit = region->free_count;
-    bitmap_set_run(region->free, REGION_CHUNK_FIRST, region->free_count, true);
+    bitmap_set_run(region->free, first, region->free_count, true);
     hak_units_note_given(region, HAK_REGION_BYTES);
     hak_units_note_region(region);
     if (region_last != NULL) {
@@ -119,6 +122,18 @@ static int region_grow_locked(void) {
     }
     region_last = region;
     hak_count_add(&region_count, 1);
+    return 0;
+}
+
+/* More chunks: skipped ones of the last region, or a region. Errors as of region_map_locked */
+static int region_more_locked(void) {
+    const unsigned count = region_last == NULL ? 0 : hak_region_chunks_unskip(region_last);
+    if (count == 0) {
+        return region_grow_locked();
+    }
+    bitmap_set_run(region_last->free, REGION_CHUNK_FIRST + region_last->skipped, count, true);
+    region_last->free_count += count;
+    region_last->run_limit = HAK_REGION_CHUNKS;
     return 0;
 }
 
@@ -204,7 +219,7 @@ int hak_region_span_alloc(unsigned count, unsigned class_index, struct span *out
     int error = 0;
     bool taken;
     while (!(taken = region_span_take_locked(count, class_index, out)) && error == 0) {
-        error = region_grow_locked();
+        error = region_more_locked();
         region_is_scarce |= error != 0;
         if (error != 0 && hak_give_way_may_help() && region_give_way_locked()) {
             error = 0;

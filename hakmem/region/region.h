@@ -1,21 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /* Regions: 32 MiB of address space each, a header and then chunks, handed out as spans of chunks.
  *
- *     region                                                    multiple of 32 MiB
- *     +--------+-------------+-----------+-------------+--------+--------+-- ... --+
- *     | fields | descriptors | free bits | remote bits | chunk  | chunk  |         |
- *     +--------+-------------+-----------+-------------+--------+--------+-- ... --+
- *       512 of each, one a chunk; sparse, so only what is used becomes resident
+ *     region, a multiple of 32 MiB
+ *     +------+--------+-------------+-----------+-------------+-----+--------+--------+-- ... --+
+ *     | wall | fields | descriptors | free bits | remote bits | gap | chunk  | chunk  |         |
+ *     +------+--------+-------------+-----------+-------------+-----+--------+--------+-- ... --+
+ *              512 of each, one a chunk; sparse, so only what is used becomes resident
+ *
+ * The kernel puts mappings side by side, so a huge block or another region's last chunk usually ends where a region
+ * begins. The wall stops a write that runs past such an end before it reaches the header; the gap does so for a write
+ * that runs backwards out of the first chunk. Neither is ever accessible.
  *
  * Chunks become writable in ascending order when they come into use (region_chunks.h), because the kernel counts
- * writable memory against limits.
+ * writable memory against limits. A random number of them is skipped at the region's start (place.h) and comes into use
+ * before another region is mapped.
  *
  * The slab layer owns descriptors and bits; this layer provides their storage, away from user data. Regions are never
  * unmapped, so a descriptor may be read at any time; their unused pages are returned to the kernel.
  *
  * Invariants, under the region lock:  dirty & ~free == 0  (only free chunks decay)
  *                                     free_count == popcount(free)
- *                                     ready <= reserved; chunks that are dirty or of a span lie before ready */
+ *                                     ready <= reserved; chunks that are dirty or of a span lie before ready
+ *                                     the `skipped` first chunks are neither free nor dirty nor of a span */
 #ifndef HAKMEM_REGION_REGION_H
 #define HAKMEM_REGION_REGION_H
 
@@ -41,10 +47,13 @@ struct region_descriptor {
 } HAK_CACHE_ALIGNED;
 
 struct region {
-    struct shadow_region shadow;  /* of the shadow; first, where it looks */
+    unsigned char wall[HAK_REGION_WALL_BYTES];
+    struct shadow_region shadow;  /* of the shadow; at the wall's end, where it looks */
     struct region *next;          /* constant after it is set: older regions first */
     uint32_t ready;               /* region lock; chunks before this one can be written, see region_chunks.h */
     uint32_t reserved;            /* region lock; chunks before this one are ours to make ready */
+    uint32_t skipped;             /* region lock; the first chunks, so many, that are used last, see region_chunks.h */
+    bool skipped_is_reserved;     /* region lock; they are ours to make ready */
     uint32_t free_count;          /* region lock */
     uint32_t run_limit;           /* region lock; no run of free chunks is longer than this */
     uint64_t free[REGION_WORDS];  /* region lock; chunks that belong to nobody */

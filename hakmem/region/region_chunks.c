@@ -6,8 +6,10 @@
 
 #include "hakmem/base/bits.h"
 #include "hakmem/os/os.h"
+#include "hakmem/region/place.h"
 
 HAK_STATIC_ASSERT(sizeof(struct region) <= (size_t)20 * HAK_CHUNK_BYTES, "a header takes under 4 % of its region");
+HAK_STATIC_ASSERT(offsetof(struct region, shadow) == HAK_REGION_WALL_BYTES, "where the shadow looks");
 HAK_STATIC_ASSERT(sizeof(struct region) >= SHADOW_HEADER_BYTES, "no entry of a header's start is asked for");
 HAK_STATIC_ASSERT((size_t)REGION_CHUNK_FIRST *HAK_CHUNK_BYTES <= OS_HUGE_PAGE_BYTES,
                   "huge pages begin behind the header");
@@ -26,39 +28,37 @@ static bool chunks_reserve_no_more; /* region lock */
 
 static void *chunks_huge_pages(struct region *region) { return (char *)region + OS_HUGE_PAGE_BYTES; }
 
+/* Wall and header. */
 static size_t chunks_header_bytes(void) { return bits_round_up(sizeof(struct region), hak_os_page_size()); }
 
-static int chunks_map_reserved(void **memory) {
-    int error = hak_os_reserve_aligned(HAK_REGION_BYTES, HAK_REGION_BYTES, memory);
-    if (error == 0) {
-        error = hak_os_commit(*memory, chunks_header_bytes());
-        if (error != 0) {
-            (void)hak_os_unmap(*memory, HAK_REGION_BYTES);
-        }
-    }
-    return error;
-}
-
-int hak_region_chunks_map(struct region **out) {
+/* Reserves a region, or with `whole` false its wall and header, and makes the header writable. */
+static int chunks_map(bool whole, struct region **out) {
+    const size_t bytes = whole ? HAK_REGION_BYTES : chunks_header_bytes();
     void *memory;
-    uint32_t reserved = HAK_REGION_CHUNKS;
-    int error = chunks_reserve_no_more ? ENOMEM : chunks_map_reserved(&memory);
+    int error = whole ? hak_os_reserve_aligned(bytes, HAK_REGION_BYTES, &memory)
+                      : hak_os_reserve_first(bytes, HAK_REGION_BYTES, &memory);
     if (error != 0) {
-        reserved = REGION_CHUNK_FIRST;
-        error = hak_os_map_first(chunks_header_bytes(), HAK_REGION_BYTES, &memory);
+        return error;
     }
+    error = hak_os_commit((char *)memory + HAK_REGION_WALL_BYTES, chunks_header_bytes() - HAK_REGION_WALL_BYTES);
     if (error != 0) {
+        (void)hak_os_unmap(memory, bytes);
         return error;
     }
     *out = memory;
     (*out)->ready = REGION_CHUNK_FIRST;
-    (*out)->reserved = reserved;
+    (*out)->reserved = whole ? HAK_REGION_CHUNKS : REGION_CHUNK_FIRST;
     return 0;
+}
+
+int hak_region_chunks_map(struct region **out) {
+    const int error = chunks_reserve_no_more ? ENOMEM : chunks_map(true, out);
+    return error == 0 ? 0 : chunks_map(false, out);
 }
 
 void hak_region_chunks_unmap(struct region *region) {
     const bool whole = region->reserved == HAK_REGION_CHUNKS;
-    (void)hak_os_unmap(region, whole ? HAK_REGION_BYTES : chunks_header_bytes());
+    (void)hak_os_unreserve(region, whole ? HAK_REGION_BYTES : chunks_header_bytes());
 }
 
 /* Makes chunks [ready, end) ready. */
@@ -77,7 +77,7 @@ int hak_region_chunks_ready(struct region *region, unsigned end) {
     if (end <= region->ready) {
         return 0;
     }
-    unsigned more = region->ready / 2;
+    unsigned more = (region->ready - region->skipped) / 2;
     more = more < READY_LEAST ? READY_LEAST : more;
     more = region->ready + (more > READY_MOST ? READY_MOST : more);
     more = more > HAK_REGION_CHUNKS ? HAK_REGION_CHUNKS : more;
@@ -105,13 +105,42 @@ bool hak_region_chunks_shrink(struct region *region, unsigned end) {
 
 void hak_region_chunks_stop_reserving(void) { chunks_reserve_no_more = true; }
 
-bool hak_region_chunks_release(struct region *region) {
-    const size_t bytes = (size_t)(region->reserved - region->ready) * HAK_CHUNK_BYTES;
-    if (bytes == 0 || hak_os_unreserve(region_chunk_address(region, region->ready), bytes) != 0) {
-        return false;
+void hak_region_chunks_skip(struct region *region) {
+    if (region->reserved == HAK_REGION_CHUNKS && region->ready == REGION_CHUNK_FIRST) {
+        region->skipped = hak_place_skip();
+        region->skipped_is_reserved = true;
+        region->ready += region->skipped;
     }
-    region->reserved = region->ready;
-    return true;
+}
+
+unsigned hak_region_chunks_unskip(struct region *region) {
+    const unsigned count = region->skipped < READY_MOST ? region->skipped : READY_MOST;
+    char *start = region_chunk_address(region, REGION_CHUNK_FIRST + region->skipped - count);
+    const size_t bytes = (size_t)count * HAK_CHUNK_BYTES;
+    if (count == 0) {
+        return 0;
+    }
+    const int error = region->skipped_is_reserved ? hak_os_commit(start, bytes) : hak_os_map_at(start, bytes);
+    if (error == 0) {
+        region->skipped -= count;
+    } else if (error == EEXIST) {
+        region->skipped = 0; /* they are another mapping's, and will never be chunks */
+    }
+    return error == 0 ? count : 0;
+}
+
+/* Unmaps `count` chunks from `first` on, unless there are none. */
+static bool chunks_unreserve(struct region *region, unsigned first, unsigned count) {
+    return count != 0 && hak_os_unreserve(region_chunk_address(region, first), (size_t)count * HAK_CHUNK_BYTES) == 0;
+}
+
+bool hak_region_chunks_release(struct region *region) {
+    const bool end_is_gone = chunks_unreserve(region, region->ready, region->reserved - region->ready);
+    const bool start_is_gone =
+        region->skipped_is_reserved && chunks_unreserve(region, REGION_CHUNK_FIRST, region->skipped);
+    region->reserved = end_is_gone ? region->ready : region->reserved;
+    region->skipped_is_reserved &= !start_is_gone;
+    return end_is_gone || start_is_gone;
 }
 
 /* Pages that one look at what is resident covers, so that its answer fits a small stack. */

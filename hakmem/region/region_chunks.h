@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* The memory of a region: its header and its chunks, the first of which are writable.
  *
- *     region         chunk 19                 ready                  reserved            32 MiB
- *     +--------+-----+------------------------+----------------------+-------------------+
- *     | header | gap | chunks                 | reserved             | anybody's         |
- *     +--------+-----+------------------------+----------------------+-------------------+
+ *     region                chunk 19                 ready                  reserved            32 MiB
+ *     +------+--------+-----+----------+-------------+----------------------+-------------------+
+ *     | wall | header | gap | skipped  | chunks      | reserved             | anybody's         |
+ *     +------+--------+-----+----------+-------------+----------------------+-------------------+
  *
- * The gap is never accessible. So no huge page covers a header, which is touched sparsely, and no overflow of a block
- * reaches one. Usually the whole region is reserved. If the kernel counts reserved memory (RLIMIT_AS, mlockall) and
+ * Wall and gap are never accessible. So no huge page covers a header, which is touched sparsely, and no overflow of a
+ * block reaches one from below or from above. A full region is four mappings: wall, header, gap, chunks. Usually the
+ * whole region is reserved. If the kernel counts reserved memory (RLIMIT_AS, mlockall) and
  * refuses it, or if the tables gave way, nothing is reserved, and the region grows until it meets another mapping.
  *
  * All functions are called under the region lock. */
@@ -32,7 +33,14 @@ bool hak_region_chunks_shrink(struct region *region, unsigned end);
 /* No region that is mapped from now on is reserved. */
 void hak_region_chunks_stop_reserving(void);
 
-/* Unmaps the part that is reserved and not ready. Returns whether there was one */
+/* Skips a random number of chunks at the start of a new region; none where it is not reserved. */
+void hak_region_chunks_skip(struct region *region);
+
+/* Makes some of the skipped chunks ready, those behind the others. Result: how many; 0: none are left, or the system
+ * refuses them */
+unsigned hak_region_chunks_unskip(struct region *region);
+
+/* Unmaps the parts that are reserved and not ready. Returns whether there was one */
 bool hak_region_chunks_release(struct region *region);
 
 /* Whether at least three quarters of the memory that huge pages may cover are resident. */

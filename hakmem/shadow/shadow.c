@@ -11,8 +11,7 @@
 
 #define SHADOW_ENTRIES ((uintptr_t)1 << (HAK_ADDRESS_BITS - SHADOW_SHIFT))
 
-/* Addresses below the table for which reads of entries are expected from the start: the first blocks of a program lie
- * there. What can be a huge page is looked through by the kernel from time to time, so it is not all. */
+/* Addresses for which reads of entries are expected from the start: the first blocks of a program lie there. What can be a huge page is looked through by the kernel from time to time, so it is not all. */
 #define SHADOW_BELOW_BYTES ((size_t)4 << 30)
 
 #define SHADOW_REGION_ENTRIES ((size_t)HAK_REGION_BYTES >> SHADOW_SHIFT)
@@ -32,12 +31,11 @@ struct hak_shadow hak_shadow;
 /* The lowest address of the reservation; constant after init. */
 static uintptr_t shadow_start;
 
-/* What hak_shadow_expect_reads_below was said for; constant after init. */
-static uintptr_t shadow_below;
+/* The addresses that hak_shadow_expect_reads_below was called for; constant after init. */
+static uintptr_t shadow_below, shadow_below_end;
 
-static const void *shadow_region_of(const void *p) {
-    return (const void *)((uintptr_t)p & ~(uintptr_t)(HAK_REGION_BYTES - 1));
-}
+/* Where the region starts that p is in, or would be. */
+static uintptr_t shadow_region_of(const void *p) { return (uintptr_t)p & ~(uintptr_t)(HAK_REGION_BYTES - 1); }
 
 void hak_shadow_init(void) {
     void *start;
@@ -55,7 +53,7 @@ void hak_shadow_init(void) {
 
 /* The entries of the region that p is in, or would be: a huge page, or room for one. pre: there was a flat form */
 static char *shadow_region_entries(const void *p) {
-    const uint8_t *entry = &hak_shadow.classes[(uintptr_t)shadow_region_of(p) >> SHADOW_SHIFT];
+    const uint8_t *entry = &hak_shadow.classes[shadow_region_of(p) >> SHADOW_SHIFT];
     return (char *)bits_round_up((uintptr_t)entry, OS_HUGE_PAGE_BYTES);
 }
 
@@ -69,7 +67,8 @@ static size_t shadow_unused_bytes(void) {
 
 static int shadow_add_flat(char *start, const struct shadow_region *region) {
     const size_t unused = shadow_unused_bytes();
-    if (hak_load_relaxed(&hak_shadow.limit) == 0 && !hak_units_any_is_kept((uintptr_t)region, HAK_REGION_BYTES)) {
+    if (hak_load_relaxed(&hak_shadow.limit) == 0 &&
+        !hak_units_any_is_kept(shadow_region_of(region), HAK_REGION_BYTES)) {
         return hak_os_map_at(start + unused, SHADOW_REGION_ENTRIES - unused);
     }
     if (os_has_threads()) {
@@ -99,7 +98,7 @@ int hak_shadow_add_region(struct shadow_region *region) {
     if (hak_shadow.classes == NULL) {
         return shadow_add_limited(region);
     }
-    region->classes = &hak_shadow.classes[(uintptr_t)region >> SHADOW_SHIFT];
+    region->classes = &hak_shadow.classes[shadow_region_of(region) >> SHADOW_SHIFT];
     return shadow_add_flat(shadow_region_entries(region), region);
 }
 
@@ -109,15 +108,18 @@ static void shadow_ask_huge_pages(const char *start, size_t size) {
     hak_os_huge_pages(first, (size_t)(last - first) + OS_HUGE_PAGE_BYTES); /* Refusal costs time only. */
 }
 
-void hak_shadow_expect_reads_below(void) {
-    if (hak_load_relaxed(&hak_shadow.limit) != 0 && shadow_start > SHADOW_BELOW_BYTES + HAK_REGION_BYTES) {
-        shadow_below = shadow_start - SHADOW_BELOW_BYTES;
+void hak_shadow_expect_reads_below(uintptr_t end) {
+    end = end != 0 ? end : shadow_start;
+    if (hak_load_relaxed(&hak_shadow.limit) != 0 && end > SHADOW_BELOW_BYTES + HAK_REGION_BYTES) {
+        shadow_below = end - SHADOW_BELOW_BYTES;
+        shadow_below_end = end;
         shadow_ask_huge_pages((const char *)shadow_below, SHADOW_BELOW_BYTES);
     }
 }
 
 void hak_shadow_expect_reads(const void *start, size_t size) {
-    const bool asked = shadow_below != 0 && (uintptr_t)start >= shadow_below && (uintptr_t)start + size <= shadow_start;
+    const bool asked =
+        shadow_below != 0 && (uintptr_t)start >= shadow_below && (uintptr_t)start + size <= shadow_below_end;
     if (!asked && os_has_threads() && hak_load_relaxed(&hak_shadow.limit) != 0) {
         shadow_ask_huge_pages(start, size);
     }
@@ -137,8 +139,8 @@ uint8_t *hak_shadow_entry_limited(const void *p) {
     if (hak_load_relaxed(&hak_shadow.limit) != 0 || (uintptr_t)p % SHADOW_GRAIN != 0 || !hak_units_is_region(p)) {
         return NULL;
     }
-    const struct shadow_region *region = shadow_region_of(p);
-    const uintptr_t offset = (uintptr_t)p - (uintptr_t)region;
+    const uintptr_t start = shadow_region_of(p), offset = (uintptr_t)p - start;
+    const struct shadow_region *region = (const struct shadow_region *)(start + HAK_REGION_WALL_BYTES);
     return offset < SHADOW_HEADER_BYTES ? NULL : &region->classes[offset >> SHADOW_SHIFT];
 }
 

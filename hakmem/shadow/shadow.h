@@ -53,6 +53,7 @@ void hak_shadow_init(void);
 /* A region's header has at least this size. No block starts in it, so the entries of these addresses are never read. */
 #define SHADOW_HEADER_BYTES ((uintptr_t)16 * HAK_CHUNK_BYTES)
 
+/* Lies in the region, behind its wall. */
 struct shadow_region {
     uint8_t *classes; /* the entry of the region's start; constant once the region is noted (space/units.h) */
 };
@@ -70,9 +71,10 @@ void hak_shadow_give_way(void);
  * first free in each page took a page fault, and large_churn took 1.5 times as long. */
 void hak_shadow_expect_reads(const void *start, size_t size);
 
-/* As hak_shadow_expect_reads, for the addresses below the table, where the kernel puts later mappings. Called at the
- * start of the process, because a single-threaded program may forbid itself the necessary system calls later. */
-void hak_shadow_expect_reads_below(void);
+/* As hak_shadow_expect_reads, for the addresses below `end`, where blocks will lie; 0: below the table, where the kernel
+ * puts later mappings. Called at the start of the process, because a single-threaded program may forbid itself the
+ * necessary system calls later. */
+void hak_shadow_expect_reads_below(uintptr_t end);
 
 /* Returns to the kernel the pages that hold only entries of the range, by hak_os_purge_by_mapping if `by_mapping`. pre:
  * the range lies in an added region and has no live block */

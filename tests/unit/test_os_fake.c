@@ -33,7 +33,7 @@ static unsigned call_each(void) {
     void *aligned = NULL, *first = NULL;
     if (hak_os_reserve_aligned(MIB, MIB, &aligned) != 0) failed |= OS_FAKE_RESERVE_ALIGNED;
     if (aligned != NULL && hak_os_commit(aligned, MIB) != 0) failed |= OS_FAKE_COMMIT;
-    if (hak_os_map_first(MIB, 2 * MIB, &first) != 0) failed |= OS_FAKE_MAP_FIRST;
+    if (hak_os_reserve_first(MIB, 2 * MIB, &first) != 0) failed |= OS_FAKE_RESERVE_FIRST;
     /* Nobody else maps meanwhile. */
     const bool hole = first != NULL && hak_os_unreserve(first, MIB) == 0;
     if (hole && hak_os_map_at(first, MIB) != 0) failed |= OS_FAKE_MAP_AT;

@@ -105,7 +105,7 @@ static struct span leave_one_run(void) {
     unsigned count = 0;
     spans[count++] = take(1);
     first_region = spans[0].region;
-    while (first_region->free_count > 0) spans[count++] = take(1);
+    while (first_region->free_count + first_region->skipped > 0) spans[count++] = take(1);
     for (unsigned i = 20; i < 40; i += 2) give_back(&spans[i]);
     hak_region_purge(UINT64_MAX);
     for (unsigned i = 10; i < 13; i++) give_back(&spans[i]);

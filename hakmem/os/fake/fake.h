@@ -31,7 +31,7 @@ enum os_fake_kind {
     OS_FAKE_RESERVE_ALIGNED = 1 << 14,
     OS_FAKE_COMMIT = 1 << 15,
     OS_FAKE_MAP_AT = 1 << 16,
-    OS_FAKE_MAP_FIRST = 1 << 17,
+    OS_FAKE_RESERVE_FIRST = 1 << 17,
     OS_FAKE_ALL = (1 << 18) - 1,
 };
 

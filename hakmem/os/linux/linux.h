@@ -144,7 +144,7 @@ extern struct hak_linux_threads hak_linux_threads;
 /* Called by hak_os_init; learns how the system hands out memory. */
 void hak_linux_purge_init(void);
 
-/* Sets the hint for the next aligned mapping: it is tried directly below `end`. */
-void hak_linux_map_hint_set(const void *end);
+/* Notes that [start, start + size) was unmapped: the next mapping of its kind is tried there. */
+void hak_linux_map_note_unmapped(const void *start, size_t size);
 
 #endif

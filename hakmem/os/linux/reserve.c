@@ -62,15 +62,17 @@ int hak_os_uncommit(void *start, size_t size) {
 /* Places to try before a process is told that there is none. */
 #define PLACES_MAX 256
 
-int hak_os_map_at(void *start, size_t size) {
-    const int error = linux_mmap_there(start, size, PROT_READ | PROT_WRITE);
+static int map_there(void *start, size_t size, int protection) {
+    const int error = linux_mmap_there(start, size, protection);
     if (error != 0) return error;
     linux_count(maps, 1);
     linux_count(mapped_bytes, size);
     return 0;
 }
 
-int hak_os_map_first(size_t size, size_t alignment, void **out) {
+int hak_os_map_at(void *start, size_t size) { return map_there(start, size, PROT_READ | PROT_WRITE); }
+
+int hak_os_reserve_first(size_t size, size_t alignment, void **out) {
     void *end = NULL;
     /* Below where the kernel puts mappings nowadays. */
     int error = linux_mmap(NULL, size, PROT_NONE, 0, &end);
@@ -79,7 +81,7 @@ int hak_os_map_first(size_t size, size_t alignment, void **out) {
     uintptr_t place = ((uintptr_t)end + size) & ~(uintptr_t)(alignment - 1);
     for (unsigned i = 0; i < PLACES_MAX && place > 2 * alignment; i++) {
         place -= alignment;
-        error = hak_os_map_at((void *)place, size);
+        error = map_there((void *)place, size, PROT_NONE);
         if (error != EEXIST) break;
     }
     if (error == 0) *out = (void *)place;

@@ -14,9 +14,7 @@ int hak_os_unreserve(void *start, size_t size) {
 int hak_os_unmap(void *start, size_t size) {
     int error = linux_munmap(start, size);
     if (error != 0) return error;
-    /* The next aligned mapping goes into this hole first: hints that only ever went down would spread a program
-     * that maps and unmaps in turn over the whole address space, and the page map with it. */
-    hak_linux_map_hint_set((char *)start + size);
+    hak_linux_map_note_unmapped(start, size);
     linux_count(unmaps, 1);
     linux_count(mapped_bytes, -(uint64_t)size);
     return 0;

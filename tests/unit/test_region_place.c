@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* A region's header lies between inaccessible bytes, and what is skipped at a region's start is not lost. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "hakmem/process/begin.h"
+#include "hakmem/region/place.h"
+#include "hakmem/region/region.h"
+#include "tests/harness/harness.h"
+
+#define CLASS 7u
+#define CHUNKS (HAK_REGION_CHUNKS - REGION_CHUNK_FIRST)
+
+static struct span take(unsigned count) {
+    struct span span;
+    memset(&span, 0, sizeof span);
+    hak_process_begin();
+    HAK_EXPECT_EQ(hak_region_span_alloc(count, CLASS, &span), 0);
+    return span;
+}
+
+/* Whether a write there would end the program: the kernel says so of a read into it. */
+static bool is_inaccessible(void *address) {
+    int ends[2];
+    if (pipe(ends) != 0) return false;
+    const bool refused = write(ends[1], "", 1) == 1 && read(ends[0], address, 1) < 0 && errno == EFAULT;
+    close(ends[0]);
+    close(ends[1]);
+    return refused;
+}
+
+static void expect_walls(struct region *region) {
+    char *start = (char *)region, *first_chunk = region_chunk_address(region, REGION_CHUNK_FIRST);
+    HAK_EXPECT(is_inaccessible(start));
+    HAK_EXPECT(is_inaccessible(start + HAK_REGION_WALL_BYTES - 1));
+    HAK_EXPECT(is_inaccessible(first_chunk - 1));
+    HAK_EXPECT_EQ(start[HAK_REGION_WALL_BYTES], ((const char *)&region->shadow)[0]);
+    HAK_EXPECT_DEATH(memset(start - 1, 0xEE, 2), ""); /* whether or not a block ends there */
+}
+
+HAK_TEST(RegionPlace, HeaderLiesBetweenInaccessibleBytes) {
+    struct span span = take(1);
+    expect_walls(span.region);
+    hak_region_span_free(span.region, span.first, span.count);
+}
+
+HAK_TEST_ISOLATED(RegionPlace, SoItDoesWhereNothingIsReserved, "") {
+    const struct span before = take(1);
+    HAK_ASSERT_TRUE(hak_region_give_way());
+    for (;;) {
+        const struct span span = take(CHUNKS);
+        HAK_ASSERT_TRUE(span.count == CHUNKS);
+        if (span.region == before.region) continue;
+        HAK_EXPECT_EQ(span.region->skipped, 0);
+        expect_walls(span.region);
+        return;
+    }
+}
+
+/* The number of chunks of the first region that are given out before another region is mapped. */
+static unsigned count_chunks_of_first_region(bool gives_way) {
+    struct span span = take(1);
+    struct region *region = span.region;
+    unsigned count = 0;
+    HAK_EXPECT_EQ(span.first, REGION_CHUNK_FIRST + region->skipped);
+    HAK_EXPECT_LE(region->skipped, PLACE_SKIP_MOST);
+    if (region->skipped != 0) HAK_EXPECT(is_inaccessible(region_chunk_address(region, REGION_CHUNK_FIRST)));
+    if (gives_way) HAK_EXPECT(hak_region_give_way());
+    for (; span.region == region; span = take(1), count++) {
+        char *start = region_chunk_address(region, span.first);
+        HAK_EXPECT(span.zeroed);
+        HAK_EXPECT_EQ(start[0], 0);
+        start[HAK_CHUNK_BYTES - 1] = 1;
+    }
+    HAK_EXPECT_EQ(region->skipped, 0);
+    return count;
+}
+
+HAK_TEST_ISOLATED(RegionPlace, SkippedChunksAreUsedBeforeAnotherRegion, "") {
+    HAK_EXPECT_EQ(count_chunks_of_first_region(false), CHUNKS);
+}
+
+HAK_TEST_ISOLATED(RegionPlace, SkippedChunksAreUsedAfterTheyWereUnmapped, "") {
+    HAK_EXPECT_EQ(count_chunks_of_first_region(true), CHUNKS);
+}
