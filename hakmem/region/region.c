@@ -137,14 +137,38 @@ static int region_more_locked(void) {
     return 0;
 }
 
+/* Freed spans that are looked at for one of the class. */
+#define REGION_LOOKS 4
+
+/* Position of `count` dirty chunks that were a span of the class when they were freed, or HAK_REGION_CHUNKS. So who
+ * holds a pointer to a block that is gone sees a block of another class there less often. */
+static unsigned region_find_same_locked(struct region *region, unsigned count, unsigned class_index) {
+    for (unsigned looks = 0; looks < REGION_LOOKS; looks++) {
+        const unsigned first = region->freed_last[class_index];
+        if (first == 0) {
+            break;
+        }
+        region->freed_last[class_index] = region->freed_before[first];
+        /* What it names may have been in use as another class, or purged, since. */
+        if (first + count <= HAK_REGION_CHUNKS && region->class_before[first] == class_index &&
+            bitmap_count_run(region->dirty, first, count) == count) {
+            return first;
+        }
+    }
+    return HAK_REGION_CHUNKS;
+}
+
 /* Position of a run of `count` free chunks that can be written, or HAK_REGION_CHUNKS. */
-static unsigned region_find_locked(struct region *region, unsigned count) {
+static unsigned region_find_locked(struct region *region, unsigned count, unsigned class_index) {
     if (region->free_count < count || region->run_limit < count) {
         return HAK_REGION_CHUNKS;
     }
     unsigned longest;
     /* Dirty first: its pages are resident already, and the others stay clean. */
-    unsigned first = bitmap_find_run(region->dirty, HAK_REGION_CHUNKS, count, &longest);
+    unsigned first = region_find_same_locked(region, count, class_index);
+    if (first == HAK_REGION_CHUNKS) {
+        first = bitmap_find_run(region->dirty, HAK_REGION_CHUNKS, count, &longest);
+    }
     if (first == HAK_REGION_CHUNKS) {
         first = bitmap_find_run(region->free, HAK_REGION_CHUNKS, count, &longest);
     }
@@ -199,7 +223,7 @@ static void region_set_behind_locked(struct region *region, unsigned chunk) {
 
 static bool region_span_take_locked(unsigned count, unsigned class_index, struct span *out) {
     for (struct region *region = region_first; region != NULL; region = region->next) {
-        const unsigned first = region_find_locked(region, count);
+        const unsigned first = region_find_locked(region, count, class_index);
         if (first < HAK_REGION_CHUNKS) {
             region_take_locked(region, first, count, class_index, out);
             if (HAK_GUARD_FULL && pages_chunks_behind() != 0) {
@@ -276,6 +300,10 @@ static void region_give_back(struct region *region, unsigned first, unsigned cou
         hak_shadow_assert_dead(region_chunk_address(region, first), (size_t)count * HAK_CHUNK_BYTES);
     }
     hak_page_map_set(region_chunk_address(region, first), count, 0);
+    const uint8_t class_index = region->chunk_class[first] & (REGION_HIDDEN - 1);
+    region->class_before[first] = class_index;
+    region->freed_before[first] = region->freed_last[class_index];
+    region->freed_last[class_index] = (uint16_t)first;
     for (unsigned chunk = first; chunk < first + count; chunk++) {
         hak_store_relaxed(&region->chunk_class[chunk], (uint8_t)0);
         region->freed_at_ms[chunk] = now;

@@ -46,6 +46,9 @@ struct region_descriptor {
     unsigned char bytes[REGION_DESCRIPTOR_BYTES];
 } HAK_CACHE_ALIGNED;
 
+/* A flag in chunk_class: the page map has 0 for the chunk although it is in use. Classes are below it. */
+#define REGION_HIDDEN 0x80u
+
 struct region {
     unsigned char wall[HAK_REGION_WALL_BYTES];
     struct shadow_region shadow;  /* of the shadow; at the wall's end, where it looks */
@@ -58,17 +61,17 @@ struct region {
     uint32_t run_limit;           /* region lock; no run of free chunks is longer than this */
     uint64_t free[REGION_WORDS];  /* region lock; chunks that belong to nobody */
     uint64_t dirty[REGION_WORDS]; /* region lock; free chunks whose pages may be resident and not zero */
-    uint64_t freed_at_ms[HAK_REGION_CHUNKS]; /* region lock; valid where dirty */
-    uint16_t span_first[HAK_REGION_CHUNKS];  /* atomic; a used chunk's span starts at this chunk */
-    uint8_t chunk_class[HAK_REGION_CHUNKS];  /* atomic; what the page map says, and its oracle; see REGION_HIDDEN */
-    uint32_t huge_pages;                     /* atomic; enum region_huge_pages */
+    uint64_t freed_at_ms[HAK_REGION_CHUNKS];  /* region lock; valid where dirty */
+    uint16_t span_first[HAK_REGION_CHUNKS];   /* atomic; a used chunk's span starts at this chunk */
+    uint8_t chunk_class[HAK_REGION_CHUNKS];   /* atomic; what the page map says, and its oracle; see REGION_HIDDEN */
+    uint8_t class_before[HAK_REGION_CHUNKS];  /* region lock; the class of the span that was freed here last */
+    uint16_t freed_before[HAK_REGION_CHUNKS]; /* region lock; the span of its class that was freed before it; 0: none */
+    uint16_t freed_last[REGION_HIDDEN];       /* region lock; of each class the span that was freed last; 0: none */
+    uint32_t huge_pages;                      /* atomic; enum region_huge_pages */
     struct region_descriptor descriptors[HAK_REGION_CHUNKS];
     uint64_t free_bits[HAK_REGION_CHUNKS][HAK_BITMAP_WORDS_MAX];
     uint64_t remote_bits[HAK_REGION_CHUNKS][HAK_BITMAP_WORDS_MAX];
 };
-
-/* A flag in chunk_class: the page map has 0 for the chunk although it is in use. */
-#define REGION_HIDDEN 0x80u
 
 /* The first chunk that user data may lie in. */
 #define REGION_CHUNK_FIRST ((unsigned)((sizeof(struct region) + HAK_CHUNK_BYTES - 1) / HAK_CHUNK_BYTES))
@@ -93,8 +96,8 @@ struct span {
     bool zeroed; /* every byte reads zero */
 };
 
-/* Takes a span for blocks of class `class_index` and enters it in the page map. Prefers resident chunks, then the
- * lowest address, so that high regions become empty. ENOMEM */
+/* Takes a span for blocks of class `class_index` and enters it in the page map. Prefers resident chunks, of
+ * those a span of the class that was freed lately, then the lowest address, so that high regions become empty. ENOMEM */
 int hak_region_span_alloc(unsigned count, unsigned class_index, struct span *out);
 
 /* Frees a span; its pages decay from now on. pre: no block in it is in use */

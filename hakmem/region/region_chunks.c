@@ -31,6 +31,10 @@ static void *chunks_huge_pages(struct region *region) { return (char *)region + 
 /* Wall and header. */
 static size_t chunks_header_bytes(void) { return bits_round_up(sizeof(struct region), hak_os_page_size()); }
 
+/* Regions that have a wall: 128 GiB. A wall makes four mappings of a full region, not two, and the system allows 65,530:
+ * so they suffice for 900 GiB, and would for 512 if all had one. */
+#define WALLS_MOST 4096u
+
 /* Reserves a region, or with `whole` false its wall and header, and makes the header writable. */
 static int chunks_map(bool whole, struct region **out) {
     const size_t bytes = whole ? HAK_REGION_BYTES : chunks_header_bytes();
@@ -40,7 +44,8 @@ static int chunks_map(bool whole, struct region **out) {
     if (error != 0) {
         return error;
     }
-    error = hak_os_commit((char *)memory + HAK_REGION_WALL_BYTES, chunks_header_bytes() - HAK_REGION_WALL_BYTES);
+    const size_t wall = hak_region_count_now() < WALLS_MOST ? HAK_REGION_WALL_BYTES : 0;
+    error = hak_os_commit((char *)memory + wall, chunks_header_bytes() - wall);
     if (error != 0) {
         (void)hak_os_unmap(memory, bytes);
         return error;

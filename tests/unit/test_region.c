@@ -188,13 +188,41 @@ HAK_TEST(Region, LowestAddressesFirst) {
     struct span a = take(2, CLASS), b = take(2, CLASS), c = take(2, CLASS);
     give_back(&a);
     give_back(&b);
-    struct span again = take(2, CLASS);
+    struct span again = take(2, CLASS + 1);
     HAK_EXPECT_PTR_EQ(address_of(&again), address_of(&a));
     give_back(&again);
-    struct span longer = take(4, CLASS);
+    struct span longer = take(4, CLASS + 1);
     HAK_EXPECT_PTR_EQ(address_of(&longer), address_of(&a));
     give_back(&longer);
     give_back(&c);
+}
+
+HAK_TEST(Region, ChunksOfTheSameClassBeforeThose) {
+    hak_region_purge(UINT64_MAX);
+    struct span a = take(1, CLASS), b = take(1, CLASS + 1), c = take(1, CLASS), d = take(1, CLASS + 2);
+    give_back(&a);
+    give_back(&b);
+    give_back(&c);
+    struct span again = take(1, CLASS + 1);
+    HAK_EXPECT_PTR_EQ(address_of(&again), address_of(&b));
+    struct span first = take(1, CLASS), second = take(1, CLASS);
+    HAK_EXPECT_PTR_EQ(address_of(&first), address_of(&c));
+    HAK_EXPECT_PTR_EQ(address_of(&second), address_of(&a));
+    /* What was in use as another class meanwhile, or was purged, is of its class no more. */
+    give_back(&second);
+    struct span other = take(1, CLASS + 3);
+    HAK_EXPECT_PTR_EQ(address_of(&other), address_of(&a));
+    give_back(&again);
+    struct span lowest = take(1, CLASS);
+    HAK_EXPECT_PTR_EQ(address_of(&lowest), address_of(&b));
+    give_back(&first);
+    hak_region_purge(UINT64_MAX);
+    struct span purged = take(1, CLASS);
+    HAK_EXPECT(purged.zeroed);
+    give_back(&purged);
+    give_back(&lowest);
+    give_back(&other);
+    give_back(&d);
 }
 
 struct visits {

@@ -12,6 +12,12 @@
 #define CLASS 7u
 #define CHUNKS (HAK_REGION_CHUNKS - REGION_CHUNK_FIRST)
 
+static size_t regions_feigned;
+
+size_t __real_hak_region_count_now(void);
+size_t __wrap_hak_region_count_now(void);
+size_t __wrap_hak_region_count_now(void) { return __real_hak_region_count_now() + regions_feigned; }
+
 static struct span take(unsigned count) {
     struct span span;
     memset(&span, 0, sizeof span);
@@ -56,6 +62,13 @@ HAK_TEST_ISOLATED(RegionPlace, SoItDoesWhereNothingIsReserved, "") {
         expect_walls(span.region);
         return;
     }
+}
+
+HAK_TEST_ISOLATED(RegionPlace, NoWallBeyondSoManyRegions, "") {
+    regions_feigned = 4095;
+    const struct span last = take(CHUNKS), next = take(CHUNKS);
+    HAK_EXPECT(is_inaccessible(last.region));
+    HAK_EXPECT(next.region != last.region && !is_inaccessible(next.region));
 }
 
 /* The number of chunks of the first region that are given out before another region is mapped. */

@@ -17,8 +17,8 @@ MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT = 1, 2, 4
 # A small program, with its libraries; whole regions would be 66 MiB.
 SMALL_DATA = 16 * run.MIB
 
-# 16 regions, of two mappings each, and what describes them in the tables: two for eight regions, with guard two more for each.
-MAPPINGS_MOST = {"preloaded": 40, "linked": 40, "guard": 72}
+# 16 regions, of four mappings each, and what describes them in the tables: two for eight regions, with guard two more for each.
+MAPPINGS_MOST = {"preloaded": 76, "linked": 76, "guard": 110}
 
 
 class LimitsTest(forms.FormTest):
