@@ -48,6 +48,30 @@ HAK_TEST(OsMapLeft, TakesAPlaceThatIsFreeAndNoOther) {
     HAK_EXPECT_EQ(hak_os_unmap(bytes, MIB), 0);
 }
 
+/* Nothing but this test maps anything there. */
+HAK_TEST_ISOLATED(OsPlace, KeepsEachKindTogetherAndFillsItsHoles, "") {
+#if defined(HAK_TEST_TSAN) || defined(HAK_TEST_ASAN)
+    HAK_SKIP("the sanitizer knows which addresses a program may use");
+#endif
+    char *const regions = (char *)0x200000000000, *const blocks = (char *)0x300000000000;
+    char *const records = (char *)0x380000000000;
+    const size_t page = hak_os_page_size();
+    void *region;
+    hak_os_place((uintptr_t)regions, (uintptr_t)blocks, (uintptr_t)records);
+    HAK_EXPECT_EQ(hak_os_reserve_aligned(32 * MIB, 32 * MIB, &region), 0);
+    HAK_EXPECT_PTR_EQ(region, regions - 32 * MIB);
+    for (size_t i = 1; i <= 3; i++) HAK_EXPECT_PTR_EQ(map(MIB, MIB), blocks - i * MIB);
+    HAK_EXPECT_PTR_EQ(map(page, page), records - page);
+    HAK_EXPECT_EQ(hak_os_unmap(blocks - 2 * MIB, MIB), 0);
+    HAK_EXPECT_PTR_EQ(map(2 * page, page), records - 3 * page);
+    HAK_EXPECT_EQ(hak_os_unmap(records - 3 * page, 2 * page), 0);
+    HAK_EXPECT_PTR_EQ(map(MIB, MIB), blocks - 2 * MIB);
+    HAK_EXPECT_PTR_EQ(map(MIB, MIB), blocks - 4 * MIB);
+    HAK_EXPECT_PTR_EQ(map(page, page), records - 2 * page);
+    HAK_EXPECT_EQ(hak_os_reserve_aligned(32 * MIB, 32 * MIB, &region), 0);
+    HAK_EXPECT_PTR_EQ(region, regions - 64 * MIB);
+}
+
 HAK_TEST(OsMappingsMost, IsWhatTheSystemSays) {
     char text[32] = {0};
     FILE *file = fopen("/proc/sys/vm/max_map_count", "r");
