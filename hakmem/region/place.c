@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "hakmem/base/bits.h"
 #include "hakmem/base/config.h"
 #include "hakmem/guard/chacha.h"
 #include "hakmem/os/os.h"
