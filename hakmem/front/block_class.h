@@ -24,8 +24,9 @@ HAK_ALWAYS_INLINE size_t front_block_bytes(const void *p, unsigned class_index) 
         return hak_huge_usable_size(p);
     }
     struct slab_position position;
-    if (!HAK_GUARD_EXACT && HAK_UNLIKELY(!slab_locate(p, class_index, &position) || position.offset != 0 ||
-                                         slab_has_free(&position) || exchange_just_freed(class_index, p))) {
+    if (!HAK_GUARD_EXACT &&
+        HAK_UNLIKELY(!slab_locate(p, class_index, &position) || position.offset != 0 ||
+                     slab_has_free(&position, class_index) || exchange_just_freed(class_index, p))) {
         return 0;
     }
     return hak_classes[class_index].block_size;

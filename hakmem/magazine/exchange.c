@@ -28,8 +28,8 @@ void *hak_exchange_alloc_uncached(struct hak_thread *thread, unsigned class_inde
     exchange_enter(thread);
     struct slab *slab = hak_slab_create(class_index, thread->number);
     if (slab != NULL) {
-        hak_slab_take(slab, &p, 1, &thread->classes[class_index].loaded_zeroed);
-        hak_slab_detach(slab);
+        hak_slab_take(slab, class_index, &p, 1, &thread->classes[class_index].loaded_zeroed);
+        hak_slab_detach(slab, class_index);
         if (exchange_counts()) {
             hak_count_add(&thread->classes[class_index].allocations, 1);
         }
@@ -64,10 +64,10 @@ static void exchange_free_uncached(struct hak_thread *thread, unsigned class_ind
 /* Gives back active slabs of which no block is taken. */
 static void exchange_release_empty(struct hak_thread *thread, unsigned class_index) {
     struct slab **active = thread->classes[class_index].active;
-    if (active[1] != NULL && hak_slab_release_if_empty(active[1])) {
+    if (active[1] != NULL && hak_slab_release_if_empty(active[1], class_index)) {
         active[1] = NULL;
     }
-    if (active[0] != NULL && hak_slab_release_if_empty(active[0])) {
+    if (active[0] != NULL && hak_slab_release_if_empty(active[0], class_index)) {
         active[0] = active[1];
         active[1] = NULL;
     }
@@ -106,7 +106,7 @@ static void exchange_make_room(struct hak_thread *thread, unsigned class_index) 
     struct hak_thread_class *own = &thread->classes[class_index];
     if (exchange_gives_up(thread, class_index)) {
         hak_exchange_flush_magazines(thread, class_index);
-        hak_exchange_give_up_slabs(own);
+        hak_exchange_give_up_slabs(thread, class_index);
         own->overflows = 0;
         return;
     }

@@ -53,21 +53,21 @@ void hak_exchange_flush_magazines(struct hak_thread *thread, unsigned class_inde
     own->batch = 0;
 }
 
-void hak_exchange_give_up_slabs(struct hak_thread_class *own) {
+void hak_exchange_give_up_slabs(struct hak_thread *thread, unsigned class_index) {
+    struct hak_thread_class *own = &thread->classes[class_index];
     for (unsigned i = 0; i < 2; i++) {
         if (own->active[i] != NULL) {
-            hak_slab_detach(own->active[i]);
+            hak_slab_detach(own->active[i], class_index);
             own->active[i] = NULL;
         }
     }
 }
 
 static void exchange_flush_class(struct hak_thread *thread, unsigned class_index) {
-    struct hak_thread_class *own = &thread->classes[class_index];
     exchange_count(thread, class_index);
     hak_exchange_flush_magazines(thread, class_index);
     exchange_note_levels(thread, class_index);
-    hak_exchange_give_up_slabs(own);
+    hak_exchange_give_up_slabs(thread, class_index);
 }
 
 void hak_exchange_flush(struct hak_thread *thread) {

@@ -24,7 +24,7 @@ void **hak_exchange_flush_stashed(struct hak_thread *thread, unsigned class_inde
 void hak_exchange_flush_magazines(struct hak_thread *thread, unsigned class_index);
 
 /* Detaches the class's active slabs. */
-void hak_exchange_give_up_slabs(struct hak_thread_class *own);
+void hak_exchange_give_up_slabs(struct hak_thread *thread, unsigned class_index);
 
 /* Bytes of L2 and L2.5 blocks in the loaded and returned magazines. */
 size_t hak_exchange_bytes_above_tiny(const struct hak_thread *thread);

@@ -48,8 +48,8 @@ static struct slab *exchange_active_slab(struct hak_thread *thread, unsigned cla
         if (slab == NULL) {
             continue;
         }
-        hak_slab_drain_before_fresh(slab);
-        if (slab->free_count > 0 || hak_slab_drain(slab) > 0) {
+        hak_slab_drain_before_fresh(slab, class_index);
+        if (slab->free_count > 0 || hak_slab_drain(slab, class_index) > 0) {
             active[i] = active[0];
             active[0] = slab;
             return slab;
@@ -63,7 +63,7 @@ static struct slab *exchange_active_slab(struct hak_thread *thread, unsigned cla
         return NULL;
     }
     if (active[1] != NULL) {
-        hak_slab_detach(active[1]);
+        hak_slab_detach(active[1], class_index);
     }
     active[1] = active[0];
     active[0] = slab;
@@ -93,8 +93,8 @@ static bool exchange_refill(struct hak_thread *thread, unsigned class_index) {
         return false;
     }
     void **base = hak_load_relaxed(&thread->loaded[class_index]);
-    uint32_t taken =
-        hak_slab_take(slab, base, exchange_next_load(thread, class_index), &thread->classes[class_index].loaded_zeroed);
+    uint32_t taken = hak_slab_take(slab, class_index, base, exchange_next_load(thread, class_index),
+                                   &thread->classes[class_index].loaded_zeroed);
     if (class_index >= HAK_L2_CLASS_FIRST) {
         thread->loaded_above_tiny += (size_t)taken * hak_classes[class_index].block_size;
     }

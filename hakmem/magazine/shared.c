@@ -19,7 +19,7 @@ static struct shared_class shared_classes[HAK_CLASS_COUNT];
 
 static struct slab *shared_active_slab_locked(unsigned class_index) {
     struct slab **active = &shared_classes[class_index].active;
-    if (*active != NULL && ((*active)->free_count > 0 || hak_slab_drain(*active) > 0)) {
+    if (*active != NULL && ((*active)->free_count > 0 || hak_slab_drain(*active, class_index) > 0)) {
         return *active;
     }
     struct slab *slab = hak_slab_claim(class_index, THREAD_NUMBER_SHARED);
@@ -30,7 +30,7 @@ static struct slab *shared_active_slab_locked(unsigned class_index) {
         return NULL;
     }
     if (*active != NULL) {
-        hak_slab_detach(*active);
+        hak_slab_detach(*active, class_index);
     }
     *active = slab;
     return slab;
@@ -42,7 +42,7 @@ void *hak_shared_alloc(unsigned class_index) {
     lock_acquire(&shared_lock);
     struct slab *slab = shared_active_slab_locked(class_index);
     if (slab != NULL) {
-        hak_slab_take(slab, &p, 1, &zeroed);
+        hak_slab_take(slab, class_index, &p, 1, &zeroed);
         /* Relaxed: a count orders nothing. */
         hak_fetch_add_relaxed(&shared_classes[class_index].allocations, (uint64_t)1);
     }
@@ -71,8 +71,8 @@ void hak_shared_flush(void) {
     lock_acquire(&shared_lock);
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
         if (shared_classes[class_index].active != NULL) {
-            hak_slab_drain(shared_classes[class_index].active);
-            hak_slab_detach(shared_classes[class_index].active);
+            hak_slab_drain(shared_classes[class_index].active, class_index);
+            hak_slab_detach(shared_classes[class_index].active, class_index);
             shared_classes[class_index].active = NULL;
         }
     }

@@ -16,6 +16,7 @@
 #include "hakmem/magazine/exchange_flush.h"
 #include "hakmem/magazine/exchange_room.h"
 #include "hakmem/magazine/sampling_state.h"
+#include "hakmem/misuse/misuse.h"
 #include "hakmem/os/os.h"
 #include "hakmem/slab/moving.h"
 
@@ -43,6 +44,9 @@ static void thread_link_locked(struct hak_thread **list, struct hak_thread *thre
 }
 
 static void thread_unlink_locked(struct hak_thread *thread) {
+    if (HAK_UNLIKELY(*thread->link != thread || (thread->next != NULL && thread->next->link != &thread->next))) {
+        hak_report_corruption("thread", thread, "its neighbours in its list do not point back");
+    }
     *thread->link = thread->next;
     if (thread->next != NULL) {
         thread->next->link = thread->link;

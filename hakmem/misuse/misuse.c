@@ -117,6 +117,18 @@ void hak_report_misuse_of(const struct hak_misuse_report *report) {
     if (hak_options.on_misuse == HAK_ON_MISUSE_ABORT) abort();
 }
 
+void hak_report_corruption(const char *what, const void *where, const char *how) {
+    TEXT_LINE(line);
+    hak_text_add(&line, "hakmem: ");
+    hak_text_add(&line, what);
+    hak_text_add(&line, "(");
+    hak_text_add_address(&line, (uintptr_t)where);
+    hak_text_add(&line, "): corrupted: ");
+    hak_text_add(&line, how);
+    hak_text_write_line(&line, STDERR_FILENO);
+    abort();
+}
+
 void hak_report_misuse(enum hak_misuse kind, const char *operation, const void *p, size_t block_size) {
     hak_report_misuse_of(
         &(struct hak_misuse_report){.kind = kind, .operation = operation, .p = p, .block_size = block_size});

@@ -52,6 +52,11 @@ extern void (*hak_misuse_sites_of)(const void *block, struct hak_misuse_sites *s
 /* One report in one write: the line of hak_report_misuse and, in builds with guard, what else is known, a line each. */
 HAK_COLD void hak_report_misuse_of(const struct hak_misuse_report *report);
 
+/* Says that hakmem's own data contradict each other, and aborts, whatever hak_options.on_misuse says: the program wrote
+ * where it must not, and to go on would give its blocks out again. `what` at the address `where` ("slab", "thread") is
+ * what contradicts itself, and `how` says how. */
+HAK_COLD __attribute__((noreturn)) void hak_report_corruption(const char *what, const void *where, const char *how);
+
 /* Says what `operation` ("free", "realloc", ...) was asked to do with p; `block_size` is in bytes, 0 where it
  * is not known. hak_options.on_misuse says whether
  * there is a line, and whether it aborts; where it does not, the caller leaves p alone and goes on. */

@@ -28,13 +28,14 @@ enum hak_pool hak_stats_pool_of(unsigned class_index) {
 static void read_slab(struct region *region, unsigned first, void *argument) {
     struct stats_reading *reading = argument;
     const struct slab *slab = (const struct slab *)&region->descriptors[first];
-    const enum slab_state state = hak_slab_state_of(slab);
+    unsigned class_index;
+    const enum slab_state state = hak_slab_state_and_class(slab, &class_index);
     if (state == SLAB_EMPTY) {
         return; /* being made, or on its way back to the region */
     }
-    const struct hak_class *constants = &hak_classes[slab->class_index];
-    struct hak_class_stats *one = &reading->classes[slab->class_index];
-    const uint32_t free_blocks = hak_slab_count_free(slab);
+    const struct hak_class *constants = &hak_classes[class_index];
+    struct hak_class_stats *one = &reading->classes[class_index];
+    const uint32_t free_blocks = hak_slab_count_free(slab, class_index);
     one->slabs++;
     one->slabs_owned += state == SLAB_OWNED;
     one->slabs_full += state == SLAB_FULL;

@@ -50,7 +50,8 @@ struct walk {
 static void walk_note_slab(struct region *region, unsigned first, void *argument) {
     struct walk *walk = argument;
     const struct slab *slab = (const struct slab *)&region->descriptors[first];
-    if (hak_slab_state_of(slab) == SLAB_EMPTY) {
+    unsigned class_index;
+    if (hak_slab_state_and_class(slab, &class_index) == SLAB_EMPTY) {
         return; /* being made, or on its way back to the region */
     }
     /* Region by region: the one that is noted now is the last one. */
@@ -62,15 +63,15 @@ static void walk_note_slab(struct region *region, unsigned first, void *argument
         walk->regions[walk->region_count++].region = region;
     }
     struct walk_slab *note = &walk->regions[walk->region_count - 1].slabs[first];
-    const struct hak_class *constants = &hak_classes[slab->class_index];
+    const struct hak_class *constants = &hak_classes[class_index];
     /* Relaxed, here and below: a snapshot; whether it was of one moment the second look finds (hak_reading_moves). */
     note->owner = hak_load_relaxed(&slab->owner);
-    note->class_index = slab->class_index;
+    note->class_index = (uint8_t)class_index;
     note->chunks = (uint16_t)constants->chunks;
     for (uint32_t word = 0, left = constants->blocks; word < constants->bitmap_words; word++) {
         const uint32_t here = left < 64 ? left : 64;
-        const uint64_t free_bits =
-            hak_load_relaxed(&slab->free_bits[word]) | hak_load_relaxed(&slab->remote_bits[word]);
+        const uint64_t free_bits = hak_load_relaxed(&slab_free_bits(slab, class_index)[word]) |
+                                   hak_load_relaxed(&slab_remote_bits(slab, class_index)[word]);
         note->live[word] = bits_low_mask(here) & ~free_bits;
         left -= here;
     }

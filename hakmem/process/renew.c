@@ -10,10 +10,10 @@
 
 static void renew_slab(struct region *region, unsigned first, void *former) {
     const struct slab *slab = (const struct slab *)&region->descriptors[first];
-    if (hak_slab_state_of(slab) == SLAB_EMPTY) {
+    unsigned class_index;
+    if (hak_slab_state_and_class(slab, &class_index) == SLAB_EMPTY) {
         return; /* another thread was making it, or was giving it back */
     }
-    const unsigned class_index = slab->class_index;
     const struct hak_class *constants = &hak_classes[class_index];
     char *block = region_chunk_address(region, first);
     for (uint32_t i = 0; i < constants->blocks; i++, block += constants->block_size) {

@@ -12,6 +12,7 @@
 #include "hakmem/base/lock.h"
 #include "hakmem/base/options.h"
 #include "hakmem/guard/pages.h"
+#include "hakmem/misuse/misuse.h"
 #include "hakmem/os/os.h"
 #include "hakmem/region/bitmap.h"
 #include "hakmem/region/decay.h"
@@ -195,6 +196,14 @@ static HAK_COLD void region_take_refused_locked(struct region *region, unsigned 
     hak_store_relaxed(&region_refused_total, region_refused_total - refused);
 }
 
+/* A chunk that is free is of no class. One that is of a class was made free by a write into the header. */
+HAK_ALWAYS_INLINE void region_expect_free(struct region *region, unsigned chunk) {
+    const void *start = region_chunk_address(region, chunk);
+    if (HAK_UNLIKELY(hak_load_relaxed(&region->chunk_class[chunk]) != 0 || page_map_class(start) != 0)) {
+        hak_report_corruption("chunk", start, "it counts as free, and is of a class");
+    }
+}
+
 static void region_take_locked(struct region *region, unsigned first, unsigned count, unsigned class_index,
                                struct span *out) {
     unsigned dirty = bitmap_count_run(region->dirty, first, count);
@@ -207,6 +216,7 @@ static void region_take_locked(struct region *region, unsigned first, unsigned c
     bitmap_set_run(region->dirty, first, count, false);
     region->free_count -= count;
     for (unsigned chunk = first; chunk < first + count; chunk++) {
+        region_expect_free(region, chunk);
         /* Relaxed: read by frees of blocks that are handed out after this, and by misuse. */
         hak_store_relaxed(&region->span_first[chunk], (uint16_t)first);
         hak_store_relaxed(&region->chunk_class[chunk], (uint8_t)class_index);

@@ -16,6 +16,7 @@
 #include "hakmem/region/block_table.h"
 #include "hakmem/sample/chance.h"
 #include "hakmem/sample/freed.h"
+#include "hakmem/slab/list.h"
 #include "hakmem/slab/slab.h"
 
 HAK_THREAD_LOCAL const void *hak_profile_site;
@@ -25,7 +26,7 @@ static struct hak_profile_table *profile_samples;   /* atomic; set once, under t
 static uint64_t profile_seeded;                     /* atomic; written before the epoch that it is for */
 static uint64_t profile_random = 1;                 /* profile lock; never 0 */
 static struct block_table profile_live;             /* profile lock; the size of an entry holds what follows */
-static struct slab *profile_slabs[HAK_CLASS_COUNT]; /* profile lock; those with a free block, linked by `next` */
+static struct slab *profile_slabs[HAK_CLASS_COUNT]; /* profile lock; those with a free block, see list.h */
 
 /* What the live table says of a block: its record and its class, 0 for huge. */
 #define LIVE_CLASS_BITS 8
@@ -162,40 +163,20 @@ static bool profile_enter_locked(const void *start, unsigned class_index, uint64
     return true;
 }
 
-static void profile_link_locked(unsigned class_index, struct slab *slab) {
-    slab->previous = NULL;
-    slab->next = profile_slabs[class_index];
-    if (slab->next != NULL) {
-        slab->next->previous = slab;
-    }
-    profile_slabs[class_index] = slab;
-}
-
-static void profile_unlink_locked(unsigned class_index, struct slab *slab) {
-    if (slab->previous != NULL) {
-        slab->previous->next = slab->next;
-    } else {
-        profile_slabs[class_index] = slab->next;
-    }
-    if (slab->next != NULL) {
-        slab->next->previous = slab->previous;
-    }
-}
-
 static void *profile_take_locked(unsigned class_index, bool *zeroed) {
     if (profile_slabs[class_index] == NULL) {
         struct slab *slab = hak_slab_create(class_index, PROFILE_OWNER);
         if (slab == NULL) {
             return NULL;
         }
-        hak_region_span_hide((void *)slab->base, hak_classes[class_index].chunks);
-        profile_link_locked(class_index, slab);
+        hak_region_span_hide((void *)slab_base(slab), hak_classes[class_index].chunks);
+        hak_list_link(&profile_slabs[class_index], slab);
     }
     void *p;
     struct slab *slab = profile_slabs[class_index];
-    hak_slab_take(slab, &p, 1, zeroed);
+    hak_slab_take(slab, class_index, &p, 1, zeroed);
     if (slab->free_count == 0) {
-        profile_unlink_locked(class_index, slab);
+        hak_list_unlink(&profile_slabs[class_index], slab);
     }
     return p;
 }
@@ -204,14 +185,14 @@ static void *profile_take_locked(unsigned class_index, bool *zeroed) {
 static void profile_give_back_locked(unsigned class_index, void *p) {
     struct slab *slab = slab_of(p);
     if (slab->free_count == 0) {
-        profile_link_locked(class_index, slab);
+        hak_list_link(&profile_slabs[class_index], slab);
     }
     hak_slab_free_blocks(PROFILE_OWNER, class_index, &p, 1);
     const uint32_t blocks = hak_classes[class_index].blocks;
     const bool is_last = slab->next == NULL && slab->previous == NULL;
     if (slab->free_count == blocks && !is_last) {
-        profile_unlink_locked(class_index, slab);
-        const bool released = hak_slab_release_if_empty(slab);
+        hak_list_unlink(&profile_slabs[class_index], slab);
+        const bool released = hak_slab_release_if_empty(slab, class_index);
         HAK_ASSERT(released);
         (void)released;
     }

@@ -6,6 +6,7 @@
 #include "hakmem/base/assert.h"
 #include "hakmem/base/bits.h"
 #include "hakmem/misuse/misuse.h"
+#include "hakmem/slab/check.h"
 #include "hakmem/slab/control.h"
 #include "hakmem/slab/partial.h"
 #include "hakmem/slab/slab.h"
@@ -13,14 +14,15 @@
 struct batch {
     uint32_t self; /* number of the freeing thread */
     unsigned class_index;
-    bool is_late;       /* the calls that freed the blocks have returned */
-    uint32_t remote;    /* blocks that went to slabs of others so far */
-    struct slab *slab;  /* where the blocks below belong; NULL: nothing gathered */
-    bool own;           /* self owns it */
-    uint32_t uncounted; /* remote bits that are set and not yet added to the slab's count */
-    uint32_t word;      /* of the bitmap */
-    uint64_t bits;      /* gathered for that word */
-    uint32_t bit_count; /* == popcount(bits) */
+    bool is_late;                      /* the calls that freed the blocks have returned */
+    uint32_t remote;                   /* blocks that went to slabs of others so far */
+    struct slab *slab;                 /* where the blocks below belong; NULL: nothing gathered */
+    uint64_t *free_bits, *remote_bits; /* the slab's */
+    bool own;                          /* self owns it */
+    uint32_t uncounted;                /* remote bits that are set and not yet added to the slab's count */
+    uint32_t word;                     /* of the bitmap */
+    uint64_t bits;                     /* gathered for that word */
+    uint32_t bit_count;                /* == popcount(bits) */
 };
 
 /* `is_late`: p is one of several, which came out of a magazine. */
@@ -33,13 +35,16 @@ static void batch_report(enum hak_misuse kind, const void *p, unsigned class_ind
                                     .is_late = is_late});
 }
 
-static void batch_report_double(const struct batch *batch, uint64_t bits) {
-    const uint32_t block_size = hak_classes[batch->class_index].block_size;
+void hak_free_report_double(const struct slab *slab, unsigned class_index, uint32_t word, uint64_t bits, bool is_late) {
+    const uint32_t block_size = hak_classes[class_index].block_size;
     for (; bits != 0; bits &= bits - 1) {
-        uintptr_t block = (uintptr_t)batch->word * 64 + bits_lowest(bits);
-        batch_report(HAK_MISUSE_DOUBLE_FREE, (void *)(batch->slab->base + block * block_size), batch->class_index,
-                     batch->is_late);
+        uintptr_t block = (uintptr_t)word * 64 + bits_lowest(bits);
+        batch_report(HAK_MISUSE_DOUBLE_FREE, (void *)(slab_base(slab) + block * block_size), class_index, is_late);
     }
+}
+
+static void batch_report_double(const struct batch *batch, uint64_t bits) {
+    hak_free_report_double(batch->slab, batch->class_index, batch->word, bits, batch->is_late);
 }
 
 /* Bits that were set already: none, but for misuse. */
@@ -48,12 +53,12 @@ static uint32_t batch_count(uint64_t already) { return HAK_LIKELY(already == 0) 
 static void batch_flush_own_word(struct batch *batch) {
     struct slab *slab = batch->slab;
     /* Relaxed: only the owner writes. The remote word is looked at for double frees only. */
-    uint64_t before = hak_load_relaxed(&slab->free_bits[batch->word]);
-    uint64_t already = batch->bits & (before | hak_load_relaxed(&slab->remote_bits[batch->word]));
+    uint64_t before = hak_load_relaxed(&batch->free_bits[batch->word]);
+    uint64_t already = batch->bits & (before | hak_load_relaxed(&batch->remote_bits[batch->word]));
     if (HAK_UNLIKELY(already != 0)) {
         batch_report_double(batch, already);
     }
-    hak_store_relaxed(&slab->free_bits[batch->word], before | (batch->bits & ~already));
+    hak_store_relaxed(&batch->free_bits[batch->word], before | (batch->bits & ~already));
     slab->free_count += batch->bit_count - batch_count(already);
     if (batch->word < slab->scan_word) {
         slab->scan_word = batch->word;
@@ -61,14 +66,13 @@ static void batch_flush_own_word(struct batch *batch) {
 }
 
 static void batch_flush_remote_word(struct batch *batch) {
-    struct slab *slab = batch->slab;
     /* Relaxed: while a block is live its own bit is 0 here, and was before the block was handed out.
      * A slab is set, though the analyzer does not know it: no block lies where a batch without one looks. */
     /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
-    uint64_t already = batch->bits & hak_load_relaxed(&slab->free_bits[batch->word]);
+    uint64_t already = batch->bits & hak_load_relaxed(&batch->free_bits[batch->word]);
     uint64_t bits = batch->bits & ~already;
     /* Release: what this thread wrote to the blocks is before the drain that takes the bits. */
-    uint64_t before = hak_fetch_or_release(&slab->remote_bits[batch->word], bits);
+    uint64_t before = hak_fetch_or_release(&batch->remote_bits[batch->word], bits);
     already |= bits & before;
     if (HAK_UNLIKELY(already != 0)) {
         batch_report_double(batch, already);
@@ -113,8 +117,11 @@ static void batch_end_slab(struct batch *batch) {
 
 static void batch_begin_slab(struct batch *batch, struct slab *slab, uint32_t first_block) {
     batch->slab = slab;
-    /* Relaxed: it equals `self` only where this thread stored it. */
+    batch->free_bits = slab_free_bits(slab, batch->class_index);
+    batch->remote_bits = slab_remote_bits(slab, batch->class_index);
+    /* Relaxed, both: the owner equals `self` only where this thread stored it, and then the state is this thread's. */
     batch->own = batch->self != SLAB_NOBODY && hak_load_relaxed(&slab->owner) == batch->self;
+    slab_expect(!batch->own || control_state(hak_load_relaxed(&slab->control)) == SLAB_OWNED, slab, SLAB_NOT_OWNED);
     batch->word = first_block / 64;
 }
 
@@ -129,14 +136,28 @@ HAK_ALWAYS_INLINE void batch_add(struct batch *batch, uint32_t block) {
     batch->bit_count++;
 }
 
+/* What led from p's chunk to its slab: a span that covers the chunk, and starts where it says. Stale where p was freed
+ * before its slab was given back, so the chunk has to be of the class. */
+static HAK_COLD void batch_check_span(const void *p, unsigned class_index) {
+    struct region *region = region_of(p);
+    const unsigned chunk = region_chunk_of(p);
+    if (hak_region_chunk_class(p) == class_index) {
+        const unsigned first = hak_load_relaxed(&region->span_first[chunk]);
+        slab_expect(first <= chunk && chunk - first < hak_classes[class_index].chunks,
+                    (const struct slab *)&region->descriptors[chunk], SLAB_NO_SPAN);
+    }
+}
+
 /* Where p lies. false: it is no block of the class, and *wrong says what it is. */
-static bool batch_find(unsigned class_index, const void *p, struct slab_position *out, enum hak_misuse *wrong) {
+HAK_ALWAYS_INLINE bool batch_find(unsigned class_index, const void *p, struct slab_position *out,
+                                  enum hak_misuse *wrong) {
     /* The page map's index is masked: only the address itself shows bits above those of any block. */
     if (HAK_UNLIKELY((uintptr_t)p >> HAK_ADDRESS_BITS != 0)) {
         *wrong = HAK_MISUSE_FOREIGN;
         return false;
     }
     if (HAK_UNLIKELY(!slab_locate(p, class_index, out) || out->offset != 0)) {
+        batch_check_span(p, class_index);
         *wrong = HAK_MISUSE_INTERIOR;
         return false;
     }
@@ -146,11 +167,16 @@ static bool batch_find(unsigned class_index, const void *p, struct slab_position
         *wrong = HAK_MISUSE_DOUBLE_FREE;
         return false;
     }
+    if (HAK_UNLIKELY(hak_classes[class_index].chunks > 1)) {
+        /* Where it is one, slab_locate found p in the chunk that it was asked for. Relaxed: see slab_of. */
+        const unsigned first = slab_chunk(out->slab);
+        slab_expect(hak_load_relaxed(&region_of(p)->span_first[first]) == first, out->slab, SLAB_NO_SPAN);
+    }
     return true;
 }
 
 /* The slab that p lies in, and the index of p in it. NULL, and a report, where p is no block of the class. */
-static struct slab *batch_locate(const struct batch *batch, void *p, uint32_t *block) {
+HAK_ALWAYS_INLINE struct slab *batch_locate(const struct batch *batch, void *p, uint32_t *block) {
     struct slab_position position;
     enum hak_misuse wrong;
     if (HAK_UNLIKELY(!batch_find(batch->class_index, p, &position, &wrong))) {
@@ -167,7 +193,7 @@ bool hak_slab_is_taken(const void *p, unsigned class_index, enum hak_misuse *wro
         return false;
     }
     *wrong = HAK_MISUSE_DOUBLE_FREE;
-    return !slab_has_free(&position);
+    return !slab_has_free(&position, class_index);
 }
 
 uint32_t hak_slab_free_blocks(uint32_t self, unsigned class_index, void *const *blocks, uint32_t count) {
@@ -186,7 +212,7 @@ uint32_t hak_slab_free_blocks(uint32_t self, unsigned class_index, void *const *
             if (slab != batch.slab) {
                 batch_end_slab(&batch);
                 batch_begin_slab(&batch, slab, block);
-                base = slab->base;
+                base = (uintptr_t)blocks[i] - (uintptr_t)block * constants->block_size;
             }
         }
         /* A block of the slab before needs no look at its class: that cannot change while frees are not counted. */

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* Lists of PARTIAL slabs, by the share of free blocks; see partial.h.
  *
- * The class lock guards the lists, `next`, `previous`, `bucket`, and every state change from FULL and PARTIAL. These
+ * The class lock guards the lists (list.h), `next`, `previous`, `bucket`, and every state change from FULL and PARTIAL. These
  * functions take only one other lock, the region lock, and not while they hold the class lock. */
 #include "hakmem/slab/partial.h"
 
-#include "hakmem/base/assert.h"
 #include "hakmem/base/lock.h"
 #include "hakmem/guard/guard.h"
 #include "hakmem/os/os.h"
 #include "hakmem/region/decay.h"
+#include "hakmem/slab/check.h"
 #include "hakmem/slab/control.h"
+#include "hakmem/slab/list.h"
 #include "hakmem/slab/moving.h"
 #include "hakmem/slab/random.h"
 
@@ -26,8 +27,8 @@ static struct partial_lists partial_lists[HAK_CLASS_COUNT] = {
 static size_t partial_unpurged; /* atomic; sum of listed_free over all lists, in bytes */
 
 /* Relaxed: a hint of how much there is to purge. */
-static void partial_count_unpurged(const struct slab *slab, size_t sign) {
-    hak_fetch_add_relaxed(&partial_unpurged, sign * slab->listed_free * hak_classes[slab->class_index].block_size);
+static void partial_count_unpurged(const struct partial_lists *lists, const struct slab *slab, size_t sign) {
+    hak_fetch_add_relaxed(&partial_unpurged, sign * slab->listed_free * hak_classes[lists - partial_lists].block_size);
 }
 
 size_t hak_partial_unpurged_bytes(void) { return hak_load_relaxed(&partial_unpurged); }
@@ -37,26 +38,15 @@ static void partial_link_locked(struct partial_lists *lists, struct slab *slab, 
     slab->listed_at_ms = now_ms;
     slab->bucket = (uint8_t)bucket;
     slab->listed_free = free_blocks > (int64_t)slab->purged_free ? (uint32_t)free_blocks - slab->purged_free : 0;
-    partial_count_unpurged(slab, 1);
-    slab->previous = NULL;
-    slab->next = lists->lists[bucket];
-    if (slab->next != NULL) {
-        slab->next->previous = slab;
-    }
-    lists->lists[bucket] = slab;
+    partial_count_unpurged(lists, slab, 1);
+    hak_list_link(&lists->lists[bucket], slab);
 }
 
 static void partial_unlink_locked(struct partial_lists *lists, struct slab *slab) {
-    partial_count_unpurged(slab, (size_t)-1);
-    if (slab->next != NULL) {
-        slab->next->previous = slab->previous;
-    }
-    if (slab->previous != NULL) {
-        slab->previous->next = slab->next;
-    } else {
-        HAK_ASSERT(lists->lists[slab->bucket] == slab);
-        lists->lists[slab->bucket] = slab->next;
-    }
+    const unsigned bucket = slab->bucket;
+    partial_count_unpurged(lists, slab, (size_t)-1);
+    slab_expect(bucket != 0 && bucket <= CONTROL_LEVEL_LAST, slab, "it is in no list of its class");
+    hak_list_unlink(&lists->lists[bucket], slab);
 }
 
 enum partial_change { PARTIAL_STAYS, PARTIAL_LISTED, PARTIAL_EMPTIED };
@@ -92,8 +82,26 @@ static enum partial_change partial_relist_locked(struct partial_lists *lists, st
     return PARTIAL_LISTED;
 }
 
-void hak_partial_relist(struct slab *slab, unsigned class_index) {
+/* Makes an EMPTY slab ready for the next one at its place, and returns its span. */
+static void partial_give_back(struct slab *slab, unsigned class_index) {
     const struct hak_class *constants = &hak_classes[class_index];
+    uint64_t *const free_bits = slab_free_bits(slab, class_index);
+    uint64_t *const remote_bits = slab_remote_bits(slab, class_index);
+    const uint32_t words = constants->bitmap_words;
+    const uint64_t last = ~(uint64_t)0 >> (words * 64 - constants->blocks);
+    for (uint32_t word = 0; word < words; word++) {
+        /* Relaxed, all: the slab is nobody's now. A new slab expects the remote bits clear. */
+        const uint64_t remote = hak_load_relaxed(&remote_bits[word]);
+        slab_expect((hak_load_relaxed(&free_bits[word]) | remote) == (word + 1 < words ? ~(uint64_t)0 : last), slab,
+                    "all blocks are counted as free, and not all are");
+        if (remote != 0) {
+            hak_store_relaxed(&remote_bits[word], (uint64_t)0);
+        }
+    }
+    hak_region_span_free(region_of(slab), slab_chunk(slab), constants->chunks);
+}
+
+void hak_partial_relist(struct slab *slab, unsigned class_index) {
     struct partial_lists *lists = &partial_lists[class_index];
     const uint64_t now_ms = hak_os_clock_ms();
     lock_acquire(&lists->lock);
@@ -102,24 +110,20 @@ void hak_partial_relist(struct slab *slab, unsigned class_index) {
     if (change == PARTIAL_LISTED) {
         hak_decay_note_freed(now_ms);
     }
-    if (change != PARTIAL_EMPTIED) {
-        return;
+    if (change == PARTIAL_EMPTIED) {
+        partial_give_back(slab, class_index);
     }
-    for (uint32_t word = 0; word < constants->bitmap_words; word++) {
-        /* Relaxed: the slab is nobody's now. A new slab expects them clear. */
-        if (hak_load_relaxed(&slab->remote_bits[word]) != 0) {
-            hak_store_relaxed(&slab->remote_bits[word], (uint64_t)0);
-        }
-    }
-    hak_region_span_free(region_of(slab), region_chunk_of((void *)slab->base), constants->chunks);
 }
 
 /* From its list into the caller's hands. */
-static void partial_own_locked(struct partial_lists *lists, struct slab *slab) {
+HAK_ALWAYS_INLINE void partial_own_locked(struct partial_lists *lists, struct slab *slab) {
     partial_unlink_locked(lists, slab);
     /* From now on the count holds only what is not drained: the bits that the last owner left free are taken
      * out. Acquire-release: pairs with hak_slab_detach, whose bits are read next. */
-    hak_fetch_add_acq_rel(&slab->control, control_delta(SLAB_PARTIAL, SLAB_OWNED, -(int64_t)slab->free_count));
+    const uint64_t before =
+        hak_fetch_add_acq_rel(&slab->control, control_delta(SLAB_PARTIAL, SLAB_OWNED, -(int64_t)slab->free_count));
+    slab_expect(control_state(before) == SLAB_PARTIAL && control_class(before) == lists - partial_lists, slab,
+                "it is in a list, and not PARTIAL");
 }
 
 struct slab *hak_partial_claim(unsigned class_index) {
@@ -156,7 +160,7 @@ static unsigned partial_own_unpurged(struct partial_lists *lists, uint64_t liste
     for (unsigned bucket = 1; bucket <= CONTROL_LEVEL_LAST; bucket++) {
         struct slab *next;
         for (struct slab *slab = lists->lists[bucket]; slab != NULL && count < PARTIAL_PURGE_BATCH; slab = next) {
-            next = slab->next;
+            next = hak_list_next(slab);
             if (slab->listed_at_ms <= listed_until_ms && partial_is_unpurged_locked(slab)) {
                 partial_own_locked(lists, slab);
                 batch[count++] = slab;
@@ -177,10 +181,10 @@ bool hak_partial_purge_piece(struct decay_pass *pass) {
                 hak_moving_begin(); /* a drain moves bits from one word to another */
             }
             for (unsigned i = 0; i < count; i++) {
-                hak_slab_drain(batch[i]);
-                pass->purged += hak_slab_purge_free_pages(batch[i], pass);
+                hak_slab_drain(batch[i], pass->class_index);
+                pass->purged += hak_slab_purge_free_pages(batch[i], pass->class_index, pass);
                 batch[i]->purged_free = batch[i]->free_count;
-                hak_slab_detach(batch[i]);
+                hak_slab_detach(batch[i], pass->class_index);
             }
             if (count > 0) {
                 hak_moving_end();
@@ -200,7 +204,7 @@ bool hak_partial_has_unpurged(void) {
         struct partial_lists *lists = &partial_lists[class_index];
         lock_acquire(&lists->lock);
         for (unsigned bucket = 1; bucket <= CONTROL_LEVEL_LAST && !found; bucket++) {
-            for (struct slab *slab = lists->lists[bucket]; slab != NULL && !found; slab = slab->next) {
+            for (struct slab *slab = lists->lists[bucket]; slab != NULL && !found; slab = hak_list_next(slab)) {
                 found = partial_is_unpurged_locked(slab);
             }
         }

@@ -8,6 +8,7 @@
 #include "hakmem/os/os.h"
 #include "hakmem/region/bitmap.h"
 #include "hakmem/region/kept.h"
+#include "hakmem/slab/check.h"
 #include "hakmem/slab/control.h"
 #include "hakmem/slab/partial.h"
 #include "hakmem/slab/random.h"
@@ -43,11 +44,8 @@ struct slab *hak_slab_create(unsigned class_index, uint32_t owner) {
         return NULL;
     }
     struct slab *slab = (struct slab *)&span.region->descriptors[span.first];
-    bool inlined = constants->bitmap_words <= SLAB_INLINE_WORDS;
-    slab->free_bits = inlined ? slab->inline_free_bits : span.region->free_bits[span.first];
-    slab->remote_bits = inlined ? slab->inline_remote_bits : span.region->remote_bits[span.first];
-    slab->base = (uintptr_t)region_chunk_address(span.region, span.first);
-    slab->class_index = (uint8_t)class_index;
+    uint64_t *const free_bits = slab_free_bits(slab, class_index);
+    slab_expect(hak_slab_state_of(slab) == SLAB_EMPTY, slab, "its chunk is free, and the slab is not EMPTY");
     slab->free_count = constants->blocks;
     slab->scan_word = 0;
     slab->purged_free = 0;
@@ -56,7 +54,7 @@ struct slab *hak_slab_create(unsigned class_index, uint32_t owner) {
     for (uint32_t word = 0, left = constants->blocks; word < constants->bitmap_words; word++) {
         uint32_t here = left < 64 ? left : 64;
         /* Relaxed, here and below: nobody else knows the slab before a block of it is handed out. */
-        hak_store_relaxed(&slab->free_bits[word], bits_low_mask(here));
+        hak_store_relaxed(&free_bits[word], bits_low_mask(here));
         left -= here;
     }
     hak_store_relaxed(&slab->owner, owner);
@@ -65,92 +63,124 @@ struct slab *hak_slab_create(unsigned class_index, uint32_t owner) {
     return slab;
 }
 
+/* pre: the slab is the caller's */
+static void slab_expect_counted(const struct slab *slab, unsigned class_index) {
+    const uint32_t words = hak_classes[class_index].bitmap_words;
+    const uint64_t *const free_bits = slab_free_bits(slab, class_index);
+    uint32_t free_count = 0;
+    for (uint32_t word = 0; word < words; word++) {
+        const uint64_t bits = hak_load_relaxed(&free_bits[word]);
+        free_count += bits == 0 ? 0 : bits_count(bits);
+    }
+    slab_expect(free_count == slab->free_count, slab, "its count of free blocks is not that of its bits");
+}
+
 struct slab *hak_slab_claim(unsigned class_index, uint32_t owner) {
     struct slab *slab = hak_partial_claim(class_index);
     if (slab != NULL) {
         /* Relaxed: others compare it with their own number only. */
         hak_store_relaxed(&slab->owner, owner);
-        hak_slab_drain(slab);
+        slab_expect_counted(slab, class_index);
+        hak_slab_drain(slab, class_index);
     }
     return slab;
 }
 
-uint32_t hak_slab_take(struct slab *slab, void **slots, uint32_t wanted, bool *zeroed) {
+uint32_t hak_slab_take(struct slab *slab, unsigned class_index, void **slots, uint32_t wanted, bool *zeroed) {
     HAK_ASSERT(slab->free_count > 0);
     if (HAK_GUARD_FULL && guard_has(HAK_FEATURE_RANDOM)) {
-        return hak_slab_take_random(slab, slots, wanted, zeroed);
+        return hak_slab_take_random(slab, class_index, slots, wanted, zeroed);
     }
-    const uint32_t block_size = hak_classes[slab->class_index].block_size;
+    const struct hak_class *const constants = &hak_classes[class_index];
+    uint64_t *const free_bits = slab_free_bits(slab, class_index);
+    const uintptr_t base = slab_base(slab);
     const uint32_t count = wanted < slab->free_count ? wanted : slab->free_count;
     uint32_t word = slab->scan_word;
     void **slot = slots + count;
     uint32_t block = 0;
-    *zeroed = slab->zeroed;
+    unsigned live = 0;
+    slab_expect(word < constants->bitmap_words, slab, SLAB_RUNS_OUT);
     while (slot > slots) {
         /* Relaxed, and in the store below: only the owner writes; others look for double frees. */
-        uint64_t bits = hak_load_relaxed(&slab->free_bits[word]);
+        uint64_t bits = hak_load_relaxed(&free_bits[word]);
         if (bits == 0) {
-            word++;
+            slab_expect(++word < constants->bitmap_words, slab, SLAB_RUNS_OUT);
             continue;
         }
         do {
             block = word * 64 + bits_lowest(bits);
-            *zeroed &= block >= slab->fresh_from;
+            void *const p = (void *)(base + (uintptr_t)block * constants->block_size);
+            /* Entries of blocks that were never given out are not looked at: that would make them resident. */
+            live |= HAK_GUARD_EXACT && block < slab->fresh_from ? shadow_class(p) : 0;
             /* Relaxed: slots of a magazine, into which hak_walk looks. */
-            hak_store_relaxed(--slot, (void *)(slab->base + (uintptr_t)block * block_size));
+            hak_store_relaxed(--slot, p);
             bits &= bits - 1;
         } while (bits != 0 && slot > slots);
-        hak_store_relaxed(&slab->free_bits[word], bits);
+        hak_store_relaxed(&free_bits[word], bits);
     }
+    slab_expect_dead(slab, constants, block, live);
     slab->scan_word = word;
-    slab->free_count -= count;
+    *zeroed = false;
     if (block >= slab->fresh_from) {
+        const uintptr_t fresh = base + (uintptr_t)slab->fresh_from * constants->block_size;
+        if ((uintptr_t)slots[count - 1] >= fresh) {
+            /* The lowest of them was found first. It is fresh, so only fresh ones were free. */
+            slab_expect(slab->fresh_from + slab->free_count == constants->blocks, slab, SLAB_NOT_FRESH);
+            *zeroed = slab->zeroed;
+        }
         slab->fresh_from = block + 1;
     }
+    slab->free_count -= count;
     return count;
 }
 
-uint32_t hak_slab_drain(struct slab *slab) {
+uint32_t hak_slab_drain(struct slab *slab, unsigned class_index) {
     /* Acquire: pairs with the count's additions; what was counted has its bits set. */
-    if (control_count(hak_load_acquire(&slab->control)) == 0) {
+    const int64_t counted = control_count(hak_load_acquire(&slab->control));
+    if (counted == 0) {
         return 0;
     }
-    const uint32_t words = hak_classes[slab->class_index].bitmap_words;
-    uint32_t drained = 0;
+    const uint32_t words = hak_classes[class_index].bitmap_words;
+    uint64_t *const free_bits = slab_free_bits(slab, class_index);
+    uint64_t *const remote_bits = slab_remote_bits(slab, class_index);
+    uint32_t drained = 0, twice = 0;
     for (uint32_t word = 0; word < words; word++) {
         /* Relaxed: only a hint; the exchange decides. */
-        if (hak_load_relaxed(&slab->remote_bits[word]) == 0) {
+        if (hak_load_relaxed(&remote_bits[word]) == 0) {
             continue;
         }
         /* Acquire: pairs with the release that set each bit, so that what the freeing thread wrote to the
          * block is before its next use. */
-        uint64_t bits = hak_exchange_acquire(&slab->remote_bits[word], (uint64_t)0);
-        uint64_t before = hak_load_relaxed(&slab->free_bits[word]);
-        HAK_ASSERT((before & bits) == 0);
+        uint64_t bits = hak_exchange_acquire(&remote_bits[word], (uint64_t)0);
+        uint64_t before = hak_load_relaxed(&free_bits[word]);
+        if (HAK_UNLIKELY((before & bits) != 0)) {
+            hak_free_report_double(slab, class_index, word, before & bits, true);
+            twice += bits_count(before & bits);
+        }
         /* Relaxed: only the owner writes. */
-        hak_store_relaxed(&slab->free_bits[word], before | bits);
+        hak_store_relaxed(&free_bits[word], before | bits);
         drained += bits_count(bits);
         if (word < slab->scan_word) {
             slab->scan_word = word;
         }
     }
-    slab->free_count += drained;
+    slab_expect((int64_t)drained >= counted, slab, "more blocks are counted as freed than bits say");
+    slab->free_count += drained - twice;
     /* Acquire-release: keeps the count's chain unbroken between the threads that add to it. */
     hak_fetch_add_acq_rel(&slab->control, control_delta(SLAB_OWNED, SLAB_OWNED, -(int64_t)drained));
-    return drained;
+    return drained - twice;
 }
 
-void hak_slab_drain_before_fresh(struct slab *slab) {
-    const struct hak_class *constants = &hak_classes[slab->class_index];
+void hak_slab_drain_before_fresh(struct slab *slab, unsigned class_index) {
+    const struct hak_class *constants = &hak_classes[class_index];
     /* Relaxed: only a hint; the drain loads it again. A drain looks at every word, so each has to bring one block. */
     if (slab->fresh_from < constants->blocks &&
         control_count(hak_load_relaxed(&slab->control)) >= constants->bitmap_words) {
-        hak_slab_drain(slab);
+        hak_slab_drain(slab, class_index);
     }
 }
 
-void hak_slab_detach(struct slab *slab) {
-    const unsigned class_index = slab->class_index;
+void hak_slab_detach(struct slab *slab, unsigned class_index) {
     const int64_t blocks = hak_classes[class_index].blocks;
     const int64_t free_count = slab->free_count;
     /* Relaxed: whoever frees concurrently compares it with its own number, which it is not. */
@@ -158,18 +188,18 @@ void hak_slab_detach(struct slab *slab) {
     /* Acquire-release: publishes free_bits and free_count to the next owner, and sees every free that was
      * counted while the slab was OWNED; those that come later see FULL. */
     uint64_t before = hak_fetch_add_acq_rel(&slab->control, control_delta(SLAB_OWNED, SLAB_FULL, free_count));
-    HAK_ASSERT(control_state(before) == SLAB_OWNED && control_class(before) == class_index);
+    slab_expect(control_state(before) == SLAB_OWNED && control_class(before) == class_index, slab, SLAB_NOT_OWNED);
     if (control_level(control_count(before) + free_count, blocks) != CONTROL_LEVEL_FULL) {
         hak_partial_relist(slab, class_index);
     }
 }
 
-bool hak_slab_release_if_empty(struct slab *slab) {
-    hak_slab_drain(slab);
-    if (slab->free_count != hak_classes[slab->class_index].blocks) {
+bool hak_slab_release_if_empty(struct slab *slab, unsigned class_index) {
+    hak_slab_drain(slab, class_index);
+    if (slab->free_count != hak_classes[class_index].blocks) {
         return false;
     }
-    hak_slab_detach(slab);
+    hak_slab_detach(slab, class_index);
     return true;
 }
 
@@ -182,41 +212,52 @@ static size_t slab_purge_range(struct slab *slab, uintptr_t start, uintptr_t end
                                                                                                          : 0;
 }
 
-size_t hak_slab_purge_free_pages(struct slab *slab, const struct decay_pass *pass) {
-    const struct hak_class *constants = &hak_classes[slab->class_index];
+size_t hak_slab_purge_free_pages(struct slab *slab, unsigned class_index, const struct decay_pass *pass) {
+    const struct hak_class *constants = &hak_classes[class_index];
+    const uint64_t *const free_bits = slab_free_bits(slab, class_index);
+    const uintptr_t base = slab_base(slab);
     size_t purged = 0;
-    unsigned start = bitmap_next(slab->free_bits, constants->blocks, 0, true);
+    unsigned start = bitmap_next(free_bits, constants->blocks, 0, true);
     while (start < constants->blocks) {
-        const unsigned end = bitmap_next(slab->free_bits, constants->blocks, start, false);
-        purged += slab_purge_range(slab, slab->base + (uintptr_t)start * constants->block_size,
-                                   slab->base + (uintptr_t)end * constants->block_size, pass);
-        start = bitmap_next(slab->free_bits, constants->blocks, end, true);
+        const unsigned end = bitmap_next(free_bits, constants->blocks, start, false);
+        purged += slab_purge_range(slab, base + (uintptr_t)start * constants->block_size,
+                                   base + (uintptr_t)end * constants->block_size, pass);
+        start = bitmap_next(free_bits, constants->blocks, end, true);
     }
     return purged;
 }
 
-uint32_t hak_slab_count_free(const struct slab *slab) {
-    const uint32_t words = hak_classes[slab->class_index].bitmap_words;
+uint32_t hak_slab_count_free(const struct slab *slab, unsigned class_index) {
+    const uint32_t words = hak_classes[class_index].bitmap_words;
+    const uint64_t *const free_bits = slab_free_bits(slab, class_index), *const remote_bits =
+                                                                             slab_remote_bits(slab, class_index);
     uint32_t count = 0;
     for (uint32_t word = 0; word < words; word++) {
         /* Relaxed: a snapshot; exact while nobody writes. */
-        count += bits_count(hak_load_relaxed(&slab->free_bits[word]) | hak_load_relaxed(&slab->remote_bits[word]));
+        count += bits_count(hak_load_relaxed(&free_bits[word]) | hak_load_relaxed(&remote_bits[word]));
     }
     return count;
 }
 
 enum slab_state hak_slab_state_of(const struct slab *slab) { return control_state(hak_load_acquire(&slab->control)); }
 
-void hak_slab_check(const struct slab *slab) {
-    const struct hak_class *constants = &hak_classes[slab->class_index];
+enum slab_state hak_slab_state_and_class(const struct slab *slab, unsigned *class_index) {
+    const uint64_t control = hak_load_acquire(&slab->control);
+    *class_index = control_class(control);
+    slab_expect(*class_index < HAK_CLASS_COUNT, slab, "it is of no class");
+    return control_state(control);
+}
+
+void hak_slab_check(const struct slab *slab, unsigned class_index) {
+    const struct hak_class *constants = &hak_classes[class_index];
     uint32_t free_count = 0;
     for (uint32_t word = 0; word < constants->bitmap_words; word++) {
-        uint64_t bits = hak_load_relaxed(&slab->free_bits[word]);
+        uint64_t bits = hak_load_relaxed(&slab_free_bits(slab, class_index)[word]);
         free_count += bits_count(bits);
-        HAK_CHECK((bits & hak_load_relaxed(&slab->remote_bits[word])) == 0);
+        HAK_CHECK((bits & hak_load_relaxed(&slab_remote_bits(slab, class_index)[word])) == 0);
         HAK_CHECK(word >= slab->scan_word || bits == 0);
     }
     HAK_CHECK(free_count == slab->free_count);
     HAK_CHECK(slab->free_count <= constants->blocks);
-    HAK_CHECK(control_class(hak_load_acquire(&slab->control)) == slab->class_index);
+    HAK_CHECK(control_class(hak_load_acquire(&slab->control)) == class_index);
 }

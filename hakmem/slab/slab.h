@@ -39,38 +39,60 @@ enum slab_state { SLAB_EMPTY, SLAB_OWNED, SLAB_FULL, SLAB_PARTIAL };
 /* The owner number that means no owner. */
 #define SLAB_NOBODY 0u
 
-/* Slabs with up to this many bitmap words store them in the descriptor, so that they touch no other pages. Two words
+/* Slabs with up to this many bitmap words store them in the descriptor, so that they touch no other pages. Four words
  * share the cache line of the other fields, and eight fill one. */
-#define SLAB_INLINE_WORDS 10
+#define SLAB_INLINE_WORDS 12
 
+/* What is known of a slab. A write of the program that goes astray may hit it, so it holds no address that blocks or
+ * bits are found by: these follow from the descriptor's own address and the class, which the callers know. What cannot
+ * be computed is compared with the rest wherever a slow path uses it (check.h). */
 struct slab {
-    /* First two lines: changed by the owner only. */
-    uintptr_t base;         /* address of block 0; constant while the slab lives */
-    uint64_t *free_bits;    /* 1 = free and not in remote_bits; the words are atomic: others read them */
+    /* First two lines: changed by the owner only, or under the class lock while there is none. */
     uint32_t free_count;    /* == popcount(free_bits) whenever the owner is between calls */
     uint32_t scan_word;     /* no word before this has a free bit */
     uint32_t fresh_from;    /* blocks from here on were never given out; with `zeroed` they read zero */
     uint32_t owner;         /* atomic; number of the owning thread, or SLAB_NOBODY */
-    uint8_t class_index;    /* constant while the slab lives */
+    uint32_t purged_free;   /* class lock; count of free blocks when its free pages were last purged */
+    uint32_t listed_free;   /* class lock; blocks freed since then, when it came into its list */
     uint8_t bucket;         /* class lock; which list of the class it is in */
     bool zeroed;            /* constant while the slab lives; its memory read zero when it was made */
     uint8_t resident_class; /* guard full, slabs of one block: who holds it; front/guarded.c. Outlives the slab */
+    /* 1 = free and not in remote_bits; the words are atomic: others read them. Use slab_free_bits. */
     uint64_t inline_free_bits[SLAB_INLINE_WORDS];
 
     /* The other two: changed by others. */
     uint64_t control HAK_CACHE_ALIGNED; /* atomic; state | class << 8 | count << 16 */
-    uint64_t *remote_bits;              /* words are atomic: 1 = freed by a thread that is not the owner */
-    struct slab *next;                  /* class lock */
-    struct slab *previous;              /* class lock */
-    uint64_t listed_at_ms;              /* class lock; when it came into its list */
-    uint32_t purged_free;               /* class lock; count of free blocks when its free pages were last purged */
-    uint32_t listed_free;               /* class lock; blocks freed since then, when it came into its list */
+    struct slab *next;                  /* class lock, as `previous`; list.h */
+    struct slab *previous;
+    uint64_t listed_at_ms; /* class lock; when it came into its list */
+    /* The words are atomic: 1 = freed by a thread that is not the owner. Use slab_remote_bits. */
     uint64_t inline_remote_bits[SLAB_INLINE_WORDS];
 };
 
 HAK_STATIC_ASSERT(sizeof(struct slab) == REGION_DESCRIPTOR_BYTES, "a slab is what a region stores a chunk");
 HAK_STATIC_ASSERT(offsetof(struct slab, control) == (size_t)2 * HAK_CACHE_LINE,
                   "owner and others write different lines");
+
+/* The chunk that the slab begins at: the one of its descriptor. */
+HAK_ALWAYS_INLINE unsigned slab_chunk(const struct slab *slab) {
+    return (unsigned)((const struct region_descriptor *)slab - region_of(slab)->descriptors);
+}
+
+/* Address of block 0. */
+HAK_ALWAYS_INLINE uintptr_t slab_base(const struct slab *slab) {
+    return (uintptr_t)region_chunk_address(region_of(slab), slab_chunk(slab));
+}
+
+/* The bits of a slab of the class. */
+HAK_ALWAYS_INLINE uint64_t *slab_free_bits(const struct slab *slab, unsigned class_index) {
+    return hak_classes[class_index].bitmap_words <= SLAB_INLINE_WORDS ? ((struct slab *)slab)->inline_free_bits
+                                                                      : region_of(slab)->free_bits[slab_chunk(slab)];
+}
+
+HAK_ALWAYS_INLINE uint64_t *slab_remote_bits(const struct slab *slab, unsigned class_index) {
+    return hak_classes[class_index].bitmap_words <= SLAB_INLINE_WORDS ? ((struct slab *)slab)->inline_remote_bits
+                                                                      : region_of(slab)->remote_bits[slab_chunk(slab)];
+}
 
 /* Where a pointer lies. */
 struct slab_position {
@@ -103,12 +125,12 @@ HAK_ALWAYS_INLINE bool slab_locate(const void *p, unsigned class_index, struct s
     return block < constants->blocks && out->offset < constants->block_size;
 }
 
-/* Whether the block at that position is free in its slab. pre: slab_locate found it */
-HAK_ALWAYS_INLINE bool slab_has_free(const struct slab_position *position) {
+/* Whether the block at that position is free in its slab. pre: slab_locate found it, with this class */
+HAK_ALWAYS_INLINE bool slab_has_free(const struct slab_position *position, unsigned class_index) {
     const uint32_t word = position->block / 64;
     /* Relaxed: both bits of a block that is not free are 0, and were before it was handed out. */
-    const uint64_t bits =
-        hak_load_relaxed(&position->slab->free_bits[word]) | hak_load_relaxed(&position->slab->remote_bits[word]);
+    const uint64_t bits = hak_load_relaxed(&slab_free_bits(position->slab, class_index)[word]) |
+                          hak_load_relaxed(&slab_remote_bits(position->slab, class_index)[word]);
     return (bits >> position->block % 64 & 1) != 0;
 }
 
@@ -119,24 +141,27 @@ struct slab *hak_slab_create(unsigned class_index, uint32_t owner);
  * NULL: there is none */
 struct slab *hak_slab_claim(unsigned class_index, uint32_t owner);
 
+/* The functions below take the slab's class from their caller: pre: class_index is the slab's. */
+
 /* Takes up to `wanted` blocks, lowest addresses first, and stores them in slots[0..n) so that popping from slots[n - 1]
  * down gives ascending addresses. *zeroed: all of them read zero. Returns n. Called by the owner. pre: free_count >
  * 0 */
-uint32_t hak_slab_take(struct slab *slab, void **slots, uint32_t wanted, bool *zeroed);
+uint32_t hak_slab_take(struct slab *slab, unsigned class_index, void **slots, uint32_t wanted, bool *zeroed);
 
-/* Moves the blocks that other threads freed into free_bits. Returns how many. Called by the owner. */
-uint32_t hak_slab_drain(struct slab *slab);
+/* Moves the blocks that other threads freed into free_bits. Returns how many. Called by the owner. Reports a block that
+ * its owner and another thread freed at the same moment. */
+uint32_t hak_slab_drain(struct slab *slab, unsigned class_index);
 
 /* As hak_slab_drain, but only if other threads freed enough and the slab has blocks that were never given out: reusing
  * freed blocks keeps their memory from becoming resident. Called by the owner. */
-void hak_slab_drain_before_fresh(struct slab *slab);
+void hak_slab_drain_before_fresh(struct slab *slab, unsigned class_index);
 
 /* Gives up ownership. The slab becomes FULL, PARTIAL or EMPTY, and the caller must not access it again. Called by the
  * owner. */
-void hak_slab_detach(struct slab *slab);
+void hak_slab_detach(struct slab *slab, unsigned class_index);
 
 /* As hak_slab_detach, but only if every block is free. Returns whether it detached. Called by the owner. */
-bool hak_slab_release_if_empty(struct slab *slab);
+bool hak_slab_release_if_empty(struct slab *slab, unsigned class_index);
 
 /* Frees blocks[0..count) of one class on behalf of thread number `self`, and reports misuse. Returns how many belong to
  * slabs that `self` does not own. Thread-safe. */
@@ -148,15 +173,18 @@ bool hak_slab_is_taken(const void *p, unsigned class_index, enum hak_misuse *wro
 
 /* Counts the free blocks in free_bits and remote_bits. Exact only while no thread frees or takes blocks.
  * Thread-safe. */
-uint32_t hak_slab_count_free(const struct slab *slab);
+uint32_t hak_slab_count_free(const struct slab *slab, unsigned class_index);
 
 enum slab_state hak_slab_state_of(const struct slab *slab);
 
+/* As hak_slab_state_of, and stores the class that the slab had at that moment. Thread-safe. */
+enum slab_state hak_slab_state_and_class(const struct slab *slab, unsigned *class_index);
+
 /* Returns to the kernel the pages that hold only free blocks. Returns their bytes. Called by the thread that has the
  * slab OWNED. */
-size_t hak_slab_purge_free_pages(struct slab *slab, const struct decay_pass *pass);
+size_t hak_slab_purge_free_pages(struct slab *slab, unsigned class_index, const struct decay_pass *pass);
 
 /* Asserts the invariants above. Called by the owner while no other thread frees. */
-void hak_slab_check(const struct slab *slab);
+void hak_slab_check(const struct slab *slab, unsigned class_index);
 
 #endif

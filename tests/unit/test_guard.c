@@ -330,15 +330,15 @@ HAK_TEST(Random, TakesEveryBlockOfASlabOnceAndNotInOrder) {
     uint32_t count = 0, descents = 0;
     while (slab->free_count > 0) {
         bool zeroed;
-        count += hak_slab_take_random(slab, taken + count, 17, &zeroed);
-        hak_slab_check(slab);
+        count += hak_slab_take_random(slab, class_index, taken + count, 17, &zeroed);
+        hak_slab_check(slab, class_index);
     }
     HAK_EXPECT_EQ(count, blocks);
     for (uint32_t i = 1; i < count; i++) descents += taken[i] < taken[i - 1];
     HAK_EXPECT_GT(descents, count / 8);
     HAK_EXPECT_EQ(hak_slab_free_blocks(self, class_index, taken, count), 0);
     HAK_EXPECT_EQ(slab->free_count, blocks);
-    HAK_EXPECT(hak_slab_release_if_empty(slab));
+    HAK_EXPECT(hak_slab_release_if_empty(slab, class_index));
 }
 
 /* Chunks that were written come again as a slab of one block, which is at its beginning as if nobody had had it. */

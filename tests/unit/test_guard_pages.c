@@ -29,7 +29,7 @@ static volatile char *behind_slab(const char *p) {
     struct hak_owner_info info;
     HAK_EXPECT(hak_owner(p, &info));
     const struct hak_class *constants = &hak_classes[info.class_index];
-    return (volatile char *)slab_of(p)->base + (size_t)constants->chunks * HAK_CHUNK_BYTES;
+    return (volatile char *)slab_base(slab_of(p)) + (size_t)constants->chunks * HAK_CHUNK_BYTES;
 }
 
 HAK_TEST(Pages, NobodyTouchesWhatLiesBehindASlabOrAHugeBlock) {

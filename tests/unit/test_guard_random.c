@@ -156,16 +156,16 @@ HAK_TEST(Random, TheBlockOfAWordIsAnyOfThoseThatAreFree) {
         uint64_t before[8192 / 64];
         const unsigned words = hak_classes[class_index].bitmap_words;
         bool zeroed;
-        for (unsigned i = 0; i < words; i++) before[i] = slab->free_bits[i];
-        HAK_ASSERT_TRUE(hak_slab_take_random(slab, taken + count++, 1, &zeroed) == 1);
+        for (unsigned i = 0; i < words; i++) before[i] = slab_free_bits(slab, class_index)[i];
+        HAK_ASSERT_TRUE(hak_slab_take_random(slab, class_index, taken + count++, 1, &zeroed) == 1);
         for (unsigned i = 0; i < words; i++) {
-            const uint64_t bit = before[i] ^ slab->free_bits[i];
+            const uint64_t bit = before[i] ^ slab_free_bits(slab, class_index)[i];
             lowest += bit != 0 && (before[i] & (bit - 1)) == 0;
         }
     }
     HAK_EXPECT_LT(lowest, count / 4);
     HAK_EXPECT_EQ(hak_slab_free_blocks(self, class_index, taken, count), 0);
-    HAK_EXPECT(hak_slab_release_if_empty(slab));
+    HAK_EXPECT(hak_slab_release_if_empty(slab, class_index));
 }
 
 /* As many wait as there are places, in the end: at random each is met, and none is left out. */

@@ -60,15 +60,15 @@ HAK_TEST_ISOLATED(RegionPurge, RefusedPurgeOfASlabsPagesCountsNothing, "HAKMEM_P
     bool zeroed;
     hak_process_begin();
     struct slab *slab = hak_slab_create(CLASS, OWNER);
-    const uint32_t count = hak_slab_take(slab, blocks, hak_classes[CLASS].blocks, &zeroed);
+    const uint32_t count = hak_slab_take(slab, CLASS, blocks, hak_classes[CLASS].blocks, &zeroed);
     for (uint32_t i = 0; i < count; i++) memset(blocks[i], 0xEE, hak_classes[CLASS].block_size);
     hak_slab_free_blocks(OWNER, CLASS, blocks, count);
     refuse_purges();
-    HAK_EXPECT_EQ(hak_slab_purge_free_pages(slab, &pass), 0);
+    HAK_EXPECT_EQ(hak_slab_purge_free_pages(slab, CLASS, &pass), 0);
     HAK_EXPECT_GT(os_fake_calls(), 0);
     os_fake_reset();
-    HAK_EXPECT_GE(hak_slab_purge_free_pages(slab, &pass), HAK_CHUNK_BYTES / 2);
-    HAK_EXPECT(hak_slab_release_if_empty(slab));
+    HAK_EXPECT_GE(hak_slab_purge_free_pages(slab, CLASS, &pass), HAK_CHUNK_BYTES / 2);
+    HAK_EXPECT(hak_slab_release_if_empty(slab, CLASS));
 }
 
 /* From outside: calloc believes no refused purge. */

@@ -29,14 +29,14 @@ static struct slab *full_slab(unsigned class_index) {
     HAK_EXPECT(slab != NULL);
     bool zeroed;
     uint32_t count = hak_classes[class_index].blocks;
-    HAK_EXPECT_EQ(hak_slab_take(slab, blocks, count, &zeroed), count);
+    HAK_EXPECT_EQ(hak_slab_take(slab, class_index, blocks, count, &zeroed), count);
     return slab;
 }
 
 /* Gives up a slab that SELF owns and whose blocks from `first` on are not freed yet. */
 static void give_up(struct slab *slab, unsigned class_index, uint32_t first) {
     hak_slab_free_blocks(SELF, class_index, blocks + first, hak_classes[class_index].blocks - first);
-    HAK_EXPECT(hak_slab_release_if_empty(slab));
+    HAK_EXPECT(hak_slab_release_if_empty(slab, class_index));
     HAK_EXPECT_EQ(hak_slab_state_of(slab), SLAB_EMPTY);
 }
 
@@ -46,13 +46,13 @@ HAK_TEST(Slab, TakeGivesEachBlockOnceAndPopsAscend) {
         struct slab *slab = full_slab(classes[k]);
         uint32_t count = constants->blocks;
         for (uint32_t i = 0; i < count; i++) {
-            uintptr_t expected = slab->base + (uintptr_t)(count - 1 - i) * constants->block_size;
+            uintptr_t expected = slab_base(slab) + (uintptr_t)(count - 1 - i) * constants->block_size;
             HAK_EXPECT_PTR_EQ(blocks[i], (void *)expected);
         }
         HAK_EXPECT_EQ(slab->free_count, 0);
-        HAK_EXPECT_EQ(hak_slab_count_free(slab), 0);
+        HAK_EXPECT_EQ(hak_slab_count_free(slab, classes[k]), 0);
         HAK_EXPECT_EQ(hak_slab_state_of(slab), SLAB_OWNED);
-        hak_slab_check(slab);
+        hak_slab_check(slab, classes[k]);
         give_up(slab, classes[k], 0);
     }
 }
@@ -64,7 +64,7 @@ HAK_TEST(Slab, LocateFindsBlockAndOffset) {
         for (uint32_t block = 0; block < constants->blocks; block++) {
             for (uint32_t offset = 0; offset < constants->block_size; offset += constants->block_size / 2 - 1) {
                 struct slab_position position;
-                uintptr_t address = slab->base + (uintptr_t)block * constants->block_size + offset;
+                uintptr_t address = slab_base(slab) + (uintptr_t)block * constants->block_size + offset;
                 HAK_EXPECT(slab_locate((void *)address, classes[k], &position));
                 HAK_EXPECT_PTR_EQ(position.slab, slab);
                 HAK_EXPECT_EQ(position.block, block);
@@ -86,18 +86,18 @@ HAK_TEST(Slab, FreeCountEqualsPopcountThroughRandomWork) {
             uint32_t n = (uint32_t)(value >> 8) % 70 + 1;
             if (value % 2 == 0 && slab->free_count > 0) {
                 bool zeroed;
-                live += hak_slab_take(slab, blocks + live, n, &zeroed);
+                live += hak_slab_take(slab, c, blocks + live, n, &zeroed);
             } else if (live >= n) {
                 live -= n;
                 uint32_t self = value % 4 < 3 ? SELF : OTHER;
                 HAK_EXPECT_EQ(hak_slab_free_blocks(self, c, blocks + live, n), self == SELF ? 0 : n);
-                if (value % 8 == 3) hak_slab_drain(slab);
+                if (value % 8 == 3) hak_slab_drain(slab, c);
             }
-            hak_slab_check(slab);
-            HAK_EXPECT_EQ(hak_slab_count_free(slab), hak_classes[c].blocks - live);
+            hak_slab_check(slab, c);
+            HAK_EXPECT_EQ(hak_slab_count_free(slab, c), hak_classes[c].blocks - live);
         }
         hak_slab_free_blocks(SELF, c, blocks, live);
-        HAK_EXPECT(hak_slab_release_if_empty(slab));
+        HAK_EXPECT(hak_slab_release_if_empty(slab, c));
     }
 }
 
@@ -107,11 +107,11 @@ HAK_TEST(Slab, RemoteFreesWaitForTheDrain) {
         uint32_t half = (hak_classes[classes[k]].blocks + 1) / 2;
         HAK_EXPECT_EQ(hak_slab_free_blocks(OTHER, classes[k], blocks, half), half);
         HAK_EXPECT_EQ(slab->free_count, 0);
-        HAK_EXPECT_EQ(hak_slab_count_free(slab), half);
-        HAK_EXPECT_EQ(hak_slab_drain(slab), half);
+        HAK_EXPECT_EQ(hak_slab_count_free(slab, classes[k]), half);
+        HAK_EXPECT_EQ(hak_slab_drain(slab, classes[k]), half);
         HAK_EXPECT_EQ(slab->free_count, half);
-        HAK_EXPECT_EQ(hak_slab_drain(slab), 0);
-        hak_slab_check(slab);
+        HAK_EXPECT_EQ(hak_slab_drain(slab, classes[k]), 0);
+        hak_slab_check(slab, classes[k]);
         give_up(slab, classes[k], half);
     }
 }
@@ -122,20 +122,20 @@ static void expect_drain_before_fresh(unsigned c, bool from_clean_memory) {
     if (from_clean_memory) hak_purge_all();
     struct slab *slab = hak_slab_create(c, SELF);
     HAK_EXPECT_EQ(slab->zeroed, from_clean_memory); /* or the rest shows nothing */
-    HAK_EXPECT_EQ(hak_slab_take(slab, blocks, words, &zeroed), words);
+    HAK_EXPECT_EQ(hak_slab_take(slab, c, blocks, words, &zeroed), words);
     /* Too few to look for, then enough. */
     hak_slab_free_blocks(OTHER, c, blocks, words - 1);
-    hak_slab_drain_before_fresh(slab);
+    hak_slab_drain_before_fresh(slab, c);
     HAK_EXPECT_EQ(slab->free_count, all - words);
     hak_slab_free_blocks(OTHER, c, blocks + words - 1, 1);
-    hak_slab_drain_before_fresh(slab);
+    hak_slab_drain_before_fresh(slab, c);
     HAK_EXPECT_EQ(slab->free_count, all);
     /* A slab without fresh blocks waits until it has none at all. */
-    HAK_EXPECT_EQ(hak_slab_take(slab, blocks, all, &zeroed), all);
+    HAK_EXPECT_EQ(hak_slab_take(slab, c, blocks, all, &zeroed), all);
     hak_slab_free_blocks(OTHER, c, blocks, words);
-    hak_slab_drain_before_fresh(slab);
+    hak_slab_drain_before_fresh(slab, c);
     HAK_EXPECT_EQ(slab->free_count, 0);
-    hak_slab_check(slab);
+    hak_slab_check(slab, c);
     give_up(slab, c, words);
 }
 
@@ -154,7 +154,7 @@ HAK_TEST(Slab, FullSlabBecomesPartialWhenAnEighthIsFree) {
         unsigned c = classes[k];
         uint32_t eighth = (hak_classes[c].blocks + 7) / 8;
         struct slab *slab = full_slab(c);
-        hak_slab_detach(slab);
+        hak_slab_detach(slab, c);
         HAK_EXPECT_EQ(hak_slab_state_of(slab), SLAB_FULL);
         for (uint32_t i = 0; i < eighth; i++) {
             HAK_EXPECT_EQ(hak_slab_state_of(slab), SLAB_FULL);
@@ -165,7 +165,7 @@ HAK_TEST(Slab, FullSlabBecomesPartialWhenAnEighthIsFree) {
         HAK_EXPECT_EQ(hak_slab_state_of(slab), SLAB_OWNED);
         HAK_EXPECT_EQ(slab->free_count, eighth);
         HAK_EXPECT(hak_slab_claim(c, SELF) == NULL);
-        hak_slab_check(slab);
+        hak_slab_check(slab, c);
         give_up(slab, c, eighth);
     }
 }
@@ -180,7 +180,7 @@ HAK_TEST(Slab, DetachChoosesTheStateByWhatIsFree) {
         for (unsigned i = 0; i < 5; i++) {
             struct slab *slab = full_slab(c);
             hak_slab_free_blocks(SELF, c, blocks, freed[i]);
-            hak_slab_detach(slab);
+            hak_slab_detach(slab, c);
             HAK_EXPECT_EQ(hak_slab_state_of(slab), expected[i]);
             hak_slab_free_blocks(SLAB_NOBODY, c, blocks + freed[i], count - freed[i]);
             HAK_EXPECT_EQ(hak_slab_state_of(slab), SLAB_EMPTY);
@@ -193,8 +193,8 @@ HAK_TEST(Slab, RemoteFreeOfLastBlockEmptiesSlab) {
         unsigned c = classes[k];
         uint32_t last = hak_classes[c].blocks - 1;
         struct slab *slab = full_slab(c);
-        void *start = (void *)slab->base;
-        hak_slab_detach(slab);
+        void *start = (void *)slab_base(slab);
+        hak_slab_detach(slab, c);
         hak_slab_free_blocks(OTHER, c, blocks, last);
         HAK_EXPECT_NE(hak_slab_state_of(slab), SLAB_EMPTY);
         HAK_EXPECT_EQ(hak_region_chunk_class(start), c);
@@ -213,13 +213,13 @@ HAK_TEST(Slab, ClaimTakesTheFullest) {
     struct slab *second = full_slab(c);
     hak_slab_free_blocks(SELF, c, of_first, count * 7 / 8);
     hak_slab_free_blocks(SELF, c, blocks, count / 4);
-    hak_slab_detach(second);
-    hak_slab_detach(first);
+    hak_slab_detach(second, c);
+    hak_slab_detach(first, c);
     HAK_EXPECT_PTR_EQ(hak_slab_claim(c, SELF), second);
     HAK_EXPECT_PTR_EQ(hak_slab_claim(c, SELF), first);
     give_up(second, c, count / 4);
     hak_slab_free_blocks(SELF, c, of_first + count * 7 / 8, count - count * 7 / 8);
-    HAK_EXPECT(hak_slab_release_if_empty(first));
+    HAK_EXPECT(hak_slab_release_if_empty(first, c));
 }
 
 HAK_TEST(Slab, FreshBlocksAreZeroedUsedOnesAreNotClaimedToBe) {
@@ -229,13 +229,13 @@ HAK_TEST(Slab, FreshBlocksAreZeroedUsedOnesAreNotClaimedToBe) {
     struct slab *slab = hak_slab_create(c, SELF);
     bool zeroed;
     for (uint32_t i = 0; i < hak_classes[c].blocks; i++) {
-        HAK_EXPECT_EQ(hak_slab_take(slab, blocks + i, 1, &zeroed), 1);
+        HAK_EXPECT_EQ(hak_slab_take(slab, c, blocks + i, 1, &zeroed), 1);
         const unsigned char *bytes = (const unsigned char *)blocks[i];
         for (uint32_t at = 0; zeroed && at < size; at++) HAK_ASSERT_TRUE(bytes[at] == 0);
         memset(blocks[i], 0xFF, size);
     }
     hak_slab_free_blocks(SELF, c, blocks, 10);
-    HAK_EXPECT_EQ(hak_slab_take(slab, blocks, 10, &zeroed), 10);
+    HAK_EXPECT_EQ(hak_slab_take(slab, c, blocks, 10, &zeroed), 10);
     HAK_EXPECT(!zeroed);
     give_up(slab, c, 0);
 }
@@ -265,8 +265,8 @@ HAK_TEST(Slab, SecondFreeInOneCallIsReported) {
 static void expect_report_after_slab(unsigned next_class) {
     const unsigned c = 3;
     struct slab *slab = full_slab(c);
-    void *start = (void *)slab->base, *p = blocks[0];
-    hak_slab_detach(slab);
+    void *start = (void *)slab_base(slab), *p = blocks[0];
+    hak_slab_detach(slab, c);
     hak_slab_free_blocks(OTHER, c, blocks, hak_classes[c].blocks);
     HAK_EXPECT_EQ(hak_slab_state_of(slab), SLAB_EMPTY);
     if (next_class == 0) {
@@ -275,7 +275,7 @@ static void expect_report_after_slab(unsigned next_class) {
     }
     /* All blocks of the next slab are out, so no bit says anything against it. */
     slab = full_slab(next_class);
-    HAK_EXPECT_PTR_EQ((void *)slab->base, start);
+    HAK_EXPECT_PTR_EQ((void *)slab_base(slab), start);
     HAK_EXPECT_DEATH(hak_slab_free_blocks(OTHER, c, &p, 1), "double free");
     HAK_EXPECT_DEATH(hak_slab_free_blocks(SELF, c, &p, 1), "double free");
     give_up(slab, next_class, 0);
@@ -296,17 +296,17 @@ HAK_TEST(Slab, PagesThatWereTouchedAgainArePurgedAgain) {
     void *stays = blocks[last];
     hak_purge_all();
     hak_slab_free_blocks(SELF, c, blocks, last);
-    hak_slab_detach(slab);
+    hak_slab_detach(slab, c);
     HAK_EXPECT_EQ(hak_slab_state_of(slab), SLAB_PARTIAL);
     for (unsigned round = 0; round < 3; round++) {
         HAK_EXPECT_GT(hak_purge_all(), 0);
         HAK_EXPECT_EQ(hak_purge_all(), 0);
         HAK_EXPECT_PTR_EQ(hak_slab_claim(c, SELF), slab);
         bool zeroed;
-        HAK_EXPECT_EQ(hak_slab_take(slab, blocks, last, &zeroed), last);
+        HAK_EXPECT_EQ(hak_slab_take(slab, c, blocks, last, &zeroed), last);
         for (uint32_t i = 0; i < last; i++) memset(blocks[i], 1, hak_classes[c].block_size);
         hak_slab_free_blocks(SELF, c, blocks, last);
-        hak_slab_detach(slab);
+        hak_slab_detach(slab, c);
     }
     hak_slab_free_blocks(OTHER, c, &stays, 1);
     HAK_EXPECT_EQ(hak_slab_state_of(slab), SLAB_EMPTY);
@@ -328,8 +328,8 @@ HAK_TEST(Slab, RemoteFreesIntoTheSameWordsAllArrive) {
     for (unsigned round = 0; round < (unsigned)HAK_TEST_SCALE(40); round++) {
         struct slab *slab = full_slab(c);
         threads_run(HELPERS, free_every_third, &c);
-        HAK_EXPECT_EQ(hak_slab_drain(slab), hak_classes[c].blocks);
-        hak_slab_check(slab);
+        HAK_EXPECT_EQ(hak_slab_drain(slab, c), hak_classes[c].blocks);
+        hak_slab_check(slab, c);
         give_up(slab, c, hak_classes[c].blocks);
     }
 }
@@ -338,7 +338,7 @@ HAK_TEST(Slab, LastOfManyRemoteFreesEmptiesSlab) {
     unsigned c = 1;
     for (unsigned round = 0; round < (unsigned)HAK_TEST_SCALE(40); round++) {
         struct slab *slab = full_slab(c);
-        hak_slab_detach(slab);
+        hak_slab_detach(slab, c);
         threads_run(HELPERS, free_every_third, &c);
         HAK_EXPECT_EQ(hak_slab_state_of(slab), SLAB_EMPTY);
     }
@@ -380,18 +380,18 @@ HAK_TEST(Slab, ConcurrentRemoteFreesAllArrive) {
             void **place = &shared.handed[random_xorshift64(&random) % HELPERS][random % HANDED];
             /* Relaxed: only this thread fills places. */
             if (__atomic_load_n(place, __ATOMIC_RELAXED) != NULL) continue;
-            if (shared.slab->free_count == 0 && hak_slab_drain(shared.slab) == 0) continue;
+            if (shared.slab->free_count == 0 && hak_slab_drain(shared.slab, classes[k]) == 0) continue;
             void *p;
             bool zeroed;
-            HAK_EXPECT_EQ(hak_slab_take(shared.slab, &p, 1, &zeroed), 1);
+            HAK_EXPECT_EQ(hak_slab_take(shared.slab, classes[k], &p, 1, &zeroed), 1);
             *(uint64_t *)p = handed++;
             /* Release: the block's content goes with it. */
             __atomic_store_n(place, p, __ATOMIC_RELEASE);
         }
         __atomic_store_n(&shared.done, 1, __ATOMIC_RELEASE);
         threads_join(&helpers);
-        hak_slab_drain(shared.slab);
-        hak_slab_check(shared.slab);
+        hak_slab_drain(shared.slab, classes[k]);
+        hak_slab_check(shared.slab, classes[k]);
         HAK_EXPECT_EQ(shared.slab->free_count, hak_classes[classes[k]].blocks);
         HAK_EXPECT_GT(handed, 0);
         give_up(shared.slab, classes[k], hak_classes[classes[k]].blocks);
