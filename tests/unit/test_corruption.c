@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/* What a write that goes astray may change in hakmem's own data: each field of a descriptor and each link of a list, in a
+ * child, which has to report it and abort before it gives a block out by it.
+ *
+ * The slabs belong to thread numbers that no thread of the test has. */
+#include <string.h>
+#include <unistd.h>
+
+#include "hakmem/hakmem.h"
+#include "hakmem/magazine/record.h"
+#include "hakmem/magazine/stash.h"
+#include "hakmem/magazine/thread.h"
+#include "hakmem/misuse/misuse.h"
+#include "hakmem/process/begin.h"
+#include "hakmem/shadow/shadow.h"
+#include "hakmem/slab/list.h"
+#include "hakmem/slab/slab.h"
+#include "tests/harness/census.h"
+#include "tests/harness/harness.h"
+#include "tests/harness/threads.h"
+
+#define SELF 1001u
+#define OTHER 1002u
+#define BLOCKS_MAX 8192
+
+/* Classes with many words, with one word, and of several chunks. */
+static const unsigned classes[] = {1, HAK_TINY_CLASS_LAST, HAK_L2_CLASS_LAST};
+#define CLASSES (sizeof classes / sizeof *classes)
+
+static void *blocks[BLOCKS_MAX];
+static bool zeroed;
+
+static uint32_t take(struct slab *slab, unsigned c, uint32_t wanted) {
+    return hak_slab_take(slab, c, blocks, wanted, &zeroed);
+}
+
+/* A slab with half of its blocks given out, and the others never. */
+static struct slab *half_slab(unsigned c) {
+    hak_process_begin();
+    struct slab *slab = hak_slab_create(c, SELF);
+    HAK_EXPECT(slab != NULL);
+    take(slab, c, hak_classes[c].blocks / 2);
+    return slab;
+}
+
+/* One that nobody owns, in its list. */
+static struct slab *listed_slab(unsigned c) {
+    struct slab *slab = half_slab(c);
+    hak_slab_detach(slab, c);
+    HAK_EXPECT_EQ(hak_slab_state_of(slab), SLAB_PARTIAL);
+    return slab;
+}
+
+static void take_all(struct slab *slab, unsigned c) {
+    while (slab->free_count > 0) take(slab, c, hak_classes[c].blocks);
+}
+
+static void free_half(uint32_t self, unsigned c) { hak_slab_free_blocks(self, c, blocks, hak_classes[c].blocks / 2); }
+
+/* In a child: `change` of the slab, then `use`. */
+#define EXPECT_FOUND(change, use) \
+    HAK_EXPECT_DEATH(             \
+        {                         \
+            change;               \
+            use;                  \
+        },                        \
+        "hakmem: [a-z]+\\(0x[0-9a-f]+\\): corrupted: ")
+
+HAK_TEST(Corruption, IsReportedInOneLineWhateverThePolicy) {
+    HAK_EXPECT_DEATH(hak_report_corruption("slab", (void *)0x1230, "a and b"),
+                     "^hakmem: slab\\(0x1230\\): corrupted: a and b\n$");
+}
+
+HAK_TEST(Corruption, OfAnOwnedSlabIsFoundByTheRefill) {
+    for (unsigned k = 0; k < CLASSES; k++) {
+        const unsigned c = classes[k];
+        struct slab *slab = half_slab(c);
+        EXPECT_FOUND(slab->free_count += 1, take_all(slab, c));
+        EXPECT_FOUND(slab->free_count = UINT32_MAX, take_all(slab, c));
+        if (!HAK_GUARD_FULL) { /* which takes blocks in another order, and whose blocks read zero all */
+            EXPECT_FOUND(slab->scan_word = UINT32_MAX, take(slab, c, 1));
+            EXPECT_FOUND(slab->scan_word = hak_classes[c].bitmap_words, take(slab, c, 1));
+            EXPECT_FOUND(slab->fresh_from = 0, take(slab, c, 1));
+        }
+        EXPECT_FOUND(slab_free_bits(slab, c)[hak_classes[c].bitmap_words - 1] = 1ull << 63, take(slab, c, BLOCKS_MAX));
+        hak_slab_detach(slab, c);
+        free_half(OTHER, c);
+        HAK_EXPECT_EQ(hak_slab_state_of(slab), SLAB_EMPTY);
+    }
+}
+
+HAK_TEST(Corruption, OfAControlWordIsFound) {
+    const unsigned c = 3;
+    struct slab *slab = half_slab(c);
+    const uint64_t control = slab->control;
+    EXPECT_FOUND(slab->control = control + 1, hak_slab_detach(slab, c));         /* FULL */
+    EXPECT_FOUND(slab->control = control + (1u << 8), hak_slab_detach(slab, c)); /* of the next class */
+    EXPECT_FOUND(slab->control = control + (1u << 16), hak_slab_drain(slab, c)); /* one more was freed */
+    EXPECT_FOUND(slab->control = control + 1, free_half(SELF, c));               /* FULL, and owned */
+    EXPECT_FOUND(slab->owner = SELF, hak_slab_detach(slab, c); slab->owner = SELF; free_half(SELF, c));
+    /* Every block is counted as free, and half of them are live. */
+    EXPECT_FOUND(slab->control = control + ((uint64_t)hak_classes[c].blocks / 2 << 16), hak_slab_detach(slab, c));
+    EXPECT_FOUND(slab->free_count = hak_classes[c].blocks, hak_slab_detach(slab, c));
+    hak_slab_detach(slab, c);
+    EXPECT_FOUND(slab->control -= 1, hak_slab_claim(c, SELF));       /* FULL, and in a list */
+    EXPECT_FOUND(slab->control += 1u << 8, hak_slab_claim(c, SELF)); /* likewise of another class */
+    EXPECT_FOUND(slab->control |= 0xff00, (void)census_all());       /* of no class */
+    free_half(OTHER, c);
+    HAK_EXPECT_EQ(hak_slab_state_of(slab), SLAB_EMPTY);
+    EXPECT_FOUND(slab->control = control, half_slab(c)); /* in a chunk that is free */
+}
+
+HAK_TEST(Corruption, OfAListedSlabIsFoundByTheClaim) {
+    for (unsigned k = 0; k < CLASSES; k++) {
+        const unsigned c = classes[k];
+        struct slab *slab = listed_slab(c);
+        EXPECT_FOUND(slab->free_count += 1, hak_slab_claim(c, SELF));
+        EXPECT_FOUND(slab->free_count -= 1, hak_slab_claim(c, SELF));
+        EXPECT_FOUND(slab_free_bits(slab, c)[0] |= 1, hak_slab_claim(c, SELF)); /* a live block's */
+        EXPECT_FOUND(slab->bucket = 0, hak_slab_claim(c, SELF));
+        EXPECT_FOUND(slab->bucket = 200, hak_slab_claim(c, SELF));
+        EXPECT_FOUND(slab->bucket ^= 1, hak_slab_claim(c, SELF));
+        free_half(OTHER, c);
+        HAK_EXPECT_EQ(hak_slab_state_of(slab), SLAB_EMPTY);
+    }
+}
+
+/* ---- Lists ---- */
+
+/* What a program may make look like a descriptor, in its own memory. */
+static struct slab forged;
+
+HAK_TEST(Corruption, OfASlabsLinksIsFound) {
+    hak_process_begin();
+    struct slab *first = NULL, *slabs[3];
+    for (unsigned i = 0; i < 3; i++) {
+        slabs[i] = hak_slab_create(3, SELF);
+        hak_list_link(&first, slabs[i]);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        struct slab *slab = slabs[i];
+        /* `forged` points back, and another slab does not. */
+        EXPECT_FOUND(slab->next = &forged; forged.previous = slab, hak_list_unlink(&first, slab));
+        EXPECT_FOUND(slab->previous = &forged; forged.next = slab, hak_list_unlink(&first, slab));
+        EXPECT_FOUND(slab->next = slab, hak_list_unlink(&first, slab));
+        EXPECT_FOUND(slab->previous = slab, hak_list_unlink(&first, slab));
+        EXPECT_FOUND(slab->next = (struct slab *)((char *)slab + 64), hak_list_unlink(&first, slab));
+        EXPECT_FOUND(slab->next = (struct slab *)slab_base(slab), (void)hak_list_next(slab));
+        EXPECT_FOUND(slab->next = (struct slab *)16, (void)hak_list_next(slab));
+        if (i < 2) EXPECT_FOUND(slab->previous = NULL, hak_list_unlink(&first, slab));
+        if (i > 0) EXPECT_FOUND(slab->next = NULL, hak_list_unlink(&first, slabs[i - 1]));
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        hak_list_unlink(&first, slabs[(i + 1) % 3]);
+        HAK_EXPECT(hak_slab_release_if_empty(slabs[(i + 1) % 3], 3));
+    }
+    HAK_EXPECT_PTR_EQ(first, NULL);
+}
+
+static struct hak_thread forged_thread;
+
+static void begin_and_change_link(void *argument, unsigned index) {
+    (void)index;
+    hak_free(hak_alloc(100));
+    switch (*(int *)argument) {
+    case 1: hak_self->link = &forged_thread.next; break;
+    case 2: hak_self->next = &forged_thread; break;
+    default: break;
+    }
+}
+
+static void end_a_thread(int change) {
+    hak_free(hak_alloc(100)); /* the first thread begins, and is the next of the other */
+    threads_run(1, begin_and_change_link, &change);
+}
+
+HAK_TEST(Corruption, OfAThreadsLinksIsFound) {
+    HAK_EXPECT_EXIT_OK(end_a_thread(0));
+    EXPECT_FOUND((void)0, end_a_thread(1));
+    EXPECT_FOUND((void)0, end_a_thread(2));
+}
+
+HAK_TEST(Corruption, OfAStashIsFound) {
+    hak_free(hak_alloc(100));
+    static void *storage[2 * MAGAZINE_SLOTS];
+    struct hak_thread_stash *stash = &hak_self->stashes[3];
+    EXPECT_FOUND(stash->full = storage, hak_stash_take(hak_self, 3, storage));
+    EXPECT_FOUND(hak_self->spares[0][0] = storage;
+                 stash->full = hak_self->spares[0], hak_stash_take(hak_self, 3, storage));
+    EXPECT_FOUND(stash->full = &hak_self->spares[0][1];
+                 hak_self->classes[3].stashed = 1, hak_stash_take_oldest(hak_self, 3));
+}
+
+/* ---- A region's header ---- */
+
+HAK_TEST(Corruption, OfARegionsHeaderIsFound) {
+    const unsigned c = HAK_L2_CLASS_LAST, chunks = hak_classes[c].chunks;
+    struct slab *slab = half_slab(c);
+    struct region *region = region_of(slab);
+    const unsigned first = slab_chunk(slab);
+    void *last = blocks[0];
+    /* The slab's chunks count as free. */
+    region->free_count += chunks;
+    for (unsigned chunk = first; chunk < first + chunks; chunk++) region->free[chunk / 64] |= 1ull << chunk % 64;
+    region->run_limit = HAK_REGION_CHUNKS;
+    EXPECT_FOUND(memset(region->dirty, 0, sizeof region->dirty),
+                 for (int i = 0; i < 600; i++) hak_slab_create(1, SELF));
+    region->free_count -= chunks;
+    for (unsigned chunk = first; chunk < first + chunks; chunk++) region->free[chunk / 64] &= ~(1ull << chunk % 64);
+    EXPECT_FOUND(region->span_first[region_chunk_of(last)] = HAK_REGION_CHUNKS - 1,
+                 hak_slab_free_blocks(SELF, c, &last, 1));
+    if (chunks > 1) {
+        EXPECT_FOUND(region->span_first[first] = (uint16_t)(first + 1), hak_slab_free_blocks(SELF, c, blocks, 1));
+    }
+    hak_slab_detach(slab, c);
+    free_half(OTHER, c);
+}
+
+/* ---- Bits that say of a live block that it is free ---- */
+
+HAK_TEST(Corruption, OfALiveBlocksBitIsFoundWithGuard) {
+    if (!HAK_GUARD_EXACT) HAK_SKIP("the shadow knows which blocks are live");
+    const unsigned c = 3;
+    struct slab *slab = half_slab(c);
+    const uint32_t block = (uint32_t)(((uintptr_t)blocks[0] - slab_base(slab)) / hak_classes[c].block_size);
+    const uint64_t bit = 1ull << block % 64;
+    shadow_set(blocks[0], c);
+    EXPECT_FOUND(slab_free_bits(slab, c)[block / 64] |= bit; slab->free_count++;
+                 slab->scan_word = 0, take_all(slab, c));
+    EXPECT_FOUND(slab_remote_bits(slab, c)[block / 64] |= bit; slab->control += 1u << 16, hak_slab_drain(slab, c);
+                 take_all(slab, c));
+    shadow_set(blocks[0], 0);
+    hak_slab_detach(slab, c);
+    free_half(OTHER, c);
+    HAK_EXPECT_EQ(hak_slab_state_of(slab), SLAB_EMPTY);
+}
+
+/* ---- One write of three bytes ---- */
+
+/* Every three bytes of a descriptor but of its bits, written with each of a few values: whatever malloc gives afterwards
+ * lies in no live block, or the process ends. */
+static void write_and_allocate(size_t at, unsigned value) {
+    char *victim = hak_alloc(256), *p = hak_alloc(64);
+    struct slab *slab = slab_of(p);
+    memcpy((char *)slab + at, &value, 3);
+    for (unsigned i = 0; i < 5000; i++) {
+        char *q = hak_alloc(64);
+        if ((q <= victim && victim < q + 64) || (q >= victim && q < victim + 256) || q == p)
+            harness_fail(__FILE__, __LINE__, "given out again");
+    }
+}
+
+HAK_TEST(Corruption, OfThreeBytesGivesNoLiveBlockOut) {
+    static const unsigned values[] = {0, 1, 0x7fff, 0x10000, 0xffffff};
+    hak_free(hak_alloc(64));
+    for (size_t at = 0; at + 3 <= offsetof(struct slab, inline_free_bits); at++) {
+        for (unsigned i = 0; i < 5; i++) {
+            struct process_result result;
+            struct process process;
+            const unsigned failures = harness_failure_count();
+            const pid_t pid = process_fork(&process);
+            if (pid == 0) {
+                write_and_allocate(at, values[i]);
+                _exit(harness_failure_count() == failures ? 0 : 1);
+            }
+            process_finish(&process, &result);
+            HAK_EXPECT(!result.exited || result.code == 0);
+        }
+    }
+}
