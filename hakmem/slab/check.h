@@ -5,7 +5,7 @@
  * changed contradicts another one, and is found before a block is given out by it:
  *
  *     field        where it is looked at
- *     free_count   refill: the bits run out first. Claim and detach: == popcount(free_bits). EMPTY: every bit is set
+ *     free_count   refill: the bits run out first. Claim: == popcount(free_bits). EMPTY: every bit is set
  *     scan_word    refill: lies in the bitmap, and the bits behind it do not run out
  *     fresh_from   refill, where it makes blocks read zero: the rest of the slab is free, and nothing before it
  *     owner        free: who owns the slab has it OWNED
@@ -14,12 +14,13 @@
  *     bucket       unlink: one of the class's lists, and the first there if nothing is before it
  *     next,        list.c: a descriptor that points back
  *     previous
- *     free_bits    refill: no bit behind the last block; claim and detach, as free_count. With guard: no bit of a block
- *                  that the shadow knows as live
+ *     free_bits    refill: no bit behind the last block. Claim, as free_count. With guard: no bit of a block that the
+ *                  shadow knows as live
  *     remote_bits  drain: not in free_bits as well. With guard, once they are drained, as free_bits
  *     span_first   free: leads to the start of a span
  *
- * Not found: a bit that is set for a live block, without guard, before its slab is detached. Nor `zeroed`, and what only
+ * Not found: without guard, a bit that is set for a live block in the slab that its thread takes blocks from, and in
+ * remote_bits, before the block is given out; a second free of the block is found as ever. Nor `zeroed`, and what only
  * says when memory goes back to the system. */
 #ifndef HAKMEM_SLAB_CHECK_H
 #define HAKMEM_SLAB_CHECK_H
