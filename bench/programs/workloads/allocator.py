@@ -24,6 +24,7 @@ class Tools:
 
     launcher: Path
     witness: Path
+    jemalloc_calls: Path
 
 
 def glibc() -> Contender:
@@ -55,8 +56,9 @@ def library(name: str, path: Path, folder: Path, version: str | None = None) -> 
 
 
 def tools(folder: Path) -> Tools:
-    """launch.c and witness.c as built, copied to `folder`."""
-    return Tools(launcher=_publish(_BUILT / "launch", folder), witness=_publish(_BUILT / "libwitness.so", folder))
+    """launch.c, witness.c and jemalloc_calls.c as built, copied to `folder`."""
+    built = ("launch", "libwitness.so", "libjemalloc_calls.so")
+    return Tools(*(_publish(_BUILT / name, folder) for name in built))
 
 
 def public_folder(path: Path) -> Path:

@@ -99,6 +99,7 @@ class Session:
         self._record.touch()
         self._record.chmod(0o666)  # of every user that a server changes to
         self._watched = watched
+        self._answers_jemalloc_calls = False
         self._limit_seconds = limit_seconds
         self._padding = dict(padding or {})
 
@@ -160,6 +161,10 @@ class Session:
             raise ValueError("nobody watched this run")
         witness.check(self._record.read_text(), self.allocator.file(), self.allocator.is_glibc, programs)
 
+    def answer_jemalloc_calls(self) -> None:
+        """From now on mallocx and its kind reach the allocator too, in programs that call them."""
+        self._answers_jemalloc_calls = True
+
     def _environment(self, more: Mapping[str, str] | None) -> dict[str, str]:
         """All that a program gets: nothing of the caller's environment changes an outcome."""
         environment = {
@@ -171,7 +176,9 @@ class Session:
         return environment | dict(more or {})
 
     def _preload(self) -> str:
-        return f"{self._tools.witness}:{self.allocator.library}" if self._watched else str(self.allocator.library)
+        libraries = [self._tools.witness] if self._watched else []
+        libraries += [self._tools.jemalloc_calls] if self._answers_jemalloc_calls else []
+        return ":".join(map(str, [*libraries, self.allocator.library]))
 
     def _start(
         self,

@@ -66,6 +66,7 @@ class Server(Workload):
 
     def run(self, session: Session) -> Outcome:
         port = str(free_port())
+        session.answer_jemalloc_calls()
 
         def cli(*words: str, stdin: Path | None = None) -> bytes:
             return session.tool("redis-cli", "-h", "127.0.0.1", "-p", port, *words, stdin=stdin).stdout.strip()
