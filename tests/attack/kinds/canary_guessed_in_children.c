@@ -34,7 +34,10 @@ int main(int argc, char **argv) {
     for (unsigned byte = 0; byte < 3; byte++) {
         unsigned guess = 0;
         while (guess < 256 && (known[byte] = (unsigned char)guess, !survives(byte + 1))) guess++;
-        if (guess == 256) attack_end(false, "");
+        if (guess == 256) {
+            attack_over();
+            attack_end(false, "");
+        }
     }
     attack_gained("an overflow that nobody notices");
 }
