@@ -13,6 +13,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __GLIBC__
+#if __GLIBC_PREREQ(2, 32)
+#include <sys/single_threaded.h>
+#define OS_SAYS_THREADS
+#endif
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -203,9 +210,14 @@ int hak_os_random(void *out, size_t size);
 void hak_os_process_random(uint32_t out[4]);
 
 /* Whether the process ever had a second thread, true before that one begins; true as well where the C library does not
- * say, as glibc does from 2.32 on. */
-extern char __libc_single_threaded __attribute__((weak));
-static inline bool os_has_threads(void) { return &__libc_single_threaded == NULL || __libc_single_threaded == 0; }
+ * say. glibc does from 2.32 on. */
+static inline bool os_has_threads(void) {
+#ifdef OS_SAYS_THREADS
+    return __libc_single_threaded == 0;
+#else
+    return true;
+#endif
+}
 
 /* RLIMIT_AS in bytes: the most that all mappings of the process may have together; UINT64_MAX: no limit. */
 uint64_t hak_os_address_space_limit(void);

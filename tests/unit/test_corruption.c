@@ -116,7 +116,8 @@ HAK_TEST(Corruption, OfAListedSlabIsFoundByTheClaim) {
         struct slab *slab = listed_slab(c);
         EXPECT_FOUND(slab->free_count += 1, hak_slab_claim(c, SELF));
         EXPECT_FOUND(slab->free_count -= 1, hak_slab_claim(c, SELF));
-        EXPECT_FOUND(slab_free_bits(slab, c)[0] |= 1, hak_slab_claim(c, SELF)); /* a live block's */
+        EXPECT_FOUND(slab_free_bits(slab, c)[0] |= slab_free_bits(slab, c)[0] + 1,
+                     hak_slab_claim(c, SELF)); /* a live block's */
         EXPECT_FOUND(slab->bucket = 0, hak_slab_claim(c, SELF));
         EXPECT_FOUND(slab->bucket = 200, hak_slab_claim(c, SELF));
         EXPECT_FOUND(slab->bucket ^= 1, hak_slab_claim(c, SELF));
