@@ -7,9 +7,9 @@
 
 /* Whether a descriptor is at `to`, which may be any address, and may be read. Most are in the region of `from`. */
 HAK_ALWAYS_INLINE bool list_is_descriptor(const struct slab *from, const struct slab *to) {
-    const uintptr_t at = (uintptr_t)to - (uintptr_t)region_of(to)->descriptors;
+    const uintptr_t at = (uintptr_t)to - (uintptr_t)region_of(to) - offsetof(struct region, descriptors);
     return (HAK_LIKELY(region_of(to) == region_of(from)) || hak_units_is_region(to)) &&
-           at < sizeof region_of(to)->descriptors && at % REGION_DESCRIPTOR_BYTES == 0;
+           at < sizeof(((struct region *)0)->descriptors) && at % REGION_DESCRIPTOR_BYTES == 0;
 }
 
 HAK_ALWAYS_INLINE struct slab *list_next(const struct slab *slab) {

@@ -37,7 +37,8 @@ class LimitsTest(forms.FormTest):
             mib, rest = ended.stdout.split(" ", 1)
             self.assertEqual(rest, "MiB, ENOMEM 1, again 1\n")
             self.assertGreaterEqual(int(mib), 16)
-            self.assertLessEqual(int(mib), 22)
+            # What was ready before, and what the first region skipped, comes on top.
+            self.assertLessEqual(int(mib), 24)
 
         self.in_forms("data_limit", 20, check=first_part)
 
