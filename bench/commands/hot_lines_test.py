@@ -35,7 +35,9 @@ class HotLinesTest(unittest.TestCase):
                     end = 1 + next(at for at in path if program.instructions[at].kind is Kind.RETURN)
                     listing = "\n    ".join(program.instructions[at].text for at in path if at < end)
                     self.assertEqual(start % _LINE, 0, f"{function} does not begin with a line")
-                    self.assertEqual(-(-(end - start) // _LINE), most, f"{function} is {end - start} bytes long:\n    {listing}")
+                    self.assertEqual(
+                        -(-(end - start) // _LINE), most, f"{function} is {end - start} bytes long:\n    {listing}"
+                    )
 
 
 if __name__ == "__main__":
