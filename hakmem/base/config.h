@@ -12,7 +12,8 @@
 #define HAK_REGION_BYTES 33554432
 #define HAK_REGION_CHUNKS 512
 
-/* Bytes at a region's start that are never accessible: whole pages of every system that the build runs on. */
+/* Bytes at a region's start that its wall takes, in the regions that have one (region/region.h): whole pages of every
+ * system that the build runs on. */
 #if defined(__x86_64__)
 #define HAK_REGION_WALL_BYTES 32768
 #else

@@ -17,7 +17,8 @@ void hak_place_init(void);
 /* Below this address huge blocks lie, one under the other; 0: the kernel chooses. */
 uintptr_t hak_place_blocks_end(void);
 
-/* Chunks that are skipped at the start of the next region: at most PLACE_SKIP_MOST. pre: under the region lock */
+/* Chunks that are skipped at the start of the next region: at most PLACE_SKIP_MOST, which leaves 45 or more, so that a
+ * span of the most chunks that a class has, 16, still fits. pre: under the region lock */
 #define PLACE_SKIP_MOST 447u
 unsigned hak_place_skip(void);
 

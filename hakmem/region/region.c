@@ -20,46 +20,19 @@
 #include "hakmem/region/held.h"
 #include "hakmem/region/page_map.h"
 #include "hakmem/region/region_chunks.h"
+#include "hakmem/region/region_list.h"
 #include "hakmem/shadow/shadow.h"
 #include "hakmem/space/units.h"
 
-HAK_STATIC_ASSERT(sizeof(struct region) <= (size_t)20 * HAK_CHUNK_BYTES, "a header takes under 4 % of its region");
-
-static struct hak_lock region_lock = HAK_LOCK_INITIALIZER(HAK_RANK_REGION);
-static struct region *region_first; /* region lock */
-static struct region *region_last;  /* region lock */
-static size_t region_dirty_total;   /* atomic: read without the lock; written under it */
-static size_t region_refused_total; /* atomic, likewise; of the dirty bytes, those that the system does not take */
-static size_t region_count;         /* atomic, likewise */
-static bool region_is_scarce;       /* region lock; memory was refused, and so may what others want be */
-
-static bool region_give_way_locked(void);
-
-void hak_region_settle(struct region *region) {
-    /* Relaxed: nothing hangs on it but this call, which one thread is to make. */
-    uint32_t asked = REGION_HUGE_PAGES_ASKED;
-    if (hak_load_relaxed(&region->huge_pages) == REGION_HUGE_PAGES_ASKED &&
-        hak_compare_exchange_acq_rel(&region->huge_pages, &asked, REGION_HUGE_PAGES_SETTLED)) {
-        hak_region_chunks_refuse_huge(region);
-    }
-}
-
-int hak_region_purge_pages(struct region *region, void *start, size_t size, const struct decay_pass *pass) {
-    hak_region_settle(region);
-    /* Where advice was given the mapping differs from a new one, and the kernel would keep them apart for good; where
-     * pages are inaccessible a new one would open them. Relaxed: the advice is given before anything of the region
-     * is. */
-    const bool is_plain =
-        hak_load_relaxed(&region->huge_pages) == 0 && !(HAK_GUARD_FULL && guard_has(HAK_FEATURE_PAGES));
-    return pass->by_mapping && is_plain ? hak_os_purge_by_mapping(start, size) : hak_os_purge(start, size);
-}
+struct region_list hak_regions = {.lock = HAK_LOCK_INITIALIZER(HAK_RANK_REGION)};
+static bool region_is_scarce; /* region lock; memory was refused, and so may what others want be */
 
 /* A program that has filled its first region will fill most of the huge pages of the next. Where chunks are hardly
  * used, by many threads that each have a few blocks of many classes, a huge page would be nearly all waste. What it
  * takes to look and to ask a program of one thread may have forbidden itself: there only who wishes it has them. */
 static bool region_wants_huge_pages_locked(void) {
-    return hak_options.thp == HAK_THP_MADVISE || (hak_options.thp == HAK_THP_AUTO && region_first != NULL &&
-                                                  os_has_threads() && hak_region_chunks_are_dense(region_first));
+    return hak_options.thp == HAK_THP_MADVISE || (hak_options.thp == HAK_THP_AUTO && hak_regions.first != NULL &&
+                                                  os_has_threads() && hak_region_chunks_are_dense(hak_regions.first));
 }
 
 /* What the tables need for a region. Refused: nothing is left of it. */
@@ -116,25 +89,25 @@ static int region_grow_locked(void) {
     bitmap_set_run(region->free, first, region->free_count, true);
     hak_units_note_given(region, HAK_REGION_BYTES);
     hak_units_note_region(region);
-    if (region_last != NULL) {
-        region_last->next = region;
+    if (hak_regions.last != NULL) {
+        hak_regions.last->next = region;
     } else {
-        region_first = region;
+        hak_regions.first = region;
     }
-    region_last = region;
-    hak_count_add(&region_count, 1);
+    hak_regions.last = region;
+    hak_count_add(&hak_regions.count, 1);
     return 0;
 }
 
 /* More chunks: skipped ones of the last region, or a region. Errors as of region_map_locked */
 static int region_more_locked(void) {
-    const unsigned count = region_last == NULL ? 0 : hak_region_chunks_unskip(region_last);
+    const unsigned count = hak_regions.last == NULL ? 0 : hak_region_chunks_unskip(hak_regions.last);
     if (count == 0) {
         return region_grow_locked();
     }
-    bitmap_set_run(region_last->free, REGION_CHUNK_FIRST + region_last->skipped, count, true);
-    region_last->free_count += count;
-    region_last->run_limit = HAK_REGION_CHUNKS;
+    bitmap_set_run(hak_regions.last->free, REGION_CHUNK_FIRST + hak_regions.last->skipped, count, true);
+    hak_regions.last->free_count += count;
+    hak_regions.last->run_limit = HAK_REGION_CHUNKS;
     return 0;
 }
 
@@ -193,7 +166,7 @@ static HAK_COLD void region_take_refused_locked(struct region *region, unsigned 
         const bool is_dirty = bitmap_count_run(region->dirty, chunk, 1) != 0;
         refused += is_dirty && region->freed_at_ms[chunk] == DECAY_REFUSED_MS ? HAK_CHUNK_BYTES : 0;
     }
-    hak_store_relaxed(&region_refused_total, region_refused_total - refused);
+    hak_store_relaxed(&hak_regions.refused_total, hak_regions.refused_total - refused);
 }
 
 /* A chunk that is free is of no class. One that is of a class was made free by a write into the header. */
@@ -204,12 +177,12 @@ HAK_ALWAYS_INLINE void region_expect_free(struct region *region, unsigned chunk)
     }
 }
 
-static void region_take_locked(struct region *region, unsigned first, unsigned count, unsigned class_index,
-                               struct span *out) {
+void hak_region_take_locked(struct region *region, unsigned first, unsigned count, unsigned class_index,
+                            struct span *out) {
     unsigned dirty = bitmap_count_run(region->dirty, first, count);
     /* Plain subtraction by a relaxed store: only holders of the lock write. */
-    hak_store_relaxed(&region_dirty_total, region_dirty_total - (size_t)dirty * HAK_CHUNK_BYTES);
-    if (HAK_UNLIKELY(region_refused_total != 0)) {
+    hak_store_relaxed(&hak_regions.dirty_total, hak_regions.dirty_total - (size_t)dirty * HAK_CHUNK_BYTES);
+    if (HAK_UNLIKELY(hak_regions.refused_total != 0)) {
         region_take_refused_locked(region, first, count);
     }
     bitmap_set_run(region->free, first, count, false);
@@ -232,10 +205,10 @@ static void region_set_behind_locked(struct region *region, unsigned chunk) {
 }
 
 static bool region_span_take_locked(unsigned count, unsigned class_index, struct span *out) {
-    for (struct region *region = region_first; region != NULL; region = region->next) {
+    for (struct region *region = hak_regions.first; region != NULL; region = region->next) {
         const unsigned first = region_find_locked(region, count, class_index);
         if (first < HAK_REGION_CHUNKS) {
-            region_take_locked(region, first, count, class_index, out);
+            hak_region_take_locked(region, first, count, class_index, out);
             if (HAK_GUARD_FULL && pages_chunks_behind() != 0) {
                 region_set_behind_locked(region, first + count - 1);
             }
@@ -245,11 +218,22 @@ static bool region_span_take_locked(unsigned count, unsigned class_index, struct
     return false;
 }
 
+/* false: nothing was left to give. */
+static bool region_give_way_locked(void) {
+    const bool gave = hak_give_way_tables();
+    hak_region_chunks_stop_reserving();
+    bool released = false;
+    for (struct region *region = hak_regions.first; region != NULL; region = region->next) {
+        released |= hak_region_chunks_release(region);
+    }
+    return gave || released;
+}
+
 int hak_region_span_alloc(unsigned count, unsigned class_index, struct span *out) {
     const size_t bytes = (size_t)count * HAK_CHUNK_BYTES;
     count += HAK_GUARD_FULL ? pages_chunks_behind() : 0;
     HAK_ASSERT(count >= 1 && count <= HAK_REGION_CHUNKS - REGION_CHUNK_FIRST && class_index != 0);
-    lock_acquire(&region_lock);
+    lock_acquire(&hak_regions.lock);
     int error = 0;
     bool taken;
     while (!(taken = region_span_take_locked(count, class_index, out)) && error == 0) {
@@ -259,7 +243,7 @@ int hak_region_span_alloc(unsigned count, unsigned class_index, struct span *out
             error = 0;
         }
     }
-    lock_release(&region_lock);
+    lock_release(&hak_regions.lock);
     if (taken) {
         hak_held_add(bytes);
         return 0;
@@ -272,17 +256,17 @@ void *hak_region_reuse(unsigned count) {
     if (hak_region_dirty_bytes() < (size_t)count * HAK_CHUNK_BYTES) {
         return NULL;
     }
-    lock_acquire(&region_lock);
-    for (struct region *region = region_first; region != NULL && start == NULL; region = region->next) {
+    lock_acquire(&hak_regions.lock);
+    for (struct region *region = hak_regions.first; region != NULL && start == NULL; region = region->next) {
         unsigned longest;
         const unsigned first = bitmap_find_run(region->dirty, HAK_REGION_CHUNKS, count, &longest);
         if (first < HAK_REGION_CHUNKS) {
             struct span span;
-            region_take_locked(region, first, count, 0, &span);
+            hak_region_take_locked(region, first, count, 0, &span);
             start = region_chunk_address(region, first);
         }
     }
-    lock_release(&region_lock);
+    lock_release(&hak_regions.lock);
     return start;
 }
 
@@ -296,7 +280,7 @@ static void region_shrink_locked(struct region *region) {
     const unsigned count = region->ready - end;
     if (!HAK_GUARD_FULL && count != 0 && hak_region_chunks_shrink(region, end)) {
         const unsigned dirty = bitmap_count_run(region->dirty, end, count);
-        hak_store_relaxed(&region_dirty_total, region_dirty_total - (size_t)dirty * HAK_CHUNK_BYTES);
+        hak_store_relaxed(&hak_regions.dirty_total, hak_regions.dirty_total - (size_t)dirty * HAK_CHUNK_BYTES);
         bitmap_set_run(region->dirty, end, count, false);
     }
 }
@@ -304,7 +288,7 @@ static void region_shrink_locked(struct region *region) {
 /* Chunks that nobody uses any more. */
 static void region_give_back(struct region *region, unsigned first, unsigned count) {
     uint64_t now = hak_os_clock_ms();
-    lock_acquire(&region_lock);
+    lock_acquire(&hak_regions.lock);
     HAK_ASSERT(bitmap_count_run(region->free, first, count) == 0);
     if (HAK_GUARD_EXACT) {
         hak_shadow_assert_dead(region_chunk_address(region, first), (size_t)count * HAK_CHUNK_BYTES);
@@ -322,11 +306,11 @@ static void region_give_back(struct region *region, unsigned first, unsigned cou
     bitmap_set_run(region->dirty, first, count, true);
     region->free_count += count;
     region->run_limit = HAK_REGION_CHUNKS;
-    hak_count_add(&region_dirty_total, (size_t)count * HAK_CHUNK_BYTES);
+    hak_count_add(&hak_regions.dirty_total, (size_t)count * HAK_CHUNK_BYTES);
     if (HAK_UNLIKELY(region_is_scarce)) {
         region_shrink_locked(region);
     }
-    lock_release(&region_lock);
+    lock_release(&hak_regions.lock);
     hak_decay_note_freed(now);
 }
 
@@ -372,20 +356,20 @@ void hak_region_span_show(const void *chunk, unsigned count) {
 
 bool hak_region_contains(const void *p) {
     bool found = false;
-    lock_acquire(&region_lock);
-    for (const struct region *region = region_first; region != NULL && !found; region = region->next) {
+    lock_acquire(&hak_regions.lock);
+    for (const struct region *region = hak_regions.first; region != NULL && !found; region = region->next) {
         found = region == region_of(p) && region_chunk_of(p) >= REGION_CHUNK_FIRST;
     }
-    lock_release(&region_lock);
+    lock_release(&hak_regions.lock);
     return found;
 }
 
 void hak_region_for_each_span(void (*visit)(struct region *region, unsigned first, void *argument), void *argument) {
-    lock_acquire(&region_lock);
-    for (struct region *region = region_first; region != NULL; region = region->next) {
+    lock_acquire(&hak_regions.lock);
+    for (struct region *region = hak_regions.first; region != NULL; region = region->next) {
         /* Between regions others have their turn: a reader of a large heap stops nobody for long. */
-        lock_release(&region_lock);
-        lock_acquire(&region_lock);
+        lock_release(&hak_regions.lock);
+        lock_acquire(&hak_regions.lock);
         unsigned chunk = REGION_CHUNK_FIRST;
         while ((chunk = bitmap_next(region->free, HAK_REGION_CHUNKS, chunk, false)) < HAK_REGION_CHUNKS) {
             /* Chunks that are being purged are neither free nor of a class. */
@@ -395,129 +379,28 @@ void hak_region_for_each_span(void (*visit)(struct region *region, unsigned firs
             chunk++;
         }
     }
-    lock_release(&region_lock);
+    lock_release(&hak_regions.lock);
 }
 
-/* The next run of chunks that decayed, taken out of the free ones, at most `most` of them; false where there is
- * none. */
-static bool region_take_decayed_locked(struct region *region, uint64_t freed_until_ms, unsigned from, unsigned most,
-                                       struct span *out) {
-    unsigned first = from, count = 0;
-    while ((first = bitmap_next(region->dirty, HAK_REGION_CHUNKS, first, true)) < HAK_REGION_CHUNKS) {
-        while (first + count < HAK_REGION_CHUNKS && count < most &&
-               bitmap_next(region->dirty, HAK_REGION_CHUNKS, first + count, true) == first + count &&
-               region->freed_at_ms[first + count] <= freed_until_ms) {
-            count++;
-        }
-        if (count > 0) {
-            region_take_locked(region, first, count, 0, out);
-            return true;
-        }
-        first++;
-    }
-    return false;
-}
+size_t hak_region_refused_bytes(void) { return hak_load_relaxed(&hak_regions.refused_total); }
 
-/* Puts a run back that region_take_decayed_locked took. `clean`: its pages are gone. Else the system did not take them,
- * and is not asked again before they have been in use. */
-static void region_put_back(const struct span *span, bool clean) {
-    lock_acquire(&region_lock);
-    bitmap_set_run(span->region->free, span->first, span->count, true);
-    span->region->free_count += span->count;
-    span->region->run_limit = HAK_REGION_CHUNKS;
-    if (!clean) {
-        bitmap_set_run(span->region->dirty, span->first, span->count, true);
-        for (unsigned chunk = span->first; chunk < span->first + span->count; chunk++) {
-            span->region->freed_at_ms[chunk] = DECAY_REFUSED_MS;
-        }
-        hak_count_add(&region_dirty_total, (size_t)span->count * HAK_CHUNK_BYTES);
-        hak_count_add(&region_refused_total, (size_t)span->count * HAK_CHUNK_BYTES);
-    }
-    lock_release(&region_lock);
-}
+size_t hak_region_dirty_bytes(void) { return hak_load_relaxed(&hak_regions.dirty_total); }
 
-static struct region *region_after(const struct region *region) {
-    lock_acquire(&region_lock);
-    struct region *next = region == NULL ? region_first : region->next;
-    lock_release(&region_lock);
-    return next;
-}
-
-/* The next run of the pass's region. */
-static bool region_take_next(const struct decay_pass *pass, struct span *span) {
-    const size_t chunks = pass->left / HAK_CHUNK_BYTES;
-    const unsigned most = chunks == 0 ? 1 : chunks < HAK_REGION_CHUNKS ? (unsigned)chunks : HAK_REGION_CHUNKS;
-    lock_acquire(&region_lock);
-    const bool taken = region_take_decayed_locked(pass->region, pass->freed_until_ms, pass->chunk, most, span);
-    lock_release(&region_lock);
-    return taken;
-}
-
-bool hak_region_purge_piece(struct decay_pass *pass) {
-    if (pass->region == NULL) {
-        pass->region = region_after(NULL);
-    }
-    while (pass->region != NULL && pass->left > 0) {
-        struct span span;
-        if (!region_take_next(pass, &span)) {
-            struct region *next = region_after(pass->region);
-            if (next == NULL) {
-                return true; /* and another piece finds nothing here either */
-            }
-            pass->region = next;
-            pass->chunk = 0;
-            continue;
-        }
-        /* Outside the lock: nobody else sees the run meanwhile. */
-        const size_t bytes = (size_t)span.count * HAK_CHUNK_BYTES;
-        const bool clean =
-            hak_region_purge_pages(span.region, region_chunk_address(span.region, span.first), bytes, pass) == 0;
-        if (HAK_GUARD_EXACT) {
-            hak_shadow_purge(region_chunk_address(span.region, span.first), bytes, pass->by_mapping);
-        }
-        region_put_back(&span, clean);
-        pass->purged += clean ? bytes : 0;
-        pass->chunk = span.first + span.count;
-        decay_pass_spend(pass, bytes);
-    }
-    return pass->region == NULL;
-}
-
-size_t hak_region_purge(uint64_t freed_until_ms) {
-    struct decay_pass pass = {.freed_until_ms = freed_until_ms, .left = SIZE_MAX};
-    (void)hak_region_purge_piece(&pass);
-    return pass.purged;
-}
-
-size_t hak_region_refused_bytes(void) { return hak_load_relaxed(&region_refused_total); }
-
-size_t hak_region_dirty_bytes(void) { return hak_load_relaxed(&region_dirty_total); }
-
-size_t hak_region_count_now(void) { return hak_load_relaxed(&region_count); }
+size_t hak_region_count_now(void) { return hak_load_relaxed(&hak_regions.count); }
 
 size_t hak_region_metadata_bytes(void) { return hak_region_count_now() * (size_t)REGION_CHUNK_FIRST * HAK_CHUNK_BYTES; }
 
-void hak_region_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&region_lock, fork); }
-/* false: nothing was left to give. */
-static bool region_give_way_locked(void) {
-    const bool gave = hak_give_way_tables();
-    hak_region_chunks_stop_reserving();
-    bool released = false;
-    for (struct region *region = region_first; region != NULL; region = region->next) {
-        released |= hak_region_chunks_release(region);
-    }
-    return gave || released;
-}
+void hak_region_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&hak_regions.lock, fork); }
 
 bool hak_region_give_way(void) {
-    lock_acquire(&region_lock);
+    lock_acquire(&hak_regions.lock);
     const bool gave = region_give_way_locked();
-    lock_release(&region_lock);
+    lock_release(&hak_regions.lock);
     return gave;
 }
 
 void hak_region_stop_reserving(void) {
-    lock_acquire(&region_lock);
+    lock_acquire(&hak_regions.lock);
     hak_region_chunks_stop_reserving();
-    lock_release(&region_lock);
+    lock_release(&hak_regions.lock);
 }

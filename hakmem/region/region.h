@@ -7,9 +7,9 @@
  *     +------+--------+-------------+-----------+-------------+-----+--------+--------+-- ... --+
  *              512 of each, one a chunk; sparse, so only what is used becomes resident
  *
- * The kernel puts mappings side by side, so a huge block or another region's last chunk usually ends where a region
- * begins. The wall stops a write that runs past such an end before it reaches the header; the gap does so for a write
- * that runs backwards out of the first chunk. Neither is ever accessible.
+ * Regions lie side by side, and huge blocks too where the kernel places nothing at random. The inaccessible wall stops a
+ * write that runs past the end of what lies below before it reaches the header; the inaccessible gap stops one that runs
+ * backwards out of the first chunk. Only the first regions have a wall (WALLS_MOST in region_chunks.c).
  *
  * Chunks become writable in ascending order when they come into use (region_chunks.h), because the kernel counts
  * writable memory against limits. A random number of them is skipped at the region's start (place.h) and comes into use

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* What region.c, which hands out chunks, and region_purge.c, which gives their pages back, have in common. Nobody else
+ * includes it. */
+#ifndef HAKMEM_REGION_REGION_LIST_H
+#define HAKMEM_REGION_REGION_LIST_H
+
+#include "hakmem/base/lock.h"
+#include "hakmem/region/region.h"
+
+/* All regions, and the lock that other files call the region lock. */
+struct region_list {
+    struct hak_lock lock;
+    struct region *first, *last; /* region lock */
+    size_t dirty_total;          /* atomic: read without the lock; written under it */
+    size_t refused_total;        /* atomic, likewise; of the dirty bytes, those that the system does not take */
+    size_t count;                /* atomic, likewise */
+};
+
+extern struct region_list hak_regions;
+
+/* Takes free chunks for a span of the class, or with class 0 for a purge. pre: under the region lock; they are free and
+ * can be written */
+void hak_region_take_locked(struct region *region, unsigned first, unsigned count, unsigned class_index,
+                            struct span *out);
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/* Returns the pages of free chunks to the kernel once they have decayed; see region.h.
+ *
+ * Called by process/purge.c, from any thread. A run of chunks is taken out of the free ones meanwhile, so that the system
+ * call is made without the region lock. */
+#include "hakmem/guard/pages.h"
+#include "hakmem/os/os.h"
+#include "hakmem/region/bitmap.h"
+#include "hakmem/region/region_chunks.h"
+#include "hakmem/region/region_list.h"
+#include "hakmem/shadow/shadow.h"
+
+void hak_region_settle(struct region *region) {
+    /* Relaxed: nothing hangs on it but this call, which one thread is to make. */
+    uint32_t asked = REGION_HUGE_PAGES_ASKED;
+    if (hak_load_relaxed(&region->huge_pages) == REGION_HUGE_PAGES_ASKED &&
+        hak_compare_exchange_acq_rel(&region->huge_pages, &asked, REGION_HUGE_PAGES_SETTLED)) {
+        hak_region_chunks_refuse_huge(region);
+    }
+}
+
+int hak_region_purge_pages(struct region *region, void *start, size_t size, const struct decay_pass *pass) {
+    hak_region_settle(region);
+    /* Where advice was given the mapping differs from a new one, and the kernel would keep them apart for good; where
+     * pages are inaccessible a new one would open them. Relaxed: the advice is given before anything of the region
+     * is. */
+    const bool is_plain =
+        hak_load_relaxed(&region->huge_pages) == 0 && !(HAK_GUARD_FULL && guard_has(HAK_FEATURE_PAGES));
+    return pass->by_mapping && is_plain ? hak_os_purge_by_mapping(start, size) : hak_os_purge(start, size);
+}
+
+/* The next run of chunks that decayed, taken out of the free ones, at most `most` of them; false where there is
+ * none. */
+static bool region_take_decayed_locked(struct region *region, uint64_t freed_until_ms, unsigned from, unsigned most,
+                                       struct span *out) {
+    unsigned first = from, count = 0;
+    while ((first = bitmap_next(region->dirty, HAK_REGION_CHUNKS, first, true)) < HAK_REGION_CHUNKS) {
+        while (first + count < HAK_REGION_CHUNKS && count < most &&
+               bitmap_next(region->dirty, HAK_REGION_CHUNKS, first + count, true) == first + count &&
+               region->freed_at_ms[first + count] <= freed_until_ms) {
+            count++;
+        }
+        if (count > 0) {
+            hak_region_take_locked(region, first, count, 0, out);
+            return true;
+        }
+        first++;
+    }
+    return false;
+}
+
+/* Puts a run back that region_take_decayed_locked took. `clean`: its pages are gone. Else the system did not take them,
+ * and is not asked again before they have been in use. */
+static void region_put_back(const struct span *span, bool clean) {
+    lock_acquire(&hak_regions.lock);
+    bitmap_set_run(span->region->free, span->first, span->count, true);
+    span->region->free_count += span->count;
+    span->region->run_limit = HAK_REGION_CHUNKS;
+    if (!clean) {
+        bitmap_set_run(span->region->dirty, span->first, span->count, true);
+        for (unsigned chunk = span->first; chunk < span->first + span->count; chunk++) {
+            span->region->freed_at_ms[chunk] = DECAY_REFUSED_MS;
+        }
+        hak_count_add(&hak_regions.dirty_total, (size_t)span->count * HAK_CHUNK_BYTES);
+        hak_count_add(&hak_regions.refused_total, (size_t)span->count * HAK_CHUNK_BYTES);
+    }
+    lock_release(&hak_regions.lock);
+}
+
+static struct region *region_after(const struct region *region) {
+    lock_acquire(&hak_regions.lock);
+    struct region *next = region == NULL ? hak_regions.first : region->next;
+    lock_release(&hak_regions.lock);
+    return next;
+}
+
+/* The next run of the pass's region. */
+static bool region_take_next(const struct decay_pass *pass, struct span *span) {
+    const size_t chunks = pass->left / HAK_CHUNK_BYTES;
+    const unsigned most = chunks == 0 ? 1 : chunks < HAK_REGION_CHUNKS ? (unsigned)chunks : HAK_REGION_CHUNKS;
+    lock_acquire(&hak_regions.lock);
+    const bool taken = region_take_decayed_locked(pass->region, pass->freed_until_ms, pass->chunk, most, span);
+    lock_release(&hak_regions.lock);
+    return taken;
+}
+
+bool hak_region_purge_piece(struct decay_pass *pass) {
+    if (pass->region == NULL) {
+        pass->region = region_after(NULL);
+    }
+    while (pass->region != NULL && pass->left > 0) {
+        struct span span;
+        if (!region_take_next(pass, &span)) {
+            struct region *next = region_after(pass->region);
+            if (next == NULL) {
+                return true; /* and another piece finds nothing here either */
+            }
+            pass->region = next;
+            pass->chunk = 0;
+            continue;
+        }
+        /* Outside the lock: nobody else sees the run meanwhile. */
+        const size_t bytes = (size_t)span.count * HAK_CHUNK_BYTES;
+        const bool clean =
+            hak_region_purge_pages(span.region, region_chunk_address(span.region, span.first), bytes, pass) == 0;
+        if (HAK_GUARD_EXACT) {
+            hak_shadow_purge(region_chunk_address(span.region, span.first), bytes, pass->by_mapping);
+        }
+        region_put_back(&span, clean);
+        pass->purged += clean ? bytes : 0;
+        pass->chunk = span.first + span.count;
+        decay_pass_spend(pass, bytes);
+    }
+    return pass->region == NULL;
+}
+
+size_t hak_region_purge(uint64_t freed_until_ms) {
+    struct decay_pass pass = {.freed_until_ms = freed_until_ms, .left = SIZE_MAX};
+    (void)hak_region_purge_piece(&pass);
+    return pass.purged;
+}
