@@ -7,9 +7,7 @@
 #include "hakmem/guard/random.h"
 #include "hakmem/os/os.h"
 
-uint64_t hak_canary_secret[2];
-uint64_t hak_canary_factor;
-uint64_t hak_canary_inverse;
+struct canary_secrets hak_canary;
 
 /* Modulo 2^64, by Newton's iteration: an odd number is its own inverse in the low 3 bits, and each step doubles those that
  * are right. */
@@ -25,10 +23,10 @@ static uint64_t canary_changed_kept; /* atomic; where the page is not to be had:
 static uint64_t *canary_changed = &canary_changed_kept; /* constant after init; what it points to is atomic */
 
 static void canary_draw(void) {
-    hak_canary_secret[0] = hak_guard_random_seed();
-    hak_canary_secret[1] = hak_guard_random_seed();
-    hak_canary_factor = hak_guard_random_seed() | 1;
-    hak_canary_inverse = canary_invert(hak_canary_factor);
+    hak_canary.secret[0] = hak_guard_random_seed();
+    hak_canary.secret[1] = hak_guard_random_seed();
+    hak_canary.factor = hak_guard_random_seed() | 1;
+    hak_canary.inverse = canary_invert(hak_canary.factor);
 }
 
 void hak_canary_init(void) {
@@ -45,19 +43,13 @@ void hak_canary_note_changed(void) { hak_store_relaxed(canary_changed, (uint64_t
 bool hak_canary_was_changed(void) { return hak_load_relaxed(canary_changed) != 0; }
 
 static void canary_exchange(struct canary_secrets *with) {
-    const struct canary_secrets now = {
-        {hak_canary_secret[0], hak_canary_secret[1]}, hak_canary_factor, hak_canary_inverse};
-    hak_canary_secret[0] = with->secret[0];
-    hak_canary_secret[1] = with->secret[1];
-    hak_canary_factor = with->factor;
-    hak_canary_inverse = with->inverse;
+    const struct canary_secrets now = hak_canary;
+    hak_canary = *with;
     *with = now;
 }
 
 void hak_canary_renew(struct canary_secrets *former) {
-    struct canary_secrets none = {{0, 0}, 0, 0};
-    canary_exchange(&none);
-    *former = none;
+    *former = hak_canary;
     canary_draw();
 }
 

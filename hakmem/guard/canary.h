@@ -38,10 +38,14 @@
 
 #define CANARY_FILL_BYTES 64
 
+struct canary_secrets {
+    uint64_t secret[2];
+    uint64_t factor;  /* odd */
+    uint64_t inverse; /* factor * inverse == 1 */
+};
+
 /* Constant after init, but for hak_canary_renew. */
-extern uint64_t hak_canary_secret[2];
-extern uint64_t hak_canary_factor;  /* odd */
-extern uint64_t hak_canary_inverse; /* hak_canary_factor * hak_canary_inverse == 1 */
+extern struct canary_secrets hak_canary;
 
 /* Draws the secrets, and maps the page that the family has in common. */
 void hak_canary_init(void);
@@ -49,10 +53,6 @@ void hak_canary_init(void);
 /* Notes for all processes of the family that a canary was changed, and whether one was. Any thread. */
 HAK_COLD void hak_canary_note_changed(void);
 bool hak_canary_was_changed(void);
-
-struct canary_secrets {
-    uint64_t secret[2], factor, inverse;
-};
 
 /* Draws other secrets; *former: those until now. pre: the process has one thread */
 void hak_canary_renew(struct canary_secrets *former);
@@ -67,19 +67,19 @@ __extension__ typedef unsigned __int128 canary_product;
  * alone, the words of a slab are sums of a few numbers, which some of them give away. */
 HAK_ALWAYS_INLINE uint64_t canary_word(const void *p) {
     const uint64_t address = (uintptr_t)p;
-    const canary_product product = (canary_product)(address ^ hak_canary_secret[0]) * (address + hak_canary_secret[1]);
+    const canary_product product = (canary_product)(address ^ hak_canary.secret[0]) * (address + hak_canary.secret[1]);
     return ((uint64_t)product ^ (uint64_t)(product >> 64)) | 0x0101010101010101u;
 }
 
 /* Twice the slack: so it leaves word's lowest bit, which is 1, as it is. */
 HAK_ALWAYS_INLINE uint64_t canary_trailer(uint64_t word, uint64_t slack) {
-    return word ^ 2 * slack * hak_canary_factor;
+    return word ^ 2 * slack * hak_canary.factor;
 }
 
 /* What canary_trailer was given. Of anything else: most likely more than any block has, and certainly so where the lowest bit
  * changed. */
 HAK_ALWAYS_INLINE uint64_t canary_slack(uint64_t word, uint64_t trailer) {
-    const uint64_t twice = (trailer ^ word) * hak_canary_inverse;
+    const uint64_t twice = (trailer ^ word) * hak_canary.inverse;
     return twice >> 1 | twice << 63;
 }
 

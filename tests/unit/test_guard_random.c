@@ -131,8 +131,8 @@ HAK_TEST_ISOLATED(Random, WithoutTheKernelEverySecretIsAnother, "") {
     hak_canary_init(); /* no block is live */
     HAK_EXPECT_EQ(os_fake_calls(), 3);
     for (unsigned i = 0; i < 100; i++) words[i] = hak_guard_random_seed();
-    memcpy(words + 100, hak_canary_secret, sizeof hak_canary_secret);
-    words[102] = hak_canary_factor;
+    memcpy(words + 100, hak_canary.secret, sizeof hak_canary.secret);
+    words[102] = hak_canary.factor;
     words[103] = hak_guard_random_this_era();
     for (unsigned i = 0; i < CHILDREN; i++) child_draws(raw_clone, words + 104 + i * DRAWN);
     for (unsigned i = 0; i < DRAWN; i++) words[104 + CHILDREN * DRAWN + i] = guard_random_bits();
