@@ -11,7 +11,8 @@
 
 #define SHADOW_ENTRIES ((uintptr_t)1 << (HAK_ADDRESS_BITS - SHADOW_SHIFT))
 
-/* Addresses for which reads of entries are expected from the start: the first blocks of a program lie there. What can be a huge page is looked through by the kernel from time to time, so it is not all. */
+/* Bytes of addresses for which reads of entries are expected from the start: a program's first huge blocks lie there.
+ * Not all addresses, because the kernel looks from time to time through everything that may be a huge page. */
 #define SHADOW_BELOW_BYTES ((size_t)4 << 30)
 
 #define SHADOW_REGION_ENTRIES ((size_t)HAK_REGION_BYTES >> SHADOW_SHIFT)

@@ -47,7 +47,7 @@ HAK_ALWAYS_INLINE void slab_expect_dead(const struct slab *slab, const struct ha
 }
 
 /* Reports blocks, bits of one word, that were freed twice. */
-HAK_COLD void hak_free_report_double(const struct slab *slab, unsigned class_index, uint32_t word, uint64_t bits,
+HAK_COLD void hak_slab_report_double(const struct slab *slab, unsigned class_index, uint32_t word, uint64_t bits,
                                      bool is_late);
 
 #endif

@@ -35,7 +35,7 @@ static void batch_report(enum hak_misuse kind, const void *p, unsigned class_ind
                                     .is_late = is_late});
 }
 
-void hak_free_report_double(const struct slab *slab, unsigned class_index, uint32_t word, uint64_t bits, bool is_late) {
+void hak_slab_report_double(const struct slab *slab, unsigned class_index, uint32_t word, uint64_t bits, bool is_late) {
     const uint32_t block_size = hak_classes[class_index].block_size;
     for (; bits != 0; bits &= bits - 1) {
         uintptr_t block = (uintptr_t)word * 64 + bits_lowest(bits);
@@ -44,7 +44,7 @@ void hak_free_report_double(const struct slab *slab, unsigned class_index, uint3
 }
 
 static void batch_report_double(const struct batch *batch, uint64_t bits) {
-    hak_free_report_double(batch->slab, batch->class_index, batch->word, bits, batch->is_late);
+    hak_slab_report_double(batch->slab, batch->class_index, batch->word, bits, batch->is_late);
 }
 
 /* Bits that were set already: none, but for misuse. */

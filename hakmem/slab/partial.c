@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Lists of PARTIAL slabs, by the share of free blocks; see partial.h.
  *
- * The class lock guards the lists (list.h), `next`, `previous`, `bucket`, and every state change from FULL and PARTIAL. These
- * functions take only one other lock, the region lock, and not while they hold the class lock. */
+ * The class lock guards the lists (list.h), `next`, `previous`, `bucket`, and every state change from FULL and PARTIAL.
+ * These functions take only one other lock, the region lock, and not while they hold the class lock. */
 #include "hakmem/slab/partial.h"
 
 #include "hakmem/base/lock.h"

@@ -154,7 +154,7 @@ uint32_t hak_slab_drain(struct slab *slab, unsigned class_index) {
         uint64_t bits = hak_exchange_acquire(&remote_bits[word], (uint64_t)0);
         uint64_t before = hak_load_relaxed(&free_bits[word]);
         if (HAK_UNLIKELY((before & bits) != 0)) {
-            hak_free_report_double(slab, class_index, word, before & bits, true);
+            hak_slab_report_double(slab, class_index, word, before & bits, true);
             twice += bits_count(before & bits);
         }
         /* Relaxed: only the owner writes. */
@@ -229,8 +229,8 @@ size_t hak_slab_purge_free_pages(struct slab *slab, unsigned class_index, const 
 
 uint32_t hak_slab_count_free(const struct slab *slab, unsigned class_index) {
     const uint32_t words = hak_classes[class_index].bitmap_words;
-    const uint64_t *const free_bits = slab_free_bits(slab, class_index), *const remote_bits =
-                                                                             slab_remote_bits(slab, class_index);
+    const uint64_t *const free_bits = slab_free_bits(slab, class_index);
+    const uint64_t *const remote_bits = slab_remote_bits(slab, class_index);
     uint32_t count = 0;
     for (uint32_t word = 0; word < words; word++) {
         /* Relaxed: a snapshot; exact while nobody writes. */
