@@ -66,12 +66,20 @@ bool attack_target_is_written(void);
 void attack_for_each_word(const void *p, void (*visit)(uint64_t *word));
 /* The same of all other writable memory, but stacks and the program's own. */
 void attack_for_each_far_word(const void *p, void (*visit)(uint64_t *word));
+/* Keeps the words that an index reaches from p, and writes those back that changed since and are no live block's. */
+void attack_keep_words(const void *p);
+void attack_restore_words(void);
 /* Whether the value is an address of this process. */
 bool attack_is_mapped(uint64_t value);
 
 /* Makes the attempts, each in a child of its own, until one gains: the attacker knows the build, and so which one that
  * is. Where none gains, and one was stopped, makes that one here as well. An attempt says itself that the bug is over. */
 void attack_try(unsigned attempts, bool (*attempt)(unsigned number), const char *what);
+
+/* So often another thread frees the block that `next` gives, counted from 1, at the same moment as `here` is called with
+ * it by this one. Marks where the bug begins and ends. */
+#define ATTACK_ROUNDS 10000
+void attack_race(char *(*next)(unsigned round), void (*here)(char *block));
 
 /* Starts the program anew, often, and asks each for a sample of itself. The result: of 1,000 pairs of starts, how many
  * gave the same sample; 31 where each of 32 samples is as likely. Does not return in the programs that it starts. */

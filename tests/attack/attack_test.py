@@ -17,8 +17,9 @@ from tests.attack.kinds import SIZES, Kind, kinds
 from tests.attack.outcome import Attack, Unjudgeable, Verdict
 
 _STARTS = 150
-_RACES = 5
-"""A race may be lost by chance once in some hundred times: most of so many runs count."""
+_REPEATED = 5
+"""A race may be lost by chance once in some hundred times, and where blocks are placed at random another end than those of
+the table may come up: most of so many runs count."""
 
 parsed: argparse.Namespace
 
@@ -27,12 +28,17 @@ class Attacks(unittest.TestCase):
     def check_build(self, build: str) -> None:
         library = parsed.preload / page.BUILDS[build]
         expected = page.parse(parsed.document.read_text(encoding="utf-8"))[build]
+
+        def run(attacks: list[Attack], times: int) -> dict[Attack, Verdict]:
+            found = outcome.run_all(attacks, parsed.programs, library, _STARTS, lambda kind: times)
+            return {attack: verdicts.most_common(1)[0][0] for attack, verdicts in found.items()}
+
         attacks = outcome.attacks_of(kinds())
-        found = outcome.run_all(attacks, parsed.programs, library, _STARTS, lambda kind: _RACES if kind.is_race else 1)
-        for attack in attacks:
+        found = run([attack for attack in attacks if not attack.kind.is_race], 1)
+        again = [attack for attack in attacks if attack.kind.is_race or found[attack] not in expected[attack]]
+        for attack, verdict in (found | run(again, _REPEATED)).items():
             with self.subTest(build=build, attack=str(attack)):
-                commonest = found[attack].most_common(1)[0][0]
-                self.assertIn(commonest, expected[attack], "bazel run //tests/attack:table writes what is")
+                self.assertIn(verdict, expected[attack], "bazel run //tests/attack:table writes what is")
 
     def test_default(self) -> None:
         self.check_build("default")

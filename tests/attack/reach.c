@@ -82,6 +82,28 @@ void attack_for_each_word(const void *p, void (*visit)(uint64_t *word)) { visit_
 
 void attack_for_each_far_word(const void *p, void (*visit)(uint64_t *word)) { visit_words(p, false, visit); }
 
+static struct { uint64_t *word, value; } kept[1 << 20];
+static unsigned kept_count;
+
+static void keep_word(uint64_t *word) {
+    if (kept_count == sizeof kept / sizeof kept[0]) return;
+    kept[kept_count].word = word;
+    kept[kept_count++].value = *word;
+}
+
+void attack_keep_words(const void *p) {
+    kept_count = 0;
+    attack_for_each_word(p, keep_word);
+}
+
+void attack_restore_words(void) {
+    for (unsigned i = 0; i < kept_count; i++) {
+        if (*kept[i].word != kept[i].value && !attack_is_owned((uintptr_t)kept[i].word)) {
+            *kept[i].word = kept[i].value;
+        }
+    }
+}
+
 bool attack_is_mapped(uint64_t value) {
     if (range_count == 0) read_ranges();
     for (unsigned i = 0; i < range_count; i++) {

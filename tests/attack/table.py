@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument(
         "--times",
         type=arguments.whole_number(1, 1000),
-        default=5,
+        default=20,
         metavar="N",
         help="runs of each attack under hakmem (default: %(default)s)",
     )

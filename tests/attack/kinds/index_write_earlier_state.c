@@ -3,32 +3,15 @@
  * then is given out once more. No field has to be understood. */
 #include "tests/attack/attack.h"
 
-static struct { uint64_t *word, value; } before[1 << 20];
-static unsigned count;
-
-static void keep(uint64_t *word) {
-    if (count == sizeof before / sizeof before[0]) return;
-    before[count].word = word;
-    before[count++].value = *word;
-}
-
-static void restore(void) {
-    for (unsigned i = 0; i < count; i++) {
-        if (*before[i].word != before[i].value && !attack_is_owned((uintptr_t)before[i].word)) {
-            *before[i].word = before[i].value;
-        }
-    }
-}
-
 int main(int argc, char **argv) {
     (void)argc;
     const size_t size = attack_size(argv);
     const char *block = NULL;
     for (unsigned i = 0; i < 40; i++) block = attack_malloc(size);
-    attack_for_each_word(block, keep);
+    attack_keep_words(block);
     attack_spray(size, ATTACK_MANY);
     attack_begin();
-    restore();
+    attack_restore_words();
     attack_over();
     attack_end(attack_spray_overlaps(size, 4000), "a block with two owners");
 }

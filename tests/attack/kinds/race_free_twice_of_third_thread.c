@@ -1,34 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* Two threads free a block of a third one at the same moment, 10,000 times; one chance is enough. */
 #include <pthread.h>
-#include <sched.h>
-#include <stdatomic.h>
 
 #include "tests/attack/attack.h"
 
-enum { ROUNDS = 10000 };
-static _Atomic unsigned turn, done;
-static char *_Atomic shared;
-static char *blocks[ROUNDS + 1];
+static char *blocks[ATTACK_ROUNDS + 1];
 
 static void *make(void *size) {
-    for (unsigned round = 1; round <= ROUNDS; round++) blocks[round] = malloc((size_t)size);
+    for (unsigned round = 1; round <= ATTACK_ROUNDS; round++) blocks[round] = malloc((size_t)size);
     return NULL;
 }
 
-/* The other thread may wait for this processor. */
-static void rest(unsigned turns) {
-    if (turns % 4096 == 0) sched_yield();
-}
+static char *next(unsigned round) { return blocks[round]; }
 
-static void *other(void *unused) {
-    for (unsigned round = 1; round <= ROUNDS; round++) {
-        for (unsigned k = 1; turn != round; k++) rest(k);
-        free(shared);
-        done = round;
-    }
-    return unused;
-}
+static void here(char *block) { free(block); }
 
 int main(int argc, char **argv) {
     (void)argc;
@@ -36,17 +21,6 @@ int main(int argc, char **argv) {
     pthread_t thread;
     attack_require(pthread_create(&thread, NULL, make, (void *)size) == 0);
     pthread_join(thread, NULL);
-    attack_require(pthread_create(&thread, NULL, other, NULL) == 0);
-    attack_begin();
-    for (unsigned round = 1; round <= ROUNDS; round++) {
-        char *const p = blocks[round];
-        shared = p;
-        turn = round;
-        for (volatile unsigned wait = 0; wait < round % 24; wait++) {
-        }
-        free(p);
-        for (unsigned k = 1; done != round; k++) rest(k);
-    }
-    attack_over();
+    attack_race(next, here);
     attack_end(attack_spray_overlaps(size, ATTACK_MANY), "a block with two owners");
 }

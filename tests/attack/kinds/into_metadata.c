@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* A linear overflow out of the block that lies nearest below a multiple of 32 MiB, where hakmem and mimalloc keep what
- * they know, replaces the addresses there and leaves the rest: the bytes of a process of the same build. */
+ * they know, replaces the addresses there and leaves the rest: the bytes of a process of the same build. With BACKWARDS
+ * 1 an underflow out of the block that lies nearest above. */
 #include "tests/attack/attack.h"
 
 static uintptr_t block;
 static size_t size;
 
-static uintptr_t distance(uintptr_t p) { return -(uintptr_t)p % ATTACK_REACH_BYTES; }
+static uintptr_t distance(uintptr_t p) { return (BACKWARDS ? p : -p) % ATTACK_REACH_BYTES; }
 
 /* 256 KiB, 4 MiB; each with the addresses at one place of each 256 bytes. */
 static bool attempt(unsigned number) {
     for (size_t at = 8; at < (size_t)262144 << number / 32 * 4; at += 8) {
-        volatile uint64_t *const word = (uint64_t *)(block + (size + 7 & ~(size_t)7) + at - 8);
+        const uintptr_t behind = block + (size + 7 & ~(size_t)7);
+        volatile uint64_t *const word = (uint64_t *)(BACKWARDS ? block - at : behind + at - 8);
         const bool is_place = (uintptr_t)word / 8 % 32 == number % 32;
         const bool is_near = (*word ^ block) < ATTACK_REACH_BYTES || (*word ^ (uintptr_t)word) < ATTACK_REACH_BYTES;
         *word = is_place && is_near ? (uintptr_t)attack_target : *word;
