@@ -5,6 +5,7 @@
 
 #include "hakmem/front/front_fast.h"
 #include "hakmem/front/guarded.h"
+#include "hakmem/huge/huge.h"
 #include "hakmem/magazine/exchange.h"
 #include "hakmem/pool/huge.h"
 #include "hakmem/sample/profile.h"
@@ -15,6 +16,10 @@ static HAK_NOINLINE void *calloc_missed(size_t bytes, unsigned class_index, cons
     void *p = class_index != 0 ? hak_pool_alloc_slow_zeroed(class_index, zeroed)
                                : hak_pool_alloc_huge(bytes, 1, zeroed, site);
     profile_leave(entered);
+    if (class_index == 0 && p != NULL && !*zeroed) {
+        hak_huge_clear(p, bytes);
+        *zeroed = true;
+    }
     return p;
 }
 

@@ -14,6 +14,10 @@
  * pre: size <= PTRDIFF_MAX, alignment is a power of two. NULL with errno ENOMEM */
 void *hak_huge_alloc(size_t size, size_t alignment, bool *zeroed);
 
+/* Makes the first `bytes` of the huge block at p, and the rest of their last page, read zero. Parts of which little is resident are
+ * given back to the system in place of being written. pre: p is the start of a huge block of at least so many bytes */
+void hak_huge_clear(void *p, size_t bytes);
+
 /* Frees the huge block that starts at p; false if there is none. */
 bool hak_huge_free(void *p);
 

@@ -2,6 +2,7 @@
 /* The process as the system sees it; the contract stands in system.h. */
 #include "tests/harness/system.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -14,6 +15,18 @@ size_t system_resident_bytes(void) {
     int got = fscanf(file, "%lu %lu", &size, &resident);
     fclose(file);
     return got == 2 ? resident * (size_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+unsigned system_mappings(void) {
+    char part[4096];
+    unsigned lines = 0;
+    const int file = open("/proc/self/maps", O_RDONLY);
+    ssize_t count;
+    while (file >= 0 && (count = read(file, part, sizeof part)) > 0) {
+        for (ssize_t i = 0; i < count; i++) lines += part[i] == '\n';
+    }
+    close(file);
+    return lines;
 }
 
 uint64_t system_page_faults(void) {

@@ -14,6 +14,9 @@ extern "C" {
 /* Resident bytes of the process, from /proc/self/statm; 0 where it cannot be read. */
 size_t system_resident_bytes(void);
 
+/* Mappings of the process, the lines of /proc/self/maps; 0 where it cannot be read. */
+unsigned system_mappings(void);
+
 /* Page faults of the process so far, minor and major. */
 uint64_t system_page_faults(void);
 

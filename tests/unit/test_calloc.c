@@ -8,6 +8,7 @@
 #include "tests/harness/census.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/pattern.h"
+#include "tests/harness/system.h"
 
 HAK_TEST(Calloc, FreshBlocksAreZero) {
     for (unsigned i = 0; i < CENSUS_SIZE_COUNT; i++) {
@@ -36,6 +37,34 @@ HAK_TEST(Calloc, RecycledBlocksAreZero) {
             HAK_EXPECT(pattern_all_zero(blocks[b], size));
         }
         for (unsigned b = 0; b < count; b++) hak_free(blocks[b]);
+    }
+}
+
+/* Of a huge block parts were written, whole and in places; another one may get the same pages. */
+HAK_TEST(Calloc, RecycledHugeBlocksAreZeroWhereverTheyWereWritten) {
+    const size_t size = ((size_t)11 << 20) + 5000, page = 4096;
+    for (unsigned round = 0; round < 4; round++) {
+        char *p = hak_calloc(1, size);
+        HAK_ASSERT_TRUE(p != NULL);
+        HAK_EXPECT(pattern_all_zero(p, size));
+        memset(p + round * (size >> 3), 0xFF, size / 3);
+        for (size_t at = 0; at < size; at += (3 + round) * page) p[at] = 1;
+        memset(p + size - 5000, 0xFF, hak_usable_size(p) - size + 5000);
+        hak_free(p);
+    }
+}
+
+#define SPARSE_BYTES ((size_t)64 << 20)
+
+/* Alone: pages that other tests have only read count as resident. */
+HAK_TEST_ISOLATED(Calloc, RecycledSparseBlocksStaySparse, "") {
+    for (unsigned round = 0; round < 3; round++) {
+        const size_t before = system_resident_bytes();
+        char *volatile p = hak_calloc(1, SPARSE_BYTES);
+        HAK_ASSERT_TRUE(p != NULL);
+        p[0] = 1;
+        HAK_EXPECT_LT(system_resident_bytes(), before + SPARSE_BYTES / 8);
+        hak_free(p);
     }
 }
 
