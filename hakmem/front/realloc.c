@@ -29,21 +29,49 @@ static void *realloc_move(void *p, size_t usable, size_t size) {
     return moved;
 }
 
-HAK_ALWAYS_INLINE void *realloc_block(void *p, size_t size) {
-    if (p == NULL) {
-        return hak_alloc(size);
+/* The common cases, without a call but for the copy: the block stays, or moves to another one that is at hand, both tiny.
+ * NULL: it is another case. With guard every case is. */
+HAK_ALWAYS_INLINE void *realloc_hot(void *p, size_t size) {
+    if (HAK_GUARD_EXACT || HAK_UNLIKELY(size == 0 || (uintptr_t)p >> HAK_ADDRESS_BITS != 0)) {
+        return NULL;
     }
+    const unsigned class_index = page_map_class(p);
+    const size_t usable = HAK_UNLIKELY(class_index == 0) ? 0 : front_block_bytes(p, class_index);
+    if (HAK_UNLIKELY(usable == 0)) {
+        return NULL;
+    }
+    if (size <= usable && size >= usable / 2) {
+        return p;
+    }
+    if (size > HAK_TINY_MAX || usable > HAK_TINY_MAX) {
+        return NULL;
+    }
+    if (size_class_tiny(size) == class_index) {
+        return p;
+    }
+    void *moved = tiny_pop(size);
+    if (HAK_LIKELY(moved != NULL)) {
+        memcpy(moved, p, usable < size ? usable : size);
+        if (HAK_UNLIKELY(!front_free_hot(p))) {
+            hak_free(p);
+        }
+    }
+    return moved;
+}
+
+/* pre: p is not NULL */
+static void *realloc_block(void *p, size_t size, const void *caller) {
     if (size == 0) {
         hak_free(p);
         return NULL;
     }
     if (HAK_GUARD_FULL) {
-        return hak_guarded_realloc(p, size, __builtin_return_address(0));
+        return hak_guarded_realloc(p, size, caller);
     }
     const unsigned class_index = front_block_class(p);
     const size_t usable = front_block_bytes(p, class_index);
     if (HAK_UNLIKELY(usable == 0)) {
-        hak_misuse_stop(HAK_MISUSE_DOUBLE_FREE, "realloc", p, __builtin_return_address(0));
+        hak_misuse_stop(HAK_MISUSE_DOUBLE_FREE, "realloc", p, caller);
         errno = EINVAL;
         return NULL;
     }
@@ -54,9 +82,18 @@ HAK_ALWAYS_INLINE void *realloc_block(void *p, size_t size) {
     return realloc_stays(usable, class_index, size) ? p : realloc_move(p, usable, size);
 }
 
-void *hak_realloc(void *p, size_t size) {
-    const bool entered = profile_enter(profile_call(__builtin_return_address(0)));
-    void *moved = realloc_block(p, size);
+static HAK_NOINLINE void *realloc_slow(void *p, size_t size) {
+    const void *caller = __builtin_return_address(0);
+    const bool entered = profile_enter(profile_call(caller));
+    void *moved = realloc_block(p, size, caller);
     profile_leave(entered);
     return moved;
+}
+
+void *hak_realloc(void *p, size_t size) {
+    if (p == NULL) {
+        return hak_alloc_inline(size);
+    }
+    void *moved = realloc_hot(p, size);
+    return HAK_LIKELY(moved != NULL) ? moved : realloc_slow(p, size);
 }
