@@ -34,6 +34,17 @@ static inline unsigned bitmap_find_run(const uint64_t *words, unsigned bits, uns
     return bits;
 }
 
+/* Length of the run of set bits that `bit` lies in. pre: it is set, or the one before it is not */
+static inline unsigned bitmap_run_around(const uint64_t *words, unsigned bits, unsigned bit) {
+    const unsigned end = bitmap_next(words, bits, bit, false);
+    unsigned start = bit;
+    while (start > 0 && (words[(start - 1) / 64] >> (start - 1) % 64 & 1) != 0) {
+        const uint64_t below = ~words[(start - 1) / 64] & bits_low_mask((start - 1) % 64 + 1);
+        start = below == 0 ? (start - 1) & ~63u : ((start - 1) & ~63u) + 64 - (unsigned)__builtin_clzll(below);
+    }
+    return end - start;
+}
+
 static inline void bitmap_set_run(uint64_t *words, unsigned start, unsigned count, bool value) {
     for (unsigned bit = start; bit < start + count;) {
         unsigned in_word = 64 - bit % 64 < start + count - bit ? 64 - bit % 64 : start + count - bit;

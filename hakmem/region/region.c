@@ -21,6 +21,7 @@
 #include "hakmem/region/page_map.h"
 #include "hakmem/region/region_chunks.h"
 #include "hakmem/region/region_list.h"
+#include "hakmem/region/runs.h"
 #include "hakmem/shadow/shadow.h"
 #include "hakmem/space/units.h"
 
@@ -42,7 +43,7 @@ static int region_enter(struct region *region) {
         error = hak_pages_add_region(region);
     }
     if (HAK_GUARD_EXACT && error == 0) {
-        error = hak_shadow_add_region(&region->shadow);
+        error = hak_shadow_add_region(&region->shadow, region->is_open);
     }
     return error;
 }
@@ -74,7 +75,10 @@ static int region_map_locked(struct region **out) {
 /* Maps one more region and appends it. Errors as of region_map_locked */
 static int region_grow_locked(void) {
     struct region *region;
-    const int error = region_map_locked(&region);
+    int error = hak_runs_reserve();
+    if (error == 0) {
+        error = region_map_locked(&region);
+    }
     if (error != 0) {
         return error;
     }
@@ -85,8 +89,9 @@ static int region_grow_locked(void) {
     }
     const unsigned first = REGION_CHUNK_FIRST + region->skipped;
     region->free_count = HAK_REGION_CHUNKS - first;
-    region->run_limit = region->free_count;
     bitmap_set_run(region->free, first, region->free_count, true);
+    hak_runs_add(region);
+    hak_runs_raise(RUNS_FREE, region, region->free_count);
     hak_units_note_given(region, HAK_REGION_BYTES);
     hak_units_note_region(region);
     if (hak_regions.last != NULL) {
@@ -105,9 +110,10 @@ static int region_more_locked(void) {
     if (count == 0) {
         return region_grow_locked();
     }
-    bitmap_set_run(hak_regions.last->free, REGION_CHUNK_FIRST + hak_regions.last->skipped, count, true);
+    const unsigned first = REGION_CHUNK_FIRST + hak_regions.last->skipped;
+    bitmap_set_run(hak_regions.last->free, first, count, true);
     hak_regions.last->free_count += count;
-    hak_regions.last->run_limit = HAK_REGION_CHUNKS;
+    hak_runs_raise(RUNS_FREE, hak_regions.last, bitmap_run_around(hak_regions.last->free, HAK_REGION_CHUNKS, first));
     return 0;
 }
 
@@ -134,9 +140,6 @@ static unsigned region_find_same_locked(struct region *region, unsigned count, u
 
 /* Position of a run of `count` free chunks that can be written, or HAK_REGION_CHUNKS. */
 static unsigned region_find_locked(struct region *region, unsigned count, unsigned class_index) {
-    if (region->free_count < count || region->run_limit < count) {
-        return HAK_REGION_CHUNKS;
-    }
     unsigned longest;
     /* Dirty first: its pages are resident already, and the others stay clean. */
     unsigned first = region_find_same_locked(region, count, class_index);
@@ -147,7 +150,7 @@ static unsigned region_find_locked(struct region *region, unsigned count, unsign
         first = bitmap_find_run(region->free, HAK_REGION_CHUNKS, count, &longest);
     }
     if (first == HAK_REGION_CHUNKS) {
-        region->run_limit = longest;
+        hak_runs_set(RUNS_FREE, region, longest);
         return first;
     }
     const int error = hak_region_chunks_ready(region, first + count);
@@ -188,6 +191,7 @@ void hak_region_take_locked(struct region *region, unsigned first, unsigned coun
     bitmap_set_run(region->free, first, count, false);
     bitmap_set_run(region->dirty, first, count, false);
     region->free_count -= count;
+    hak_count_add(&hak_regions.taken_total, (size_t)count * HAK_CHUNK_BYTES);
     for (unsigned chunk = first; chunk < first + count; chunk++) {
         region_expect_free(region, chunk);
         /* Relaxed: read by frees of blocks that are handed out after this, and by misuse. */
@@ -205,7 +209,9 @@ static void region_set_behind_locked(struct region *region, unsigned chunk) {
 }
 
 static bool region_span_take_locked(unsigned count, unsigned class_index, struct span *out) {
-    for (struct region *region = hak_regions.first; region != NULL; region = region->next) {
+    struct region *region;
+    /* The oldest first, so that young regions become empty. */
+    for (unsigned from = 0; (region = hak_runs_find(RUNS_FREE, from, count)) != NULL; from = region->number + 1) {
         const unsigned first = region_find_locked(region, count, class_index);
         if (first < HAK_REGION_CHUNKS) {
             hak_region_take_locked(region, first, count, class_index, out);
@@ -257,13 +263,16 @@ void *hak_region_reuse(unsigned count) {
         return NULL;
     }
     lock_acquire(&hak_regions.lock);
-    for (struct region *region = hak_regions.first; region != NULL && start == NULL; region = region->next) {
+    struct region *region;
+    while (start == NULL && (region = hak_runs_find(RUNS_DIRTY, 0, count)) != NULL) {
         unsigned longest;
         const unsigned first = bitmap_find_run(region->dirty, HAK_REGION_CHUNKS, count, &longest);
         if (first < HAK_REGION_CHUNKS) {
             struct span span;
             hak_region_take_locked(region, first, count, 0, &span);
             start = region_chunk_address(region, first);
+        } else {
+            hak_runs_set(RUNS_DIRTY, region, longest);
         }
     }
     lock_release(&hak_regions.lock);
@@ -283,6 +292,11 @@ static void region_shrink_locked(struct region *region) {
         hak_store_relaxed(&hak_regions.dirty_total, hak_regions.dirty_total - (size_t)dirty * HAK_CHUNK_BYTES);
         bitmap_set_run(region->dirty, end, count, false);
     }
+}
+
+void hak_region_raise_runs_locked(const struct region *region, unsigned first) {
+    hak_runs_raise(RUNS_FREE, region, bitmap_run_around(region->free, HAK_REGION_CHUNKS, first));
+    hak_runs_raise(RUNS_DIRTY, region, bitmap_run_around(region->dirty, HAK_REGION_CHUNKS, first));
 }
 
 /* Chunks that nobody uses any more. */
@@ -305,7 +319,8 @@ static void region_give_back(struct region *region, unsigned first, unsigned cou
     bitmap_set_run(region->free, first, count, true);
     bitmap_set_run(region->dirty, first, count, true);
     region->free_count += count;
-    region->run_limit = HAK_REGION_CHUNKS;
+    hak_store_relaxed(&hak_regions.taken_total, hak_regions.taken_total - (size_t)count * HAK_CHUNK_BYTES);
+    hak_region_raise_runs_locked(region, first);
     hak_count_add(&hak_regions.dirty_total, (size_t)count * HAK_CHUNK_BYTES);
     if (HAK_UNLIKELY(region_is_scarce)) {
         region_shrink_locked(region);
@@ -388,7 +403,15 @@ size_t hak_region_dirty_bytes(void) { return hak_load_relaxed(&hak_regions.dirty
 
 size_t hak_region_count_now(void) { return hak_load_relaxed(&hak_regions.count); }
 
-size_t hak_region_metadata_bytes(void) { return hak_region_count_now() * (size_t)REGION_CHUNK_FIRST * HAK_CHUNK_BYTES; }
+/* The entries of a chunk in the shadow are a page; those of a chunk that was purged are purged as well. */
+static size_t region_shadow_bytes(void) {
+    return HAK_GUARD_EXACT ? (hak_load_relaxed(&hak_regions.taken_total) + hak_region_dirty_bytes()) >> SHADOW_SHIFT
+                           : 0;
+}
+
+size_t hak_region_metadata_bytes(void) {
+    return hak_region_count_now() * (size_t)REGION_CHUNK_FIRST * HAK_CHUNK_BYTES + region_shadow_bytes();
+}
 
 void hak_region_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&hak_regions.lock, fork); }
 

@@ -9,7 +9,7 @@
  *
  * Regions lie side by side, and huge blocks too where the kernel places nothing at random. The inaccessible wall stops a
  * write that runs past the end of what lies below before it reaches the header; the inaccessible gap stops one that runs
- * backwards out of the first chunk. Only the first regions have a wall (WALLS_MOST in region_chunks.c).
+ * backwards out of the first chunk. Only the first regions have wall and gap (WALLS_MOST in region_chunks.c).
  *
  * Chunks become writable in ascending order when they come into use (region_chunks.h), because the kernel counts
  * writable memory against limits. A random number of them is skipped at the region's start (place.h) and comes into use
@@ -57,8 +57,9 @@ struct region {
     uint32_t reserved;            /* region lock; chunks before this one are ours to make ready */
     uint32_t skipped;             /* region lock; the first chunks, so many, that are used last, see region_chunks.h */
     bool skipped_is_reserved;     /* region lock; they are ours to make ready */
+    bool is_open;                 /* constant after it is set; it has no wall and no gap, see region_chunks.h */
     uint32_t free_count;          /* region lock */
-    uint32_t run_limit;           /* region lock; no run of free chunks is longer than this */
+    uint32_t number;              /* constant after it is set: regions in the order of their making, see runs.h */
     uint64_t free[REGION_WORDS];  /* region lock; chunks that belong to nobody */
     uint64_t dirty[REGION_WORDS]; /* region lock; free chunks whose pages may be resident and not zero */
     uint64_t freed_at_ms[HAK_REGION_CHUNKS];  /* region lock; valid where dirty */
@@ -155,8 +156,8 @@ void hak_region_fork_locks(lock_visit *visit, struct lock_fork *fork);
 /* The number of regions. A snapshot. */
 size_t hak_region_count_now(void);
 
-/* Bytes of free chunks that are not purged yet; bytes of those whose purge the kernel refused; bytes of headers that
- * may be resident. Snapshots. */
+/* Bytes of free chunks that are not purged yet; bytes of those whose purge the kernel refused; bytes of headers, and of
+ * the shadow where there is one, that may be resident. Snapshots. */
 size_t hak_region_dirty_bytes(void);
 size_t hak_region_refused_bytes(void);
 size_t hak_region_metadata_bytes(void);

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "hakmem/base/bits.h"
+#include "hakmem/flags/guard.h"
 #include "hakmem/os/os.h"
 #include "hakmem/region/place.h"
 
@@ -21,19 +22,40 @@ HAK_STATIC_ASSERT((size_t)REGION_CHUNK_FIRST *HAK_CHUNK_BYTES - sizeof(struct re
 #define READY_LEAST 16u
 #define READY_MOST 64u
 
-/* The part of a region that huge pages may lie in. */
-#define HUGE_PAGES_BYTES (HAK_REGION_BYTES - OS_HUGE_PAGE_BYTES)
-
 static bool chunks_reserve_no_more; /* region lock */
 
-static void *chunks_huge_pages(struct region *region) { return (char *)region + OS_HUGE_PAGE_BYTES; }
+/* Of an open region all may lie in huge pages: other advice for its header than for the rest would make two mappings of it. */
+static void *chunks_huge_pages(struct region *region) {
+    return (char *)region + (region->is_open ? 0 : OS_HUGE_PAGE_BYTES);
+}
+
+static size_t chunks_huge_pages_bytes(const struct region *region) {
+    return HAK_REGION_BYTES - (region->is_open ? 0 : OS_HUGE_PAGE_BYTES);
+}
 
 /* Wall and header. */
 static size_t chunks_header_bytes(void) { return bits_round_up(sizeof(struct region), hak_os_page_size()); }
 
-/* Regions that have a wall: 128 GiB. A wall makes four mappings of a full region, not two, and the system allows 65,530:
- * so they suffice for 900 GiB, and would for 512 if all had one. */
+/* Regions that have wall and gap: 128 GiB of them, which take four mappings each where the system allows 65,530. The kernel joins
+ * all later ones. */
 #define WALLS_MOST 4096u
+
+/* Makes all of a reserved region accessible in one call, so that its mapping is joined with the next region's: later the kernel
+ * would not join them any more. */
+static bool chunks_commit_open(struct region *region) {
+    if (HAK_GUARD_FULL || hak_region_count_now() < WALLS_MOST || hak_os_commit(region, HAK_REGION_BYTES) != 0) {
+        return false;
+    }
+    region->is_open = true;
+    region->ready = region->reserved = HAK_REGION_CHUNKS;
+    return true;
+}
+
+/* Makes the header writable, apart from the wall. */
+static int chunks_commit_header(struct region *region) {
+    const size_t wall = hak_region_count_now() < WALLS_MOST ? HAK_REGION_WALL_BYTES : 0;
+    return hak_os_commit((char *)region + wall, chunks_header_bytes() - wall);
+}
 
 /* Reserves a region, or with `whole` false its wall and header, and makes the header writable. */
 static int chunks_map(bool whole, struct region **out) {
@@ -44,13 +66,15 @@ static int chunks_map(bool whole, struct region **out) {
     if (error != 0) {
         return error;
     }
-    const size_t wall = hak_region_count_now() < WALLS_MOST ? HAK_REGION_WALL_BYTES : 0;
-    error = hak_os_commit((char *)memory + wall, chunks_header_bytes() - wall);
+    *out = memory;
+    if (whole && chunks_commit_open(memory)) {
+        return 0;
+    }
+    error = chunks_commit_header(memory);
     if (error != 0) {
         (void)hak_os_unmap(memory, bytes);
         return error;
     }
-    *out = memory;
     (*out)->ready = REGION_CHUNK_FIRST;
     (*out)->reserved = whole ? HAK_REGION_CHUNKS : REGION_CHUNK_FIRST;
     return 0;
@@ -152,7 +176,7 @@ bool hak_region_chunks_release(struct region *region) {
 #define LOOK_PAGES 512u
 
 bool hak_region_chunks_are_dense(struct region *region) {
-    const size_t page = hak_os_page_size(), pages = HUGE_PAGES_BYTES / page;
+    const size_t page = hak_os_page_size(), pages = chunks_huge_pages_bytes(region) / page;
     size_t resident = 0;
     for (size_t first = 0; first < pages; first += LOOK_PAGES) {
         unsigned char look[LOOK_PAGES];
@@ -169,10 +193,10 @@ bool hak_region_chunks_are_dense(struct region *region) {
 
 bool hak_region_chunks_ask_huge(struct region *region) {
     /* Nothing is in the chunks: where it cannot be all, it is as it was. */
-    return region->reserved == HAK_REGION_CHUNKS && chunks_extend(region, HAK_REGION_CHUNKS) == 0 &&
-           hak_os_huge_pages(chunks_huge_pages(region), HUGE_PAGES_BYTES) == 0;
+    return region->reserved == HAK_REGION_CHUNKS && hak_region_chunks_ready(region, HAK_REGION_CHUNKS) == 0 &&
+           hak_os_huge_pages(chunks_huge_pages(region), chunks_huge_pages_bytes(region)) == 0;
 }
 
 void hak_region_chunks_refuse_huge(struct region *region) {
-    hak_os_no_huge_pages(chunks_huge_pages(region), HUGE_PAGES_BYTES);
+    hak_os_no_huge_pages(chunks_huge_pages(region), chunks_huge_pages_bytes(region));
 }

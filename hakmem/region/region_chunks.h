@@ -6,11 +6,13 @@
  *     | wall | header | gap | skipped  | chunks      | reserved             | anybody's         |
  *     +------+--------+-----+----------+-------------+----------------------+-------------------+
  *
- * The gap is never accessible, nor is the wall of the regions that have one. So no huge page covers a header, which is
- * touched sparsely, and no overflow of a block reaches one from below or from above. A full region is four mappings:
- * wall, header, gap, chunks. Usually the whole region is reserved. If the kernel counts reserved memory (RLIMIT_AS,
- * mlockall) and refuses it, or if the tables gave way, nothing is reserved, and the region grows until it meets another
- * mapping.
+ * The gap is never accessible, nor is the wall. So no huge page covers a header, which is touched sparsely, and no overflow
+ * of a block reaches one from below or from above. A full region is four mappings: wall, header, gap, chunks. Beyond so many
+ * regions (WALLS_MOST) a region is open: it has neither wall nor gap, and all of it is made ready at once, because the kernel
+ * then joins it with the region beside it to one mapping, and the system's limit of mappings does not end the heap.
+ *
+ * Usually the whole region is reserved. If the kernel counts reserved memory (RLIMIT_AS, mlockall) and refuses it, or if the
+ * tables gave way, nothing is reserved, and the region grows until it meets another mapping.
  *
  * All functions are called under the region lock. */
 #ifndef HAKMEM_REGION_REGION_CHUNKS_H

@@ -13,6 +13,7 @@ struct region_list {
     struct region *first, *last; /* region lock */
     size_t dirty_total;          /* atomic: read without the lock; written under it */
     size_t refused_total;        /* atomic, likewise; of the dirty bytes, those that the system does not take */
+    size_t taken_total;          /* atomic, likewise; bytes of chunks that are in use */
     size_t count;                /* atomic, likewise */
 };
 
@@ -22,5 +23,8 @@ extern struct region_list hak_regions;
  * can be written */
 void hak_region_take_locked(struct region *region, unsigned first, unsigned count, unsigned class_index,
                             struct span *out);
+
+/* The run that begins at `first` became free, or dirty too: other chunks may lie beside it. pre: under the region lock */
+void hak_region_raise_runs_locked(const struct region *region, unsigned first);
 
 #endif

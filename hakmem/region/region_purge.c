@@ -8,6 +8,7 @@
 #include "hakmem/region/bitmap.h"
 #include "hakmem/region/region_chunks.h"
 #include "hakmem/region/region_list.h"
+#include "hakmem/region/runs.h"
 #include "hakmem/shadow/shadow.h"
 
 void hak_region_settle(struct region *region) {
@@ -46,6 +47,9 @@ static bool region_take_decayed_locked(struct region *region, uint64_t freed_unt
         }
         first++;
     }
+    if (bitmap_next(region->dirty, HAK_REGION_CHUNKS, 0, true) == HAK_REGION_CHUNKS) {
+        hak_runs_set(RUNS_DIRTY, region, 0); /* and no purge looks here before another free */
+    }
     return false;
 }
 
@@ -55,7 +59,7 @@ static void region_put_back(const struct span *span, bool clean) {
     lock_acquire(&hak_regions.lock);
     bitmap_set_run(span->region->free, span->first, span->count, true);
     span->region->free_count += span->count;
-    span->region->run_limit = HAK_REGION_CHUNKS;
+    hak_store_relaxed(&hak_regions.taken_total, hak_regions.taken_total - (size_t)span->count * HAK_CHUNK_BYTES);
     if (!clean) {
         bitmap_set_run(span->region->dirty, span->first, span->count, true);
         for (unsigned chunk = span->first; chunk < span->first + span->count; chunk++) {
@@ -64,12 +68,14 @@ static void region_put_back(const struct span *span, bool clean) {
         hak_count_add(&hak_regions.dirty_total, (size_t)span->count * HAK_CHUNK_BYTES);
         hak_count_add(&hak_regions.refused_total, (size_t)span->count * HAK_CHUNK_BYTES);
     }
+    hak_region_raise_runs_locked(span->region, span->first);
     lock_release(&hak_regions.lock);
 }
 
+/* The next region that may have dirty chunks. */
 static struct region *region_after(const struct region *region) {
     lock_acquire(&hak_regions.lock);
-    struct region *next = region == NULL ? hak_regions.first : region->next;
+    struct region *next = hak_runs_find(RUNS_DIRTY, region == NULL ? 0 : region->number + 1, 1);
     lock_release(&hak_regions.lock);
     return next;
 }

@@ -66,8 +66,8 @@ static size_t shadow_unused_bytes(void) {
     return 2 * page * SHADOW_GRAIN <= SHADOW_HEADER_BYTES ? page : 0;
 }
 
-static int shadow_add_flat(char *start, const struct shadow_region *region) {
-    const size_t unused = shadow_unused_bytes();
+static int shadow_add_flat(char *start, const struct shadow_region *region, bool is_open) {
+    const size_t unused = is_open ? 0 : shadow_unused_bytes();
     if (hak_load_relaxed(&hak_shadow.limit) == 0 &&
         !hak_units_any_is_kept(shadow_region_of(region), HAK_REGION_BYTES)) {
         return hak_os_map_at(start + unused, SHADOW_REGION_ENTRIES - unused);
@@ -95,12 +95,12 @@ static int shadow_add_limited(struct shadow_region *region) {
     return error;
 }
 
-int hak_shadow_add_region(struct shadow_region *region) {
+int hak_shadow_add_region(struct shadow_region *region, bool is_open) {
     if (hak_shadow.classes == NULL) {
         return shadow_add_limited(region);
     }
     region->classes = &hak_shadow.classes[shadow_region_of(region) >> SHADOW_SHIFT];
-    return shadow_add_flat(shadow_region_entries(region), region);
+    return shadow_add_flat(shadow_region_entries(region), region, is_open);
 }
 
 static void shadow_ask_huge_pages(const char *start, size_t size) {

@@ -187,30 +187,3 @@ HAK_TEST_ISOLATED(Purge, LiveBlocksKeepTheirContentThroughTrim, "") {
         }
     }
 }
-
-/* The figures of hak_stats_get account for everything that is resident. */
-static void expect_accounted(size_t resident_before, const char *when) {
-    struct hak_stats s = census_all();
-    uint64_t bound = s.tiny.live_bytes + s.l2.live_bytes + s.l25.live_bytes + s.huge.live_bytes + s.magazine_bytes +
-                     s.slab_free_bytes + s.metadata_bytes + s.decaying_bytes;
-    size_t resident = system_resident_bytes() - resident_before;
-    /* Half a MiB for the stack and for what the C library's own allocations touch meanwhile. */
-    if (resident > bound + MIB / 2)
-        harness_fail(__FILE__, __LINE__, "%s: %zu bytes are resident, %llu accounted for", when, resident,
-                     (unsigned long long)bound);
-}
-
-HAK_TEST_ISOLATED(Purge, ResidentMemoryIsAccountedFor, "") {
-#if defined(HAK_TEST_TSAN) || defined(HAK_TEST_ASAN)
-    HAK_SKIP("the sanitizer's memory is resident too");
-#endif
-    size_t before = start();
-    allocate_loads();
-    expect_accounted(before, "all live");
-    free_loads(10);
-    expect_accounted(before, "one in ten live");
-    hak_thread_flush();
-    expect_accounted(before, "flushed");
-    hak_trim();
-    expect_accounted(before, "trimmed");
-}

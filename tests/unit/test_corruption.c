@@ -12,6 +12,7 @@
 #include "hakmem/magazine/thread.h"
 #include "hakmem/misuse/misuse.h"
 #include "hakmem/process/begin.h"
+#include "hakmem/region/runs.h"
 #include "hakmem/shadow/shadow.h"
 #include "hakmem/slab/list.h"
 #include "hakmem/slab/slab.h"
@@ -203,10 +204,11 @@ HAK_TEST(Corruption, OfARegionsHeaderIsFound) {
     /* The slab's chunks count as free. */
     region->free_count += chunks;
     for (unsigned chunk = first; chunk < first + chunks; chunk++) region->free[chunk / 64] |= 1ull << chunk % 64;
-    region->run_limit = HAK_REGION_CHUNKS;
+    hak_runs_raise(RUNS_FREE, region, chunks);
     EXPECT_FOUND(memset(region->dirty, 0, sizeof region->dirty),
                  for (int i = 0; i < 600; i++) hak_slab_create(1, SELF));
     region->free_count -= chunks;
+    EXPECT_FOUND(region->number++, hak_region_span_free(region, first, chunks));
     for (unsigned chunk = first; chunk < first + chunks; chunk++) region->free[chunk / 64] &= ~(1ull << chunk % 64);
     EXPECT_FOUND(region->span_first[region_chunk_of(last)] = HAK_REGION_CHUNKS - 1,
                  hak_slab_free_blocks(SELF, c, &last, 1));

@@ -85,3 +85,16 @@ HAK_TEST(Bitmap, FirstRunOfALength) {
         }
     }
 }
+
+HAK_TEST(Bitmap, RunAroundABit) {
+    uint64_t random = 19, words[WORDS];
+    for (unsigned round = 0; round < 100; round++) {
+        make_runs(words, &random);
+        for (unsigned bit = 0; bit < BITS; bit++) {
+            unsigned start = bit;
+            while (start > 0 && bit_of(words, start - 1)) start--;
+            const unsigned expected = bit_of(words, bit) ? next_by_bits(words, bit, false) - start : 0;
+            if (expected != 0) HAK_EXPECT_EQ(bitmap_run_around(words, BITS, bit), expected);
+        }
+    }
+}

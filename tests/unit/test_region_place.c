@@ -4,10 +4,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "hakmem/flags/guard.h"
 #include "hakmem/process/begin.h"
 #include "hakmem/region/place.h"
 #include "hakmem/region/region.h"
 #include "tests/harness/harness.h"
+#include "tests/harness/system.h"
 
 #define CLASS 7u
 #define CHUNKS (HAK_REGION_CHUNKS - REGION_CHUNK_FIRST)
@@ -69,6 +71,19 @@ HAK_TEST_ISOLATED(RegionPlace, NoWallBeyondSoManyRegions, "") {
     const struct span last = take(CHUNKS), next = take(CHUNKS);
     HAK_EXPECT(is_inaccessible(last.region));
     HAK_EXPECT(next.region != last.region && !is_inaccessible(next.region));
+}
+
+/* The system's limit of mappings would end the heap. */
+HAK_TEST_ISOLATED(RegionPlace, RegionsBeyondThatAreOneMapping, "") {
+    if (HAK_GUARD_FULL) HAK_SKIP("guard full has inaccessible chunks in every region");
+    regions_feigned = 4096;
+    (void)take(CHUNKS);
+    const unsigned before = system_mappings();
+    for (unsigned i = 0; i < 100; i++) {
+        const struct span span = take(CHUNKS);
+        memset(region_chunk_address(span.region, span.first), 1, 1);
+    }
+    HAK_EXPECT_LE(system_mappings(), before + 4);
 }
 
 /* The number of chunks of the first region that are given out before another region is mapped. */

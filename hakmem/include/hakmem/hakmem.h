@@ -143,7 +143,7 @@ struct hak_stats {
     uint64_t slab_free_blocks; /* their number */
     uint64_t slabs_empty;      /* chunks (64 KiB) of slabs whose last block was freed, not purged yet */
     uint64_t magazine_bytes;   /* free blocks in magazines */
-    uint64_t metadata_bytes;   /* region headers, page map, thread records: what is touched at most */
+    uint64_t metadata_bytes;   /* region headers, page map, thread records, the shadow: touched at most */
     uint64_t decaying_bytes;   /* free spans and mappings that are not purged yet */
     uint64_t mapped_bytes;     /* address space obtained from the system */
     uint64_t purged_bytes;     /* pages given back since the start whose addresses stayed mapped; huge blocks are

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* Which region a span comes from, and how many regions are looked at for it: the oldest that has the room, and no more of
+ * them where there are many. Each find of hak_runs_find is one look at a region. */
+#include <stdio.h>
+#include <string.h>
+
+#include "hakmem/base/random.h"
+#include "hakmem/process/begin.h"
+#include "hakmem/region/bitmap.h"
+#include "hakmem/region/region.h"
+#include "hakmem/region/region_list.h"
+#include "hakmem/region/runs.h"
+#include "tests/harness/harness.h"
+
+#define CLASS 7u
+#define LONGEST 16u /* chunks of a slab, at most */
+#define SPANS_MOST 24000u
+
+static unsigned looks;
+
+struct region *__real_hak_runs_find(enum region_runs kind, unsigned from, unsigned run);
+struct region *__wrap_hak_runs_find(enum region_runs kind, unsigned from, unsigned run);
+
+struct region *__wrap_hak_runs_find(enum region_runs kind, unsigned from, unsigned run) {
+    struct region *found = __real_hak_runs_find(kind, from, run);
+    looks += found != NULL;
+    return found;
+}
+
+static struct span spans[SPANS_MOST];
+static unsigned span_count;
+static uint64_t random_state = 4711;
+
+static unsigned random_below(unsigned bound) { return (unsigned)(random_xorshift64(&random_state) % bound); }
+
+static void take(unsigned count) {
+    HAK_CHECK(span_count < SPANS_MOST);
+    HAK_EXPECT_EQ(hak_region_span_alloc(count, CLASS, &spans[span_count]), 0);
+    span_count++;
+}
+
+static void free_one_at_random(void) {
+    const unsigned at = random_below(span_count);
+    hak_region_span_free(spans[at].region, spans[at].first, spans[at].count);
+    spans[at] = spans[--span_count];
+}
+
+static void free_all(void) {
+    while (span_count > 0) free_one_at_random();
+    (void)hak_region_purge(DECAY_EVERYTHING);
+}
+
+/* Until there are so many regions, all but the last full. */
+static void grow_to(size_t regions) {
+    hak_process_begin();
+    while (hak_region_count_now() < regions || span_count < regions * 20) take(LONGEST);
+}
+
+/* By looking at each region. */
+static const struct region *oldest_with_run(unsigned count) {
+    for (const struct region *region = hak_regions.first; region != NULL; region = region->next) {
+        unsigned longest;
+        if (bitmap_find_run(region->free, HAK_REGION_CHUNKS, count, &longest) < HAK_REGION_CHUNKS) return region;
+    }
+    return NULL;
+}
+
+HAK_TEST_ISOLATED(Runs, TheOldestRegionThatHasTheRoom, "") {
+    grow_to(70); /* more than fit the first table */
+    for (unsigned i = 0; i < 4000; i++) {
+        if (random_below(2) == 0 && span_count > 0) {
+            free_one_at_random();
+            continue;
+        }
+        const unsigned count = 1 + random_below(LONGEST);
+        const struct region *expected = oldest_with_run(count);
+        take(count);
+        if (expected != NULL) HAK_EXPECT_PTR_EQ(spans[span_count - 1].region, expected);
+    }
+}
+
+/* Looks at regions for each of many spans, beside that many regions that are full. */
+static double looks_a_span(size_t regions) {
+    grow_to(regions);
+    const unsigned changes = 4000;
+    looks = 0;
+    for (unsigned i = 0; i < changes; i++) {
+        free_one_at_random();
+        take(1 + random_below(LONGEST));
+    }
+    return (double)looks / changes;
+}
+
+HAK_TEST_ISOLATED(Runs, FewRegionsAreLookedAtHoweverManyThereAre, "") {
+    const size_t regions[] = {32, 128, 640}; /* the last are 20 GiB */
+    for (unsigned i = 0; i < sizeof regions / sizeof regions[0]; i++) {
+        const double seen = looks_a_span(regions[i]);
+        printf("%zu regions: %.2f looked at for a span\n", regions[i], seen);
+        HAK_EXPECT(seen >= 1);
+        HAK_EXPECT(seen <= 4);
+    }
+}
+
+HAK_TEST_ISOLATED(Runs, APurgeLooksAtRegionsThatHaveSomethingToPurge, "") {
+    grow_to(200);
+    free_all();
+    take(1);
+    free_one_at_random();
+    looks = 0;
+    (void)hak_region_purge(DECAY_EVERYTHING);
+    printf("%u regions looked at to purge one chunk\n", looks);
+    HAK_EXPECT_LE(looks, 3);
+}
+
+HAK_TEST_ISOLATED(Runs, HugeBlocksLookAtRegionsThatHaveTheRoom, "") {
+    grow_to(200);
+    while (span_count > 150) free_one_at_random();
+    /* More dirty chunks than a block takes, and no run that it fits. */
+    looks = 0;
+    for (unsigned i = 0; i < 1000; i++)
+        HAK_EXPECT_PTR_EQ(hak_region_reuse(HAK_REGION_CHUNKS - REGION_CHUNK_FIRST + 1), NULL);
+    HAK_EXPECT_EQ(looks, 0);
+    for (unsigned i = 0; i < 1000; i++) {
+        void *start = hak_region_reuse(LONGEST);
+        HAK_EXPECT(start != NULL);
+        hak_region_reuse_end(start, LONGEST);
+    }
+    printf("%.2f regions looked at for a huge block\n", looks / 1000.0);
+    HAK_EXPECT_LE(looks, 4000);
+}
