@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* hak_thread_flush and hak_trim: memory back, now. */
+/* hak_thread_flush, hak_thread_idle and hak_trim: memory back, now. */
 #include "hakmem/front/guarded.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/exchange.h"
@@ -10,6 +10,14 @@
 void hak_thread_flush(void) {
     if (hak_self != NULL) {
         hak_exchange_flush(hak_self);
+    }
+    purge_poll(__builtin_return_address(0));
+}
+
+void hak_thread_idle(void) {
+    if (hak_self != NULL) {
+        hak_exchange_flush_idle(hak_self);
+        hak_purge_idle_record(hak_self);
     }
     purge_poll(__builtin_return_address(0));
 }

@@ -134,6 +134,9 @@ void hak_exchange_free_begun(struct hak_thread *thread, unsigned class_index, vo
     }
     exchange_enter(thread);
     exchange_count(thread, class_index);
+    if (HAK_UNLIKELY(exchange_is_unfurnished(thread, class_index))) {
+        hak_exchange_furnish(thread, class_index);
+    }
     (void)hak_exchange_is_hot(thread, class_index);
     if (exchange_returned_level(thread, class_index) == exchange_capacity(thread, class_index)) {
         exchange_make_room(thread, class_index);

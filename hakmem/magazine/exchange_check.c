@@ -107,8 +107,11 @@ static void check_stamp_slots(struct hak_thread *thread, void *const *slots, uin
 static void check_stamp_others(struct hak_thread *thread, unsigned class_index, uint8_t stamp) {
     const uint32_t loaded = exchange_loaded_level(thread, class_index);
     check_stamp_slots(thread, hak_load_relaxed(&thread->loaded[class_index]) - loaded, loaded, stamp);
-    void **storage = thread->stashes[class_index].full;
-    for (uint32_t i = 0; i < thread->classes[class_index].stashed; i++, storage = (void **)storage[0]) {
+    uint32_t left = thread->classes[class_index].stashed;
+    if (left == 0) {
+        return; /* without a look at the list, which lies in a page that most threads never touch */
+    }
+    for (void **storage = thread->stashes[class_index].full; left > 0; left--, storage = (void **)storage[0]) {
         check_stamp_slots(thread, stash_base(storage, class_index), hak_classes[class_index].magazine, stamp);
     }
 }

@@ -78,6 +78,15 @@ void hak_exchange_flush(struct hak_thread *thread) {
     exchange_leave(thread);
 }
 
+void hak_exchange_flush_idle(struct hak_thread *thread) {
+    hak_exchange_flush(thread);
+    if (ladder_room_varies()) {
+        exchange_enter(thread);
+        hak_exchange_unfurnish(thread);
+        exchange_leave(thread);
+    }
+}
+
 size_t hak_exchange_bytes_above_tiny(const struct hak_thread *thread) {
     size_t bytes = 0;
     for (unsigned class_index = HAK_L2_CLASS_FIRST; class_index < HAK_CLASS_COUNT; class_index++) {

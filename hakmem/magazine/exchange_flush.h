@@ -37,4 +37,7 @@ void hak_exchange_flush_unused(struct hak_thread *thread, unsigned current);
 /* Flushes the magazines of every class and detaches the active slabs, in an exchange of its own. */
 void hak_exchange_flush(struct hak_thread *thread);
 
+/* hak_exchange_flush, and takes the magazines away, so that their storage may be purged (record_list.h). */
+void hak_exchange_flush_idle(struct hak_thread *thread);
+
 #endif

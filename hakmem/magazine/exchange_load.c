@@ -147,6 +147,9 @@ bool hak_exchange_swap_in_rest(struct hak_thread *thread, unsigned class_index) 
 bool hak_exchange_load(struct hak_thread *thread, unsigned class_index) {
     exchange_enter(thread);
     exchange_count(thread, class_index);
+    if (HAK_UNLIKELY(exchange_is_unfurnished(thread, class_index))) {
+        hak_exchange_furnish(thread, class_index);
+    }
     thread->classes[class_index].overflows = 0;
     const bool loaded = exchange_load_any(thread, class_index);
     exchange_note_levels(thread, class_index);

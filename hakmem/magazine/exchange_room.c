@@ -14,6 +14,31 @@ uint32_t hak_exchange_first_room(unsigned class_index) {
     return ladder_room_varies() && blocks < capacity ? blocks : capacity;
 }
 
+void hak_exchange_furnish(struct hak_thread *thread, unsigned class_index) {
+    const uint32_t room = hak_exchange_first_room(class_index);
+    void **loaded = record_new_magazine(thread, room), **returned = record_new_magazine(thread, room);
+    hak_store_release(&thread->loaded[class_index], loaded);
+    hak_store_release(&thread->returned[class_index], returned);
+    hak_store_release(&thread->classes[class_index].unused_slots, (uint8_t)(hak_classes[class_index].magazine - room));
+}
+
+void hak_exchange_unfurnish(struct hak_thread *thread) {
+    for (unsigned class_index = 0; class_index < HAK_CLASS_COUNT; class_index++) {
+        hak_store_release(&thread->loaded[class_index], RECORD_NO_ROOM);
+        hak_store_release(&thread->returned[class_index], RECORD_NO_ROOM);
+        hak_store_release(&thread->classes[class_index].unused_slots, (uint8_t)hak_classes[class_index].magazine);
+    }
+    for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT && thread->spares_used > 0; class_index++) {
+        hak_store_relaxed(&thread->stashes[class_index].full, (void **)NULL); /* hak_walk may read it */
+        thread->stashes[class_index].emptied = NULL;
+    }
+    thread->spares_used = 0;
+    if (thread->magazines_touched < thread->magazines_used) {
+        thread->magazines_touched = thread->magazines_used;
+    }
+    thread->magazines_used = 0;
+}
+
 /* Every store to a slot is relaxed. memmove moves aligned words whole, which is as good; ThreadSanitizer takes it for
  * plain stores. */
 void hak_exchange_move_slots(void **to, void *const *from, uint32_t count) {

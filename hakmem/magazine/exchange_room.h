@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* How many blocks a magazine has room for. A class starts with little room; room doubles while the class is hot, so
- * that what a thread holds is bounded by how it allocates and not by how many classes there are.
+/* How many blocks a magazine has room for. A class gets magazines at its first exchange, and little room; room doubles
+ * while the class is hot, so that what a thread holds is bounded by how it allocates and not by how many classes there
+ * are.
  *
  * Called by the owning thread, within an exchange unless said otherwise. */
 #ifndef HAKMEM_MAGAZINE_EXCHANGE_ROOM_H
@@ -32,6 +33,17 @@ uint32_t hak_exchange_first_room(unsigned class_index);
 /* Counts an exchange of the class; every EXCHANGE_HOT-th time it decides. true: the class is hot; it has twice the room
  * now, up to its whole capacity, and should load more blocks. */
 bool hak_exchange_is_hot(struct hak_thread *thread, unsigned class_index);
+
+/* Whether the class has no magazines: its thread has not exchanged it yet. */
+HAK_ALWAYS_INLINE bool exchange_is_unfurnished(const struct hak_thread *thread, unsigned class_index) {
+    return ladder_room_varies() && exchange_capacity(thread, class_index) == 0;
+}
+
+/* Gives the class its first two magazines. pre: it has none, and blocks of it stay in magazines */
+HAK_COLD void hak_exchange_furnish(struct hak_thread *thread, unsigned class_index);
+
+/* Takes the magazines of every class away. Also before the thread has the record. pre: they hold no block */
+void hak_exchange_unfurnish(struct hak_thread *thread);
 
 /* Moves slots of a magazine down. hak_walk may read them meanwhile. */
 void hak_exchange_move_slots(void **to, void *const *from, uint32_t count);

@@ -2,9 +2,9 @@
 /* What each thread has of its own; see record.h. */
 #include "hakmem/magazine/record.h"
 
-void *hak_record_no_slots[2];
+void *const hak_record_no_slots[MAGAZINE_SLOTS] __attribute__((aligned(MAGAZINE_BYTES)));
 
-HAK_THREAD_LOCAL void **hak_loaded[HAK_CLASS_COUNT] = {[0 ... HAK_CLASS_COUNT - 1] = RECORD_NO_LOADED};
+HAK_THREAD_LOCAL void **hak_loaded[HAK_CLASS_COUNT] = {[0 ... HAK_CLASS_COUNT - 1] = RECORD_NO_ROOM};
 /* NULL counts as the top of a full magazine. */
 HAK_THREAD_LOCAL void **hak_returned[HAK_CLASS_COUNT];
 HAK_THREAD_LOCAL struct hak_thread *hak_self;

@@ -2,24 +2,31 @@
 /* The record of a thread: its counts, its active slabs and the storage of its magazines.
  *
  * thread.h makes and recycles records; the exchanges (exchange.h) change what is in them. Each record lies in a mapping
- * of its own, and only the pages of classes that the thread uses become resident. "owner" below: only the thread that
- * has the record reads and writes the field. */
+ * of its own. Storage is handed out from the first on, two magazines at a class's first exchange (exchange_room.h), so
+ * that the number of classes that the thread uses decides how much of it becomes resident, and not which they are.
+ * "owner" below: only the thread that has the record reads and writes the field. */
 #ifndef HAKMEM_MAGAZINE_RECORD_H
 #define HAKMEM_MAGAZINE_RECORD_H
 
 #include "hakmem/magazine/magazine_fast.h"
 #include "hakmem/slab/slab.h"
 
-/* The loaded magazine of class 0, of a thread that has not begun and of one that has ended: nothing to take. */
-#define RECORD_NO_LOADED (&hak_record_no_slots[1])
-extern HAK_INTERNAL void *hak_record_no_slots[2]; /* constant: NULL */
+/* The magazines of a class without storage, and of a thread without a record: empty and full at once. */
+#define RECORD_NO_ROOM ((void **)&hak_record_no_slots[MAGAZINE_SLOTS])
+extern HAK_INTERNAL void *const hak_record_no_slots[MAGAZINE_SLOTS];
 
 /* Magazines that a record has for the stashes of its classes: what 16 classes in constant use fill. */
 #define THREAD_SPARES 64
 
+/* Magazines that a record has storage for. */
+#define THREAD_MAGAZINES (2 * (HAK_CLASS_COUNT - 1) + THREAD_SPARES)
+
 /* Binary logarithm of the number of check_stamps: with magazines of 64 blocks, two pointers share an entry in every
  * second check. */
 #define THREAD_CHECK_BITS 12
+
+/* The smallest page of any system. */
+#define RECORD_PAGE_BYTES 4096
 
 struct hak_thread_class {
     struct slab *active[2];  /* owner; slabs that refills take blocks from, [0] first */
@@ -66,32 +73,43 @@ struct hak_thread {
     /* First, so that the first cache line of the page holds class 0, which nobody uses. Programs that touch every page
      * of their blocks touch its first line, so these lines are the likeliest to have been evicted from the caches. */
     struct hak_thread_class classes[HAK_CLASS_COUNT];
-    void ***loaded;           /* the thread's hak_loaded, or limited_loaded; constant while the thread lives */
-    void ***returned;         /* the thread's hak_returned; constant while the thread lives */
-    struct hak_thread *next;  /* threads lock: living records, or free ones */
-    struct hak_thread **link; /* threads lock: the pointer that points at this record */
-    uint32_t number;          /* constant; from 2, see THREAD_NUMBER_SHARED */
-    uint32_t sequence;        /* atomic; odd while the owner exchanges */
-    uint32_t tid;             /* threads lock; the kernel's number of the thread that has the record */
-    uint64_t exchanges;       /* atomic: written by the owner */
-    uint64_t remote_frees;    /* likewise */
-    uint32_t spares_used;     /* owner; of the slots below */
-    size_t loaded_above_tiny; /* owner; of classes above tiny, since exchange_bound last summed them up */
-    /* Owner; two magazines a class. Nothing below the first slot of a magazine is ever written. */
-    void *slots[HAK_CLASS_COUNT - 1][2][MAGAZINE_SLOTS] __attribute__((aligned(MAGAZINE_BYTES)));
-    /* Owner; storage for the stashes, used from the first on. */
-    void *spares[THREAD_SPARES][MAGAZINE_SLOTS];
-    struct hak_thread_stash stashes[HAK_CLASS_COUNT];  /* owner; touched only for classes with a stash */
-    struct hak_thread_sample samples[HAK_CLASS_COUNT]; /* owner; touched only while the profile is on, as is `chance` */
-    struct hak_thread_chance chance;
-    /* Owner; exchange_check.h: an entry with the current stamp means that the check has seen a pointer of this
-     * entry. */
-    uint8_t check_stamp;
-    uint8_t check_stamps[HAK_GUARD_EXACT ? 0 : 1u << THREAD_CHECK_BITS];
+    void ***loaded;                  /* the thread's hak_loaded, or limited_loaded; constant while the thread lives */
+    void ***returned;                /* the thread's hak_returned; constant while the thread lives */
+    struct hak_thread *next;         /* threads lock: living records, or free ones */
+    struct hak_thread **link;        /* threads lock: the pointer that points at this record */
+    uint32_t number;                 /* constant; from 2, see THREAD_NUMBER_SHARED */
+    uint32_t sequence;               /* atomic; odd while the owner exchanges */
+    uint32_t tid;                    /* threads lock; the kernel's number of the thread that has the record */
+    uint64_t ended_ms;               /* threads lock; of a recycled record: when its thread ended */
+    uint64_t exchanges;              /* atomic: written by the owner */
+    uint64_t remote_frees;           /* likewise */
+    uint32_t magazines_used;         /* owner; of `magazines` */
+    uint32_t magazines_touched;      /* owner; the most of them that were used since the pages last went back */
+    uint32_t spares_used;            /* owner; of the used ones, what the stashes took */
+    uint8_t check_stamp;             /* owner; the current stamp of `check_stamps` */
+    size_t loaded_above_tiny;        /* owner; of classes above tiny, since exchange_bound last summed them up */
+    struct hak_thread_chance chance; /* touched only while the profile is on, as are `samples` */
     /* Guard builds, while the shadow has the limited form: the loaded magazines' tops. hak_loaded then holds empty
      * magazines, so that malloc takes the slow path without a further test. */
     void **limited_loaded[HAK_GUARD_EXACT ? HAK_CLASS_COUNT : 0];
+    /* From here on nothing outlasts the thread, and pages go back when it has ended (record_list.h).
+     * Owner; exchange_check.h: an entry with the current stamp means that the check has seen a pointer of this entry. In
+     * one page, because every thread touches it. */
+    uint8_t check_stamps[HAK_GUARD_EXACT ? 0 : 1u << THREAD_CHECK_BITS] __attribute__((aligned(RECORD_PAGE_BYTES)));
+    struct hak_thread_stash stashes[HAK_CLASS_COUNT];  /* owner; touched only for classes with a stash */
+    struct hak_thread_sample samples[HAK_CLASS_COUNT]; /* owner */
+    /* Owner; storage, two magazines a class and the stashes'. Below the first slot of a magazine nothing is written but
+     * the NULL there and, in the stash, the link. */
+    void *magazines[THREAD_MAGAZINES][MAGAZINE_SLOTS] __attribute__((aligned(RECORD_PAGE_BYTES)));
 };
+
+/* Base of an empty magazine with this room, in storage that was not used yet. */
+HAK_ALWAYS_INLINE void **record_new_magazine(struct hak_thread *thread, uint32_t room) {
+    void **base = &thread->magazines[thread->magazines_used++][MAGAZINE_SLOTS - room];
+    /* The thread that had the record before may have used this slot. Relaxed: hak_walk may read it. */
+    hak_store_relaxed(&base[-1], NULL);
+    return base;
+}
 
 /* magazine_take while hak_loaded holds empty magazines. NULL also for `thread` NULL. */
 HAK_COLD void *hak_record_take_limited(struct hak_thread *thread, unsigned class_index);

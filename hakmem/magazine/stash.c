@@ -7,9 +7,8 @@
 
 /* A magazine that a list leads to, or NULL: one of the record's own, or the link was overwritten. */
 static void **stash_expect_own(const struct hak_thread *thread, void **storage) {
-    const uintptr_t at = (uintptr_t)storage - (uintptr_t)thread->slots;
-    if (HAK_UNLIKELY(storage != NULL &&
-                     (at >= sizeof thread->slots + sizeof thread->spares || at % MAGAZINE_BYTES != 0))) {
+    const uintptr_t at = (uintptr_t)storage - (uintptr_t)thread->magazines;
+    if (HAK_UNLIKELY(storage != NULL && (at >= sizeof thread->magazines || at % MAGAZINE_BYTES != 0))) {
         hak_report_corruption("thread", thread, "its stash leads out of its magazines");
     }
     return storage;
@@ -50,10 +49,9 @@ void **hak_stash_make_room(struct hak_thread *thread, unsigned class_index) {
     if (thread->spares_used == THREAD_SPARES) {
         return NULL;
     }
-    void **storage = thread->spares[thread->spares_used++];
-    /* The thread that had the record before may have used it for a class of larger magazines. */
-    hak_store_relaxed(&stash_base(storage, class_index)[-1], NULL);
-    return storage;
+    thread->spares_used++;
+    return record_new_magazine(thread, hak_classes[class_index].magazine) -
+           (MAGAZINE_SLOTS - hak_classes[class_index].magazine);
 }
 
 void hak_stash_put(struct hak_thread *thread, unsigned class_index, void **storage) {

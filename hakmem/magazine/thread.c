@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* See thread.h.
  *
- * The threads lock guards the list of living threads' records, the list of recycled ones and the totals of ended
- * threads. A reader of statistics holds it, so that no thread ends and flushes its magazines meanwhile. */
+ * The threads lock guards the list of living threads' records, those of recycled ones (record_list.h) and the totals of
+ * ended threads. A reader of statistics holds it, so that no thread ends and flushes its magazines meanwhile. */
 #include "hakmem/magazine/thread.h"
 
 #include <pthread.h>
@@ -15,6 +15,7 @@
 #include "hakmem/ladder/counts.h"
 #include "hakmem/magazine/exchange_flush.h"
 #include "hakmem/magazine/exchange_room.h"
+#include "hakmem/magazine/record_list.h"
 #include "hakmem/magazine/sampling_state.h"
 #include "hakmem/misuse/misuse.h"
 #include "hakmem/os/os.h"
@@ -24,7 +25,6 @@ static HAK_THREAD_LOCAL bool thread_has_ended;
 
 static struct hak_lock threads_lock = HAK_LOCK_INITIALIZER(HAK_RANK_THREADS);
 static struct hak_thread *threads_living;                         /* threads lock */
-static struct hak_thread *threads_free;                           /* threads lock */
 static uint32_t threads_made;                                     /* threads lock */
 static struct thread_class_totals threads_ended[HAK_CLASS_COUNT]; /* threads lock */
 static struct thread_totals threads_ended_totals;                 /* threads lock */
@@ -34,28 +34,9 @@ static bool thread_may_begin;                                     /* constant af
 /* threads lock; a fork interrupted the holder of the lock: the list still has threads that the child does not have */
 static bool threads_are_gone;
 
-static void thread_link_locked(struct hak_thread **list, struct hak_thread *thread) {
-    thread->next = *list;
-    thread->link = list;
-    if (thread->next != NULL) {
-        thread->next->link = &thread->next;
-    }
-    *list = thread;
-}
-
-static void thread_unlink_locked(struct hak_thread *thread) {
-    if (HAK_UNLIKELY(*thread->link != thread || (thread->next != NULL && thread->next->link != &thread->next))) {
-        hak_report_corruption("thread", thread, "its neighbours in its list do not point back");
-    }
-    *thread->link = thread->next;
-    if (thread->next != NULL) {
-        thread->next->link = thread->link;
-    }
-}
-
 /* Takes a record off the list of living threads and adds its counts to those of ended threads. */
 static void thread_retire_locked(struct hak_thread *thread) {
-    thread_unlink_locked(thread);
+    hak_record_unlink(thread);
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
         threads_ended[class_index].allocations += thread->classes[class_index].allocations;
         threads_ended[class_index].frees += thread->classes[class_index].frees;
@@ -82,7 +63,8 @@ static void thread_retire_others_locked(const struct hak_thread *self, bool may_
         }
         thread_retire_locked(thread);
         if (is_whole) {
-            thread_link_locked(&threads_free, thread);
+            hak_exchange_unfurnish(thread);
+            hak_record_recycle(thread);
         }
     }
 }
@@ -106,17 +88,16 @@ static void thread_end(void *value) {
     hak_exchange_flush(thread);
     lock_acquire(&threads_lock);
     thread_retire_locked(thread);
-    for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
-        thread->loaded[class_index] = RECORD_NO_LOADED;
-        thread->returned[class_index] = NULL;
-    }
-    thread_link_locked(&threads_free, thread);
+    hak_exchange_unfurnish(thread);
+    hak_record_recycle(thread);
     threads_release(thread);
     /* Destructors that run after this one take the slow path, which serves threads without a record. */
     hak_self = NULL;
     thread_has_ended = true;
     thread_watch.ended();
 }
+
+bool hak_thread_purge_piece(struct decay_pass *pass) { return hak_record_purge_piece(&threads_lock, pass); }
 
 void hak_thread_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&threads_lock, fork); }
 
@@ -171,12 +152,11 @@ void hak_thread_init(struct hak_thread_watch watch) {
 
 /* A record for the calling thread: a recycled or a new one. NULL: no memory */
 static struct hak_thread *thread_record_locked(void) {
-    struct hak_thread *thread = threads_free;
+    struct hak_thread *thread = hak_record_take_recycled();
     if (thread != NULL) {
-        thread_unlink_locked(thread);
         return thread;
     }
-    size_t bytes = bits_round_up(sizeof *thread, hak_os_page_size());
+    const size_t bytes = hak_record_bytes();
     void *memory;
     if ((HAK_GUARD_FULL ? hak_metadata_map_record(bytes, &memory) : hak_os_map(bytes, hak_os_page_size(), &memory)) !=
         0) {
@@ -188,33 +168,15 @@ static struct hak_thread *thread_record_locked(void) {
     return thread;
 }
 
-/* Gives the calling thread the record with empty magazines. pre: the record's slots hold no block */
+/* Gives the calling thread the record, as if it had never been used. */
 static void thread_lay_out(struct hak_thread *thread) {
-    const bool is_new = thread->loaded == NULL;
     thread->loaded = HAK_GUARD_EXACT && hak_load_setting(&hak_shadow.limit) == 0 ? thread->limited_loaded : hak_loaded;
-    if (HAK_GUARD_EXACT) {
-        thread->loaded[0] = RECORD_NO_LOADED; /* class 0 never has blocks */
-    }
     thread->returned = hak_returned;
     thread->tid = hak_os_thread_id();
-    for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
-        struct hak_thread_class *own = &thread->classes[class_index];
-        const uint32_t capacity = hak_exchange_first_room(class_index);
-        const uint32_t unused = hak_classes[class_index].magazine - capacity;
-        void **loaded = &thread->slots[class_index - 1][0][MAGAZINE_SLOTS - capacity];
-        void **returned = &thread->slots[class_index - 1][1][MAGAZINE_SLOTS - capacity];
-        if (!is_new && own->unused_slots < unused) {
-            /* The record's last thread had more room, and used this slot. */
-            loaded[-1] = NULL;
-            returned[-1] = NULL;
-        }
-        (HAK_GUARD_EXACT ? thread->loaded : hak_loaded)[class_index] = loaded;
-        hak_returned[class_index] = returned;
-        *own = (struct hak_thread_class){.unused_slots = (uint8_t)unused};
-    }
-    if (thread->spares_used > 0) {
-        memset(thread->stashes, 0, sizeof thread->stashes);
-        thread->spares_used = 0;
+    memset(thread->classes, 0, sizeof thread->classes);
+    hak_exchange_unfurnish(thread);
+    for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT && !ladder_room_varies(); class_index++) {
+        hak_exchange_furnish(thread, class_index);
     }
     if (sampling_was_on()) {
         memset(thread->samples, 0, sizeof thread->samples);
@@ -236,7 +198,7 @@ struct hak_thread *hak_thread_begin(void) {
         thread_lay_out(thread);
         /* With the lock held, so that the child of a fork finds its own record in the list. */
         hak_self = thread;
-        thread_link_locked(&threads_living, thread);
+        hak_record_link(&threads_living, thread);
     }
     threads_release(thread);
     if (thread == NULL) {
@@ -250,10 +212,6 @@ struct hak_thread *hak_thread_begin(void) {
         thread_end(thread);
     }
     return hak_self;
-}
-
-static uint64_t thread_slots_bytes(void) {
-    return (uint64_t)threads_made * bits_round_up(sizeof(struct hak_thread), hak_os_page_size());
 }
 
 const struct hak_thread *hak_thread_list_acquire(void) {
@@ -271,6 +229,6 @@ struct thread_class_totals hak_thread_ended_locked(unsigned class_index) {
 struct thread_totals hak_thread_ended_totals_locked(void) {
     lock_assert_held(&threads_lock);
     struct thread_totals totals = threads_ended_totals;
-    totals.metadata_bytes = thread_slots_bytes();
+    totals.metadata_bytes = (uint64_t)threads_made * hak_record_bytes();
     return totals;
 }

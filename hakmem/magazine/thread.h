@@ -6,6 +6,7 @@
 
 #include "hakmem/base/lock.h"
 #include "hakmem/magazine/record.h"
+#include "hakmem/region/decay.h"
 
 /* Who wants to know that a thread got a record, or gave it up at its end. Called with no lock held; `ended` may wait for a few ms */
 struct hak_thread_watch {
@@ -20,6 +21,10 @@ void hak_thread_init(struct hak_thread_watch watch);
 /* The calling thread's record, made where it has none. NULL: the thread has ended, there is no memory, or the
  * process has not begun: slow paths call hak_process_begin first. */
 struct hak_thread *hak_thread_begin(void);
+
+/* The next piece of a pass over the records of ended threads, which returns their pages. true: the pass is over. pre: the
+ * caller has the purge lock and none of a higher rank */
+bool hak_thread_purge_piece(struct decay_pass *pass);
 
 /* Shows the threads lock to the handlers of fork, so that the child finds the list of records consistent. */
 void hak_thread_fork_locks(lock_visit *visit, struct lock_fork *fork);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See purge.h. When to look is region/decay.h's; what to look at is here: free chunks, kept mappings, and
- * the pages of PARTIAL slabs that hold no block in use. */
+/* See purge.h. When to look is region/decay.h's; what to look at is here: free chunks, kept mappings, the pages of
+ * PARTIAL slabs that hold no block in use, and those of the records of ended threads. */
 #include "hakmem/process/purge.h"
 
 #include <errno.h>
@@ -9,6 +9,8 @@
 #include "hakmem/base/lock.h"
 #include "hakmem/base/options.h"
 #include "hakmem/os/os.h"
+#include "hakmem/magazine/record_list.h"
+#include "hakmem/magazine/thread.h"
 #include "hakmem/process/own_thread.h"
 #include "hakmem/region/decay.h"
 #include "hakmem/region/held.h"
@@ -37,7 +39,7 @@ size_t hak_purge_waiting_bytes(void) { return hak_region_dirty_bytes() + hak_kep
 
 /* What waits and has not been refused. The counts are snapshots. */
 static size_t purge_to_do_bytes(void) {
-    const size_t waiting = hak_purge_waiting_bytes() + hak_partial_unpurged_bytes();
+    const size_t waiting = hak_purge_waiting_bytes() + hak_partial_unpurged_bytes() + record_unpurged_bytes();
     const size_t refused = hak_region_refused_bytes() + hak_kept_refused_bytes();
     return waiting > refused ? waiting - refused : 0;
 }
@@ -56,7 +58,8 @@ static bool purge_piece(struct decay_pass *pass, size_t bytes) {
     lock_acquire(&purge_lock);
     /* Else slabs first: one that turns out to be free altogether joins the chunks. */
     const bool is_over = (pass->chunks_first || hak_partial_purge_piece(pass)) && hak_region_purge_piece(pass) &&
-                         hak_kept_purge_piece(pass) && (!pass->chunks_first || hak_partial_purge_piece(pass));
+                         hak_kept_purge_piece(pass) && (!pass->chunks_first || hak_partial_purge_piece(pass)) &&
+                         hak_thread_purge_piece(pass);
     lock_release(&purge_lock);
     /* Relaxed: a hint. Who waits for the lock is slower than who takes it again at once. */
     if (hak_load_relaxed(&purge_forks) != 0) {
@@ -286,6 +289,12 @@ void hak_purge_fork_child(void) {
     /* A look that a thread had taken upon itself is lost with it. */
     if (purge_to_do_bytes() > 0) {
         hak_decay_note_freed(hak_os_clock_ms());
+    }
+}
+
+void hak_purge_idle_record(struct hak_thread *record) {
+    if (hak_record_used_bytes(record) > PURGE_IDLE_BYTES) {
+        (void)hak_record_purge(record, purge_pass(0).by_mapping);
     }
 }
 

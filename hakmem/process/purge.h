@@ -24,8 +24,13 @@
 /* What may wait at most, bytes, where the program has shown that it takes it back at once; or twice what is in use. */
 #define PURGE_LEARNED_BYTES ((size_t)256 << 20)
 
+/* What an idle thread's record keeps, bytes, beside its first page. */
+#define PURGE_IDLE_BYTES ((size_t)24 << 10)
+
 /* What is purged, or looked at in vain, in one hold of the purge lock, bytes: some two milliseconds. */
 #define PURGE_PIECE_BYTES ((size_t)8 << 20)
+
+struct hak_thread;
 
 /* The cold half of purge_poll: something decays. */
 HAK_COLD void hak_purge_poll_due(const void *caller);
@@ -66,6 +71,10 @@ void hak_purge_start_later(void (*start)(void));
 
 /* Purges everything that is free, decayed or not. Result: bytes. */
 size_t hak_purge_all(void);
+
+/* Returns the storage of the calling thread's magazines to the system where it is worth a system call. pre: they are taken
+ * away (hak_exchange_flush_idle) */
+void hak_purge_idle_record(struct hak_thread *record);
 
 /* Around fork: whoever purges lets the lock go for a moment; no purge is in progress; and in the child, whose thread is gone. */
 void hak_purge_fork_begin(void);

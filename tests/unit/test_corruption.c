@@ -187,9 +187,9 @@ HAK_TEST(Corruption, OfAStashIsFound) {
     static void *storage[2 * MAGAZINE_SLOTS];
     struct hak_thread_stash *stash = &hak_self->stashes[3];
     EXPECT_FOUND(stash->full = storage, hak_stash_take(hak_self, 3, storage));
-    EXPECT_FOUND(hak_self->spares[0][0] = storage;
-                 stash->full = hak_self->spares[0], hak_stash_take(hak_self, 3, storage));
-    EXPECT_FOUND(stash->full = &hak_self->spares[0][1];
+    EXPECT_FOUND(hak_self->magazines[0][0] = storage;
+                 stash->full = hak_self->magazines[0], hak_stash_take(hak_self, 3, storage));
+    EXPECT_FOUND(stash->full = &hak_self->magazines[0][1];
                  hak_self->classes[3].stashed = 1, hak_stash_take_oldest(hak_self, 3));
 }
 

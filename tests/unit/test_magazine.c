@@ -137,8 +137,8 @@ static void expect_doubling(struct work *work) {
         const uint32_t size = hak_classes[c].block_size;
         uint32_t expected = size < EXCHANGE_FIRST_BYTES ? EXCHANGE_FIRST_BYTES / size : 1, taken = 0;
         for (unsigned i = 0; i < 8; i++) {
-            const uint32_t half =
-                ((hak_self == NULL ? hak_classes[c].magazine : exchange_capacity(hak_self, c)) + 1) / 2;
+            const bool is_first = hak_self == NULL || exchange_is_unfurnished(hak_self, c);
+            const uint32_t half = ((is_first ? hak_exchange_first_room(c) : exchange_capacity(hak_self, c)) + 1) / 2;
             if (expected > half) expected = half;
             const uint32_t loads = refill(c, work->blocks, &taken);
             HAK_EXPECT_LE(loads, expected);

@@ -142,9 +142,11 @@ HAK_TEST(Stash, BlocksThatCameBackAreNotSaidToBeZero) {
     in_fresh_thread(expect_no_claim_by_stash);
 }
 
-/* What a thread before may have left below the first slot of every spare. */
+/* What a thread before may have left below the first slot of storage that is not used yet. */
 static void mark_below_spares(void *mark) {
-    for (unsigned i = 0; i < THREAD_SPARES; i++) hak_self->spares[i][MAGAZINE_SLOTS - CAPACITY - 1] = mark;
+    for (unsigned i = hak_self->magazines_used; i < THREAD_MAGAZINES; i++) {
+        hak_self->magazines[i][MAGAZINE_SLOTS - CAPACITY - 1] = mark;
+    }
 }
 
 static void expect_no_block_below_a_spare(struct work *work) {

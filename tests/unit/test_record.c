@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/* What a thread's record keeps resident: while its thread is idle, when the thread said so, and after its end. */
+#include <pthread.h>
+
+#include "hakmem/hakmem.h"
+#include "hakmem/magazine/exchange.h"
+#include "hakmem/magazine/record_list.h"
+#include "hakmem/magazine/thread.h"
+#include "hakmem/os/os.h"
+#include "tests/harness/census.h"
+#include "tests/harness/harness.h"
+#include "tests/harness/threads.h"
+
+#define KIB ((size_t)1 << 10)
+
+/* The part of a record that outlasts its thread, bytes. */
+static size_t head_bytes(void) { return offsetof(struct hak_thread, check_stamps); }
+
+static size_t resident_bytes(const struct hak_thread *record) {
+    unsigned char pages[256];
+    const size_t page = hak_os_page_size(), count = hak_record_bytes() / page;
+    size_t resident = 0;
+    HAK_EXPECT(count <= sizeof pages);
+    HAK_EXPECT_EQ(hak_os_resident((void *)(uintptr_t)record, hak_record_bytes(), pages), 0);
+    for (size_t i = 0; i < count; i++) resident += pages[i] & 1u ? page : 0;
+    return resident;
+}
+
+/* Uses so many classes, spread over all that stay in magazines: 8 blocks of each, made and dropped some times. */
+static void use_classes(unsigned count) {
+    unsigned last = HAK_CLASS_COUNT - 1;
+    while (exchange_is_uncached(last)) last--;
+    for (unsigned round = 0; round < 20; round++) {
+        for (unsigned k = 0; k < count; k++) {
+            void *blocks[8];
+            const size_t size = hak_classes[1 + k * (last - 1) / count].block_size;
+            for (unsigned i = 0; i < 8; i++) blocks[i] = hak_alloc(size);
+            for (unsigned i = 0; i < 8; i++) hak_free(blocks[i]);
+        }
+    }
+}
+
+static void use_four(void *resident, unsigned index) {
+    (void)index;
+    use_classes(4);
+    *(size_t *)resident = resident_bytes(hak_self);
+}
+
+static void use_forty(void *resident, unsigned index) {
+    (void)index;
+    use_classes(40);
+    *(size_t *)resident = resident_bytes(hak_self);
+}
+
+/* Magazines need no page of their own each: four of them share one. In a process of its own, or the record of an ended
+ * thread, used by more classes, is taken. */
+HAK_TEST_ISOLATED(Record, IdleThreadKeepsPagesOfTheClassesThatItUsed, "") {
+    size_t resident = 0;
+    if (!HAK_P3_SENTINELS || hak_os_page_size() != 4 * KIB) HAK_SKIP("every class has magazines, or pages are large");
+    hak_free(hak_alloc(1)); /* or the first thread takes the record of a thread of the harness */
+    threads_run(1, use_four, &resident);
+    HAK_EXPECT_LE(resident, head_bytes() + 4 * KIB + 8 * KIB);
+    HAK_EXPECT_GE(resident, 8 * KIB);
+    hak_trim();
+    threads_run(1, use_forty, &resident);
+    HAK_EXPECT_LE(resident, head_bytes() + 4 * KIB + 80 * KIB);
+}
+
+struct ended {
+    struct hak_thread *record;
+    uint32_t number;
+};
+
+static void end_a_record(void *ended, unsigned index) {
+    (void)index;
+    use_classes(40);
+    ((struct ended *)ended)->record = hak_self;
+    ((struct ended *)ended)->number = hak_self->number;
+}
+
+static void expect_same_record(void *ended, unsigned index) {
+    (void)index;
+    use_classes(40);
+    HAK_EXPECT_PTR_EQ(hak_self, ((struct ended *)ended)->record);
+    HAK_EXPECT_EQ(hak_self->number, ((struct ended *)ended)->number);
+}
+
+static size_t rounded_head_bytes(void) {
+    return (head_bytes() + hak_os_page_size() - 1) / hak_os_page_size() * hak_os_page_size();
+}
+
+HAK_TEST_ISOLATED(Record, TrimTakesThePagesOfAnEndedThread, "HAKMEM_PURGE_DELAY_MS=-1") {
+    struct ended ended = {NULL};
+    hak_free(hak_alloc(1));
+    threads_run(1, end_a_record, &ended);
+    HAK_EXPECT_GT(resident_bytes(ended.record), rounded_head_bytes() + 32 * KIB);
+    HAK_EXPECT_GE(record_unpurged_bytes(), 32 * KIB);
+    HAK_EXPECT_GE(hak_trim(), 32 * KIB);
+    HAK_EXPECT_LE(resident_bytes(ended.record), rounded_head_bytes());
+    HAK_EXPECT_EQ(record_unpurged_bytes(), 0);
+    threads_run(1, expect_same_record, &ended);
+    CENSUS_EXPECT_CONSISTENT();
+}
+
+/* A pass takes what ended early enough and leaves the rest. */
+HAK_TEST_ISOLATED(Record, PagesOfAnEndedThreadDecay, "HAKMEM_PURGE_DELAY_MS=-1") {
+    struct ended ended = {NULL};
+    hak_free(hak_alloc(1));
+    threads_run(1, end_a_record, &ended);
+    struct decay_pass pass = {.freed_until_ms = ended.record->ended_ms - 1, .left = SIZE_MAX};
+    HAK_EXPECT(hak_thread_purge_piece(&pass));
+    HAK_EXPECT_EQ(pass.purged, 0);
+    HAK_EXPECT_GT(resident_bytes(ended.record), rounded_head_bytes());
+    pass.freed_until_ms++;
+    HAK_EXPECT(hak_thread_purge_piece(&pass));
+    HAK_EXPECT_GT(pass.purged, 0);
+    HAK_EXPECT_LE(resident_bytes(ended.record), rounded_head_bytes());
+}
+
+/* More records than one hold of the lock takes. */
+static void end_together(void *barrier, unsigned index) {
+    (void)index;
+    use_classes(4);
+    pthread_barrier_wait((pthread_barrier_t *)barrier);
+}
+
+HAK_TEST_ISOLATED(Record, EveryEndedThreadsPagesDecay, "HAKMEM_PURGE_DELAY_MS=-1") {
+    pthread_barrier_t all_live;
+    pthread_barrier_init(&all_live, NULL, THREADS_MAX);
+    hak_free(hak_alloc(1));
+    threads_run(THREADS_MAX, end_together, &all_live);
+    pthread_barrier_destroy(&all_live);
+    const size_t waiting = record_unpurged_bytes();
+    struct decay_pass pass = {.freed_until_ms = DECAY_EVERYTHING};
+    unsigned pieces = 0;
+    do {
+        pass.left = 1; /* one batch */
+        pieces++;
+    } while (!hak_thread_purge_piece(&pass));
+    HAK_EXPECT_GE(pieces, 2);
+    HAK_EXPECT_EQ(record_unpurged_bytes(), 0);
+    HAK_EXPECT_EQ(pass.purged, waiting);
+}
+
+static void say_idle(void *unused, unsigned index) {
+    (void)unused;
+    (void)index;
+    void *const live = hak_alloc(48);
+    use_classes(40);
+    hak_thread_idle();
+    struct hak_thread_stats threads[8];
+    const size_t count = hak_stats_get_threads(threads, 8);
+    for (size_t i = 0; i < count && i < 8; i++) {
+        if (threads[i].number == hak_self->number) HAK_EXPECT_EQ(threads[i].magazine_bytes, 0);
+    }
+    HAK_EXPECT_LE(resident_bytes(hak_self), HAK_P3_SENTINELS ? rounded_head_bytes() + 24 * KIB : SIZE_MAX);
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) HAK_EXPECT(hak_self->classes[c].active[0] == NULL);
+    use_classes(40);
+    hak_free(live);
+    hak_thread_idle();
+    hak_thread_idle();
+}
+
+HAK_TEST_ISOLATED(Record, IdleThreadThatSaysSoKeepsHardlyAnything, "") {
+    hak_thread_idle(); /* without a record */
+    hak_free(hak_alloc(1));
+    threads_run(1, say_idle, NULL);
+    CENSUS_EXPECT_CONSISTENT();
+}
