@@ -3,6 +3,7 @@
 #include "hakmem/magazine/exchange.h"
 
 #include "hakmem/base/assert.h"
+#include "hakmem/magazine/exchange_hold.h"
 #include "hakmem/magazine/sampling.h"
 #include "hakmem/magazine/shared.h"
 #include "hakmem/magazine/stash.h"
@@ -49,7 +50,9 @@ void hak_exchange_free(unsigned class_index, void *p) {
 
 void hak_exchange_free_at_once(unsigned class_index, void *p) {
     struct hak_thread *thread = hak_self;
+    exchange_hold(thread, class_index);
     hak_exchange_flush_blocks(thread, class_index, &p, 1);
+    exchange_let_go(thread, class_index);
     if (exchange_counts()) {
         hak_count_add(&thread->classes[class_index].frees, 1);
     }
@@ -64,6 +67,7 @@ static void exchange_free_uncached(struct hak_thread *thread, unsigned class_ind
 /* Gives back active slabs of which no block is taken. */
 static void exchange_release_empty(struct hak_thread *thread, unsigned class_index) {
     struct slab **active = thread->classes[class_index].active;
+    exchange_assert_held(thread, class_index);
     if (active[1] != NULL && hak_slab_release_if_empty(active[1], class_index)) {
         active[1] = NULL;
     }
@@ -139,7 +143,9 @@ void hak_exchange_free_begun(struct hak_thread *thread, unsigned class_index, vo
     }
     (void)hak_exchange_is_hot(thread, class_index);
     if (exchange_returned_level(thread, class_index) == exchange_capacity(thread, class_index)) {
+        exchange_hold(thread, class_index);
         exchange_make_room(thread, class_index);
+        exchange_let_go(thread, class_index);
     }
     exchange_note_levels(thread, class_index);
     exchange_leave(thread);

@@ -38,14 +38,16 @@
  *     blocks that were freed  == own.frees + level(RETURNED) - own.returned_level
  *     blocks in magazines     == level(LOADED) + level(RETURNED) + own.stashed * c.magazine
  *     own.stashed > 0          only if own.unused_slots == 0: magazines in the stash are full and have the whole room
- *     own.active[1] != NULL    only if own.active[0] != NULL; both slabs are OWNED by the thread (slab.h)
+ *     own.active[1] != NULL    only if own.active[0] != NULL; both slabs are OWNED by the thread (slab.h). They may go at any
+ *                              time while nobody holds the class: idle.h
+ *     room == 0                only where the class has no magazines, of which both tops are RECORD_NO_ROOM then
  *
  * and over all threads, while all sequences are even:
  *
  *     blocks taken in the class's slabs == live blocks + blocks in magazines + blocks in guard's quarantine
  *
- * Only the owning thread exchanges, so there is no lock here; below, the slabs and the quarantine take theirs, and none
- * is held between two of those calls. Other threads read counts and slots while they change: the sequence, odd during
+ * Only the owning thread exchanges, so there is no lock here but the one of exchange_hold.h, which keeps others off the
+ * active slabs; below, the slabs and the quarantine take theirs, and none is held between two of those calls. Other threads read counts and slots while they change: the sequence, odd during
  * an exchange, tells them to read again (reading.h, hak_walk). The child of a fork flushes the records of threads that
  * it does not have.
  *
@@ -64,6 +66,7 @@
  *     exchange_check                  double and invalid frees <--------------------'
  *         |
  *     stash, exchange_room, sampling  full magazines; how many blocks a magazine may hold; parked blocks
+ *     exchange_hold                   who may change the active slabs
  *         |
  *     exchange_levels.h, record       levels, counts and the sequence; what a thread has */
 #ifndef HAKMEM_MAGAZINE_EXCHANGE_H

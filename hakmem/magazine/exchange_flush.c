@@ -3,6 +3,7 @@
 #include "hakmem/magazine/exchange_flush.h"
 
 #include "hakmem/guard/quarantine.h"
+#include "hakmem/magazine/exchange_hold.h"
 #include "hakmem/magazine/exchange_levels.h"
 #include "hakmem/magazine/exchange_room.h"
 #include "hakmem/magazine/sampling.h"
@@ -10,6 +11,7 @@
 
 void hak_exchange_flush_blocks(struct hak_thread *thread, unsigned class_index, void *const *blocks, uint32_t count) {
     void *leaving[QUARANTINE_BATCH];
+    exchange_assert_held(thread, class_index);
     if (HAK_GUARD_FULL && guard_has(HAK_FEATURE_QUARANTINE)) {
         count = hak_quarantine_pass(class_index, thread->number, blocks, count, leaving);
         blocks = leaving;
@@ -55,6 +57,7 @@ void hak_exchange_flush_magazines(struct hak_thread *thread, unsigned class_inde
 
 void hak_exchange_give_up_slabs(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
+    exchange_assert_held(thread, class_index);
     for (unsigned i = 0; i < 2; i++) {
         if (own->active[i] != NULL) {
             hak_slab_detach(own->active[i], class_index);
@@ -64,16 +67,20 @@ void hak_exchange_give_up_slabs(struct hak_thread *thread, unsigned class_index)
 }
 
 static void exchange_flush_class(struct hak_thread *thread, unsigned class_index) {
+    exchange_hold(thread, class_index);
     exchange_count(thread, class_index);
     hak_exchange_flush_magazines(thread, class_index);
     exchange_note_levels(thread, class_index);
     hak_exchange_give_up_slabs(thread, class_index);
+    exchange_let_go(thread, class_index);
 }
 
 void hak_exchange_flush(struct hak_thread *thread) {
     exchange_enter(thread);
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
-        exchange_flush_class(thread, class_index);
+        if (!exchange_is_unfurnished(thread, class_index)) {
+            exchange_flush_class(thread, class_index);
+        }
     }
     exchange_leave(thread);
 }
@@ -99,8 +106,9 @@ size_t hak_exchange_bytes_above_tiny(const struct hak_thread *thread) {
 
 /* Whether there is anything to flush. free fills the returned magazine without an exchange. */
 static bool exchange_holds_any(const struct hak_thread *thread, unsigned class_index) {
-    return thread->classes[class_index].active[0] != NULL || exchange_returned_level(thread, class_index) > 0 ||
-           exchange_loaded_level(thread, class_index) > 0;
+    /* A hint: the slabs of an idle thread may have been taken meanwhile. */
+    return hak_load_relaxed(&thread->classes[class_index].active[0]) != NULL ||
+           exchange_returned_level(thread, class_index) > 0 || exchange_loaded_level(thread, class_index) > 0;
 }
 
 void hak_exchange_flush_unused(struct hak_thread *thread, unsigned current) {

@@ -4,6 +4,7 @@
 
 #include "hakmem/guard/quarantine.h"
 #include "hakmem/magazine/exchange_flush.h"
+#include "hakmem/magazine/exchange_hold.h"
 #include "hakmem/magazine/sampling.h"
 #include "hakmem/magazine/stash.h"
 
@@ -43,6 +44,7 @@ static void exchange_unstash(struct hak_thread *thread, unsigned class_index) {
 /* A slab of the class with free blocks, which is active[0] afterwards. NULL: no memory, nothing changed */
 static struct slab *exchange_active_slab(struct hak_thread *thread, unsigned class_index) {
     struct slab **active = thread->classes[class_index].active;
+    exchange_assert_held(thread, class_index);
     for (unsigned i = 0; i < 2; i++) {
         struct slab *slab = active[i];
         if (slab == NULL) {
@@ -151,7 +153,9 @@ bool hak_exchange_load(struct hak_thread *thread, unsigned class_index) {
         hak_exchange_furnish(thread, class_index);
     }
     thread->classes[class_index].overflows = 0;
+    exchange_hold(thread, class_index);
     const bool loaded = exchange_load_any(thread, class_index);
+    exchange_let_go(thread, class_index);
     exchange_note_levels(thread, class_index);
     exchange_leave(thread);
     return loaded;

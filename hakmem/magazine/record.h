@@ -29,7 +29,7 @@ extern HAK_INTERNAL void *const hak_record_no_slots[MAGAZINE_SLOTS];
 #define RECORD_PAGE_BYTES 4096
 
 struct hak_thread_class {
-    struct slab *active[2];  /* owner; slabs that refills take blocks from, [0] first */
+    struct slab *active[2];  /* who holds the class (exchange_hold.h); slabs that refills take blocks from, [0] first */
     uint64_t allocations;    /* atomic: written by the owner; blocks that malloc took up to the last exchange */
     uint64_t frees;          /* atomic: written by the owner; blocks that free stored up to the last exchange */
     uint16_t loaded_level;   /* atomic: written by the owner; blocks in the loaded magazine after the last exchange */
@@ -42,6 +42,7 @@ struct hak_thread_class {
     uint8_t recent_exchanges; /* owner; exchanges of the class since the thread's exchange number `counted_from` */
     uint8_t overflows;        /* owner; full returned magazines since the loaded one was last empty */
     uint8_t checks;           /* owner; exchanges that asked for a check, CHECK_FIRST or more once there were so many */
+    uint8_t holder;           /* atomic; enum exchange_holder */
     uint16_t counted_from;    /* owner; low bits of the thread's `exchanges` when recent_exchanges was last 0 */
 };
 
@@ -81,6 +82,9 @@ struct hak_thread {
     uint32_t sequence;               /* atomic; odd while the owner exchanges */
     uint32_t tid;                    /* threads lock; the kernel's number of the thread that has the record */
     uint64_t ended_ms;               /* threads lock; of a recycled record: when its thread ended */
+    uint32_t idle_sequence;          /* purge lock, as the next two; `sequence` when it was last looked at */
+    uint32_t idle_class;             /* the next class whose slabs are to be taken */
+    uint64_t idle_since_ms;          /* when `sequence` was first found as it is */
     uint64_t exchanges;              /* atomic: written by the owner */
     uint64_t remote_frees;           /* likewise */
     uint32_t magazines_used;         /* owner; of `magazines` */

@@ -9,6 +9,7 @@
 #include "hakmem/base/lock.h"
 #include "hakmem/base/options.h"
 #include "hakmem/os/os.h"
+#include "hakmem/magazine/idle.h"
 #include "hakmem/magazine/record_list.h"
 #include "hakmem/magazine/thread.h"
 #include "hakmem/process/own_thread.h"
@@ -26,20 +27,24 @@ static bool purge_is_child;  /* atomic; this process is the child of a fork */
 void (*hak_purge_reentry)(void);
 static void (*purge_waiting_start)(void); /* atomic; see hak_purge_start_later */
 static size_t purge_waited;               /* atomic; purge_to_do_bytes when a poll last looked */
+static uint64_t purge_looked_ms;          /* purge lock; when idle threads were last looked for */
 static uint64_t purge_thread_again_ms;    /* atomic; no thread was to be had: not before this time again */
 
 /* What a poll purges at most: as much as came since the last one, twice, so that a call pays for what it gave back itself
  * and what is too much gets less. */
 #define PURGE_POLL_BYTES(came) (PURGE_PIECE_BYTES + 2 * (came))
 
+/* How long idle threads are not looked for again. */
+#define PURGE_IDLE_LOOK_MS 100
+
 /* How long a refused thread is not asked for again. */
 #define PURGE_THREAD_AGAIN_MS 1000
 
 size_t hak_purge_waiting_bytes(void) { return hak_region_dirty_bytes() + hak_kept_dirty_bytes(); }
 
-/* What waits and has not been refused. The counts are snapshots. */
+/* What waits and has not been refused, but for records of ended threads, which are little. The counts are snapshots. */
 static size_t purge_to_do_bytes(void) {
-    const size_t waiting = hak_purge_waiting_bytes() + hak_partial_unpurged_bytes() + record_unpurged_bytes();
+    const size_t waiting = hak_purge_waiting_bytes() + hak_partial_unpurged_bytes();
     const size_t refused = hak_region_refused_bytes() + hak_kept_refused_bytes();
     return waiting > refused ? waiting - refused : 0;
 }
@@ -52,11 +57,24 @@ static struct decay_pass purge_pass(uint64_t freed_until_ms) {
                                .class_index = 1};
 }
 
+/* Once a pass, and not more often than threads can become idle: where every slow path purges, it must not look at every
+ * thread. */
+static void purge_look_for_idle_locked(struct decay_pass *pass) {
+    const uint64_t now = hak_os_clock_ms();
+    const bool is_time = pass->freed_until_ms == DECAY_EVERYTHING || now >= purge_looked_ms + PURGE_IDLE_LOOK_MS;
+    if (!pass->has_idle && is_time) {
+        hak_idle_take_slabs(pass);
+        purge_looked_ms = now;
+    }
+    pass->has_idle = true;
+}
+
 /* The pass's next piece. true: the pass is over */
 static bool purge_piece(struct decay_pass *pass, size_t bytes) {
     pass->left = bytes < PURGE_PIECE_BYTES ? bytes : PURGE_PIECE_BYTES;
     lock_acquire(&purge_lock);
     /* Else slabs first: one that turns out to be free altogether joins the chunks. */
+    purge_look_for_idle_locked(pass);
     const bool is_over = (pass->chunks_first || hak_partial_purge_piece(pass)) && hak_region_purge_piece(pass) &&
                          hak_kept_purge_piece(pass) && (!pass->chunks_first || hak_partial_purge_piece(pass)) &&
                          hak_thread_purge_piece(pass);
@@ -139,7 +157,7 @@ static void purge_run(uint64_t now, size_t bytes) {
     purge_unlearn(pass.purged);
     if (!is_over) {
         hak_decay_schedule(now);
-    } else if (purge_to_do_bytes() > 0 || hak_partial_has_unpurged()) {
+    } else if (purge_to_do_bytes() > 0 || record_unpurged_bytes() > 0 || hak_partial_has_unpurged()) {
         /* A quarter of the delay: nothing stays longer than one and a quarter of it. What was refused is not looked for. */
         hak_decay_schedule(now + delay / 4 + 1);
     }
@@ -164,6 +182,19 @@ static void purge_start_waiting(void) {
     }
 }
 
+/* When nothing waits: whoever stopped allocating just now is found idle only later. */
+static void purge_wait_for_idle(void) {
+    const int64_t delay_ms = hak_load_relaxed(&hak_options.purge_delay_ms);
+    for (unsigned looks = 0; looks < 2 && delay_ms > 0 && decay_due_ms() == 0 && hak_idle_is_pending() &&
+                             !hak_own_thread_must_end(OWN_THREAD_PURGE);
+         looks++) {
+        (void)hak_own_thread_sleep(OWN_THREAD_PURGE, (uint64_t)delay_ms);
+        const uint64_t now = hak_os_clock_ms();
+        struct decay_pass pass = purge_pass(now > (uint64_t)delay_ms ? now - (uint64_t)delay_ms : 0);
+        (void)purge_piece(&pass, PURGE_PIECE_BYTES);
+    }
+}
+
 /* Purges as long as something waits, then ends: a program that only once had much to give back does not keep a thread for
  * it. */
 static void purge_thread(void) {
@@ -177,6 +208,7 @@ static void purge_thread(void) {
                 (void)hak_own_thread_sleep(OWN_THREAD_PURGE, due - now);
             }
         }
+        purge_wait_for_idle();
         /* Whoever scheduled a look in between saw that this thread ran, or is seen here. */
         hak_own_thread_leave(OWN_THREAD_PURGE);
     } while (!hak_own_thread_must_end(OWN_THREAD_PURGE) && hak_decay_is_due() && hak_own_thread_stay(OWN_THREAD_PURGE));
@@ -287,7 +319,7 @@ void hak_purge_fork_child(void) {
     hak_store_relaxed(&purge_forks, 0u);
     hak_store_relaxed(&purge_is_child, true);
     /* A look that a thread had taken upon itself is lost with it. */
-    if (purge_to_do_bytes() > 0) {
+    if (purge_to_do_bytes() > 0 || record_unpurged_bytes() > 0) {
         hak_decay_note_freed(hak_os_clock_ms());
     }
 }

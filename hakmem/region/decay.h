@@ -41,6 +41,7 @@ struct region;
 struct decay_pass {
     uint64_t freed_until_ms; /* what was freed later stays */
     bool by_mapping;         /* by hak_os_purge_by_mapping, where the range allows it */
+    bool has_idle;           /* slabs of idle threads: done */
     bool chunks_first;       /* before pages of slabs in use, which are taken from first */
     size_t left;             /* bytes until the piece ends; what is looked at in vain counts too */
     size_t purged;           /* bytes that went back, in all pieces */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "hakmem/magazine/exchange.h"
+#include "hakmem/magazine/exchange_hold.h"
 #include "hakmem/magazine/shared.h"
 #include "hakmem/magazine/thread.h"
 #include "hakmem/slab/moving.h"
@@ -42,7 +43,9 @@ static HAK_COLD void sampled_unload(struct hak_thread *thread, unsigned class_in
         moved++;
     }
     if (moved < surplus) {
+        exchange_hold(thread, class_index);
         hak_slab_free_blocks(thread->number, class_index, top + moved, surplus - moved);
+        exchange_let_go(thread, class_index);
     }
     exchange_note_levels(thread, class_index);
     exchange_leave(thread);
