@@ -33,6 +33,7 @@ void *hak_exchange_alloc_uncached(struct hak_thread *thread, unsigned class_inde
         hak_slab_detach(slab, class_index);
         if (exchange_counts()) {
             hak_count_add(&thread->classes[class_index].allocations, 1);
+            exchange_note_class(thread, class_index);
         }
     }
     exchange_leave(thread);
@@ -55,6 +56,7 @@ void hak_exchange_free_at_once(unsigned class_index, void *p) {
     exchange_let_go(thread, class_index);
     if (exchange_counts()) {
         hak_count_add(&thread->classes[class_index].frees, 1);
+        exchange_note_class(thread, class_index);
     }
 }
 

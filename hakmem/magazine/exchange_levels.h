@@ -8,15 +8,20 @@
 #include "hakmem/magazine/record.h"
 #include "hakmem/magazine/sampling_state.h"
 
-/* Opens the write section of an exchange. Until exchange_leave the sequence is odd, and readers of the thread's counts
+/* Opens a write section of the record. Until exchange_leave the sequence is odd, and readers of the thread's counts
  * try again (reading.h). Within, what readers look at is written by release stores, which pair with the acquire loads
  * of hak_reading_class. */
-HAK_ALWAYS_INLINE void exchange_enter(struct hak_thread *thread) {
-    hak_count_add(&thread->exchanges, 1);
-    /* Relaxed, then a fence: pairs with the fence of hak_reading_moves. A reader that saw any store of this exchange
+HAK_ALWAYS_INLINE void exchange_open(struct hak_thread *thread) {
+    /* Relaxed, then a fence: pairs with the fence of hak_reading_add. A reader that saw any store of this exchange
      * finds the odd sequence in its second look. */
     hak_store_relaxed(&thread->sequence, thread->sequence + 1);
     hak_fence_release();
+}
+
+/* Opens the write section of an exchange. */
+HAK_ALWAYS_INLINE void exchange_enter(struct hak_thread *thread) {
+    hak_count_add(&thread->exchanges, 1);
+    exchange_open(thread);
 }
 
 /* Closes the write section. */
@@ -45,14 +50,25 @@ HAK_ALWAYS_INLINE uint32_t exchange_capacity(const struct hak_thread *thread, un
 /* Whether exchanges count: the statistics want it, or the profile, which samples by the number of allocations. */
 HAK_ALWAYS_INLINE bool exchange_counts(void) { return ladder_counts_exactly() || sampling_is_on(); }
 
+/* Called wherever an allocation or free of the class is counted or its loaded magazine is filled: readers pass over the other
+ * classes (reading.h). */
+HAK_ALWAYS_INLINE void exchange_note_class(struct hak_thread *thread, unsigned class_index) {
+    uint64_t *word = &thread->exchanged[class_index / 64];
+    /* Release: pairs with the acquire of hak_reading_add. */
+    hak_store_release(word, *word | (uint64_t)1 << class_index % 64);
+}
+
 /* Counts what malloc took from the loaded magazine and free stored into the returned one since the last exchange. */
 HAK_ALWAYS_INLINE void exchange_count(struct hak_thread *thread, unsigned class_index) {
     if (exchange_counts()) {
         struct hak_thread_class *counts = &thread->classes[class_index];
-        hak_store_release(&counts->allocations,
-                          counts->allocations + (counts->loaded_level - exchange_loaded_level(thread, class_index)));
-        hak_store_release(&counts->frees,
-                          counts->frees + (exchange_returned_level(thread, class_index) - counts->returned_level));
+        const uint32_t taken = counts->loaded_level - exchange_loaded_level(thread, class_index);
+        const uint32_t stored = exchange_returned_level(thread, class_index) - counts->returned_level;
+        if ((taken | stored) != 0) {
+            hak_store_release(&counts->allocations, counts->allocations + taken);
+            hak_store_release(&counts->frees, counts->frees + stored);
+            exchange_note_class(thread, class_index);
+        }
     }
 }
 

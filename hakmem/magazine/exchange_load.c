@@ -157,6 +157,7 @@ bool hak_exchange_load(struct hak_thread *thread, unsigned class_index) {
     const bool loaded = exchange_load_any(thread, class_index);
     exchange_let_go(thread, class_index);
     exchange_note_levels(thread, class_index);
+    exchange_note_class(thread, class_index);
     exchange_leave(thread);
     return loaded;
 }

@@ -48,6 +48,7 @@ HAK_ALWAYS_INLINE bool exchange_swap_in(struct hak_thread *thread, unsigned clas
     own->loaded_zeroed = false;
     own->is_used = true;
     own->overflows = 0;
+    exchange_note_class(thread, class_index);
     exchange_leave(thread);
     return true;
 }

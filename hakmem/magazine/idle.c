@@ -3,11 +3,10 @@
 #include "hakmem/magazine/idle.h"
 
 #include "hakmem/magazine/exchange_hold.h"
-#include "hakmem/magazine/thread.h"
 #include "hakmem/os/os.h"
 #include "hakmem/slab/moving.h"
 
-/* Slabs that are taken in one hold of the threads lock, at most. */
+/* Slabs that are taken before the first is detached, at most. */
 #define IDLE_BATCH 64
 
 struct idle_batch {
@@ -40,8 +39,8 @@ static void idle_take_class(struct hak_thread *thread, unsigned class_index, str
     hak_store_release(&own->holder, (uint8_t)EXCHANGE_HOLDER_NONE);
 }
 
-static void idle_look_locked(struct hak_thread *thread, const struct decay_pass *pass, uint64_t now,
-                             struct idle_batch *batch) {
+static void idle_look(struct hak_thread *thread, const struct decay_pass *pass, uint64_t now,
+                      struct idle_batch *batch) {
     /* Acquire: pairs with exchange_leave. */
     const uint32_t sequence = hak_load_acquire(&thread->sequence);
     if (sequence != thread->idle_sequence) {
@@ -63,13 +62,13 @@ void hak_idle_take_slabs(const struct decay_pass *pass) {
     do {
         batch.count = 0;
         batch.is_pending = false;
-        const struct hak_thread *living = hak_thread_list_acquire();
-        for (const struct hak_thread *thread = living; thread != NULL; thread = thread->next) {
-            if (thread != hak_self) {
-                idle_look_locked((struct hak_thread *)(uintptr_t)thread, pass, now, &batch);
+        /* Without a lock: of a thread that ends meanwhile whoever holds a class takes its slabs. */
+        for (struct hak_thread *thread = hak_record_newest(); thread != NULL; thread = thread->older) {
+            /* Relaxed: a hint; a record without a thread has no slabs. */
+            if (thread != hak_self && (hak_load_relaxed(&thread->tops) & RECORD_HAS_TOPS) != 0) {
+                idle_look(thread, pass, now, &batch);
             }
         }
-        hak_thread_list_release();
         if (batch.count > 0) {
             hak_moving_begin();
         }

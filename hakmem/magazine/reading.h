@@ -1,27 +1,63 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads the counts of running threads. No thread that allocates or frees waits for it.
+/* Reads the counts and magazines of all threads beside them. No thread waits for a reader, but for one that ends: for as
+ * long as a reader loads the tops of that very thread, which are at most two a class, and makes no call in between.
  *
- * Called by the statistics while the list of records is held (thread.h). A thread's counts follow from its tops and
- * from the levels at its last exchange. Whether any thread allocated or freed between two readings is computed as
- * follows:
+ * Records are never unmapped, and none leaves the list that starts with hak_record_newest: it only grows. Whatever a thread
+ * counted stays in its record, also for the next thread of the record, so that each count is in one place at every moment,
+ * and a reader finds it there whether the thread goes on, ends or begins meanwhile.
+ *
+ * A thread's tops lie in its own thread-local storage, which is gone soon after its end. Who may follow `loaded` and
+ * `returned` the record's word `tops` says, which changes by atomic operations only:
+ *
+ *     begin     sets RECORD_HAS_TOPS, when the tops are laid out
+ *     reader    adds RECORD_READER, loads tops if the flag was there, and takes RECORD_READER off again
+ *     end       clears the flag, waits until no reader is left, and only then gives up the tops
+ *
+ * A reader that adds after the flag was cleared does not see it; the end sees whoever added before.
+ *
+ * A thread's counts follow from its tops and from the levels at its last exchange. Whether any thread allocated or freed
+ * between two readings is computed as follows:
  *
  *     if no thread exchanged           every sequence is even and unchanged, before and after the tops are read
+ *     or began or ended
  *     then                             a loaded top can only fall, and a returned top only rise
  *     so if the sum is unchanged       of (returned - loaded) over all threads and classes, no top moved at all
  *
- * Sequences only rise, so it is enough to compare their sum. */
+ * Sequences only rise, so it is enough to compare their sum; a record that is new raises it. */
 #ifndef HAKMEM_MAGAZINE_READING_H
 #define HAKMEM_MAGAZINE_READING_H
 
-#include "hakmem/magazine/thread.h"
+#include "hakmem/magazine/record.h"
 
-/* How often a reader tries again, over all threads together, some milliseconds' worth: a thread may be stopped in the
- * middle of an exchange, and must not stop the reader. */
-#define READING_ATTEMPTS 1000000
+/* How often a reader tries again, which takes as long as some exchanges, before it sleeps for a millisecond: the thread may have
+ * lost its processor in the middle of one. It may also be stopped there, and must not stop the reader: how often a reading
+ * sleeps at most, over all threads together. */
+#define READING_TRIES 500
+#define READING_SLEEPS 20
 
-/* One thread's counts of a class. They are consistent with each other unless *attempts, which every further try lowers,
- * are used up. */
-struct thread_class_totals hak_reading_class(const struct hak_thread *thread, unsigned class_index, uint32_t *attempts);
+/* Counts of one class, and the blocks of it in magazines. */
+struct thread_class_totals {
+    uint64_t allocations, frees;
+    uint64_t cached_blocks;
+};
+
+/* A record's counts of a class, of all its threads. They are consistent with each other unless *sleeps, of which it takes as many
+ * as it needs, are used up. */
+struct thread_class_totals hak_reading_class(struct hak_thread *thread, unsigned class_index, uint32_t *sleeps);
+
+/* The magazines of a class. */
+struct reading_magazines {
+    void *const *loaded, *const *returned; /* tops */
+    uint32_t unused;                       /* slots at each magazine's base that hold no block */
+};
+
+/* false: no thread has the record, or it is another than a moment ago. */
+bool hak_reading_magazines(struct hak_thread *thread, unsigned class_index, struct reading_magazines *out);
+
+/* Classes, as a set of bits. */
+struct reading_classes {
+    uint64_t words[RECORD_WORDS];
+};
 
 /* Values of which at least one changes when any thread allocates or frees a block of a slab, or when bits of a slab
  * change. */
@@ -31,10 +67,20 @@ struct hak_reading_moves {
     bool is_settled;  /* no exchange and no such change was under way */
 };
 
-/* pre: the list that starts with `living` is held, and the shared lock */
-struct hak_reading_moves hak_reading_moves(const struct hak_thread *living);
+/* A pass over all records: the moves so far, to which each record's are added. Whatever was read before the second pass
+ * begins, or of a record before it is added, counts as read before. */
+struct hak_reading_moves hak_reading_begin(void);
 
-/* Whether no thread allocated or freed between the two readings. */
+/* Result: whether a thread has the record. *classes: those that count anything, or have blocks in magazines */
+bool hak_reading_add(struct hak_reading_moves *moves, struct hak_thread *thread, struct reading_classes *classes);
+
+/* Whether no thread allocated or freed between the two passes. */
 bool hak_reading_is_quiet(const struct hak_reading_moves *before, const struct hak_reading_moves *after);
+
+/* For the thread that has the record: its tops may be read from now on. */
+void hak_reading_allow(struct hak_thread *thread);
+
+/* The same, before its tops end: nobody reads them from now on, and no more. */
+void hak_reading_end(struct hak_thread *thread);
 
 #endif

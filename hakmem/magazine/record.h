@@ -29,9 +29,10 @@ extern HAK_INTERNAL void *const hak_record_no_slots[MAGAZINE_SLOTS];
 #define RECORD_PAGE_BYTES 4096
 
 struct hak_thread_class {
-    struct slab *active[2];  /* who holds the class (exchange_hold.h); slabs that refills take blocks from, [0] first */
-    uint64_t allocations;    /* atomic: written by the owner; blocks that malloc took up to the last exchange */
-    uint64_t frees;          /* atomic: written by the owner; blocks that free stored up to the last exchange */
+    struct slab *active[2]; /* who holds the class (exchange_hold.h); slabs that refills take blocks from, [0] first */
+    uint64_t allocations;   /* atomic: written by the owner; blocks that malloc took up to the last exchange */
+    uint64_t frees; /* atomic: written by the owner; blocks that free stored up to the last exchange. These two count
+                              * for all threads that ever had the record */
     uint16_t loaded_level;   /* atomic: written by the owner; blocks in the loaded magazine after the last exchange */
     uint16_t returned_level; /* atomic: written by the owner; blocks in the returned magazine after the last exchange */
     uint8_t unused_slots;    /* atomic: written by the owner; slots at each magazine's base that it may not use yet */
@@ -70,29 +71,48 @@ struct hak_thread_chance {
     uint32_t epoch;  /* owner; hak_sampling_epoch when it was seeded; 0: never seeded */
 };
 
+/* What earlier threads of the record had counted, over all classes, when its thread began. */
+struct hak_thread_former {
+    uint64_t allocations, frees, exchanges, remote_frees;
+};
+
+/* Values of `tops`. */
+#define RECORD_HAS_TOPS 1u /* a thread has the record: `loaded` and `returned` may be followed */
+#define RECORD_READER 2u   /* for each reader that follows them now */
+
+#define RECORD_WORDS ((HAK_CLASS_COUNT + 63) / 64)
+
+/* Owner number of the slabs that serve threads without magazines (shared.h). */
+#define THREAD_NUMBER_SHARED 1u
+
 struct hak_thread {
     /* First, so that the first cache line of the page holds class 0, which nobody uses. Programs that touch every page
      * of their blocks touch its first line, so these lines are the likeliest to have been evicted from the caches. */
     struct hak_thread_class classes[HAK_CLASS_COUNT];
-    void ***loaded;                  /* the thread's hak_loaded, or limited_loaded; constant while the thread lives */
-    void ***returned;                /* the thread's hak_returned; constant while the thread lives */
-    struct hak_thread *next;         /* threads lock: living records, or free ones */
-    struct hak_thread **link;        /* threads lock: the pointer that points at this record */
-    uint32_t number;                 /* constant; from 2, see THREAD_NUMBER_SHARED */
-    uint32_t sequence;               /* atomic; odd while the owner exchanges */
-    uint32_t tid;                    /* threads lock; the kernel's number of the thread that has the record */
-    uint64_t ended_ms;               /* threads lock; of a recycled record: when its thread ended */
-    uint32_t idle_sequence;          /* purge lock, as the next two; `sequence` when it was last looked at */
-    uint32_t idle_class;             /* the next class whose slabs are to be taken */
-    uint64_t idle_since_ms;          /* when `sequence` was first found as it is */
-    uint64_t exchanges;              /* atomic: written by the owner */
-    uint64_t remote_frees;           /* likewise */
-    uint32_t magazines_used;         /* owner; of `magazines` */
-    uint32_t magazines_touched;      /* owner; the most of them that were used since the pages last went back */
-    uint32_t spares_used;            /* owner; of the used ones, what the stashes took */
-    uint8_t check_stamp;             /* owner; the current stamp of `check_stamps` */
-    size_t loaded_above_tiny;        /* owner; of classes above tiny, since exchange_bound last summed them up */
-    struct hak_thread_chance chance; /* touched only while the profile is on, as are `samples` */
+    void ***loaded;           /* the thread's hak_loaded, or limited_loaded; constant while the thread lives */
+    void ***returned;         /* the thread's hak_returned; constant while the thread lives */
+    struct hak_thread *older; /* constant after it is set: the record that was made before this one */
+    struct hak_thread *next;  /* threads lock: free records */
+    struct hak_thread **link; /* threads lock: the pointer that points at this free record; NULL: it is not free */
+    uint32_t number;          /* constant after it is set; from 2, see THREAD_NUMBER_SHARED */
+    uint32_t sequence;        /* atomic; odd while the owner exchanges, begins or ends; never falls */
+    uint32_t tops;            /* atomic; who may read the thread's tops, see reading.h */
+    uint32_t tid;             /* atomic: written by the owner; the kernel's number of the thread that has it */
+    uint64_t begun;           /* atomic: written by the owner; how many threads had begun by then, from 1 */
+    uint64_t ended_ms;        /* threads lock; of a recycled record: when its thread ended */
+    uint32_t idle_sequence;   /* purge lock, as the next two; `sequence` when it was last looked at */
+    uint32_t idle_class;      /* the next class whose slabs are to be taken */
+    uint64_t idle_since_ms;   /* when `sequence` was first found as it is */
+    uint64_t exchanges;       /* atomic: written by the owner; of all threads that ever had the record */
+    uint64_t remote_frees;    /* likewise */
+    struct hak_thread_former former;  /* atomic, each: written by the owner */
+    uint64_t exchanged[RECORD_WORDS]; /* atomic: written by the owner; the classes that were ever exchanged */
+    uint32_t magazines_used;          /* owner; of `magazines` */
+    uint32_t magazines_touched;       /* owner; the most of them that were used since the pages last went back */
+    uint32_t spares_used;             /* owner; of the used ones, what the stashes took */
+    uint8_t check_stamp;              /* owner; the current stamp of `check_stamps` */
+    size_t loaded_above_tiny;         /* owner; of classes above tiny, since exchange_bound last summed them up */
+    struct hak_thread_chance chance;  /* touched only while the profile is on, as are `samples` */
     /* Guard builds, while the shadow has the limited form: the loaded magazines' tops. hak_loaded then holds empty
      * magazines, so that malloc takes the slow path without a further test. */
     void **limited_loaded[HAK_GUARD_EXACT ? HAK_CLASS_COUNT : 0];
@@ -106,6 +126,12 @@ struct hak_thread {
      * the NULL there and, in the stash, the link. */
     void *magazines[THREAD_MAGAZINES][MAGAZINE_SLOTS] __attribute__((aligned(RECORD_PAGE_BYTES)));
 };
+
+/* The record that was made last; the others follow by `older`. The list only grows, and needs no lock. NULL: there is none */
+struct hak_thread *hak_record_newest(void);
+
+/* Numbers a new record and makes it the newest. pre: under the threads lock */
+void hak_record_add(struct hak_thread *thread);
 
 /* Base of an empty magazine with this room, in storage that was not used yet. */
 HAK_ALWAYS_INLINE void **record_new_magazine(struct hak_thread *thread, uint32_t room) {
@@ -125,8 +151,5 @@ HAK_FAST_PATH void *magazine_take(unsigned class_index) {
     }
     return magazine_pop_and_mark(class_index, false);
 }
-
-/* Owner number of the slabs that serve threads without magazines (shared.h). */
-#define THREAD_NUMBER_SHARED 1u
 
 #endif

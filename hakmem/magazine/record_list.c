@@ -27,6 +27,7 @@ void hak_record_unlink(struct hak_thread *record) {
     if (record->next != NULL) {
         record->next->link = record->link;
     }
+    record->link = NULL;
 }
 
 size_t hak_record_used_bytes(const struct hak_thread *record) {

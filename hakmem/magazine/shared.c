@@ -39,6 +39,7 @@ static struct slab *shared_active_slab_locked(unsigned class_index) {
 void *hak_shared_alloc(unsigned class_index) {
     void *p = NULL;
     bool zeroed;
+    hak_moving_begin();
     lock_acquire(&shared_lock);
     struct slab *slab = shared_active_slab_locked(class_index);
     if (slab != NULL) {
@@ -47,6 +48,7 @@ void *hak_shared_alloc(unsigned class_index) {
         hak_fetch_add_relaxed(&shared_classes[class_index].allocations, (uint64_t)1);
     }
     lock_release(&shared_lock);
+    hak_moving_end();
     return p;
 }
 
@@ -68,6 +70,7 @@ void hak_shared_count(unsigned class_index, uint64_t allocations, uint64_t frees
 }
 
 void hak_shared_flush(void) {
+    hak_moving_begin();
     lock_acquire(&shared_lock);
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
         if (shared_classes[class_index].active != NULL) {
@@ -77,15 +80,12 @@ void hak_shared_flush(void) {
         }
     }
     lock_release(&shared_lock);
+    hak_moving_end();
 }
 
 void hak_shared_class_totals(unsigned class_index, uint64_t *allocations, uint64_t *frees) {
     *allocations = hak_load_relaxed(&shared_classes[class_index].allocations);
     *frees = hak_load_relaxed(&shared_classes[class_index].frees);
 }
-
-void hak_shared_acquire(void) { lock_acquire(&shared_lock); }
-
-void hak_shared_release(void) { lock_release(&shared_lock); }
 
 void hak_shared_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&shared_lock, fork); }

@@ -19,10 +19,6 @@ void hak_shared_count(unsigned class_index, uint64_t allocations, uint64_t frees
 /* Gives up the slabs that these threads share. */
 void hak_shared_flush(void);
 
-/* Takes and releases the shared lock: between the two nobody allocates here. For readers of statistics. */
-void hak_shared_acquire(void);
-void hak_shared_release(void);
-
 /* Around fork: the child finds the shared slabs consistent. */
 void hak_shared_fork_locks(lock_visit *visit, struct lock_fork *fork);
 

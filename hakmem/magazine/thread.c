@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* See thread.h.
  *
- * The threads lock guards the list of living threads' records, those of recycled ones (record_list.h) and the totals of
- * ended threads. A reader of statistics holds it, so that no thread ends and flushes its magazines meanwhile. */
+ * The threads lock guards the lists of free records (record_list.h), and who has which. Readers of records take no lock (reading.h), so that no
+ * thread that begins or ends waits for them. */
 #include "hakmem/magazine/thread.h"
 
 #include <pthread.h>
-#include <string.h>
 
 #include "hakmem/base/assert.h"
-#include "hakmem/base/bits.h"
 #include "hakmem/base/lock.h"
 #include "hakmem/guard/metadata.h"
 #include "hakmem/ladder/counts.h"
 #include "hakmem/magazine/exchange_flush.h"
 #include "hakmem/magazine/exchange_room.h"
+#include "hakmem/magazine/reading.h"
 #include "hakmem/magazine/record_list.h"
 #include "hakmem/magazine/sampling_state.h"
 #include "hakmem/misuse/misuse.h"
@@ -24,46 +23,37 @@
 static HAK_THREAD_LOCAL bool thread_has_ended;
 
 static struct hak_lock threads_lock = HAK_LOCK_INITIALIZER(HAK_RANK_THREADS);
-static struct hak_thread *threads_living;                         /* threads lock */
-static uint32_t threads_made;                                     /* threads lock */
-static struct thread_class_totals threads_ended[HAK_CLASS_COUNT]; /* threads lock */
-static struct thread_totals threads_ended_totals;                 /* threads lock */
-static pthread_key_t thread_end_key;                              /* constant after init */
-static struct hak_thread_watch thread_watch;                      /* constant after init */
-static bool thread_may_begin;                                     /* constant after init */
-/* threads lock; a fork interrupted the holder of the lock: the list still has threads that the child does not have */
+static uint64_t threads_begun;               /* threads lock */
+static pthread_key_t thread_end_key;         /* constant after init */
+static struct hak_thread_watch thread_watch; /* constant after init */
+static bool thread_may_begin;                /* constant after init */
+/* threads lock; a fork interrupted the holder of the lock: records still have threads that the child does not have */
 static bool threads_are_gone;
 
-/* Takes a record off the list of living threads and adds its counts to those of ended threads. */
-static void thread_retire_locked(struct hak_thread *thread) {
-    hak_record_unlink(thread);
-    for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
-        threads_ended[class_index].allocations += thread->classes[class_index].allocations;
-        threads_ended[class_index].frees += thread->classes[class_index].frees;
-    }
-    threads_ended_totals.exchanges += thread->exchanges;
-    threads_ended_totals.remote_frees += thread->remote_frees;
-}
-
 /* Retires the records of all other threads, which the child of a fork does not have. Flushes and recycles those whose
- * magazines are whole. */
+ * magazines are whole. No reader is left but this thread, perhaps, which then goes on after this. */
 static void thread_retire_others_locked(const struct hak_thread *self, bool may_flush) {
-    struct hak_thread *next;
-    for (struct hak_thread *thread = threads_living; thread != NULL; thread = next) {
-        next = thread->next;
+    for (struct hak_thread *thread = hak_record_newest(); thread != NULL; thread = thread->older) {
+        /* Relaxed, all: the child has one thread. */
+        const bool has_tops = (hak_load_relaxed(&thread->tops) & RECORD_HAS_TOPS) != 0;
         if (thread == self) {
+            hak_store_relaxed(&thread->tops, has_tops ? RECORD_HAS_TOPS : 0);
             continue;
         }
         /* The tops lie in the thread-local storage of a thread that is gone; fork copied that storage, and nothing has
          * used it since. The child has a prefix of each thread's stores, in program order, so an even sequence means
-         * that the magazines are whole. Relaxed: the child has one thread. */
+         * that the magazines are whole. */
         const bool is_whole = may_flush && hak_load_relaxed(&thread->sequence) % 2 == 0;
-        if (is_whole) {
+        if (has_tops && is_whole) {
             hak_exchange_flush(thread);
-        }
-        thread_retire_locked(thread);
-        if (is_whole) {
             hak_exchange_unfurnish(thread);
+        }
+        if (hak_load_relaxed(&thread->sequence) % 2 != 0) {
+            exchange_leave(thread);       /* nobody else will, and readers would try again */
+            thread->link = &thread->next; /* as if it were free: no thread gets it */
+        }
+        hak_store_relaxed(&thread->tops, 0);
+        if (is_whole && thread->link == NULL) {
             hak_record_recycle(thread);
         }
     }
@@ -86,9 +76,11 @@ static void thread_end(void *value) {
         return;
     }
     hak_exchange_flush(thread);
-    lock_acquire(&threads_lock);
-    thread_retire_locked(thread);
+    exchange_open(thread);
+    hak_reading_end(thread); /* before the lock: others do not wait for a reader of this record */
     hak_exchange_unfurnish(thread);
+    exchange_leave(thread);
+    lock_acquire(&threads_lock);
     hak_record_recycle(thread);
     threads_release(thread);
     /* Destructors that run after this one take the slow path, which serves threads without a record. */
@@ -108,7 +100,7 @@ bool hak_thread_is_inside(void) {
 
 void hak_thread_fork_child(bool is_whole) {
     if (hak_self != NULL) {
-        hak_self->tid = hak_os_thread_id();
+        hak_store_relaxed(&hak_self->tid, hak_os_thread_id());
     }
     if (is_whole) {
         hak_moving_fork_child(); /* else the interrupted call may be in the middle of a change that it ends itself */
@@ -163,26 +155,57 @@ static struct hak_thread *thread_record_locked(void) {
         return NULL;
     }
     thread = memory;
-    threads_made++;
-    thread->number = THREAD_NUMBER_SHARED + threads_made;
+    hak_record_add(thread);
     return thread;
 }
 
+/* What the record's last thread left. Relaxed, all: within a write section; the allocations and frees of the record's threads go
+ * on. */
+static void thread_clear(struct hak_thread *thread) {
+    for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
+        struct hak_thread_class *own = &thread->classes[class_index];
+        own->active[0] = own->active[1] = NULL;
+        hak_store_relaxed(&own->loaded_level, (uint16_t)0);
+        hak_store_relaxed(&own->returned_level, (uint16_t)0);
+        hak_store_relaxed(&own->stashed, (uint8_t)0);
+        own->loaded_zeroed = own->is_used = false;
+        own->batch = own->recent_exchanges = own->overflows = own->checks = 0;
+        own->counted_from = (uint16_t)thread->exchanges;
+    }
+    for (unsigned class_index = 1; sampling_was_on() && class_index < HAK_CLASS_COUNT; class_index++) {
+        hak_store_relaxed(&thread->samples[class_index].parked, NULL);
+        thread->samples[class_index].epoch = 0;
+    }
+}
+
+/* What the threads before it counted: a reader takes it off the record's counts for those of this thread. */
+static void thread_note_former(struct hak_thread *thread) {
+    uint64_t allocations = 0, frees = 0;
+    for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
+        allocations += thread->classes[class_index].allocations;
+        frees += thread->classes[class_index].frees;
+    }
+    hak_store_relaxed(&thread->former.allocations, allocations);
+    hak_store_relaxed(&thread->former.frees, frees);
+    hak_store_relaxed(&thread->former.exchanges, thread->exchanges);
+    hak_store_relaxed(&thread->former.remote_frees, thread->remote_frees);
+}
+
 /* Gives the calling thread the record, as if it had never been used. */
-static void thread_lay_out(struct hak_thread *thread) {
+static void thread_lay_out_locked(struct hak_thread *thread) {
+    exchange_open(thread);
     thread->loaded = HAK_GUARD_EXACT && hak_load_setting(&hak_shadow.limit) == 0 ? thread->limited_loaded : hak_loaded;
     thread->returned = hak_returned;
-    thread->tid = hak_os_thread_id();
-    memset(thread->classes, 0, sizeof thread->classes);
+    hak_store_relaxed(&thread->tid, hak_os_thread_id());
+    hak_store_relaxed(&thread->begun, ++threads_begun);
+    thread_note_former(thread);
+    thread_clear(thread);
     hak_exchange_unfurnish(thread);
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT && !ladder_room_varies(); class_index++) {
         hak_exchange_furnish(thread, class_index);
     }
-    if (sampling_was_on()) {
-        memset(thread->samples, 0, sizeof thread->samples);
-    }
-    thread->exchanges = 0;
-    thread->remote_frees = 0;
+    hak_reading_allow(thread);
+    exchange_leave(thread);
 }
 
 struct hak_thread *hak_thread_begin(void) {
@@ -195,10 +218,9 @@ struct hak_thread *hak_thread_begin(void) {
     lock_acquire(&threads_lock);
     struct hak_thread *thread = thread_record_locked();
     if (thread != NULL) {
-        thread_lay_out(thread);
-        /* With the lock held, so that the child of a fork finds its own record in the list. */
+        thread_lay_out_locked(thread);
+        /* With the lock held, so that the child of a fork knows its own record. */
         hak_self = thread;
-        hak_record_link(&threads_living, thread);
     }
     threads_release(thread);
     if (thread == NULL) {
@@ -212,23 +234,4 @@ struct hak_thread *hak_thread_begin(void) {
         thread_end(thread);
     }
     return hak_self;
-}
-
-const struct hak_thread *hak_thread_list_acquire(void) {
-    lock_acquire(&threads_lock);
-    return threads_living;
-}
-
-void hak_thread_list_release(void) { threads_release(hak_self); }
-
-struct thread_class_totals hak_thread_ended_locked(unsigned class_index) {
-    lock_assert_held(&threads_lock);
-    return threads_ended[class_index];
-}
-
-struct thread_totals hak_thread_ended_totals_locked(void) {
-    lock_assert_held(&threads_lock);
-    struct thread_totals totals = threads_ended_totals;
-    totals.metadata_bytes = (uint64_t)threads_made * hak_record_bytes();
-    return totals;
 }

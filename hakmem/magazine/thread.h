@@ -26,7 +26,7 @@ struct hak_thread *hak_thread_begin(void);
  * caller has the purge lock and none of a higher rank */
 bool hak_thread_purge_piece(struct decay_pass *pass);
 
-/* Shows the threads lock to the handlers of fork, so that the child finds the list of records consistent. */
+/* Shows the threads lock to the handlers of fork, so that the child finds the list of free records consistent. */
 void hak_thread_fork_locks(lock_visit *visit, struct lock_fork *fork);
 
 /* Whether the calling thread is in the middle of an exchange, which a signal handler then has interrupted. */
@@ -37,25 +37,5 @@ bool hak_thread_is_inside(void);
  * how far the exchange came. If `is_whole` is false, the fork interrupted the allocator in this thread: then nothing is
  * flushed, because slabs may be half changed and their locks held. */
 void hak_thread_fork_child(bool is_whole);
-
-/* Counts of one class, and the blocks of it in magazines. */
-struct thread_class_totals {
-    uint64_t allocations, frees;
-    uint64_t cached_blocks;
-};
-
-struct thread_totals {
-    uint64_t exchanges, remote_frees;
-    uint64_t metadata_bytes;
-};
-
-/* The records of living threads, linked by `next`, for readers (reading.h). Holds the threads lock until the release,
- * so that no thread begins or ends. */
-const struct hak_thread *hak_thread_list_acquire(void);
-void hak_thread_list_release(void);
-
-/* Counts of threads that have ended; metadata_bytes is that of all records. pre: the list is held */
-struct thread_class_totals hak_thread_ended_locked(unsigned class_index);
-struct thread_totals hak_thread_ended_totals_locked(void);
 
 #endif

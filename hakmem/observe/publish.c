@@ -23,6 +23,7 @@ HAK_STATIC_ASSERT((size_t)42 * (14 * HAK_CLASS_COUNT + 10 * STATS_THREADS_MAX + 
 static struct os_shared publish_file;             /* the publishing thread; `start` is NULL: there is none */
 static uint64_t publish_text[PUBLISH_TEXT_WORDS]; /* the publishing thread */
 static struct hak_thread_stats publish_threads[STATS_THREADS_MAX]; /* the publishing thread */
+static uint64_t publish_begun[STATS_THREADS_MAX];                  /* the publishing thread */
 
 static struct publish_page *publish_page(void) { return publish_file.start; }
 
@@ -58,7 +59,8 @@ static bool publish_has_page(void) {
 }
 
 static void publish_once(void) {
-    struct stats_reading reading = {.threads = publish_threads, .thread_capacity = STATS_THREADS_MAX};
+    struct stats_reading reading = {
+        .threads = publish_threads, .begun = publish_begun, .thread_capacity = STATS_THREADS_MAX};
     struct hak_text sink = text_memory((char *)publish_text, PUBLISH_TEXT_BYTES);
     hak_stats_read(&reading);
     hak_stats_write_json(&sink, &reading);

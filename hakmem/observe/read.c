@@ -12,10 +12,12 @@
 #include "hakmem/huge/huge.h"
 #include "hakmem/ladder/counts.h"
 #include "hakmem/magazine/reading.h"
+#include "hakmem/magazine/record_list.h"
 #include "hakmem/magazine/shared.h"
 #include "hakmem/os/os.h"
 #include "hakmem/process/begin.h"
 #include "hakmem/process/purge.h"
+#include "hakmem/region/bitmap.h"
 #include "hakmem/region/held.h"
 
 enum hak_pool hak_stats_pool_of(unsigned class_index) {
@@ -45,16 +47,42 @@ static void read_slab(struct region *region, unsigned first, void *argument) {
     reading->stats.slab_bytes += (uint64_t)constants->chunks * HAK_CHUNK_BYTES;
 }
 
-static void read_thread(struct stats_reading *reading, const struct hak_thread *thread, uint32_t *attempts) {
-    struct hak_thread_stats own = {
-        .number = thread->number,
-        .tid = thread->tid,
-        /* Relaxed: counts of running threads are a snapshot. */
-        .exchanges = hak_load_relaxed(&thread->exchanges),
-        .remote_frees = hak_load_relaxed(&thread->remote_frees),
-    };
-    for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
-        const struct thread_class_totals read = hak_reading_class(thread, class_index, attempts);
+/* Enters a thread among those that began last, as far as there is room: the youngest first. */
+static void read_list_thread(struct stats_reading *reading, const struct hak_thread_stats *own, uint64_t begun) {
+    size_t at = reading->thread_count;
+    if (at < reading->thread_capacity) {
+        reading->thread_count++;
+    } else if (at == 0 || reading->begun == NULL || reading->begun[--at] > begun) {
+        return;
+    }
+    for (; reading->begun != NULL && at > 0 && reading->begun[at - 1] < begun; at--) {
+        reading->threads[at] = reading->threads[at - 1];
+        reading->begun[at] = reading->begun[at - 1];
+    }
+    reading->threads[at] = *own;
+    if (reading->begun != NULL) {
+        reading->begun[at] = begun;
+    }
+}
+
+/* Saturates: of a thread that goes on meanwhile, what is read last may be what was there first. */
+static uint64_t read_since(uint64_t now, uint64_t before) { return now > before ? now - before : 0; }
+
+/* What the threads of the record ever counted. `lives`: a thread has the record */
+static void read_record(struct stats_reading *reading, struct hak_thread *thread, const struct reading_classes *classes,
+                        bool lives, uint32_t *sleeps) {
+    /* Acquire: what is taken off is read before what it is taken off from. Pairs with the release that ends the begin. */
+    const struct hak_thread_former former = {.allocations = hak_load_acquire(&thread->former.allocations),
+                                             .frees = hak_load_acquire(&thread->former.frees),
+                                             .exchanges = hak_load_acquire(&thread->former.exchanges),
+                                             .remote_frees = hak_load_acquire(&thread->former.remote_frees)};
+    /* Relaxed, all: counts of running threads are a snapshot. */
+    const uint64_t exchanges = hak_load_relaxed(&thread->exchanges);
+    const uint64_t remote_frees = hak_load_relaxed(&thread->remote_frees);
+    struct hak_thread_stats own = {.number = thread->number, .tid = hak_load_relaxed(&thread->tid)};
+    for (unsigned class_index = 0;
+         (class_index = bitmap_next(classes->words, HAK_CLASS_COUNT, class_index + 1, true)) < HAK_CLASS_COUNT;) {
+        const struct thread_class_totals read = hak_reading_class(thread, class_index, sleeps);
         struct hak_class_stats *one = &reading->classes[class_index];
         one->allocations += read.allocations;
         one->frees += read.frees;
@@ -64,33 +92,44 @@ static void read_thread(struct stats_reading *reading, const struct hak_thread *
         own.cached_blocks += read.cached_blocks;
         own.magazine_bytes += read.cached_blocks * hak_classes[class_index].block_size;
     }
-    ladder_hide_thread_counts(&own.allocations, &own.frees);
-    reading->stats.exchanges += own.exchanges;
-    reading->stats.remote_frees += own.remote_frees;
-    reading->stats.threads++;
-    if (reading->thread_count < reading->thread_capacity) {
-        reading->threads[reading->thread_count++] = own;
+    reading->stats.exchanges += exchanges;
+    reading->stats.remote_frees += remote_frees;
+    reading->stats.metadata_bytes += hak_record_bytes();
+    if (lives) {
+        reading->stats.threads++;
+        own.allocations = read_since(own.allocations, former.allocations);
+        own.frees = read_since(own.frees, former.frees);
+        own.exchanges = read_since(exchanges, former.exchanges);
+        own.remote_frees = read_since(remote_frees, former.remote_frees);
+        ladder_hide_thread_counts(&own.allocations, &own.frees);
+        read_list_thread(reading, &own, hak_load_relaxed(&thread->begun));
     }
 }
 
-/* What threads count now, and what those counted that have ended or have no magazines. */
-static void read_threads_locked(struct stats_reading *reading, const struct hak_thread *living) {
-    const struct thread_totals ended = hak_thread_ended_totals_locked();
-    reading->stats.exchanges = ended.exchanges;
-    reading->stats.remote_frees = ended.remote_frees;
-    reading->stats.metadata_bytes = ended.metadata_bytes;
+/* What those counted that have no magazines. */
+static void read_shared(struct stats_reading *reading) {
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
-        const struct thread_class_totals totals = hak_thread_ended_locked(class_index);
-        uint64_t allocations, frees;
-        hak_shared_class_totals(class_index, &allocations, &frees);
-        reading->classes[class_index].cached_blocks = HAK_GUARD_FULL ? hak_quarantine_blocks(class_index) : 0;
-        reading->classes[class_index].allocations = totals.allocations + allocations;
-        reading->classes[class_index].frees = totals.frees + frees;
+        struct hak_class_stats *one = &reading->classes[class_index];
+        hak_shared_class_totals(class_index, &one->allocations, &one->frees);
+        one->cached_blocks = HAK_GUARD_FULL ? hak_quarantine_blocks(class_index) : 0;
     }
-    uint32_t attempts = READING_ATTEMPTS;
-    for (const struct hak_thread *thread = living; thread != NULL; thread = thread->next) {
-        read_thread(reading, thread, &attempts);
+}
+
+/* A pass over all records, which takes their moves and, if `reading` is not NULL, the counts that stand beside them. */
+static struct hak_reading_moves read_records(struct stats_reading *reading) {
+    struct hak_reading_moves moves = hak_reading_begin();
+    uint32_t sleeps = READING_SLEEPS;
+    if (reading != NULL) {
+        read_shared(reading);
     }
+    for (struct hak_thread *thread = hak_record_newest(); thread != NULL; thread = thread->older) {
+        struct reading_classes classes;
+        const bool lives = hak_reading_add(&moves, thread, &classes);
+        if (reading != NULL) {
+            read_record(reading, thread, &classes, lives, &sleeps);
+        }
+    }
+    return moves;
 }
 
 /* Full guard builds: blocks of size 0, which lie in no slab, count as blocks of the smallest class. */
@@ -171,17 +210,12 @@ void hak_stats_read(struct stats_reading *reading) {
         reading->classes[class_index] = (struct hak_class_stats){0};
     }
     struct hak_huge_totals huge, huge_after;
-    const struct hak_thread *living = hak_thread_list_acquire();
-    hak_shared_acquire();
-    const struct hak_reading_moves before = hak_reading_moves(living);
     hak_huge_totals(&huge);
-    read_threads_locked(reading, living);
+    const struct hak_reading_moves before = read_records(reading);
     hak_region_for_each_span(read_slab, reading);
     reading->stats.held_bytes = hak_held_bytes();
     hak_huge_totals(&huge_after);
-    const struct hak_reading_moves after = hak_reading_moves(living);
-    hak_shared_release();
-    hak_thread_list_release();
+    const struct hak_reading_moves after = read_records(NULL);
 
     struct hak_stats *stats = &reading->stats;
     stats->quiet = hak_reading_is_quiet(&before, &after) && huge.changes == huge_after.changes;

@@ -3,7 +3,10 @@
  *
  * First everything is noted in a mapping of its own: of each slab its place, owner and used blocks, then which of these
  * lie in magazines, then the huge blocks. The notes are walked with no lock held. An address is noted by one bit, so no
- * block comes twice, whatever threads do meanwhile. */
+ * block comes twice, whatever threads do meanwhile.
+ *
+ * A region's notes are found by its number, so that a block in a magazine costs the same whatever there is of regions. No lock is
+ * held but for the spans of one region at a time, at most HAK_REGION_CHUNKS, and for the table of huge blocks. */
 #include <errno.h>
 
 #include "hakmem/base/bits.h"
@@ -18,6 +21,7 @@
 #include "hakmem/region/bitmap.h"
 #include "hakmem/sample/profile.h"
 #include "hakmem/shadow/shadow.h"
+#include "hakmem/space/units.h"
 
 struct walk_slab {
     uint32_t owner;
@@ -27,7 +31,7 @@ struct walk_slab {
 };
 
 struct walk_region {
-    struct region *region;
+    struct region *region;                     /* NULL: nothing is noted in it */
     struct walk_slab slabs[HAK_REGION_CHUNKS]; /* by their first chunk */
 };
 
@@ -38,9 +42,9 @@ struct walk_huge {
 
 /* Both arrays are sparse mappings: what nothing is noted in costs address space only. */
 struct walk {
-    struct walk_region *regions;
+    struct walk_region *regions; /* by their number */
     struct walk_huge *huge;
-    size_t region_count, region_capacity;
+    size_t region_capacity;
     size_t huge_count, huge_capacity;
     bool is_cut; /* there was more than there is room for */
 };
@@ -54,17 +58,15 @@ static void walk_note_slab(struct region *region, unsigned first, void *argument
     if (hak_slab_state_and_class(slab, &class_index) == SLAB_EMPTY) {
         return; /* being made, or on its way back to the region */
     }
-    /* Region by region: the one that is noted now is the last one. */
-    if (walk->region_count == 0 || walk->regions[walk->region_count - 1].region != region) {
-        if (walk->region_count == walk->region_capacity) {
-            walk->is_cut = true;
-            return;
-        }
-        walk->regions[walk->region_count++].region = region;
+    if (region->number >= walk->region_capacity) {
+        walk->is_cut = true;
+        return;
     }
-    struct walk_slab *note = &walk->regions[walk->region_count - 1].slabs[first];
+    struct walk_region *in = &walk->regions[region->number];
+    in->region = region;
+    struct walk_slab *note = &in->slabs[first];
     const struct hak_class *constants = &hak_classes[class_index];
-    /* Relaxed, here and below: a snapshot; whether it was of one moment the second look finds (hak_reading_moves). */
+    /* Relaxed, here and below: a snapshot; whether it was of one moment the second look finds (hak_reading_add). */
     note->owner = hak_load_relaxed(&slab->owner);
     note->class_index = (uint8_t)class_index;
     note->chunks = (uint16_t)constants->chunks;
@@ -77,18 +79,16 @@ static void walk_note_slab(struct region *region, unsigned first, void *argument
     }
 }
 
-static struct walk_region *walk_find_region(struct walk *walk, const struct region *region) {
-    for (size_t i = 0; i < walk->region_count; i++) {
-        if (walk->regions[i].region == region) {
-            return &walk->regions[i];
-        }
-    }
-    return NULL;
+/* NULL: nothing is noted there. Any p */
+static struct walk_region *walk_find_region(struct walk *walk, const void *p) {
+    const size_t number = hak_units_is_region(p) ? region_of(p)->number : walk->region_capacity;
+    return number < walk->region_capacity && walk->regions[number].region == region_of(p) ? &walk->regions[number]
+                                                                                          : NULL;
 }
 
 /* A block in a magazine is free. Found by the notes, not by the region's own tables, which may change. */
 static void walk_forget(struct walk *walk, const void *p) {
-    struct walk_region *in = walk_find_region(walk, region_of(p));
+    struct walk_region *in = walk_find_region(walk, p);
     if (in == NULL) {
         return;
     }
@@ -124,7 +124,7 @@ static void walk_forget_magazine(struct walk *walk, void *const *top, unsigned c
 /* The stash's list may change as well: it is followed no further than a record has magazines. */
 static void walk_forget_stash(struct walk *walk, const struct hak_thread *thread, unsigned class_index) {
     /* Relaxed, both: pair with the stores of stash.c; wherever it leads is a magazine of the record's. What is not in order was
-     * stored in an exchange, which the second look finds (hak_reading_moves). */
+     * stored in an exchange, which the second look finds (hak_reading_add). */
     void **storage = hak_load_relaxed(&thread->stashes[class_index].full);
     for (unsigned left = THREAD_SPARES + 2; storage != NULL && left != 0; left--) {
         walk_forget_magazine(walk, stash_full_top(storage), class_index, 0);
@@ -141,22 +141,39 @@ static void walk_forget_parked(struct walk *walk, const struct hak_thread *threa
     }
 }
 
-static void walk_forget_magazines(struct walk *walk, const struct hak_thread *living) {
-    for (const struct hak_thread *thread = living; thread != NULL; thread = thread->next) {
-        for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
-            /* Acquire: pairs with the release stores of exchanges. */
-            const struct hak_thread_class *own = &thread->classes[class_index];
-            const uint32_t unused = hak_load_acquire(&own->unused_slots);
-            /* Before the slots and behind them: one that is parked meanwhile leaves its slot last, and comes back there first. */
-            walk_forget_parked(walk, thread, class_index);
-            walk_forget_magazine(walk, hak_load_acquire(&thread->loaded[class_index]), class_index, unused);
-            walk_forget_parked(walk, thread, class_index);
-            walk_forget_magazine(walk, hak_load_acquire(&thread->returned[class_index]), class_index, unused);
-            if (hak_load_acquire(&own->stashed) != 0) {
-                walk_forget_stash(walk, thread, class_index);
-            }
+static void walk_forget_class(struct walk *walk, struct hak_thread *thread, unsigned class_index) {
+    struct reading_magazines magazines;
+    if (hak_reading_magazines(thread, class_index, &magazines)) {
+        /* Before the slots and behind them: one that is parked meanwhile leaves its slot last, and comes back there first. */
+        walk_forget_parked(walk, thread, class_index);
+        walk_forget_magazine(walk, magazines.loaded, class_index, magazines.unused);
+        walk_forget_parked(walk, thread, class_index);
+        walk_forget_magazine(walk, magazines.returned, class_index, magazines.unused);
+        /* Acquire: pairs with the release stores of exchanges. */
+        if (hak_load_acquire(&thread->classes[class_index].stashed) != 0) {
+            walk_forget_stash(walk, thread, class_index);
         }
     }
+}
+
+static void walk_forget_thread(struct walk *walk, struct hak_thread *thread, const struct reading_classes *classes) {
+    for (unsigned class_index = 0;
+         (class_index = bitmap_next(classes->words, HAK_CLASS_COUNT, class_index + 1, true)) < HAK_CLASS_COUNT;) {
+        walk_forget_class(walk, thread, class_index);
+    }
+}
+
+/* A pass over all records, which takes their moves. `walk`, unless it is NULL, forgets what lies in their magazines. */
+static struct hak_reading_moves walk_threads(struct walk *walk) {
+    struct hak_reading_moves moves = hak_reading_begin();
+    for (struct hak_thread *thread = hak_record_newest(); thread != NULL; thread = thread->older) {
+        struct reading_classes classes;
+        const bool lives = hak_reading_add(&moves, thread, &classes);
+        if (walk != NULL && lives) {
+            walk_forget_thread(walk, thread, &classes);
+        }
+    }
+    return moves;
 }
 
 /* With guard the shadow knows of each block by itself whether it is live, wherever it lies if not. */
@@ -173,13 +190,14 @@ static void walk_keep_shadowed(struct walk_region *in, unsigned first) {
     }
 }
 
-static void walk_keep_live(struct walk *walk, const struct hak_thread *living) {
+static void walk_keep_live(struct walk *walk) {
     if (!HAK_GUARD_EXACT) {
-        walk_forget_magazines(walk, living);
+        (void)walk_threads(walk);
         return;
     }
-    for (size_t i = 0; i < walk->region_count; i++) {
-        for (unsigned first = REGION_CHUNK_FIRST; first < HAK_REGION_CHUNKS; first++) {
+    for (size_t i = 0; i < walk->region_capacity; i++) {
+        for (unsigned first = REGION_CHUNK_FIRST; walk->regions[i].region != NULL && first < HAK_REGION_CHUNKS;
+             first++) {
             if (walk->regions[i].slabs[first].chunks != 0) {
                 walk_keep_shadowed(&walk->regions[i], first);
             }
@@ -199,17 +217,13 @@ static void walk_note_huge(void *start, size_t size, void *argument) {
 /* Notes everything. Result: whether it is the state of one moment. */
 static bool walk_note(struct walk *walk) {
     struct hak_huge_totals huge, huge_after;
-    const struct hak_thread *living = hak_thread_list_acquire();
-    hak_shared_acquire();
-    const struct hak_reading_moves before = hak_reading_moves(living);
     hak_huge_totals(&huge);
+    const struct hak_reading_moves before = walk_threads(NULL);
     hak_region_for_each_span(walk_note_slab, walk);
-    walk_keep_live(walk, living);
+    walk_keep_live(walk);
     hak_huge_for_each(walk_note_huge, walk);
     hak_huge_totals(&huge_after);
-    const struct hak_reading_moves after = hak_reading_moves(living);
-    hak_shared_release();
-    hak_thread_list_release();
+    const struct hak_reading_moves after = walk_threads(NULL);
     const bool is_quiet = hak_reading_is_quiet(&before, &after) && huge.changes == huge_after.changes;
     return HAK_GUARD_EXACT || is_quiet;
 }
@@ -248,8 +262,9 @@ static bool walk_slab_blocks(const struct walk_region *in, unsigned first, struc
 
 static void walk_blocks(const struct walk *walk, struct walk_visitor *visitor) {
     bool goes_on = true;
-    for (size_t i = 0; goes_on && i < walk->region_count; i++) {
-        for (unsigned first = REGION_CHUNK_FIRST; goes_on && first < HAK_REGION_CHUNKS; first++) {
+    for (size_t i = 0; goes_on && i < walk->region_capacity; i++) {
+        for (unsigned first = REGION_CHUNK_FIRST;
+             goes_on && walk->regions[i].region != NULL && first < HAK_REGION_CHUNKS; first++) {
             if (walk->regions[i].slabs[first].chunks != 0) {
                 goes_on = walk_slab_blocks(&walk->regions[i], first, visitor);
             }

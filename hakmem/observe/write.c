@@ -30,7 +30,8 @@ int hak_stats_write(int fd, enum hak_stats_format format) {
     const int saved_errno = errno;
     struct hak_thread_stats threads[STATS_THREADS_MAX];
     char text[4096];
-    struct stats_reading reading = {.threads = threads, .thread_capacity = STATS_THREADS_MAX};
+    uint64_t begun[STATS_THREADS_MAX];
+    struct stats_reading reading = {.threads = threads, .begun = begun, .thread_capacity = STATS_THREADS_MAX};
     struct hak_text sink = text_file(text, sizeof text, fd);
     hak_stats_read(&reading);
     writers[format](&sink, &reading);

@@ -369,15 +369,7 @@ void hak_region_span_show(const void *chunk, unsigned count) {
     hak_page_map_set(chunk, count, class_index);
 }
 
-bool hak_region_contains(const void *p) {
-    bool found = false;
-    lock_acquire(&hak_regions.lock);
-    for (const struct region *region = hak_regions.first; region != NULL && !found; region = region->next) {
-        found = region == region_of(p) && region_chunk_of(p) >= REGION_CHUNK_FIRST;
-    }
-    lock_release(&hak_regions.lock);
-    return found;
-}
+bool hak_region_contains(const void *p) { return hak_units_is_region(p) && region_chunk_of(p) >= REGION_CHUNK_FIRST; }
 
 void hak_region_for_each_span(void (*visit)(struct region *region, unsigned first, void *argument), void *argument) {
     lock_acquire(&hak_regions.lock);

@@ -53,13 +53,13 @@ struct region {
     unsigned char wall[HAK_REGION_WALL_BYTES];
     struct shadow_region shadow;  /* of the shadow; at the wall's end, where it looks */
     struct region *next;          /* constant after it is set: older regions first */
+    uint32_t number;              /* constant after it is set: how many regions are older */
     uint32_t ready;               /* region lock; chunks before this one can be written, see region_chunks.h */
     uint32_t reserved;            /* region lock; chunks before this one are ours to make ready */
     uint32_t skipped;             /* region lock; the first chunks, so many, that are used last, see region_chunks.h */
     bool skipped_is_reserved;     /* region lock; they are ours to make ready */
     bool is_open;                 /* constant after it is set; it has no wall and no gap, see region_chunks.h */
     uint32_t free_count;          /* region lock */
-    uint32_t number;              /* constant after it is set: regions in the order of their making, see runs.h */
     uint64_t free[REGION_WORDS];  /* region lock; chunks that belong to nobody */
     uint64_t dirty[REGION_WORDS]; /* region lock; free chunks whose pages may be resident and not zero */
     uint64_t freed_at_ms[HAK_REGION_CHUNKS];  /* region lock; valid where dirty */
@@ -123,10 +123,11 @@ void hak_region_span_hide(const void *chunk, unsigned count);
 /* Undoes hak_region_span_hide. pre: the chunks are hidden, and the caller is about to free the only block in them */
 void hak_region_span_show(const void *chunk, unsigned count);
 
-/* Whether p lies in any region, in use or not. Searches all regions, so it is meant for reports. */
+/* Whether p lies in the chunks of any region, in use or not. Any p; takes no lock. */
 bool hak_region_contains(const void *p);
 
-/* Calls visit for each used span, region by region, under the region lock, which is released between regions. */
+/* Calls visit for each used span, region by region, under the region lock, which is released between regions: one hold visits
+ * at most HAK_REGION_CHUNKS spans. */
 void hak_region_for_each_span(void (*visit)(struct region *region, unsigned first, void *argument), void *argument);
 
 /* Returns to the system every dirty span that was freed at or before `freed_until_ms`. Result: bytes. */

@@ -79,6 +79,7 @@ static void *sampled_take_own(struct hak_thread *thread, unsigned class_index, c
     void *p = hak_profile_alloc(class_index, site, &zeroed);
     /* Release: behind the odd sequence. */
     hak_store_release(&own->allocations, own->allocations + (p != NULL));
+    exchange_note_class(thread, class_index);
     exchange_leave(thread);
     if (own->loaded_zeroed && !zeroed && p != NULL) {
         /* What is said of the blocks in the magazine holds for this one, too. */
@@ -200,6 +201,7 @@ static void sampled_count_free(unsigned class_index) {
         hak_shared_count(class_index, 0, 1);
     } else if (exchange_counts()) {
         hak_count_add(&thread->classes[class_index].frees, 1);
+        exchange_note_class(thread, class_index);
     }
 }
 

@@ -8,7 +8,7 @@ static uint64_t moving_begun; /* atomic */
 static uint64_t moving_done;  /* atomic */
 
 void hak_moving_begin(void) {
-    /* Relaxed, with a fence behind it: pairs with the one of hak_reading_moves. Who saw any store of the change sees
+    /* Relaxed, with a fence behind it: pairs with the one of hak_reading_begin. Who saw any store of the change sees
      * that it began. */
     hak_fetch_add_relaxed(&moving_begun, (uint64_t)1);
     hak_fence_release();

@@ -7,6 +7,7 @@
 
 #include "hakmem/base/atomic.h"
 #include "hakmem/base/random.h"
+#include "hakmem/flags/flags.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/exchange.h"
 #include "hakmem/magazine/thread.h"
@@ -147,11 +148,14 @@ HAK_TEST_ISOLATED(Fork, ChildGetsTheMagazinesOfThreadsItDoesNotHave, OPTIONS) {
 
 /* ---- What the fork interrupted ---- */
 
+static const struct hak_thread *record_in_an_exchange;
+
 /* As if a signal handler forked while another thread, or this one, was in an exchange. */
 static void cache_and_wait_in_an_exchange(void *argument, unsigned index) {
     (void)argument;
     (void)index;
     allocate_one_of_each_size();
+    record_in_an_exchange = hak_self;
     exchange_enter(hak_self);
     pthread_barrier_wait(&cached);
     pthread_barrier_wait(&seen);
@@ -164,6 +168,7 @@ static void expect_that_others_keep(uint64_t slabs) {
     hak_trim();
     HAK_EXPECT_GE(census_slabs(), slabs);
     HAK_EXPECT_EQ(census_all().threads, 1);
+    HAK_EXPECT_EQ(census_all().quiet, HAK_P3_SENTINELS != 0);
     if (CHILD_HAS_THREADS) threads_run(2, allocate_in_thread, NULL);
     allocate_one_of_each_size();
 }
@@ -180,8 +185,25 @@ static void with_one_other(void (*other)(void *argument, unsigned index), void (
     CENSUS_EXPECT_CONSISTENT();
 }
 
+static void expect_another_record(void *argument, unsigned index) {
+    (void)argument;
+    (void)index;
+    hak_free(hak_alloc(1));
+    HAK_EXPECT(hak_self != record_in_an_exchange);
+}
+
+/* The child of the child does not take it for one whose thread has ended. */
+static void expect_that_nobody_gets_the_record(void) {
+    if (CHILD_HAS_THREADS) threads_run(2, expect_another_record, NULL);
+}
+
+static void expect_that_the_record_is_lost(void) {
+    expect_that_others_keep(1);
+    HAK_EXPECT_EXIT_OK(expect_that_nobody_gets_the_record());
+}
+
 /* A child that flushes magazines which are half-way gives out what is in none of them, or twice. */
-static void fork_beside_an_exchange(void) { HAK_EXPECT_EXIT_OK(expect_that_others_keep(1)); }
+static void fork_beside_an_exchange(void) { HAK_EXPECT_EXIT_OK(expect_that_the_record_is_lost()); }
 
 HAK_TEST_ISOLATED(Fork, ChildLeavesThreadsInsideAnExchange, OPTIONS) {
     with_one_other(cache_and_wait_in_an_exchange, fork_beside_an_exchange);
@@ -203,19 +225,54 @@ HAK_TEST_ISOLATED(Fork, ChildLeavesOthersWhereItsOwnExchangeWasInterrupted, OPTI
     with_one_other(cache_and_wait, fork_inside_an_exchange);
 }
 
-static void release_list_and_expect_that_others_keep(void) {
-    hak_thread_list_release();
-    expect_that_others_keep(1);
+/* A thread that begins asks for its number with the lock held, and forks there. */
+uint32_t __real_hak_os_thread_id(void);
+uint32_t __wrap_hak_os_thread_id(void);
+
+static struct hak_lock *threads_lock;
+static struct harness_child child_of_a_begin;
+static bool forks_in_a_begin, is_child_of_a_begin;
+
+uint32_t __wrap_hak_os_thread_id(void) {
+    if (forks_in_a_begin && !hak_lock_is_free(threads_lock)) {
+        forks_in_a_begin = false;
+        is_child_of_a_begin = harness_child_fork(&child_of_a_begin, __FILE__, __LINE__);
+    }
+    return __real_hak_os_thread_id();
 }
 
-static void fork_with_the_list_of_threads(void) {
-    (void)hak_thread_list_acquire();
-    HAK_EXPECT_EXIT_OK(release_list_and_expect_that_others_keep());
-    hak_thread_list_release();
+static void note_lock(struct hak_lock *lock, struct lock_fork *fork) {
+    (void)fork;
+    threads_lock = lock;
 }
 
-HAK_TEST_ISOLATED(Fork, ChildRetiresOthersOnceItsOwnHoldOfTheListEnds, OPTIONS) {
-    with_one_other(cache_and_wait, fork_with_the_list_of_threads);
+static void fork_inside_a_begin(void *argument, unsigned index) {
+    (void)argument;
+    (void)index;
+    hak_thread_fork_locks(note_lock, NULL);
+    forks_in_a_begin = true;
+    hak_free(hak_alloc(1));
+    if (is_child_of_a_begin) {
+        expect_that_others_keep(1);
+        harness_child_end(&child_of_a_begin);
+    }
+    harness_child_judge(&child_of_a_begin, NULL, __FILE__, __LINE__, "begin in the child");
+}
+
+static void begin_and_fork(void) { threads_run(1, fork_inside_a_begin, NULL); }
+
+HAK_TEST_ISOLATED(Fork, ChildRetiresOthersOnceTheBeginThatItInterruptedEnds, OPTIONS) {
+    with_one_other(cache_and_wait, begin_and_fork);
+}
+
+static void expect_no_reader(void) { HAK_EXPECT_EQ(hak_self->tops, RECORD_HAS_TOPS); }
+
+/* As if another thread just followed this one's tops: it is not in the child, where the end of this one would wait for it. */
+HAK_TEST_ISOLATED(Fork, ChildHasNoReaderOfItsParent, OPTIONS) {
+    hak_free(hak_alloc(1));
+    hak_fetch_add_acq_rel(&hak_self->tops, RECORD_READER);
+    HAK_EXPECT_EXIT_OK(expect_no_reader());
+    hak_fetch_add_acq_rel(&hak_self->tops, (uint32_t)-RECORD_READER);
 }
 
 /* ---- Purging in the child ---- */

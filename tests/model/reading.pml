@@ -82,7 +82,7 @@ active proctype reader() {
     bool has_bit = false, slot_is_block = false, is_quiet = true;
     /* The owner's first stores, which lay out what the reader finds at the earliest. */
     visible[FREE_BIT] == 1 || visible[SEQUENCE] != 0;
-    /* reading_moves: all loads acquire, hence in order */
+    /* hak_reading_add: all loads acquire, hence in order */
     sequence = visible[SEQUENCE];
     loaded = visible[LOADED];
     returned = visible[RETURNED];
@@ -99,7 +99,7 @@ active proctype reader() {
     :: else
     fi;
 #endif
-    /* reading_moves: hak_fence_acquire, then as above */
+    /* hak_reading_add: hak_fence_acquire, then as above */
     is_quiet = is_quiet && visible[SEQUENCE] == sequence;
     is_quiet = is_quiet && visible[LOADED] == loaded;
     is_quiet = is_quiet && visible[RETURNED] == returned;

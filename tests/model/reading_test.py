@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Searches the models of what is read beside the thread that writes it, on a machine that shows stores in any order:
-readings of statistics and walks, reading.pml, and the published page, publish.pml; and their mutants until each is
-found."""
+readings of statistics and walks, reading.pml, beside threads that begin and end, record.pml, and the published page,
+publish.pml; and their mutants until each is found."""
 
 import functools
 import sys
@@ -23,6 +23,13 @@ MODELS = {
         "PUSH_RELAXED": 1,
     },
     "publish.pml": {"END_RELAXED": 2, "LOADS_RELAXED": 2, "NO_SECOND_LOOK": 2, "STORES_RELAXED": 2},
+    "record.pml": {
+        "ALLOW_RELAXED": 1,
+        "COUNTS_MOVE": 2,
+        "LEAVE_RELAXED": 1,
+        "NO_ADD": 1,
+        "NO_WAIT": 1,
+    },
 }
 
 OPTIONS = ["-O1", "-DMEMLIM=490"]

@@ -4,6 +4,7 @@
 #include "hakmem/flags/flags.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/reading.h"
+#include "hakmem/magazine/shared.h"
 #include "hakmem/os/fake/fake.h"
 #include "hakmem/region/region.h"
 #include "hakmem/slab/moving.h"
@@ -100,6 +101,18 @@ HAK_TEST_ISOLATED(Quiet, NotWhereASampledBlockWasFreed, ENVIRONMENT) {
     HAK_EXPECT(!stats_are_quiet(give_small));
     take_small();
     HAK_EXPECT_EQ(walk_is_exact(give_small), HAK_GUARD_EXACT != 0);
+    HAK_EXPECT_EQ(stats_are_quiet(NULL), HAK_P3_SENTINELS != 0);
+}
+
+static void take_shared(void) { small = hak_shared_alloc(1); }
+static void give_shared(void) { hak_shared_free(1, small); }
+
+/* A thread without magazines changes slabs under a lock that no reader takes. */
+HAK_TEST_ISOLATED(Quiet, NotWhereAThreadWithoutMagazinesAllocated, ENVIRONMENT) {
+    begin();
+    hak_shared_free(1, hak_shared_alloc(1));
+    expect_noticed(take_shared, give_shared);
+    HAK_EXPECT(!stats_are_quiet(hak_shared_flush));
     HAK_EXPECT_EQ(stats_are_quiet(NULL), HAK_P3_SENTINELS != 0);
 }
 
