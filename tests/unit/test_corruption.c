@@ -161,25 +161,31 @@ HAK_TEST(Corruption, OfASlabsLinksIsFound) {
 
 static struct hak_thread forged_thread;
 
-static void begin_and_change_link(void *argument, unsigned index) {
-    (void)index;
+static struct hak_thread *ended[2];
+
+static void begin_and_end(void *unused, unsigned index) {
+    (void)unused;
     hak_free(hak_alloc(100));
-    switch (*(int *)argument) {
-    case 1: hak_self->link = &forged_thread.next; break;
-    case 2: hak_self->next = &forged_thread; break;
-    default: break;
-    }
+    ended[index] = hak_self;
 }
 
-static void end_a_thread(int change) {
-    hak_free(hak_alloc(100)); /* the first thread begins, and is the next of the other */
-    threads_run(1, begin_and_change_link, &change);
+/* Two threads end, and the next one gets the record of one of them. */
+static void begin_again(int change) {
+    threads_run(2, begin_and_end, NULL);
+    for (unsigned i = 0; i < 2; i++) {
+        switch (change) {
+        case 1: ended[i]->link = &forged_thread.next; break;
+        case 2: ended[i]->next = &forged_thread; break;
+        default: break;
+        }
+    }
+    threads_run(1, begin_and_end, NULL);
 }
 
 HAK_TEST(Corruption, OfAThreadsLinksIsFound) {
-    HAK_EXPECT_EXIT_OK(end_a_thread(0));
-    EXPECT_FOUND((void)0, end_a_thread(1));
-    EXPECT_FOUND((void)0, end_a_thread(2));
+    HAK_EXPECT_EXIT_OK(begin_again(0));
+    EXPECT_FOUND((void)0, begin_again(1));
+    EXPECT_FOUND((void)0, begin_again(2));
 }
 
 HAK_TEST(Corruption, OfAStashIsFound) {

@@ -90,7 +90,7 @@ static size_t rounded_head_bytes(void) {
 }
 
 HAK_TEST_ISOLATED(Record, TrimTakesThePagesOfAnEndedThread, "HAKMEM_PURGE_DELAY_MS=-1") {
-    struct ended ended = {NULL};
+    struct ended ended = {NULL, 0};
     hak_free(hak_alloc(1));
     threads_run(1, end_a_record, &ended);
     HAK_EXPECT_GT(resident_bytes(ended.record), rounded_head_bytes() + 32 * KIB);
@@ -104,7 +104,7 @@ HAK_TEST_ISOLATED(Record, TrimTakesThePagesOfAnEndedThread, "HAKMEM_PURGE_DELAY_
 
 /* A pass takes what ended early enough and leaves the rest. */
 HAK_TEST_ISOLATED(Record, PagesOfAnEndedThreadDecay, "HAKMEM_PURGE_DELAY_MS=-1") {
-    struct ended ended = {NULL};
+    struct ended ended = {NULL, 0};
     hak_free(hak_alloc(1));
     threads_run(1, end_a_record, &ended);
     struct decay_pass pass = {.freed_until_ms = ended.record->ended_ms - 1, .left = SIZE_MAX};
