@@ -157,7 +157,7 @@ static void purge_run(uint64_t now, size_t bytes) {
     purge_unlearn(pass.purged);
     if (!is_over) {
         hak_decay_schedule(now);
-    } else if (purge_to_do_bytes() > 0 || record_unpurged_bytes() > 0 || hak_partial_has_unpurged()) {
+    } else if (purge_to_do_bytes() > 0 || record_unpurged_bytes() > 0) {
         /* A quarter of the delay: nothing stays longer than one and a quarter of it. What was refused is not looked for. */
         hak_decay_schedule(now + delay / 4 + 1);
     }

@@ -22,11 +22,11 @@
 HAK_THREAD_LOCAL const void *hak_profile_site;
 
 static struct hak_lock profile_lock = HAK_LOCK_INITIALIZER(HAK_RANK_PROFILE);
-static struct hak_profile_table *profile_samples;   /* atomic; set once, under the profile lock */
-static uint64_t profile_seeded;                     /* atomic; written before the epoch that it is for */
-static uint64_t profile_random = 1;                 /* profile lock; never 0 */
-static struct block_table profile_live;             /* profile lock; the size of an entry holds what follows */
-static struct slab *profile_slabs[HAK_CLASS_COUNT]; /* profile lock; those with a free block, see list.h */
+static struct hak_profile_table *profile_samples;       /* atomic; set once, under the profile lock */
+static uint64_t profile_seeded;                         /* atomic; written before the epoch that it is for */
+static uint64_t profile_random = 1;                     /* profile lock; never 0 */
+static struct block_table profile_live;                 /* profile lock; the size of an entry holds what follows */
+static struct slab_list profile_slabs[HAK_CLASS_COUNT]; /* profile lock; those with a free block, see list.h */
 
 /* What the live table says of a block: its record and its class, 0 for huge. */
 #define LIVE_CLASS_BITS 8
@@ -164,19 +164,19 @@ static bool profile_enter_locked(const void *start, unsigned class_index, uint64
 }
 
 static void *profile_take_locked(unsigned class_index, bool *zeroed) {
-    if (profile_slabs[class_index] == NULL) {
+    if (list_is_empty(&profile_slabs[class_index])) {
         struct slab *slab = hak_slab_create(class_index, PROFILE_OWNER);
         if (slab == NULL) {
             return NULL;
         }
         hak_region_span_hide((void *)slab_base(slab), hak_classes[class_index].chunks);
-        hak_list_link(&profile_slabs[class_index], slab);
+        hak_list_link(&profile_slabs[class_index], SLAB_LIST_LEVEL, slab);
     }
     void *p;
-    struct slab *slab = profile_slabs[class_index];
+    struct slab *slab = hak_list_first(&profile_slabs[class_index]);
     hak_slab_take(slab, class_index, &p, 1, zeroed);
     if (slab->free_count == 0) {
-        hak_list_unlink(&profile_slabs[class_index], slab);
+        hak_list_unlink(&profile_slabs[class_index], SLAB_LIST_LEVEL, slab);
     }
     return p;
 }
@@ -185,13 +185,13 @@ static void *profile_take_locked(unsigned class_index, bool *zeroed) {
 static void profile_give_back_locked(unsigned class_index, void *p) {
     struct slab *slab = slab_of(p);
     if (slab->free_count == 0) {
-        hak_list_link(&profile_slabs[class_index], slab);
+        hak_list_link(&profile_slabs[class_index], SLAB_LIST_LEVEL, slab);
     }
     hak_slab_free_blocks(PROFILE_OWNER, class_index, &p, 1);
     const uint32_t blocks = hak_classes[class_index].blocks;
-    const bool is_last = slab->next == NULL && slab->previous == NULL;
+    const bool is_last = profile_slabs[class_index].first == profile_slabs[class_index].last;
     if (slab->free_count == blocks && !is_last) {
-        hak_list_unlink(&profile_slabs[class_index], slab);
+        hak_list_unlink(&profile_slabs[class_index], SLAB_LIST_LEVEL, slab);
         const bool released = hak_slab_release_if_empty(slab, class_index);
         HAK_ASSERT(released);
         (void)released;

@@ -14,7 +14,11 @@ HAK_ALWAYS_INLINE uint64_t control_make(enum slab_state state, unsigned class_in
     return (uint64_t)state | (uint64_t)class_index << 8;
 }
 
-HAK_ALWAYS_INLINE enum slab_state control_state(uint64_t control) { return (enum slab_state)(control & 0xff); }
+/* Beside the state of a PARTIAL slab: all of its free pages were purged, and nothing was freed since. The next free
+ * queues the slab for purging again. Changed under the class lock. */
+#define CONTROL_PURGED ((uint64_t)0x80)
+
+HAK_ALWAYS_INLINE enum slab_state control_state(uint64_t control) { return (enum slab_state)(control & 0x7f); }
 
 HAK_ALWAYS_INLINE unsigned control_class(uint64_t control) { return (unsigned)(control >> 8 & 0xff); }
 

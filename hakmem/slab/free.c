@@ -110,7 +110,8 @@ static void batch_end_slab(struct batch *batch) {
     }
     const int64_t blocks = hak_classes[batch->class_index].blocks;
     const int64_t count_before = control_count(before);
-    if (control_level(count_before, blocks) != control_level(count_before + count, blocks)) {
+    if (control_level(count_before, blocks) != control_level(count_before + count, blocks) ||
+        (before & CONTROL_PURGED) != 0) {
         hak_partial_relist(batch->slab, batch->class_index);
     }
 }

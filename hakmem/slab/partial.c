@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Lists of PARTIAL slabs, by the share of free blocks; see partial.h.
+/* Lists of PARTIAL slabs, by the share of free blocks, and a queue of those to purge; see partial.h.
  *
- * The class lock guards the lists (list.h), `next`, `previous`, `bucket`, and every state change from FULL and PARTIAL.
- * These functions take only one other lock, the region lock, and not while they hold the class lock. */
+ * The class lock guards the lists (list.h), `links`, `bucket`, and every state change from FULL and PARTIAL. These
+ * functions take only one other lock, the region lock, and not while they hold the class lock.
+ *
+ * A PARTIAL slab is in the queue of its class if more of its blocks are free than at its last purge; otherwise it has
+ * CONTROL_PURGED set, and the next free queues it. So a purge looks at no slab that it does not purge. */
 #include "hakmem/slab/partial.h"
 
 #include "hakmem/base/lock.h"
@@ -17,7 +20,8 @@
 
 struct partial_lists {
     struct hak_lock lock;
-    struct slab *lists[CONTROL_LEVEL_LAST + 1]; /* index 0 stays NULL */
+    struct slab_list levels[CONTROL_LEVEL_LAST + 1]; /* index 0 stays empty */
+    struct slab_list queue;                          /* the slab that was listed first is the first */
 } HAK_CACHE_ALIGNED;
 
 static struct partial_lists partial_lists[HAK_CLASS_COUNT] = {
@@ -33,25 +37,51 @@ static void partial_count_unpurged(const struct partial_lists *lists, const stru
 
 size_t hak_partial_unpurged_bytes(void) { return hak_load_relaxed(&partial_unpurged); }
 
-static void partial_link_locked(struct partial_lists *lists, struct slab *slab, unsigned bucket, int64_t free_blocks,
+/* Notes that nothing is to be purged, and returns the count of free blocks at that moment. Acquire-release, as all that
+ * changes the word: a free that is not in this count finds the flag. */
+static int64_t partial_note_purged_locked(struct slab *slab) {
+    return control_count(hak_fetch_add_acq_rel(&slab->control, CONTROL_PURGED));
+}
+
+static void partial_forget_purged_locked(struct slab *slab) {
+    if ((hak_load_relaxed(&slab->control) & CONTROL_PURGED) != 0) {
+        hak_fetch_add_acq_rel(&slab->control, -CONTROL_PURGED);
+    }
+}
+
+/* Result: whether the slab is to be purged some time. pre: it is PARTIAL, without CONTROL_PURGED */
+static bool partial_link_locked(struct partial_lists *lists, struct slab *slab, unsigned bucket, int64_t free_blocks,
                                 uint64_t now_ms) {
     slab->listed_at_ms = now_ms;
     slab->bucket = (uint8_t)bucket;
+    hak_list_link(&lists->levels[bucket], SLAB_LIST_LEVEL, slab);
+    if (free_blocks <= (int64_t)slab->purged_free) {
+        free_blocks = partial_note_purged_locked(slab);
+    }
     slab->listed_free = free_blocks > (int64_t)slab->purged_free ? (uint32_t)free_blocks - slab->purged_free : 0;
+    if (slab->listed_free == 0) {
+        return false;
+    }
+    partial_forget_purged_locked(slab);
     partial_count_unpurged(lists, slab, 1);
-    hak_list_link(&lists->lists[bucket], slab);
+    hak_list_append(&lists->queue, SLAB_LIST_PURGE, slab);
+    return true;
 }
 
 static void partial_unlink_locked(struct partial_lists *lists, struct slab *slab) {
     const unsigned bucket = slab->bucket;
-    partial_count_unpurged(lists, slab, (size_t)-1);
     slab_expect(bucket != 0 && bucket <= CONTROL_LEVEL_LAST, slab, "it is in no list of its class");
-    hak_list_unlink(&lists->lists[bucket], slab);
+    hak_list_unlink(&lists->levels[bucket], SLAB_LIST_LEVEL, slab);
+    partial_forget_purged_locked(slab);
+    if (slab->listed_free != 0) {
+        partial_count_unpurged(lists, slab, (size_t)-1);
+        hak_list_unlink(&lists->queue, SLAB_LIST_PURGE, slab);
+    }
 }
 
-enum partial_change { PARTIAL_STAYS, PARTIAL_LISTED, PARTIAL_EMPTIED };
+enum partial_change { PARTIAL_STAYS, PARTIAL_QUEUED, PARTIAL_EMPTIED };
 
-/* PARTIAL_EMPTIED: every block is free; the slab is EMPTY then and the caller returns its span. */
+/* PARTIAL_QUEUED: something is to be purged. PARTIAL_EMPTIED: every block is free; the slab is EMPTY then and the caller returns its span. */
 static enum partial_change partial_relist_locked(struct partial_lists *lists, struct slab *slab, unsigned class_index,
                                                  uint64_t now_ms) {
     /* Acquire: pairs with the acquire-release additions of freeing threads and of hak_slab_detach. */
@@ -62,7 +92,8 @@ static enum partial_change partial_relist_locked(struct partial_lists *lists, st
     }
     const int64_t free_blocks = control_count(control);
     unsigned level = control_level(free_blocks, hak_classes[class_index].blocks);
-    if (level == CONTROL_LEVEL_FULL || (state == SLAB_PARTIAL && level == slab->bucket)) {
+    const bool is_to_queue = (control & CONTROL_PURGED) != 0 && free_blocks > (int64_t)slab->purged_free;
+    if (level == CONTROL_LEVEL_FULL || (state == SLAB_PARTIAL && level == slab->bucket && !is_to_queue)) {
         return PARTIAL_STAYS;
     }
     if (state == SLAB_PARTIAL) {
@@ -78,8 +109,7 @@ static enum partial_change partial_relist_locked(struct partial_lists *lists, st
         /* An addition, since others add to the count meanwhile. Acquire-release as theirs. */
         hak_fetch_add_acq_rel(&slab->control, control_delta(SLAB_FULL, SLAB_PARTIAL, 0));
     }
-    partial_link_locked(lists, slab, level, free_blocks, now_ms);
-    return PARTIAL_LISTED;
+    return partial_link_locked(lists, slab, level, free_blocks, now_ms) ? PARTIAL_QUEUED : PARTIAL_STAYS;
 }
 
 /* Makes an EMPTY slab ready for the next one at its place, and returns its span. */
@@ -107,7 +137,7 @@ void hak_partial_relist(struct slab *slab, unsigned class_index) {
     lock_acquire(&lists->lock);
     const enum partial_change change = partial_relist_locked(lists, slab, class_index, now_ms);
     lock_release(&lists->lock);
-    if (change == PARTIAL_LISTED) {
+    if (change == PARTIAL_QUEUED) {
         hak_decay_note_freed(now_ms);
     }
     if (change == PARTIAL_EMPTIED) {
@@ -131,7 +161,7 @@ struct slab *hak_partial_claim(unsigned class_index) {
     struct slab *slab = NULL;
     lock_acquire(&lists->lock);
     for (unsigned bucket = 1; bucket <= CONTROL_LEVEL_LAST && slab == NULL; bucket++) {
-        slab = lists->lists[bucket];
+        slab = hak_list_first(&lists->levels[bucket]);
     }
     if (HAK_GUARD_FULL && guard_has(HAK_FEATURE_RANDOM) && slab != NULL) {
         slab = hak_slab_pick_random(slab);
@@ -144,73 +174,50 @@ struct slab *hak_partial_claim(unsigned class_index) {
     return slab;
 }
 
-static bool partial_is_unpurged_locked(const struct slab *slab) {
-    /* Relaxed: a count that rises meanwhile is seen at the next look. */
-    return control_count(hak_load_relaxed(&slab->control)) > (int64_t)slab->purged_free;
-}
-
-/* Slabs that one hold of the lock takes out for purging: enough to make walking the list cheap, few enough
- * that other threads find slabs meanwhile. */
+/* Slabs that one hold of the class lock takes out for purging: few enough that other threads find slabs meanwhile. And
+ * those that one piece purges, so that a fork does not wait for more. */
 #define PARTIAL_PURGE_BATCH 32
+#define PARTIAL_PURGE_PIECE 64
 
-/* Slabs that are due for purging, now OWNED by the caller. Result: how many. */
-static unsigned partial_own_unpurged(struct partial_lists *lists, uint64_t listed_until_ms, struct slab **batch) {
+/* At most `most` slabs that are due for purging, the oldest first, now OWNED by the caller. Result: how many. */
+static unsigned partial_own_unpurged(struct partial_lists *lists, uint64_t listed_until_ms, struct slab **batch,
+                                     unsigned most) {
     unsigned count = 0;
     lock_acquire(&lists->lock);
-    for (unsigned bucket = 1; bucket <= CONTROL_LEVEL_LAST; bucket++) {
-        struct slab *next;
-        for (struct slab *slab = lists->lists[bucket]; slab != NULL && count < PARTIAL_PURGE_BATCH; slab = next) {
-            next = hak_list_next(slab);
-            if (slab->listed_at_ms <= listed_until_ms && partial_is_unpurged_locked(slab)) {
-                partial_own_locked(lists, slab);
-                batch[count++] = slab;
-            }
-        }
+    struct slab *slab;
+    while (count < most && (slab = hak_list_first(&lists->queue)) != NULL && slab->listed_at_ms <= listed_until_ms) {
+        partial_own_locked(lists, slab);
+        batch[count++] = slab;
     }
     lock_release(&lists->lock);
     return count;
 }
 
 bool hak_partial_purge_piece(struct decay_pass *pass) {
-    for (; pass->class_index < HAK_CLASS_COUNT && pass->left > 0; pass->class_index++) {
+    unsigned done = 0;
+    while (pass->class_index < HAK_CLASS_COUNT && pass->left > 0 && done < PARTIAL_PURGE_PIECE) {
+        const unsigned most =
+            PARTIAL_PURGE_PIECE - done < PARTIAL_PURGE_BATCH ? PARTIAL_PURGE_PIECE - done : PARTIAL_PURGE_BATCH;
         struct slab *batch[PARTIAL_PURGE_BATCH];
-        unsigned count;
-        do {
-            count = partial_own_unpurged(&partial_lists[pass->class_index], pass->freed_until_ms, batch);
-            if (count > 0) {
-                hak_moving_begin(); /* a drain moves bits from one word to another */
-            }
-            for (unsigned i = 0; i < count; i++) {
-                hak_slab_drain(batch[i], pass->class_index);
-                pass->purged += hak_slab_purge_free_pages(batch[i], pass->class_index, pass);
-                batch[i]->purged_free = batch[i]->free_count;
-                hak_slab_detach(batch[i], pass->class_index);
-            }
-            if (count > 0) {
-                hak_moving_end();
-            }
-            decay_pass_spend(pass, (size_t)count * hak_classes[pass->class_index].chunks * HAK_CHUNK_BYTES);
-            if (count == PARTIAL_PURGE_BATCH && pass->left == 0) {
-                return false;
-            }
-        } while (count == PARTIAL_PURGE_BATCH);
+        const unsigned count =
+            partial_own_unpurged(&partial_lists[pass->class_index], pass->freed_until_ms, batch, most);
+        if (count > 0) {
+            hak_moving_begin(); /* a drain moves bits from one word to another */
+        }
+        for (unsigned i = 0; i < count; i++) {
+            hak_slab_drain(batch[i], pass->class_index);
+            pass->purged += hak_slab_purge_free_pages(batch[i], pass->class_index, pass);
+            batch[i]->purged_free = batch[i]->free_count;
+            hak_slab_detach(batch[i], pass->class_index);
+        }
+        if (count > 0) {
+            hak_moving_end();
+        }
+        done += count;
+        decay_pass_spend(pass, (size_t)count * hak_classes[pass->class_index].chunks * HAK_CHUNK_BYTES);
+        pass->class_index += count < most;
     }
     return pass->class_index == HAK_CLASS_COUNT;
-}
-
-bool hak_partial_has_unpurged(void) {
-    bool found = false;
-    for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT && !found; class_index++) {
-        struct partial_lists *lists = &partial_lists[class_index];
-        lock_acquire(&lists->lock);
-        for (unsigned bucket = 1; bucket <= CONTROL_LEVEL_LAST && !found; bucket++) {
-            for (struct slab *slab = lists->lists[bucket]; slab != NULL && !found; slab = hak_list_next(slab)) {
-                found = partial_is_unpurged_locked(slab);
-            }
-        }
-        lock_release(&lists->lock);
-    }
-    return found;
 }
 
 void hak_partial_fork_locks(lock_visit *visit, struct lock_fork *fork) {

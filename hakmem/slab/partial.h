@@ -8,19 +8,17 @@
 #include "hakmem/slab/slab.h"
 
 /* Moves an unowned slab to the place for its count: into a list, to another list, or back to the region layer. Called
- * by the thread whose change of the count crosses a level. Does nothing if the slab was taken, emptied or reused
+ * by the thread whose change of the count crosses a level, or is the first since the slab was purged. Does nothing if the slab was taken, emptied or reused
  * meanwhile. */
 void hak_partial_relist(struct slab *slab, unsigned class_index);
 
-/* Returns free pages to the kernel, of slabs that have been listed since pass->freed_until_ms or longer and have more
- * free blocks than at their last purge. true: no such slab is left */
+/* Returns free pages to the kernel, of at most 64 slabs that have been listed since pass->freed_until_ms or longer and
+ * have more free blocks than at their last purge; of each class those first that were listed first. true: no such slab
+ * is left */
 bool hak_partial_purge_piece(struct decay_pass *pass);
 
-/* Whether a listed slab will have free pages to purge once it has been listed long enough. A hint. */
-bool hak_partial_has_unpurged(void);
-
-/* Bytes of blocks in listed slabs that were freed since the slab's last purge. Only a hint: some share pages with live
- * blocks, and frees after the listing are not counted. */
+/* Bytes of blocks in listed slabs that were freed since the slab's last purge; 0: no slab is to be purged. Only a hint:
+ * some share pages with live blocks, and frees after the listing are not counted. */
 size_t hak_partial_unpurged_bytes(void);
 
 /* Visits the class locks for fork, so that the child finds the lists of every class consistent. */

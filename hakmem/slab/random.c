@@ -65,8 +65,12 @@ uint32_t hak_slab_take_random(struct slab *slab, unsigned class_index, void **sl
 }
 
 struct slab *hak_slab_pick_random(struct slab *first) {
-    for (uint32_t steps = guard_random_below(PICK_AMONG); steps > 0 && first->next != NULL; steps--) {
-        first = hak_list_next(first);
+    for (uint32_t steps = guard_random_below(PICK_AMONG); steps > 0; steps--) {
+        struct slab *next = hak_list_next(first, SLAB_LIST_LEVEL);
+        if (next == NULL) {
+            break;
+        }
+        first = next;
     }
     return first;
 }

@@ -12,6 +12,7 @@
 #include "hakmem/magazine/thread.h"
 #include "hakmem/misuse/misuse.h"
 #include "hakmem/process/begin.h"
+#include "hakmem/process/purge.h"
 #include "hakmem/region/runs.h"
 #include "hakmem/shadow/shadow.h"
 #include "hakmem/slab/list.h"
@@ -122,6 +123,9 @@ HAK_TEST(Corruption, OfAListedSlabIsFoundByTheClaim) {
         EXPECT_FOUND(slab->bucket = 0, hak_slab_claim(c, SELF));
         EXPECT_FOUND(slab->bucket = 200, hak_slab_claim(c, SELF));
         EXPECT_FOUND(slab->bucket ^= 1, hak_slab_claim(c, SELF));
+        EXPECT_FOUND(slab->listed_free = 0, hak_slab_claim(c, SELF); hak_purge_all()); /* it is queued */
+        hak_purge_all();
+        EXPECT_FOUND(slab->listed_free = 1, hak_slab_claim(c, SELF)); /* it is not */
         free_half(OTHER, c);
         HAK_EXPECT_EQ(hak_slab_state_of(slab), SLAB_EMPTY);
     }
@@ -129,34 +133,46 @@ HAK_TEST(Corruption, OfAListedSlabIsFoundByTheClaim) {
 
 /* ---- Lists ---- */
 
-/* What a program may make look like a descriptor, in its own memory. */
-static struct slab forged;
+/* As a link leads to it. */
+static uint32_t number_of(const struct slab *slab) { return (uint32_t)(slab_base(slab) >> HAK_CHUNK_SHIFT); }
+
+/* Of the address space's last region: nothing is mapped there. */
+#define NOWHERE ((uint32_t)(((uint64_t)1 << (HAK_ADDRESS_BITS - HAK_CHUNK_SHIFT)) - HAK_REGION_CHUNKS))
+
+static void check_links(struct slab_list *list, enum slab_list_kind kind, struct slab *const *slabs, unsigned count) {
+    for (unsigned i = 0; i < count; i++) {
+        struct slab *slab = slabs[i];
+        struct slab_link *const link = &slab->links[kind];
+        const uint32_t wrong[] = {NOWHERE, number_of(slab), number_of(slab) + 7, 16, UINT32_MAX};
+        for (unsigned k = 0; k < sizeof wrong / sizeof wrong[0]; k++) {
+            EXPECT_FOUND(link->next = wrong[k], hak_list_unlink(list, kind, slab));
+            EXPECT_FOUND(link->previous = wrong[k], hak_list_unlink(list, kind, slab));
+            EXPECT_FOUND(link->next = wrong[k], (void)hak_list_next(slab, kind));
+        }
+        if (link->previous != 0) EXPECT_FOUND(link->previous = 0, hak_list_unlink(list, kind, slab));
+        if (link->next != 0) EXPECT_FOUND(link->next = 0, hak_list_unlink(list, kind, slab));
+    }
+}
 
 HAK_TEST(Corruption, OfASlabsLinksIsFound) {
     hak_process_begin();
-    struct slab *first = NULL, *slabs[3];
+    struct slab_list stack = {0}, queue = {0};
+    struct slab *slabs[3];
     for (unsigned i = 0; i < 3; i++) {
         slabs[i] = hak_slab_create(3, SELF);
-        hak_list_link(&first, slabs[i]);
+        hak_list_link(&stack, SLAB_LIST_LEVEL, slabs[i]);
+        hak_list_append(&queue, SLAB_LIST_PURGE, slabs[i]);
     }
+    HAK_EXPECT_PTR_EQ(hak_list_first(&stack), slabs[2]);
+    HAK_EXPECT_PTR_EQ(hak_list_first(&queue), slabs[0]);
+    check_links(&stack, SLAB_LIST_LEVEL, slabs, 3);
+    check_links(&queue, SLAB_LIST_PURGE, slabs, 3);
     for (unsigned i = 0; i < 3; i++) {
-        struct slab *slab = slabs[i];
-        /* `forged` points back, and another slab does not. */
-        EXPECT_FOUND(slab->next = &forged; forged.previous = slab, hak_list_unlink(&first, slab));
-        EXPECT_FOUND(slab->previous = &forged; forged.next = slab, hak_list_unlink(&first, slab));
-        EXPECT_FOUND(slab->next = slab, hak_list_unlink(&first, slab));
-        EXPECT_FOUND(slab->previous = slab, hak_list_unlink(&first, slab));
-        EXPECT_FOUND(slab->next = (struct slab *)((char *)slab + 64), hak_list_unlink(&first, slab));
-        EXPECT_FOUND(slab->next = (struct slab *)slab_base(slab), (void)hak_list_next(slab));
-        EXPECT_FOUND(slab->next = (struct slab *)16, (void)hak_list_next(slab));
-        if (i < 2) EXPECT_FOUND(slab->previous = NULL, hak_list_unlink(&first, slab));
-        if (i > 0) EXPECT_FOUND(slab->next = NULL, hak_list_unlink(&first, slabs[i - 1]));
-    }
-    for (unsigned i = 0; i < 3; i++) {
-        hak_list_unlink(&first, slabs[(i + 1) % 3]);
+        hak_list_unlink(&stack, SLAB_LIST_LEVEL, slabs[(i + 1) % 3]);
+        hak_list_unlink(&queue, SLAB_LIST_PURGE, slabs[(i + 1) % 3]);
         HAK_EXPECT(hak_slab_release_if_empty(slabs[(i + 1) % 3], 3));
     }
-    HAK_EXPECT_PTR_EQ(first, NULL);
+    HAK_EXPECT(list_is_empty(&stack) && list_is_empty(&queue));
 }
 
 static struct hak_thread forged_thread;
