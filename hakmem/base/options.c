@@ -32,7 +32,6 @@ struct hak_options hak_options = {
     .guard = HAK_GUARD_FULL ? HAK_FEATURE_ALL : 0,
     .purge_delay_ms = 750,
     .purge_thread = HAK_PURGE_THREAD_AUTO,
-    .trim_threshold = -1,
     .map_threshold = SIZE_MAX,
 };
 

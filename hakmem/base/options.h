@@ -58,10 +58,9 @@ struct hak_options {
     enum hak_on_misuse on_misuse;       /* HAKMEM_ON_MISUSE; constant after init */
     enum hak_thp thp;                   /* HAKMEM_THP; constant after init */
     unsigned guard;                     /* HAKMEM_GUARD: features; constant after init; 0 in other builds than full */
-    int64_t purge_delay_ms;             /* atomic; HAKMEM_PURGE_DELAY_MS: default 750; 0 at once; -1 never */
+    int64_t purge_delay_ms;             /* atomic; HAKMEM_PURGE_DELAY_MS, mallopt: default 750; 0 at once; -1 never */
     enum hak_purge_thread purge_thread; /* HAKMEM_PURGE_THREAD; constant after init */
-    int64_t trim_threshold; /* atomic; mallopt: if more bytes than this wait, they are purged at once; -1: no limit */
-    size_t map_threshold;   /* atomic; mallopt: huge blocks from this size on are unmapped when freed; SIZE_MAX: none */
+    size_t map_threshold; /* atomic; mallopt: huge blocks from this size on are unmapped when freed; SIZE_MAX: none */
     char profile[HAK_PATH_BYTES];    /* HAKMEM_PROFILE; constant after init; path of the profile, "": none */
     int64_t profile_rate;            /* HAKMEM_PROFILE_RATE; constant after init; bytes per sample, 0: not given */
     bool leaks;                      /* HAKMEM_LEAKS; constant after init */

@@ -14,26 +14,22 @@ PRELOAD_API int malloc_trim(size_t pad) {
     return hak_trim() != 0;
 }
 
-/* HAKMEM_PURGE_DELAY_MS as it was before M_TRIM_THRESHOLD -1 switched purging off. */
-static int64_t control_purge_delay_ms = -1;
+#define CONTROL_UNKNOWN INT64_MIN
 
-/* Any negative threshold is so large for glibc that nothing is ever trimmed. */
+/* The purge delay before the first call that changed it. Atomic. */
+static int64_t control_purge_delay_ms = CONTROL_UNKNOWN;
+
+/* glibc trims its heap's top when more than the threshold is free there. hakmem has no top, so only the extremes have a
+ * meaning: 0 is to give everything back at once, and any negative threshold is so large for glibc that nothing is ever
+ * trimmed. Any other leaves it to HAKMEM_PURGE_DELAY_MS. */
 static void control_trim_threshold(int value) {
-    /* Relaxed, here and below: see options.h. Two threads that set the same option at once want the same
-     * value, or do not care whose comes last. */
+    /* Relaxed: see options.h. Who comes first stores the delay that nobody has changed yet. */
     const int64_t delay_ms = hak_load_relaxed(&hak_options.purge_delay_ms);
-    if (value < 0) {
-        if (delay_ms >= 0) {
-            hak_store_relaxed(&control_purge_delay_ms, delay_ms);
-            hak_store_relaxed(&hak_options.purge_delay_ms, (int64_t)-1);
-        }
-        hak_store_relaxed(&hak_options.trim_threshold, (int64_t)-1);
-        return;
+    int64_t configured_ms = CONTROL_UNKNOWN;
+    if (hak_compare_exchange_acq_rel(&control_purge_delay_ms, &configured_ms, delay_ms)) {
+        configured_ms = delay_ms;
     }
-    if (delay_ms < 0) {
-        hak_store_relaxed(&hak_options.purge_delay_ms, hak_load_relaxed(&control_purge_delay_ms));
-    }
-    hak_store_relaxed(&hak_options.trim_threshold, (int64_t)value);
+    hak_store_relaxed(&hak_options.purge_delay_ms, value > 0 ? configured_ms : value < 0 ? -1 : 0);
 }
 
 /* The largest M_MXFAST that glibc takes: a fast bin's largest block. */

@@ -258,12 +258,6 @@ static void purge_to_bound(uint64_t now, size_t most) {
     }
 }
 
-/* Whether more waits than mallopt allows. Relaxed, here and below: see options.h. */
-static bool purge_is_over_threshold(size_t to_do) {
-    const int64_t threshold = hak_load_relaxed(&hak_options.trim_threshold);
-    return threshold >= 0 && to_do > (size_t)threshold && hak_purge_waiting_bytes() > (size_t)threshold;
-}
-
 static void purge_poll_now(bool may_start) {
     if (may_start) {
         purge_start_waiting();
@@ -272,10 +266,7 @@ static void purge_poll_now(bool may_start) {
     const uint64_t due = decay_due_ms();
     const size_t to_do = purge_to_do_bytes(), waited = hak_load_relaxed(&purge_waited);
     const size_t most = PURGE_POLL_BYTES(to_do > waited ? to_do - waited : 0);
-    if (purge_is_over_threshold(to_do)) {
-        struct decay_pass pass = purge_pass(DECAY_ALL_NEW);
-        (void)purge_some(&pass, SIZE_MAX);
-    } else if (due == 0 || hak_own_thread_runs(OWN_THREAD_PURGE)) {
+    if (due == 0 || hak_own_thread_runs(OWN_THREAD_PURGE)) {
         return;
     } else {
         const uint64_t now = hak_os_clock_ms();
