@@ -96,7 +96,7 @@ static bool purge_some(struct decay_pass *pass, size_t bytes) {
         if (purge_piece(pass)) {
             return true;
         }
-        spent += piece - pass->left;
+        spent += pass->left < piece ? piece - pass->left : piece;
         if (purge_is_to_stop()) {
             break;
         }
@@ -150,7 +150,7 @@ static void purge_wait_for_idle(void) {
         (void)hak_own_thread_sleep(OWN_THREAD_PURGE, (uint64_t)delay_ms);
         const uint64_t now = hak_os_clock_ms();
         struct decay_pass pass = purge_pass(now > (uint64_t)delay_ms ? now - (uint64_t)delay_ms : 0);
-        (void)purge_piece(&pass, PURGE_PIECE_BYTES);
+        (void)purge_some(&pass, PURGE_PIECE_BYTES);
     }
 }
 
