@@ -7,29 +7,32 @@
 #define HAKMEM_BASE_ATOMIC_H
 
 #include "hakmem/base/compiler.h"
+#include "hakmem/base/contention.h"
 
 #define hak_load_relaxed(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 #define hak_load_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define hak_store_relaxed(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 #define hak_store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 #define hak_load_seq_cst(p) __atomic_load_n((p), __ATOMIC_SEQ_CST)
-#define hak_exchange_seq_cst(p, v) __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
-#define hak_exchange_acquire(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQUIRE)
-#define hak_exchange_acq_rel(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQ_REL)
-#define hak_fetch_or_release(p, v) __atomic_fetch_or((p), (v), __ATOMIC_RELEASE)
-#define hak_fetch_or_acq_rel(p, v) __atomic_fetch_or((p), (v), __ATOMIC_ACQ_REL)
-#define hak_fetch_add_relaxed(p, v) __atomic_fetch_add((p), (v), __ATOMIC_RELAXED)
-#define hak_fetch_add_seq_cst(p, v) __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
-#define hak_fetch_add_acq_rel(p, v) __atomic_fetch_add((p), (v), __ATOMIC_ACQ_REL)
+#define hak_exchange_seq_cst(p, v) (contention_step(p), __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST))
+#define hak_exchange_acquire(p, v) (contention_step(p), __atomic_exchange_n((p), (v), __ATOMIC_ACQUIRE))
+#define hak_exchange_acq_rel(p, v) (contention_step(p), __atomic_exchange_n((p), (v), __ATOMIC_ACQ_REL))
+#define hak_fetch_or_release(p, v) (contention_step(p), __atomic_fetch_or((p), (v), __ATOMIC_RELEASE))
+#define hak_fetch_or_acq_rel(p, v) (contention_step(p), __atomic_fetch_or((p), (v), __ATOMIC_ACQ_REL))
+#define hak_fetch_add_relaxed(p, v) (contention_step(p), __atomic_fetch_add((p), (v), __ATOMIC_RELAXED))
+#define hak_fetch_add_seq_cst(p, v) (contention_step(p), __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST))
+#define hak_fetch_add_acq_rel(p, v) (contention_step(p), __atomic_fetch_add((p), (v), __ATOMIC_ACQ_REL))
 
 /* true if *p was equal to *expected and is now `desired`; otherwise *expected is the value found. */
 #define hak_compare_exchange_acq_rel(p, expected, desired) \
-    __atomic_compare_exchange_n((p), (expected), (desired), false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)
+    (contention_step(p),                                   \
+     __atomic_compare_exchange_n((p), (expected), (desired), false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 
 /* As above, but sequentially consistent: for two threads that each store to their own word and then read the
  * other's. */
 #define hak_compare_exchange_seq_cst(p, expected, desired) \
-    __atomic_compare_exchange_n((p), (expected), (desired), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
+    (contention_step(p),                                   \
+     __atomic_compare_exchange_n((p), (expected), (desired), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 
 /* Relaxed accesses to hot fields that one thread writes and others only read. A volatile access is a single untorn
  * access, and relaxed requires no more. The builtins prevent GCC 12 from folding the address, which costs three more

@@ -108,7 +108,11 @@ static void lock_note_dependence(struct hak_lock *lock) {
 }
 
 void hak_lock_acquire_slow(struct hak_lock *lock) {
-    if (lock_is_passed(lock) || lock_spin(lock, 0)) {
+    if (lock_is_passed(lock)) {
+        return;
+    }
+    contention_waited(lock, lock->rank);
+    if (lock_spin(lock, 0)) {
         return;
     }
     lock_note_dependence(lock);

@@ -75,11 +75,13 @@ HAK_ALWAYS_INLINE void lock_acquire(struct hak_lock *lock) {
     if (HAK_UNLIKELY(!hak_compare_exchange_acq_rel(&lock->word, &free_word, lock_self()))) {
         hak_lock_acquire_slow(lock);
     }
+    contention_acquired(lock, lock->rank);
 }
 
 /* Releases the lock. Locks may be released in any order. pre: this thread holds the lock */
 HAK_ALWAYS_INLINE void lock_release(struct hak_lock *lock) {
     if (HAK_DEBUG) hak_lock_debug_pop(lock);
+    contention_released(lock, lock->rank);
     uintptr_t own_word = lock_self();
     /* Acquire-release: publishes what was written under the lock to the next holder. */
     if (HAK_UNLIKELY(!hak_compare_exchange_acq_rel(&lock->word, &own_word, (uintptr_t)0))) {

@@ -139,6 +139,40 @@ hak_variant_test = rule(
     doc = "A test built with the given switches. args, env, size and tags are those of this target.",
 )
 
+def _contention_transition_impl(_settings, _attr):
+    return {FLAGS + "contention": True}
+
+_contention_transition = transition(
+    implementation = _contention_transition_impl,
+    inputs = [],
+    outputs = [FLAGS + "contention"],
+)
+
+_CONTENTION_ATTRS = {
+    "actual": attr.label(
+        mandatory = True,
+        executable = True,
+        cfg = _contention_transition,
+        doc = "The program to build with counts of contention.",
+    ),
+    "env": attr.string_dict(doc = "Environment of a test."),
+    "_allowlist_function_transition": attr.label(default = _ALLOWLIST),
+}
+
+hak_contention_binary = rule(
+    implementation = _variant_impl,
+    attrs = _CONTENTION_ATTRS,
+    executable = True,
+    doc = "A program built with --//hakmem/flags:contention.",
+)
+
+hak_contention_test = rule(
+    implementation = _variant_impl,
+    attrs = _CONTENTION_ATTRS,
+    test = True,
+    doc = "A test built with --//hakmem/flags:contention.",
+)
+
 def variant_env(combination):
     """What a test is told about the variant that it runs in, so that it can hold the build against it."""
     return {
