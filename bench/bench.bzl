@@ -22,6 +22,8 @@ _LINKOPTS = [
 _DEPS = [
     "//hakmem/base:atomic",
     "//hakmem/base:compiler",
+    "//hakmem/base:contention",
+    "//hakmem/base:lock",
     "//hakmem/base:random",
 ]
 

@@ -19,6 +19,9 @@ from tools.measure.program import BenchError
 THREADS_MAX = 8
 """Above this the lab leaves processors of a large machine idle: workloads of threads are about two that meet."""
 
+CONTENTION = "contention"
+"""The group of workloads that //bench:contention alone runs."""
+
 
 @dataclass(frozen=True)
 class Workload:
@@ -89,7 +92,7 @@ def threads_for(low: int, high: int, *, processors: int) -> int:
 
 
 def parse(rows: Any, processors: int) -> list[Workload]:
-    """The workloads in what `--list=json` printed; a BenchError where that is not understood."""
+    """The laboratory's workloads in what `--list=json` printed; a BenchError where that is not understood."""
     try:
         return [
             Workload(
@@ -105,6 +108,7 @@ def parse(rows: Any, processors: int) -> list[Workload]:
                 has_working_set=row["working_set_bytes"] is not None,
             )
             for row in rows
+            if row["group"] != CONTENTION
         ]
     except (KeyError, TypeError, ValueError) as error:
         raise BenchError(f"the worker's list of workloads is not understood: {error!r}") from error

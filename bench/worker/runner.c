@@ -12,6 +12,7 @@
  *                 wrong            == 0 */
 #include "bench/worker/runner.h"
 
+#include "bench/worker/contention.h"
 #include "bench/worker/fail.h"
 #include "bench/worker/memory.h"
 #include "bench/worker/verify.h"
@@ -69,12 +70,14 @@ static void run_once(struct workload_thread *thread, uint64_t operations, struct
     begin(thread, operations);
     wait_for_all();
     if (span != NULL) {
+        contention_begin();
         worker_require(measure_start(span), "the kernel does not tell faults");
     }
     measured_part(run, thread, operations);
     wait_for_all();
     if (span != NULL) {
         worker_require(measure_stop(span), "the kernel does not tell faults");
+        contention_end();
     }
     end(thread);
 }

@@ -4,6 +4,7 @@
  * The driver (bench/engine) starts a fresh one for each measurement, so that each has memory, faults and
  * address-space layout of its own. Status: 0, 1 where something failed, 2 where the arguments are wrong. */
 #include "bench/worker/contender.h"
+#include "bench/worker/contention.h"
 #include "bench/worker/fail.h"
 #include "bench/worker/hot_path.h"
 #include "bench/worker/latency.h"
@@ -27,7 +28,7 @@ static void run(const struct workload_options *options) {
         latency_calibrate();
     }
     runner_run(options, &report);
-    report_print(&options->how, &report, NULL);
+    report_print(&options->how, &report, contention_print);
 }
 
 static void print_config(void) {

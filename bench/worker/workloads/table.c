@@ -31,6 +31,9 @@
     X(producer_consumer)     \
     X(message_ring)          \
     X(shared_heap)           \
+    X(shared_l2)             \
+    X(shared_l25)            \
+    X(shared_huge)           \
     X(burst)                 \
     X(false_sharing_active)  \
     X(false_sharing_passive) \

@@ -72,7 +72,7 @@ struct workload {
     const char *name;
     const char *description; /* what it does */
     const char *source;      /* the published description that it follows */
-    const char *group;       /* "single" or "threads" */
+    const char *group;       /* "single", "threads", or "contention": the laboratory leaves it out */
     unsigned threads_min, threads_max;
     uint64_t unit;               /* operations */
     bool exact;                  /* on one thread the same instructions, unless the allocator asks the clock */
@@ -118,8 +118,9 @@ HAK_ALWAYS_INLINE uint32_t workload_below(uint32_t bits, uint32_t bound) {
 #define WORKLOAD_RUN(name) \
     { name##_run, name##_run_verified, name##_run_memory, name##_run_latency }
 
-/* The group of workloads of one thread, and of those that run on any number of them. */
+/* The group of workloads of one thread, and those of workloads that run on any number of them. */
 #define WORKLOAD_SINGLE .group = "single", .threads_min = 1, .threads_max = 1
 #define WORKLOAD_THREADS .group = "threads", .threads_min = 1, .threads_max = WORKLOAD_THREADS_MAX
+#define WORKLOAD_CONTENTION .group = "contention", .threads_min = 1, .threads_max = WORKLOAD_THREADS_MAX
 
 #endif
