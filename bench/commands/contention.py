@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """//bench:contention: how often threads meet, counted, for 2 to 64 threads: no machine of many cores is needed.
 
-A worker with hakmem compiled in and --//hakmem/flags:contention says how often locks were acquired and found taken, and how many
-atomic read-modify-writes went to lines of the cache that other threads write. With --peers, what can be seen of other
-allocators from outside stands beside it.
+A worker with hakmem compiled in and --//hakmem/flags:contention says how often locks were acquired and found taken, and
+how many atomic read-modify-writes went to lines of the cache that other threads write. With --peers, what can be seen of
+other allocators from outside stands beside it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.engine import system_calls, worker
-from bench.engine.worker import Sample
 from tools.measure import arguments, peers, process, program, progress, table
 from tools.measure.contender import GLIBC, Contender
 
@@ -59,9 +58,9 @@ _LOCKS_OWN = ("hakmem/base/lock.h", "hakmem/base/lock.c")
 """Their steps are those of the locks, which are counted as such."""
 
 CAPTION = (
-    "Per million operations, each one allocation and one free. acquired: acquisitions of all locks of a rank, or of the busiest of "
-    "them; waited: the lock was taken. line: read-modify-writes of a line that is one for the whole process. other lines: those "
-    "of slabs, regions and thread records; moved: the last thread that wrote the line was another one."
+    "Per million operations, each one allocation and one free. acquired: acquisitions of all locks of a rank, or of the "
+    "busiest of them; waited: the lock was taken. line: read-modify-writes of a line that is one for the whole process. "
+    "other lines: those of slabs, regions and thread records; moved: the last thread that wrote the line was another one."
 )
 
 
@@ -179,11 +178,6 @@ def count(workloads: Mapping[str, int], threads: Sequence[int], seed: int) -> di
     return found
 
 
-def cpu_ns(sample: Sample) -> float:
-    """Processor time of an operation, of program and system."""
-    return 1000 * max(sample["user_us"] + sample["system_us"], 1) / sample["operations"]
-
-
 @dataclass(frozen=True)
 class Seen:
     """What can be seen of an allocator from outside."""
@@ -209,7 +203,7 @@ def _see(contender: Contender, workload: str, operations: int, threads: int, see
     said = worker.sample(contender, run(contender, workload, operations, threads, seed))
     calls = system_calls.difference(once, twice).get("futex", 0)
     millions = said["operations"] / 1e6
-    return Seen(calls / millions, said["voluntary_switches"] / millions, cpu_ns(said))
+    return Seen(calls / millions, said["voluntary_switches"] / millions, worker.cpu_ns(said))
 
 
 def see(workloads: Mapping[str, int], threads: Sequence[int], seed: int) -> dict[str, dict[int, dict[str, Seen]]]:

@@ -34,12 +34,13 @@ COSTS = (
         256,
         (51 + 108) / 2,
         (107 + 197) / 2,
-        "two sockets, half of the lines from the other one: Intel Xeon 8375C, 51 and 108 ns; AMD EPYC 7R13, 107 and 197 ns",
+        "two sockets, half of the lines from the other one: Intel Xeon 8375C, 51 and 108 ns; "
+        "AMD EPYC 7R13, 107 and 197 ns",
     ),
 )
 PUBLISHED = (
-    "Nicolas Viennot, core-to-core-latency, github.com/nviennot/core-to-core-latency, 2022 and 2023: medians of compare-exchanges "
-    "between pairs of cores"
+    "Nicolas Viennot, core-to-core-latency, github.com/nviennot/core-to-core-latency, 2022 and 2023: medians of "
+    "compare-exchanges between pairs of cores"
 )
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""contention and update_scale: what is read of the counts, the model, a real count of few operations, and that what ships counts
-nothing."""
+"""contention and update_scale: what is read of the counts, the model, a real count of few operations, and that what
+ships counts nothing."""
 
 from __future__ import annotations
 

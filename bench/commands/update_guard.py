@@ -68,13 +68,8 @@ def contenders() -> list[Contender]:
     ]
 
 
-def cpu_ns(sample: Sample) -> float:
-    """Processor time of an operation, of program and system."""
-    return 1000 * max(sample["user_us"] + sample["system_us"], 1) / sample["operations"]
-
-
 def time_ratio(runs: Samples, contender: str, baseline: str, seed: int) -> paired.Ratio:
-    times, base = ([cpu_ns(run) for run in runs[one]] for one in (contender, baseline))
+    times, base = ([worker.cpu_ns(run) for run in runs[one]] for one in (contender, baseline))
     return paired.ratio(times, base, seed)
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """//bench:update_scale: writes docs/scale.md of the workspace, what //bench:contention counts and what follows for many cores.
 
-The text is commands/scale.md.j2; every figure in it is counted or measured here, or follows from these and from the costs that
-contention_model.py cites.
+The text is commands/scale.md.j2; every figure in it is counted or measured here, or follows from these and from the costs
+that contention_model.py cites.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _alone(workloads: Mapping[str, int], counted: Mapping[str, Mapping[int, Coun
         with conditions.pinned(threads):
             alone = [contention.parse(contention.run(contention.counting(), *arguments_of)) for _ in range(_REPEATS)]
             timed = [contention.run(contention.shipped(), *arguments_of) for _ in range(_REPEATS)]
-        busy_ns = min(contention.cpu_ns(worker.sample(contention.shipped(), said)) for said in timed)
+        busy_ns = min(worker.cpu_ns(worker.sample(contention.shipped(), said)) for said in timed)
         loads[workload] = load(busy_ns, alone, counted[workload])
     return loads
 

@@ -116,6 +116,11 @@ def ns_per_op(sample: Mapping[str, int]) -> float:
     return sample["ns"] / sample["operations"]
 
 
+def cpu_ns(sample: Mapping[str, int]) -> float:
+    """Processor time of an operation, of program and system."""
+    return 1000 * max(sample["user_us"] + sample["system_us"], 1) / sample["operations"]
+
+
 def config(path: Path) -> str:
     """The switches that the worker `path` says it was built with."""
     return process.start([str(path), "--config"]).strip()
