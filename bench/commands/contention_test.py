@@ -54,7 +54,7 @@ class CountsTest(unittest.TestCase):
                 "busiest of 2 class locks, acquired": [60],
                 "region lock, acquired": [100],
                 "region lock, waited": [2],
-                "line, region/held: add": [30],
+                "line, region/held: subtract": [30],
                 "other lines, steps": [84],
                 "other lines, moved": [8],
             },
@@ -76,7 +76,7 @@ class CountsTest(unittest.TestCase):
                 ("class lock", 40e-6, True),
                 ("class lock", 60e-6, True),
                 ("region lock", 100e-6, True),
-                ("region/held: add", 30e-6, False),
+                ("region/held: subtract", 30e-6, False),
             ],
         )
         self.assertEqual((load.moves, load.moves_most), (8e-6, 84e-6))
