@@ -28,7 +28,7 @@ _QUICK_PART = 20
 THREADS_MAX = 64
 """WORKLOAD_THREADS_MAX of workload.h."""
 
-PEER_THREADS = (4, 16, 64)
+PEER_THREADS = (8, 64)
 """Where threads outnumber the processors of most machines, and where they do so by far."""
 
 # Runs of which the one counts that took the least of the processor: others of the machine only add to it.
