@@ -89,7 +89,7 @@ class Counts:
     locks: dict[str, Lock] = field(default_factory=dict)
     """By rank."""
     lines: dict[str, int] = field(default_factory=dict)
-    """Steps on lines of which the process has one, by the place that makes most of them."""
+    """Steps on lines of which the process has one, by _name_of()."""
     steps: int = 0
     """On other lines."""
     moved: int = 0
@@ -104,8 +104,15 @@ def _file(site: Mapping[str, Any]) -> str:
     return str(site["file"]).removeprefix("./")
 
 
-def _place(site: Mapping[str, Any]) -> str:
-    return f"{_file(site).removeprefix('hakmem/').rsplit('.', 1)[0]}: {site['function']}"
+def _name_of(sites: Sequence[Mapping[str, Any]]) -> str:
+    """Of a line that these places write: the file that writes it most, and its first function, which are the same in
+    each run."""
+    by_file: dict[str, int] = {}
+    for site in sites:
+        by_file[_file(site)] = by_file.get(_file(site), 0) + site["steps"]
+    most = max(by_file, key=lambda file: by_file[file])
+    function = min(site["function"] for site in sites if _file(site) == most)
+    return f"{most.removeprefix('hakmem/').rsplit('.', 1)[0]}: {function}"
 
 
 def parse(said: Mapping[str, Any]) -> Counts:
@@ -122,8 +129,7 @@ def parse(said: Mapping[str, Any]) -> Counts:
             counts.steps += site["steps"]
             counts.moved += site["moved"]
     for sites in by_line.values():
-        most = max(sites, key=lambda site: (site["steps"], _place(site)))
-        counts.lines[_place(most)] = sum(site["steps"] for site in sites)
+        counts.lines[_name_of(sites)] = sum(site["steps"] for site in sites)
     for row in counted["locks"]:
         lock = counts.locks.setdefault(row["rank"], Lock())
         lock.locks += 1
