@@ -230,7 +230,10 @@ static void purge_poll_now(bool may_start) {
     bool has_thread = hak_own_thread_runs(OWN_THREAD_PURGE);
     if (!has_thread && (now >= due || delay_ms == 0)) {
         purge_run(now, most);
-    } else if (!has_thread && to_do > PURGE_THREAD_BYTES && may_start && purge_may_have_thread(now)) {
+    }
+    /* Also where a look was due: what was too young for it would wait for a poll that may never come. */
+    if (!has_thread && delay_ms > 0 && may_start && purge_to_do_bytes() > PURGE_THREAD_BYTES &&
+        purge_may_have_thread(now)) {
         has_thread = purge_start_thread(now);
     }
     const bool is_purged = delay_ms >= 0 && purge_to_bound(now, most, has_thread);
