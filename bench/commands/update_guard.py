@@ -15,7 +15,6 @@ from typing import Any, Sequence
 
 from bench.engine import document, grid, worker
 from bench.engine.grid import Samples
-from bench.engine.worker import Sample
 from bench.programs import outcome_file
 from tools.measure import arguments, conditions, paired, program
 from tools.measure.contender import Contender

@@ -3,10 +3,11 @@
 #include "hakmem/magazine/idle.h"
 
 #include "hakmem/magazine/exchange_hold.h"
+#include "hakmem/magazine/thread.h"
 #include "hakmem/os/os.h"
 #include "hakmem/slab/moving.h"
 
-/* Slabs that are taken before the first is detached, at most. */
+/* Slabs that are taken in one hold of the threads lock, at most. */
 #define IDLE_BATCH 64
 
 struct idle_batch {
@@ -33,14 +34,15 @@ static void idle_take_class(struct hak_thread *thread, unsigned class_index, str
             batch->taken[batch->count++].class_index = class_index;
             /* From now on the owner frees into it like any other thread. Relaxed: the release below publishes it. */
             hak_store_relaxed(&own->active[i]->owner, SLAB_NOBODY);
-            own->active[i] = NULL;
+            /* Relaxed: pairs with the hint of exchange_holds_any, which the owner loads while it does not hold the class. */
+            hak_store_relaxed(&own->active[i], NULL);
         }
     }
     hak_store_release(&own->holder, (uint8_t)EXCHANGE_HOLDER_NONE);
 }
 
-static void idle_look(struct hak_thread *thread, const struct decay_pass *pass, uint64_t now,
-                      struct idle_batch *batch) {
+static void idle_look_locked(struct hak_thread *thread, const struct decay_pass *pass, uint64_t now,
+                             struct idle_batch *batch) {
     /* Acquire: pairs with exchange_leave. */
     const uint32_t sequence = hak_load_acquire(&thread->sequence);
     if (sequence != thread->idle_sequence) {
@@ -62,13 +64,13 @@ void hak_idle_take_slabs(const struct decay_pass *pass) {
     do {
         batch.count = 0;
         batch.is_pending = false;
-        /* Without a lock: of a thread that ends meanwhile whoever holds a class takes its slabs. */
-        for (struct hak_thread *thread = hak_record_newest(); thread != NULL; thread = thread->older) {
-            /* Relaxed: a hint; a record without a thread has no slabs. */
-            if (thread != hak_self && (hak_load_relaxed(&thread->tops) & RECORD_HAS_TOPS) != 0) {
-                idle_look(thread, pass, now, &batch);
+        struct hak_thread *newest = hak_thread_list_acquire();
+        for (struct hak_thread *thread = newest; thread != NULL; thread = thread->older) {
+            if (thread != hak_self && thread->link == NULL) {
+                idle_look_locked(thread, pass, now, &batch);
             }
         }
+        hak_thread_list_release();
         if (batch.count > 0) {
             hak_moving_begin();
         }

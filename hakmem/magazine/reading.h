@@ -15,6 +15,10 @@
  *
  * A reader that adds after the flag was cleared does not see it; the end sees whoever added before.
  *
+ * Tops lead into the record's storage, which a walk reads after it took RECORD_READER off again. Meanwhile the thread may end, and
+ * the pages of that storage go back to the system, or serve other classes of the next thread: then the walk finds NULL or blocks
+ * that it does not look for, and learns so from the sequence, which begin and end raise. Counts lie before those pages.
+ *
  * A thread's counts follow from its tops and from the levels at its last exchange. Whether any thread allocated or freed
  * between two readings is computed as follows:
  *

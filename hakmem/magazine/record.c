@@ -2,6 +2,9 @@
 /* What each thread has of its own; see record.h. */
 #include "hakmem/magazine/record.h"
 
+#include "hakmem/base/bits.h"
+#include "hakmem/os/os.h"
+
 void *const hak_record_no_slots[MAGAZINE_SLOTS] __attribute__((aligned(MAGAZINE_BYTES)));
 
 HAK_THREAD_LOCAL void **hak_loaded[HAK_CLASS_COUNT] = {[0 ... HAK_CLASS_COUNT - 1] = RECORD_NO_ROOM};
@@ -33,3 +36,5 @@ void hak_record_add(struct hak_thread *thread) {
     thread->number = 1 + (thread->older == NULL ? THREAD_NUMBER_SHARED : thread->older->number);
     hak_store_release(&record_newest, thread);
 }
+
+size_t hak_record_bytes(void) { return bits_round_up(sizeof(struct hak_thread), hak_os_page_size()); }

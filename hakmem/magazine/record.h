@@ -30,9 +30,9 @@ extern HAK_INTERNAL void *const hak_record_no_slots[MAGAZINE_SLOTS];
 
 struct hak_thread_class {
     struct slab *active[2]; /* who holds the class (exchange_hold.h); slabs that refills take blocks from, [0] first */
-    uint64_t allocations;   /* atomic: written by the owner; blocks that malloc took up to the last exchange */
-    uint64_t frees; /* atomic: written by the owner; blocks that free stored up to the last exchange. These two count
-                              * for all threads that ever had the record */
+    /* The next two count for all threads that ever had the record. */
+    uint64_t allocations;    /* atomic: written by the owner; blocks that malloc took up to the last exchange */
+    uint64_t frees;          /* atomic: written by the owner; blocks that free stored up to the last exchange */
     uint16_t loaded_level;   /* atomic: written by the owner; blocks in the loaded magazine after the last exchange */
     uint16_t returned_level; /* atomic: written by the owner; blocks in the returned magazine after the last exchange */
     uint8_t unused_slots;    /* atomic: written by the owner; slots at each magazine's base that it may not use yet */
@@ -93,11 +93,11 @@ struct hak_thread {
     void ***returned;         /* the thread's hak_returned; constant while the thread lives */
     struct hak_thread *older; /* constant after it is set: the record that was made before this one */
     struct hak_thread *next;  /* threads lock: free records */
-    struct hak_thread **link; /* threads lock: the pointer that points at this free record; NULL: it is not free */
+    struct hak_thread **link; /* threads lock; what points at this free record, its own `next`, NULL: record_list.h */
     uint32_t number;          /* constant after it is set; from 2, see THREAD_NUMBER_SHARED */
     uint32_t sequence;        /* atomic; odd while the owner exchanges, begins or ends; never falls */
     uint32_t tops;            /* atomic; who may read the thread's tops, see reading.h */
-    uint32_t tid;             /* atomic: written by the owner; the kernel's number of the thread that has it */
+    uint32_t tid;             /* atomic: written by the owner; the kernel's number of the thread that has the record */
     uint64_t begun;           /* atomic: written by the owner; how many threads had begun by then, from 1 */
     uint64_t ended_ms;        /* threads lock; of a recycled record: when its thread ended */
     uint32_t idle_sequence;   /* purge lock, as the next two; `sequence` when it was last looked at */
@@ -127,11 +127,11 @@ struct hak_thread {
     void *magazines[THREAD_MAGAZINES][MAGAZINE_SLOTS] __attribute__((aligned(RECORD_PAGE_BYTES)));
 };
 
-/* The record that was made last; the others follow by `older`. The list only grows, and needs no lock. NULL: there is none */
-struct hak_thread *hak_record_newest(void);
-
-/* Numbers a new record and makes it the newest. pre: under the threads lock */
-void hak_record_add(struct hak_thread *thread);
+/* Counts outlast the thread, so they lie where pages are never taken. */
+HAK_STATIC_ASSERT(offsetof(struct hak_thread, exchanged) < offsetof(struct hak_thread, check_stamps) &&
+                      offsetof(struct hak_thread, former) < offsetof(struct hak_thread, check_stamps) &&
+                      offsetof(struct hak_thread, check_stamps) <= (HAK_GUARD_EXACT ? 2 : 1) * RECORD_PAGE_BYTES,
+                  "what outlasts a thread is one page, and two with limited_loaded");
 
 /* Base of an empty magazine with this room, in storage that was not used yet. */
 HAK_ALWAYS_INLINE void **record_new_magazine(struct hak_thread *thread, uint32_t room) {
@@ -140,6 +140,15 @@ HAK_ALWAYS_INLINE void **record_new_magazine(struct hak_thread *thread, uint32_t
     hak_store_relaxed(&base[-1], NULL);
     return base;
 }
+
+/* The record that was made last; the others follow by `older`. The list only grows, and needs no lock. NULL: there is none */
+struct hak_thread *hak_record_newest(void);
+
+/* Numbers a new record and makes it the newest. pre: under the threads lock */
+void hak_record_add(struct hak_thread *thread);
+
+/* Address space of a record, bytes. Any thread. */
+size_t hak_record_bytes(void);
 
 /* magazine_take while hak_loaded holds empty magazines. NULL also for `thread` NULL. */
 HAK_COLD void *hak_record_take_limited(struct hak_thread *thread, unsigned class_index);

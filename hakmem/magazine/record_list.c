@@ -10,7 +10,9 @@ static struct hak_thread *record_recycled; /* threads lock; the thread that ende
 static struct hak_thread *record_purged;   /* threads lock; likewise without a thread */
 size_t hak_record_unpurged;                /* hak_record_used_bytes of all in record_recycled */
 
-void hak_record_link(struct hak_thread **list, struct hak_thread *record) {
+void hak_record_withhold(struct hak_thread *record) { record->link = &record->next; }
+
+static void record_link(struct hak_thread **list, struct hak_thread *record) {
     record->next = *list;
     record->link = list;
     if (record->next != NULL) {
@@ -19,7 +21,8 @@ void hak_record_link(struct hak_thread **list, struct hak_thread *record) {
     *list = record;
 }
 
-void hak_record_unlink(struct hak_thread *record) {
+/* Reports the corruption of the process where its neighbours do not point back. The record is withheld then. */
+static void record_unlink(struct hak_thread *record) {
     if (HAK_UNLIKELY(*record->link != record || (record->next != NULL && record->next->link != &record->next))) {
         hak_report_corruption("thread", record, "its neighbours in its list do not point back");
     }
@@ -27,7 +30,7 @@ void hak_record_unlink(struct hak_thread *record) {
     if (record->next != NULL) {
         record->next->link = record->link;
     }
-    record->link = NULL;
+    hak_record_withhold(record);
 }
 
 size_t hak_record_used_bytes(const struct hak_thread *record) {
@@ -39,13 +42,13 @@ size_t hak_record_used_bytes(const struct hak_thread *record) {
 
 void hak_record_recycle(struct hak_thread *record) {
     record->ended_ms = hak_os_clock_ms();
-    hak_record_link(&record_recycled, record);
+    record_link(&record_recycled, record);
     hak_fetch_add_relaxed(&hak_record_unpurged, hak_record_used_bytes(record));
     hak_decay_note_freed(record->ended_ms);
 }
 
 static void record_leave_recycled(struct hak_thread *record) {
-    hak_record_unlink(record);
+    record_unlink(record);
     hak_fetch_add_relaxed(&hak_record_unpurged, -hak_record_used_bytes(record));
 }
 
@@ -54,12 +57,13 @@ struct hak_thread *hak_record_take_recycled(void) {
     if (record != NULL) {
         record_leave_recycled(record);
     } else if ((record = record_purged) != NULL) {
-        hak_record_unlink(record);
+        record_unlink(record);
+    }
+    if (record != NULL) {
+        record->link = NULL;
     }
     return record;
 }
-
-size_t hak_record_bytes(void) { return bits_round_up(sizeof(struct hak_thread), hak_os_page_size()); }
 
 size_t hak_record_purge(struct hak_thread *record, bool by_mapping) {
     const size_t size = hak_record_used_bytes(record);
@@ -104,7 +108,7 @@ bool hak_record_purge_piece(struct hak_lock *lock, struct decay_pass *pass) {
         lock_acquire(lock);
         /* What the system refused to take stands among them: it is not asked again until a thread has had the record. */
         for (unsigned i = 0; i < count; i++) {
-            hak_record_link(&record_purged, batch[i]);
+            record_link(&record_purged, batch[i]);
         }
         lock_release(lock);
     }

@@ -2,6 +2,9 @@
 /* Lists of records, and what becomes of a record without a thread: it waits for a later thread, and after the decay time
  * its pages behind the first, which hold magazines and nothing that has to last, go back to the system.
  *
+ * `link` of a record is NULL while a thread has it; while it is in a list, the pointer that points at it; and else, where it is being
+ * purged, or was lost with a thread that the child of a fork does not have, its own `next`: no thread has it, and none gets it.
+ *
  * Under the threads lock unless said otherwise. */
 #ifndef HAKMEM_MAGAZINE_RECORD_LIST_H
 #define HAKMEM_MAGAZINE_RECORD_LIST_H
@@ -10,19 +13,14 @@
 #include "hakmem/magazine/record.h"
 #include "hakmem/region/decay.h"
 
-void hak_record_link(struct hak_thread **list, struct hak_thread *record);
-
-/* Reports the corruption of the process where its neighbours do not point back. */
-void hak_record_unlink(struct hak_thread *record);
+/* No thread has the record or gets it. pre: it is in no list */
+void hak_record_withhold(struct hak_thread *record);
 
 /* Keeps a record for a later thread. pre: it is in no list, and its magazines are empty */
 void hak_record_recycle(struct hak_thread *record);
 
-/* The record whose thread ended last; its pages are the likeliest to be there still. NULL: there is none */
+/* Takes the record whose thread ended last, for the calling thread; its pages are the likeliest to be there still. NULL: there is none */
 struct hak_thread *hak_record_take_recycled(void);
-
-/* Address space of a record, bytes. Any thread. */
-size_t hak_record_bytes(void);
 
 /* Bytes of the record's storage that may be resident, since it is used from the first magazine on. By who has the record,
  * without the lock. */

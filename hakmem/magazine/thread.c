@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* See thread.h.
  *
- * The threads lock guards the lists of free records (record_list.h), and who has which. Readers of records take no lock (reading.h), so that no
- * thread that begins or ends waits for them. */
+ * The threads lock guards the lists of records without a thread (record_list.h), and who has which. Readers of records take no
+ * lock (reading.h), so that no thread that begins or ends waits for them. */
 #include "hakmem/magazine/thread.h"
 
 #include <pthread.h>
@@ -30,31 +30,45 @@ static bool thread_may_begin;                /* constant after init */
 /* threads lock; a fork interrupted the holder of the lock: records still have threads that the child does not have */
 static bool threads_are_gone;
 
-/* Retires the records of all other threads, which the child of a fork does not have. Flushes and recycles those whose
- * magazines are whole. No reader is left but this thread, perhaps, which then goes on after this. */
+/* Ends the thread's use of its tops: the magazines are empty, and go back to the record's storage. */
+static void thread_give_up_tops(struct hak_thread *thread) {
+    exchange_open(thread);
+    hak_reading_end(thread);
+    hak_exchange_unfurnish(thread);
+    exchange_leave(thread);
+}
+
+/* Takes the record from a thread that the child of a fork does not have. Recycles it if its magazines are whole, and then
+ * flushes them, unless the thread had done so itself. */
+static void thread_retire_locked(struct hak_thread *thread, bool has_tops, bool may_flush) {
+    /* The tops lie in the thread-local storage of a thread that is gone; fork copied that storage, and nothing has
+     * used it since. The child has a prefix of each thread's stores, in program order, so an even sequence means
+     * that the magazines are whole. Relaxed: the child has one thread. */
+    const bool is_between = hak_load_relaxed(&thread->sequence) % 2 == 0;
+    if (!is_between) {
+        exchange_leave(thread); /* nobody else will, and readers would try again */
+    }
+    if (!is_between || !may_flush) {
+        hak_store_relaxed(&thread->tops, 0u);
+        hak_record_withhold(thread);
+        return;
+    }
+    if (has_tops) {
+        hak_exchange_flush(thread);
+        thread_give_up_tops(thread);
+    }
+    hak_record_recycle(thread);
+}
+
+/* Retires the records of all other threads, which the child of a fork does not have. No reader is left but this thread, perhaps,
+ * which then goes on after this. */
 static void thread_retire_others_locked(const struct hak_thread *self, bool may_flush) {
     for (struct hak_thread *thread = hak_record_newest(); thread != NULL; thread = thread->older) {
-        /* Relaxed, all: the child has one thread. */
+        /* Relaxed, both: the child has one thread. A reader that came when the record's thread had ended counts as well. */
         const bool has_tops = (hak_load_relaxed(&thread->tops) & RECORD_HAS_TOPS) != 0;
-        if (thread == self) {
-            hak_store_relaxed(&thread->tops, has_tops ? RECORD_HAS_TOPS : 0);
-            continue;
-        }
-        /* The tops lie in the thread-local storage of a thread that is gone; fork copied that storage, and nothing has
-         * used it since. The child has a prefix of each thread's stores, in program order, so an even sequence means
-         * that the magazines are whole. */
-        const bool is_whole = may_flush && hak_load_relaxed(&thread->sequence) % 2 == 0;
-        if (has_tops && is_whole) {
-            hak_exchange_flush(thread);
-            hak_exchange_unfurnish(thread);
-        }
-        if (hak_load_relaxed(&thread->sequence) % 2 != 0) {
-            exchange_leave(thread);       /* nobody else will, and readers would try again */
-            thread->link = &thread->next; /* as if it were free: no thread gets it */
-        }
-        hak_store_relaxed(&thread->tops, 0);
-        if (is_whole && thread->link == NULL) {
-            hak_record_recycle(thread);
+        hak_store_relaxed(&thread->tops, has_tops ? RECORD_HAS_TOPS : 0);
+        if (thread != self && thread->link == NULL) {
+            thread_retire_locked(thread, has_tops, may_flush);
         }
     }
 }
@@ -76,10 +90,7 @@ static void thread_end(void *value) {
         return;
     }
     hak_exchange_flush(thread);
-    exchange_open(thread);
-    hak_reading_end(thread); /* before the lock: others do not wait for a reader of this record */
-    hak_exchange_unfurnish(thread);
-    exchange_leave(thread);
+    thread_give_up_tops(thread); /* before the lock: others do not wait for a reader of this record */
     lock_acquire(&threads_lock);
     hak_record_recycle(thread);
     threads_release(thread);
@@ -159,8 +170,8 @@ static struct hak_thread *thread_record_locked(void) {
     return thread;
 }
 
-/* What the record's last thread left. Relaxed, all: within a write section; the allocations and frees of the record's threads go
- * on. */
+/* What the record's last thread left in its classes and behind them; its allocations and frees go on. Relaxed, all: within a
+ * write section. */
 static void thread_clear(struct hak_thread *thread) {
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
         struct hak_thread_class *own = &thread->classes[class_index];
@@ -191,7 +202,7 @@ static void thread_note_former(struct hak_thread *thread) {
     hak_store_relaxed(&thread->former.remote_frees, thread->remote_frees);
 }
 
-/* Gives the calling thread the record, as if it had never been used. */
+/* Gives the calling thread the record without magazines. pre: none of the record's magazines holds a block */
 static void thread_lay_out_locked(struct hak_thread *thread) {
     exchange_open(thread);
     thread->loaded = HAK_GUARD_EXACT && hak_load_setting(&hak_shadow.limit) == 0 ? thread->limited_loaded : hak_loaded;
@@ -235,3 +246,10 @@ struct hak_thread *hak_thread_begin(void) {
     }
     return hak_self;
 }
+
+struct hak_thread *hak_thread_list_acquire(void) {
+    lock_acquire(&threads_lock);
+    return hak_record_newest();
+}
+
+void hak_thread_list_release(void) { threads_release(hak_self); }

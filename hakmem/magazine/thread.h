@@ -29,6 +29,11 @@ bool hak_thread_purge_piece(struct decay_pass *pass);
 /* Shows the threads lock to the handlers of fork, so that the child finds the list of free records consistent. */
 void hak_thread_fork_locks(lock_visit *visit, struct lock_fork *fork);
 
+/* All records, linked by `older`. Holds the threads lock until the release: what `link` says of them stays true, except that a
+ * thread may be about to give its record up, whose magazines and slabs are gone then. */
+struct hak_thread *hak_thread_list_acquire(void);
+void hak_thread_list_release(void);
+
 /* Whether the calling thread is in the middle of an exchange, which a signal handler then has interrupted. */
 bool hak_thread_is_inside(void);
 

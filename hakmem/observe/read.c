@@ -12,7 +12,6 @@
 #include "hakmem/huge/huge.h"
 #include "hakmem/ladder/counts.h"
 #include "hakmem/magazine/reading.h"
-#include "hakmem/magazine/record_list.h"
 #include "hakmem/magazine/shared.h"
 #include "hakmem/os/os.h"
 #include "hakmem/process/begin.h"

@@ -53,7 +53,7 @@ struct region {
     unsigned char wall[HAK_REGION_WALL_BYTES];
     struct shadow_region shadow;  /* of the shadow; at the wall's end, where it looks */
     struct region *next;          /* constant after it is set: older regions first */
-    uint32_t number;              /* constant after it is set: how many regions are older */
+    uint32_t number;              /* constant after it is set: regions in the order of their making, see runs.h */
     uint32_t ready;               /* region lock; chunks before this one can be written, see region_chunks.h */
     uint32_t reserved;            /* region lock; chunks before this one are ours to make ready */
     uint32_t skipped;             /* region lock; the first chunks, so many, that are used last, see region_chunks.h */

@@ -175,33 +175,33 @@ HAK_TEST(Corruption, OfASlabsLinksIsFound) {
     HAK_EXPECT(list_is_empty(&stack) && list_is_empty(&queue));
 }
 
-static struct hak_thread forged_thread;
+static struct hak_thread forged_thread, *ended_thread;
 
-static struct hak_thread *ended[2];
-
-static void begin_and_end(void *unused, unsigned index) {
-    (void)unused;
+static void begin(void *argument, unsigned index) {
+    (void)argument;
+    (void)index;
     hak_free(hak_alloc(100));
-    ended[index] = hak_self;
+    ended_thread = hak_self;
 }
 
-/* Two threads end, and the next one gets the record of one of them. */
-static void begin_again(int change) {
-    threads_run(2, begin_and_end, NULL);
-    for (unsigned i = 0; i < 2; i++) {
-        switch (change) {
-        case 1: ended[i]->link = &forged_thread.next; break;
-        case 2: ended[i]->next = &forged_thread; break;
-        default: break;
-        }
+/* The second thread begins with the record of the first, which was free meanwhile. */
+static void take_a_record(int change) {
+    hak_free(hak_alloc(100));
+    threads_run(1, begin, NULL);
+    struct hak_thread *first = ended_thread;
+    switch (change) {
+    case 1: first->link = &forged_thread.next; break;
+    case 2: first->next = &forged_thread; break;
+    default: break;
     }
-    threads_run(1, begin_and_end, NULL);
+    threads_run(1, begin, NULL);
+    HAK_EXPECT_PTR_EQ(ended_thread, first);
 }
 
 HAK_TEST(Corruption, OfAThreadsLinksIsFound) {
-    HAK_EXPECT_EXIT_OK(begin_again(0));
-    EXPECT_FOUND((void)0, begin_again(1));
-    EXPECT_FOUND((void)0, begin_again(2));
+    HAK_EXPECT_EXIT_OK(take_a_record(0));
+    EXPECT_FOUND((void)0, take_a_record(1));
+    EXPECT_FOUND((void)0, take_a_record(2));
 }
 
 HAK_TEST(Corruption, OfAStashIsFound) {

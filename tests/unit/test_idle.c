@@ -128,6 +128,20 @@ HAK_TEST_ISOLATED(Idle, ClassThatItsOwnerHoldsIsLeft, "HAKMEM_PURGE_DELAY_MS=-1"
     while_it_sleeps(expect_held_class_left);
 }
 
+static void work_and_end(void *unused, unsigned index) {
+    (void)unused;
+    (void)index;
+    work();
+}
+
+/* Else a thread of the allocator's own would wait for it. */
+HAK_TEST_ISOLATED(Idle, NobodyWaitsForThreadsThatHaveEnded, "HAKMEM_PURGE_DELAY_MS=-1") {
+    work();
+    threads_run(4, work_and_end, NULL);
+    look_at(hak_os_clock_ms() - 1);
+    HAK_EXPECT(!hak_idle_is_pending());
+}
+
 /* Threads that work all the time lose their slabs again and again. */
 struct robbed {
     bool done; /* atomic */

@@ -95,7 +95,10 @@ HAK_TEST_ISOLATED(Record, TrimTakesThePagesOfAnEndedThread, "HAKMEM_PURGE_DELAY_
     threads_run(1, end_a_record, &ended);
     HAK_EXPECT_GT(resident_bytes(ended.record), rounded_head_bytes() + 32 * KIB);
     HAK_EXPECT_GE(record_unpurged_bytes(), 32 * KIB);
+    const uint64_t allocations = census_allocations(), frees = census_frees();
     HAK_EXPECT_GE(hak_trim(), 32 * KIB);
+    HAK_EXPECT_EQ(census_allocations(), allocations);
+    HAK_EXPECT_EQ(census_frees(), frees);
     HAK_EXPECT_LE(resident_bytes(ended.record), rounded_head_bytes());
     HAK_EXPECT_EQ(record_unpurged_bytes(), 0);
     threads_run(1, expect_same_record, &ended);
