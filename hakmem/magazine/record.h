@@ -130,8 +130,8 @@ struct hak_thread {
 /* Counts outlast the thread, so they lie where pages are never taken. */
 HAK_STATIC_ASSERT(offsetof(struct hak_thread, exchanged) < offsetof(struct hak_thread, check_stamps) &&
                       offsetof(struct hak_thread, former) < offsetof(struct hak_thread, check_stamps) &&
-                      offsetof(struct hak_thread, check_stamps) <= (HAK_GUARD_EXACT ? 2 : 1) * RECORD_PAGE_BYTES,
-                  "what outlasts a thread is one page, and two with limited_loaded");
+                      offsetof(struct hak_thread, check_stamps) <= (size_t)2 * RECORD_PAGE_BYTES,
+                  "what outlasts a thread is a page; two with limited_loaded, or with more classes than are shipped");
 
 /* Base of an empty magazine with this room, in storage that was not used yet. */
 HAK_ALWAYS_INLINE void **record_new_magazine(struct hak_thread *thread, uint32_t room) {
