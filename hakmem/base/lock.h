@@ -119,8 +119,8 @@ void hak_lock_fork_acquire(struct hak_lock *lock, struct lock_fork *fork);
 void hak_lock_fork_release(struct hak_lock *lock, struct lock_fork *fork);
 void hak_lock_fork_release_child(struct hak_lock *lock, struct lock_fork *fork);
 
-/* Whether nobody holds the lock: a hint, but in the child of a fork, where it says whether the lock can be acquired. It
- * cannot if the fork interrupted its holder, or if its holder does not exist in the child. */
+/* Called in the child: whether the lock can be acquired. It cannot if the fork interrupted its holder, or if its holder
+ * does not exist in the child. */
 bool hak_lock_is_free(const struct hak_lock *lock);
 
 #ifdef __cplusplus

@@ -13,8 +13,8 @@
 #include "hakmem/magazine/record_list.h"
 #include "hakmem/magazine/thread.h"
 #include "hakmem/process/own_thread.h"
-#include "hakmem/process/purge_bound.h"
 #include "hakmem/region/decay.h"
+#include "hakmem/region/held.h"
 #include "hakmem/region/kept.h"
 #include "hakmem/region/region.h"
 #include "hakmem/slab/partial.h"
@@ -70,7 +70,8 @@ static void purge_look_for_idle_locked(struct decay_pass *pass) {
 }
 
 /* The pass's next piece. true: the pass is over */
-static bool purge_piece(struct decay_pass *pass) {
+static bool purge_piece(struct decay_pass *pass, size_t bytes) {
+    pass->left = bytes < PURGE_PIECE_BYTES ? bytes : PURGE_PIECE_BYTES;
     lock_acquire(&purge_lock);
     /* Else slabs first: one that turns out to be free altogether joins the chunks. */
     purge_look_for_idle_locked(pass);
@@ -92,8 +93,7 @@ static bool purge_some(struct decay_pass *pass, size_t bytes) {
     size_t spent = 0;
     while (spent < bytes) {
         const size_t piece = bytes - spent < PURGE_PIECE_BYTES ? bytes - spent : PURGE_PIECE_BYTES;
-        pass->left = piece;
-        if (purge_piece(pass)) {
+        if (purge_piece(pass, piece)) {
             return true;
         }
         spent += pass->left < piece ? piece - pass->left : piece;
@@ -102,6 +102,48 @@ static bool purge_some(struct decay_pass *pass, size_t bytes) {
         }
     }
     return false;
+}
+
+/* What the program has shown that it takes back at once, bytes, and how that is found out: what was given back as too much,
+ * when, and how much was in the allocator's hands then. A program that takes half of it again within the delay loses more
+ * by the page faults than the memory is worth, and may keep twice as much from then on. All atomic, relaxed: hints, and two
+ * polls at once make them a little wrong at most. */
+static struct {
+    size_t may_wait;
+    size_t given, level;
+    uint64_t given_at_ms;
+} purge_learned;
+
+static size_t purge_committed_bytes(void) { return hak_held_bytes() + hak_purge_waiting_bytes(); }
+
+static void purge_learn(uint64_t now, size_t bound, size_t in_use) {
+    const size_t given = hak_load_relaxed(&purge_learned.given);
+    if (given == 0) {
+        return;
+    }
+    if (now - hak_load_relaxed(&purge_learned.given_at_ms) > (uint64_t)hak_load_relaxed(&hak_options.purge_delay_ms)) {
+        hak_store_relaxed(&purge_learned.given, (size_t)0);
+    } else if (purge_committed_bytes() > hak_load_relaxed(&purge_learned.level) + given / 2) {
+        const size_t most = 2 * in_use > PURGE_LEARNED_BYTES ? 2 * in_use : PURGE_LEARNED_BYTES;
+        hak_store_relaxed(&purge_learned.may_wait, 2 * bound < most ? 2 * bound : most);
+        hak_store_relaxed(&purge_learned.given, (size_t)0);
+    }
+}
+
+/* So much was given back that nobody wanted for the whole delay. */
+static void purge_unlearn(size_t aged) {
+    const size_t may_wait = hak_load_relaxed(&purge_learned.may_wait);
+    if (aged > may_wait / 4) {
+        hak_store_relaxed(&purge_learned.may_wait, may_wait / 2);
+    }
+}
+
+static void purge_note_given(uint64_t now, size_t bytes) {
+    if (bytes > 0) {
+        hak_store_relaxed(&purge_learned.given, hak_load_relaxed(&purge_learned.given) + bytes);
+        hak_store_relaxed(&purge_learned.level, purge_committed_bytes());
+        hak_store_relaxed(&purge_learned.given_at_ms, now);
+    }
 }
 
 /* Purges what has decayed, at most so much. */
@@ -113,7 +155,7 @@ static void purge_run(uint64_t now, size_t bytes) {
     const uint64_t delay = (uint64_t)delay_ms;
     struct decay_pass pass = purge_pass(now > delay ? now - delay : 0);
     const bool is_over = purge_some(&pass, bytes);
-    hak_bound_note_aged(pass.purged);
+    purge_unlearn(pass.purged);
     if (!is_over) {
         hak_decay_schedule(now);
     } else if (purge_to_do_bytes() > 0 || record_unpurged_bytes() > 0) {
@@ -199,20 +241,22 @@ static void purge_oldest(uint64_t now, size_t bytes, size_t most) {
         struct decay_pass pass = purge_pass(ages[i] == 0 ? DECAY_ALL_NEW : now > ages[i] ? now - ages[i] : 0);
         pass.chunks_first = true;
         const bool is_over = purge_some(&pass, left);
-        hak_bound_note_given(now, pass.purged);
+        purge_note_given(now, pass.purged);
         left = is_over && left > pass.purged ? left - pass.purged : 0;
     }
 }
 
-/* Purges what is too much; false: nothing is. Not beside a purge that is under way: what that one does not take is the next
- * poll's. */
-static bool purge_to_bound(uint64_t now, size_t most, bool has_thread) {
-    const size_t excess = hak_bound_excess(now, purge_to_do_bytes(), has_thread);
-    if (excess == 0 || !hak_lock_is_free(&purge_lock)) {
-        return false;
+/* Purges what is more than the bound, and a quarter more, so that not every call has to. */
+static void purge_to_bound(uint64_t now, size_t most) {
+    const size_t to_do = purge_to_do_bytes(), held = hak_held_bytes(), unpurged = hak_partial_unpurged_bytes();
+    const size_t in_use = held > unpurged ? held - unpurged : 0;
+    size_t bound = in_use > PURGE_BOUND_BYTES ? in_use : PURGE_BOUND_BYTES;
+    const size_t may_wait = hak_load_relaxed(&purge_learned.may_wait);
+    bound = may_wait > bound ? may_wait : bound;
+    purge_learn(now, bound, in_use);
+    if (to_do > bound) {
+        purge_oldest(now, to_do - (bound - bound / 4), most);
     }
-    purge_oldest(now, excess, most);
-    return true;
 }
 
 static void purge_poll_now(bool may_start) {
@@ -223,24 +267,22 @@ static void purge_poll_now(bool may_start) {
     const uint64_t due = decay_due_ms();
     const size_t to_do = purge_to_do_bytes(), waited = hak_load_relaxed(&purge_waited);
     const size_t most = PURGE_POLL_BYTES(to_do > waited ? to_do - waited : 0);
-    if (due == 0) {
+    if (due == 0 || hak_own_thread_runs(OWN_THREAD_PURGE)) {
         return;
     }
     const uint64_t now = hak_os_clock_ms();
-    bool has_thread = hak_own_thread_runs(OWN_THREAD_PURGE);
-    if (!has_thread && (now >= due || delay_ms == 0)) {
+    if (now >= due || delay_ms == 0) {
         purge_run(now, most);
     }
     /* Also where a look was due: what was too young for it would wait for a poll that may never come. */
-    if (!has_thread && delay_ms > 0 && may_start && purge_to_do_bytes() > PURGE_THREAD_BYTES &&
-        purge_may_have_thread(now)) {
-        has_thread = purge_start_thread(now);
+    if (delay_ms > 0 && may_start && purge_to_do_bytes() > PURGE_THREAD_BYTES && purge_may_have_thread(now) &&
+        purge_start_thread(now)) {
+        return;
     }
-    const bool is_purged = delay_ms >= 0 && purge_to_bound(now, most, has_thread);
-    /* Not after every poll of every thread, or they would all wait for this line. */
-    if (is_purged || !has_thread) {
-        hak_store_relaxed(&purge_waited, purge_to_do_bytes());
+    if (delay_ms >= 0) {
+        purge_to_bound(now, most);
     }
+    hak_store_relaxed(&purge_waited, purge_to_do_bytes());
 }
 
 static void purge_poll_from(bool may_start) {

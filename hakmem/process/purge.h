@@ -4,8 +4,9 @@
  *
  * Every slow path of malloc and free ends in purge_poll. If more than PURGE_THREAD_BYTES wait, a poll starts a thread of our own
  * (own_thread.h), so that memory also goes back when the program stops allocating; HAKMEM_PURGE_THREAD says in which
- * processes. While no such thread runs, the polls purge themselves, a piece at a time. If more waits than the bounds allow
- * (purge_bound.h), a poll purges that at once, beside the thread too. */
+ * processes. While no such thread runs, the polls purge themselves, a piece at a time. Then a bound holds for what waits, since a
+ * program that sleeps polls no more: the larger of PURGE_BOUND_BYTES and the bytes in use. The bound grows for a program that
+ * allocates again at once what was purged. */
 #ifndef HAKMEM_PROCESS_PURGE_H
 #define HAKMEM_PROCESS_PURGE_H
 
@@ -16,6 +17,12 @@
 
 /* What a program that stops allocating may keep unpurged, bytes: less than a thread and its stack are worth. */
 #define PURGE_THREAD_BYTES ((size_t)1 << 20)
+
+/* What may wait, bytes, where no thread runs and less is in use. glibc keeps 128 KiB at first, and 64 MiB at most. */
+#define PURGE_BOUND_BYTES ((size_t)16 << 20)
+
+/* What may wait at most, bytes, where the program has shown that it takes it back at once; or twice what is in use. */
+#define PURGE_LEARNED_BYTES ((size_t)256 << 20)
 
 /* What an idle thread's record keeps, bytes, beside its first page. */
 #define PURGE_IDLE_BYTES ((size_t)24 << 10)

@@ -29,18 +29,13 @@ static struct partial_lists partial_lists[HAK_CLASS_COUNT] = {
 };
 
 static size_t partial_unpurged; /* atomic; sum of listed_free over all lists, in bytes */
-static size_t partial_purged;   /* atomic; likewise of purged_free */
 
-/* Relaxed: hints of how much there is to purge, and of how much was. */
-static void partial_count(const struct partial_lists *lists, const struct slab *slab, size_t sign) {
-    const size_t bytes = sign * hak_classes[lists - partial_lists].block_size;
-    hak_fetch_add_relaxed(&partial_unpurged, slab->listed_free * bytes);
-    hak_fetch_add_relaxed(&partial_purged, slab->purged_free * bytes);
+/* Relaxed: a hint of how much there is to purge. */
+static void partial_count_unpurged(const struct partial_lists *lists, const struct slab *slab, size_t sign) {
+    hak_fetch_add_relaxed(&partial_unpurged, sign * slab->listed_free * hak_classes[lists - partial_lists].block_size);
 }
 
 size_t hak_partial_unpurged_bytes(void) { return hak_load_relaxed(&partial_unpurged); }
-
-size_t hak_partial_purged_bytes(void) { return hak_load_relaxed(&partial_purged); }
 
 /* Notes that nothing is to be purged, and returns the count of free blocks at that moment. Acquire-release, as all that
  * changes the word: a free that is not in this count finds the flag. */
@@ -64,11 +59,11 @@ static bool partial_link_locked(struct partial_lists *lists, struct slab *slab, 
         free_blocks = partial_note_purged_locked(slab);
     }
     slab->listed_free = free_blocks > (int64_t)slab->purged_free ? (uint32_t)free_blocks - slab->purged_free : 0;
-    partial_count(lists, slab, 1);
     if (slab->listed_free == 0) {
         return false;
     }
     partial_forget_purged_locked(slab);
+    partial_count_unpurged(lists, slab, 1);
     hak_list_append(&lists->queue, SLAB_LIST_PURGE, slab);
     return true;
 }
@@ -78,8 +73,8 @@ static void partial_unlink_locked(struct partial_lists *lists, struct slab *slab
     slab_expect(bucket != 0 && bucket <= CONTROL_LEVEL_LAST, slab, "it is in no list of its class");
     hak_list_unlink(&lists->levels[bucket], SLAB_LIST_LEVEL, slab);
     partial_forget_purged_locked(slab);
-    partial_count(lists, slab, (size_t)-1);
     if (slab->listed_free != 0) {
+        partial_count_unpurged(lists, slab, (size_t)-1);
         hak_list_unlink(&lists->queue, SLAB_LIST_PURGE, slab);
     }
 }

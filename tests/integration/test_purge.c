@@ -118,35 +118,6 @@ HAK_TEST_ISOLATED(Purge, WithoutAThreadAsMuchMayWaitAsIsInUse, "HAKMEM_PURGE_DEL
     hak_free(live);
 }
 
-/* Half of the blocks make room for others of twice the size, which fit in none of their places: 64 MiB stay in use, in slabs
- * of 96. */
-static void expect_bounded_drift(void) {
-    enum { BLOCKS = 4096, SIZE = 16384 };
-    const size_t before = start();
-    for (unsigned i = 0; i < BLOCKS; i++) {
-        blocks[0][i] = hak_alloc(SIZE);
-        HAK_ASSERT_TRUE(blocks[0][i] != NULL);
-        pattern_mark_pages(blocks[0][i], SIZE, i);
-    }
-    for (unsigned i = 0; i < BLOCKS; i += 4) {
-        hak_free(blocks[0][i]);
-        hak_free(blocks[0][i + 2]);
-        blocks[0][i] = hak_alloc((size_t)2 * SIZE);
-        HAK_ASSERT_TRUE(blocks[0][i] != NULL);
-        pattern_mark_pages(blocks[0][i], (size_t)2 * SIZE, i);
-    }
-    HAK_EXPECT_LT(system_resident_bytes(), before + (64 + 64 / 8) * MIB * 17 / 16 + SLACK_BYTES); /* 1/16: the shadow */
-    HAK_EXPECT_GE(census_all().purged_bytes, 16 * MIB);
-}
-
-HAK_TEST_ISOLATED(Purge, DriftingSizesAreBoundedBesideAThread, "HAKMEM_PURGE_DELAY_MS=600000 HAKMEM_PURGE_THREAD=1") {
-    expect_bounded_drift();
-}
-
-HAK_TEST_ISOLATED(Purge, DriftingSizesAreBoundedWithoutAThread, "HAKMEM_PURGE_DELAY_MS=600000") {
-    expect_bounded_drift();
-}
-
 /* Who takes back at once what was given back is given less back: the rounds settle. */
 HAK_TEST_ISOLATED(Purge, WhatIsTakenBackAtOnceStays, "HAKMEM_PURGE_DELAY_MS=600000") {
     uint64_t purged = 0, last = 0;
