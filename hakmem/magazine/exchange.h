@@ -47,9 +47,9 @@
  *     blocks taken in the class's slabs == live blocks + blocks in magazines + blocks in guard's quarantine
  *
  * Only the owning thread exchanges, so there is no lock here but the one of exchange_hold.h, which keeps others off the
- * active slabs; below, the slabs and the quarantine take theirs, and none is held between two of those calls. Other threads read counts and slots while they change: the sequence, odd during
- * an exchange, tells them to read again (reading.h, hak_walk). The child of a fork flushes the records of threads that
- * it does not have.
+ * active slabs; below, the slabs and the quarantine take theirs, and none is held between two of those calls. Other
+ * threads read counts and slots while they change: the sequence, odd during an exchange, tells them to read again
+ * (reading.h, hak_walk). The child of a fork flushes the records of threads that it does not have.
  *
  * Who calls what; each file includes only files below it:
  *

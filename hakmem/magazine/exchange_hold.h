@@ -29,6 +29,7 @@ HAK_ALWAYS_INLINE void exchange_assert_held(struct hak_thread *thread, unsigned 
     (void)class_index;
 }
 
+/* Release: pairs with the compare-exchange of whoever holds the class next. */
 HAK_ALWAYS_INLINE void exchange_let_go(struct hak_thread *thread, unsigned class_index) {
     hak_store_release(&thread->classes[class_index].holder, (uint8_t)EXCHANGE_HOLDER_NONE);
 }

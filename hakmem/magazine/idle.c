@@ -38,7 +38,7 @@ static void idle_take_class(struct hak_thread *thread, unsigned class_index, str
             hak_store_relaxed(&own->active[i], NULL);
         }
     }
-    hak_store_release(&own->holder, (uint8_t)EXCHANGE_HOLDER_NONE);
+    exchange_let_go(thread, class_index);
 }
 
 static void idle_look_locked(struct hak_thread *thread, const struct decay_pass *pass, uint64_t now,

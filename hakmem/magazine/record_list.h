@@ -2,8 +2,12 @@
 /* Lists of records, and what becomes of a record without a thread: it waits for a later thread, and after the decay time
  * its pages behind the first, which hold magazines and nothing that has to last, go back to the system.
  *
- * `link` of a record is NULL while a thread has it; while it is in a list, the pointer that points at it; and else, where it is being
- * purged, or was lost with a thread that the child of a fork does not have, its own `next`: no thread has it, and none gets it.
+ * `link` of a record is one of three:
+ *
+ *     NULL                          a thread has the record
+ *     what points at the record     it is in a list
+ *     its own `next`                it is being purged, or was lost with a thread that the child of a fork does not have:
+ *                                   no thread has it, and none gets it
  *
  * Under the threads lock unless said otherwise. */
 #ifndef HAKMEM_MAGAZINE_RECORD_LIST_H
@@ -19,7 +23,8 @@ void hak_record_withhold(struct hak_thread *record);
 /* Keeps a record for a later thread. pre: it is in no list, and its magazines are empty */
 void hak_record_recycle(struct hak_thread *record);
 
-/* Takes the record whose thread ended last, for the calling thread; its pages are the likeliest to be there still. NULL: there is none */
+/* Takes the record whose thread ended last, for the calling thread; its pages are the likeliest to be there still. NULL:
+ * there is none */
 struct hak_thread *hak_record_take_recycled(void);
 
 /* Bytes of the record's storage that may be resident, since it is used from the first magazine on. By who has the record,

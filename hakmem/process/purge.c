@@ -8,10 +8,10 @@
 #include "hakmem/base/atomic.h"
 #include "hakmem/base/lock.h"
 #include "hakmem/base/options.h"
-#include "hakmem/os/os.h"
 #include "hakmem/magazine/idle.h"
 #include "hakmem/magazine/record_list.h"
 #include "hakmem/magazine/thread.h"
+#include "hakmem/os/os.h"
 #include "hakmem/process/own_thread.h"
 #include "hakmem/region/decay.h"
 #include "hakmem/region/held.h"
@@ -69,9 +69,9 @@ static void purge_look_for_idle_locked(struct decay_pass *pass) {
     pass->has_idle = true;
 }
 
-/* The pass's next piece. true: the pass is over */
+/* The pass's next piece, of so many bytes. true: the pass is over */
 static bool purge_piece(struct decay_pass *pass, size_t bytes) {
-    pass->left = bytes < PURGE_PIECE_BYTES ? bytes : PURGE_PIECE_BYTES;
+    pass->left = bytes;
     lock_acquire(&purge_lock);
     /* Else slabs first: one that turns out to be free altogether joins the chunks. */
     purge_look_for_idle_locked(pass);

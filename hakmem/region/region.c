@@ -10,7 +10,6 @@
 
 #include "hakmem/base/assert.h"
 #include "hakmem/base/lock.h"
-#include "hakmem/base/options.h"
 #include "hakmem/guard/pages.h"
 #include "hakmem/misuse/misuse.h"
 #include "hakmem/os/os.h"
@@ -27,95 +26,6 @@
 
 struct region_list hak_regions = {.lock = HAK_LOCK_INITIALIZER(HAK_RANK_REGION)};
 static bool region_is_scarce; /* region lock; memory was refused, and so may what others want be */
-
-/* A program that has filled its first region will fill most of the huge pages of the next. Where chunks are hardly
- * used, by many threads that each have a few blocks of many classes, a huge page would be nearly all waste. What it
- * takes to look and to ask a program of one thread may have forbidden itself: there only who wishes it has them. */
-static bool region_wants_huge_pages_locked(void) {
-    return hak_options.thp == HAK_THP_MADVISE || (hak_options.thp == HAK_THP_AUTO && hak_regions.first != NULL &&
-                                                  os_has_threads() && hak_region_chunks_are_dense(hak_regions.first));
-}
-
-/* What the tables need for a region. Refused: nothing is left of it. */
-static int region_enter(struct region *region) {
-    int error = hak_page_map_add_region(region);
-    if (HAK_GUARD_FULL && guard_has(HAK_FEATURE_PAGES) && error == 0) {
-        error = hak_pages_add_region(region);
-    }
-    if (HAK_GUARD_EXACT && error == 0) {
-        error = hak_shadow_add_region(&region->shadow, region->is_open);
-    }
-    return error;
-}
-
-/* Places that are tried where other mappings lie in the way of what the tables need. */
-#define REGION_PLACES 8
-
-/* Maps a region that the tables have room for. ENOMEM, EAGAIN, EEXIST; nothing changed */
-static int region_map_locked(struct region **out) {
-    struct region *refused[REGION_PLACES];
-    unsigned count = 0;
-    int error;
-    do {
-        error = hak_region_chunks_map(out);
-        if (error != 0) {
-            break;
-        }
-        error = region_enter(*out);
-        if (error != 0) {
-            refused[count++] = *out; /* mapped until another place was found */
-        }
-    } while (error == EEXIST && count < REGION_PLACES);
-    while (count > 0) {
-        hak_region_chunks_unmap(refused[--count]);
-    }
-    return error;
-}
-
-/* Maps one more region and appends it. Errors as of region_map_locked */
-static int region_grow_locked(void) {
-    struct region *region;
-    int error = hak_runs_reserve();
-    if (error == 0) {
-        error = region_map_locked(&region);
-    }
-    if (error != 0) {
-        return error;
-    }
-    if (region_wants_huge_pages_locked() && hak_region_chunks_ask_huge(region)) {
-        hak_store_relaxed(&region->huge_pages, REGION_HUGE_PAGES_ASKED);
-    } else {
-        hak_region_chunks_skip(region);
-    }
-    const unsigned first = REGION_CHUNK_FIRST + region->skipped;
-    region->free_count = HAK_REGION_CHUNKS - first;
-    bitmap_set_run(region->free, first, region->free_count, true);
-    hak_runs_add(region);
-    hak_runs_raise(RUNS_FREE, region, region->free_count);
-    hak_units_note_given(region, HAK_REGION_BYTES);
-    hak_units_note_region(region);
-    if (hak_regions.last != NULL) {
-        hak_regions.last->next = region;
-    } else {
-        hak_regions.first = region;
-    }
-    hak_regions.last = region;
-    hak_count_add(&hak_regions.count, 1);
-    return 0;
-}
-
-/* More chunks: skipped ones of the last region, or a region. Errors as of region_map_locked */
-static int region_more_locked(void) {
-    const unsigned count = hak_regions.last == NULL ? 0 : hak_region_chunks_unskip(hak_regions.last);
-    if (count == 0) {
-        return region_grow_locked();
-    }
-    const unsigned first = REGION_CHUNK_FIRST + hak_regions.last->skipped;
-    bitmap_set_run(hak_regions.last->free, first, count, true);
-    hak_regions.last->free_count += count;
-    hak_runs_raise(RUNS_FREE, hak_regions.last, bitmap_run_around(hak_regions.last->free, HAK_REGION_CHUNKS, first));
-    return 0;
-}
 
 /* Freed spans that are looked at for one of the class. */
 #define REGION_LOOKS 4
@@ -156,7 +66,6 @@ static unsigned region_find_locked(struct region *region, unsigned count, unsign
     const int error = hak_region_chunks_ready(region, first + count);
     if (error == EEXIST) {
         /* Nothing of it will ever be a chunk. */
-        region->free_count -= bitmap_count_run(region->free, region->ready, HAK_REGION_CHUNKS - region->ready);
         bitmap_set_run(region->free, region->ready, HAK_REGION_CHUNKS - region->ready, false);
     }
     return error == 0 ? first : HAK_REGION_CHUNKS;
@@ -190,7 +99,6 @@ void hak_region_take_locked(struct region *region, unsigned first, unsigned coun
     }
     bitmap_set_run(region->free, first, count, false);
     bitmap_set_run(region->dirty, first, count, false);
-    region->free_count -= count;
     hak_count_add(&hak_regions.taken_total, (size_t)count * HAK_CHUNK_BYTES);
     for (unsigned chunk = first; chunk < first + count; chunk++) {
         region_expect_free(region, chunk);
@@ -243,7 +151,7 @@ int hak_region_span_alloc(unsigned count, unsigned class_index, struct span *out
     int error = 0;
     bool taken;
     while (!(taken = region_span_take_locked(count, class_index, out)) && error == 0) {
-        error = region_more_locked();
+        error = hak_region_more_locked();
         region_is_scarce |= error != 0;
         if (error != 0 && hak_give_way_may_help() && region_give_way_locked()) {
             error = 0;
@@ -318,7 +226,6 @@ static void region_give_back(struct region *region, unsigned first, unsigned cou
     }
     bitmap_set_run(region->free, first, count, true);
     bitmap_set_run(region->dirty, first, count, true);
-    region->free_count += count;
     hak_store_relaxed(&hak_regions.taken_total, hak_regions.taken_total - (size_t)count * HAK_CHUNK_BYTES);
     hak_region_raise_runs_locked(region, first);
     hak_count_add(&hak_regions.dirty_total, (size_t)count * HAK_CHUNK_BYTES);

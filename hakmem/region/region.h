@@ -19,7 +19,6 @@
  * unmapped, so a descriptor may be read at any time; their unused pages are returned to the kernel.
  *
  * Invariants, under the region lock:  dirty & ~free == 0  (only free chunks decay)
- *                                     free_count == popcount(free)
  *                                     ready <= reserved; chunks that are dirty or of a span lie before ready
  *                                     the `skipped` first chunks are neither free nor dirty nor of a span */
 #ifndef HAKMEM_REGION_REGION_H
@@ -59,7 +58,6 @@ struct region {
     uint32_t skipped;             /* region lock; the first chunks, so many, that are used last, see region_chunks.h */
     bool skipped_is_reserved;     /* region lock; they are ours to make ready */
     bool is_open;                 /* constant after it is set; it has no wall and no gap, see region_chunks.h */
-    uint32_t free_count;          /* region lock */
     uint64_t free[REGION_WORDS];  /* region lock; chunks that belong to nobody */
     uint64_t dirty[REGION_WORDS]; /* region lock; free chunks whose pages may be resident and not zero */
     uint64_t freed_at_ms[HAK_REGION_CHUNKS];  /* region lock; valid where dirty */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What region.c, which hands out chunks, and region_purge.c, which gives their pages back, have in common. Nobody else
- * includes it. */
+/* What region.c, which hands out chunks, region_grow.c, which makes more of them, and region_purge.c, which gives their pages
+ * back, have in common. Nobody else includes it. */
 #ifndef HAKMEM_REGION_REGION_LIST_H
 #define HAKMEM_REGION_REGION_LIST_H
 
@@ -23,6 +23,10 @@ extern struct region_list hak_regions;
  * can be written */
 void hak_region_take_locked(struct region *region, unsigned first, unsigned count, unsigned class_index,
                             struct span *out);
+
+/* Makes more chunks free: skipped ones of the last region, or those of another region. ENOMEM, EAGAIN, EEXIST
+ * pre: under the region lock */
+int hak_region_more_locked(void);
 
 /* The run that begins at `first` became free, or dirty too: other chunks may lie beside it. pre: under the region lock */
 void hak_region_raise_runs_locked(const struct region *region, unsigned first);

@@ -58,7 +58,6 @@ static bool region_take_decayed_locked(struct region *region, uint64_t freed_unt
 static void region_put_back(const struct span *span, bool clean) {
     lock_acquire(&hak_regions.lock);
     bitmap_set_run(span->region->free, span->first, span->count, true);
-    span->region->free_count += span->count;
     hak_store_relaxed(&hak_regions.taken_total, hak_regions.taken_total - (size_t)span->count * HAK_CHUNK_BYTES);
     if (!clean) {
         bitmap_set_run(span->region->dirty, span->first, span->count, true);

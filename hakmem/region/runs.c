@@ -21,19 +21,28 @@ HAK_STATIC_ASSERT((uint64_t)1 << (HAK_ADDRESS_BITS - HAK_REGION_SHIFT) <=
                   "every region has a number");
 HAK_STATIC_ASSERT(HAK_REGION_CHUNKS <= UINT16_MAX, "a run fits a word");
 
-/* Words of all levels of a tree for the first regions: a group each. */
-#define RUNS_FIRST_WORDS (RUNS_LEVELS * RUNS_FAN)
-
 static struct region *runs_first_regions[RUNS_FIRST];
-static uint16_t runs_first_words[RUNS_KINDS * RUNS_FIRST_WORDS];
+static uint16_t runs_first_words[RUNS_KINDS][RUNS_LEVELS][RUNS_FAN]; /* a group a level */
 
 /* Region lock, all. */
 static struct {
     unsigned count, capacity; /* regions */
     size_t bytes;             /* of the mapping; 0: static memory */
     struct region **regions;
-    uint16_t *words;
-} runs = {.capacity = RUNS_FIRST, .regions = runs_first_regions, .words = runs_first_words};
+    uint16_t *levels[RUNS_KINDS][RUNS_LEVELS];
+    size_t level_words[RUNS_LEVELS]; /* whole groups */
+} runs = {
+    .capacity = RUNS_FIRST,
+    .regions = runs_first_regions,
+    .levels =
+        {
+            [RUNS_FREE] = {runs_first_words[0][0], runs_first_words[0][1], runs_first_words[0][2],
+                           runs_first_words[0][3]},
+            [RUNS_DIRTY] = {runs_first_words[1][0], runs_first_words[1][1], runs_first_words[1][2],
+                            runs_first_words[1][3]},
+        },
+    .level_words = {RUNS_FAN, RUNS_FAN, RUNS_FAN, RUNS_FAN},
+};
 
 /* Words of a level of a tree for so many regions: whole groups. */
 static size_t runs_level_words(unsigned capacity, unsigned level) {
@@ -41,16 +50,12 @@ static size_t runs_level_words(unsigned capacity, unsigned level) {
     return words < RUNS_FAN ? RUNS_FAN : words;
 }
 
-static size_t runs_tree_words(unsigned capacity, unsigned levels) {
+static size_t runs_tree_words(unsigned capacity) {
     size_t words = 0;
-    for (unsigned level = 0; level < levels; level++) {
+    for (unsigned level = 0; level < RUNS_LEVELS; level++) {
         words += runs_level_words(capacity, level);
     }
     return words;
-}
-
-static uint16_t *runs_level(enum region_runs kind, unsigned level) {
-    return runs.words + kind * runs_tree_words(runs.capacity, RUNS_LEVELS) + runs_tree_words(runs.capacity, level);
 }
 
 static uint16_t runs_largest(const uint16_t *group) {
@@ -62,10 +67,10 @@ static uint16_t runs_largest(const uint16_t *group) {
 }
 
 static void runs_store(enum region_runs kind, unsigned at, uint16_t run) {
-    uint16_t *below = runs_level(kind, 0);
+    uint16_t *below = runs.levels[kind][0];
     below[at] = run;
     for (unsigned level = 1; level < RUNS_LEVELS; level++) {
-        uint16_t *const words = runs_level(kind, level);
+        uint16_t *const words = runs.levels[kind][level];
         const unsigned group = at / RUNS_FAN;
         const uint16_t largest = below[at] >= words[group] ? below[at] : runs_largest(below + (size_t)group * RUNS_FAN);
         if (largest == words[group]) {
@@ -77,29 +82,39 @@ static void runs_store(enum region_runs kind, unsigned at, uint16_t run) {
     }
 }
 
+/* The levels of both trees, one behind the other from `words` on. */
+static void runs_lay_out(unsigned capacity, uint16_t *words) {
+    for (unsigned kind = 0; kind < RUNS_KINDS; kind++) {
+        for (unsigned level = 0; level < RUNS_LEVELS; level++) {
+            runs.levels[kind][level] = words;
+            runs.level_words[level] = runs_level_words(capacity, level);
+            words += runs.level_words[level];
+        }
+    }
+    runs.capacity = capacity;
+}
+
 int hak_runs_reserve(void) {
     if (runs.count < runs.capacity) {
         return 0;
     }
-    const unsigned capacity = runs.capacity * RUNS_GROWTH;
+    const __typeof__(runs) before = runs;
+    const unsigned capacity = before.capacity * RUNS_GROWTH;
     const size_t regions_bytes = capacity * sizeof(struct region *);
-    const size_t bytes = regions_bytes + RUNS_KINDS * runs_tree_words(capacity, RUNS_LEVELS) * sizeof(uint16_t);
+    const size_t bytes = regions_bytes + RUNS_KINDS * runs_tree_words(capacity) * sizeof(uint16_t);
     void *memory;
     const int error =
         HAK_GUARD_FULL ? hak_metadata_map(bytes, &memory) : hak_os_map(bytes, hak_os_page_size(), &memory);
     if (error != 0) {
         return error;
     }
-    const __typeof__(runs) before = runs;
-    const uint16_t *const bounds[RUNS_KINDS] = {runs_level(RUNS_FREE, 0), runs_level(RUNS_DIRTY, 0)};
-    runs.capacity = capacity;
+    runs_lay_out(capacity, (uint16_t *)((char *)memory + regions_bytes));
     runs.bytes = bytes;
     runs.regions = memory;
-    runs.words = (uint16_t *)((char *)memory + regions_bytes);
     memcpy(runs.regions, before.regions, before.count * sizeof(struct region *));
     for (unsigned i = 0; i < before.count; i++) {
-        runs_store(RUNS_FREE, i, bounds[RUNS_FREE][i]);
-        runs_store(RUNS_DIRTY, i, bounds[RUNS_DIRTY][i]);
+        runs_store(RUNS_FREE, i, before.levels[RUNS_FREE][0][i]);
+        runs_store(RUNS_DIRTY, i, before.levels[RUNS_DIRTY][0][i]);
     }
     if (before.bytes != 0) {
         (void)(HAK_GUARD_FULL ? hak_metadata_unmap(before.regions, before.bytes)
@@ -120,7 +135,7 @@ struct region *hak_runs_find(enum region_runs kind, unsigned from, unsigned run)
         at /= RUNS_FAN;
     }
     while (at < runs_level_words(runs.capacity, level)) {
-        const uint16_t *const words = runs_level(kind, level);
+        const uint16_t *const words = runs.levels[kind][level];
         const unsigned end = at / RUNS_FAN * RUNS_FAN + RUNS_FAN;
         while (at < end && words[at] < run) {
             at++;
@@ -151,7 +166,7 @@ static unsigned runs_number(const struct region *region) {
 
 void hak_runs_raise(enum region_runs kind, const struct region *region, unsigned run) {
     const unsigned number = runs_number(region);
-    if (runs_level(kind, 0)[number] < run) {
+    if (runs.levels[kind][0][number] < run) {
         runs_store(kind, number, (uint16_t)run);
     }
 }

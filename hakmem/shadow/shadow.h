@@ -58,9 +58,9 @@ struct shadow_region {
     uint8_t *classes; /* the entry of the region's start; constant once the region is noted (space/units.h) */
 };
 
-/* Makes a region's entries writable; they are 0. `is_open`: the region has neither wall nor gap, and its entries are to be one
- * mapping with those of the regions beside it, as it is itself. pre: under the region lock. ENOMEM, EAGAIN; EEXIST: the addresses of
- * the entries are taken by another mapping, so the caller needs another region */
+/* Makes a region's entries writable; they are 0. `is_open`: the region has neither wall nor gap, and its entries are to
+ * be one mapping with those of the regions beside it, as it is itself. pre: under the region lock. ENOMEM, EAGAIN;
+ * EEXIST: the addresses of the entries are taken by another mapping, so the caller needs another region */
 int hak_shadow_add_region(struct shadow_region *region, bool is_open);
 
 /* Switch from the flat to the limited form, in the same two steps as the page map (region/page_map.h). */

@@ -21,11 +21,15 @@ static struct slab *list_follow(const struct slab *from, uint32_t number, const 
     return to;
 }
 
-struct slab *hak_list_next(const struct slab *slab, enum slab_list_kind kind) {
+HAK_ALWAYS_INLINE struct slab *list_next(const struct slab *slab, enum slab_list_kind kind) {
     static const char how[] = "the next slab of its list does not point back";
     struct slab *next = list_follow(slab, slab->links[kind].next, how);
     slab_expect(next == NULL || next->links[kind].previous == list_number(slab), slab, how);
     return next;
+}
+
+struct slab *hak_list_next(const struct slab *slab, enum slab_list_kind kind) {
+    return list_next(slab, kind);
 }
 
 struct slab *hak_list_first(const struct slab_list *list) {
@@ -48,7 +52,7 @@ void hak_list_append(struct slab_list *list, enum slab_list_kind kind, struct sl
 
 void hak_list_unlink(struct slab_list *list, enum slab_list_kind kind, struct slab *slab) {
     static const char how[] = "the slab before it in its list does not point to it";
-    struct slab *const next = hak_list_next(slab, kind);
+    struct slab *const next = list_next(slab, kind);
     struct slab *const previous = list_follow(slab, slab->links[kind].previous, how);
     uint32_t *const to_it = previous == NULL ? &list->first : &previous->links[kind].next;
     uint32_t *const back_to_it = next == NULL ? &list->last : &next->links[kind].previous;

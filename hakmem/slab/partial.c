@@ -81,7 +81,8 @@ static void partial_unlink_locked(struct partial_lists *lists, struct slab *slab
 
 enum partial_change { PARTIAL_STAYS, PARTIAL_QUEUED, PARTIAL_EMPTIED };
 
-/* PARTIAL_QUEUED: something is to be purged. PARTIAL_EMPTIED: every block is free; the slab is EMPTY then and the caller returns its span. */
+/* PARTIAL_QUEUED: something is to be purged. PARTIAL_EMPTIED: every block is free; the slab is EMPTY then, and the caller
+ * returns its span. */
 static enum partial_change partial_relist_locked(struct partial_lists *lists, struct slab *slab, unsigned class_index,
                                                  uint64_t now_ms) {
     /* Acquire: pairs with the acquire-release additions of freeing threads and of hak_slab_detach. */

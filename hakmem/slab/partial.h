@@ -8,8 +8,8 @@
 #include "hakmem/slab/slab.h"
 
 /* Moves an unowned slab to the place for its count: into a list, to another list, or back to the region layer. Called
- * by the thread whose change of the count crosses a level, or is the first since the slab was purged. Does nothing if the slab was taken, emptied or reused
- * meanwhile. */
+ * by the thread whose change of the count crosses a level, or is the first since the slab was purged. Does nothing if
+ * the slab was taken, emptied or reused meanwhile. */
 void hak_partial_relist(struct slab *slab, unsigned class_index);
 
 /* Returns free pages to the kernel, of at most 64 slabs that have been listed since pass->freed_until_ms or longer and

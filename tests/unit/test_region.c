@@ -11,6 +11,7 @@
 #include "hakmem/base/random.h"
 #include "hakmem/os/os.h"
 #include "hakmem/process/begin.h"
+#include "hakmem/region/bitmap.h"
 #include "hakmem/region/page_map.h"
 #include "hakmem/region/region.h"
 #include "tests/harness/harness.h"
@@ -288,7 +289,7 @@ HAK_TEST_ISOLATED(Region, RunThatAFreeMakesIsFound, "HAKMEM_PURGE_DELAY_MS=-1") 
     unsigned count = 0;
     spans[count++] = take(1, CLASS);
     struct region *region = spans[0].region;
-    while (region->free_count + region->skipped > 0) spans[count++] = take(1, CLASS);
+    while (bitmap_count_run(region->free, 0, HAK_REGION_CHUNKS) + region->skipped > 0) spans[count++] = take(1, CLASS);
     give_back(&spans[10]);
     give_back(&spans[12]);
     struct span elsewhere = take(2, CLASS);

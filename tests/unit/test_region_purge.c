@@ -5,6 +5,7 @@
 #include "hakmem/hakmem.h"
 #include "hakmem/os/fake/fake.h"
 #include "hakmem/process/begin.h"
+#include "hakmem/region/bitmap.h"
 #include "hakmem/region/region.h"
 #include "hakmem/slab/slab.h"
 #include "tests/harness/harness.h"
@@ -105,7 +106,8 @@ static struct span leave_one_run(void) {
     unsigned count = 0;
     spans[count++] = take(1);
     first_region = spans[0].region;
-    while (first_region->free_count + first_region->skipped > 0) spans[count++] = take(1);
+    while (bitmap_count_run(first_region->free, 0, HAK_REGION_CHUNKS) + first_region->skipped > 0)
+        spans[count++] = take(1);
     for (unsigned i = 20; i < 40; i += 2) give_back(&spans[i]);
     hak_region_purge(UINT64_MAX);
     for (unsigned i = 10; i < 13; i++) give_back(&spans[i]);

@@ -8,8 +8,8 @@
 is used like a cc_library. Its objects are those of the combination that ships, whatever combination asks for them; its
 headers and what is defined for them are those of whoever includes them. A library that can see a switch is an error:
 neither //hakmem/flags nor the generated header of the classes may be among what it depends on. The flags `debug` and
-`contention`, which no combination sets, make no difference here. With `guards = True` the library may depend on //hakmem/flags:guards, and
-is compiled once for each value of guard.
+`contention`, which no combination sets, make no difference here. With `guards = True` the library may depend on
+//hakmem/flags:guards, and is compiled once for each value of guard.
 """
 
 load("@rules_cc//cc:defs.bzl", "cc_library")
