@@ -205,8 +205,10 @@ class SoundTest(ReplayCase):
                 self.assertGreaterEqual(sample["rss_bytes"] + (64 << 10), sample["live_bytes"])
             self.assertGreaterEqual(result["peak_rss_bytes"], result["peak_live_bytes"])
             self.assertLess(result["peak_rss_bytes"], 3 * result["peak_live_bytes"])
-            self.assertLessEqual(result["rss_after_decay_bytes"], result["rss_after_second_bytes"])
-            self.assertLessEqual(result["rss_after_second_bytes"], result["rss_after_free_bytes"])
+            # What waits runs code for the first time, and a fault of a file's page maps those around it, 64 KiB.
+            code = 256 << 10
+            self.assertLessEqual(result["rss_after_decay_bytes"], result["rss_after_second_bytes"] + code)
+            self.assertLessEqual(result["rss_after_second_bytes"], result["rss_after_free_bytes"] + code)
 
     def test_the_replayers_memory_is_in_no_figure(self) -> None:
         """A trace with ten times the calls and equal live bytes needs equal memory, by its figures."""

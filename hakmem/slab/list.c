@@ -9,9 +9,11 @@ HAK_STATIC_ASSERT(HAK_ADDRESS_BITS - HAK_CHUNK_SHIFT <= 32, "the number of any c
 
 static uint32_t list_number(const struct slab *slab) { return (uint32_t)(slab_base(slab) >> HAK_CHUNK_SHIFT); }
 
+/* Where the descriptor lies, by numbers alone: nothing needs to be mapped there. */
 static struct slab *list_slab(uint32_t number) {
     const void *const chunk = (const void *)((uintptr_t)number << HAK_CHUNK_SHIFT);
-    return (struct slab *)&region_of(chunk)->descriptors[region_chunk_of(chunk)];
+    return (struct slab *)((uintptr_t)region_of(chunk) + offsetof(struct region, descriptors) +
+                           region_chunk_of(chunk) * sizeof(struct region_descriptor));
 }
 
 /* The neighbour of `from` that a link leads to, which may be any number; NULL for 0. Most are in the region of `from`. */

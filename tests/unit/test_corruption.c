@@ -228,8 +228,8 @@ HAK_TEST(Corruption, OfARegionsHeaderIsFound) {
     hak_runs_raise(RUNS_FREE, region, chunks);
     EXPECT_FOUND(memset(region->dirty, 0, sizeof region->dirty),
                  for (int i = 0; i < 600; i++) hak_slab_create(1, SELF));
-    EXPECT_FOUND(region->number++, hak_region_span_free(region, first, chunks));
     for (unsigned chunk = first; chunk < first + chunks; chunk++) region->free[chunk / 64] &= ~(1ull << chunk % 64);
+    EXPECT_FOUND(region->number++, hak_region_span_free(region, first, chunks));
     EXPECT_FOUND(region->span_first[region_chunk_of(last)] = HAK_REGION_CHUNKS - 1,
                  hak_slab_free_blocks(SELF, c, &last, 1));
     if (chunks > 1) {

@@ -51,14 +51,20 @@ static uint64_t cached_blocks(void) {
     return stats.tiny.cached_blocks + stats.l2.cached_blocks + stats.l25.cached_blocks;
 }
 
-/* A walk looks once for each block that lies in a magazine, and not into region after region. */
+/* A walk looks once for each block that lies in a magazine, and not into region after region; with guard, where the shadow
+ * says what a block is, only assertions look, and they look at each slab. */
 static void expect_one_look_each(void) {
     struct hak_walk_result result;
     const uint64_t cached = cached_blocks();
     HAK_EXPECT_GT(cached, 10);
     hak_store_relaxed(&looks_at_units, 0);
     HAK_EXPECT_EQ(hak_walk(ignore, NULL, &result), 0);
-    HAK_EXPECT_EQ(hak_load_relaxed(&looks_at_units), HAK_GUARD_EXACT ? 0 : cached);
+    const uint64_t looks = hak_load_relaxed(&looks_at_units);
+    if (!HAK_GUARD_EXACT) {
+        HAK_EXPECT_EQ(looks, cached);
+    } else if (!HAK_DEBUG) {
+        HAK_EXPECT_EQ(looks, 0);
+    }
 }
 
 HAK_TEST_ISOLATED(RegionVisits, FindEachCachedBlockAtOnceAmongManyRegions, "") {
