@@ -130,6 +130,9 @@ void hak_runs_add(struct region *region) {
 
 struct region *hak_runs_find(enum region_runs kind, unsigned from, unsigned run) {
     unsigned level = 0, at = from;
+    if (from < runs.count && runs.levels[kind][0][from] >= run) {
+        return runs.regions[from];
+    }
     while (level < RUNS_LEVELS - 1 && at % RUNS_FAN == 0) {
         level++;
         at /= RUNS_FAN;

@@ -170,13 +170,13 @@ static void *profile_take_locked(unsigned class_index, bool *zeroed) {
             return NULL;
         }
         hak_region_span_hide((void *)slab_base(slab), hak_classes[class_index].chunks);
-        hak_list_link(&profile_slabs[class_index], SLAB_LIST_LEVEL, slab);
+        hak_list_link(&profile_slabs[class_index], slab);
     }
     void *p;
     struct slab *slab = hak_list_first(&profile_slabs[class_index]);
     hak_slab_take(slab, class_index, &p, 1, zeroed);
     if (slab->free_count == 0) {
-        hak_list_unlink(&profile_slabs[class_index], SLAB_LIST_LEVEL, slab);
+        hak_list_unlink(&profile_slabs[class_index], slab);
     }
     return p;
 }
@@ -185,13 +185,13 @@ static void *profile_take_locked(unsigned class_index, bool *zeroed) {
 static void profile_give_back_locked(unsigned class_index, void *p) {
     struct slab *slab = slab_of(p);
     if (slab->free_count == 0) {
-        hak_list_link(&profile_slabs[class_index], SLAB_LIST_LEVEL, slab);
+        hak_list_link(&profile_slabs[class_index], slab);
     }
     hak_slab_free_blocks(PROFILE_OWNER, class_index, &p, 1);
     const uint32_t blocks = hak_classes[class_index].blocks;
     const bool is_last = profile_slabs[class_index].first == profile_slabs[class_index].last;
     if (slab->free_count == blocks && !is_last) {
-        hak_list_unlink(&profile_slabs[class_index], SLAB_LIST_LEVEL, slab);
+        hak_list_unlink(&profile_slabs[class_index], slab);
         const bool released = hak_slab_release_if_empty(slab, class_index);
         HAK_ASSERT(released);
         (void)released;

@@ -12,8 +12,8 @@
  *     control      create: EMPTY. Claim: PARTIAL, of the class. Detach: OWNED, of the class. Drain: no more are counted
  *                  than bits are set. Free: of the class
  *     bucket       unlink: one of the class's lists, and the first there if nothing is before it
- *     links        list.c: descriptors that point back, or the list's ends
- *     listed_free  unlink: in the queue of slabs to purge unless it is 0
+ *     link         list.c: descriptors that point back, or the list's ends
+ *     listed_free  unlink: 0 in the lists of purged slabs, and only there
  *     free_bits    refill: no bit behind the last block. Claim, as free_count. With guard: no bit of a block that the
  *                  shadow knows as live
  *     remote_bits  drain: not in free_bits as well. With guard, once they are drained, as free_bits

@@ -15,7 +15,7 @@ HAK_ALWAYS_INLINE uint64_t control_make(enum slab_state state, unsigned class_in
 }
 
 /* Beside the state of a PARTIAL slab: all of its free pages were purged, and nothing was freed since. The next free
- * queues the slab for purging again. Changed under the class lock. */
+ * moves the slab to the list of those that have something to purge. Changed under the class lock. */
 #define CONTROL_PURGED ((uint64_t)0x80)
 
 HAK_ALWAYS_INLINE enum slab_state control_state(uint64_t control) { return (enum slab_state)(control & 0x7f); }

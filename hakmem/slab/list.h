@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Lists of slabs, linked through slab->links. The caller holds the lock that guards the list.
+/* Lists of slabs, linked through slab->link. The caller holds the lock that guards the list.
  *
- * A link is the number of the slab's first chunk in the address space, so that four of them fit beside what is written
- * with them. Before a link is followed or changed, the slab that it leads to has to be a descriptor of a region and to
- * point back. So a link that was overwritten is reported, and makes hakmem write nowhere. */
+ * A link is the number of the slab's first chunk in the address space, so that it fits beside what is written with it.
+ * Before a link is followed or changed, the slab that it leads to has to be a descriptor of a region and to point back. So
+ * a link that was overwritten is reported, and makes hakmem write nowhere. */
 #ifndef HAKMEM_SLAB_LIST_H
 #define HAKMEM_SLAB_LIST_H
 
@@ -16,17 +16,17 @@ struct slab_list {
 
 HAK_ALWAYS_INLINE bool list_is_empty(const struct slab_list *list) { return list->first == 0; }
 
-/* Makes the slab the first of the list, or the last one. pre: it is in no list of that kind */
-void hak_list_link(struct slab_list *list, enum slab_list_kind kind, struct slab *slab);
-void hak_list_append(struct slab_list *list, enum slab_list_kind kind, struct slab *slab);
+/* Makes the slab the first of the list. pre: it is in no list */
+void hak_list_link(struct slab_list *list, struct slab *slab);
 
 /* pre: the slab is in the list */
-void hak_list_unlink(struct slab_list *list, enum slab_list_kind kind, struct slab *slab);
+void hak_list_unlink(struct slab_list *list, struct slab *slab);
 
 /* NULL: the list is empty */
 struct slab *hak_list_first(const struct slab_list *list);
+struct slab *hak_list_last(const struct slab_list *list);
 
 /* NULL: it is the last */
-struct slab *hak_list_next(const struct slab *slab, enum slab_list_kind kind);
+struct slab *hak_list_next(const struct slab *slab);
 
 #endif

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Lists of PARTIAL slabs, by the share of free blocks, and a queue of those to purge; see partial.h.
+/* Lists of PARTIAL slabs, by the share of free blocks, and by whether there is anything to purge; see partial.h.
  *
- * The class lock guards the lists (list.h), `links`, `bucket`, and every state change from FULL and PARTIAL. These
+ * The class lock guards the lists (list.h), `link`, `bucket`, and every state change from FULL and PARTIAL. These
  * functions take only one other lock, the region lock, and not while they hold the class lock.
  *
- * A PARTIAL slab is in the queue of its class if more of its blocks are free than at its last purge; otherwise it has
- * CONTROL_PURGED set, and the next free queues it. So a purge looks at no slab that it does not purge. */
+ * Each list begins with the slab that was listed last, which a claim takes, and ends with the one that was listed first,
+ * which a purge takes. A slab of which no more blocks are free than at its last purge has CONTROL_PURGED set and is in a
+ * list of purged slabs; the next free moves it. So a purge looks at no slab that it does not purge. */
 #include "hakmem/slab/partial.h"
 
 #include "hakmem/base/lock.h"
@@ -18,10 +19,13 @@
 #include "hakmem/slab/moving.h"
 #include "hakmem/slab/random.h"
 
+/* A slab's bucket is its level, and that much more where it has nothing to purge. */
+#define PARTIAL_PURGED CONTROL_LEVEL_LAST
+#define PARTIAL_BUCKETS (PARTIAL_PURGED + CONTROL_LEVEL_LAST + 1)
+
 struct partial_lists {
     struct hak_lock lock;
-    struct slab_list levels[CONTROL_LEVEL_LAST + 1]; /* index 0 stays empty */
-    struct slab_list queue;                          /* the slab that was listed first is the first */
+    struct slab_list buckets[PARTIAL_BUCKETS]; /* index 0 stays empty */
 } HAK_CACHE_ALIGNED;
 
 static struct partial_lists partial_lists[HAK_CLASS_COUNT] = {
@@ -50,32 +54,33 @@ static void partial_forget_purged_locked(struct slab *slab) {
 }
 
 /* Result: whether the slab is to be purged some time. pre: it is PARTIAL, without CONTROL_PURGED */
-static bool partial_link_locked(struct partial_lists *lists, struct slab *slab, unsigned bucket, int64_t free_blocks,
+static bool partial_link_locked(struct partial_lists *lists, struct slab *slab, unsigned level, int64_t free_blocks,
                                 uint64_t now_ms) {
-    slab->listed_at_ms = now_ms;
-    slab->bucket = (uint8_t)bucket;
-    hak_list_link(&lists->levels[bucket], SLAB_LIST_LEVEL, slab);
     if (free_blocks <= (int64_t)slab->purged_free) {
         free_blocks = partial_note_purged_locked(slab);
     }
-    slab->listed_free = free_blocks > (int64_t)slab->purged_free ? (uint32_t)free_blocks - slab->purged_free : 0;
-    if (slab->listed_free == 0) {
-        return false;
+    const bool is_to_purge = free_blocks > (int64_t)slab->purged_free;
+    slab->listed_at_ms = now_ms;
+    slab->listed_free = is_to_purge ? (uint32_t)free_blocks - slab->purged_free : 0;
+    slab->bucket = (uint8_t)(is_to_purge ? level : level + PARTIAL_PURGED);
+    if (is_to_purge) {
+        partial_forget_purged_locked(slab);
+        partial_count_unpurged(lists, slab, 1);
     }
-    partial_forget_purged_locked(slab);
-    partial_count_unpurged(lists, slab, 1);
-    hak_list_append(&lists->queue, SLAB_LIST_PURGE, slab);
-    return true;
+    hak_list_link(&lists->buckets[slab->bucket], slab);
+    return is_to_purge;
 }
 
 static void partial_unlink_locked(struct partial_lists *lists, struct slab *slab) {
     const unsigned bucket = slab->bucket;
-    slab_expect(bucket != 0 && bucket <= CONTROL_LEVEL_LAST, slab, "it is in no list of its class");
-    hak_list_unlink(&lists->levels[bucket], SLAB_LIST_LEVEL, slab);
-    partial_forget_purged_locked(slab);
-    if (slab->listed_free != 0) {
+    slab_expect(bucket != 0 && bucket < PARTIAL_BUCKETS, slab, "it is in no list of its class");
+    const bool is_to_purge = bucket <= CONTROL_LEVEL_LAST;
+    slab_expect(is_to_purge == (slab->listed_free != 0), slab, "its list says otherwise whether it was purged");
+    hak_list_unlink(&lists->buckets[bucket], slab);
+    if (is_to_purge) {
         partial_count_unpurged(lists, slab, (size_t)-1);
-        hak_list_unlink(&lists->queue, SLAB_LIST_PURGE, slab);
+    } else {
+        partial_forget_purged_locked(slab);
     }
 }
 
@@ -93,8 +98,10 @@ static enum partial_change partial_relist_locked(struct partial_lists *lists, st
     }
     const int64_t free_blocks = control_count(control);
     unsigned level = control_level(free_blocks, hak_classes[class_index].blocks);
-    const bool is_to_queue = (control & CONTROL_PURGED) != 0 && free_blocks > (int64_t)slab->purged_free;
-    if (level == CONTROL_LEVEL_FULL || (state == SLAB_PARTIAL && level == slab->bucket && !is_to_queue)) {
+    const bool was_purged = (control & CONTROL_PURGED) != 0;
+    const bool is_in_place = level + (was_purged ? PARTIAL_PURGED : 0) == slab->bucket &&
+                             (!was_purged || free_blocks <= (int64_t)slab->purged_free);
+    if (level == CONTROL_LEVEL_FULL || (state == SLAB_PARTIAL && is_in_place)) {
         return PARTIAL_STAYS;
     }
     if (state == SLAB_PARTIAL) {
@@ -157,13 +164,24 @@ HAK_ALWAYS_INLINE void partial_own_locked(struct partial_lists *lists, struct sl
                 "it is in a list, and not PARTIAL");
 }
 
+/* Of the fullest level that has a slab; one whose free pages are resident if there is one. NULL: no level has. */
+static struct slab *partial_fullest_locked(const struct partial_lists *lists) {
+    for (unsigned level = 1; level <= CONTROL_LEVEL_LAST; level++) {
+        const struct slab_list *const list = &lists->buckets[level];
+        if (!list_is_empty(list)) {
+            return hak_list_first(list);
+        }
+        if (!list_is_empty(list + PARTIAL_PURGED)) {
+            return hak_list_first(list + PARTIAL_PURGED);
+        }
+    }
+    return NULL;
+}
+
 struct slab *hak_partial_claim(unsigned class_index) {
     struct partial_lists *lists = &partial_lists[class_index];
-    struct slab *slab = NULL;
     lock_acquire(&lists->lock);
-    for (unsigned bucket = 1; bucket <= CONTROL_LEVEL_LAST && slab == NULL; bucket++) {
-        slab = hak_list_first(&lists->levels[bucket]);
-    }
+    struct slab *slab = partial_fullest_locked(lists);
     if (HAK_GUARD_FULL && guard_has(HAK_FEATURE_RANDOM) && slab != NULL) {
         slab = hak_slab_pick_random(slab);
     }
@@ -180,15 +198,19 @@ struct slab *hak_partial_claim(unsigned class_index) {
 #define PARTIAL_PURGE_BATCH 32
 #define PARTIAL_PURGE_PIECE 64
 
-/* At most `most` slabs that are due for purging, the oldest first, now OWNED by the caller. Result: how many. */
+/* At most `most` slabs that are due for purging, the oldest of each level first, now OWNED by the caller. Result: how
+ * many. */
 static unsigned partial_own_unpurged(struct partial_lists *lists, uint64_t listed_until_ms, struct slab **batch,
                                      unsigned most) {
     unsigned count = 0;
     lock_acquire(&lists->lock);
-    struct slab *slab;
-    while (count < most && (slab = hak_list_first(&lists->queue)) != NULL && slab->listed_at_ms <= listed_until_ms) {
-        partial_own_locked(lists, slab);
-        batch[count++] = slab;
+    for (unsigned level = 1; level <= CONTROL_LEVEL_LAST; level++) {
+        struct slab *slab;
+        while (count < most && (slab = hak_list_last(&lists->buckets[level])) != NULL &&
+               slab->listed_at_ms <= listed_until_ms) {
+            partial_own_locked(lists, slab);
+            batch[count++] = slab;
+        }
     }
     lock_release(&lists->lock);
     return count;

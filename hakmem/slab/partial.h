@@ -13,7 +13,7 @@
 void hak_partial_relist(struct slab *slab, unsigned class_index);
 
 /* Returns free pages to the kernel, of at most 64 slabs that have been listed since pass->freed_until_ms or longer and
- * have more free blocks than at their last purge; of each class those first that were listed first. true: no such slab
+ * have more free blocks than at their last purge; of each level of a class those first that were listed first. true: no such slab
  * is left */
 bool hak_partial_purge_piece(struct decay_pass *pass);
 

@@ -66,7 +66,7 @@ uint32_t hak_slab_take_random(struct slab *slab, unsigned class_index, void **sl
 
 struct slab *hak_slab_pick_random(struct slab *first) {
     for (uint32_t steps = guard_random_below(PICK_AMONG); steps > 0; steps--) {
-        struct slab *next = hak_list_next(first, SLAB_LIST_LEVEL);
+        struct slab *next = hak_list_next(first);
         if (next == NULL) {
             break;
         }

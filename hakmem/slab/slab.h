@@ -43,10 +43,7 @@ enum slab_state { SLAB_EMPTY, SLAB_OWNED, SLAB_FULL, SLAB_PARTIAL };
  * share the cache line of the other fields, and eight fill one. */
 #define SLAB_INLINE_WORDS 12
 
-/* The lists that a PARTIAL slab may be in at once: one of its level, and the queue of slabs to purge. */
-enum slab_list_kind { SLAB_LIST_LEVEL, SLAB_LIST_PURGE, SLAB_LISTS };
-
-/* A slab's neighbours in one list, each by the number of its first chunk in the address space; 0: none. */
+/* A slab's neighbours in its list, each by the number of its first chunk in the address space; 0: none. */
 struct slab_link {
     uint32_t next, previous;
 };
@@ -61,7 +58,7 @@ struct slab {
     uint32_t fresh_from;  /* blocks from here on were never given out; with `zeroed` they read zero */
     uint32_t owner;       /* atomic; number of the owning thread, or SLAB_NOBODY */
     uint32_t purged_free; /* class lock; count of free blocks when its free pages were last purged */
-    uint32_t listed_free; /* class lock; blocks freed since then, when it was listed. 0: it is not queued for purging */
+    uint32_t listed_free; /* class lock; blocks freed since then, when it was listed. 0: there is nothing to purge */
     uint8_t bucket;       /* class lock; which list of the class it is in */
     bool zeroed;          /* constant while the slab lives; its memory read zero when it was made */
     uint8_t resident_class; /* guard full, slabs of one block: who holds it; front/guarded.c. Outlives the slab */
@@ -70,8 +67,8 @@ struct slab {
 
     /* The other two: changed by others. */
     uint64_t control HAK_CACHE_ALIGNED; /* atomic; state | class << 8 | count << 16 */
-    struct slab_link links[SLAB_LISTS]; /* class lock; list.h */
-    uint64_t listed_at_ms;              /* class lock; when it came into its lists */
+    struct slab_link link;  /* class lock; list.h */
+    uint64_t listed_at_ms;  /* class lock; when it came into its list */
     /* The words are atomic: 1 = freed by a thread that is not the owner. Use slab_remote_bits. */
     uint64_t inline_remote_bits[SLAB_INLINE_WORDS];
 };

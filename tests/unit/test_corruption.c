@@ -123,9 +123,10 @@ HAK_TEST(Corruption, OfAListedSlabIsFoundByTheClaim) {
         EXPECT_FOUND(slab->bucket = 0, hak_slab_claim(c, SELF));
         EXPECT_FOUND(slab->bucket = 200, hak_slab_claim(c, SELF));
         EXPECT_FOUND(slab->bucket ^= 1, hak_slab_claim(c, SELF));
-        EXPECT_FOUND(slab->listed_free = 0, hak_slab_claim(c, SELF); hak_purge_all()); /* it is queued */
+        EXPECT_FOUND(slab->bucket += 4, hak_slab_claim(c, SELF)); /* as if it was purged */
+        EXPECT_FOUND(slab->listed_free = 0, hak_slab_claim(c, SELF)); /* it is to be purged */
         hak_purge_all();
-        EXPECT_FOUND(slab->listed_free = 1, hak_slab_claim(c, SELF)); /* it is not */
+        EXPECT_FOUND(slab->listed_free = 1, hak_slab_claim(c, SELF)); /* it was purged */
         free_half(OTHER, c);
         HAK_EXPECT_EQ(hak_slab_state_of(slab), SLAB_EMPTY);
     }
@@ -139,40 +140,37 @@ static uint32_t number_of(const struct slab *slab) { return (uint32_t)(slab_base
 /* Of the address space's last region: nothing is mapped there. */
 #define NOWHERE ((uint32_t)(((uint64_t)1 << (HAK_ADDRESS_BITS - HAK_CHUNK_SHIFT)) - HAK_REGION_CHUNKS))
 
-static void check_links(struct slab_list *list, enum slab_list_kind kind, struct slab *const *slabs, unsigned count) {
+static void check_links(struct slab_list *list, struct slab *const *slabs, unsigned count) {
     for (unsigned i = 0; i < count; i++) {
         struct slab *slab = slabs[i];
-        struct slab_link *const link = &slab->links[kind];
+        struct slab_link *const link = &slab->link;
         const uint32_t wrong[] = {NOWHERE, number_of(slab), number_of(slab) + 7, 16, UINT32_MAX};
         for (unsigned k = 0; k < sizeof wrong / sizeof wrong[0]; k++) {
-            EXPECT_FOUND(link->next = wrong[k], hak_list_unlink(list, kind, slab));
-            EXPECT_FOUND(link->previous = wrong[k], hak_list_unlink(list, kind, slab));
-            EXPECT_FOUND(link->next = wrong[k], (void)hak_list_next(slab, kind));
+            EXPECT_FOUND(link->next = wrong[k], hak_list_unlink(list, slab));
+            EXPECT_FOUND(link->previous = wrong[k], hak_list_unlink(list, slab));
+            EXPECT_FOUND(link->next = wrong[k], (void)hak_list_next(slab));
         }
-        if (link->previous != 0) EXPECT_FOUND(link->previous = 0, hak_list_unlink(list, kind, slab));
-        if (link->next != 0) EXPECT_FOUND(link->next = 0, hak_list_unlink(list, kind, slab));
+        if (link->previous != 0) EXPECT_FOUND(link->previous = 0, hak_list_unlink(list, slab));
+        if (link->next != 0) EXPECT_FOUND(link->next = 0, hak_list_unlink(list, slab));
     }
 }
 
 HAK_TEST(Corruption, OfASlabsLinksIsFound) {
     hak_process_begin();
-    struct slab_list stack = {0}, queue = {0};
+    struct slab_list list = {0};
     struct slab *slabs[3];
     for (unsigned i = 0; i < 3; i++) {
         slabs[i] = hak_slab_create(3, SELF);
-        hak_list_link(&stack, SLAB_LIST_LEVEL, slabs[i]);
-        hak_list_append(&queue, SLAB_LIST_PURGE, slabs[i]);
+        hak_list_link(&list, slabs[i]);
     }
-    HAK_EXPECT_PTR_EQ(hak_list_first(&stack), slabs[2]);
-    HAK_EXPECT_PTR_EQ(hak_list_first(&queue), slabs[0]);
-    check_links(&stack, SLAB_LIST_LEVEL, slabs, 3);
-    check_links(&queue, SLAB_LIST_PURGE, slabs, 3);
+    HAK_EXPECT_PTR_EQ(hak_list_first(&list), slabs[2]);
+    HAK_EXPECT_PTR_EQ(hak_list_last(&list), slabs[0]);
+    check_links(&list, slabs, 3);
     for (unsigned i = 0; i < 3; i++) {
-        hak_list_unlink(&stack, SLAB_LIST_LEVEL, slabs[(i + 1) % 3]);
-        hak_list_unlink(&queue, SLAB_LIST_PURGE, slabs[(i + 1) % 3]);
+        hak_list_unlink(&list, slabs[(i + 1) % 3]);
         HAK_EXPECT(hak_slab_release_if_empty(slabs[(i + 1) % 3], 3));
     }
-    HAK_EXPECT(list_is_empty(&stack) && list_is_empty(&queue));
+    HAK_EXPECT(list_is_empty(&list));
 }
 
 static struct hak_thread forged_thread, *ended_thread;

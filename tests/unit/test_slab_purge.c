@@ -28,14 +28,12 @@ static void visit(void) {
     seen.in_hold_most = ++seen.in_hold > seen.in_hold_most ? seen.in_hold : seen.in_hold_most;
 }
 
-void __real_hak_list_link(struct slab_list *list, enum slab_list_kind kind, struct slab *slab);
-void __wrap_hak_list_link(struct slab_list *list, enum slab_list_kind kind, struct slab *slab);
-void __real_hak_list_append(struct slab_list *list, enum slab_list_kind kind, struct slab *slab);
-void __wrap_hak_list_append(struct slab_list *list, enum slab_list_kind kind, struct slab *slab);
-void __real_hak_list_unlink(struct slab_list *list, enum slab_list_kind kind, struct slab *slab);
-void __wrap_hak_list_unlink(struct slab_list *list, enum slab_list_kind kind, struct slab *slab);
-struct slab *__real_hak_list_next(const struct slab *slab, enum slab_list_kind kind);
-struct slab *__wrap_hak_list_next(const struct slab *slab, enum slab_list_kind kind);
+void __real_hak_list_link(struct slab_list *list, struct slab *slab);
+void __wrap_hak_list_link(struct slab_list *list, struct slab *slab);
+void __real_hak_list_unlink(struct slab_list *list, struct slab *slab);
+void __wrap_hak_list_unlink(struct slab_list *list, struct slab *slab);
+struct slab *__real_hak_list_next(const struct slab *slab);
+struct slab *__wrap_hak_list_next(const struct slab *slab);
 void __real_hak_moving_begin(void);
 void __wrap_hak_moving_begin(void);
 void __real_hak_moving_end(void);
@@ -45,24 +43,19 @@ size_t __wrap_hak_slab_purge_free_pages(struct slab *slab, unsigned class_index,
 bool __real_hak_partial_purge_piece(struct decay_pass *pass);
 bool __wrap_hak_partial_purge_piece(struct decay_pass *pass);
 
-void __wrap_hak_list_link(struct slab_list *list, enum slab_list_kind kind, struct slab *slab) {
+void __wrap_hak_list_link(struct slab_list *list, struct slab *slab) {
     visit();
-    __real_hak_list_link(list, kind, slab);
+    __real_hak_list_link(list, slab);
 }
 
-void __wrap_hak_list_append(struct slab_list *list, enum slab_list_kind kind, struct slab *slab) {
+void __wrap_hak_list_unlink(struct slab_list *list, struct slab *slab) {
     visit();
-    __real_hak_list_append(list, kind, slab);
+    __real_hak_list_unlink(list, slab);
 }
 
-void __wrap_hak_list_unlink(struct slab_list *list, enum slab_list_kind kind, struct slab *slab) {
+struct slab *__wrap_hak_list_next(const struct slab *slab) {
     visit();
-    __real_hak_list_unlink(list, kind, slab);
-}
-
-struct slab *__wrap_hak_list_next(const struct slab *slab, enum slab_list_kind kind) {
-    visit();
-    return __real_hak_list_next(slab, kind);
+    return __real_hak_list_next(slab);
 }
 
 void __wrap_hak_moving_begin(void) {
@@ -141,7 +134,7 @@ HAK_TEST_ISOLATED(SlabPurge, LooksAtWhatWasFreedSince, "HAKMEM_PURGE_DELAY_MS=-1
     HAK_EXPECT_EQ(hak_partial_unpurged_bytes(), 0);
 }
 
-/* Of one class what was listed first goes first, and what was listed later than the pass wants stays. */
+/* Of one level of a class what was listed first goes first, and what was listed later than the pass wants stays. */
 HAK_TEST_ISOLATED(SlabPurge, TakesTheOldestFirst, "HAKMEM_PURGE_DELAY_MS=-1") {
     make_slabs(50, 5);
     for (unsigned i = 0; i < 50; i++) slab_of(blocks[i])->listed_at_ms = 1000 + i / 5;
