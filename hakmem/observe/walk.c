@@ -101,9 +101,11 @@ static void walk_forget(struct walk *walk, const void *p) {
     if (chunk - first >= note->chunks) {
         return;
     }
-    const uint64_t offset = (uintptr_t)p - (uintptr_t)region_chunk_address(in->region, first);
-    const uint64_t block = offset / hak_classes[note->class_index].block_size;
-    if (block < hak_classes[note->class_index].blocks) {
+    const struct hak_class *constants = &hak_classes[note->class_index];
+    const uintptr_t base = (uintptr_t)region_chunk_address(in->region, first);
+    const uint32_t place = (uint32_t)(((uintptr_t)p - base) / constants->block_size);
+    if (place < constants->blocks) {
+        const uint32_t block = slab_block_at(place, slab_turn(base, constants), constants);
         note->live[block / 64] &= ~((uint64_t)1 << block % 64);
     }
 }
@@ -180,9 +182,10 @@ static struct hak_reading_moves walk_threads(struct walk *walk) {
 static void walk_keep_shadowed(struct walk_region *in, unsigned first) {
     struct walk_slab *note = &in->slabs[first];
     const struct hak_class *constants = &hak_classes[note->class_index];
+    const uintptr_t base = (uintptr_t)region_chunk_address(in->region, first);
     for (unsigned i = bitmap_next(note->live, constants->blocks, 0, true); i < constants->blocks;
          i = bitmap_next(note->live, constants->blocks, i + 1, true)) {
-        const void *p = (char *)region_chunk_address(in->region, first) + (size_t)i * constants->block_size;
+        const void *p = (const void *)slab_block_address(base, i, constants);
         /* A sampled block has no mark: its free takes the slow path. */
         if (shadow_class(p) == 0 && !(sampling_was_on() && hak_profile_class(p) != 0)) {
             note->live[i / 64] &= ~((uint64_t)1 << i % 64);
@@ -242,9 +245,12 @@ static bool walk_pass(struct walk_visitor *visitor, struct hak_walk_block *block
     return visitor->visit(block, visitor->argument);
 }
 
-static bool walk_slab_blocks(const struct walk_region *in, unsigned first, struct walk_visitor *visitor) {
+/* The live ones of [from, to). */
+static bool walk_slab_part(const struct walk_region *in, unsigned first, unsigned from, unsigned to,
+                           struct walk_visitor *visitor) {
     const struct walk_slab *note = &in->slabs[first];
     const struct hak_class *constants = &hak_classes[note->class_index];
+    const uintptr_t base = (uintptr_t)region_chunk_address(in->region, first);
     struct hak_walk_block block = {
         .size = constants->block_size,
         .pool = hak_stats_pool_of(note->class_index),
@@ -252,12 +258,21 @@ static bool walk_slab_blocks(const struct walk_region *in, unsigned first, struc
         .thread = note->owner,
     };
     bool goes_on = true;
-    for (unsigned i = bitmap_next(note->live, constants->blocks, 0, true); goes_on && i < constants->blocks;
-         i = bitmap_next(note->live, constants->blocks, i + 1, true)) {
-        block.start = (char *)region_chunk_address(in->region, first) + (size_t)i * constants->block_size;
+    for (unsigned i = bitmap_next(note->live, to, from, true); goes_on && i < to;
+         i = bitmap_next(note->live, to, i + 1, true)) {
+        block.start = (void *)slab_block_address(base, i, constants);
         goes_on = walk_pass(visitor, &block);
     }
     return goes_on;
+}
+
+/* By their addresses: from the block at the slab's start on. */
+static bool walk_slab_blocks(const struct walk_region *in, unsigned first, struct walk_visitor *visitor) {
+    const struct hak_class *constants = &hak_classes[in->slabs[first].class_index];
+    const uint32_t turn = slab_turn((uintptr_t)region_chunk_address(in->region, first), constants);
+    const uint32_t at_start = slab_block_at(0, turn, constants);
+    return (at_start == 0 || walk_slab_part(in, first, at_start, constants->blocks, visitor)) &&
+           walk_slab_part(in, first, 0, at_start == 0 ? constants->blocks : at_start, visitor);
 }
 
 static void walk_blocks(const struct walk *walk, struct walk_visitor *visitor) {

@@ -36,10 +36,10 @@ static void batch_report(enum hak_misuse kind, const void *p, unsigned class_ind
 }
 
 void hak_slab_report_double(const struct slab *slab, unsigned class_index, uint32_t word, uint64_t bits, bool is_late) {
-    const uint32_t block_size = hak_classes[class_index].block_size;
     for (; bits != 0; bits &= bits - 1) {
-        uintptr_t block = (uintptr_t)word * 64 + bits_lowest(bits);
-        batch_report(HAK_MISUSE_DOUBLE_FREE, (void *)(slab_base(slab) + block * block_size), class_index, is_late);
+        const uint32_t block = word * 64 + bits_lowest(bits);
+        const void *p = (const void *)slab_block_address(slab_base(slab), block, &hak_classes[class_index]);
+        batch_report(HAK_MISUSE_DOUBLE_FREE, p, class_index, is_late);
     }
 }
 
@@ -176,16 +176,14 @@ HAK_ALWAYS_INLINE bool batch_find(unsigned class_index, const void *p, struct sl
     return true;
 }
 
-/* The slab that p lies in, and the index of p in it. NULL, and a report, where p is no block of the class. */
-HAK_ALWAYS_INLINE struct slab *batch_locate(const struct batch *batch, void *p, uint32_t *block) {
-    struct slab_position position;
+/* Where p lies. false, and a report, where it is no block of the class. */
+HAK_ALWAYS_INLINE bool batch_locate(const struct batch *batch, void *p, struct slab_position *out) {
     enum hak_misuse wrong;
-    if (HAK_UNLIKELY(!batch_find(batch->class_index, p, &position, &wrong))) {
+    if (HAK_UNLIKELY(!batch_find(batch->class_index, p, out, &wrong))) {
         batch_report(wrong, p, batch->class_index, batch->is_late);
-        return NULL;
+        return false;
     }
-    *block = position.block;
-    return position.slab;
+    return true;
 }
 
 bool hak_slab_is_taken(const void *p, unsigned class_index, enum hak_misuse *wrong) {
@@ -201,23 +199,26 @@ uint32_t hak_slab_free_blocks(uint32_t self, unsigned class_index, void *const *
     const struct hak_class *constants = &hak_classes[class_index];
     const uintptr_t slab_bytes = (uintptr_t)constants->blocks * constants->block_size;
     struct batch batch = {.self = self, .class_index = class_index, .is_late = count > 1};
-    uintptr_t base = UINTPTR_MAX; /* of the batch's slab; before the first no address lies in it */
+    /* The last one; before the first no address lies in a slab. */
+    struct slab_position at = {.base = UINTPTR_MAX};
     for (uint32_t i = 0; i < count; i++) {
-        const uintptr_t offset = (uintptr_t)blocks[i] - base;
-        uint32_t block = (uint32_t)((uint64_t)(uint32_t)offset * constants->reciprocal >> HAK_RECIPROCAL_SHIFT);
-        if (offset >= slab_bytes || offset != (uintptr_t)block * constants->block_size) {
-            struct slab *slab = batch_locate(&batch, blocks[i], &block);
-            if (slab == NULL) {
+        const uintptr_t offset = (uintptr_t)blocks[i] - at.base;
+        const uint32_t place = (uint32_t)((uint64_t)(uint32_t)offset * constants->reciprocal >> HAK_RECIPROCAL_SHIFT);
+        if (offset < slab_bytes && offset == (uintptr_t)place * constants->block_size) {
+            /* A block of the slab before needs no look at its class: that cannot change while frees are not counted. */
+            at.block = slab_block_at(place, at.turn, constants);
+        } else {
+            struct slab_position next;
+            if (!batch_locate(&batch, blocks[i], &next)) {
                 continue;
             }
-            if (slab != batch.slab) {
+            if (next.slab != batch.slab) {
                 batch_end_slab(&batch);
-                batch_begin_slab(&batch, slab, block);
-                base = (uintptr_t)blocks[i] - (uintptr_t)block * constants->block_size;
+                batch_begin_slab(&batch, next.slab, next.block);
             }
+            at = next;
         }
-        /* A block of the slab before needs no look at its class: that cannot change while frees are not counted. */
-        batch_add(&batch, block);
+        batch_add(&batch, at.block);
     }
     batch_end_slab(&batch);
     return batch.remote;

@@ -44,7 +44,9 @@ struct slab *hak_list_first(const struct slab_list *list) {
     return list_is_empty(list) ? NULL : list_slab(list->first);
 }
 
-struct slab *hak_list_last(const struct slab_list *list) { return list_is_empty(list) ? NULL : list_slab(list->last); }
+struct slab *hak_list_last(const struct slab_list *list) {
+    return list_is_empty(list) ? NULL : list_slab(list->last);
+}
 
 void hak_list_link(struct slab_list *list, struct slab *slab) {
     const uint32_t number = list_number(slab);

@@ -50,7 +50,7 @@ uint32_t hak_slab_take_random(struct slab *slab, unsigned class_index, void **sl
         const unsigned bit = random_bit(bits, (uint32_t)random);
         const uint32_t block = word * 64 + bit;
         hak_store_relaxed(&free_bits[word], bits & ~((uint64_t)1 << bit));
-        void *const p = (void *)(base + (uintptr_t)block * constants->block_size);
+        void *const p = (void *)slab_block_address(base, block, constants);
         slab_expect_dead(slab, constants, block, block < fresh_from ? shadow_class(p) : 0);
         /* Relaxed: slots of a magazine, into which hak_walk looks. */
         hak_store_relaxed(&slots[i], p);

@@ -94,6 +94,7 @@ uint32_t hak_slab_take(struct slab *slab, unsigned class_index, void **slots, ui
     const struct hak_class *const constants = &hak_classes[class_index];
     uint64_t *const free_bits = slab_free_bits(slab, class_index);
     const uintptr_t base = slab_base(slab);
+    const uint32_t turn = slab_turn(base, constants);
     const uint32_t count = wanted < slab->free_count ? wanted : slab->free_count;
     uint32_t word = slab->scan_word;
     void **slot = slots + count;
@@ -109,7 +110,7 @@ uint32_t hak_slab_take(struct slab *slab, unsigned class_index, void **slots, ui
         }
         do {
             block = word * 64 + bits_lowest(bits);
-            void *const p = (void *)(base + (uintptr_t)block * constants->block_size);
+            void *const p = (void *)(base + (uintptr_t)slab_place_of(block, turn, constants) * constants->block_size);
             /* Entries of blocks that were never given out are not looked at: that would make them resident. */
             live |= HAK_GUARD_EXACT && block < slab->fresh_from ? shadow_class(p) : 0;
             /* Relaxed: slots of a magazine, into which hak_walk looks. */
@@ -122,9 +123,8 @@ uint32_t hak_slab_take(struct slab *slab, unsigned class_index, void **slots, ui
     slab->scan_word = word;
     *zeroed = false;
     if (block >= slab->fresh_from) {
-        const uintptr_t fresh = base + (uintptr_t)slab->fresh_from * constants->block_size;
-        if ((uintptr_t)slots[count - 1] >= fresh) {
-            /* The lowest of them was found first. It is fresh, so only fresh ones were free. */
+        if (block - slab->fresh_from >= count - 1) {
+            /* So many were taken from there on, so only fresh ones were free. */
             slab_expect(slab->fresh_from + slab->free_count == constants->blocks, slab, SLAB_NOT_FRESH);
             *zeroed = slab->zeroed;
         }
@@ -203,8 +203,11 @@ bool hak_slab_release_if_empty(struct slab *slab, unsigned class_index) {
     return true;
 }
 
-/* The whole pages between two addresses. */
-static size_t slab_purge_range(struct slab *slab, uintptr_t start, uintptr_t end, const struct decay_pass *pass) {
+/* The whole pages between two places. */
+static size_t slab_purge_range(struct slab *slab, const struct hak_class *constants, uint32_t from, uint32_t to,
+                               const struct decay_pass *pass) {
+    uintptr_t start = slab_base(slab) + (uintptr_t)from * constants->block_size;
+    uintptr_t end = slab_base(slab) + (uintptr_t)to * constants->block_size;
     const uintptr_t page = hak_os_page_size();
     start = bits_round_up(start, page);
     end &= ~(page - 1);
@@ -215,13 +218,20 @@ static size_t slab_purge_range(struct slab *slab, uintptr_t start, uintptr_t end
 size_t hak_slab_purge_free_pages(struct slab *slab, unsigned class_index, const struct decay_pass *pass) {
     const struct hak_class *constants = &hak_classes[class_index];
     const uint64_t *const free_bits = slab_free_bits(slab, class_index);
-    const uintptr_t base = slab_base(slab);
+    const uint32_t turn = slab_turn(slab_base(slab), constants);
+    const uint32_t at_start = constants->blocks - turn; /* the block at the slab's start, or blocks */
     size_t purged = 0;
     unsigned start = bitmap_next(free_bits, constants->blocks, 0, true);
     while (start < constants->blocks) {
         const unsigned end = bitmap_next(free_bits, constants->blocks, start, false);
-        purged += slab_purge_range(slab, base + (uintptr_t)start * constants->block_size,
-                                   base + (uintptr_t)end * constants->block_size, pass);
+        if (start < at_start) {
+            const uint32_t until = end < at_start ? end : at_start;
+            purged += slab_purge_range(slab, constants, start + turn, until + turn, pass);
+        }
+        if (end > at_start) {
+            const uint32_t from = start > at_start ? start : at_start;
+            purged += slab_purge_range(slab, constants, from - at_start, end - at_start, pass);
+        }
         start = bitmap_next(free_bits, constants->blocks, end, true);
     }
     return purged;

@@ -53,22 +53,22 @@ struct slab_link {
  * be computed is compared with the rest wherever a slow path uses it (check.h). */
 struct slab {
     /* First two lines: changed by the owner only, or under the class lock while there is none. */
-    uint32_t free_count;  /* == popcount(free_bits) whenever the owner is between calls */
-    uint32_t scan_word;   /* no word before this has a free bit */
-    uint32_t fresh_from;  /* blocks from here on were never given out; with `zeroed` they read zero */
-    uint32_t owner;       /* atomic; number of the owning thread, or SLAB_NOBODY */
-    uint32_t purged_free; /* class lock; count of free blocks when its free pages were last purged */
-    uint32_t listed_free; /* class lock; blocks freed since then, when it was listed. 0: there is nothing to purge */
-    uint8_t bucket;       /* class lock; which list of the class it is in */
-    bool zeroed;          /* constant while the slab lives; its memory read zero when it was made */
+    uint32_t free_count;    /* == popcount(free_bits) whenever the owner is between calls */
+    uint32_t scan_word;     /* no word before this has a free bit */
+    uint32_t fresh_from;    /* blocks from here on were never given out; with `zeroed` they read zero */
+    uint32_t owner;         /* atomic; number of the owning thread, or SLAB_NOBODY */
+    uint32_t purged_free;   /* class lock; count of free blocks when its free pages were last purged */
+    uint32_t listed_free;   /* class lock; blocks freed since then, when it was listed. 0: there is nothing to purge */
+    uint8_t bucket;         /* class lock; which list of the class it is in */
+    bool zeroed;            /* constant while the slab lives; its memory read zero when it was made */
     uint8_t resident_class; /* guard full, slabs of one block: who holds it; front/guarded.c. Outlives the slab */
     /* 1 = free and not in remote_bits; the words are atomic: others read them. Use slab_free_bits. */
     uint64_t inline_free_bits[SLAB_INLINE_WORDS];
 
     /* The other two: changed by others. */
     uint64_t control HAK_CACHE_ALIGNED; /* atomic; state | class << 8 | count << 16 */
-    struct slab_link link;  /* class lock; list.h */
-    uint64_t listed_at_ms;  /* class lock; when it came into its list */
+    struct slab_link link;              /* class lock; list.h */
+    uint64_t listed_at_ms;              /* class lock; when it came into its list */
     /* The words are atomic: 1 = freed by a thread that is not the owner. Use slab_remote_bits. */
     uint64_t inline_remote_bits[SLAB_INLINE_WORDS];
 };
@@ -82,7 +82,7 @@ HAK_ALWAYS_INLINE unsigned slab_chunk(const struct slab *slab) {
     return (unsigned)((const struct region_descriptor *)slab - region_of(slab)->descriptors);
 }
 
-/* Address of block 0. */
+/* Where it starts. */
 HAK_ALWAYS_INLINE uintptr_t slab_base(const struct slab *slab) {
     return (uintptr_t)region_chunk_address(region_of(slab), slab_chunk(slab));
 }
@@ -98,9 +98,37 @@ HAK_ALWAYS_INLINE uint64_t *slab_remote_bits(const struct slab *slab, unsigned c
                                                                       : region_of(slab)->remote_bits[slab_chunk(slab)];
 }
 
+/* Where in the slab block 0 lies, in blocks: in one of the slab's first 16 pages, or the first block behind that page's
+ * start. The others follow it, and go on at the slab's start where they come to its end. Blocks are taken from block 0 on, and
+ * slabs begin at multiples of 16 pages: if all were used from there on, the pages in use would meet in a few sets of a TLB,
+ * and the low bits of an address were the same in each run. By the address alone, which no write to the descriptor changes. */
+HAK_ALWAYS_INLINE uint32_t slab_turn(uintptr_t base, const struct hak_class *constants) {
+    /* By the golden ratio (Knuth, The Art of Computer Programming 3, 6.4), so that slabs side by side differ. */
+    const uint32_t page = (uint32_t)(base >> HAK_CHUNK_SHIFT) * 0x9e3779b1u >> 28;
+    const uint64_t offset = (page << 12) + constants->block_size - 1;
+    const uint32_t place = (uint32_t)(offset * constants->reciprocal >> HAK_RECIPROCAL_SHIFT);
+    return place < constants->blocks ? place : 0;
+}
+
+/* From the index of a block to its place, and back. */
+HAK_ALWAYS_INLINE uint32_t slab_place_of(uint32_t block, uint32_t turn, const struct hak_class *constants) {
+    const uint32_t place = block + turn;
+    return place < constants->blocks ? place : place - constants->blocks;
+}
+
+HAK_ALWAYS_INLINE uint32_t slab_block_at(uint32_t place, uint32_t turn, const struct hak_class *constants) {
+    return place >= turn ? place - turn : place + constants->blocks - turn;
+}
+
+HAK_ALWAYS_INLINE uintptr_t slab_block_address(uintptr_t base, uint32_t block, const struct hak_class *constants) {
+    return base + (uintptr_t)slab_place_of(block, slab_turn(base, constants), constants) * constants->block_size;
+}
+
 /* Where a pointer lies. */
 struct slab_position {
     struct slab *slab;
+    uintptr_t base;  /* of the slab */
+    uint32_t turn;   /* slab_turn */
     uint32_t block;  /* index in the slab */
     uint32_t offset; /* bytes behind the start of the block */
 };
@@ -121,12 +149,14 @@ HAK_ALWAYS_INLINE bool slab_locate(const void *p, unsigned class_index, struct s
     unsigned first = hak_load_relaxed(&region->span_first[region_chunk_of(p)]);
     uintptr_t base = (uintptr_t)region + (uintptr_t)first * HAK_CHUNK_BYTES;
     uint32_t offset = (uint32_t)((uintptr_t)p - base);
-    uint32_t block = (uint32_t)((uint64_t)offset * constants->reciprocal >> HAK_RECIPROCAL_SHIFT);
+    uint32_t place = (uint32_t)((uint64_t)offset * constants->reciprocal >> HAK_RECIPROCAL_SHIFT);
     out->slab = (struct slab *)&region->descriptors[first];
-    out->block = block;
-    out->offset = offset - block * constants->block_size;
-    /* The second test is for slabs of one block, whose index is 0 at every offset. */
-    return block < constants->blocks && out->offset < constants->block_size;
+    out->base = base;
+    out->turn = slab_turn(base, constants);
+    out->block = slab_block_at(place, out->turn, constants);
+    out->offset = offset - place * constants->block_size;
+    /* The second test is for slabs of one block, whose place is 0 at every offset. */
+    return place < constants->blocks && out->offset < constants->block_size;
 }
 
 /* Whether the block at that position is free in its slab. pre: slab_locate found it, with this class */
@@ -147,8 +177,8 @@ struct slab *hak_slab_claim(unsigned class_index, uint32_t owner);
 
 /* The functions below take the slab's class from their caller: pre: class_index is the slab's. */
 
-/* Takes up to `wanted` blocks, lowest addresses first, and stores them in slots[0..n) so that popping from slots[n - 1]
- * down gives ascending addresses. *zeroed: all of them read zero. Returns n. Called by the owner. pre: free_count >
+/* Takes up to `wanted` blocks, those of the lowest index first, and stores them in slots[0..n) so that popping from
+ * slots[n - 1] down gives ascending indexes, and addresses but for one step. *zeroed: all of them read zero. Returns n. Called by the owner. pre: free_count >
  * 0 */
 uint32_t hak_slab_take(struct slab *slab, unsigned class_index, void **slots, uint32_t wanted, bool *zeroed);
 

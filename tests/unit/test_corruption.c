@@ -123,7 +123,7 @@ HAK_TEST(Corruption, OfAListedSlabIsFoundByTheClaim) {
         EXPECT_FOUND(slab->bucket = 0, hak_slab_claim(c, SELF));
         EXPECT_FOUND(slab->bucket = 200, hak_slab_claim(c, SELF));
         EXPECT_FOUND(slab->bucket ^= 1, hak_slab_claim(c, SELF));
-        EXPECT_FOUND(slab->bucket += 4, hak_slab_claim(c, SELF)); /* as if it was purged */
+        EXPECT_FOUND(slab->bucket += 4, hak_slab_claim(c, SELF));     /* as if it was purged */
         EXPECT_FOUND(slab->listed_free = 0, hak_slab_claim(c, SELF)); /* it is to be purged */
         hak_purge_all();
         EXPECT_FOUND(slab->listed_free = 1, hak_slab_claim(c, SELF)); /* it was purged */
@@ -243,7 +243,9 @@ HAK_TEST(Corruption, OfALiveBlocksBitIsFoundWithGuard) {
     if (!HAK_GUARD_EXACT) HAK_SKIP("the shadow knows which blocks are live");
     const unsigned c = 3;
     struct slab *slab = half_slab(c);
-    const uint32_t block = (uint32_t)(((uintptr_t)blocks[0] - slab_base(slab)) / hak_classes[c].block_size);
+    struct slab_position position;
+    HAK_ASSERT_TRUE(slab_locate(blocks[0], c, &position));
+    const uint32_t block = position.block;
     const uint64_t bit = 1ull << block % 64;
     shadow_set(blocks[0], c);
     EXPECT_FOUND(slab_free_bits(slab, c)[block / 64] |= bit; slab->free_count++;

@@ -46,7 +46,7 @@ HAK_TEST(Slab, TakeGivesEachBlockOnceAndPopsAscend) {
         struct slab *slab = full_slab(classes[k]);
         uint32_t count = constants->blocks;
         for (uint32_t i = 0; i < count; i++) {
-            uintptr_t expected = slab_base(slab) + (uintptr_t)(count - 1 - i) * constants->block_size;
+            uintptr_t expected = slab_block_address(slab_base(slab), count - 1 - i, constants);
             HAK_EXPECT_PTR_EQ(blocks[i], (void *)expected);
         }
         HAK_EXPECT_EQ(slab->free_count, 0);
@@ -57,6 +57,32 @@ HAK_TEST(Slab, TakeGivesEachBlockOnceAndPopsAscend) {
     }
 }
 
+/* Each block has a place, and each place a block; block 0 is the first behind the start of one of 16 pages, and where a slab has
+ * small blocks, of each as often. */
+HAK_TEST(Slab, BlocksBeginAtAnyOfItsPages) {
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
+        const struct hak_class *constants = &hak_classes[c];
+        unsigned slabs_of_page[16] = {0};
+        for (uintptr_t base = HAK_REGION_BYTES, i = 0; i < HAK_REGION_CHUNKS; i++, base += HAK_CHUNK_BYTES) {
+            const uint32_t turn = slab_turn(base, constants);
+            const uintptr_t start = slab_block_address(base, 0, constants) - base;
+            HAK_EXPECT_LT(turn, constants->blocks);
+            HAK_EXPECT_EQ(start, (uintptr_t)turn * constants->block_size);
+            HAK_EXPECT_LT(start % 4096, constants->block_size);
+            if (constants->block_size <= HAK_TINY_MAX) slabs_of_page[start / 4096]++;
+            for (uint32_t block = 0; block < constants->blocks; block += 1 + block / 8) {
+                const uint32_t place = slab_place_of(block, turn, constants);
+                HAK_EXPECT_LT(place, constants->blocks);
+                HAK_EXPECT_EQ(place, (block + turn) % constants->blocks);
+                HAK_EXPECT_EQ(slab_block_at(place, turn, constants), block);
+            }
+        }
+        for (unsigned page = 0; page < 16 && constants->block_size <= HAK_TINY_MAX; page++) {
+            HAK_EXPECT_GE(slabs_of_page[page], HAK_REGION_CHUNKS / 16 - 2);
+        }
+    }
+}
+
 HAK_TEST(Slab, LocateFindsBlockAndOffset) {
     for (unsigned k = 0; k < CLASSES; k++) {
         const struct hak_class *constants = &hak_classes[classes[k]];
@@ -64,7 +90,7 @@ HAK_TEST(Slab, LocateFindsBlockAndOffset) {
         for (uint32_t block = 0; block < constants->blocks; block++) {
             for (uint32_t offset = 0; offset < constants->block_size; offset += constants->block_size / 2 - 1) {
                 struct slab_position position;
-                uintptr_t address = slab_base(slab) + (uintptr_t)block * constants->block_size + offset;
+                uintptr_t address = slab_block_address(slab_base(slab), block, constants) + offset;
                 HAK_EXPECT(slab_locate((void *)address, classes[k], &position));
                 HAK_EXPECT_PTR_EQ(position.slab, slab);
                 HAK_EXPECT_EQ(position.block, block);
