@@ -8,9 +8,9 @@
  *     free_count   refill: the bits run out first. Claim: == popcount(free_bits). EMPTY: every bit is set
  *     scan_word    refill: lies in the bitmap, and the bits behind it do not run out
  *     fresh_from   refill, where it makes blocks read zero: the rest of the slab is free, and nothing before it
- *     owner        free: who owns the slab has it OWNED
- *     control      create: EMPTY. Claim: PARTIAL, of the class. Detach: OWNED, of the class. Drain: no more are counted
- *                  than bits are set. Free: of the class
+ *     owner        relist: nobody, where the slab is FULL or PARTIAL
+ *     control      create: EMPTY. Claim: PARTIAL, of the class, with free bits as free_count says. Detach: OWNED, of the
+ *                  class. Drain: no more are counted than bits are set. Free: of the class
  *     bucket       unlink: one of the class's lists, and the first there if nothing is before it
  *     link         list.c: descriptors that point back, or the list's ends
  *     listed_free  unlink: 0 in the lists of purged slabs, and only there

@@ -18,7 +18,19 @@ HAK_ALWAYS_INLINE uint64_t control_make(enum slab_state state, unsigned class_in
  * moves the slab to the list of those that have something to purge. Changed under the class lock. */
 #define CONTROL_PURGED ((uint64_t)0x80)
 
-HAK_ALWAYS_INLINE enum slab_state control_state(uint64_t control) { return (enum slab_state)(control & 0x7f); }
+/* Beside the state of a FULL or PARTIAL slab: a bit of free_bits is set. Without it a free need not look there, which
+ * would be a miss of the cache for each of many slabs. Set and taken off by whoever changes the owner, since nobody changes
+ * free_bits in between. */
+#define CONTROL_HAS_FREE ((uint64_t)0x40)
+
+HAK_ALWAYS_INLINE uint64_t control_has_free(uint32_t free_count) { return free_count != 0 ? CONTROL_HAS_FREE : 0; }
+
+HAK_ALWAYS_INLINE enum slab_state control_state(uint64_t control) { return (enum slab_state)(control & 0x3f); }
+
+/* All but the count. */
+HAK_ALWAYS_INLINE uint64_t control_low(uint64_t control) {
+    return control & (((uint64_t)1 << CONTROL_COUNT_SHIFT) - 1);
+}
 
 HAK_ALWAYS_INLINE unsigned control_class(uint64_t control) { return (unsigned)(control >> 8 & 0xff); }
 

@@ -19,6 +19,7 @@ struct batch {
     struct slab *slab;                 /* where the blocks below belong; NULL: nothing gathered */
     uint64_t *free_bits, *remote_bits; /* the slab's */
     bool own;                          /* self owns it */
+    bool has_free;                     /* its free_bits may have a bit set; else they are not looked at */
     uint32_t uncounted;                /* remote bits that are set and not yet added to the slab's count */
     uint32_t word;                     /* of the bitmap */
     uint64_t bits;                     /* gathered for that word */
@@ -69,7 +70,7 @@ static void batch_flush_remote_word(struct batch *batch) {
     /* Relaxed: while a block is live its own bit is 0 here, and was before the block was handed out.
      * A slab is set, though the analyzer does not know it: no block lies where a batch without one looks. */
     /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
-    uint64_t already = batch->bits & hak_load_relaxed(&batch->free_bits[batch->word]);
+    uint64_t already = batch->has_free ? batch->bits & hak_load_relaxed(&batch->free_bits[batch->word]) : 0;
     uint64_t bits = batch->bits & ~already;
     /* Release: what this thread wrote to the blocks is before the drain that takes the bits. */
     uint64_t before = hak_fetch_or_release(&batch->remote_bits[batch->word], bits);
@@ -120,9 +121,13 @@ static void batch_begin_slab(struct batch *batch, struct slab *slab, uint32_t fi
     batch->slab = slab;
     batch->free_bits = slab_free_bits(slab, batch->class_index);
     batch->remote_bits = slab_remote_bits(slab, batch->class_index);
-    /* Relaxed, both: the owner equals `self` only where this thread stored it, and then the state is this thread's. */
-    batch->own = batch->self != SLAB_NOBODY && hak_load_relaxed(&slab->owner) == batch->self;
-    slab_expect(!batch->own || control_state(hak_load_relaxed(&slab->control)) == SLAB_OWNED, slab, SLAB_NOT_OWNED);
+    /* Relaxed, both: if this thread owns the slab it stored them; else it frees as others do, whatever they become. The
+     * owner lies in a line of its own, so it is looked at last. */
+    const uint64_t control = hak_load_relaxed(&slab->control);
+    const bool is_owned = control_state(control) == SLAB_OWNED;
+    batch->own = is_owned && batch->self != SLAB_NOBODY && hak_load_relaxed(&slab->owner) == batch->self;
+    /* A block that its new owner freed meanwhile, and this call again, is found by a drain. */
+    batch->has_free = is_owned || (control & CONTROL_HAS_FREE) != 0;
     batch->word = first_block / 64;
 }
 
@@ -149,6 +154,21 @@ static HAK_COLD void batch_check_span(const void *p, unsigned class_index) {
     }
 }
 
+/* Whether the slab, which slab_locate found for a block of the class, is of the class still. Another class means that every
+ * block of the slab was free since. */
+HAK_ALWAYS_INLINE bool batch_is_of_class(const struct slab *slab, unsigned class_index) {
+    /* Relaxed: a live block keeps its slab's class. */
+    if (HAK_UNLIKELY(control_class(hak_load_relaxed(&slab->control)) != class_index)) {
+        return false;
+    }
+    if (HAK_UNLIKELY(hak_classes[class_index].chunks > 1)) {
+        /* Where it is one, slab_locate found the block in the chunk that it was asked for. Relaxed: see slab_of. */
+        const unsigned first = slab_chunk(slab);
+        slab_expect(hak_load_relaxed(&region_of(slab)->span_first[first]) == first, slab, SLAB_NO_SPAN);
+    }
+    return true;
+}
+
 /* Where p lies. false: it is no block of the class, and *wrong says what it is. */
 HAK_ALWAYS_INLINE bool batch_find(unsigned class_index, const void *p, struct slab_position *out,
                                   enum hak_misuse *wrong) {
@@ -162,25 +182,8 @@ HAK_ALWAYS_INLINE bool batch_find(unsigned class_index, const void *p, struct sl
         *wrong = HAK_MISUSE_INTERIOR;
         return false;
     }
-    /* Relaxed: a live block keeps its slab's class. Another class means that every block of the slab was
-     * free since, this one among them. */
-    if (HAK_UNLIKELY(control_class(hak_load_relaxed(&out->slab->control)) != class_index)) {
+    if (HAK_UNLIKELY(!batch_is_of_class(out->slab, class_index))) {
         *wrong = HAK_MISUSE_DOUBLE_FREE;
-        return false;
-    }
-    if (HAK_UNLIKELY(hak_classes[class_index].chunks > 1)) {
-        /* Where it is one, slab_locate found p in the chunk that it was asked for. Relaxed: see slab_of. */
-        const unsigned first = slab_chunk(out->slab);
-        slab_expect(hak_load_relaxed(&region_of(p)->span_first[first]) == first, out->slab, SLAB_NO_SPAN);
-    }
-    return true;
-}
-
-/* Where p lies. false, and a report, where it is no block of the class. */
-HAK_ALWAYS_INLINE bool batch_locate(const struct batch *batch, void *p, struct slab_position *out) {
-    enum hak_misuse wrong;
-    if (HAK_UNLIKELY(!batch_find(batch->class_index, p, out, &wrong))) {
-        batch_report(wrong, p, batch->class_index, batch->is_late);
         return false;
     }
     return true;
@@ -195,30 +198,72 @@ bool hak_slab_is_taken(const void *p, unsigned class_index, enum hak_misuse *wro
     return !slab_has_free(&position, class_index);
 }
 
-uint32_t hak_slab_free_blocks(uint32_t self, unsigned class_index, void *const *blocks, uint32_t count) {
+/* Blocks are located so many at a time, and then freed, so that their slabs come into the cache meanwhile: a free's loads
+ * depend on each other, and its atomic operations are in the way of the next one's loads. */
+#define BATCH_GROUP 16u
+
+struct batch_block {
+    struct slab *slab; /* NULL: no block of the class starts there */
+    uint32_t block;    /* its index */
+};
+
+/* Fetches what a free of the block writes if others own its slab, or nobody does. */
+HAK_ALWAYS_INLINE void batch_fetch(const struct slab_position *at, unsigned class_index) {
+    __builtin_prefetch(&at->slab->control, 1);
+    __builtin_prefetch(&slab_remote_bits(at->slab, class_index)[at->block / 64], 1);
+}
+
+static void batch_locate(unsigned class_index, void *const *blocks, uint32_t count, struct batch_block *out) {
     const struct hak_class *constants = &hak_classes[class_index];
     const uintptr_t slab_bytes = (uintptr_t)constants->blocks * constants->block_size;
-    struct batch batch = {.self = self, .class_index = class_index, .is_late = count > 1};
-    /* The last one; before the first no address lies in a slab. */
-    struct slab_position at = {.base = UINTPTR_MAX};
+    struct slab_position at = {.base = UINTPTR_MAX}; /* no address lies in that slab */
     for (uint32_t i = 0; i < count; i++) {
         const uintptr_t offset = (uintptr_t)blocks[i] - at.base;
         const uint32_t place = (uint32_t)((uint64_t)(uint32_t)offset * constants->reciprocal >> HAK_RECIPROCAL_SHIFT);
         if (offset < slab_bytes && offset == (uintptr_t)place * constants->block_size) {
-            /* A block of the slab before needs no look at its class: that cannot change while frees are not counted. */
             at.block = slab_block_at(place, at.turn, constants);
+        } else if (HAK_LIKELY((uintptr_t)blocks[i] >> HAK_ADDRESS_BITS == 0 &&
+                              slab_locate(blocks[i], class_index, &at) && at.offset == 0)) {
+            batch_fetch(&at, class_index);
         } else {
-            struct slab_position next;
-            if (!batch_locate(&batch, blocks[i], &next)) {
-                continue;
-            }
-            if (next.slab != batch.slab) {
-                batch_end_slab(&batch);
-                batch_begin_slab(&batch, next.slab, next.block);
-            }
-            at = next;
+            at = (struct slab_position){.base = UINTPTR_MAX};
         }
-        batch_add(&batch, at.block);
+        out[i] = (struct batch_block){at.slab, at.block};
+    }
+}
+
+static HAK_COLD void batch_report_wrong(const struct batch *batch, const void *p) {
+    struct slab_position position;
+    enum hak_misuse wrong;
+    if (!batch_find(batch->class_index, p, &position, &wrong)) {
+        batch_report(wrong, p, batch->class_index, batch->is_late);
+    }
+}
+
+/* Goes on with the slab of another block. false, and a report: p is no block of the class. */
+HAK_ALWAYS_INLINE bool batch_turn_to(struct batch *batch, const struct batch_block *next, const void *p) {
+    if (HAK_UNLIKELY(next->slab == NULL || !batch_is_of_class(next->slab, batch->class_index))) {
+        batch_report_wrong(batch, p);
+        return false;
+    }
+    batch_end_slab(batch);
+    batch_begin_slab(batch, next->slab, next->block);
+    return true;
+}
+
+uint32_t hak_slab_free_blocks(uint32_t self, unsigned class_index, void *const *blocks, uint32_t count) {
+    struct batch batch = {.self = self, .class_index = class_index, .is_late = count > 1};
+    for (uint32_t from = 0; from < count; from += BATCH_GROUP) {
+        struct batch_block group[BATCH_GROUP];
+        const uint32_t in_group = count - from < BATCH_GROUP ? count - from : BATCH_GROUP;
+        batch_locate(class_index, blocks + from, in_group, group);
+        for (uint32_t i = 0; i < in_group; i++) {
+            /* A block of the slab before needs no look at its class: that cannot change while frees are not counted. */
+            const bool is_same = group[i].slab == batch.slab && group[i].slab != NULL;
+            if (is_same || batch_turn_to(&batch, &group[i], blocks[from + i])) {
+                batch_add(&batch, group[i].block);
+            }
+        }
     }
     batch_end_slab(&batch);
     return batch.remote;

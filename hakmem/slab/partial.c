@@ -96,6 +96,8 @@ static enum partial_change partial_relist_locked(struct partial_lists *lists, st
     if (control_class(control) != class_index || (state != SLAB_FULL && state != SLAB_PARTIAL)) {
         return PARTIAL_STAYS;
     }
+    /* Relaxed: who gave the slab up stored it before the state. */
+    slab_expect(hak_load_relaxed(&slab->owner) == SLAB_NOBODY, slab, SLAB_NOT_OWNED);
     const int64_t free_blocks = control_count(control);
     unsigned level = control_level(free_blocks, hak_classes[class_index].blocks);
     const bool was_purged = (control & CONTROL_PURGED) != 0;
@@ -158,10 +160,12 @@ HAK_ALWAYS_INLINE void partial_own_locked(struct partial_lists *lists, struct sl
     partial_unlink_locked(lists, slab);
     /* From now on the count holds only what is not drained: the bits that the last owner left free are taken
      * out. Acquire-release: pairs with hak_slab_detach, whose bits are read next. */
-    const uint64_t before =
-        hak_fetch_add_acq_rel(&slab->control, control_delta(SLAB_PARTIAL, SLAB_OWNED, -(int64_t)slab->free_count));
-    slab_expect(control_state(before) == SLAB_PARTIAL && control_class(before) == lists - partial_lists, slab,
-                "it is in a list, and not PARTIAL");
+    const uint64_t change =
+        control_delta(SLAB_PARTIAL, SLAB_OWNED, -(int64_t)slab->free_count) - control_has_free(slab->free_count);
+    const uint64_t before = hak_fetch_add_acq_rel(&slab->control, change);
+    const unsigned class_index = (unsigned)(lists - partial_lists);
+    slab_expect(control_low(before) == (control_make(SLAB_PARTIAL, class_index) | control_has_free(slab->free_count)),
+                slab, "it is in a list, and not PARTIAL");
 }
 
 /* Of the fullest level that has a slab; one whose free pages are resident if there is one. NULL: no level has. */

@@ -187,8 +187,9 @@ void hak_slab_detach(struct slab *slab, unsigned class_index) {
     hak_store_relaxed(&slab->owner, SLAB_NOBODY);
     /* Acquire-release: publishes free_bits and free_count to the next owner, and sees every free that was
      * counted while the slab was OWNED; those that come later see FULL. */
-    uint64_t before = hak_fetch_add_acq_rel(&slab->control, control_delta(SLAB_OWNED, SLAB_FULL, free_count));
-    slab_expect(control_state(before) == SLAB_OWNED && control_class(before) == class_index, slab, SLAB_NOT_OWNED);
+    const uint64_t change = control_delta(SLAB_OWNED, SLAB_FULL, free_count) + control_has_free(slab->free_count);
+    uint64_t before = hak_fetch_add_acq_rel(&slab->control, change);
+    slab_expect(control_low(before) == control_make(SLAB_OWNED, class_index), slab, SLAB_NOT_OWNED);
     if (control_level(control_count(before) + free_count, blocks) != CONTROL_LEVEL_FULL) {
         hak_partial_relist(slab, class_index);
     }

@@ -124,6 +124,7 @@ HAK_TEST(Corruption, OfAListedSlabIsFoundByTheClaim) {
         EXPECT_FOUND(slab->bucket = 200, hak_slab_claim(c, SELF));
         EXPECT_FOUND(slab->bucket ^= 1, hak_slab_claim(c, SELF));
         EXPECT_FOUND(slab->bucket += 4, hak_slab_claim(c, SELF));     /* as if it was purged */
+        EXPECT_FOUND(slab->control ^= 0x40, hak_slab_claim(c, SELF)); /* as if no bit was set */
         EXPECT_FOUND(slab->listed_free = 0, hak_slab_claim(c, SELF)); /* it is to be purged */
         hak_purge_all();
         EXPECT_FOUND(slab->listed_free = 1, hak_slab_claim(c, SELF)); /* it was purged */
