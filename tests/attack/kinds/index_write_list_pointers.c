@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A wild index replaces addresses that the allocator keeps near the block, at one place of each 256 bytes, while lists
- * hold much of it. Then it writes where the attacker says. */
+ * hold much of it; or what may be the numbers of 64 KiB, two in a word. Then the allocator writes where the attacker says. */
 #include "tests/attack/attack.h"
 
 enum { BLOCKS = 30000 };
@@ -12,9 +12,21 @@ static void forge(uint64_t *word) {
     if ((uintptr_t)word / 8 % 32 == place && is_address) *word = (uintptr_t)attack_target + ATTACK_TARGET_BYTES / 2;
 }
 
+/* The half of the word, as the number of the heap's 64 KiB that it may be. */
+static void forge_half(uint64_t *word, unsigned shift) {
+    const uint32_t half = (uint32_t)(*word >> shift);
+    if (half != 0 && (half ^ (uintptr_t)blocks[0] >> 16) < ATTACK_REACH_BYTES >> 16) {
+        *word = (*word & ~((uint64_t)UINT32_MAX << shift)) | ((uintptr_t)attack_target >> 16 & UINT32_MAX) << shift;
+    }
+}
+
+static void forge_numbers(uint64_t *word) {
+    if ((uintptr_t)word / 8 % 32 == place) forge_half(word, 0), forge_half(word, 32);
+}
+
 static bool attempt(unsigned number) {
-    place = number;
-    attack_for_each_word(blocks[0], forge);
+    place = number % 32;
+    attack_for_each_word(blocks[0], number < 32 ? forge : forge_numbers);
     attack_over();
     for (unsigned i = 0; i < count; i++) {
         if (i % 4 != 0) free(blocks[i]);
@@ -34,5 +46,5 @@ int main(int argc, char **argv) {
     for (unsigned i = 0; i < count; i++) {
         if (i % 4 == 1) free(blocks[i]), blocks[i] = NULL;
     }
-    attack_try(32, attempt, "a write where the attacker chose");
+    attack_try(64, attempt, "a write where the attacker chose");
 }
