@@ -220,22 +220,25 @@ size_t hak_slab_purge_free_pages(struct slab *slab, unsigned class_index, const 
     const struct hak_class *constants = &hak_classes[class_index];
     const uint64_t *const free_bits = slab_free_bits(slab, class_index);
     const uint32_t turn = slab_turn(slab_base(slab), constants);
-    const uint32_t at_start = constants->blocks - turn; /* the block at the slab's start, or blocks */
+    /* By places, so that what is free on both sides of block 0 is one range: those of the blocks from `at_start` on, and
+     * those of the blocks before it. */
+    const uint32_t at_start = constants->blocks - turn;
+    uint32_t from = 0, to = 0; /* free, and not purged yet */
     size_t purged = 0;
-    unsigned start = bitmap_next(free_bits, constants->blocks, 0, true);
-    while (start < constants->blocks) {
-        const unsigned end = bitmap_next(free_bits, constants->blocks, start, false);
-        if (start < at_start) {
-            const uint32_t until = end < at_start ? end : at_start;
-            purged += slab_purge_range(slab, constants, start + turn, until + turn, pass);
+    for (unsigned part = 0; part < 2; part++) {
+        const uint32_t first = part == 0 ? at_start : 0, last = part == 0 ? constants->blocks : at_start;
+        const uint32_t before = part == 0 ? 0 : turn; /* places */
+        for (uint32_t start = first, end; (start = bitmap_next(free_bits, last, start, true)) < last; start = end) {
+            end = bitmap_next(free_bits, last, start, false);
+            end = end < last ? end : last;
+            if (before + start - first != to) {
+                purged += slab_purge_range(slab, constants, from, to, pass);
+                from = before + start - first;
+            }
+            to = before + end - first;
         }
-        if (end > at_start) {
-            const uint32_t from = start > at_start ? start : at_start;
-            purged += slab_purge_range(slab, constants, from - at_start, end - at_start, pass);
-        }
-        start = bitmap_next(free_bits, constants->blocks, end, true);
     }
-    return purged;
+    return purged + slab_purge_range(slab, constants, from, to, pass);
 }
 
 uint32_t hak_slab_count_free(const struct slab *slab, unsigned class_index) {

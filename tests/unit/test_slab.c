@@ -8,6 +8,7 @@
 #include "hakmem/base/random.h"
 #include "hakmem/process/begin.h"
 #include "hakmem/process/purge.h"
+#include "hakmem/os/os.h"
 #include "hakmem/slab/slab.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/threads.h"
@@ -98,6 +99,28 @@ HAK_TEST(Slab, LocateFindsBlockAndOffset) {
             }
         }
         give_up(slab, classes[k], 0);
+    }
+}
+
+/* Every page without a byte of the one live block goes back, also those that block 0 shares with the last one. */
+HAK_TEST(Slab, PurgeGivesBackEveryPageWithoutALiveBlock) {
+    for (unsigned c = 1; c <= HAK_TINY_CLASS_LAST; c++) {
+        const struct hak_class *constants = &hak_classes[c];
+        const size_t page = hak_os_page_size();
+        struct slab *slab = full_slab(c);
+        const uint32_t live = constants->blocks / 2;
+        hak_slab_free_blocks(SELF, c, blocks, live);
+        hak_slab_free_blocks(SELF, c, blocks + live + 1, constants->blocks - live - 1);
+        const uintptr_t end = slab_base(slab) + (uintptr_t)constants->blocks * constants->block_size;
+        const uintptr_t block = (uintptr_t)blocks[live];
+        size_t expected = 0;
+        for (uintptr_t at = slab_base(slab); at + page <= end; at += page) {
+            if (at + page <= block || at >= block + constants->block_size) expected += page;
+        }
+        const struct decay_pass pass = {.freed_until_ms = DECAY_EVERYTHING};
+        HAK_EXPECT_EQ(hak_slab_purge_free_pages(slab, c, &pass), expected);
+        hak_slab_free_blocks(SELF, c, blocks + live, 1);
+        HAK_EXPECT(hak_slab_release_if_empty(slab, c));
     }
 }
 
