@@ -255,6 +255,14 @@ unsigned hak_region_chunk_class(const void *p) {
     return class_index < REGION_HIDDEN ? class_index : 0;
 }
 
+unsigned hak_region_hidden_class(const void *p) {
+    if (!hak_region_contains(p)) {
+        return 0;
+    }
+    const unsigned class_index = hak_load_relaxed(&region_of(p)->chunk_class[region_chunk_of(p)]);
+    return class_index >= REGION_HIDDEN ? class_index - REGION_HIDDEN : 0;
+}
+
 /* Without the lock, both: between its allocation and its free a span's entries are the holder's. */
 void hak_region_span_hide(const void *chunk, unsigned count) {
     struct region *region = region_of(chunk);

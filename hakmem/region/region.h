@@ -113,6 +113,9 @@ void hak_region_reuse_end(void *start, unsigned count);
  * may be any pointer. */
 unsigned hak_region_chunk_class(const void *p);
 
+/* The class of a hidden chunk; 0 if it is none. p may be any pointer. */
+unsigned hak_region_hidden_class(const void *p);
+
 /* Makes a span's first `count` chunks read 0 wherever one asks for the class of a chunk, so that frees in it take the
  * slow path; for hak_region_for_each_span it stays what it is. pre: nobody else knows a block in these chunks, which
  * start a span */

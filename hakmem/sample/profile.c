@@ -16,30 +16,39 @@
 #include "hakmem/region/block_table.h"
 #include "hakmem/sample/chance.h"
 #include "hakmem/sample/freed.h"
+#include "hakmem/sample/live.h"
 #include "hakmem/slab/list.h"
 #include "hakmem/slab/slab.h"
 
 HAK_THREAD_LOCAL const void *hak_profile_site;
 
 static struct hak_lock profile_lock = HAK_LOCK_INITIALIZER(HAK_RANK_PROFILE);
-static struct hak_profile_table *profile_samples;       /* atomic; set once, under the profile lock */
-static uint64_t profile_seeded;                         /* atomic; written before the epoch that it is for */
-static uint64_t profile_random = 1;                     /* profile lock; never 0 */
-static struct block_table profile_live;                 /* profile lock; the size of an entry holds what follows */
+static struct hak_profile_table *profile_samples; /* atomic; set once, under the profile lock */
+static uint64_t profile_seeded;                   /* atomic; written before the epoch that it is for */
+static uint64_t profile_random = 1;               /* profile lock; never 0 */
+static struct block_table profile_huge;           /* profile lock; the live ones; of an entry the size is its record */
+static uint64_t profile_live_blocks;              /* profile lock; these, and those of live.h */
 static struct slab_list profile_slabs[HAK_CLASS_COUNT]; /* profile lock; those with a free block, see list.h */
 
-/* What the live table says of a block: its record and its class, 0 for huge. */
-#define LIVE_CLASS_BITS 8
-HAK_STATIC_ASSERT(HAK_CLASS_COUNT <= 1 << LIVE_CLASS_BITS, "a class fits");
+HAK_STATIC_ASSERT(PROFILE_RECORDS < LIVE_NONE, "a record's number fits");
 
-static size_t live_pack(uint32_t record, unsigned class_index) {
-    return (size_t)record << LIVE_CLASS_BITS | class_index;
-}
+/* A sampled block that lives. */
+struct profile_live {
+    uint32_t record;
+    unsigned class_index;     /* 0: huge */
+    struct block_entry *huge; /* NULL: not huge */
+};
 
-static unsigned live_class(const struct block_entry *live) { return live->size & ((1 << LIVE_CLASS_BITS) - 1); }
-
-static struct profile_record *live_record(const struct block_entry *live) {
-    return &profile_samples->records[live->size >> LIVE_CLASS_BITS];
+/* The one that starts at p. false: none does */
+static bool profile_find(const void *p, struct profile_live *out) {
+    out->record = hak_live_find(p, &out->class_index);
+    out->huge = NULL;
+    if (out->record == LIVE_NONE) {
+        out->class_index = PROFILE_HUGE;
+        out->huge = hak_block_table_find(&profile_huge, p);
+        out->record = out->huge == NULL ? LIVE_NONE : (uint32_t)out->huge->size;
+    }
+    return out->record != LIVE_NONE;
 }
 
 /* Relaxed: a thread that reads it late draws by the rate before once more. */
@@ -60,7 +69,7 @@ static int profile_make_table_locked(void) {
 /* Takes another rate. Counts of the one before mean something else, so they go; samples that are live cannot. */
 static int profile_set_rate_locked(uint64_t rate) {
     if (profile_rate() != 0 && profile_rate() != rate) {
-        if (profile_live.used != 0) {
+        if (profile_live_blocks != 0) {
             return EBUSY;
         }
         for (uint32_t i = 0; i < hak_record_count(profile_samples); i++) {
@@ -153,11 +162,17 @@ static void profile_drop_locked(void) {
 /* Enters a block. false: no room or no memory */
 static bool profile_enter_locked(const void *start, unsigned class_index, uint64_t size, const void *site) {
     const uint32_t record = hak_record_claim(profile_samples, (uintptr_t)site, size);
-    if (record == PROFILE_RECORDS || hak_block_table_reserve(&profile_live) != 0) {
+    const bool is_huge = class_index == PROFILE_HUGE;
+    if (record == PROFILE_RECORDS ||
+        (is_huge ? hak_block_table_reserve(&profile_huge) : hak_live_reserve(start)) != 0) {
         return false;
     }
-    hak_block_table_insert(&profile_live,
-                           (struct block_entry){.start = (uintptr_t)start, .size = live_pack(record, class_index)});
+    if (is_huge) {
+        hak_block_table_insert(&profile_huge, (struct block_entry){.start = (uintptr_t)start, .size = record});
+    } else {
+        hak_live_note(start, class_index, (uint16_t)record);
+    }
+    profile_live_blocks++;
     hak_count_add(&profile_samples->records[record].allocations, 1);
     observer_note_sample(profile_samples, record);
     return true;
@@ -240,26 +255,29 @@ void hak_profile_note_huge(const void *start, size_t size, const void *site) {
 int hak_profile_forget(void *p, const void *caller) {
     int found = PROFILE_NOT_SAMPLED;
     lock_acquire(&profile_lock);
-    struct block_entry *live = hak_block_table_find(&profile_live, p);
-    if (live != NULL) {
-        found = (int)live_class(live);
-        struct profile_record *record = live_record(live);
+    struct profile_live live;
+    if (profile_find(p, &live)) {
+        found = (int)live.class_index;
+        struct profile_record *record = &profile_samples->records[live.record];
         /* Release: pairs with hak_record_read. */
         hak_store_release(&record->frees, hak_load_relaxed(&record->frees) + 1);
-        observer_note_sample(profile_samples, (uint32_t)(record - profile_samples->records));
+        observer_note_sample(profile_samples, live.record);
         /* Where some blocks are not sampled, the next one here may be, and its end would be taken for this one's. */
         if (HAK_GUARD_EXACT && profile_rate() == 1) {
             /* realloc's caller, where realloc frees. */
             hak_freed_note(p, (const void *)(uintptr_t)record->site,
                            hak_profile_site != NULL ? (const char *)hak_profile_site + 1 : caller);
         }
-        hak_block_table_remove(&profile_live, live);
+        profile_live_blocks--;
         if (found == PROFILE_HUGE) {
-            /* It reads 0 always. */
-        } else if (profile_is_in_place((unsigned)found)) {
-            hak_region_span_show(p, 1);
+            hak_block_table_remove(&profile_huge, live.huge); /* the page map reads 0 there always */
         } else {
-            profile_give_back_locked((unsigned)found, p);
+            hak_live_note(p, live.class_index, LIVE_NONE);
+            if (profile_is_in_place(live.class_index)) {
+                hak_region_span_show(p, 1);
+            } else {
+                profile_give_back_locked(live.class_index, p);
+            }
         }
     }
     lock_release(&profile_lock);
@@ -267,29 +285,27 @@ int hak_profile_forget(void *p, const void *caller) {
 }
 
 unsigned hak_profile_class(const void *p) {
+    unsigned class_index;
     lock_acquire(&profile_lock);
-    const struct block_entry *live = hak_block_table_find(&profile_live, p);
-    const unsigned class_index = live != NULL ? live_class(live) : 0;
+    const bool is_sampled = hak_live_find(p, &class_index) != LIVE_NONE;
     lock_release(&profile_lock);
-    return class_index;
+    return is_sampled ? class_index : 0;
 }
 
 unsigned hak_profile_find(const void *p) {
     unsigned class_index = 0;
     lock_acquire(&profile_lock);
-    for (size_t i = 0; i < profile_live.capacity && class_index == 0; i++) {
-        const struct block_entry *live = &profile_live.entries[i];
-        if (live->start != 0 && (uintptr_t)p - live->start < hak_classes[live_class(live)].block_size) {
-            class_index = live_class(live);
-        }
+    const void *start = hak_live_start(p);
+    if (start != NULL) {
+        (void)hak_live_find(start, &class_index);
     }
     lock_release(&profile_lock);
     return class_index;
 }
 
 const void *hak_profile_site_of(const void *p) {
-    const struct block_entry *live = hak_block_table_find(&profile_live, p);
-    return live != NULL ? (const void *)(uintptr_t)live_record(live)->site : NULL;
+    struct profile_live live;
+    return profile_find(p, &live) ? (const void *)(uintptr_t)profile_samples->records[live.record].site : NULL;
 }
 
 const void *hak_profile_site_at(const void *p) {
@@ -304,7 +320,7 @@ const struct hak_profile_table *hak_profile_table(void) { return hak_load_acquir
 
 uint64_t hak_profile_live_count(void) {
     lock_acquire(&profile_lock);
-    const uint64_t count = profile_live.used;
+    const uint64_t count = profile_live_blocks;
     lock_release(&profile_lock);
     return count;
 }

@@ -92,7 +92,7 @@ int hak_profile_forget(void *p, const void *caller);
 /* Class of the sampled block of a slab that starts at p; 0 where there is none. */
 unsigned hak_profile_class(const void *p);
 
-/* The same for any address in the block. Looks at all: for questions. */
+/* The same for any address in the block. */
 unsigned hak_profile_find(const void *p);
 
 /* Where the sampled block that starts at p was allocated; NULL where it is not sampled. Waits for no lock: for reports,

@@ -9,6 +9,7 @@
 #include "tests/harness/census.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/pattern.h"
+#include "tests/harness/system.h"
 #include "tests/unit/profile_sum.h"
 
 #define MIB ((size_t)1 << 20)
@@ -163,6 +164,36 @@ HAK_TEST(Profile, RateIsChecked) {
     HAK_EXPECT_EQ(hak_profile_start(4096), 0);
     HAK_EXPECT_EQ(sum_of(NULL).samples, 0);
     hak_profile_stop();
+}
+
+/* Blocks of 8 MiB, each written to: their bytes, and what became resident. They are linked by their first word. */
+static void expect_a_third_more(size_t size) {
+    void **last = NULL;
+    size_t bytes = 0;
+    const size_t before = system_resident_bytes();
+    while (bytes < 8 * MIB) {
+        void **block = hak_alloc(size);
+        HAK_ASSERT_TRUE(block != NULL);
+        memset(block, 1, hak_usable_size(block));
+        *block = last;
+        last = block;
+        bytes += hak_usable_size(block);
+    }
+    const size_t resident = system_resident_bytes() - before;
+    if (resident > bytes / 3 * 4 + MIB / 2)
+        harness_fail(__FILE__, __LINE__, "blocks of %zu bytes: %zu bytes, and %zu are resident", size, bytes, resident);
+    for (void **block = last, **next; block != NULL; block = next) {
+        next = *block;
+        hak_free(block);
+    }
+}
+
+HAK_TEST_ISOLATED(ProfileMemory, OfEveryBlockIsAThirdMoreAtMost, "HAKMEM_PURGE_DELAY_MS=0") {
+    if (HAK_THREAD_SANITIZER || HAK_ADDRESS_SANITIZER) HAK_SKIP("the sanitizer's memory is resident too");
+    if (HAK_GUARD_EXACT) HAK_SKIP("the shadow is resident too");
+    HAK_ASSERT_TRUE(hak_profile_start(1) == 0);
+    static const size_t sizes[] = {16, 48, 64, 200, 1000, 10000, 100000};
+    for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) expect_a_third_more(sizes[i]);
 }
 
 HAK_TEST_ISOLATED(ProfileOff, ThereIsNothingToRead, "") {

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* The records of sampled blocks that live in regions: two bytes for each place where a block may lie.
+ *
+ * A region gets a table for all of its places at its first sample, 4 MiB of address space, of which the pages are touched
+ * that belong to slabs with sampled blocks: an eighth of such slabs at most. Huge blocks are elsewhere (profile.c).
+ *
+ * Changed under the profile lock; read without it by who reports misuse. */
+#ifndef HAKMEM_SAMPLE_LIVE_H
+#define HAKMEM_SAMPLE_LIVE_H
+
+#include "hakmem/base/compiler.h"
+
+/* What is noted where no sampled block lives. */
+#define LIVE_NONE UINT16_MAX
+
+/* Makes room for blocks of p's region. ENOMEM. pre: p lies in a region */
+int hak_live_reserve(const void *p);
+
+/* Notes the record of a block of the class that starts at p, or LIVE_NONE. pre: hak_live_reserve succeeded for p once */
+void hak_live_note(const void *p, unsigned class_index, uint16_t record);
+
+/* What was noted for the block that starts at p, and its class; LIVE_NONE for any other p, and where p's chunk is not hidden. */
+uint16_t hak_live_find(const void *p, unsigned *class_index);
+
+/* The start of the sampled block that any p lies in; NULL: in none. */
+const void *hak_live_start(const void *p);
+
+#endif
