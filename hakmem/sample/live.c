@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* See live.h. Tables are found by the region's place in the address space. */
+/* See live.h. Tables are found by the region's place in the address space, in two steps. */
 #include "hakmem/sample/live.h"
 
 #include <errno.h>
 
 #include "hakmem/base/atomic.h"
+#include "hakmem/base/bits.h"
 #include "hakmem/os/os.h"
 #include "hakmem/region/region.h"
 #include "hakmem/slab/slab.h"
@@ -18,46 +19,52 @@ struct live_table {
     uint16_t entries[HAK_REGION_CHUNKS][LIVE_PLACES]; /* atomic */
 };
 
-static struct live_table **live_tables; /* atomic; of UNITS_COUNT, each atomic; NULL: none */
+#define LIVE_GROUP 2048u
 
-static struct live_table **live_table_of(const void *p) {
-    /* Acquire: pairs with the release where it is made. */
-    struct live_table **const tables = hak_load_acquire(&live_tables);
-    return tables == NULL ? NULL : &tables[(uintptr_t)p >> HAK_REGION_SHIFT];
+static void *live_groups[UNITS_COUNT / LIVE_GROUP]; /* atomic; LIVE_GROUP addresses of tables each; NULL: none */
+
+/* Where the address of the table of p's region is; NULL: its group has none. pre: p lies in a region */
+static void **live_slot(const void *p) {
+    const size_t unit = (uintptr_t)p >> HAK_REGION_SHIFT;
+    /* Acquire: pairs with the release of live_make. */
+    void **const group = hak_load_acquire(&live_groups[unit / LIVE_GROUP]);
+    return group == NULL ? NULL : &group[unit % LIVE_GROUP];
 }
 
-int hak_live_reserve(const void *p) {
+/* Acquire: pairs with the release of live_make. NULL: there is none */
+static struct live_table *live_table_of(const void *p) {
+    void **const slot = live_slot(p);
+    return slot == NULL ? NULL : hak_load_acquire(slot);
+}
+
+/* Memory of that size that reads zero, unless there is some. ENOMEM */
+static int live_make(void **at, size_t bytes) {
     void *memory;
-    if (live_table_of(p) == NULL) {
-        if (hak_os_map(UNITS_COUNT * sizeof *live_tables, hak_os_page_size(), &memory) != 0) {
-            return ENOMEM;
-        }
-        hak_store_release(&live_tables, (struct live_table **)memory);
+    if (hak_load_relaxed(at) != NULL) {
+        return 0;
     }
-    struct live_table **const table = live_table_of(p);
-    if (hak_load_relaxed(table) == NULL) {
-        if (hak_os_map(sizeof **table, hak_os_page_size(), &memory) != 0) {
-            return ENOMEM;
-        }
-        hak_store_release(table, (struct live_table *)memory);
+    if (hak_os_map(bits_round_up(bytes, hak_os_page_size()), hak_os_page_size(), &memory) != 0) {
+        return ENOMEM;
     }
+    hak_store_release(at, memory);
     return 0;
 }
 
-/* pre: p's region has a table */
+int hak_live_reserve(const void *p) {
+    const size_t unit = (uintptr_t)p >> HAK_REGION_SHIFT;
+    const int error = live_make(&live_groups[unit / LIVE_GROUP], LIVE_GROUP * sizeof(void *));
+    return error != 0 ? error : live_make(live_slot(p), sizeof(struct live_table));
+}
+
+/* pre: the region has a table */
 static uint16_t *live_entry(const struct slab_position *at) {
-    /* Acquire: pairs with the release where it is made. */
-    struct live_table *const table = hak_load_acquire(live_table_of(at->slab));
-    return &table->entries[slab_chunk(at->slab)][at->block];
+    return &live_table_of(at->slab)->entries[slab_chunk(at->slab)][at->block];
 }
 
 /* The block that p lies in, if its chunk is hidden and its region has a table. Result: its class, or 0 */
 static unsigned live_locate(const void *p, struct slab_position *out) {
     const unsigned class_index = hak_region_hidden_class(p);
-    if (class_index == 0 || live_table_of(p) == NULL || hak_load_acquire(live_table_of(p)) == NULL) {
-        return 0;
-    }
-    return slab_locate(p, class_index, out) ? class_index : 0;
+    return class_index != 0 && live_table_of(p) != NULL && slab_locate(p, class_index, out) ? class_index : 0;
 }
 
 void hak_live_note(const void *p, unsigned class_index, uint16_t record) {
