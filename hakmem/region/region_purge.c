@@ -3,6 +3,7 @@
  *
  * Called by process/purge.c, from any thread. A run of chunks is taken out of the free ones meanwhile, so that the system
  * call is made without the region lock. */
+#include "hakmem/base/bits.h"
 #include "hakmem/guard/pages.h"
 #include "hakmem/os/os.h"
 #include "hakmem/region/bitmap.h"
@@ -51,6 +52,29 @@ static bool region_take_decayed_locked(struct region *region, uint64_t freed_unt
         hak_runs_set(RUNS_DIRTY, region, 0); /* and no purge looks here before another free */
     }
     return false;
+}
+
+/* Of the header's pages those go back as well that belong to purged chunks alone, which is a fiftieth of what the chunks were: they
+ * read zero then, as an EMPTY slab without remote frees. pre: the chunks are taken, so nobody makes a slab of them; who still looks
+ * at the one that was there finds none of its class */
+static void region_purge_array(const void *start, size_t size) {
+    const uintptr_t page = hak_os_page_size(), first = bits_round_up((uintptr_t)start, page);
+    const uintptr_t end = ((uintptr_t)start + size) & ~(page - 1);
+    if (first < end) {
+        (void)hak_os_purge((void *)first,
+                           end - first); /* if the kernel refuses they stay as they are, which is as good */
+    }
+}
+
+/* Below so many chunks a call would give back two pages at most. */
+#define REGION_HEADER_LEAST 16u
+
+static void region_purge_header(struct region *region, unsigned first, unsigned count) {
+    if (count >= REGION_HEADER_LEAST) {
+        region_purge_array(&region->descriptors[first], count * sizeof region->descriptors[0]);
+        region_purge_array(region->free_bits[first], count * sizeof region->free_bits[0]);
+        region_purge_array(region->remote_bits[first], count * sizeof region->remote_bits[0]);
+    }
 }
 
 /* Puts a run back that region_take_decayed_locked took. `clean`: its pages are gone. Else the system did not take them,
@@ -110,6 +134,9 @@ bool hak_region_purge_piece(struct decay_pass *pass) {
             hak_region_purge_pages(span.region, region_chunk_address(span.region, span.first), bytes, pass) == 0;
         if (HAK_GUARD_EXACT) {
             hak_shadow_purge(region_chunk_address(span.region, span.first), bytes, pass->by_mapping);
+        }
+        if (clean) {
+            region_purge_header(span.region, span.first, span.count);
         }
         region_put_back(&span, clean);
         pass->purged += clean ? bytes : 0;

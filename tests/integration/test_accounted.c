@@ -25,7 +25,8 @@ static void expect_accounted(size_t resident_before, size_t slack, const char *w
     struct hak_stats s = census_all();
     uint64_t bound = s.tiny.live_bytes + s.l2.live_bytes + s.l25.live_bytes + s.huge.live_bytes + s.magazine_bytes +
                      s.slab_free_bytes + s.metadata_bytes + s.decaying_bytes;
-    size_t resident = system_resident_bytes() - resident_before;
+    const size_t now = system_resident_bytes();
+    size_t resident = now > resident_before ? now - resident_before : 0;
     if (resident > bound + MIB / 2 + slack)
         harness_fail(__FILE__, __LINE__, "%s: %zu bytes are resident, %llu accounted for", when, resident,
                      (unsigned long long)bound);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* A purge from inside: what the system refuses stays dirty, and what others do meanwhile is not forgotten. */
 #include <string.h>
+#include <sys/mman.h>
 
 #include "hakmem/hakmem.h"
 #include "hakmem/os/fake/fake.h"
+#include "hakmem/os/os.h"
 #include "hakmem/process/begin.h"
 #include "hakmem/region/bitmap.h"
 #include "hakmem/region/region.h"
@@ -70,6 +72,45 @@ HAK_TEST_ISOLATED(RegionPurge, RefusedPurgeOfASlabsPagesCountsNothing, "HAKMEM_P
     os_fake_reset();
     HAK_EXPECT_GE(hak_slab_purge_free_pages(slab, CLASS, &pass), HAK_CHUNK_BYTES / 2);
     HAK_EXPECT(hak_slab_release_if_empty(slab, CLASS));
+}
+
+/* Of the header's array. */
+static unsigned resident_pages(const void *array, size_t size) {
+    static unsigned char resident[HAK_REGION_BYTES / 4096];
+    const uintptr_t page = hak_os_page_size(), start = (uintptr_t)array & ~(page - 1), end = (uintptr_t)array + size;
+    unsigned count = 0;
+    HAK_EXPECT_EQ(mincore((void *)start, end - start, resident), 0);
+    for (size_t i = 0; i < (end - start + page - 1) / page; i++) count += resident[i] & 1;
+    return count;
+}
+
+/* What a region knows of its chunks goes back with them, and slabs are made there as in new memory. */
+HAK_TEST_ISOLATED(RegionPurge, HeaderGoesBackWithItsChunks, "HAKMEM_PURGE_DELAY_MS=-1") {
+    enum { SLABS = 96, SMALL = 1 };
+    static void *blocks[HAK_CHUNK_BYTES / 8];
+    struct slab *slabs[SLABS];
+    hak_process_begin();
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < SLABS; i++) {
+            bool zeroed;
+            slabs[i] = hak_slab_create(SMALL, OWNER);
+            HAK_ASSERT_TRUE(slabs[i] != NULL);
+            const uint32_t count = hak_slab_take(slabs[i], SMALL, blocks, hak_classes[SMALL].blocks, &zeroed);
+            HAK_EXPECT_EQ(count, hak_classes[SMALL].blocks);
+            hak_slab_free_blocks(OWNER + 1, SMALL, blocks, count); /* remote bits too */
+        }
+        const struct region *region = region_of(slabs[SLABS - 1]);
+        HAK_EXPECT_PTR_EQ(region_of(slabs[0]), region);
+        HAK_EXPECT_GE(resident_pages(region->descriptors, sizeof region->descriptors), SLABS / 16);
+        HAK_EXPECT_GE(resident_pages(region->free_bits, sizeof region->free_bits), SLABS / 8);
+        HAK_EXPECT_GE(resident_pages(region->remote_bits, sizeof region->remote_bits), SLABS / 8);
+        for (unsigned i = 0; i < SLABS; i++) HAK_EXPECT(hak_slab_release_if_empty(slabs[i], SMALL));
+        HAK_EXPECT_GE(hak_region_purge(UINT64_MAX), SLABS * HAK_CHUNK_BYTES);
+        /* A page at each end belongs to other chunks as well, and two to other arrays. */
+        HAK_EXPECT_LE(resident_pages(region->descriptors, sizeof region->descriptors), 4);
+        HAK_EXPECT_LE(resident_pages(region->free_bits, sizeof region->free_bits), 4);
+        HAK_EXPECT_LE(resident_pages(region->remote_bits, sizeof region->remote_bits), 4);
+    }
 }
 
 /* From outside: calloc believes no refused purge. */
