@@ -57,23 +57,23 @@ static bool region_take_decayed_locked(struct region *region, uint64_t freed_unt
 /* Of the header's pages those go back as well that belong to purged chunks alone, which is a fiftieth of what the chunks were: they
  * read zero then, as an EMPTY slab without remote frees. pre: the chunks are taken, so nobody makes a slab of them; who still looks
  * at the one that was there finds none of its class */
-static void region_purge_array(const void *start, size_t size) {
+static void region_purge_array(struct region *region, const void *start, size_t size, const struct decay_pass *pass) {
     const uintptr_t page = hak_os_page_size(), first = bits_round_up((uintptr_t)start, page);
     const uintptr_t end = ((uintptr_t)start + size) & ~(page - 1);
     if (first < end) {
-        (void)hak_os_purge((void *)first,
-                           end - first); /* if the kernel refuses they stay as they are, which is as good */
+        /* By the call that took the chunks. If the kernel refuses they stay as they are, which is as good. */
+        (void)hak_region_purge_pages(region, (void *)first, end - first, pass);
     }
 }
 
 /* Below so many chunks a call would give back two pages at most. */
 #define REGION_HEADER_LEAST 16u
 
-static void region_purge_header(struct region *region, unsigned first, unsigned count) {
+static void region_purge_header(struct region *region, unsigned first, unsigned count, const struct decay_pass *pass) {
     if (count >= REGION_HEADER_LEAST) {
-        region_purge_array(&region->descriptors[first], count * sizeof region->descriptors[0]);
-        region_purge_array(region->free_bits[first], count * sizeof region->free_bits[0]);
-        region_purge_array(region->remote_bits[first], count * sizeof region->remote_bits[0]);
+        region_purge_array(region, &region->descriptors[first], count * sizeof region->descriptors[0], pass);
+        region_purge_array(region, region->free_bits[first], count * sizeof region->free_bits[0], pass);
+        region_purge_array(region, region->remote_bits[first], count * sizeof region->remote_bits[0], pass);
     }
 }
 
@@ -136,7 +136,7 @@ bool hak_region_purge_piece(struct decay_pass *pass) {
             hak_shadow_purge(region_chunk_address(span.region, span.first), bytes, pass->by_mapping);
         }
         if (clean) {
-            region_purge_header(span.region, span.first, span.count);
+            region_purge_header(span.region, span.first, span.count, pass);
         }
         region_put_back(&span, clean);
         pass->purged += clean ? bytes : 0;
