@@ -83,10 +83,8 @@ uint16_t hak_live_find(const void *p, unsigned *class_index) {
     return (uint16_t)(hak_load_relaxed(live_entry(&at)) - 1u);
 }
 
-const void *hak_live_start(const void *p) {
+unsigned hak_live_class(const void *p) {
     struct slab_position at;
-    if (live_locate(p, &at) == 0 || hak_load_relaxed(live_entry(&at)) == 0) {
-        return NULL;
-    }
-    return (const char *)p - at.offset;
+    const unsigned class_index = live_locate(p, &at);
+    return class_index != 0 && hak_load_relaxed(live_entry(&at)) != 0 ? class_index : 0;
 }

@@ -22,7 +22,7 @@ void hak_live_note(const void *p, unsigned class_index, uint16_t record);
 /* What was noted for the block that starts at p, and its class; LIVE_NONE for any other p, and where p's chunk is not hidden. */
 uint16_t hak_live_find(const void *p, unsigned *class_index);
 
-/* The start of the sampled block that any p lies in; NULL: in none. */
-const void *hak_live_start(const void *p);
+/* The class of the sampled block that any p lies in; 0: in none. */
+unsigned hak_live_class(const void *p);
 
 #endif

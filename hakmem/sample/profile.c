@@ -293,12 +293,8 @@ unsigned hak_profile_class(const void *p) {
 }
 
 unsigned hak_profile_find(const void *p) {
-    unsigned class_index = 0;
     lock_acquire(&profile_lock);
-    const void *start = hak_live_start(p);
-    if (start != NULL) {
-        (void)hak_live_find(start, &class_index);
-    }
+    const unsigned class_index = hak_live_class(p);
     lock_release(&profile_lock);
     return class_index;
 }

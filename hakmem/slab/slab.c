@@ -220,22 +220,23 @@ size_t hak_slab_purge_free_pages(struct slab *slab, unsigned class_index, const 
     const struct hak_class *constants = &hak_classes[class_index];
     const uint64_t *const free_bits = slab_free_bits(slab, class_index);
     const uint32_t turn = slab_turn(slab_base(slab), constants);
-    /* By places, so that what is free on both sides of block 0 is one range: those of the blocks from `at_start` on, and
-     * those of the blocks before it. */
+    /* By places, so that what is free on both sides of block 0 is one range: first those of the blocks from `at_start` on,
+     * which lie at the slab's start, then those of the blocks before it. */
     const uint32_t at_start = constants->blocks - turn;
     uint32_t from = 0, to = 0; /* free, and not purged yet */
     size_t purged = 0;
     for (unsigned part = 0; part < 2; part++) {
-        const uint32_t first = part == 0 ? at_start : 0, last = part == 0 ? constants->blocks : at_start;
-        const uint32_t before = part == 0 ? 0 : turn; /* places */
-        for (uint32_t start = first, end; (start = bitmap_next(free_bits, last, start, true)) < last; start = end) {
+        const uint32_t last = part == 0 ? constants->blocks : at_start;
+        uint32_t start = part == 0 ? at_start : 0, end;
+        for (; (start = bitmap_next(free_bits, last, start, true)) < last; start = end) {
             end = bitmap_next(free_bits, last, start, false);
             end = end < last ? end : last;
-            if (before + start - first != to) {
+            const uint32_t place = slab_place_of(start, turn, constants);
+            if (place != to) {
                 purged += slab_purge_range(slab, constants, from, to, pass);
-                from = before + start - first;
+                from = place;
             }
-            to = before + end - first;
+            to = place + end - start;
         }
     }
     return purged + slab_purge_range(slab, constants, from, to, pass);

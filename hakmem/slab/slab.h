@@ -82,7 +82,7 @@ HAK_ALWAYS_INLINE unsigned slab_chunk(const struct slab *slab) {
     return (unsigned)((const struct region_descriptor *)slab - region_of(slab)->descriptors);
 }
 
-/* Where it starts. */
+/* Address of its first byte. */
 HAK_ALWAYS_INLINE uintptr_t slab_base(const struct slab *slab) {
     return (uintptr_t)region_chunk_address(region_of(slab), slab_chunk(slab));
 }
@@ -178,8 +178,8 @@ struct slab *hak_slab_claim(unsigned class_index, uint32_t owner);
 /* The functions below take the slab's class from their caller: pre: class_index is the slab's. */
 
 /* Takes up to `wanted` blocks, those of the lowest index first, and stores them in slots[0..n) so that popping from
- * slots[n - 1] down gives ascending indexes, and addresses but for one step. *zeroed: all of them read zero. Returns n. Called by the owner. pre: free_count >
- * 0 */
+ * slots[n - 1] down gives ascending indexes, and ascending addresses but for one step. *zeroed: all of them read zero.
+ * Returns n. Called by the owner. pre: free_count > 0 */
 uint32_t hak_slab_take(struct slab *slab, unsigned class_index, void **slots, uint32_t wanted, bool *zeroed);
 
 /* Moves the blocks that other threads freed into free_bits. Returns how many. Called by the owner. Reports a block that

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "hakmem/base/random.h"
+#include "hakmem/os/os.h"
 #include "hakmem/process/begin.h"
 #include "hakmem/process/purge.h"
-#include "hakmem/os/os.h"
 #include "hakmem/slab/slab.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/threads.h"
