@@ -5,6 +5,7 @@
  * So it reads the environment itself and calls nothing that could allocate. Each option is one line of the table. */
 #include "hakmem/base/options.h"
 
+#include <signal.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <unistd.h>
@@ -25,12 +26,14 @@ extern void *__libc_stack_end;
 
 /* 1 TiB: a larger distance is "no sample" in effect. */
 #define PROFILE_RATE_MAX ((int64_t)1 << 40)
+#define PROFILE_FRAMES_MAX 32
 
 struct hak_options hak_options = {
     .on_misuse = HAK_ON_MISUSE_ABORT,
     .thp = HAK_THP_AUTO,
     .guard = HAK_GUARD_FULL ? HAK_FEATURE_ALL : 0,
     .purge_delay_ms = 750,
+    .profile_frames = PROFILE_FRAMES_MAX,
     .purge_thread = HAK_PURGE_THREAD_AUTO,
     .map_threshold = SIZE_MAX,
 };
@@ -141,6 +144,10 @@ static bool set_profile(const char *value) {
     return true;
 }
 
+static bool set_profile_frames(const char *value) {
+    return parse_integer(value, 0, PROFILE_FRAMES_MAX, &hak_options.profile_frames);
+}
+
 static bool set_profile_rate(const char *value) {
     return parse_integer(value, 1, PROFILE_RATE_MAX, &hak_options.profile_rate);
 }
@@ -172,6 +179,16 @@ static bool set_flag(const char *value, bool *flag) {
     return true;
 }
 
+static bool set_dump_signal(const char *value) {
+    static const char *const names[] = {"HUP", "INT", "QUIT", "TERM"};
+    static const int numbers[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+    const unsigned count = sizeof names / sizeof names[0];
+    const unsigned found = find_name(value, strlen(value), names, count);
+    if (found == count) return false;
+    hak_options.dump_signal = numbers[found];
+    return true;
+}
+
 static bool set_publish(const char *value) { return set_flag(value, &hak_options.publish); }
 
 struct option {
@@ -183,6 +200,9 @@ struct option {
 
 /* Ascending, as HAKMEM_HELP prints them. */
 static const struct option options[] = {
+    {"HAKMEM_DUMP_SIGNAL", "HUP, INT, QUIT or TERM, default none",
+     "a signal that ends the program, unless it handles it: profile and list of leaks are written first",
+     set_dump_signal},
     {"HAKMEM_GUARD",
      HAK_GUARD_FULL ? "all, none, or a list of zero, check, canary, quarantine, random, pages, zero_size and metadata, "
                       "joined by commas, default all"
@@ -190,7 +210,8 @@ static const struct option options[] = {
      "what the full guard build, and no other, does besides finding invalid frees", set_guard},
     {"HAKMEM_HELP", "0 or 1, default 0", "prints this list on standard error, and the program goes on", set_help},
     {"HAKMEM_LEAKS", "0 or 1, default 0",
-     "lists on standard error, at exit, the blocks that are still live, by call site; without HAKMEM_PROFILE_RATE all "
+     "lists on standard error, at exit, the blocks that are still live, by path of calls; without HAKMEM_PROFILE_RATE "
+     "all "
      "of them",
      set_leaks},
     {"HAKMEM_ON_MISUSE", "abort, report or ignore, default abort",
@@ -200,6 +221,9 @@ static const struct option options[] = {
      "samples allocations and writes the profile there at exit, %p being the process: for pprof, or for google-pprof "
      "where the path ends in .heap",
      set_profile},
+    {"HAKMEM_PROFILE_FRAMES", "0 to 32, default 32",
+     "callers of each sampled allocation's call that the profile and the list of leaks keep; 0: the call alone",
+     set_profile_frames},
     {"HAKMEM_PROFILE_RATE", "1 to 1099511627776, default 524288",
      "bytes between two samples of the profile, on average; 1: every allocation", set_profile_rate},
     {"HAKMEM_PUBLISH", "0 or 1, default 0",

@@ -62,6 +62,8 @@ struct hak_options {
     enum hak_purge_thread purge_thread; /* HAKMEM_PURGE_THREAD; constant after init */
     size_t map_threshold; /* atomic; mallopt: huge blocks from this size on are unmapped when freed; SIZE_MAX: none */
     char profile[HAK_PATH_BYTES];    /* HAKMEM_PROFILE; constant after init; path of the profile, "": none */
+    int dump_signal;                 /* HAKMEM_DUMP_SIGNAL; constant after init; number of a signal, 0: none */
+    int64_t profile_frames;          /* HAKMEM_PROFILE_FRAMES; constant after init; callers kept of a sample */
     int64_t profile_rate;            /* HAKMEM_PROFILE_RATE; constant after init; bytes per sample, 0: not given */
     bool leaks;                      /* HAKMEM_LEAKS; constant after init */
     enum hak_stats_at_exit stats;    /* HAKMEM_STATS; constant after init */

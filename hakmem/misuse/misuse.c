@@ -62,6 +62,9 @@ static void line_misuse(struct hak_text *line, enum hak_misuse kind, size_t bloc
 
 #define MORE "\nhakmem:   "
 
+/* Callers in a report: as many as the line has room for in most programs. */
+#define CALLERS_MOST 12
+
 /* "called from 0x55d0c8a7e1b3: /usr/bin/true+0x11b3" */
 static void line_site(struct hak_text *line, const struct maps *maps, const char *what, const void *site) {
     if (site == NULL) return;
@@ -79,7 +82,7 @@ static void line_thread(struct hak_text *line, const char *what, uint64_t number
 }
 
 static void line_details(struct hak_text *line, const struct hak_misuse_report *report) {
-    struct hak_misuse_sites sites = {NULL, NULL};
+    struct hak_misuse_sites sites = {0};
     hak_text_add(line, MORE "by tid ");
     hak_text_add_decimal(line, hak_os_thread_id());
     line_thread(line, ", thread ", report->thread);
@@ -98,6 +101,9 @@ static void line_details(struct hak_text *line, const struct hak_misuse_report *
     (void)hak_maps_read(&maps); /* without, the sites stand alone */
     line_site(line, &maps, "called from", report->caller);
     line_site(line, &maps, "allocated from", sites.allocated);
+    for (size_t i = 0; i < sites.caller_count && i < CALLERS_MOST; i++) {
+        line_site(line, &maps, "  called from", (const void *)(uintptr_t)sites.callers[i]);
+    }
     line_site(line, &maps, "freed before from", sites.freed);
     hak_maps_free(&maps);
 }

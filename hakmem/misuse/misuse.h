@@ -42,11 +42,13 @@ struct hak_misuse_report {
 /* Where a block was allocated last, and freed last; NULL: not known. */
 struct hak_misuse_sites {
     const void *allocated, *freed;
+    const uint64_t *callers; /* of the allocation, innermost first; addresses within the calls */
+    size_t caller_count;
 };
 
 /* Whoever keeps the sites of blocks sets this, before there is a second thread; NULL: nobody does. It is called on the
  * way to an abort, by any thread: it allocates nothing and waits for no lock. `block` is the start of the block, or the pointer
- * that was given, where no block is known to be there any more. pre: *sites is {NULL, NULL} */
+ * that was given, where no block is known to be there any more. pre: *sites is zero */
 extern void (*hak_misuse_sites_of)(const void *block, struct hak_misuse_sites *sites);
 
 /* One report in one write: the line of hak_report_misuse and, in builds with guard, what else is known, a line each. */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* See end.h. The destructor runs last: what the program's own handlers and destructors free is counted.
  *
- * A process that a signal ends, or _exit, writes nothing. Children that end by exit write too; %p tells them apart. */
+ * A process that a signal ends, or _exit, writes nothing, but for HAKMEM_DUMP_SIGNAL. Children that end by exit write too; %p tells them apart. */
 #include "hakmem/observe/end.h"
 
 #include <errno.h>
+#include <signal.h>
 
 #include "hakmem/base/compiler.h"
 #include "hakmem/base/options.h"
@@ -20,14 +21,6 @@ static uint32_t end_process; /* the process that was started with the options; a
 static bool end_writes_profile(void) { return hak_options.profile[0] != '\0'; }
 
 static bool end_writes_stats(void) { return hak_options.stats != HAK_STATS_AT_EXIT_NONE; }
-
-void hak_observe_end_init(void) {
-    const bool stats_to_error = end_writes_stats() && hak_options.stats_path[0] == '\0';
-    end_process = hak_os_process_id();
-    if (end_writes_stats() || end_writes_profile() || hak_options.leaks || hak_options.publish) {
-        hak_os_error_keep(stats_to_error || hak_options.leaks);
-    }
-}
 
 /* `path` with the process's number for each %p. Result: whether it has one; `out` is cut where it is too long */
 static bool end_expand(const char *path, struct hak_text *out) {
@@ -78,18 +71,50 @@ static void end_report(int error, int error_file, const char *what, const char *
     }
 }
 
-/* 101: behind the program's own, and behind those of libraries that were loaded after this one. */
-__attribute__((destructor(101))) static void end_process_observed(void) {
+static void end_write_leaks_and_profile(int error_file) {
     const struct hak_profile_table *table = hak_profile_table();
-    const int error_file = hak_os_error_kept();
-    if (end_writes_stats()) {
-        end_report(end_write_stats(error_file), error_file, "the statistics of HAKMEM_STATS could not be written",
-                   hak_options.stats_path);
-    }
     if (table != NULL && hak_options.leaks && error_file >= 0 && hak_os_process_id() == end_process) {
         hak_leaks_report(table, error_file);
     }
     if (table != NULL && end_writes_profile()) {
         end_report(end_write_profile(), error_file, "the profile could not be written", hak_options.profile);
     }
+}
+
+/* The signal is blocked while this runs, and has its default effect again: raised, it ends the process on return. Nothing
+ * here waits for the interrupted thread; statistics would, if it is in an exchange. */
+static void end_by_signal(int number) {
+    const int saved_errno = errno;
+    end_write_leaks_and_profile(hak_os_error_kept());
+    errno = saved_errno;
+    (void)raise(number);
+}
+
+static void end_catch_signal(void) {
+    struct sigaction action = {.sa_handler = end_by_signal, .sa_flags = (int)SA_RESETHAND}, before;
+    /* Who started the program may have had it ignored, as nohup does. */
+    if (sigaction(hak_options.dump_signal, NULL, &before) == 0 && before.sa_handler == SIG_DFL) {
+        (void)sigaction(hak_options.dump_signal, &action, NULL);
+    }
+}
+
+void hak_observe_end_init(void) {
+    const bool stats_to_error = end_writes_stats() && hak_options.stats_path[0] == '\0';
+    end_process = hak_os_process_id();
+    if (end_writes_stats() || end_writes_profile() || hak_options.leaks || hak_options.publish) {
+        hak_os_error_keep(stats_to_error || hak_options.leaks);
+    }
+    if (hak_options.dump_signal != 0 && (end_writes_profile() || hak_options.leaks)) {
+        end_catch_signal();
+    }
+}
+
+/* 101: behind the program's own, and behind those of libraries that were loaded after this one. */
+__attribute__((destructor(101))) static void end_process_observed(void) {
+    const int error_file = hak_os_error_kept();
+    if (end_writes_stats()) {
+        end_report(end_write_stats(error_file), error_file, "the statistics of HAKMEM_STATS could not be written",
+                   hak_options.stats_path);
+    }
+    end_write_leaks_and_profile(error_file);
 }

@@ -6,6 +6,8 @@
 #include <time.h>
 
 #include "hakmem/base/atomic.h"
+#include "hakmem/base/bits.h"
+#include "hakmem/os/os.h"
 #include "hakmem/sample/chance.h"
 
 /* Numbers of fields, of message Profile first. */
@@ -48,6 +50,7 @@ enum {
     TEXT_INUSE_SPACE,
     TEXT_SPACE,
     TEXT_DROPPED,
+    TEXT_SHORTENED,
     TEXTS
 };
 static const char *const texts[TEXTS] = {
@@ -60,12 +63,21 @@ static const char *const texts[TEXTS] = {
     "inuse_space",
     "space",
     "samples were lost for want of memory: estimates are too low",
+    "samples have a call but no callers: the table of callers is full",
 };
 
-/* A message within another: no longer than this. */
+/* A message within another: no longer than this. The longest is a sample, of a location for each frame, four values and
+ * a label. */
 struct message {
     size_t used;
-    unsigned char bytes[160];
+    unsigned char bytes[320];
+};
+
+/* The addresses that have a location: an open-addressed table, half full at most. A location's number is that of its
+ * entry, and one more. */
+struct locations {
+    uint64_t *addresses; /* 0: unused */
+    uint64_t count;      /* a power of two */
 };
 
 static size_t varint(unsigned char *bytes, uint64_t value) {
@@ -107,15 +119,37 @@ static void put_value_type(struct hak_text *output, unsigned field, uint64_t typ
     put_message(output, field, &message);
 }
 
+/* Where the address is, or belongs. An address of 0, of all further sites, is entered as one that no code has. */
+static uint64_t location_find(const struct locations *locations, uint64_t address) {
+    const uint64_t key = address == 0 ? UINT64_MAX : address;
+    uint64_t at = (key * 0x9e3779b97f4a7c15u) >> 32; /* Knuth's multiplicative hashing, as in region/block_table.c */
+    while (locations->addresses[at % locations->count] != 0 && locations->addresses[at % locations->count] != key) {
+        at++;
+    }
+    return at % locations->count;
+}
+
+/* The mappings of code, ascending. */
+struct codes {
+    struct code {
+        uint64_t start, end;
+    } * ranges;
+    size_t count;
+};
+
 static uint64_t scaled(uint64_t samples, double chance) { return (uint64_t)((double)samples / chance + 0.5); }
 
-static void put_sample(struct hak_text *output, const struct profile_record *record, uint64_t location, uint64_t rate) {
+static void put_sample(struct hak_text *output, const struct locations *locations,
+                       const struct hak_profile_table *table, const struct profile_record *record, uint64_t rate) {
     const double chance = hak_chance_of(record->size, rate);
     const uint64_t live = record->allocations - record->frees;
     const uint64_t values[] = {scaled(record->allocations, chance), scaled(record->allocations * record->size, chance),
                                scaled(live, chance), scaled(live * record->size, chance)};
     struct message label = {0}, message = {0};
-    message_number(&message, SAMPLE_LOCATION, location);
+    message_number(&message, SAMPLE_LOCATION, location_find(locations, record->site) + 1);
+    for (uint32_t i = 0; i < record_caller_count(record); i++) {
+        message_number(&message, SAMPLE_LOCATION, location_find(locations, record_callers(table, record)[i]) + 1);
+    }
     for (unsigned i = 0; i < 4; i++) {
         message_number(&message, SAMPLE_VALUE, values[i]);
     }
@@ -128,54 +162,71 @@ static void put_sample(struct hak_text *output, const struct profile_record *rec
     put_message(output, PROFILE_SAMPLE, &message);
 }
 
-/* Mappings are numbered from 1 among those of code, in their order. Result: that of the address; 0: of none */
-static uint64_t mapping_of(const struct maps *maps, uint64_t address) {
+/* Writes the mappings of code, numbered from 1 in their order, which is that of their addresses, and notes them. */
+static void put_mappings(struct hak_text *output, const struct maps *maps, struct codes *codes) {
     struct maps_entry entry;
     size_t position = 0;
-    uint64_t number = 0;
-    while (hak_maps_next(maps, &position, &entry)) {
-        number += entry.executable;
-        if (address >= entry.start && address < entry.end) {
-            return entry.executable ? number : 0;
-        }
-    }
-    return 0;
-}
-
-static void put_mappings(struct hak_text *output, const struct maps *maps) {
-    struct maps_entry entry;
-    size_t position = 0;
-    uint64_t number = 0;
     while (hak_maps_next(maps, &position, &entry)) {
         if (!entry.executable) {
             continue;
         }
         struct message message = {0};
-        message_number(&message, MAPPING_ID, number + 1);
+        message_number(&message, MAPPING_ID, codes->count + 1);
         message_number(&message, MAPPING_START, entry.start);
         message_number(&message, MAPPING_LIMIT, entry.end);
         message_number(&message, MAPPING_OFFSET, entry.offset);
-        message_number(&message, MAPPING_FILE, TEXTS + number);
+        message_number(&message, MAPPING_FILE, TEXTS + codes->count);
         put_message(output, PROFILE_MAPPING, &message);
         put_bytes(output, PROFILE_STRING, entry.path, entry.path_length);
-        number++;
+        codes->ranges[codes->count++] = (struct code){.start = entry.start, .end = entry.end};
     }
 }
 
-/* A location's number is that of its site's first record, and one more. */
-static uint64_t location_of(const struct hak_profile_table *table, uint32_t index) {
-    return hak_record_first_of_site(table, index) + (uint64_t)1;
+/* Number of the mapping of code that the address is in; 0: of none */
+static uint64_t mapping_of(const struct codes *codes, uint64_t address) {
+    size_t low = 0, high = codes->count;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (address >= codes->ranges[middle].end) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < codes->count && address >= codes->ranges[low].start ? low + 1 : 0;
 }
 
-static void put_location(struct hak_text *output, const struct maps *maps, uint64_t id, uint64_t address) {
+/* Writes the address's location unless it has one. */
+static void put_location(struct hak_text *output, const struct locations *locations, const struct codes *codes,
+                         uint64_t address) {
+    const uint64_t at = location_find(locations, address);
+    if (locations->addresses[at] != 0) {
+        return;
+    }
+    locations->addresses[at] = address == 0 ? UINT64_MAX : address;
     struct message message = {0};
-    message_number(&message, LOCATION_ID, id);
-    message_number(&message, LOCATION_MAPPING, mapping_of(maps, address));
+    message_number(&message, LOCATION_ID, at + 1);
+    message_number(&message, LOCATION_MAPPING, mapping_of(codes, address));
     message_number(&message, LOCATION_ADDRESS, address);
     put_message(output, PROFILE_LOCATION, &message);
 }
 
-static void put_head(struct hak_text *output, uint64_t rate, bool dropped) {
+static void put_samples(struct hak_text *output, const struct hak_profile_table *table, uint32_t count, uint64_t rate,
+                        const struct locations *locations, const struct codes *codes) {
+    for (uint32_t index = 0; index < count; index++) {
+        const struct profile_record record = hak_record_read(table, index);
+        if (record.allocations == 0) {
+            continue;
+        }
+        put_location(output, locations, codes, record.site);
+        for (uint32_t i = 0; i < record_caller_count(&record); i++) {
+            put_location(output, locations, codes, record_callers(table, &record)[i]);
+        }
+        put_sample(output, locations, table, &record, rate);
+    }
+}
+
+static void put_head(struct hak_text *output, uint64_t rate, bool dropped, bool shortened) {
     for (unsigned i = 0; i < TEXTS; i++) {
         put_bytes(output, PROFILE_STRING, texts[i], strlen(texts[i]));
     }
@@ -192,24 +243,43 @@ static void put_head(struct hak_text *output, uint64_t rate, bool dropped) {
     if (dropped) {
         put_number(output, PROFILE_COMMENT, TEXT_DROPPED);
     }
+    if (shortened) {
+        put_number(output, PROFILE_COMMENT, TEXT_SHORTENED);
+    }
 }
 
-void hak_pprof_write(struct hak_text *output, const struct hak_profile_table *table, const struct maps *maps) {
-    /* Relaxed, both: a snapshot. */
-    const uint64_t rate = hak_load_relaxed(&table->rate);
-    put_head(output, rate, hak_load_relaxed(&table->dropped) != 0);
-    put_mappings(output, maps);
-    const uint32_t count = hak_record_count(table);
-    for (uint32_t index = 0; index < count; index++) {
-        const struct profile_record record = hak_record_read(table, index);
-        const uint64_t location = location_of(table, index);
-        if (location == index + (uint64_t)1) {
-            put_location(output, maps, location, record.site);
-        }
-        if (record.allocations != 0) {
-            put_sample(output, &record, location, rate);
-        }
+static size_t maps_count(const struct maps *maps) {
+    struct maps_entry entry;
+    size_t position = 0, count = 0;
+    while (hak_maps_next(maps, &position, &entry)) {
+        count++;
     }
+    return count;
+}
+
+int hak_pprof_write(struct hak_text *output, const struct hak_profile_table *table, const struct maps *maps) {
+    /* Relaxed, all: a snapshot. The records that are counted first name none but the frames that are counted then. */
+    const uint64_t rate = hak_load_relaxed(&table->rate);
+    const uint32_t count = hak_record_count(table);
+    struct locations locations = {.count = 2};
+    while (locations.count < 2 * (count + hak_load_relaxed(&table->frames_used))) {
+        locations.count *= 2;
+    }
+    struct codes codes = {.count = 0};
+    void *memory;
+    const size_t bytes = bits_round_up(
+        locations.count * sizeof *locations.addresses + maps_count(maps) * sizeof *codes.ranges, hak_os_page_size());
+    const int error = hak_os_map(bytes, hak_os_page_size(), &memory);
+    if (error != 0) {
+        return error;
+    }
+    locations.addresses = memory;
+    codes.ranges = (struct code *)(void *)(locations.addresses + locations.count);
+    put_head(output, rate, hak_load_relaxed(&table->dropped) != 0, hak_load_relaxed(&table->shortened) != 0);
+    put_mappings(output, maps, &codes);
+    put_samples(output, table, count, rate, &locations, &codes);
+    hak_os_unmap(memory, bytes);
+    return 0;
 }
 
 /* "LIVE: BYTES [ALL: BYTES] @" */
@@ -249,6 +319,11 @@ void hak_pprof_write_text(struct hak_text *output, const struct hak_profile_tabl
             live = record.allocations - record.frees;
             put_counts(output, live, live * record.size, record.allocations, record.allocations * record.size);
             hak_text_add_address(output, record.site);
+            for (uint32_t i = 0; i < record_caller_count(&record); i++) {
+                hak_text_add(output, " ");
+                /* Where the call returns to: google-pprof takes one off all addresses but the first. */
+                hak_text_add_address(output, record_callers(table, &record)[i] + 1);
+            }
             hak_text_add(output, "\n");
         }
     }

@@ -13,7 +13,7 @@ extern "C" {
 
 /* The protocol buffer of pprof (proto/profile.proto of github.com/google/pprof): four values a sample, alloc_objects,
  * alloc_space, inuse_objects, inuse_space, scaled to estimates. */
-void hak_pprof_write(struct hak_text *output, const struct hak_profile_table *table, const struct maps *maps);
+int hak_pprof_write(struct hak_text *output, const struct hak_profile_table *table, const struct maps *maps);
 
 /* The text that google-pprof of gperftools reads: counts of samples, which it scales itself. */
 void hak_pprof_write_text(struct hak_text *output, const struct hak_profile_table *table, const struct maps *maps);

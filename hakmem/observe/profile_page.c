@@ -3,6 +3,7 @@
 #include "hakmem/observe/profile_page.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "hakmem/base/atomic.h"
 #include "hakmem/base/bits.h"
@@ -19,6 +20,7 @@ static uint32_t share_state;                  /* atomic; written under the profi
 static struct os_shared share_file;           /* profile lock; valid while the state is on */
 static struct hak_profile_table *share_table; /* profile lock; what the file holds */
 static uint64_t share_used, share_dropped;    /* profile lock; what the file's header says */
+static uint64_t share_frames;                 /* profile lock; likewise, and as many are copied */
 static uint32_t share_until_look;             /* profile lock */
 
 static size_t share_bytes(void) { return bits_round_up(PROFILE_SHARED_BYTES, hak_os_page_size()); }
@@ -34,6 +36,18 @@ static void share_totals(const struct hak_profile_table *table) {
         /* Release: the entries that it counts are there. */
         hak_store_release(&share_table->used, used);
         hak_store_relaxed(&share_table->dropped, dropped);
+        hak_store_relaxed(&share_table->shortened, hak_load_relaxed(&table->shortened));
+    }
+}
+
+/* Before the record that names them. */
+static void share_copy_frames(const struct hak_profile_table *table) {
+    const uint64_t used = hak_load_relaxed(&table->frames_used);
+    if (HAK_UNLIKELY(used != share_frames)) {
+        memcpy(&share_table->frames[share_frames], &table->frames[share_frames],
+               (used - share_frames) * sizeof *table->frames);
+        share_frames = used;
+        hak_store_relaxed(&share_table->frames_used, used);
     }
 }
 
@@ -42,6 +56,7 @@ static void share_copy(const struct hak_profile_table *table, uint32_t index) {
     struct profile_record *to = &share_table->records[index];
     to->site = from->site;
     to->size = from->size;
+    to->callers = from->callers;
     /* Relaxed, all of `from`: written under the lock that is held. */
     hak_store_relaxed(&to->allocations, hak_load_relaxed(&from->allocations));
     /* Release: pairs with a tool's reading, in the order of hak_record_read. */
@@ -61,7 +76,7 @@ static void share_make(const struct hak_profile_table *table) {
         return;
     }
     share_table = share_file.start;
-    share_used = share_dropped = 0;
+    share_used = share_dropped = share_frames = 0;
     share_until_look = SHARE_LOOK_EVERY;
     hak_store_relaxed(&share_state, (uint32_t)SHARE_ON);
     hak_profile_page_whole(table);
@@ -106,6 +121,7 @@ void hak_profile_page_record(const struct hak_profile_table *table, uint32_t ind
         share_make(table);
     }
     if (hak_load_relaxed(&share_state) == SHARE_ON) {
+        share_copy_frames(table);
         share_copy(table, index);
         share_totals(table);
     }

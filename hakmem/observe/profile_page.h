@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-#define PROFILE_MAGIC 0x31666f72706b6168u /* "hakprof1" in memory */
+#define PROFILE_MAGIC 0x32666f72706b6168u /* "hakprof2" in memory */
 #define PROFILE_SHARE_LABEL "hakmem-profile"
 
 /* From the next hak_profile_page_record on there is a file. Called while the process is initialised. */

@@ -49,8 +49,9 @@ static int write_format(int file, bool is_text, struct gzip *gzip, const struct 
         error = hak_text_end(&gzip->text);
     } else {
         hak_gzip_begin(gzip, file);
-        hak_pprof_write(&gzip->text, table, &maps);
-        error = hak_gzip_end(gzip);
+        error = hak_pprof_write(&gzip->text, table, &maps);
+        const int end_error = hak_gzip_end(gzip);
+        error = error != 0 ? error : end_error;
     }
     hak_maps_free(&maps);
     return error;
@@ -91,6 +92,9 @@ size_t hak_profile_read(hak_profile_visitor visit, void *argument) {
         }
         const struct hak_profile_entry entry = {
             .site = (const void *)(uintptr_t)record.site,
+            .callers = record_callers(table, &record),
+            .caller_count = record_caller_count(&record),
+            .is_cut = record_is_cut(&record),
             .block_size = record.size,
             .allocations = record.allocations,
             .live = record.allocations - record.frees,

@@ -6,9 +6,9 @@
 #include "hakmem/base/bits.h"
 
 struct freed {
-    const void *block;     /* atomic; NULL: none, or the others are being written */
-    const void *allocated; /* atomic */
-    const void *freed;     /* atomic */
+    const void *block;                      /* atomic; NULL: none, or the others are being written */
+    const struct profile_record *allocated; /* atomic */
+    const void *freed;                      /* atomic */
 };
 
 static struct freed freed_entries[FREED_ENTRIES];
@@ -19,7 +19,7 @@ static struct freed *freed_entry(const void *block) {
     return &freed_entries[((uint64_t)(uintptr_t)block * 0x9e3779b97f4a7c15u) >> 52];
 }
 
-void hak_freed_note(const void *block, const void *allocated, const void *freed) {
+void hak_freed_note(const void *block, const struct profile_record *allocated, const void *freed) {
     struct freed *entry = freed_entry(block);
     /* Release, the next three: pair with the acquire loads of hak_freed_find, whose second look at the block finds NULL, or
      * another one, where it saw either site of this. */
@@ -30,7 +30,7 @@ void hak_freed_note(const void *block, const void *allocated, const void *freed)
     hak_store_release(&entry->block, block);
 }
 
-bool hak_freed_find(const void *block, const void **allocated, const void **freed) {
+bool hak_freed_find(const void *block, const struct profile_record **allocated, const void **freed) {
     const struct freed *entry = freed_entry(block);
     /* Acquire, all: pair with the release stores of hak_freed_note. */
     if (hak_load_acquire(&entry->block) != block) {

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The call sites of sampled blocks that were freed, for the report of a double free: where the block was allocated, and where it
- * was freed first. A table of fixed size; a later block with the same hash replaces an entry.
+/* Sampled blocks that were freed, for the report of a double free: by which path of calls the block was allocated, and where it was
+ * freed first. A table of fixed size; a later block with the same hash replaces an entry.
  *
  * Written under the profile lock. Reports read it without the lock, from any thread, on the way to an abort. */
 #ifndef HAKMEM_SAMPLE_FREED_H
 #define HAKMEM_SAMPLE_FREED_H
 
 #include "hakmem/base/compiler.h"
+#include "hakmem/sample/record.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -14,12 +15,12 @@ extern "C" {
 
 #define FREED_ENTRIES 4096u
 
-/* Notes that a block was freed. pre: the profile lock is held; block != NULL; every block is sampled, or the entry would be taken
+/* Notes that a block was freed, which the record counts. pre: the profile lock is held; block != NULL; every block is sampled, or the entry would be taken
  * for that of the next block at the same address */
-void hak_freed_note(const void *block, const void *allocated, const void *freed);
+void hak_freed_note(const void *block, const struct profile_record *allocated, const void *freed);
 
 /* false: nothing is known of the block. */
-bool hak_freed_find(const void *block, const void **allocated, const void **freed);
+bool hak_freed_find(const void *block, const struct profile_record **allocated, const void **freed);
 
 #ifdef __cplusplus
 }

@@ -17,6 +17,7 @@
 #include "hakmem/sample/chance.h"
 #include "hakmem/sample/freed.h"
 #include "hakmem/sample/live.h"
+#include "hakmem/sample/stack_memo.h"
 #include "hakmem/slab/list.h"
 #include "hakmem/slab/slab.h"
 
@@ -91,6 +92,7 @@ int hak_profile_turn_on(uint64_t rate) {
     if (HAK_GUARD_FULL) {
         return ENOTSUP; /* canaries and quarantines are not kept for the profile's own slabs */
     }
+    hak_stack_memo_init();
     lock_acquire(&profile_lock);
     int error = profile_make_table_locked();
     if (error == 0) {
@@ -115,10 +117,12 @@ void hak_profile_turn_off(void) {
 
 /* For reports of misuse, which want the address that a call returns to. */
 static void profile_misuse_sites(const void *block, struct hak_misuse_sites *sites) {
-    const void *site = hak_profile_site_of(block), *freed = NULL;
-    if (site != NULL || hak_freed_find(block, &site, &freed)) {
-        sites->allocated = site != NULL ? (const char *)site + 1 : NULL;
-        sites->freed = freed;
+    struct profile_live live;
+    const struct profile_record *record = profile_find(block, &live) ? &profile_samples->records[live.record] : NULL;
+    if (record != NULL || hak_freed_find(block, &record, &sites->freed)) {
+        sites->allocated = (const void *)(uintptr_t)(record->site + 1);
+        sites->callers = record_callers(profile_samples, record);
+        sites->caller_count = record_caller_count(record);
     }
 }
 
@@ -160,8 +164,9 @@ static void profile_drop_locked(void) {
 }
 
 /* Enters a block. false: no room or no memory */
-static bool profile_enter_locked(const void *start, unsigned class_index, uint64_t size, const void *site) {
-    const uint32_t record = hak_record_claim(profile_samples, (uintptr_t)site, size);
+static bool profile_enter_locked(const void *start, unsigned class_index, uint64_t size,
+                                 const struct hak_stack *stack) {
+    const uint32_t record = hak_record_claim(profile_samples, stack, size);
     const bool is_huge = class_index == PROFILE_HUGE;
     if (record == PROFILE_RECORDS ||
         (is_huge ? hak_block_table_reserve(&profile_huge) : hak_live_reserve(start)) != 0) {
@@ -213,12 +218,12 @@ static void profile_give_back_locked(unsigned class_index, void *p) {
     }
 }
 
-void *hak_profile_alloc(unsigned class_index, const void *site, bool *zeroed) {
+void *hak_profile_alloc(unsigned class_index, const struct hak_stack *stack, bool *zeroed) {
     void *p = NULL;
     lock_acquire(&profile_lock);
     if (sampling_is_on()) {
         p = profile_take_locked(class_index, zeroed);
-        if (p != NULL && !profile_enter_locked(p, class_index, hak_classes[class_index].block_size, site)) {
+        if (p != NULL && !profile_enter_locked(p, class_index, hak_classes[class_index].block_size, stack)) {
             profile_give_back_locked(class_index, p);
             p = NULL;
         }
@@ -230,10 +235,10 @@ void *hak_profile_alloc(unsigned class_index, const void *site, bool *zeroed) {
     return p;
 }
 
-bool hak_profile_note(void *p, unsigned class_index, const void *site) {
+bool hak_profile_note(void *p, unsigned class_index, const struct hak_stack *stack) {
     lock_acquire(&profile_lock);
     const bool entered =
-        sampling_is_on() && profile_enter_locked(p, class_index, hak_classes[class_index].block_size, site);
+        sampling_is_on() && profile_enter_locked(p, class_index, hak_classes[class_index].block_size, stack);
     if (entered) {
         hak_region_span_hide(p, 1);
     } else if (sampling_is_on()) {
@@ -243,10 +248,21 @@ bool hak_profile_note(void *p, unsigned class_index, const void *site) {
     return entered;
 }
 
-void hak_profile_note_huge(const void *start, size_t size, const void *site) {
+static bool profile_try_huge(size_t size) {
     lock_acquire(&profile_lock);
-    if (sampling_is_on() && hak_chance_try(&profile_random, size, profile_rate()) &&
-        !profile_enter_locked(start, 0, size, site)) {
+    const bool is_sampled = sampling_is_on() && hak_chance_try(&profile_random, size, profile_rate());
+    lock_release(&profile_lock);
+    return is_sampled;
+}
+
+void hak_profile_note_huge(const void *start, size_t size, const void *site) {
+    if (!profile_try_huge(size)) {
+        return;
+    }
+    struct hak_stack stack;
+    hak_stack_capture(&stack, site); /* without the lock: it may take the loader's */
+    lock_acquire(&profile_lock);
+    if (sampling_is_on() && !profile_enter_locked(start, 0, size, &stack)) {
         profile_drop_locked();
     }
     lock_release(&profile_lock);
@@ -265,8 +281,7 @@ int hak_profile_forget(void *p, const void *caller) {
         /* Where some blocks are not sampled, the next one here may be, and its end would be taken for this one's. */
         if (HAK_GUARD_EXACT && profile_rate() == 1) {
             /* realloc's caller, where realloc frees. */
-            hak_freed_note(p, (const void *)(uintptr_t)record->site,
-                           hak_profile_site != NULL ? (const char *)hak_profile_site + 1 : caller);
+            hak_freed_note(p, record, hak_profile_site != NULL ? (const char *)hak_profile_site + 1 : caller);
         }
         profile_live_blocks--;
         if (found == PROFILE_HUGE) {

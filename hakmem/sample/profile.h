@@ -15,6 +15,7 @@
 #include "hakmem/base/lock.h"
 #include "hakmem/magazine/sampling_state.h"
 #include "hakmem/sample/record.h"
+#include "hakmem/sample/stack.h"
 #include "hakmem/size_class/size_class.h"
 
 #ifdef __cplusplus
@@ -73,10 +74,10 @@ HAK_ALWAYS_INLINE bool profile_is_in_place(unsigned class_index) { return hak_cl
 
 /* A sampled block of the class. NULL: no memory, or the profile was stopped; the sample is lost
  * pre: !profile_is_in_place(class_index) */
-void *hak_profile_alloc(unsigned class_index, const void *site, bool *zeroed);
+void *hak_profile_alloc(unsigned class_index, const struct hak_stack *stack, bool *zeroed);
 
 /* Enters a block that was just allocated. false: as NULL above. pre: profile_is_in_place(class_index) */
-bool hak_profile_note(void *p, unsigned class_index, const void *site);
+bool hak_profile_note(void *p, unsigned class_index, const struct hak_stack *stack);
 
 /* Samples a huge block, by chance. `size` is that of the block, in bytes. */
 void hak_profile_note_huge(const void *start, size_t size, const void *site);

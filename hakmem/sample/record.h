@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* The profile's table: one record for each pair of call site and block size, with the number of samples allocated and freed.
+/* The profile's table: one record for each path of calls and block size, with the number of samples allocated and freed.
  *
- * A record is claimed at the first sample of its pair and never given up. It counts samples, not blocks: the estimated number of
+ * A record is claimed at the first sample of its path and size, and never given up. The addresses of callers are stored once
+ * for all sizes of a path. It counts samples, not blocks: the estimated number of
  * blocks is the count divided by hak_chance_of(size, rate). Written under the profile lock; read without it by any thread, and
  * by tools through shared memory. */
 #ifndef HAKMEM_SAMPLE_RECORD_H
 #define HAKMEM_SAMPLE_RECORD_H
 
 #include "hakmem/base/compiler.h"
+#include "hakmem/sample/stack.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -18,18 +20,23 @@ struct profile_record {
     uint64_t site;        /* constant; an address within the call, or as given to hak_alloc_at */
     uint64_t allocations; /* atomic; samples taken */
     uint64_t frees;       /* atomic; of these, freed since */
+    uint64_t callers;     /* constant; which of the table's frames: record_caller_count, record_callers */
 };
 
 #define PROFILE_RECORDS 16384u
 #define PROFILE_INDEX_ENTRIES 32768u
+#define PROFILE_FRAMES 262144u /* 2 MiB: 16 callers a record on average */
 
 struct hak_profile_table {
-    uint64_t magic;   /* PROFILE_MAGIC in shared memory (observe/profile_page.h), which holds the same */
-    uint64_t rate;    /* atomic; bytes a sample */
-    uint64_t dropped; /* atomic; samples lost for want of room or memory */
-    uint64_t used;    /* atomic; entries in use: the first ones */
+    uint64_t magic;       /* PROFILE_MAGIC in shared memory (observe/profile_page.h), which holds the same */
+    uint64_t rate;        /* atomic; bytes a sample */
+    uint64_t dropped;     /* atomic; samples lost for want of room or memory */
+    uint64_t used;        /* atomic; entries in use: the first ones */
+    uint64_t frames_used; /* atomic; likewise of the frames */
+    uint64_t shortened;   /* atomic; samples that lost their callers, since the frames were all in use */
     struct profile_record records[PROFILE_RECORDS];
-    /* Not shared. By the hash of the site: number of an entry, and one more; 0: none. Open addressing, half full at most. */
+    uint64_t frames[PROFILE_FRAMES]; /* constant once they are in use; as in struct hak_stack */
+    /* Not shared. By the hash of the path: number of an entry, and one more; 0: none. Open addressing, half full at most. */
     uint16_t index[PROFILE_INDEX_ENTRIES];
 };
 
@@ -39,15 +46,27 @@ struct hak_profile_table {
 /* Number of records in use. It may grow at any time. */
 uint32_t hak_record_count(const struct hak_profile_table *table);
 
-/* Finds the record of that site and size, or claims one. PROFILE_RECORDS: the table is full. Once three quarters of the table are in
- * use, all new sites share the site 0. pre: the profile lock is held; size >= 1 */
-uint32_t hak_record_claim(struct hak_profile_table *table, uint64_t site, uint64_t size);
+/* What `callers` says: index of the first frame, whether there are more callers than were kept, and how many were. */
+#define RECORD_FRAMES_SHIFT 8
+#define RECORD_CUT 0x80u
+#define RECORD_COUNT_MASK 0x7fu
+
+HAK_ALWAYS_INLINE uint32_t record_caller_count(const struct profile_record *record) {
+    return record->callers & RECORD_COUNT_MASK;
+}
+HAK_ALWAYS_INLINE bool record_is_cut(const struct profile_record *record) { return record->callers & RECORD_CUT; }
+HAK_ALWAYS_INLINE const uint64_t *record_callers(const struct hak_profile_table *table,
+                                                 const struct profile_record *record) {
+    return &table->frames[record->callers >> RECORD_FRAMES_SHIFT];
+}
+
+/* Finds the record of that path and size, or claims one. PROFILE_RECORDS: the table is full. Once three quarters of the table are
+ * in use, all new paths share the site 0; once all frames are, new paths have no callers. pre: the profile lock is held;
+ * size >= 1 */
+uint32_t hak_record_claim(struct hak_profile_table *table, const struct hak_stack *stack, uint64_t size);
 
 /* Copies a record; allocations >= frees in the copy even while other threads change both. Any thread. pre: the record is in use */
 struct profile_record hak_record_read(const struct hak_profile_table *table, uint32_t number);
-
-/* The first record with the same site: one number for all records of a site, which never changes. pre: the record is in use */
-uint32_t hak_record_first_of_site(const struct hak_profile_table *table, uint32_t number);
 
 #ifdef __cplusplus
 }

@@ -72,11 +72,11 @@ static void *sampled_take(struct hak_thread *thread, unsigned class_index) {
 }
 
 /* A sampled block of the profile's own slabs, counted as the thread's allocation. NULL: the sample is lost */
-static void *sampled_take_own(struct hak_thread *thread, unsigned class_index, const void *site) {
+static void *sampled_take_own(struct hak_thread *thread, unsigned class_index, const struct hak_stack *stack) {
     struct hak_thread_class *own = &thread->classes[class_index];
     bool zeroed;
     exchange_enter(thread);
-    void *p = hak_profile_alloc(class_index, site, &zeroed);
+    void *p = hak_profile_alloc(class_index, stack, &zeroed);
     /* Release: behind the odd sequence. */
     hak_store_release(&own->allocations, own->allocations + (p != NULL));
     exchange_note_class(thread, class_index);
@@ -104,11 +104,13 @@ static void *sampled_mark(void *p, unsigned class_index) {
 /* A block that is sampled, unless the sample is lost. NULL: no memory. pre: as sampled_take */
 static HAK_COLD void *sampled_due(struct hak_thread *thread, unsigned class_index, const void *site) {
     const bool in_place = profile_is_in_place(class_index);
-    void *p = in_place ? NULL : sampled_take_own(thread, class_index, site);
+    struct hak_stack stack;
+    hak_stack_capture(&stack, site);
+    void *p = in_place ? NULL : sampled_take_own(thread, class_index, &stack);
     bool is_sampled = p != NULL;
     if (p == NULL) {
         p = sampled_take(thread, class_index);
-        is_sampled = in_place && p != NULL && hak_profile_note(p, class_index, site);
+        is_sampled = in_place && p != NULL && hak_profile_note(p, class_index, &stack);
     }
     sampled_draw(thread, class_index, sampling_made(thread, class_index));
     return is_sampled ? p : sampled_mark(p, class_index);
@@ -126,10 +128,10 @@ static void *sampled_begun(struct hak_thread *thread, unsigned class_index, cons
     return p;
 }
 
-static void *sampled_shared_own(unsigned class_index, const void *site) {
+static void *sampled_shared_own(unsigned class_index, const struct hak_stack *stack) {
     bool zeroed;
     hak_moving_begin();
-    void *p = hak_profile_alloc(class_index, site, &zeroed);
+    void *p = hak_profile_alloc(class_index, stack, &zeroed);
     if (p != NULL) {
         hak_shared_count(class_index, 1, 0);
     }
@@ -137,18 +139,22 @@ static void *sampled_shared_own(unsigned class_index, const void *site) {
     return p;
 }
 
+/* A block that is sampled, of a thread without magazines. NULL: the sample is lost, or there is no memory */
+static HAK_COLD void *sampled_shared_due(unsigned class_index, const void *site) {
+    struct hak_stack stack;
+    hak_stack_capture(&stack, site);
+    if (!profile_is_in_place(class_index)) {
+        return sampled_shared_own(class_index, &stack);
+    }
+    void *p = hak_shared_alloc(class_index);
+    return p == NULL || hak_profile_note(p, class_index, &stack) ? p : sampled_mark(p, class_index);
+}
+
 /* A thread without magazines: one trial a block. */
 static void *sampled_shared(unsigned class_index, const void *caller) {
     const bool is_due = sampling_is_on() && hak_profile_try(class_index);
-    const bool in_place = profile_is_in_place(class_index);
-    void *p = is_due && !in_place ? sampled_shared_own(class_index, sampled_site(caller)) : NULL;
-    if (p != NULL) {
-        return p;
-    }
-    p = hak_shared_alloc(class_index);
-    return p != NULL && is_due && in_place && hak_profile_note(p, class_index, sampled_site(caller))
-               ? p
-               : sampled_mark(p, class_index);
+    void *p = is_due ? sampled_shared_due(class_index, sampled_site(caller)) : NULL;
+    return p != NULL ? p : sampled_mark(hak_shared_alloc(class_index), class_index);
 }
 
 /* The profile is not on, or the thread has not begun, or has ended. */

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import unittest
 from pathlib import Path
@@ -27,8 +28,9 @@ def _number(thing: str) -> str:
 
 
 _HELD = rf"hakmem: leaks: {_number('byte')} in {_number('block')}"
-_SUM = re.compile(rf"{_HELD} live, from {_number('call')}; (.+)")
+_SUM = re.compile(rf"{_HELD} live, from {_number('path')}; (.+)")
 _LEAK = re.compile(rf"{_HELD} from 0x[0-9a-f]+: (/.+)\+(0x[0-9a-f]+)")
+_CALLER = re.compile(r"hakmem: leaks:   called from 0x[0-9a-f]+: (/.+)\+(0x[0-9a-f]+)")
 
 
 def google_pprof(profile: Path, value: str) -> dict[str, float]:
@@ -107,6 +109,38 @@ class FileTest(ProfileCase):
         both = [by_function(parse(one)) for one in self.folder.glob("of-*.pb.gz")]
         self.assertEqual(sorted(one["make_small"].allocations for one in both), [1, 20001])
 
+    def test_signal_that_ends_the_program_writes_first(self) -> None:
+        for name in ("HUP", "INT", "QUIT", "TERM"):
+            path = self.folder / f"{name}.pb.gz"
+            process, _ = self.start_program(
+                "wait", HAKMEM_DUMP_SIGNAL=name, HAKMEM_PROFILE=str(path), HAKMEM_PROFILE_RATE="1"
+            )
+            number = getattr(signal, f"SIG{name}")
+            process.send_signal(number)
+            self.assertEqual(process.wait(), -number)
+            found = by_function(parse(path))
+            for function, exact in EXACT.items():
+                self.assertEqual((found[function].allocations, found[function].live), (exact.allocations, exact.live))
+
+    def test_signal_without_the_option_writes_nothing(self) -> None:
+        path = self.folder / "profile.pb.gz"
+        process, _ = self.start_program("wait", HAKMEM_PROFILE=str(path))
+        process.terminate()
+        self.assertEqual(process.wait(), -signal.SIGTERM)
+        self.assertFalse(path.exists())
+
+    def test_signal_that_is_ignored_stays_ignored(self) -> None:
+        path = self.folder / "profile.pb.gz"
+        variables = {"HAKMEM_DUMP_SIGNAL": "HUP", "HAKMEM_PROFILE": str(path)}
+        done = subprocess.run(
+            ["/bin/sh", "-c", "trap '' HUP; sh -c 'kill -HUP $$; echo alive'"],
+            env=environment(variables),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        self.assertEqual(done.stdout, "alive\n")
+
     def test_file_that_cannot_be_written_is_said(self) -> None:
         said = self.run_program(HAKMEM_PROFILE=str(self.folder / "none" / "profile.pb.gz"))
         self.assertRegex(said, "^hakmem: warning: /.*: the profile could not be written; No such file or directory\n$")
@@ -123,7 +157,7 @@ class LeaksTest(ProfileCase):
     def test_every_live_block_by_call(self) -> None:
         first, *lines = self.run_program(HAKMEM_LEAKS="1").splitlines()
         whole = matched(_SUM, first)
-        leaks = [matched(_LEAK, line) for line in lines]
+        leaks = [matched(_LEAK, line) for line in lines if not _CALLER.fullmatch(line)]
         self.assertEqual((whole[4], int(whole[3])), ("exact", len(leaks)))
         self.assertEqual(sum(int(one[1]) for one in leaks), int(whole[1]))
         self.assertEqual(sum(int(one[2]) for one in leaks), int(whole[2]))
@@ -133,6 +167,20 @@ class LeaksTest(ProfileCase):
         known = resolve(places.values())
         blocks = {known[place].function: int(one[2]) for one, place in places.items() if place.path == str(PROGRAM)}
         self.assertEqual(blocks, {function: exact.live for function, exact in EXACT.items()})
+
+    def test_callers_up_to_the_program_s_start(self) -> None:
+        first, *lines = self.run_program(HAKMEM_LEAKS="1").splitlines()
+        position = next(i for i, line in enumerate(lines) if f" in {EXACT['make_zeroed'].live} blocks" in line)
+        callers = []
+        while (found := _CALLER.fullmatch(lines[position + 1 + len(callers)])) is not None:
+            callers.append(Place(found[1], int(found[2], 16)))
+        known = resolve(callers)
+        names = [known[place].function for place in callers]
+        self.assertEqual((names[:2], names[-1]), (["make_all", "main"], "_start"))
+
+    def test_no_callers_where_none_are_wanted(self) -> None:
+        said = self.run_program(HAKMEM_LEAKS="1", HAKMEM_PROFILE_FRAMES="0")
+        self.assertNotIn("called from", said)
 
     def test_rate_makes_it_an_estimate(self) -> None:
         first, *lines = self.run_program(HAKMEM_LEAKS="1", HAKMEM_PROFILE_RATE="10000").splitlines()
@@ -146,7 +194,7 @@ class LeaksTest(ProfileCase):
         first, *lines = done.stderr.splitlines()
         self.assertRegex(first, _SUM)
         for line in lines:
-            self.assertRegex(line, _LEAK)
+            self.assertRegex(line, f"(?:{_LEAK.pattern})|(?:{_CALLER.pattern})")
         self.assertIn(" in 1 block from ", done.stderr)
 
     def test_off_by_default(self) -> None:

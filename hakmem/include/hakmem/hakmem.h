@@ -215,22 +215,25 @@ HAK_API int hak_profile_start(size_t rate);
 /* Samples no more. Blocks that were sampled are still seen when they are freed. */
 HAK_API void hak_profile_stop(void);
 
-/* Writes all allocations and the live blocks, by call site, to a file: in pprof's format (protocol buffer, gzip), or as
+/* Writes all allocations and the live blocks, by path of calls, to a file: in pprof's format (protocol buffer, gzip), or as
  * text for google-pprof where the path ends in ".heap". Allocates nothing. 0, or an errno value; ENODATA: the profile was
  * never started. */
 HAK_API int hak_profile_write(const char *path);
 
 struct hak_profile_entry {
-    const void *site;     /* an address within the call, or what hak_alloc_at was given */
-    size_t block_size;    /* bytes */
-    uint64_t allocations; /* samples: blocks of this size from this call */
-    uint64_t live;        /* of these, not freed */
-    double scale;         /* blocks a sample stands for: count * scale is an unbiased estimate */
+    const void *site;        /* an address within the call, or what hak_alloc_at was given */
+    const uint64_t *callers; /* addresses within the calls that led there, innermost first; they stay valid */
+    size_t caller_count;     /* at most HAKMEM_PROFILE_FRAMES; 0 where the callers are not known */
+    bool is_cut;             /* there are more callers than HAKMEM_PROFILE_FRAMES */
+    size_t block_size;       /* bytes */
+    uint64_t allocations;    /* samples: blocks of this size from this path of calls */
+    uint64_t live;           /* of these, not freed */
+    double scale;            /* blocks a sample stands for: count * scale is an unbiased estimate */
 };
 
 typedef void (*hak_profile_visitor)(const struct hak_profile_entry *entry, void *argument);
 
-/* Calls visit for each site and block size that was sampled. Result: their number. A snapshot. */
+/* Calls visit for each path of calls and block size that was sampled. Result: their number. A snapshot. */
 HAK_API size_t hak_profile_read(hak_profile_visitor visit, void *argument);
 
 /* ---- Every live block -------------------------------------------------------------------------------- */

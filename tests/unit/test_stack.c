@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/* The callers of a sampled allocation: which they are, how many are kept, and how they are stored. */
+#include <stdint.h>
+#include <string.h>
+
+#include "hakmem/hakmem.h"
+#include "hakmem/sample/profile.h"
+#include "hakmem/sample/record.h"
+#include "tests/harness/harness.h"
+
+/* One function, one frame: none is inlined, and none jumps to the next. */
+#if defined(__clang__)
+#define FRAME __attribute__((noinline, disable_tail_calls))
+#else
+#define FRAME __attribute__((noinline, noclone, optimize("no-optimize-sibling-calls")))
+#endif
+
+/* Where inner and middle return to. */
+static const char *returns_to[2];
+
+enum way { BY_ALLOC, BY_CALLOC, BY_REALLOC, BY_ALIGNED_ALLOC, WAYS };
+
+static FRAME void *inner(enum way way, size_t size) {
+    returns_to[0] = __builtin_return_address(0);
+    switch (way) {
+    case BY_ALLOC: return hak_alloc(size);
+    case BY_CALLOC: return hak_calloc(1, size);
+    case BY_REALLOC: return hak_realloc(NULL, size);
+    default: return hak_aligned_alloc(64, size);
+    }
+}
+
+static FRAME void *middle(enum way way, size_t size) {
+    returns_to[1] = __builtin_return_address(0);
+    void *p = inner(way, size);
+    __asm__ volatile("" : : "r"(p) : "memory");
+    return p;
+}
+
+static FRAME void *outer(enum way way, size_t size) {
+    void *p = middle(way, size);
+    __asm__ volatile("" : : "r"(p) : "memory");
+    return p;
+}
+
+static FRAME void *nested(unsigned depth, size_t size) {
+    void *p = depth == 0 ? hak_alloc(size) : nested(depth - 1, size);
+    __asm__ volatile("" : : "r"(p) : "memory");
+    return p;
+}
+
+struct found {
+    const void *site; /* that is looked for */
+    unsigned count;
+    struct hak_profile_entry entry;
+};
+
+static void find_live(const struct hak_profile_entry *entry, void *argument) {
+    struct found *found = argument;
+    if (entry->site == found->site && entry->live > 0) {
+        found->entry = *entry;
+        found->count++;
+    }
+}
+
+/* What is known of the path that made the block, the only live one of its site. */
+static struct hak_profile_entry entry_of(const void *p) {
+    struct found found = {.site = hak_profile_site_of(p)};
+    hak_profile_read(find_live, &found);
+    HAK_EXPECT_EQ(found.count, 1);
+    return found.entry;
+}
+
+HAK_TEST(Stack, NamesEachCallerOfEveryKindOfAllocation) {
+    if (HAK_GUARD_FULL) HAK_SKIP("it has no profile");
+    HAK_ASSERT_TRUE(hak_profile_start(1) == 0);
+    static const size_t sizes[] = {1, 100, 1024, 5000, 40000, 200000, 3000000};
+    for (enum way way = BY_ALLOC; way < WAYS; way++) {
+        for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+            void *p = outer(way, sizes[i]);
+            HAK_ASSERT_TRUE(p != NULL);
+            const struct hak_profile_entry entry = entry_of(p);
+            HAK_ASSERT_TRUE(entry.caller_count > 2);
+            HAK_EXPECT(!entry.is_cut);
+            HAK_EXPECT_PTR_EQ((const char *)(uintptr_t)entry.callers[0], returns_to[0] - 1);
+            HAK_EXPECT_PTR_EQ((const char *)(uintptr_t)entry.callers[1], returns_to[1] - 1);
+            hak_free(p);
+        }
+    }
+    hak_profile_stop();
+}
+
+HAK_TEST(Stack, PathsThatDifferInOneCallerAreTwo) {
+    if (HAK_GUARD_FULL) HAK_SKIP("it has no profile");
+    HAK_ASSERT_TRUE(hak_profile_start(1) == 0);
+    void *shallow = nested(3, 100), *deep = nested(4, 100);
+    struct found found = {.site = hak_profile_site_of(shallow)};
+    HAK_EXPECT_PTR_EQ(hak_profile_site_of(deep), found.site);
+    hak_profile_read(find_live, &found);
+    HAK_EXPECT_EQ(found.count, 2);
+    hak_free(shallow);
+    hak_free(deep);
+    hak_profile_stop();
+}
+
+/* Two callers with frames of any size, and one function below them whose frame makes up for the difference: the stack
+ * pointer in the lowest is the same in all calls. Nobody writes to the room, so that what the last path left is found there. */
+#define ROOM 4096
+
+static FRAME void *lowest(void) {
+    char *bytes = __builtin_alloca(64);
+    __asm__ volatile("" : : "r"(bytes) : "memory");
+    returns_to[0] = __builtin_return_address(0);
+    void *p = hak_alloc(100);
+    __asm__ volatile("" : : "r"(p), "r"(bytes) : "memory");
+    return p;
+}
+
+static FRAME void *above_lowest(size_t room) {
+    char *bytes = __builtin_alloca(room);
+    __asm__ volatile("" : : "r"(bytes) : "memory");
+    returns_to[1] = __builtin_return_address(0);
+    void *p = lowest();
+    __asm__ volatile("" : : "r"(p), "r"(bytes) : "memory");
+    return p;
+}
+
+static FRAME void *left(size_t room) {
+    char *bytes = __builtin_alloca(ROOM - room);
+    __asm__ volatile("" : : "r"(bytes) : "memory");
+    void *p = above_lowest(room);
+    __asm__ volatile("" : : "r"(p), "r"(bytes) : "memory");
+    return p;
+}
+
+static FRAME void *right(size_t room) {
+    char *bytes = __builtin_alloca(ROOM - room);
+    __asm__ volatile("# another function than left" : : "r"(bytes) : "memory");
+    void *p = above_lowest(room);
+    __asm__ volatile("" : : "r"(p), "r"(bytes) : "memory");
+    return p;
+}
+
+/* The one place from which both are called. */
+static FRAME void *either(bool is_left, size_t room) {
+    void *(*volatile way)(size_t room) = is_left ? left : right;
+    void *p = way(room);
+    __asm__ volatile("" : : "r"(p) : "memory");
+    return p;
+}
+
+/* The left path with one room, then the right one with the other, in whose frames the return address to the left one may
+ * still be. A loop, so that they return to one place. */
+static FRAME void expect_both_paths(size_t left_room, size_t right_room) {
+    const size_t rooms[] = {right_room, left_room};
+    for (volatile unsigned is_left = 2; is_left-- > 0;) {
+        void *p = either(is_left != 0, rooms[is_left]);
+        HAK_ASSERT_TRUE(p != NULL);
+        const struct hak_profile_entry entry = entry_of(p);
+        HAK_ASSERT_TRUE(entry.caller_count > 2);
+        HAK_EXPECT_PTR_EQ((const char *)(uintptr_t)entry.callers[0], returns_to[0] - 1);
+        HAK_EXPECT_PTR_EQ((const char *)(uintptr_t)entry.callers[1], returns_to[1] - 1);
+        hak_free(p);
+    }
+}
+
+HAK_TEST(Stack, OtherCallerAtTheSameStackPointerIsNotMistaken) {
+    if (HAK_GUARD_FULL) HAK_SKIP("it has no profile");
+    HAK_ASSERT_TRUE(hak_profile_start(1) == 0);
+    for (size_t room = 0; room <= ROOM; room += 16) expect_both_paths(room, room);
+    hak_profile_stop();
+}
+
+HAK_TEST(Stack, FrameOfOtherSizeAtTheSameStackPointerIsNotMistaken) {
+    if (HAK_GUARD_FULL) HAK_SKIP("it has no profile");
+    HAK_ASSERT_TRUE(hak_profile_start(1) == 0);
+    for (size_t room = 0; room < ROOM; room += 16) {
+        for (size_t more = room + 16; more <= ROOM; more += 272) expect_both_paths(room, more);
+    }
+    hak_profile_stop();
+}
+
+static void expect_kept(size_t count, bool is_cut) {
+    if (HAK_GUARD_FULL) HAK_SKIP("it has no profile");
+    HAK_ASSERT_TRUE(hak_profile_start(1) == 0);
+    void *p = nested(40, 100);
+    const struct hak_profile_entry entry = entry_of(p);
+    HAK_EXPECT_EQ(entry.caller_count, count);
+    HAK_EXPECT_EQ(entry.is_cut, is_cut);
+    hak_free(p);
+}
+
+HAK_TEST_ISOLATED(StackLimit, IsTheOption, "HAKMEM_PROFILE_FRAMES=3") { expect_kept(3, true); }
+HAK_TEST_ISOLATED(StackLimit, IsThirtyTwoByDefault, "") { expect_kept(32, true); }
+HAK_TEST_ISOLATED(StackLimit, OfNoneKeepsTheCall, "HAKMEM_PROFILE_FRAMES=0") { expect_kept(0, false); }
+
+static struct hak_profile_table table;
+
+static struct hak_stack path(uint64_t site, uint32_t count, uint64_t first) {
+    struct hak_stack stack = {.site = site, .count = count};
+    for (uint32_t i = 0; i < count; i++) stack.callers[i] = first + i;
+    return stack;
+}
+
+static const struct profile_record *claim(const struct hak_stack *stack, uint64_t size) {
+    return &table.records[hak_record_claim(&table, stack, size)];
+}
+
+HAK_TEST(StackTable, StoresAPathOnceForAllSizes) {
+    memset(&table, 0, sizeof table);
+    struct hak_stack stack = path(1000, 5, 2000);
+    const struct profile_record *small = claim(&stack, 16);
+    HAK_EXPECT(claim(&stack, 16) == small);
+    const struct profile_record *large = claim(&stack, 32);
+    HAK_EXPECT(large != small);
+    HAK_EXPECT_EQ(large->callers, small->callers);
+    HAK_EXPECT_EQ(table.frames_used, 5);
+    HAK_EXPECT_EQ(record_caller_count(small), 5);
+    HAK_EXPECT(memcmp(record_callers(&table, small), stack.callers, 5 * sizeof *stack.callers) == 0);
+    stack.callers[4]++;
+    HAK_EXPECT(claim(&stack, 16) != small);
+    stack.callers[4]--;
+    stack.is_cut = true;
+    HAK_EXPECT(record_is_cut(claim(&stack, 16)));
+    HAK_EXPECT(!record_is_cut(small));
+    HAK_EXPECT_EQ(table.used, 4);
+    HAK_EXPECT_EQ(table.frames_used, 15);
+}
+
+HAK_TEST(StackTable, FullOfFramesKeepsTheCall) {
+    memset(&table, 0, sizeof table);
+    for (uint64_t i = 0; i < PROFILE_FRAMES / STACK_CALLERS_MAX; i++) {
+        const struct hak_stack stack = path(1000, STACK_CALLERS_MAX, 2000 + i);
+        HAK_ASSERT_TRUE(record_caller_count(claim(&stack, 16)) == STACK_CALLERS_MAX);
+    }
+    HAK_EXPECT_EQ(table.frames_used, PROFILE_FRAMES);
+    HAK_EXPECT_EQ(table.shortened, 0);
+    const struct hak_stack stack = path(1000, 1, 1);
+    const struct profile_record *record = claim(&stack, 16);
+    HAK_EXPECT_EQ(record->site, 1000);
+    HAK_EXPECT_EQ(record_caller_count(record), 0);
+    HAK_EXPECT(claim(&stack, 16) == record);
+    HAK_EXPECT_EQ(table.shortened, 2);
+    /* A path that is stored stays whole, for a new size as well. */
+    const struct hak_stack first = path(1000, STACK_CALLERS_MAX, 2000);
+    HAK_EXPECT_EQ(record_caller_count(claim(&first, 32)), STACK_CALLERS_MAX);
+    HAK_EXPECT_EQ(table.shortened, 2);
+}
+
+HAK_TEST(StackTable, FullOfRecordsCountsFurtherPathsAsOne) {
+    memset(&table, 0, sizeof table);
+    for (uint64_t i = 1; i <= PROFILE_RECORDS / 4 * 3; i++) {
+        const struct hak_stack stack = path(i, 0, 0);
+        HAK_ASSERT_TRUE(claim(&stack, 16)->site == i);
+    }
+    const struct hak_stack one = path(100000, 3, 1), other = path(200000, 3, 9);
+    HAK_EXPECT_EQ(claim(&one, 16)->site, 0);
+    HAK_EXPECT(claim(&one, 16) == claim(&other, 16));
+    HAK_EXPECT_EQ(table.frames_used, 0);
+}
