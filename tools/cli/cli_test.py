@@ -21,6 +21,9 @@ _BROKEN = str(_ROOT / "bench/libbroken-malloc.so")
 _HAKMEM = str(_ROOT / "hakmem/preload/libhakmem.so")
 _SECONDS = 600
 
+# Without the caller's folder, which that of a test may have.
+_PATH = "/usr/bin:/bin"
+
 
 class CommandCase(unittest.TestCase):
     def setUp(self) -> None:
@@ -77,10 +80,72 @@ class WholeTest(CommandCase):
         self.assertIn("bazel build //tools:hakmem", done.stderr)
         built = self.folder / "bazel-bin/tools/cli/hakmem"
         built.parent.mkdir(parents=True)
-        built.write_text('#!/bin/sh\necho "started with $*"\n')
+        built.write_text('#!/bin/sh\necho "started with $*$BUILD_WORKING_DIRECTORY"\n')
         built.chmod(0o755)
-        done = subprocess.run([str(start), "a", "b"], capture_output=True, text=True, check=False)
+        around = {**os.environ, "BUILD_WORKING_DIRECTORY": "/"}
+        done = subprocess.run([str(start), "a", "b"], capture_output=True, text=True, check=False, env=around)
         self.assertEqual((done.returncode, done.stdout), (0, "started with a b\n"))
+
+
+class StartingTest(CommandCase):
+    """Programs that have a namesake in PATH."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.own = self.folder / "true"
+        self.script(self.own, 7)
+
+    def script(self, path: Path, status: int) -> None:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f'#!/bin/sh\nexit "{status}${{BUILD_WORKING_DIRECTORY+0}}"\n')
+        path.chmod(0o755)
+
+    def check(self, status: int, program: str, path: str = _PATH) -> None:
+        """Under both commands, where the caller's folder is this process's, and where `bazel run` names it."""
+        here = {name: value for name, value in os.environ.items() if name != "BUILD_WORKING_DIRECTORY"}
+        for command in ("run", "record"):
+            for variables in ({}, {"BUILD_WORKING_DIRECTORY": str(self.folder)}):
+                with self.subTest(program, command=command, **variables):
+                    done = subprocess.run(
+                        [_COMMAND, command, "--quiet", "--", program],
+                        cwd="/" if variables else self.folder,
+                        env={**here, "PATH": path, **variables},
+                        capture_output=True,
+                        text=True,
+                        check=False,
+                        timeout=_SECONDS,
+                    )
+                    self.assertEqual(done.returncode, status, done.stderr)
+
+    def test_a_path_is_no_name(self) -> None:
+        (self.folder / "link").symlink_to("true")
+        self.script(self.folder / "sub/true", 8)
+        for program, status in (
+            ("./true", 7),
+            ("././true", 7),
+            ("./link", 7),
+            (f"../{self.folder.name}/true", 7),
+            (str(self.own), 7),
+            ("sub/true", 8),
+            ("sub/../true", 7),
+        ):
+            self.check(status, program)
+
+    def test_a_name_is_looked_for_in_path_alone(self) -> None:
+        self.check(0, "true")
+        self.check(127, "./false")
+        self.script(self.folder / "only-here", 9)
+        self.check(127, "only-here")
+        self.check(127, "")
+
+    def test_folders_of_path_are_as_the_shell_has_them(self) -> None:
+        self.script(self.folder / "sub/true", 8)
+        for path, status in ((f":{_PATH}", 7), (f".:{_PATH}", 7), (f"sub:{_PATH}", 8), (f"none:{_PATH}", 0)):
+            self.check(status, "true", path)
+        self.own.chmod(0o644)
+        self.check(0, "true", f".:{_PATH}")
+        self.own.rename(self.folder / "no-program")
+        self.check(126, "no-program", f".:{_PATH}")
 
 
 class RecordTest(CommandCase):

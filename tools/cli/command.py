@@ -15,6 +15,10 @@ REFUSED = 2
 """The status for wrong arguments and for input that cannot be used."""
 
 
+CALLER_FOLDER = "BUILD_WORKING_DIRECTORY"
+"""The variable by which `bazel run` says where it was called: it starts programs elsewhere."""
+
+
 class InputError(Exception):
     """What the user gave cannot be used: one message on standard error, status 2."""
 
@@ -35,8 +39,8 @@ class Command:
 
 
 def caller_path(text: str) -> Path:
-    """A path as the caller meant it: `bazel run` starts programs elsewhere than where it was called."""
-    return Path(os.environ.get("BUILD_WORKING_DIRECTORY", ".")) / text
+    """A path as the caller meant it."""
+    return Path(os.environ.get(CALLER_FOLDER, ".")) / text
 
 
 def existing_file(text: str) -> Path:

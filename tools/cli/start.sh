@@ -9,4 +9,5 @@ if [ ! -x "$built" ]; then
     printf 'tools/hakmem: not built yet: cd %s && bazel build //tools:hakmem\n' "$root" >&2
     exit 2
 fi
+unset BUILD_WORKING_DIRECTORY # of a `bazel run` around this: the caller is here now
 exec "$built" "$@"

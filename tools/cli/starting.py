@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from tools.cli.command import REFUSED, caller_path
+from tools.cli.command import CALLER_FOLDER, REFUSED, caller_path
 
 NOT_STARTED = 125
 """The status where the program did not do what this command is for."""
@@ -41,11 +40,14 @@ class Line:
 
     words: list[str]
     executable: str
+    """Its absolute path."""
     folder: Path
     """Where the caller is."""
 
     def run(self, environment: dict[str, str]) -> tuple[int, int]:
         """Runs it to its end: its number as a process, and its own status. StartError where the kernel does not take it."""
+        # The program starts in that folder and may go on to another, where the variable would mislead it.
+        environment = {name: value for name, value in environment.items() if name != CALLER_FOLDER}
         try:
             process = subprocess.Popen(self.words, executable=self.executable, cwd=self.folder, env=environment)
         except OSError as error:
@@ -58,21 +60,24 @@ def line_of(command: str, words: list[str]) -> Line:
     words = words[1:] if words[:1] == ["--"] else words
     if not words:
         raise StartError(f"which program? hakmem {command} [options] [--] PROGRAM [ARGUMENT ...]", REFUSED)
-    folder = caller_path(".")
-    found, status = _find(words[0], folder)
+    folder = caller_path(".").absolute()
+    found, status = _find(words[0], str(folder))
     if found is None:
         what = "is not executable" if status == NOT_EXECUTABLE else "was not found"
         raise StartError(f"{words[0]} {what}", status)
     return Line(words, found, folder)
 
 
-def _find(name: str, folder: Path) -> tuple[str | None, int]:
-    """The program as the shell would find it, and the status to end with where it does not."""
-    if os.path.sep in name:
-        path = folder / name
-        found = shutil.which(str(path))
-        return found, NOT_EXECUTABLE if path.exists() else NOT_FOUND
-    return shutil.which(name), NOT_FOUND
+def _find(name: str, folder: str) -> tuple[str | None, int]:
+    """The program as the shell would find it, and the status to end with where it does not.
+
+    Texts, not Paths: a Path drops the "./" by which the caller says that no other folder is meant.
+    """
+    folders = [""] if os.path.sep in name else os.get_exec_path()
+    # A folder of PATH may be relative as well, and an empty one is the caller's.
+    paths = [os.path.join(folder, one, name) for one in folders] if name else []
+    found = next((path for path in paths if os.path.isfile(path) and os.access(path, os.X_OK)), None)
+    return found, NOT_EXECUTABLE if any(map(os.path.exists, paths)) else NOT_FOUND
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int:

@@ -12,6 +12,9 @@ _PACKAGES = {"elftools": "python3-pyelftools", "google": "python3-protobuf", "ri
 sys.path[0] = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "share", "hakmem")
 sys.dont_write_bytecode = True
 
+# Of a `bazel run` around this: the caller is in this process's folder.
+os.environ.pop("BUILD_WORKING_DIRECTORY", None)
+
 try:
     from tools.cli.main import main
 
