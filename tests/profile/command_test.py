@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import unittest
@@ -138,6 +139,12 @@ class ExplainTest(CommandCase):
         text = self.answer("explain", "-", text=self.leaks())
         for function in EXACT:
             self.assertRegex(text, rf"(?m)^    {function}( at .*sites\.c:\d+)?$")
+
+    def test_a_single_block_is_a_leak_as_well(self) -> None:
+        (line,) = [one for one in self.leaks().splitlines() if " in 5000 blocks from " in one and "sites+" in one]
+        single = re.sub(r"\d+ bytes in 5000 blocks", "1 byte in 1 block", line)
+        (explained,) = json.loads(self.answer("explain", "-", "--format=json", text=single))
+        self.assertEqual(explained["function"], "make_small")
 
     def test_report_of_misuse_is_behind_the_call(self) -> None:
         line = next(one for one in self.leaks().splitlines() if "sites+" in one and " 5000 blocks " in one)

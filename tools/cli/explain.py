@@ -17,7 +17,7 @@ from tools.cli.untrusted import printable
 
 # "from 0x55d0c8a7e1b3: /usr/bin/true+0x11b3". In reports of misuse the address is that behind the call.
 _ADDRESS = re.compile(
-    r"(?P<what>called|allocated|freed before|blocks) from 0x[0-9a-f]+: (?P<path>/.+)\+(?P<offset>0x[0-9a-f]+)$"
+    r"(?P<what>called|allocated|freed before|blocks?) from 0x[0-9a-f]+: (?P<path>/.+)\+(?P<offset>0x[0-9a-f]+)$"
 )
 # Characters of a line that are repeated.
 _LINE_MOST = 20_000
