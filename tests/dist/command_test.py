@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The command hakmem as the packages install it: below a prefix that nobody knew of, and in the Debian package."""
 
+import ast
 import json
 import os
 import re
@@ -19,6 +20,26 @@ ARCHIVE, PACKAGE = sys.argv[1:3]
 
 _SECONDS = 600
 _COMMANDS = ("run", "stat", "top", "profile", "leaks", "explain", "record", "replay", "trace")
+
+
+def foreign_modules(folder: Path) -> set[str]:
+    """What the modules below the folder import that is neither theirs nor Python's."""
+    found = set()
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {one.name for one in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                found.add(str(node.module))
+    return {name.partition(".")[0] for name in found} - sys.stdlib_module_names - {"tools"}
+
+
+def packages_of(launcher: Path) -> dict[str, str]:
+    """The launcher's table: name of a module -> the package that it tells to install."""
+    for node in ast.parse(launcher.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_PACKAGES":
+            return dict(ast.literal_eval(node.value))
+    raise AssertionError("the launcher has no _PACKAGES")
 
 
 class InstalledCase(unittest.TestCase):
@@ -134,6 +155,9 @@ class InstalledCase(unittest.TestCase):
         self.assertGreater(json.loads(self.succeed("trace", "info", "--format=json", trace).stdout)["allocations"], 0)
         found = json.loads(self.succeed("replay", "--rounds=1", "--format=json", trace).stdout)
         self.assertEqual([one["name"] for one in found["contenders"]], ["hakmem", "glibc"])
+        # As many rounds as an interval needs.
+        found = json.loads(self.succeed("replay", "--format=json", trace).stdout)
+        self.assertLessEqual(found["contenders"][1]["ci95_low"], found["contenders"][1]["ratio"])
 
     def test_nothing_is_written_below_the_prefix(self) -> None:
         before = {path for path in self.prefix.rglob("*")}
@@ -151,6 +175,21 @@ class InstalledCase(unittest.TestCase):
         )
         self.assertEqual((done.returncode, done.stdout), (1, ""))
         self.assertRegex(done.stderr, r"\Ahakmem: Python's module \S+ is missing: install python3-\w+\n\Z")
+
+    def test_the_launcher_knows_the_package_of_each_module(self) -> None:
+        packages = packages_of(self.command)
+        self.assertEqual(foreign_modules(self.prefix / "share/hakmem"), set(packages))
+
+    def test_replay_without_numpy_ends_before_it_measures(self) -> None:
+        trace = self.folder / "early.trace"
+        self.succeed("record", "--quiet", f"--output={trace}", "--", "sort", "/etc/passwd")
+        hidden = self.folder / "hidden/sitecustomize.py"
+        hidden.parent.mkdir(exist_ok=True)
+        hidden.write_text("import sys\nsys.modules['numpy'] = None\n")
+        done = self.hakmem("replay", trace, PYTHONPATH=str(hidden.parent))
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertEqual(done.stderr, "hakmem: Python's module numpy is missing: install python3-numpy\n")
+        self.assertEqual(self.hakmem("replay", "--rounds=2", trace, PYTHONPATH=str(hidden.parent)).returncode, 0)
 
 
 class TarballTest(InstalledCase):
@@ -179,6 +218,11 @@ class DebTest(InstalledCase):
     def installed(folder: Path) -> Path:
         consumer.run("dpkg-deb", "--extract", PACKAGE, folder / "root")
         return folder / "root/usr"
+
+    def test_what_is_imported_is_asked_for(self) -> None:
+        packages = packages_of(self.command)
+        asked = consumer.run("dpkg-deb", "--field", PACKAGE, "Depends", "Recommends")
+        self.assertLessEqual(set(packages.values()), set(re.findall(r"[\w-]+", asked)))
 
     def test_dependencies_are_installed_where_this_runs(self) -> None:
         needed = consumer.run("dpkg-deb", "--field", PACKAGE, "Depends")

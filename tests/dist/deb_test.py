@@ -78,6 +78,7 @@ class DebTest(unittest.TestCase):
         self.assertEqual(
             command, ["binutils", "python3 (>= 3.9)", "python3-protobuf", "python3-pyelftools", "python3-rich"]
         )
+        self.assertEqual(said["Recommends"], "python3-numpy")
 
     def test_lintian(self) -> None:
         said = consumer.run(

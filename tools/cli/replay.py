@@ -144,6 +144,8 @@ def measure(parsed: argparse.Namespace) -> dict[str, Any]:
         raise InputError(str(error)) from error
     if found["allocations"] == 0:
         raise InputError(f"{parsed.trace}: the program made no block: there is nothing to replay")
+    if parsed.rounds >= ROUNDS_MIN:
+        import numpy  # noqa: F401  # slow to load; where it is missing that is said now, not after all rounds
     for contender in chosen.values():
         _one(contender, ["--verify", *arguments])
 

@@ -39,6 +39,10 @@ _SHLIBS_PREFIX = "shlibs:Depends="
 # What the command hakmem imports and starts: addr2line is one of binutils.
 _COMMAND_NEEDS = ("binutils", "python3 (>= 3.9)", "python3-protobuf", "python3-pyelftools", "python3-rich")
 
+# What `hakmem replay` alone imports, for its intervals: with what it needs itself it is larger than all of this package. Who
+# installs the package without what it recommends is told by the launcher.
+_REPLAY_NEEDS = "python3-numpy"
+
 # A note for the linker and the compiler's name: Debian's own packages come without them too.
 _STRIP_DYNAMIC = ["--strip-unneeded", "--remove-section=.comment", "--remove-section=.note"]
 _STRIP_ARCHIVE = ["--strip-debug", "--enable-deterministic-archives", "--remove-section=.comment"]
@@ -172,6 +176,7 @@ def write_package(inputs: Inputs, maintainer: str, output: Path) -> None:
             "architecture": architecture,
             "maintainer": maintainer,
             "depends": dependencies(entries, scratch),
+            "recommends": _REPLAY_NEEDS,
         }
         stage(root, entries, control_files(inputs, entries, fields), inputs.epoch)
         run(

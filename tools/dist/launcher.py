@@ -6,7 +6,12 @@ import os
 import sys
 
 # What the command imports that does not come with Python -> Debian's package of it.
-_PACKAGES = {"elftools": "python3-pyelftools", "google": "python3-protobuf", "rich": "python3-rich"}
+_PACKAGES = {
+    "elftools": "python3-pyelftools",
+    "google": "python3-protobuf",
+    "numpy": "python3-numpy",
+    "rich": "python3-rich",
+}
 
 # In place of this file's folder, in which any other program may lie. Nothing is written there: it may be the system's.
 sys.path[0] = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "share", "hakmem")
