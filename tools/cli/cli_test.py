@@ -104,11 +104,12 @@ class StartingTest(CommandCase):
         """Under both commands, where the caller's folder is this process's, and where `bazel run` names it."""
         here = {name: value for name, value in os.environ.items() if name != "BUILD_WORKING_DIRECTORY"}
         for command in ("run", "record"):
-            for variables in ({}, {"BUILD_WORKING_DIRECTORY": str(self.folder)}):
-                with self.subTest(program, command=command, **variables):
+            for bazel in (False, True):
+                variables = {"BUILD_WORKING_DIRECTORY": str(self.folder)} if bazel else {}
+                with self.subTest(program, command=command, bazel=bazel):
                     done = subprocess.run(
                         [_COMMAND, command, "--quiet", "--", program],
-                        cwd="/" if variables else self.folder,
+                        cwd="/" if bazel else self.folder,
                         env={**here, "PATH": path, **variables},
                         capture_output=True,
                         text=True,
@@ -146,6 +147,53 @@ class StartingTest(CommandCase):
         self.check(0, "true", f".:{_PATH}")
         self.own.rename(self.folder / "no-program")
         self.check(126, "no-program", f".:{_PATH}")
+
+
+class RunProfileTest(CommandCase):
+    """Processes that the program starts have its environment."""
+
+    def profile_of(self, name: str) -> str:
+        return (self.folder / name).read_text(encoding="utf-8")
+
+    def test_is_of_the_program_alone(self) -> None:
+        self.succeed("run", "--quiet", "--profile=a.heap", "--", "bash", "-c", "sort /dev/null; true")
+        self.assertRegex(self.profile_of("a.heap"), r"(?m)^heap profile: [^$]*MAPPED_LIBRARIES:[^$]*/bash$")
+        self.assertEqual([one.name for one in self.folder.iterdir()], ["a.heap"])
+        self.assertEqual((self.folder / "a.heap").stat().st_mode & 0o777, 0o600)
+
+    def test_no_child_writes_it_in_the_programs_place(self) -> None:
+        for quiet, words in ((("--quiet",), "left no profile: "), ((), "left no statistics and no profile: ")):
+            script = "sort /dev/null; kill -KILL $$"
+            done = self.run_command("run", *quiet, "--profile=a.heap", "--", "bash", "-c", script)
+            self.assertEqual((done.returncode, list(self.folder.iterdir())), (128 + signal.SIGKILL, []))
+            self.assertIn(words, done.stderr)
+
+    def test_of_each_process_where_the_file_has_its_number(self) -> None:
+        self.succeed("run", "--quiet", "--profile=of-%p.heap", "--", "bash", "-c", "sort /dev/null; true")
+        found = [self.profile_of(one.name) for one in self.folder.iterdir()]
+        self.assertEqual(
+            sorted(any(line.endswith("/bash") for line in text.splitlines()) for text in found), [False, True]
+        )
+
+    def test_one_that_cannot_be_kept_any_more_is_said(self) -> None:
+        (self.folder / "sub").mkdir()
+        self.refuse(
+            "No such file or directory",
+            "run",
+            "--quiet",
+            "--profile=sub/a.heap",
+            "--",
+            "bash",
+            "-c",
+            "rmdir sub",
+            status=125,
+        )
+
+    def test_what_is_no_regular_file_is_refused(self) -> None:
+        os.mkfifo(self.folder / "fifo")
+        for name in ("fifo", ".", "", "/dev/null"):
+            self.refuse("is no regular file", "run", f"--profile={name}", "true")
+        self.refuse("there is no folder", "run", "--profile=none/a.heap", "true")
 
 
 class RecordTest(CommandCase):

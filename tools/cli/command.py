@@ -15,6 +15,9 @@ REFUSED = 2
 """The status for wrong arguments and for input that cannot be used."""
 
 
+TEXT_SUFFIX = ".heap"
+"""A profile whose file ends so is text for google-pprof, as the library has it too."""
+
 CALLER_FOLDER = "BUILD_WORKING_DIRECTORY"
 """The variable by which `bazel run` says where it was called: it starts programs elsewhere."""
 

@@ -11,11 +11,9 @@ import time
 from pathlib import Path
 
 from tools.cli import samples, show
-from tools.cli.command import REFUSED, Command, add_format, caller_path, process_id
+from tools.cli.command import REFUSED, TEXT_SUFFIX, Command, add_format, caller_path, process_id
 from tools.cli.profile_pb2 import Profile
 from tools.cli.samples import Mapping, Record, Samples
-
-_TEXT_SUFFIX = ".heap"
 
 # A value of the format: 64 bits with a sign.
 _VALUE_MOST = 2**63 - 1
@@ -105,7 +103,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=caller_path,
         metavar="FILE",
-        help=f"where to (default: hakmem.PID.pb.gz); text for google-pprof where it ends in {_TEXT_SUFFIX}",
+        help=f"where to (default: hakmem.PID.pb.gz); text for google-pprof where it ends in {TEXT_SUFFIX}",
     )
     add_format(parser)
     parser.add_argument("pid", type=process_id, metavar="PID")
@@ -114,7 +112,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 def _run(parsed: argparse.Namespace) -> int:
     found = samples.read(parsed.pid)
     output: Path = parsed.output or caller_path(f"hakmem.{parsed.pid}.pb.gz")
-    output.write_bytes(encode_text(found) if output.suffix == _TEXT_SUFFIX else encode(found))
+    output.write_bytes(encode_text(found) if output.suffix == TEXT_SUFFIX else encode(found))
     result = {
         "pid": parsed.pid,
         "file": str(output),
@@ -139,7 +137,7 @@ COMMAND = Command(
     name="profile",
     summary="write the profile of a running program",
     description="Writes what a running program allocated so far, and what is live, by call site: for pprof, or for\n"
-    f"google-pprof where FILE ends in {_TEXT_SUFFIX}. The program was started with HAKMEM_PROFILE=FILE or\n"
+    f"google-pprof where FILE ends in {TEXT_SUFFIX}. The program was started with HAKMEM_PROFILE=FILE or\n"
     "HAKMEM_LEAKS=1, and is neither stopped nor asked.\n\n"
     f"Exit status: 0; 1 where FILE cannot be written; {REFUSED} where there is no such process, it is another user's,\n"
     "runs without hakmem or without a profile, or the arguments are wrong.",

@@ -8,14 +8,18 @@ import json
 import os
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from tools.measure.program import BenchError
 from tools.cli import parts, show
-from tools.cli.command import Command, InputError, REFUSED, caller_path
+from tools.cli.command import Command, InputError, REFUSED, TEXT_SUFFIX, caller_path
 from tools.cli.starting import NOT_STARTED, STATUSES, StartError, line_of
 
 _FORMS = ("text", "json", "prometheus")
+
+_PROCESS = "%p"
+"""Stands for the process's number in the name of a file that the library writes."""
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +36,12 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--stats", choices=_FORMS, help="sum up by all statistics in this form (default: in a few words)"
     )
-    parser.add_argument("--profile", metavar="FILE", help="write a sampling profile to FILE, as pprof reads it")
+    parser.add_argument(
+        "--profile",
+        metavar="FILE",
+        help="write the sampling profile of PROGRAM to FILE: text for google-pprof where it ends in "
+        f"{TEXT_SUFFIX}, else for pprof; with %%p in it, one of each process to a file of its own",
+    )
     parser.add_argument("--leaks", action="store_true", help="report what is still live at the end, by call site")
     parser.add_argument("--publish", action="store_true", help="let hakmem stat and hakmem top look at it meanwhile")
     parser.add_argument("--quiet", action="store_true", help="do not sum up")
@@ -50,22 +59,45 @@ def _profile(text: str) -> Path:
     output = caller_path(text).absolute()
     if not output.parent.is_dir():
         raise InputError(f"--profile {text}: there is no folder {output.parent}")
-    if text == "" or output.is_dir():
-        raise InputError(f"--profile '{text}' is no file")
+    if text == "" or (output.exists() and not output.is_file()):
+        raise InputError(f"--profile '{text}' is no regular file")
     if not os.access(output if output.exists() else output.parent, os.W_OK):
         raise InputError(f"--profile {text}: may not be written")
     return output
 
 
-def _environment(parsed: argparse.Namespace, statistics: Path) -> dict[str, str]:
+@dataclass(frozen=True)
+class _Results:
+    """Where the processes write what they leave: each to a name of its own, since those that the program starts have its
+    environment."""
+
+    folder: Path
+    output: Path | None
+    """Where the profile of the program goes."""
+
+    @property
+    def statistics(self) -> Path:
+        return self.folder / "statistics"
+
+    @property
+    def is_of_each(self) -> bool:
+        """Whether the profiles of all processes are wanted, each in a file of its own."""
+        return _PROCESS in str(self.output)
+
+    def profile(self, pid: int | str) -> Path:
+        """What a process writes, to be kept or not."""
+        return self.folder / f"profile-{pid}{TEXT_SUFFIX if str(self.output).endswith(TEXT_SUFFIX) else ''}"
+
+
+def _environment(parsed: argparse.Namespace, results: _Results) -> dict[str, str]:
     """The caller's, with what the arguments ask for on top."""
     result = dict(os.environ)
     before = result.get("LD_PRELOAD")
     result["LD_PRELOAD"] = f"{_library(parsed)}{':' + before if before else ''}"
     if not parsed.quiet:
-        result["HAKMEM_STATS"] = f"{parsed.stats or 'json'}:{statistics}/%p"
-    if parsed.profile is not None:
-        result["HAKMEM_PROFILE"] = str(_profile(parsed.profile))
+        result["HAKMEM_STATS"] = f"{parsed.stats or 'json'}:{results.statistics}/{_PROCESS}"
+    if results.output is not None:
+        result["HAKMEM_PROFILE"] = str(results.output if results.is_of_each else results.profile(_PROCESS))
     if parsed.leaks:
         result["HAKMEM_LEAKS"] = "1"
     if parsed.publish:
@@ -94,26 +126,48 @@ def _in_words(text: str, name: str, others: int) -> str:
 
 def _sum_up(parsed: argparse.Namespace, statistics: Path, pid: int, name: str) -> None:
     """On standard error: standard output is the program's."""
-    own = statistics / str(pid)
-    if not own.exists():
-        print(
-            f"hakmem run: {name} left no statistics: a signal or _exit ended it, or it is linked statically or\n"
-            "set-user-ID, or answers malloc itself",
-            file=sys.stderr,
-        )
-        return
-    text = own.read_text(encoding="ascii")
+    text = (statistics / str(pid)).read_text(encoding="ascii")
     others = len(list(statistics.iterdir())) - 1
     sys.stderr.write(text if parsed.stats else _in_words(text, name, others))
+
+
+def _keep_profile(written: Path, output: Path) -> None:
+    """Puts the profile of the program to its place, as the library makes files: for the user alone."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    with os.fdopen(os.open(output, flags, 0o600), "wb") as file:
+        file.write(written.read_bytes())
+
+
+def _report(parsed: argparse.Namespace, results: _Results, pid: int, name: str) -> None:
+    missing = []
+    if not parsed.quiet:
+        if (results.statistics / str(pid)).exists():
+            _sum_up(parsed, results.statistics, pid, name)
+        else:
+            missing.append("statistics")
+    if results.output is not None and not results.is_of_each:
+        written = results.profile(pid)
+        if written.exists():
+            _keep_profile(written, results.output)
+        elif not parsed.guard_full:  # that has none, and says so
+            missing.append("profile")
+    if missing:
+        print(
+            f"hakmem run: {name} left no {' and no '.join(missing)}: a signal or _exit ended it, or it is linked statically\n"
+            "or set-user-ID, or answers malloc itself",
+            file=sys.stderr,
+        )
 
 
 def _run(parsed: argparse.Namespace) -> int:
     try:
         line = line_of("run", parsed.program)
+        output = None if parsed.profile is None else _profile(parsed.profile)
         with tempfile.TemporaryDirectory(prefix="hakmem-run-") as folder:
-            pid, status = line.run(_environment(parsed, Path(folder)))
-            if not parsed.quiet:
-                _sum_up(parsed, Path(folder), pid, Path(line.words[0]).name)
+            results = _Results(Path(folder), output)
+            results.statistics.mkdir()
+            pid, status = line.run(_environment(parsed, results))
+            _report(parsed, results, pid, Path(line.words[0]).name)
     except StartError as error:
         print(f"hakmem run: {error}", file=sys.stderr)
         return error.status
