@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,8 @@ import tempfile
 import time
 import unittest
 from pathlib import Path
+
+from tools.cli import show
 
 _ROOT = Path(__file__).absolute().parents[2]
 _COMMAND = str(_ROOT / "tools/cli/hakmem")
@@ -149,6 +152,21 @@ class StartingTest(CommandCase):
         self.check(126, "no-program", f".:{_PATH}")
 
 
+class PluralTest(CommandCase):
+    def test_one_is_singular(self) -> None:
+        self.assertEqual(show.counted(1, "block"), "1 block")
+        self.assertEqual(show.counted(0.6, "block"), "1 block")  # an estimate is rounded
+        self.assertEqual(show.counted(1200, "block"), "1,200 blocks")
+        self.assertEqual(show.counted(0, "process", "processes"), "0 processes")
+
+    def test_nothing_else_counts_things_in_what_is_printed(self) -> None:
+        fault = re.compile(r"""(show\.number\([^{}]*\)|\[['"](?:threads|rounds|dropped|events)['"]\])\} [a-z ]*s\b""")
+        self.assertTrue(fault.search("""f"{show.number(found['live'])} blocks" """))
+        for path in (_ROOT / "tools/cli").glob("*.py"):
+            if not path.name.endswith("_test.py"):
+                self.assertIsNone(fault.search(path.read_text(encoding="utf-8")), path.name)
+
+
 class RunProfileTest(CommandCase):
     """Processes that the program starts have its environment."""
 
@@ -205,7 +223,7 @@ class RecordTest(CommandCase):
 
     def test_says_what_it_recorded(self) -> None:
         done = self.succeed("record", "--output=a.trace", "--max-events=6", _STEPS, "basic")
-        self.assertRegex(done.stderr, rf"\A{self.trace}: steps, 6 events, [0-9]+ B, [0-9.]+ B each, 1 threads\n\Z")
+        self.assertRegex(done.stderr, rf"\A{self.trace}: steps, 6 events, [0-9]+ B, [0-9.]+ B each, 1 thread\n\Z")
         done = self.succeed("record", "--output=a.trace", "--", _STEPS, "forks")
         self.assertEqual(len(done.stderr.splitlines()), 2)
         done = self.succeed("record", "--output=a.trace", "--no-children", "--", _STEPS, "forks")

@@ -235,6 +235,12 @@ class ProfileTest(HostileCase):
         found = samples.read(os.getpid())
         self.assertEqual([(one.size, one.allocations, one.live) for one in found.records], [(64, 2, 1)])
 
+    def test_one_block_is_singular(self) -> None:
+        self.table()
+        self.assertIn("live: 64 B in 1 block; exact\n", self.succeed("leaks", str(os.getpid())))
+        found = "Without 1 site of fewer bytes: --most=N shows more."
+        self.assertIn(found, self.succeed("leaks", "--most=0", str(os.getpid())).replace("\n", " "))
+
     def test_what_is_not_hakmems_is_refused(self) -> None:
         faults: tuple[dict[str, Any], ...] = (
             {"rate": 0},

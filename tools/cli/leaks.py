@@ -87,12 +87,12 @@ def _print(result: dict[str, Any]) -> None:
         for site in result["sites"]
     ]
     exact = "exact" if result["exact"] else f"estimated from a sample every {show.size(result['rate_bytes'])}"
-    title = f"{show.size(result['bytes'])} in {show.number(result['blocks'])} blocks are live; {exact}"
+    title = f"live: {show.size(result['bytes'])} in {show.counted(result['blocks'], 'block')}; {exact}"
     caption = "By call site, most bytes first; blocks count at the size of their class."
     if result["sites_left_out"]:
-        caption += f" {result['sites_left_out']} more are left out: --most shows them."
+        caption += f" Without {show.counted(result['sites_left_out'], 'site')} of fewer bytes: --most=N shows more."
     if result["dropped"]:
-        caption += f" {result['dropped']} samples were lost for want of memory."
+        caption += f" Without {show.counted(result['dropped'], 'sample')}, lost for want of memory."
     grid = Grid(title, ["function", "where", "blocks", "bytes"], rows, words=2)
     table.print_grids(f"process {result['pid']}", [grid], caption, sys.stdout)
 

@@ -126,7 +126,7 @@ def _run(parsed: argparse.Namespace) -> int:
         print(json.dumps(result, indent=2))
     else:
         print(
-            f"{output}: {show.number(result['samples'])} samples, {show.size(result['live_bytes'])} live of "
+            f"{output}: {show.counted(result['samples'], 'sample')}, {show.size(result['live_bytes'])} live of "
             f"{show.size(result['allocated_bytes'])} allocated, by estimate",
             file=sys.stdout,
         )

@@ -50,8 +50,8 @@ def _report(output: Path) -> None:
         each = f", {found['bytes'] / found['events']:.1f} B each" if found["events"] else ""
         cut = "" if found["complete"] else "; incomplete"
         print(
-            f"{path}: {name}, {show.number(found['events'])} events, {show.size(found['bytes'])}{each}, "
-            f"{found['threads']} threads{cut}",
+            f"{path}: {name}, {show.counted(found['events'], 'event')}, {show.size(found['bytes'])}{each}, "
+            f"{show.counted(found['threads'], 'thread')}{cut}",
             file=sys.stderr,
         )
 

@@ -187,11 +187,11 @@ def _print_table(result: dict[str, Any]) -> None:
         for row in result["contenders"]
     ]
     title = (
-        f"{show.number(result['operations'])} calls, {result['threads']} threads, "
+        f"{show.counted(result['operations'], 'call')}, {show.counted(result['threads'], 'thread')}, "
         f"at most {show.size(result['peak_live_bytes'])} live"
     )
     columns = ["allocator", "ns/call", f"by {rows[0][0]}", "95 % interval", "peak RSS", "faults"]
-    heading = f"{Path(result['program']).name}, {result['rounds']} rounds"
+    heading = f"{Path(result['program']).name}, {show.counted(result['rounds'], 'round')}"
     table.print_grids(heading, [Grid(title, columns, rows, words=1)], _CAPTION, sys.stdout)
 
 

@@ -114,13 +114,13 @@ def _in_words(text: str, name: str, others: int) -> str:
 
     process = found["process"]
     calls = sum(process[f"system_{call}"] for call in ("maps", "unmaps", "purges", "remaps"))
-    more = f"; {others} other processes" if others else ""
+    more = f"; {show.counted(others, 'other process', 'other processes')}" if others else ""
     about = "" if found["exact"] else "about "
     return (
-        f"hakmem: {name} ({found['pid']}): {about}{show.number(total('allocations'))} allocations, "
-        f"{show.number(total('live_blocks'))} blocks of {show.size(total('live_bytes'))} not freed\n"
-        f"hakmem: at most {show.size(process['held_bytes_most'])} held; {show.number(process['exchanges'])} exchanges, "
-        f"{show.number(process['remote_frees'])} remote frees, {show.number(calls)} calls to the system{more}\n"
+        f"hakmem: {name} ({found['pid']}): {about}{show.counted(total('allocations'), 'allocation')}, "
+        f"{show.counted(total('live_blocks'), 'block')} of {show.size(total('live_bytes'))} not freed\n"
+        f"hakmem: at most {show.size(process['held_bytes_most'])} held; {show.counted(process['exchanges'], 'exchange')}, "
+        f"{show.counted(process['remote_frees'], 'remote free')}, {show.counted(calls, 'call')} to the system{more}\n"
     )
 
 

@@ -19,6 +19,12 @@ def number(count: float) -> str:
     return f"{count:,.0f}"
 
 
+def counted(count: float, thing: str, things: str | None = None) -> str:
+    """ "1 block", "2 blocks"; `things` where the plural has more than an s."""
+    shown = number(count)
+    return f"{shown} {thing if shown == '1' else things or thing + 's'}"
+
+
 def short(count: float) -> str:
     """In the largest unit of which there is one from ten millions on, so that what counts for days fits its column."""
     if count < 10_000_000:

@@ -37,7 +37,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 def _state(found: dict[str, Any]) -> str:
     if not found["complete"]:
         cut = f", {show.size(found['unread_bytes'])} of a cut chunk" if found["unread_bytes"] else ""
-        lost = f", {show.number(found['dropped'])} events without those before them" if found["dropped"] else ""
+        lost = f", {show.counted(found['dropped'], 'event')} behind a gap" if found["dropped"] else ""
         return f"incomplete{cut}{lost}"
     return {"exit": "complete", "exec": "complete, up to an exec", "limit": "complete, up to the limit"}[found["end"]]
 
@@ -57,7 +57,10 @@ def _facts(found: dict[str, Any]) -> list[list[str]]:
         ["blocks made", f"{show.number(found['allocations'])} of {show.size(found['allocated_bytes'])} in all"],
         ["blocks freed", f"{show.number(found['frees'])}, {show.number(found['handed_over'])} by another thread"],
         ["left at the end", f"{show.number(found['left_blocks'])} of {show.size(found['left_bytes'])}"],
-        ["most at a time", f"{show.number(found['peak_live_blocks'])} blocks, {show.size(found['peak_live_bytes'])}"],
+        [
+            "most at a time",
+            f"{show.counted(found['peak_live_blocks'], 'block')}, {show.size(found['peak_live_bytes'])}",
+        ],
         ["failed calls", show.number(failed)],
     ]
 
