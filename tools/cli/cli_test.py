@@ -65,6 +65,35 @@ class WholeTest(CommandCase):
             self.assertIn(f"    {name} ", text)
             self.assertIn("Exit status: ", self.succeed(name, "--help").stdout)
 
+    def test_help_has_every_status(self) -> None:
+        asked = {3, 4, 5, 6, 7}
+        started = {125, 126, 127}
+        own: dict[tuple[str, ...], set[int]] = {
+            ("stat",): asked,
+            ("top",): asked,
+            ("run",): started,
+            ("record",): started,
+        }
+        leaves = [("trace", "info"), *((name,) for name in ("replay", "explain", "profile", "leaks", "trace"))]
+        for line in ((), *own, *leaves):
+            text = self.succeed(*line, "--help").stdout.partition("Exit status: ")[2].partition("\n\n")[0]
+            expected = {1, 2, 0 if line == ("top",) else 130, 141, 143} | own.get(line, set())
+            self.assertLessEqual(expected, set(map(int, re.findall(r"\b\d+\b", text))), line)
+
+    def test_statuses_of_every_command(self) -> None:
+        (self.folder / "report").write_text(
+            f"hakmem: free(0x1): double free\nhakmem:   called from 0x1: {_STEPS}+0x1\n"
+        )
+        read, write = os.pipe()
+        os.close(read)
+        self.addCleanup(os.close, write)
+        line = [_COMMAND, "explain", str(self.folder / "report")]
+        self.assertEqual(subprocess.run(line, stdout=write, check=False).returncode, 128 + signal.SIGPIPE)
+        (self.folder / "python3").symlink_to("/usr/bin/python3")
+        done = self.run_command("explain", "report", PATH=str(self.folder))
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("addr2line is missing", done.stderr)
+
     def test_wrong_lines(self) -> None:
         self.refuse("usage: hakmem")
         self.refuse("invalid choice: 'fly'", "fly")

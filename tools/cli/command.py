@@ -5,11 +5,17 @@ from __future__ import annotations
 
 import argparse
 import os
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.measure import program
+
 FORMATS = ("table", "json")
+
+_HELP_WIDTH = 100
+"""Characters a line."""
 
 REFUSED = 2
 """The status for wrong arguments and for input that cannot be used."""
@@ -39,6 +45,16 @@ class Command:
     """Adds its arguments."""
     run: Callable[[argparse.Namespace], int]
     """Does it; returns the status."""
+
+
+def statuses(own: str, interrupted: int = program.INTERRUPTED) -> str:
+    """The end of a command's description: its own statuses, and those of every command."""
+    return textwrap.fill(
+        f"Exit status: {own}; {interrupted} after Ctrl-C, {program.TERMINATED} after SIGTERM, {program.UNREAD} where nobody "
+        "reads what it prints.",
+        _HELP_WIDTH,
+        break_on_hyphens=False,
+    )
 
 
 def caller_path(text: str) -> Path:

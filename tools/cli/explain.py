@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.cli import samples, symbols
-from tools.cli.command import REFUSED, Command, InputError, add_format, caller_path, process_id
+from tools.cli.command import REFUSED, Command, InputError, add_format, caller_path, process_id, statuses
 from tools.cli.symbols import Place
 from tools.cli.untrusted import printable
 
@@ -125,8 +125,10 @@ COMMAND = Command(
     summary="put functions and lines in place of a report's addresses",
     description="Repeats what hakmem said of a misuse or of leaks and puts function, file and line behind each address,\n"
     "as far as the files that are named have symbols. With --pid: what stands at one address of a running program.\n\n"
-    f"Exit status: 0; {REFUSED} where there is no such file or process, it is another user's, or the arguments are\n"
-    "wrong.",
+    + statuses(
+        f"0; 1 where addr2line is missing or something else failed; {REFUSED} where there is no such file or process, it is "
+        "another user's, or the arguments are wrong"
+    ),
     configure=_configure,
     run=_run,
 )

@@ -15,7 +15,7 @@ from tools.measure import table
 from tools.measure.arguments import whole_number
 from tools.measure.table import Grid
 from tools.cli import samples, show, symbols
-from tools.cli.command import Command, REFUSED, add_format, process_id
+from tools.cli.command import Command, REFUSED, add_format, process_id, statuses
 from tools.cli.samples import Samples
 from tools.cli.symbols import Place, Symbol
 from tools.cli.untrusted import printable
@@ -124,8 +124,10 @@ COMMAND = Command(
     description="Lists the blocks that are live in a running program by the call that made them, function and line\n"
     "where the program has them. The program was started with HAKMEM_LEAKS=1 (every block) or HAKMEM_PROFILE=FILE (an\n"
     "estimate), and is neither stopped nor asked.\n\n"
-    f"Exit status: 0; {REFUSED} where there is no such process, it is another user's, runs without hakmem or without a\n"
-    "profile, or the arguments are wrong.",
+    + statuses(
+        f"0; 1 where addr2line is missing or something else failed; {REFUSED} where there is no such process, it is another "
+        "user's, runs without hakmem or without a profile, or the arguments are wrong"
+    ),
     configure=_configure,
     run=_run,
 )

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """hakmem: one command for what one does with an allocator beside linking it.
 
-Statuses: 0; 1 where something failed; 2 where the arguments or the input are wrong; 130 after Ctrl-C. `run` and
+Statuses: 0; 1 where something failed; 2 where the arguments or the input are wrong; those of command.statuses. `run` and
 `record` end as the program did; `stat` and `top` say by 3 to 7 why a process cannot be asked.
 """
 
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from tools.measure import program
-from tools.cli.command import InputError, REFUSED
+from tools.cli.command import InputError, REFUSED, statuses
 from tools.cli.registry import COMMANDS
 
 NAME = "hakmem"
@@ -24,7 +24,10 @@ def parser() -> argparse.ArgumentParser:
         prog=NAME,
         description="Tools around the allocator hakmem.",
         epilog="`hakmem COMMAND --help` explains a command.\n\n"
-        "Exit status: 0, 1 where something failed, 2 where arguments or input are wrong, 130 after Ctrl-C.",
+        + statuses(
+            f"0; 1 where something failed; {REFUSED} where the arguments or the input are wrong; `run` and `record` end as the "
+            "program does, `stat` and `top` say by 3 to 7 why a process cannot be asked"
+        ),
         allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -9,7 +9,7 @@ import sys
 
 from tools.measure import table
 from tools.cli import figures, published
-from tools.cli.command import Command, REFUSED, add_format, process_id
+from tools.cli.command import Command, REFUSED, add_format, process_id, statuses
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +37,7 @@ COMMAND = Command(
     summary="show the statistics of a running process",
     description="The statistics that a process published last, at most half a second ago. It is not stopped, and the\n"
     "threads that allocate do nothing for it.\n\n"
-    f"Exit status: 0; {REFUSED} where the arguments are wrong; {published.STATUSES}.",
+    + statuses(f"0; 1 where something failed; {REFUSED} where the arguments are wrong; {published.statuses()}"),
     configure=_configure,
     run=_run,
 )

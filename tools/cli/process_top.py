@@ -13,7 +13,7 @@ from typing import Any
 from tools.measure import table
 from tools.measure.arguments import whole_number
 from tools.cli import figures, published, show
-from tools.cli.command import Command, InputError, REFUSED, add_format, process_id
+from tools.cli.command import Command, InputError, REFUSED, add_format, process_id, statuses
 from tools.cli.figures import Statistics
 from tools.cli.published import Unreachable
 
@@ -195,8 +195,10 @@ COMMAND = Command(
     description="Shows what a process publishes, reading after reading, until it ends or Ctrl-C. On a terminal in place,\n"
     "else one below the other; --format=json writes one line a reading, with its rates. Without PID: the process of\n"
     "yours that allocates most.\n\n"
-    f"Exit status: 0; {REFUSED} where the arguments are wrong; {published.STATUSES},\n"
-    "or where none does.",
+    + statuses(
+        f"0; 1 where something failed; {REFUSED} where the arguments are wrong; {published.statuses(', or no process does')}",
+        interrupted=0,
+    ),
     configure=_configure,
     run=_run,
 )

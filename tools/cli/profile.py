@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from tools.cli import samples, show
-from tools.cli.command import REFUSED, TEXT_SUFFIX, Command, add_format, caller_path, process_id
+from tools.cli.command import REFUSED, TEXT_SUFFIX, Command, add_format, caller_path, process_id, statuses
 from tools.cli.profile_pb2 import Profile
 from tools.cli.samples import Mapping, Record, Samples
 
@@ -139,8 +139,10 @@ COMMAND = Command(
     description="Writes what a running program allocated so far, and what is live, by call site: for pprof, or for\n"
     f"google-pprof where FILE ends in {TEXT_SUFFIX}. The program was started with HAKMEM_PROFILE=FILE or\n"
     "HAKMEM_LEAKS=1, and is neither stopped nor asked.\n\n"
-    f"Exit status: 0; 1 where FILE cannot be written; {REFUSED} where there is no such process, it is another user's,\n"
-    "runs without hakmem or without a profile, or the arguments are wrong.",
+    + statuses(
+        f"0; 1 where FILE cannot be written or something else failed; {REFUSED} where there is no such process, it is another "
+        "user's, runs without hakmem or without a profile, or the arguments are wrong"
+    ),
     configure=_configure,
     run=_run,
 )

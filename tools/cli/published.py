@@ -20,13 +20,6 @@ WITHOUT_HAKMEM = 5
 NOT_PUBLISHED = 6
 MALFORMED = 7
 
-STATUSES = (
-    f"{GONE} where there is no such process (any more); {FORBIDDEN} where it is another user's; "
-    f"{WITHOUT_HAKMEM} where hakmem does not\nserve it; {NOT_PUBLISHED} where hakmem does, but does not publish; "
-    f"{MALFORMED} where what is published is not what hakmem writes"
-)
-"""For the description of a command."""
-
 _LABEL = "hakmem"
 _HEADER = struct.Struct("=8sII4Q")
 _MAGIC = b"hakmem\0\0"
@@ -39,6 +32,15 @@ _NAME_MOST = 64
 # A writer is busy for less than a millisecond; one that is stopped in the middle stays.
 _ATTEMPTS = 200
 _PAUSE_SECONDS = 0.005
+
+
+def statuses(or_none: str = "") -> str:
+    """For the description of a command. `or_none`: what else is not published."""
+    return (
+        f"{GONE} where there is no such process (any more); {FORBIDDEN} where it is another user's; {WITHOUT_HAKMEM} where "
+        f"hakmem does not serve it; {NOT_PUBLISHED} where hakmem does, but does not publish{or_none}; {MALFORMED} where what "
+        "is published is not what hakmem writes"
+    )
 
 
 class Unreachable(Exception):

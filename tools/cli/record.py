@@ -12,8 +12,8 @@ from tools.measure import recording
 from tools.measure.arguments import whole_number
 from tools.measure.program import BenchError
 from tools.cli import show
-from tools.cli.command import Command, InputError, REFUSED, caller_path, existing_file
-from tools.cli.starting import Line, NOT_STARTED, STATUSES, StartError, line_of
+from tools.cli.command import Command, InputError, caller_path, existing_file
+from tools.cli.starting import Line, NOT_STARTED, StartError, line_of, own_statuses
 
 OUTPUT = "hakmem.trace"
 
@@ -85,8 +85,7 @@ COMMAND = Command(
     name="record",
     summary="record what a program asks of its allocator",
     description="Runs PROGRAM and writes every allocation and free to a trace.\n\n"
-    f"{STATUSES} where it was\n"
-    f"not recorded; {REFUSED} where the arguments are wrong.",
+    + own_statuses("where it was not recorded"),
     configure=_configure,
     run=_run,
 )

@@ -18,7 +18,7 @@ from tools.measure.contender import Contender, GLIBC
 from tools.measure.paired import ROUNDS_MIN, Ratio
 from tools.measure.table import Grid
 from tools.cli import parts, show
-from tools.cli.command import Command, InputError, REFUSED, add_format, existing_file
+from tools.cli.command import Command, InputError, REFUSED, add_format, existing_file, statuses
 
 HAKMEM = "hakmem"
 
@@ -209,7 +209,9 @@ COMMAND = Command(
     summary="make a recorded program's calls again, and compare allocators",
     description="Replays TRACE with each allocator in a process of its own, in interleaved rounds, after a run with\n"
     "all blocks checked.\n\n"
-    f"Exit status: 0; 1 where an allocator fails; {REFUSED} where the trace is damaged, or the arguments are wrong.",
+    + statuses(
+        f"0; 1 where an allocator or something else failed; {REFUSED} where the trace is damaged, or the arguments are wrong"
+    ),
     configure=_configure,
     run=_run,
 )

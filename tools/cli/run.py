@@ -13,8 +13,8 @@ from pathlib import Path
 
 from tools.measure.program import BenchError
 from tools.cli import parts, show
-from tools.cli.command import Command, InputError, REFUSED, TEXT_SUFFIX, caller_path
-from tools.cli.starting import NOT_STARTED, STATUSES, StartError, line_of
+from tools.cli.command import Command, InputError, TEXT_SUFFIX, caller_path
+from tools.cli.starting import NOT_STARTED, StartError, line_of, own_statuses
 
 _FORMS = ("text", "json", "prometheus")
 
@@ -182,8 +182,7 @@ COMMAND = Command(
     summary="start a program with hakmem, and sum up what it did",
     description="Runs PROGRAM with hakmem as its allocator. What it did is summed up on standard error when it has ended;\n"
     "processes that it starts run with hakmem too.\n\n"
-    f"{STATUSES} where it was\n"
-    f"not started, for want of the library say; {REFUSED} where the arguments are wrong.",
+    + own_statuses("where it was not started, for want of the library say, or what it left could not be kept"),
     configure=_configure,
     run=_run,
 )

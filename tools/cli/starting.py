@@ -10,17 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from tools.cli.command import CALLER_FOLDER, REFUSED, caller_path
+from tools.measure import program
+from tools.cli.command import CALLER_FOLDER, REFUSED, caller_path, statuses
 
 NOT_STARTED = 125
 """The status where the program did not do what this command is for."""
 NOT_EXECUTABLE = 126
 NOT_FOUND = 127
 
-STATUSES = (
-    "Exit status: the program's own, 128 and the signal's number where a signal ended it;\n"
-    f"{NOT_FOUND} where it was not found, {NOT_EXECUTABLE} where it cannot be executed, {NOT_STARTED}"
-)
+
+def own_statuses(not_started: str) -> str:
+    """For the description of a command. `not_started`: when that is the status."""
+    return statuses(
+        "the program's own, 128 and the signal's number where a signal ended it; "
+        f"{NOT_FOUND} where it was not found, {NOT_EXECUTABLE} where it cannot be executed, {NOT_STARTED} {not_started}; "
+        f"{REFUSED} where the arguments are wrong; before it starts, {program.FAILED} where something failed"
+    )
+
 
 # Sent to the program when they are sent to this one. Ctrl-C reaches both anyway.
 _FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)

@@ -13,8 +13,12 @@ from typing import Any
 from tools.measure import recording, table
 from tools.measure.table import Grid
 from tools.cli import show
-from tools.cli.command import Command, InputError, REFUSED, add_format, existing_file
+from tools.cli.command import Command, InputError, REFUSED, add_format, existing_file, statuses
 
+
+_STATUSES = statuses(
+    f"0; 1 where something failed; {REFUSED} where the trace is damaged or none, or the arguments are wrong"
+)
 
 _CAPTION = (
     "A call site is the address behind the call, within its file: addr2line -e FILE ADDRESS names the line. Sizes are "
@@ -27,8 +31,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     info = actions.add_parser(
         "info",
         help="counts, sizes, threads, duration and where blocks are made",
-        description="What is in a trace. Of one that was cut short: what comes before the cut.",
+        description=f"What is in a trace. Of one that was cut short: what comes before the cut.\n\n{_STATUSES}",
         allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_format(info)
     info.add_argument("trace", type=existing_file, metavar="TRACE")
@@ -110,8 +115,7 @@ def _run(parsed: argparse.Namespace) -> int:
 COMMAND = Command(
     name="trace",
     summary="show what is in a trace",
-    description="What is in a trace.\n\n"
-    f"Exit status: 0; {REFUSED} where the trace is damaged or none, or the arguments are wrong.",
+    description=f"What is in a trace.\n\n{_STATUSES}",
     configure=_configure,
     run=_run,
 )

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """How a benchmark's program starts and ends: exit statuses, interrupts, a pipe that nobody reads.
 
-Statuses: 0, 1 where something failed, 2 where the arguments are wrong (argparse), 130 after Ctrl-C.
+Statuses: 0, 1 where something failed, 2 where the arguments are wrong (argparse), 130 after Ctrl-C, 143 after SIGTERM, 141
+where the reader of the output has gone.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from types import FrameType
 FAILED = 1
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
+UNREAD = 128 + signal.SIGPIPE
 
 
 class BenchError(Exception):
@@ -47,7 +49,7 @@ def run(name: str, main: Callable[[], None]) -> None:
     except BrokenPipeError:
         # The reader (head, less) has seen enough.
         _discard_output()
-        sys.exit(128 + signal.SIGPIPE)
+        sys.exit(UNREAD)
     except KeyboardInterrupt:
         print(f"{name}: interrupted; nothing is reported", file=sys.stderr)
         sys.exit(INTERRUPTED)
