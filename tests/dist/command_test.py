@@ -100,6 +100,10 @@ class InstalledCase(unittest.TestCase):
             self.assertIn(f"    {name} ", said)
             self.assertIn("Exit status: ", self.succeed(name, "--help").stdout)
 
+    def test_version(self) -> None:
+        version = consumer.pkg_config(next(self.prefix.rglob("pkgconfig")), "--modversion")[0]
+        self.assertEqual(self.succeed("--version").stdout, f"hakmem {version}\n")
+
     def test_wrong_command(self) -> None:
         done = self.hakmem("fly")
         self.assertEqual((done.returncode, done.stdout), (2, ""))

@@ -54,7 +54,7 @@ class BashTest(unittest.TestCase):
         return set(said.split())
 
     def test_commands(self) -> None:
-        self.assertLessEqual(_COMMANDS | {"--help"}, self.complete(""))
+        self.assertLessEqual(_COMMANDS | {"--help", "--version"}, self.complete(""))
         self.assertEqual(self.complete("sta"), {"stat"})
         self.assertEqual(self.complete("nothing-like-this"), set())
 

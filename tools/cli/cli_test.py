@@ -65,6 +65,9 @@ class WholeTest(CommandCase):
             self.assertIn(f"    {name} ", text)
             self.assertIn("Exit status: ", self.succeed(name, "--help").stdout)
 
+    def test_version(self) -> None:
+        self.assertRegex(self.succeed("--version").stdout, r"\Ahakmem \d+\.\d+\.\d+\n\Z")
+
     def test_help_has_every_status(self) -> None:
         asked = {3, 4, 5, 6, 7}
         started = {125, 126, 127}

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from tools.measure import program
 from tools.cli.command import InputError, REFUSED, statuses
 from tools.cli.registry import COMMANDS
+from tools.cli.version import VERSION
 
 NAME = "hakmem"
 
@@ -31,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    result.add_argument("--version", action="version", version=f"{NAME} {VERSION}", help="show the version and end")
     commands = result.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in COMMANDS:
         own = commands.add_parser(

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The version of hakmem: the only place that says it.
 
-From here it goes into hak_version(), the SONAME, the dist tree, pkg-config, CMake, the manual pages and the
-Debian package.
+From here it goes into hak_version(), the SONAME, the dist tree, pkg-config, CMake, the command's --version, the manual
+pages and the Debian package.
 """
 
 HAKMEM_VERSION = "0.1.0"
