@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tools.cli import samples, symbols
+from tools.cli import paths, samples, symbols
 from tools.cli.command import REFUSED, Command, InputError, add_format, caller_path, process_id, statuses
-from tools.cli.symbols import Place
+from tools.cli.symbols import NOTHING, Place, Symbol
 from tools.cli.untrusted import printable
 
 # "from 0x55d0c8a7e1b3: /usr/bin/true+0x11b3". In reports of misuse the address is that behind the call.
@@ -32,45 +32,45 @@ def _place(line: str) -> Place | None:
     return Place(found["path"], int(found["offset"], 16) - behind)
 
 
+def _as_json(known: tuple[Symbol, ...]) -> dict[str, Any]:
+    """The function itself, and those that it was inlined in."""
+    first, *others = [{"function": one.function, "file": one.file, "line": one.line} for one in known or (NOTHING,)]
+    return {**first, "inlined_in": others}
+
+
 def explain_lines(lines: list[str]) -> list[dict[str, Any]]:
     """Each line, with what stands at its address."""
     places = [_place(line) for line in lines]
-    known = symbols.resolve(place for place in places if place)
-    return [
-        {
-            "text": line,
-            "function": known[place].function if place else None,
-            "file": known[place].file if place else None,
-            "line": known[place].line if place else None,
-        }
-        for line, place in zip(lines, places)
-    ]
+    known = symbols.resolve_all(place for place in places if place)
+    return [{"text": line, **_as_json(known[place] if place else ())} for line, place in zip(lines, places)]
+
+
+def _named(one: dict[str, Any]) -> str:
+    """ "" where nothing is known."""
+    where = f" at {one['file']}:{one['line']}" if one["file"] else ""
+    return f"{one['function'] or '??'}{where}" if one["function"] or where else ""
 
 
 def _print_lines(explained: list[dict[str, Any]]) -> None:
     for one in explained:
-        where = f" at {one['file']}:{one['line']}" if one["file"] else ""
-        known = one["function"] or where
-        print(
-            printable(one["text"].expandtabs(), _LINE_MOST)
-            + (f"\n    {one['function'] or '??'}{where}" if known else "")
-        )
+        print(printable(one["text"].expandtabs(), _LINE_MOST))
+        if _named(one):
+            print(f"    {_named(one)}")
+        for other in one["inlined_in"]:
+            print(f"    inlined in {_named(other)}")
 
 
 def explain_address(pid: int, address: int) -> dict[str, Any]:
     """What a process has there."""
     found = samples.mappings(pid)
     mapping = next((one for one in found if one.start <= address < one.end), None)
-    place = Place(mapping.path, address - mapping.base) if mapping and mapping.path.startswith("/") else None
-    symbol = symbols.resolve([place])[place] if place else None
+    place = paths.place_of(mapping, address, paths.root_of(pid))
     return {
         "pid": pid,
         "address": address,
         "mapping": None if mapping is None else (mapping.path or "anonymous memory"),
         "offset": address - mapping.base if mapping else None,
-        "function": symbol.function if symbol else None,
-        "file": symbol.file if symbol else None,
-        "line": symbol.line if symbol else None,
+        **_as_json(symbols.resolve_all([place])[place] if place else ()),
     }
 
 
@@ -78,9 +78,9 @@ def _print_address(result: dict[str, Any]) -> None:
     if result["mapping"] is None:
         print(f"{result['address']:#x}: nothing is mapped there in process {result['pid']}")
         return
-    where = f" at {result['file']}:{result['line']}" if result["file"] else ""
-    name = f": {result['function']}" if result["function"] else ""
-    print(f"{result['address']:#x}: {printable(result['mapping'])}+{result['offset']:#x}{name}{where}")
+    names = [_named(result), *(f"inlined in {_named(one)}" for one in result["inlined_in"])]
+    name = ": " + ", ".join(names) if names[0] else ""
+    print(f"{result['address']:#x}: {printable(result['mapping'])}+{result['offset']:#x}{name}")
 
 
 def _source(text: str) -> list[str]:

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""What stands at an address of a program or library: function, file and line.
+"""What stands at an address of a program or library: function, file and line, and which functions were inlined there.
 
 Addresses come as an offset behind the start of the file's first mapping, as hakmem's reports print them. addr2line of
-binutils reads what the compiler left for debuggers; without that, the nearest symbol before the address is named.
+binutils reads what the compiler left for debuggers; without that, the symbol is named that the address lies in.
 """
 
 from __future__ import annotations
 
 import bisect
 import os
+import re
 import stat
 import subprocess
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -34,12 +35,36 @@ _LINES_SECONDS = 120
 _NAME_MOST = 4000
 
 
+# Functions at one address: of more the innermost are left out. A file may name any number.
+_INLINED_MOST = 64
+
+_ADDRESS = re.compile(r"0x[0-9a-f]{8,16}")
+
+
+def read_elf(path: str, read: Callable[[Any], None]) -> None:
+    """Calls `read` with the ELF file of that path, as elftools has it. Where it is none, or is made to mislead its reader, what
+    was read so far is all."""
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC), "rb") as file:
+            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                read(ELFFile(file))
+    except Exception:  # of any kind
+        return
+
+
 @dataclass(frozen=True)
 class Place:
     """An address within a file."""
 
     path: str
+    """As the process that has it mapped knows it."""
     offset: int
+    root: str = ""
+    """Where that process's paths begin, if elsewhere than this one's."""
+
+    @property
+    def file(self) -> str:
+        return self.root + self.path
 
 
 @dataclass(frozen=True)
@@ -53,6 +78,9 @@ class Symbol:
         return f"{self.function or _UNKNOWN}{where}"
 
 
+NOTHING = Symbol(None, None, None)
+
+
 class _Binary:
     """What an ELF file says of itself. One that is gone or is none says nothing."""
 
@@ -61,12 +89,7 @@ class _Binary:
         """Address that the first mapping has in the file's own terms: 0 but for programs of fixed address."""
         self._starts: list[int] = []
         self._names: list[tuple[int, str]] = []
-        try:
-            with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC), "rb") as file:
-                if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                    self._read(ELFFile(file))
-        except Exception:  # of any kind: the file may be made to mislead its reader
-            return
+        read_elf(path, self._read)
 
     def _read(self, elf: Any) -> None:
         segments = [one["p_vaddr"] for one in elf.iter_segments() if one["p_type"] == "PT_LOAD"]
@@ -81,13 +104,26 @@ class _Binary:
         self._starts = sorted(symbols)
         self._names = [symbols[start] for start in self._starts]
 
-    def nearest(self, address: int) -> str | None:
-        """The function that the address lies in."""
+    def containing(self, address: int) -> str | None:
+        """The function that the address lies in. One that does not say how long it is ends where the next begins."""
         position = bisect.bisect_right(self._starts, address) - 1
         if position < 0:
             return None
         size, name = self._names[position]
-        return name if address < self._starts[position] + max(size, 1) else None
+        return name if size == 0 or address < self._starts[position] + size else None
+
+
+def build_id(path: str) -> str:
+    """The GNU build id of a file, in hexadecimal digits; "": it has none, or cannot be read."""
+    found: list[str] = []
+
+    def read(elf: Any) -> None:
+        for segment in elf.iter_segments():
+            if segment["p_type"] == "PT_NOTE":
+                found.extend(note["n_desc"] for note in segment.iter_notes() if note["n_type"] == "NT_GNU_BUILD_ID")
+
+    read_elf(path, read)
+    return found[0] if found and re.fullmatch(r"[0-9a-f]{2,128}", found[0]) else ""
 
 
 @lru_cache(maxsize=None)
@@ -95,14 +131,33 @@ def _binary(path: str) -> _Binary:
     return _Binary(path)
 
 
-def _lines(path: str, addresses: list[int]) -> list[tuple[str, str]]:
-    """Function and FILE:LINE of each address by addr2line; question marks where it knows nothing."""
-    unknown = [(_UNKNOWN, f"{_UNKNOWN}:0")] * len(addresses)
+Answer = list[tuple[str, str]]
+"""Of addr2line about one address: each function there and FILE:LINE, innermost first; question marks where it knows none."""
+
+_NO_ANSWER: Answer = [(_UNKNOWN, f"{_UNKNOWN}:0")]
+
+
+def parsed(text: str, count: int) -> list[Answer]:
+    """Answers are parted by the addresses themselves, which are repeated."""
+    answers: list[list[str]] = []
+    for line in text.splitlines():
+        if _ADDRESS.fullmatch(line):
+            answers.append([])
+        elif answers:
+            answers[-1].append(line)
+    if len(answers) != count or any(len(lines) % 2 or not lines for lines in answers):
+        return [_NO_ANSWER] * count
+    return [list(zip(lines[::2], lines[1::2]))[-_INLINED_MOST:] for lines in answers]
+
+
+def _answers(path: str, addresses: list[int]) -> list[Answer]:
+    """Of addr2line about each address."""
+    unknown = [_NO_ANSWER] * len(addresses)
     if not Path(path).is_file():
         return unknown
     try:
         done = subprocess.run(
-            ["addr2line", "--functions", "--demangle", f"--exe={path}"],
+            ["addr2line", "--addresses", "--functions", "--inlines", "--demangle", f"--exe={path}"],
             input="".join(f"{address:#x}\n" for address in addresses),
             capture_output=True,
             text=True,
@@ -114,14 +169,12 @@ def _lines(path: str, addresses: list[int]) -> list[tuple[str, str]]:
         return unknown
     except FileNotFoundError:
         raise BenchError("addr2line is missing, which finds functions and lines: install binutils") from None
-    lines = done.stdout.splitlines()
-    return list(zip(lines[::2], lines[1::2])) if len(lines) == 2 * len(addresses) else unknown
+    return parsed(done.stdout, len(addresses))
 
 
-def _symbol(binary: _Binary, address: int, function: str, position: str) -> Symbol:
+def _symbol(name: str | None, position: str) -> Symbol:
     file, _, line = position.split(" (discriminator")[0].rpartition(":")
     known = file not in ("", _UNKNOWN) and line.isdigit() and line != "0"
-    name = function if function != _UNKNOWN else binary.nearest(address)
     return Symbol(
         function=printable(name, _NAME_MOST) if name else None,
         file=printable(file, _NAME_MOST) if known else None,
@@ -129,15 +182,33 @@ def _symbol(binary: _Binary, address: int, function: str, position: str) -> Symb
     )
 
 
-def resolve(places: Iterable[Place]) -> dict[Place, Symbol]:
-    """Each place's symbol, one call of addr2line a file."""
+def _symbols(binary: _Binary, address: int, answer: Answer) -> tuple[Symbol, ...]:
+    found = []
+    for number, (function, position) in enumerate(answer):
+        name = None if function == _UNKNOWN else function
+        # Without a line the name is that of a symbol somewhere before the address, which may have ended before it.
+        if number == len(answer) - 1 and position.startswith(_UNKNOWN):
+            containing = binary.containing(address)
+            name = None if containing is None else name or containing
+        found.append(_symbol(name, position))
+    return tuple(found)
+
+
+def resolve_all(places: Iterable[Place]) -> dict[Place, tuple[Symbol, ...]]:
+    """The functions at each place, at least one: those that were inlined there, innermost first, and the one that they
+    were inlined in. One call of addr2line a file."""
     files: defaultdict[str, list[Place]] = defaultdict(list)
     for place in dict.fromkeys(places):
-        files[place.path].append(place)
+        files[place.file].append(place)
     result = {}
     for path, those in files.items():
         binary = _binary(path)
         addresses = [place.offset + binary.base for place in those]
-        for place, address, found in zip(those, addresses, _lines(path, addresses)):
-            result[place] = _symbol(binary, address, *found)
+        for place, address, answer in zip(those, addresses, _answers(path, addresses)):
+            result[place] = _symbols(binary, address, answer)
     return result
+
+
+def resolve(places: Iterable[Place]) -> dict[Place, Symbol]:
+    """The innermost function at each place."""
+    return {place: symbols[0] for place, symbols in resolve_all(places).items()}

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""Paths of calls as a reader knows them: functions and lines in place of a profile's addresses."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.cli import symbols
+from tools.cli.samples import Mapping, Samples
+from tools.cli.symbols import NOTHING, Place, Symbol
+from tools.cli.untrusted import printable
+
+# hakmem/sample/record.h: when the table is nearly full, all further calls count as one.
+_REST = 0
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One function of a path. Those that were inlined at one address share it."""
+
+    address: int
+    place: Place | None
+    """None: the address is of no file."""
+    symbol: Symbol
+
+    @property
+    def name(self) -> str:
+        """The function; what is known instead, where that is not."""
+        return self.symbol.function or self._location()
+
+    @property
+    def module(self) -> str:
+        """The file's name, without its folder."""
+        return printable(Path(self.place.path).name) if self.place else ""
+
+    def _location(self) -> str:
+        if self.place:
+            return f"{self.module}+{self.place.offset:#x}"
+        return f"{self.address:#x}" if self.address != _REST else "(further calls)"
+
+    @property
+    def where(self) -> str:
+        """The line, else the place in the file."""
+        return f"{Path(self.symbol.file).name}:{self.symbol.line}" if self.symbol.file else self._location()
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "address": self.address,
+            "module": self.place.path if self.place else None,
+            "offset": self.place.offset if self.place else None,
+            "function": self.symbol.function,
+            "file": self.symbol.file,
+            "line": self.symbol.line,
+        }
+
+
+def root_of(pid: int) -> str:
+    """Where the paths begin that a process has its files by: in a container they lead elsewhere than this one's."""
+    root = f"/proc/{pid}/root"
+    try:
+        same_names = os.readlink(f"/proc/{pid}/ns/mnt") == os.readlink("/proc/self/ns/mnt")
+        return "" if same_names and os.path.samefile(root, "/proc/self/root") else root
+    except OSError:
+        return ""  # it has ended, or may not be looked at
+
+
+def place_of(mapping: Mapping | None, address: int, root: str) -> Place | None:
+    """Where an address that is mapped so stands in a file; None: in none."""
+    return Place(mapping.path, address - mapping.base, root) if mapping and mapping.path.startswith("/") else None
+
+
+class Names:
+    """The functions at a profile's addresses."""
+
+    def __init__(self, found: Samples, addresses: Iterable[int]) -> None:
+        root = root_of(found.pid)
+        places = {address: place_of(found.mapping(address), address, root) for address in addresses}
+        known = symbols.resolve_all(place for place in places.values() if place)
+        self._frames = {
+            address: tuple(Frame(address, place, symbol) for symbol in (known[place] if place else (NOTHING,)))
+            for address, place in places.items()
+        }
+
+    def at(self, address: int) -> tuple[Frame, ...]:
+        """Innermost first, at least one."""
+        return self._frames[address]
+
+    def path(self, addresses: Iterable[int]) -> tuple[Frame, ...]:
+        return tuple(frame for address in addresses for frame in self._frames[address])
