@@ -222,18 +222,39 @@ class FileTest(HostileCase):
 
 
 class ProfileTest(HostileCase):
-    _SIZE = 32 + 16384 * 32
+    _FRAMES_AT = 48 + 16384 * 40
+    _SIZE = _FRAMES_AT + 262144 * 8
 
     def table(
-        self, rate: int = 1, used: int = 1, record: tuple[int, ...] = (64, 0x1000, 2, 1), size: int = _SIZE
-    ) -> None:
-        content = struct.pack("=8sQQQ", b"hakprof1", rate, 0, used) + struct.pack("=4Q", *record)
-        self.share("hakmem-profile", content, size)
+        self,
+        rate: int = 1,
+        used: int = 1,
+        record: tuple[int, ...] = (64, 0x1000, 2, 1),
+        callers: int = 0,
+        frames: tuple[int, ...] = (),
+        frames_used: int | None = None,
+        size: int = _SIZE,
+        magic: bytes = b"hakprof2",
+    ) -> int:
+        """Of one record; `callers` is what the record says of its own."""
+        counts = (rate, 0, used, len(frames) if frames_used is None else frames_used, 0)
+        descriptor = self.share("hakmem-profile", struct.pack("=8s5Q5Q", magic, *counts, *record, callers), size)
+        if frames:
+            os.pwrite(descriptor, struct.pack(f"={len(frames)}Q", *frames), self._FRAMES_AT)
+        return descriptor
 
     def test_one_that_is_right(self) -> None:
         self.table()
         found = samples.read(os.getpid())
         self.assertEqual([(one.size, one.allocations, one.live) for one in found.records], [(64, 2, 1)])
+
+    def test_callers_are_behind_the_call(self) -> None:
+        self.table(callers=1 << 8 | 3, frames=(9, 0x2000, 0x3000, 0x4000, 10))
+        (record,) = samples.read(os.getpid()).records
+        self.assertEqual(record.path, (0x1000, 0x2000, 0x3000, 0x4000))
+        (site,) = json.loads(self.succeed("leaks", "--format=json", str(os.getpid())))["sites"]
+        self.assertEqual([one["address"] for one in site["callers"]], [0x2000, 0x3000, 0x4000])
+        self.assertEqual((site["address"], site["callers"][0]["function"]), (0x1000, None))
 
     def test_one_block_is_singular(self) -> None:
         self.table()
@@ -249,6 +270,15 @@ class ProfileTest(HostileCase):
             {"record": (0, 1, 1, 0)},
             {"record": (1, 1, 1, 2)},
             {"size": 100},
+            {"size": self._SIZE - 8},
+            {"magic": b"hakprof1"},
+            {"frames_used": 262145},
+            {"frames_used": 2**63},
+            {"callers": 1},
+            {"callers": 1 << 8 | 2, "frames": (1, 2)},
+            {"callers": (2**56 - 1) << 8 | 32, "frames": (1,) * 32},
+            {"callers": 33, "frames": (1,) * 33},
+            {"callers": 255, "frames": (1,) * 255},
         )
         for wrong in faults:
             self.table(**wrong)
@@ -260,7 +290,12 @@ class ProfileTest(HostileCase):
         self.refuse(2, "what it shares is no profile", "leaks", str(os.getpid()))
 
     def test_the_largest_numbers_are_written(self) -> None:
-        self.table(rate=2**40, record=(2**64 - 1, 2**64 - 1, 2**64 - 1, 0))
+        self.table(
+            rate=2**40,
+            record=(2**64 - 1, 2**64 - 1, 2**64 - 1, 0),
+            callers=262112 << 8 | 32,
+            frames=(2**64 - 1,) * 262144,
+        )
         with tempfile.TemporaryDirectory() as folder:
             for name in ("largest.pb.gz", "largest.heap"):
                 self.succeed("profile", str(os.getpid()), "-o", f"{folder}/{name}")

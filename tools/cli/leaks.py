@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""hakmem leaks: which calls made the blocks that are live in a running program."""
+"""hakmem leaks: which calls made the blocks that are live in a running program, and on which paths they were reached."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ import argparse
 import json
 import sys
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import groupby
 from typing import Any
 
 from tools.measure import table
 from tools.measure.arguments import whole_number
 from tools.measure.table import Grid
-from tools.cli import samples, show, symbols
+from tools.cli import samples, show
 from tools.cli.command import Command, REFUSED, add_format, process_id, statuses
+from tools.cli.paths import Frame, Names
 from tools.cli.samples import Samples
-from tools.cli.symbols import Place, Symbol
-from tools.cli.untrusted import printable
+
+_DEPTH = 8
+_DEPTH_MOST = 10**6
 
 
 @dataclass
@@ -27,74 +30,107 @@ class _Live:
     blocks: float = 0
 
 
-def _gather(found: Samples) -> list[tuple[int, _Live]]:
-    """By call site, most bytes first."""
-    sites: defaultdict[int, _Live] = defaultdict(_Live)
+@dataclass(frozen=True)
+class _Site:
+    """A call, or a path of calls, with what is live of it."""
+
+    live: _Live
+    path: tuple[Frame, ...]
+    """Innermost first."""
+
+    def as_json(self, depth: int) -> dict[str, Any]:
+        call, *callers = self.path
+        return {
+            "bytes": round(self.live.bytes),
+            "blocks": round(self.live.blocks),
+            **call.as_json(),
+            "callers": [one.as_json() for one in callers[:depth]],
+            "callers_left_out": max(0, len(callers) - depth),
+        }
+
+
+@dataclass(frozen=True)
+class _Leaks:
+    found: Samples
+    live: _Live
+    """All of it."""
+    sites: list[_Site]
+    """Most bytes first."""
+    left_out: int
+
+    @property
+    def is_exact(self) -> bool:
+        return self.found.rate == 1 and not self.found.dropped
+
+
+def _gather(found: Samples, depth: int | None) -> list[tuple[tuple[int, ...], _Live]]:
+    """By path, most bytes first. Callers beyond the depth tell no paths apart; None: all do."""
+    sites: defaultdict[tuple[int, ...], _Live] = defaultdict(_Live)
     for record in found.records:
         if record.live:
-            sites[record.site].bytes += record.live * record.size * record.scale
-            sites[record.site].blocks += record.live * record.scale
+            path = record.path if depth is None else record.path[: 1 + depth]
+            sites[path].bytes += record.live * record.size * record.scale
+            sites[path].blocks += record.live * record.scale
     return sorted(sites.items(), key=lambda one: -one[1].bytes)
 
 
-def _place(found: Samples, site: int) -> Place | None:
-    mapping = found.mapping(site)
-    return Place(mapping.path, site - mapping.base) if mapping and mapping.path.startswith("/") else None
-
-
-def measure(pid: int, most: int) -> dict[str, Any]:
+def measure(pid: int, most: int, depth: int | None) -> _Leaks:
     found = samples.read(pid)
-    live = _gather(found)
-    places = {site: _place(found, site) for site, _ in live[:most]}
-    known = symbols.resolve(place for place in places.values() if place)
-    sites = []
-    for site, those in live[:most]:
-        place = places[site]
-        symbol = known[place] if place else Symbol(None, None, None)
-        sites.append(
-            {
-                "bytes": round(those.bytes),
-                "blocks": round(those.blocks),
-                "address": site,
-                "module": place.path if place else None,
-                "offset": place.offset if place else None,
-                "function": symbol.function,
-                "file": symbol.file,
-                "line": symbol.line,
-            }
-        )
+    gathered = _gather(found, depth)
+    names = Names(found, {address for path, _ in gathered[:most] for address in path})
+    return _Leaks(
+        found,
+        _Live(sum(one.bytes for _, one in gathered), sum(one.blocks for _, one in gathered)),
+        [_Site(live, names.path(path)[: None if depth is None else 1 + depth]) for path, live in gathered[:most]],
+        max(0, len(gathered) - most),
+    )
+
+
+def _as_json(leaks: _Leaks, depth: int) -> dict[str, Any]:
     return {
-        "pid": pid,
-        "exact": found.rate == 1 and not found.dropped,
-        "rate_bytes": found.rate,
-        "dropped": found.dropped,
-        "bytes": round(sum(one.bytes for _, one in live)),
-        "blocks": round(sum(one.blocks for _, one in live)),
-        "sites": sites,
-        "sites_left_out": max(0, len(live) - most),
+        "pid": leaks.found.pid,
+        "exact": leaks.is_exact,
+        "rate_bytes": leaks.found.rate,
+        "dropped": leaks.found.dropped,
+        "shortened": leaks.found.shortened,
+        "bytes": round(leaks.live.bytes),
+        "blocks": round(leaks.live.blocks),
+        "sites": [one.as_json(depth) for one in leaks.sites],
+        "sites_left_out": leaks.left_out,
     }
 
 
-def _where(site: dict[str, Any]) -> str:
-    if site["file"]:
-        return f"{Path(site['file']).name}:{site['line']}"
-    return f"{printable(Path(site['module']).name)}+{site['offset']:#x}" if site["module"] else f"{site['address']:#x}"
+def _lines(site: _Site, depth: int) -> Iterator[list[str]]:
+    """A row for the call, and one for each caller; of a function that calls itself one for all."""
+    call, *callers = site.path
+    named = ((one.symbol.function or "?", one.where) for one in callers)
+    groups = [(function, where, len(list(same))) for (function, where), same in groupby(named)]
+    blocks, size = show.number(site.live.blocks), show.size(site.live.bytes)
+    yield [call.symbol.function or "?", call.where, blocks, size]
+    for function, where, times in groups[:depth]:
+        yield [f"  {function}{f' ({times} times)' if times > 1 else ''}", where, "", ""]
+    left_out = sum(times for _, _, times in groups[depth:])
+    if depth > 0 and left_out:
+        yield [f"  ({show.counted(left_out, 'more caller')})", "", "", ""]
 
 
-def _print(result: dict[str, Any]) -> None:
-    rows = [
-        [site["function"] or "?", _where(site), show.number(site["blocks"]), show.size(site["bytes"])]
-        for site in result["sites"]
-    ]
-    exact = "exact" if result["exact"] else f"estimated from a sample every {show.size(result['rate_bytes'])}"
-    title = f"live: {show.size(result['bytes'])} in {show.counted(result['blocks'], 'block')}; {exact}"
-    caption = "By call site, most bytes first; blocks count at the size of their class."
-    if result["sites_left_out"]:
-        caption += f" Without {show.counted(result['sites_left_out'], 'site')} of fewer bytes: --most=N shows more."
-    if result["dropped"]:
-        caption += f" Without {show.counted(result['dropped'], 'sample')}, lost for want of memory."
+def _caption(leaks: _Leaks) -> str:
+    caption = "By call, most bytes first, its callers below it; blocks count at the size of their class."
+    if leaks.left_out:
+        caption += f" Without {show.counted(leaks.left_out, 'site')} of fewer bytes: --most=N shows more."
+    if leaks.found.dropped:
+        caption += f" Without {show.counted(leaks.found.dropped, 'sample')}, lost for want of memory."
+    if leaks.found.shortened:
+        caption += f" Of {show.counted(leaks.found.shortened, 'sample')} the callers are not known, for want of room."
+    return caption
+
+
+def _print(leaks: _Leaks, depth: int) -> None:
+    exact = "exact" if leaks.is_exact else f"estimated from a sample every {show.size(leaks.found.rate)}"
+    title = f"live: {show.size(leaks.live.bytes)} in {show.counted(leaks.live.blocks, 'block')}; {exact}"
+    rows = [line for site in leaks.sites for line in _lines(site, depth)]
     grid = Grid(title, ["function", "where", "blocks", "bytes"], rows, words=2)
-    table.print_grids(f"process {result['pid']}", [grid], caption, sys.stdout)
+    table.print_grids(f"process {leaks.found.pid}", [grid], _caption(leaks), sys.stdout)
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -103,27 +139,35 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         type=whole_number(0, 10**6),
         default=30,
         metavar="N",
-        help="call sites at most (default: %(default)s)",
+        help="paths at most (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--depth",
+        type=whole_number(0, _DEPTH_MOST),
+        metavar="N",
+        help="callers of each call that are shown, and that tell paths apart; 0: the call alone "
+        f"(default: {_DEPTH} are shown, all tell apart)",
     )
     add_format(parser)
     parser.add_argument("pid", type=process_id, metavar="PID")
 
 
 def _run(parsed: argparse.Namespace) -> int:
-    result = measure(parsed.pid, parsed.most)
+    leaks = measure(parsed.pid, parsed.most, parsed.depth)
+    depth = _DEPTH if parsed.depth is None else parsed.depth
     if parsed.format == "json":
-        print(json.dumps(result, indent=2))
+        print(json.dumps(_as_json(leaks, depth), indent=2))
     else:
-        _print(result)
+        _print(leaks, depth)
     return 0
 
 
 COMMAND = Command(
     name="leaks",
     summary="show which calls made a running program's live blocks",
-    description="Lists the blocks that are live in a running program by the call that made them, function and line\n"
-    "where the program has them. The program was started with HAKMEM_LEAKS=1 (every block) or HAKMEM_PROFILE=FILE (an\n"
-    "estimate), and is neither stopped nor asked.\n\n"
+    description="Lists the blocks that are live in a running program by the call that made them and its callers, function\n"
+    "and line where the program has them. The program was started with HAKMEM_LEAKS=1 (every block) or\n"
+    "HAKMEM_PROFILE=FILE (an estimate), and is neither stopped nor asked.\n\n"
     + statuses(
         f"0; 1 where addr2line is missing or something else failed; {REFUSED} where there is no such process, it is another "
         "user's, runs without hakmem or without a profile, or the arguments are wrong"

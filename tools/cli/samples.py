@@ -1,39 +1,55 @@
 # SPDX-License-Identifier: MIT
 """The profile of a running process, read from the memory that it shares: nothing is asked of the process.
 
-hakmem/observe/profile_page.h and record.h have the layout. It is read twice, frees the first time and the rest the
-second, so that no record has more frees than allocations. The process may be anybody's: what cannot be a profile is refused.
+hakmem/observe/profile_page.h and record.h have the layout: a header, records, frames. It is read twice, frees the first time
+and the rest the second, so that no record has more frees than allocations; frames last, since those of a record are there
+before it is, and stay. The process may be anybody's: what cannot be a profile is refused.
 """
 
 from __future__ import annotations
 
+import bisect
 import math
 import os
 import struct
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from tools.cli import shared
 from tools.cli.command import InputError
 
 _LABEL = "hakmem-profile"
-_MAGIC = b"hakprof1"
-_HEADER = struct.Struct("=8sQQQ")
-_RECORD = struct.Struct("=QQQQ")
+_MAGIC = b"hakprof2"
+_HEADER = struct.Struct("=8sQQQQQ")
+_RECORD = struct.Struct("=QQQQQ")
 _RECORDS = 16384
+_FRAME_BYTES = 8
+_FRAMES = 262144
+_FRAMES_AT = _HEADER.size + _RECORDS * _RECORD.size
+_TABLE_BYTES = _FRAMES_AT + _FRAMES * _FRAME_BYTES
+_CALLERS_MOST = 32
 _RATE_MAX = 2**40
 
 
 @dataclass(frozen=True)
 class Record:
-    """Samples of one call site and block size."""
+    """Samples of one path of calls and block size. Addresses lie within the calls."""
 
     site: int
+    """The call of malloc, or the like."""
+    callers: tuple[int, ...]
+    """Of the function that the call is in, and so on outwards."""
     size: int
     allocations: int
     live: int
     scale: float
     """Blocks that a sample stands for."""
+
+    @property
+    def path(self) -> tuple[int, ...]:
+        """The whole of it, innermost first."""
+        return (self.site, *self.callers)
 
 
 @dataclass(frozen=True)
@@ -54,11 +70,19 @@ class Samples:
     pid: int
     rate: int
     dropped: int
+    shortened: int
+    """Samples of which the call alone is known, since there was no room for the callers."""
     records: list[Record]
     mappings: list[Mapping]
+    """By address."""
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [one.start for one in self.mappings]
 
     def mapping(self, address: int) -> Mapping | None:
-        return next((one for one in self.mappings if one.start <= address < one.end), None)
+        position = bisect.bisect_right(self._starts, address) - 1
+        return self.mappings[position] if position >= 0 and address < self.mappings[position].end else None
 
 
 def scale(size: int, rate: int) -> float:
@@ -91,39 +115,83 @@ class _Malformed(Exception):
     """No profile of this version of hakmem."""
 
 
-def _snapshot(descriptor: int) -> tuple[bytes, int, int, list[tuple[int, ...]]]:
-    """Magic, rate, samples lost, and of each record size, site, allocations, frees."""
-    text = shared.read_at(descriptor, _HEADER.size + _RECORDS * _RECORD.size, 0)
-    if len(text) < _HEADER.size + _RECORDS * _RECORD.size:
-        raise _Malformed
-    magic, rate, dropped, used = _HEADER.unpack_from(text)
-    if magic not in (_MAGIC, bytes(len(_MAGIC))) or used > _RECORDS:
-        raise _Malformed
-    records = list(_RECORD.iter_unpack(text[_HEADER.size : _HEADER.size + used * _RECORD.size]))
-    return magic, rate, dropped, records
+@dataclass(frozen=True)
+class _Header:
+    is_made: bool
+    rate: int
+    dropped: int
+    used: int
+    frames_used: int
+    shortened: int
 
 
-def _record(earlier: tuple[int, ...], later: tuple[int, ...], rate: int) -> Record:
-    size, site, allocations, _ = later
+@dataclass(frozen=True)
+class _Table:
+    """All of a table but the mappings."""
+
+    header: _Header
+    records: list[Record]
+
+
+def _header(descriptor: int) -> _Header:
+    text = shared.read_at(descriptor, _HEADER.size, 0)
+    if len(text) < _HEADER.size:
+        raise _Malformed
+    magic, *numbers = _HEADER.unpack(text)
+    found = _Header(magic == _MAGIC, *numbers)
+    if magic not in (_MAGIC, bytes(len(_MAGIC))) or found.used > _RECORDS or found.frames_used > _FRAMES:
+        raise _Malformed
+    return found
+
+
+def _rows(descriptor: int, used: int) -> list[tuple[int, ...]]:
+    """Of each record size, site, allocations, frees, callers."""
+    text = shared.read_at(descriptor, used * _RECORD.size, _HEADER.size)
+    if len(text) < used * _RECORD.size:
+        raise _Malformed
+    return list(_RECORD.iter_unpack(text))
+
+
+def _frames(descriptor: int, used: int) -> tuple[int, ...]:
+    text = shared.read_at(descriptor, used * _FRAME_BYTES, _FRAMES_AT)
+    if len(text) < used * _FRAME_BYTES:
+        raise _Malformed
+    return struct.unpack(f"={used}Q", text)
+
+
+def _record(earlier: tuple[int, ...], later: tuple[int, ...], rate: int, frames: tuple[int, ...]) -> Record:
+    size, site, allocations, _, callers = later
+    first, count = callers >> 8, callers & 0xFF
     frees = earlier[3]
-    if size == 0 or frees > allocations or earlier[:2] != later[:2]:
+    if size == 0 or frees > allocations or (earlier[:2], earlier[4]) != (later[:2], later[4]):
         raise _Malformed
-    return Record(site, size, allocations, allocations - frees, scale(size, rate))
+    if count > _CALLERS_MOST or count and first + count > len(frames):
+        raise _Malformed
+    return Record(site, frames[first : first + count], size, allocations, allocations - frees, scale(size, rate))
 
 
-def _table(pid: int) -> tuple[int, int, list[Record]] | None:
-    """Rate, samples lost, records; None where there is no table. The child of a fork has none before its own first sample."""
+def _table_of(descriptor: int) -> _Table | None:
+    if os.fstat(descriptor).st_size < _TABLE_BYTES:
+        raise _Malformed
+    header = _header(descriptor)
+    if not header.is_made:
+        return None
+    earlier = _rows(descriptor, header.used)
+    later = _rows(descriptor, header.used)
+    header = _header(descriptor)
+    if not 1 <= header.rate <= _RATE_MAX:
+        raise _Malformed
+    frames = _frames(descriptor, header.frames_used)
+    return _Table(header, [_record(before, after, header.rate, frames) for before, after in zip(earlier, later)])
+
+
+def _table(pid: int) -> _Table | None:
+    """None where there is no table, or it is being made. The child of a fork has none before its own first sample."""
     for descriptor in shared.open_shared(pid, _LABEL):
         try:
-            magic, rate, _, earlier = _snapshot(descriptor)
-            _, _, dropped, later = _snapshot(descriptor)
+            return _table_of(descriptor)
         finally:
             os.close(descriptor)
-        if magic != _MAGIC:
-            return None  # being made
-        if not 1 <= rate <= _RATE_MAX or len(later) < len(earlier):
-            raise _Malformed
-        return rate, dropped, [_record(before, after, rate) for before, after in zip(earlier, later)]
     return None
 
 
@@ -145,8 +213,8 @@ def read(pid: int) -> Samples:
         raise InputError(f"there is no process {pid}") from None
     if table is None:
         raise InputError(_why_not(found, pid))
-    rate, dropped, records = table
-    return Samples(pid, rate, dropped, records, found)
+    header = table.header
+    return Samples(pid, header.rate, header.dropped, header.shortened, table.records, found)
 
 
 def _why_not(found: list[Mapping], pid: int) -> str:
