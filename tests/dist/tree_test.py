@@ -38,6 +38,8 @@ _FILES = _PROGRAMS | {
     f"lib/{_SHARED}",
     "lib/pkgconfig/hakmem.pc",
     "share/bash-completion/completions/hakmem",
+    "share/hakmem/tools/cli/flame.html",
+    "share/hakmem/tools/cli/flame.js",
     "share/man/man1/hakmem.1",
     "share/man/man3/hakmem.3",
     "share/man/man7/hakmem.7",

@@ -301,6 +301,8 @@ class ProfileTest(HostileCase):
                 self.succeed("profile", str(os.getpid()), "-o", f"{folder}/{name}")
                 self.assertGreater((Path(folder) / name).stat().st_size, 0)
         self.succeed("leaks", str(os.getpid()))
+        for view in ("top", "tree", "folded", "flame"):
+            self.succeed("profile", f"--view={view}", "-o", "/dev/null", str(os.getpid()))
         self.assertTrue(math.isfinite(samples.read(os.getpid()).records[0].scale))
 
 

@@ -1,100 +1,28 @@
 # SPDX-License-Identifier: MIT
-"""hakmem profile: the profile of a running program, to a file."""
+"""hakmem profile: the profile of a running program, to a file or as a view."""
 
 from __future__ import annotations
 
 import argparse
-import gzip
+import io
 import json
 import sys
-import time
 from pathlib import Path
 
-from tools.cli import samples, show
-from tools.cli.command import REFUSED, TEXT_SUFFIX, Command, add_format, caller_path, process_id, statuses
-from tools.cli.profile_pb2 import Profile
-from tools.cli.samples import Mapping, Record, Samples
+from tools.measure import table
+from tools.measure.arguments import whole_number
+from tools.cli import flame, pprof, published, samples, show, views
+from tools.cli.command import REFUSED, TEXT_SUFFIX, Command, InputError, add_format, caller_path, process_id, statuses
+from tools.cli.samples import Samples
 
-# A value of the format: 64 bits with a sign.
-_VALUE_MOST = 2**63 - 1
+_VIEWS = ("top", "tree", "folded", "flame")
 
-
-def encode(found: Samples) -> bytes:
-    """As pprof reads it, and as hakmem/observe/pprof.c writes it at exit."""
-    profile = Profile(string_table=[""], time_nanos=time.time_ns(), period=found.rate)
-    numbers = {"": 0}
-
-    def text(string: str) -> int:
-        if string not in numbers:
-            numbers[string] = len(profile.string_table)
-            profile.string_table.append(string)
-        return numbers[string]
-
-    for name, unit in (
-        ("alloc_objects", "count"),
-        ("alloc_space", "bytes"),
-        ("inuse_objects", "count"),
-        ("inuse_space", "bytes"),
-    ):
-        profile.sample_type.add(type=text(name), unit=text(unit))
-    profile.period_type.type, profile.period_type.unit = text("space"), text("bytes")
-    profile.default_sample_type = text("inuse_space")
-    if found.dropped:
-        profile.comment.append(text("samples were lost for want of memory: estimates are too low"))
-    ids: dict[Mapping, int] = {}
-    for one in found.mappings:
-        if one.executable:
-            ids[one] = len(ids) + 1
-            profile.mapping.add(
-                id=ids[one],
-                memory_start=one.start,
-                memory_limit=one.end,
-                file_offset=one.offset,
-                filename=text(one.path.encode("utf-8", "replace").decode()),
-            )
-    locations: dict[int, int] = {}
-    for record in found.records:
-        if record.site not in locations:
-            locations[record.site] = len(locations) + 1
-            mapping = found.mapping(record.site)
-            profile.location.add(
-                id=locations[record.site],
-                mapping_id=ids.get(mapping, 0) if mapping else 0,
-                address=record.site,
-            )
-        if record.allocations:
-            values = [
-                record.allocations * record.scale,
-                record.allocations * record.size * record.scale,
-                record.live * record.scale,
-                record.live * record.size * record.scale,
-            ]
-            sample = profile.sample.add(
-                location_id=[locations[record.site]], value=[min(round(one), _VALUE_MOST) for one in values]
-            )
-            sample.label.add(key=text("bytes"), num=min(record.size, _VALUE_MOST))
-    return gzip.compress(profile.SerializeToString())
-
-
-def _counts(records: list[Record]) -> str:
-    live = sum(one.live for one in records)
-    live_bytes = sum(one.live * one.size for one in records)
-    everything = sum(one.allocations for one in records)
-    all_bytes = sum(one.allocations * one.size for one in records)
-    return f"{live}: {live_bytes} [{everything}: {all_bytes}] @"
-
-
-def encode_text(found: Samples) -> bytes:
-    """As google-pprof reads it: counts of samples, which it scales itself."""
-    kind = "heapprofile" if found.rate == 1 else f"heap_v2/{found.rate}"
-    lines = [f"heap profile: {_counts(found.records)} {kind}"]
-    lines += [f"{_counts([one])} {one.site:#x}" for one in found.records if one.allocations]
-    lines += ["", "MAPPED_LIBRARIES:"]
-    lines += [
-        f"{one.start:x}-{one.end:x} r-{'x' if one.executable else '-'}p {one.offset:08x} 00:00 0 {one.path}"
-        for one in found.mappings
-    ]
-    return ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
+_WHAT = {
+    "alloc_objects": "blocks allocated so far",
+    "alloc_space": "bytes allocated so far",
+    "inuse_objects": "live blocks",
+    "inuse_space": "live bytes",
+}
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -103,24 +31,46 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=caller_path,
         metavar="FILE",
-        help=f"where to (default: hakmem.PID.pb.gz); text for google-pprof where it ends in {TEXT_SUFFIX}",
+        help=f"where to (default: hakmem.PID.pb.gz; of a view: standard output, hakmem.PID.html of flame); without a view, "
+        f"text for google-pprof where it ends in {TEXT_SUFFIX}",
+    )
+    parser.add_argument(
+        "--symbols",
+        action="store_true",
+        help="name functions and lines in the profile itself, so that pprof needs no other file; takes long of large programs",
+    )
+    parser.add_argument(
+        "--view",
+        choices=_VIEWS,
+        help="a view in the place of a profile: the functions with most, the tree of calls, a line a path for flamegraph.pl, "
+        "or a flame graph as HTML",
+    )
+    parser.add_argument(
+        "--value", choices=tuple(views.VALUES), help=f"what a view shows (default: {views.DEFAULT_VALUE})"
+    )
+    parser.add_argument(
+        "--most", type=whole_number(1, 10**6), metavar="N", help="functions of top at most (default: 30)"
     )
     add_format(parser)
     parser.add_argument("pid", type=process_id, metavar="PID")
 
 
-def _run(parsed: argparse.Namespace) -> int:
-    found = samples.read(parsed.pid)
+def _is_text(parsed: argparse.Namespace) -> bool:
+    return parsed.output is not None and str(parsed.output).endswith(TEXT_SUFFIX)
+
+
+def _write(parsed: argparse.Namespace, found: Samples) -> None:
     output: Path = parsed.output or caller_path(f"hakmem.{parsed.pid}.pb.gz")
-    output.write_bytes(encode_text(found) if output.suffix == TEXT_SUFFIX else encode(found))
+    output.write_bytes(pprof.encode_text(found) if _is_text(parsed) else pprof.encode(found, parsed.symbols))
     result = {
         "pid": parsed.pid,
         "file": str(output),
         "rate_bytes": found.rate,
         "samples": sum(one.allocations for one in found.records),
         "dropped": found.dropped,
-        "live_bytes": round(sum(one.live * one.size * one.scale for one in found.records)),
-        "allocated_bytes": round(sum(one.allocations * one.size * one.scale for one in found.records)),
+        "shortened": found.shortened,
+        "live_bytes": round(sum(map(views.VALUES["inuse_space"], found.records))),
+        "allocated_bytes": round(sum(map(views.VALUES["alloc_space"], found.records))),
     }
     if parsed.format == "json":
         print(json.dumps(result, indent=2))
@@ -128,17 +78,72 @@ def _run(parsed: argparse.Namespace) -> int:
         print(
             f"{output}: {show.counted(result['samples'], 'sample')}, {show.size(result['live_bytes'])} live of "
             f"{show.size(result['allocated_bytes'])} allocated, by estimate",
-            file=sys.stdout,
         )
+
+
+def _view(parsed: argparse.Namespace, found: Samples, kind: str) -> str:
+    """The text of a view."""
+    weights = list(views.weighted(found, kind))
+    program = published.program_of(parsed.pid)
+    whole = views.shown(sum(amount for amount, _ in weights), kind)
+    exact = "exact" if found.rate == 1 else f"estimated from a sample every {show.size(found.rate)}"
+    heading, title = f"{program} ({parsed.pid})", f"{_WHAT[kind]}: {whole}; {exact}"
+    if parsed.view == "folded":
+        return "".join(f"{line}\n" for line in views.folded(weights))
+    if parsed.view == "top":
+        lines = views.top(weights)
+        if parsed.format == "json":
+            return json.dumps([line.as_json() for line in lines[: parsed.most]], indent=2) + "\n"
+        grid = views.top_grid(lines, kind, parsed.most or 30, title)
+        caption = "own: by calls of malloc or the like in the function itself. with callees: and in what it calls."
+    else:
+        root = views.tree(weights, program)
+        if parsed.view == "flame":
+            return flame.page(root, kind, heading, title)
+        if parsed.format == "json":
+            return json.dumps(views.rows(root), indent=2) + "\n"
+        views.prune(root)
+        grid = views.tree_grid(root, kind, title)
+        caption = "Callers above those that they call. What has less than half a percent is summed up."
+    text = io.StringIO()
+    table.print_grids(heading, [grid], caption, text)
+    return text.getvalue()
+
+
+def _check(parsed: argparse.Namespace) -> None:
+    if parsed.symbols and (parsed.view is not None or _is_text(parsed)):
+        raise InputError("--symbols is of a profile for pprof: a view has them, text for google-pprof has none")
+    if parsed.view is None and parsed.value is not None:
+        raise InputError("--value is of a view: --view=top, tree, folded or flame")
+    if parsed.view != "top" and parsed.most is not None:
+        raise InputError("--most is of --view=top")
+    if parsed.view in ("folded", "flame") and parsed.format != "table":
+        raise InputError(f"--view={parsed.view} has a format of its own: no --format goes with it")
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    _check(parsed)
+    found = samples.read(parsed.pid)
+    if parsed.view is None:
+        _write(parsed, found)
+        return 0
+    text = _view(parsed, found, parsed.value or views.DEFAULT_VALUE)
+    output = parsed.output or (caller_path(f"hakmem.{parsed.pid}.html") if parsed.view == "flame" else None)
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        output.write_text(text, encoding="utf-8")
+        if parsed.view == "flame" and parsed.output is None:
+            print(output)
     return 0
 
 
 COMMAND = Command(
     name="profile",
-    summary="write the profile of a running program",
-    description="Writes what a running program allocated so far, and what is live, by call site: for pprof, or for\n"
-    f"google-pprof where FILE ends in {TEXT_SUFFIX}. The program was started with HAKMEM_PROFILE=FILE or\n"
-    "HAKMEM_LEAKS=1, and is neither stopped nor asked.\n\n"
+    summary="write the profile of a running program, or show it",
+    description="Writes what a running program allocated so far, and what is live, by path of calls: for pprof, for\n"
+    f"google-pprof where FILE ends in {TEXT_SUFFIX}, or as a view for readers. The program was started with\n"
+    "HAKMEM_PROFILE=FILE or HAKMEM_LEAKS=1, and is neither stopped nor asked.\n\n"
     + statuses(
         f"0; 1 where FILE cannot be written or something else failed; {REFUSED} where there is no such process, it is another "
         "user's, runs without hakmem or without a profile, or the arguments are wrong"

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Gathers the modules of the command hakmem into a zip file, each at its place: what main.py imports, and no other.
+"""Gathers the modules of the command hakmem into a zip file, each at its place: what main.py imports, no other, and what
+they read beside them.
 
     modules.py --output modules.zip
 
@@ -21,6 +22,7 @@ STATUS_REFUSED = 2  # argparse's own status for wrong arguments.
 _ROOT = Path(__file__).absolute().parents[2]
 _MAIN = "tools/cli/main.py"
 _OWN = ("tools",)
+_READ = ("tools/cli/flame.html", "tools/cli/flame.js")
 
 
 class Refusal(Exception):
@@ -37,7 +39,8 @@ def found() -> dict[str, bytes]:
         raise Refusal(f"{_MAIN} imports what is not there: {', '.join(missing)}")
     # modulefinder's own modules, not the types that the checker takes them for.
     files = [file for module in finder.modules.values() if (file := getattr(module, "__file__"))]
-    return {str(Path(file).relative_to(_ROOT)): Path(file).read_bytes() for file in files}
+    paths = [Path(file).relative_to(_ROOT) for file in files] + [Path(name) for name in _READ]
+    return {str(path): (_ROOT / path).read_bytes() for path in paths}
 
 
 def write(modules: dict[str, bytes], output: Path) -> None:

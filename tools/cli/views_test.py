@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: MIT
+"""Views of a profile: sums of a tree of calls, by paths that stand here."""
+
+from __future__ import annotations
+
+import json
+import re
+import unittest
+
+from tools.cli import flame, views
+from tools.cli.paths import Frame
+from tools.cli.symbols import NOTHING, Place, Symbol
+
+_HOSTILE = "</script><script>alert(1)</script>"
+
+
+def _path(*names: str) -> tuple[Frame, ...]:
+    """Outermost first, as people write them; Frames are innermost first."""
+    return tuple(Frame(1, Place("/bin/p", 1), Symbol(name, "/src/p.c", 7)) for name in reversed(names))
+
+
+_WEIGHTS = [
+    (100.0, _path("main", "load", "alloc")),
+    (40.0, _path("main", "load")),
+    (30.0, _path("main", "serve", "serve", "alloc")),
+    (30.0, _path("main", "serve", "serve", "alloc")),
+]
+
+
+class ViewsTest(unittest.TestCase):
+    def test_tree(self) -> None:
+        root = views.tree(_WEIGHTS, "p")
+        found = [(depth, node.name, node.value, node.own) for node, depth in root.walk()]
+        self.assertEqual(
+            found,
+            [
+                (0, "p", 200, 0),
+                (1, "main", 200, 0),
+                (2, "load", 140, 40),
+                (3, "alloc", 100, 100),
+                (2, "serve", 60, 0),
+                (3, "serve", 60, 0),
+                (4, "alloc", 60, 60),
+            ],
+        )
+
+    def test_small_ones_are_summed_up_in_their_place(self) -> None:
+        root = views.tree([*_WEIGHTS, (0.3, _path("main", "a")), (0.4, _path("main", "b", "c"))], "p")
+        views.prune(root)
+        found = {node.name: node.value for node, depth in root.walk() if depth == 2}
+        self.assertEqual(found, {"load": 140, "serve": 60, "(2 functions of less)": 0.7})
+
+    def test_top_counts_a_function_once_a_path(self) -> None:
+        found = {line.name: (line.own, line.value) for line in views.top(_WEIGHTS)}
+        self.assertEqual(found, {"alloc": (160, 160), "load": (40, 140), "serve": (0, 60), "main": (0, 200)})
+        self.assertEqual([line.name for line in views.top(_WEIGHTS)], ["alloc", "load", "main", "serve"])
+
+    def test_folded(self) -> None:
+        self.assertEqual(views.folded(_WEIGHTS), ["main;load 40", "main;load;alloc 100", "main;serve;serve;alloc 60"])
+        self.assertEqual(views.folded([(1.0, _path("a;b", "c d")), (0.2, _path("less"))]), ["a,b;c d 1"])
+
+    def test_functions_of_one_name_in_two_files_are_two(self) -> None:
+        other = (Frame(1, Place("/bin/p", 1), Symbol("main", "/src/q.c", 7)),)
+        self.assertEqual([line.own for line in views.top([(2.0, _path("main")), (1.0, other)])], [2, 1])
+
+    def test_what_has_no_symbol_is_named_by_its_place(self) -> None:
+        names = [Frame(4096, place, NOTHING).name for place in (Place("/lib/a.so", 16), None)]
+        self.assertEqual([*names, Frame(0, None, NOTHING).name], ["a.so+0x10", "0x1000", "(further calls)"])
+
+    def test_paths_of_any_length(self) -> None:
+        root = views.tree([(1.0, _path(*map(str, range(5000))))], "p")
+        self.assertEqual(max(depth for _, depth in root.walk()), 5000)
+        views.prune(root)
+        self.assertEqual(len(views.tree_grid(root, "inuse_space", "").lines), 5000)
+        self.assertIn("4999", flame.page(root, "inuse_space", "p", ""))
+
+    def test_nothing(self) -> None:
+        root = views.tree([], "p")
+        self.assertEqual(views.tree_grid(root, "inuse_space", "").lines, [])
+        self.assertEqual((views.folded([]), views.top([])), ([], []))
+        self.assertIn('"nodes":[]', flame.page(root, "inuse_space", "p", ""))
+
+
+class FlameTest(unittest.TestCase):
+    def data(self, page: str) -> dict[str, list[list[int]]]:
+        found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page)
+        assert found is not None
+        return dict(json.loads(found[1]))
+
+    def test_holds_the_tree(self) -> None:
+        found = self.data(flame.page(views.tree(_WEIGHTS, "p"), "inuse_space", "p (1)", "caption"))
+        texts = found["texts"]
+        nodes = [(depth, texts[name], texts[place], value) for depth, name, place, value in found["nodes"]]
+        self.assertEqual(nodes[:3], [(0, "p", "", 200), (1, "main", "/src/p.c", 200), (2, "load", "/src/p.c", 140)])
+        self.assertEqual(len(nodes), 7)
+
+    def test_needs_nothing_from_elsewhere(self) -> None:
+        page = flame.page(views.tree(_WEIGHTS, "p"), "inuse_space", "p (1)", "caption")
+        self.assertNotRegex(page, r"(?i)https?:|\bsrc=|\bhref=|@import|url\(|@@")
+        self.assertEqual(page.count("<script"), 2)
+
+    def test_names_of_the_process_are_text(self) -> None:
+        root = views.tree([(1.0, _path(_HOSTILE, "@@SCRIPT@@"))], _HOSTILE)
+        page = flame.page(root, "inuse_space", f"{_HOSTILE} (1)", _HOSTILE)
+        self.assertNotIn(_HOSTILE, page)
+        self.assertEqual(page.count("<script"), 2)
+        self.assertIn(_HOSTILE, self.data(page)["texts"])
+        self.assertEqual(page.count("treeOf(data.nodes)"), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
