@@ -67,7 +67,8 @@ def parse(path: Path) -> Profile:
 
 
 def by_function(profile: Profile) -> dict[str, Sum]:
-    """The sums of a protocol buffer, by function. Its locations lead there through its own mappings."""
+    """The sums of a protocol buffer, by the function that calls malloc or the like. Its locations lead there through its own
+    mappings."""
     mappings = {one.id: one for one in profile.mapping}
     firsts: dict[int, int] = {}
     for one in profile.mapping:
