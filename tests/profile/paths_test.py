@@ -135,6 +135,15 @@ class LeaksTest(PathsCase):
             )
 
 
+class GrowthTest(PathsCase):
+    def test_nothing_grows_in_a_program_that_waits(self) -> None:
+        pid = str(self.start_planted(HAKMEM_LEAKS="1"))
+        found = json.loads(self.answer("leaks", "--seconds=1", "--format=json", pid))
+        self.assertEqual((found["seconds"], found["bytes"], found["sites"]), (1, 0, []))
+        self.assertIn("growth in 1 second: 0 B in 0 blocks; exact", self.answer("leaks", "--seconds=1", pid))
+        self.assertIn("growth of live bytes in 1 second: 0 B", self.answer("profile", "--seconds=1", "--view=top", pid))
+
+
 class ExplainTest(PathsCase):
     def test_functions_that_were_inlined_at_an_address(self) -> None:
         pid = self.start_planted(HAKMEM_LEAKS="1")
@@ -216,6 +225,8 @@ class ViewsTest(PathsCase):
             (("--view=flame", "--format=json"), "has a format of its own"),
             (("--symbols", "--view=top"), "--symbols is of a profile for pprof"),
             (("--symbols", "-o", "a.heap"), "--symbols is of a profile for pprof"),
+            (("--seconds=1", "-o", "a.heap"), "--seconds is of a profile for pprof"),
+            (("--seconds=0",), "whole number from 1"),
             (("--view=cake",), "invalid choice: 'cake'"),
         ):
             done = subprocess.run([_COMMAND, "profile", *line, "1"], capture_output=True, text=True, check=False)

@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.measure import program
+from tools.measure.arguments import whole_number
 
 FORMATS = ("table", "json")
+
+_SECONDS_MOST = 10**6
 
 _HELP_WIDTH = 100
 """Characters a line."""
@@ -75,6 +78,16 @@ def process_id(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 0 < int(text) < 2**31:
         raise argparse.ArgumentTypeError(f"'{text}' is not the number of a process")
     return int(text)
+
+
+def add_seconds(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--seconds",
+        type=whole_number(1, _SECONDS_MOST),
+        default=0,
+        metavar="N",
+        help="look twice, so many seconds apart, and show what was allocated between and not freed",
+    )
 
 
 def add_format(parser: argparse.ArgumentParser) -> None:

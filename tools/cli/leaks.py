@@ -16,7 +16,7 @@ from tools.measure import table
 from tools.measure.arguments import whole_number
 from tools.measure.table import Grid
 from tools.cli import samples, show
-from tools.cli.command import Command, REFUSED, add_format, process_id, statuses
+from tools.cli.command import Command, REFUSED, add_format, add_seconds, process_id, statuses
 from tools.cli.paths import Frame, Names
 from tools.cli.samples import Samples
 
@@ -71,11 +71,12 @@ def _gather(found: Samples, depth: int | None) -> list[tuple[tuple[int, ...], _L
             path = record.path if depth is None else record.path[: 1 + depth]
             sites[path].bytes += record.live * record.size * record.scale
             sites[path].blocks += record.live * record.scale
-    return sorted(sites.items(), key=lambda one: -one[1].bytes)
+    some = {path: live for path, live in sites.items() if live.bytes > 0}
+    return sorted(some.items(), key=lambda one: -one[1].bytes)
 
 
-def measure(pid: int, most: int, depth: int | None) -> _Leaks:
-    found = samples.read(pid)
+def measure(pid: int, most: int, depth: int | None, seconds: int = 0) -> _Leaks:
+    found = samples.look(pid, seconds)
     gathered = _gather(found, depth)
     names = Names(found, {address for path, _ in gathered[:most] for address in path})
     return _Leaks(
@@ -90,6 +91,7 @@ def _as_json(leaks: _Leaks, depth: int) -> dict[str, Any]:
     return {
         "pid": leaks.found.pid,
         "exact": leaks.is_exact,
+        "seconds": leaks.found.seconds,
         "rate_bytes": leaks.found.rate,
         "dropped": leaks.found.dropped,
         "shortened": leaks.found.shortened,
@@ -116,6 +118,8 @@ def _lines(site: _Site, depth: int) -> Iterator[list[str]]:
 
 def _caption(leaks: _Leaks) -> str:
     caption = "By call, most bytes first, its callers below it; blocks count at the size of their class."
+    if leaks.found.seconds:
+        caption += " Without what did not grow."
     if leaks.left_out:
         caption += f" Without {show.counted(leaks.left_out, 'site')} of fewer bytes: --most=N shows more."
     if leaks.found.dropped:
@@ -127,7 +131,8 @@ def _caption(leaks: _Leaks) -> str:
 
 def _print(leaks: _Leaks, depth: int) -> None:
     exact = "exact" if leaks.is_exact else f"estimated from a sample every {show.size(leaks.found.rate)}"
-    title = f"live: {show.size(leaks.live.bytes)} in {show.counted(leaks.live.blocks, 'block')}; {exact}"
+    what = f"growth in {show.counted(leaks.found.seconds, 'second')}" if leaks.found.seconds else "live"
+    title = f"{what}: {show.size(leaks.live.bytes)} in {show.counted(leaks.live.blocks, 'block')}; {exact}"
     rows = [line for site in leaks.sites for line in _lines(site, depth)]
     grid = Grid(title, ["function", "where", "blocks", "bytes"], rows, words=2)
     table.print_grids(f"process {leaks.found.pid}", [grid], _caption(leaks), sys.stdout)
@@ -148,12 +153,13 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         help="callers of each call that are shown, and that tell paths apart; 0: the call alone "
         f"(default: {_DEPTH} are shown, all tell apart)",
     )
+    add_seconds(parser)
     add_format(parser)
     parser.add_argument("pid", type=process_id, metavar="PID")
 
 
 def _run(parsed: argparse.Namespace) -> int:
-    leaks = measure(parsed.pid, parsed.most, parsed.depth)
+    leaks = measure(parsed.pid, parsed.most, parsed.depth, parsed.seconds)
     depth = _DEPTH if parsed.depth is None else parsed.depth
     if parsed.format == "json":
         print(json.dumps(_as_json(leaks, depth), indent=2))

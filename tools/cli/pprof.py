@@ -97,7 +97,7 @@ class _Encoder:
 
 def encode(found: Samples, with_symbols: bool) -> bytes:
     """For pprof: the protocol buffer, compressed."""
-    records = [record for record in found.records if record.allocations]
+    records = [record for record in found.records if record.allocations or record.live]
     names = Names(found, {address for record in records for address in record.path}) if with_symbols else None
     encoder = _Encoder(found, names)
     encoder.head()

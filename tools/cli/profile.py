@@ -12,17 +12,28 @@ from pathlib import Path
 from tools.measure import table
 from tools.measure.arguments import whole_number
 from tools.cli import flame, pprof, published, samples, show, views
-from tools.cli.command import REFUSED, TEXT_SUFFIX, Command, InputError, add_format, caller_path, process_id, statuses
+from tools.cli.command import (
+    REFUSED,
+    TEXT_SUFFIX,
+    Command,
+    InputError,
+    add_format,
+    add_seconds,
+    caller_path,
+    process_id,
+    statuses,
+)
 from tools.cli.samples import Samples
 
 _VIEWS = ("top", "tree", "folded", "flame")
 
 _WHAT = {
-    "alloc_objects": "blocks allocated so far",
-    "alloc_space": "bytes allocated so far",
-    "inuse_objects": "live blocks",
-    "inuse_space": "live bytes",
+    "alloc_objects": ("blocks allocated so far", "blocks allocated"),
+    "alloc_space": ("bytes allocated so far", "bytes allocated"),
+    "inuse_objects": ("live blocks", "growth of live blocks"),
+    "inuse_space": ("live bytes", "growth of live bytes"),
 }
+"""As it stands, and in a time."""
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -51,6 +62,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--most", type=whole_number(1, 10**6), metavar="N", help="functions of top at most (default: 30)"
     )
+    add_seconds(parser)
     add_format(parser)
     parser.add_argument("pid", type=process_id, metavar="PID")
 
@@ -65,6 +77,7 @@ def _write(parsed: argparse.Namespace, found: Samples) -> None:
     result = {
         "pid": parsed.pid,
         "file": str(output),
+        "seconds": found.seconds,
         "rate_bytes": found.rate,
         "samples": sum(one.allocations for one in found.records),
         "dropped": found.dropped,
@@ -75,10 +88,10 @@ def _write(parsed: argparse.Namespace, found: Samples) -> None:
     if parsed.format == "json":
         print(json.dumps(result, indent=2))
     else:
-        print(
-            f"{output}: {show.counted(result['samples'], 'sample')}, {show.size(result['live_bytes'])} live of "
-            f"{show.size(result['allocated_bytes'])} allocated, by estimate",
-        )
+        live, allocated = show.size(result["live_bytes"]), show.size(result["allocated_bytes"])
+        within = f" in {show.counted(found.seconds, 'second')}" if found.seconds else ""
+        what = f"{live} {'more live' if found.seconds else 'live'} of {allocated} allocated{within}, by estimate"
+        print(f"{output}: {show.counted(result['samples'], 'sample')}, {what}")
 
 
 def _view(parsed: argparse.Namespace, found: Samples, kind: str) -> str:
@@ -87,7 +100,9 @@ def _view(parsed: argparse.Namespace, found: Samples, kind: str) -> str:
     program = published.program_of(parsed.pid)
     whole = views.shown(sum(amount for amount, _ in weights), kind)
     exact = "exact" if found.rate == 1 else f"estimated from a sample every {show.size(found.rate)}"
-    heading, title = f"{program} ({parsed.pid})", f"{_WHAT[kind]}: {whole}; {exact}"
+    so_far, meanwhile = _WHAT[kind]
+    what = f"{meanwhile} in {show.counted(found.seconds, 'second')}" if found.seconds else so_far
+    heading, title = f"{program} ({parsed.pid})", f"{what}: {whole}; {exact}"
     if parsed.view == "folded":
         return "".join(f"{line}\n" for line in views.folded(weights))
     if parsed.view == "top":
@@ -113,6 +128,10 @@ def _view(parsed: argparse.Namespace, found: Samples, kind: str) -> str:
 def _check(parsed: argparse.Namespace) -> None:
     if parsed.symbols and (parsed.view is not None or _is_text(parsed)):
         raise InputError("--symbols is of a profile for pprof: a view has them, text for google-pprof has none")
+    if parsed.seconds and _is_text(parsed):
+        raise InputError(
+            "--seconds is of a profile for pprof, or of a view: text for google-pprof knows no fewer than none"
+        )
     if parsed.view is None and parsed.value is not None:
         raise InputError("--value is of a view: --view=top, tree, folded or flame")
     if parsed.view != "top" and parsed.most is not None:
@@ -123,7 +142,7 @@ def _check(parsed: argparse.Namespace) -> None:
 
 def _run(parsed: argparse.Namespace) -> int:
     _check(parsed)
-    found = samples.read(parsed.pid)
+    found = samples.look(parsed.pid, parsed.seconds)
     if parsed.view is None:
         _write(parsed, found)
         return 0

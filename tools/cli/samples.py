@@ -12,8 +12,10 @@ import bisect
 import math
 import os
 import struct
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 
 from tools.cli import shared
@@ -75,6 +77,8 @@ class Samples:
     records: list[Record]
     mappings: list[Mapping]
     """By address."""
+    seconds: int = 0
+    """Between the two looks of a difference; its records may have fewer live blocks than none."""
 
     @cached_property
     def _starts(self) -> list[int]:
@@ -215,6 +219,34 @@ def read(pid: int) -> Samples:
         raise InputError(_why_not(found, pid))
     header = table.header
     return Samples(pid, header.rate, header.dropped, header.shortened, table.records, found)
+
+
+def _growth(before: Record | None, now: Record) -> Record:
+    if before is None:
+        return now
+    return replace(now, allocations=now.allocations - before.allocations, live=now.live - before.live)
+
+
+def growth(pid: int, seconds: int) -> Samples:
+    """What came and went between two looks at a process; InputError where one of them is none."""
+    before = read(pid)
+    time.sleep(seconds)
+    now = read(pid)
+    # Records are never given up: those of the first look are the first ones of the second.
+    pairs = list(zip_longest(before.records, now.records))
+    if before.rate != now.rate or any(
+        later is None or earlier is not None and (earlier.path, earlier.size) != (later.path, later.size)
+        for earlier, later in pairs
+    ):
+        raise InputError(f"process {pid} has become another program, or its profile was started again")
+    records = [_growth(earlier, later) for earlier, later in pairs]
+    lost = {name: getattr(now, name) - getattr(before, name) for name in ("dropped", "shortened")}
+    return replace(now, records=records, seconds=seconds, **lost)
+
+
+def look(pid: int, seconds: int) -> Samples:
+    """The profile as it stands; with seconds what it grew by in so many from now on."""
+    return growth(pid, seconds) if seconds else read(pid)
 
 
 def _why_not(found: list[Mapping], pid: int) -> str:

@@ -60,13 +60,15 @@ def key_of(frame: Frame) -> tuple[str, str]:
 
 
 def weighted(found: Samples, kind: str) -> Iterator[tuple[float, tuple[Frame, ...]]]:
-    """The records that count, each with its path, innermost first."""
+    """The paths that have some, innermost function first."""
     value = VALUES[kind]
-    records = [(value(record), record) for record in found.records]
-    records = [(amount, record) for amount, record in records if amount > 0]
-    names = Names(found, {address for _, record in records for address in record.path})
-    for amount, record in records:
-        yield amount, names.path(record.path)
+    sums: dict[tuple[int, ...], float] = {}
+    for record in found.records:
+        sums[record.path] = sums.get(record.path, 0) + value(record)
+    paths = {path: amount for path, amount in sums.items() if amount > 0}
+    names = Names(found, {address for path in paths for address in path})
+    for path, amount in paths.items():
+        yield amount, names.path(path)
 
 
 def tree(weights: Iterable[tuple[float, tuple[Frame, ...]]], name: str) -> Node:

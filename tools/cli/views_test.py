@@ -3,12 +3,18 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
+import time
 import unittest
+from unittest import mock
 
-from tools.cli import flame, views
+from tools.cli import flame, pprof, samples, views
+from tools.cli.command import InputError
 from tools.cli.paths import Frame
+from tools.cli.profile_pb2 import Profile
+from tools.cli.samples import Record, Samples
 from tools.cli.symbols import NOTHING, Place, Symbol
 
 _HOSTILE = "</script><script>alert(1)</script>"
@@ -79,6 +85,55 @@ class ViewsTest(unittest.TestCase):
         self.assertEqual(views.tree_grid(root, "inuse_space", "").lines, [])
         self.assertEqual((views.folded([]), views.top([])), ([], []))
         self.assertIn('"nodes":[]', flame.page(root, "inuse_space", "p", ""))
+
+
+def _samples(*records: Record, rate: int = 1, dropped: int = 0) -> Samples:
+    return Samples(1, rate, dropped, 0, list(records), [])
+
+
+class GrowthTest(unittest.TestCase):
+    def growth(self, before: Samples, now: Samples) -> Samples:
+        with mock.patch.object(samples, "read", side_effect=[before, now]), mock.patch.object(time, "sleep") as slept:
+            found = samples.growth(1, 60)
+        slept.assert_called_once_with(60)
+        return found
+
+    def test_is_what_came_and_went_between(self) -> None:
+        before = _samples(Record(1, (2,), 64, 10, 4, 1.0), Record(3, (), 16, 5, 5, 1.0), dropped=1)
+        now = _samples(
+            Record(1, (2,), 64, 13, 6, 1.0), Record(3, (), 16, 5, 1, 1.0), Record(5, (6,), 8, 1, 1, 1.0), dropped=4
+        )
+        found = self.growth(before, now)
+        self.assertEqual(
+            [(one.site, one.allocations, one.live) for one in found.records], [(1, 3, 2), (3, 0, -4), (5, 1, 1)]
+        )
+        self.assertEqual((found.seconds, found.dropped), (60, 3))
+        self.assertEqual(
+            {path[0].address: amount for amount, path in views.weighted(found, "inuse_space")}, {1: 128, 5: 8}
+        )
+
+    def test_sizes_of_one_path_are_added_before_what_shrank_is_left_out(self) -> None:
+        before = _samples(Record(1, (), 64, 2, 2, 1.0), Record(1, (), 16, 0, 0, 1.0))
+        now = _samples(Record(1, (), 64, 2, 1, 1.0), Record(1, (), 16, 3, 3, 1.0))
+        self.assertEqual(list(views.weighted(self.growth(before, now), "inuse_space")), [])
+        ((amount, _),) = views.weighted(self.growth(before, now), "inuse_objects")
+        self.assertEqual(amount, 2)
+
+    def test_another_profile_is_refused(self) -> None:
+        one, other = Record(1, (), 64, 2, 2, 1.0), Record(9, (), 64, 2, 2, 1.0)
+        for before, now in (
+            (_samples(one), _samples(other)),
+            (_samples(one), _samples()),
+            (_samples(one), _samples(one, rate=2)),
+        ):
+            with self.assertRaisesRegex(InputError, "has become another program"):
+                self.growth(before, now)
+
+    def test_fewer_live_blocks_than_none_are_written_for_pprof(self) -> None:
+        found = self.growth(_samples(Record(1, (), 64, 2, 2, 1.0)), _samples(Record(1, (), 64, 2, 0, 1.0)))
+        profile = Profile()
+        profile.ParseFromString(gzip.decompress(pprof.encode(found, with_symbols=False)))
+        self.assertEqual([list(one.value) for one in profile.sample], [[0, 0, -2, -128]])
 
 
 class FlameTest(unittest.TestCase):
