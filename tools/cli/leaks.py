@@ -25,16 +25,18 @@ _DEPTH_MOST = 10**6
 
 
 @dataclass
-class _Live:
+class Live:
+    """Estimates."""
+
     bytes: float = 0
     blocks: float = 0
 
 
 @dataclass(frozen=True)
-class _Site:
+class Site:
     """A call, or a path of calls, with what is live of it."""
 
-    live: _Live
+    live: Live
     path: tuple[Frame, ...]
     """Innermost first."""
 
@@ -52,9 +54,9 @@ class _Site:
 @dataclass(frozen=True)
 class _Leaks:
     found: Samples
-    live: _Live
+    live: Live
     """All of it."""
-    sites: list[_Site]
+    sites: list[Site]
     """Most bytes first."""
     left_out: int
 
@@ -63,9 +65,9 @@ class _Leaks:
         return self.found.rate == 1 and not self.found.dropped
 
 
-def _gather(found: Samples, depth: int | None) -> list[tuple[tuple[int, ...], _Live]]:
+def _gather(found: Samples, depth: int | None) -> list[tuple[tuple[int, ...], Live]]:
     """By path, most bytes first. Callers beyond the depth tell no paths apart; None: all do."""
-    sites: defaultdict[tuple[int, ...], _Live] = defaultdict(_Live)
+    sites: defaultdict[tuple[int, ...], Live] = defaultdict(Live)
     for record in found.records:
         if record.live:
             path = record.path if depth is None else record.path[: 1 + depth]
@@ -81,8 +83,8 @@ def measure(pid: int, most: int, depth: int | None, seconds: int = 0) -> _Leaks:
     names = Names(found, {address for path, _ in gathered[:most] for address in path})
     return _Leaks(
         found,
-        _Live(sum(one.bytes for _, one in gathered), sum(one.blocks for _, one in gathered)),
-        [_Site(live, names.path(path)[: None if depth is None else 1 + depth]) for path, live in gathered[:most]],
+        Live(sum(one.bytes for _, one in gathered), sum(one.blocks for _, one in gathered)),
+        [Site(live, names.path(path)[: None if depth is None else 1 + depth]) for path, live in gathered[:most]],
         max(0, len(gathered) - most),
     )
 
@@ -102,16 +104,35 @@ def _as_json(leaks: _Leaks, depth: int) -> dict[str, Any]:
     }
 
 
-def _lines(site: _Site, depth: int) -> Iterator[list[str]]:
-    """A row for the call, and one for each caller; of a function that calls itself one for all."""
+def _named(frame: Frame) -> tuple[str, str]:
+    return show.function(frame.symbol.function or "?"), frame.where
+
+
+def _groups(callers: list[Frame]) -> list[tuple[str, str, int]]:
+    """A row each: name, place, and how many callers it stands for. A function that calls itself is one, and so is what follows
+    each other of the compiler's library."""
+    groups = []
+    for (is_library, named), same in groupby(
+        callers, lambda one: (one.is_library, None if one.is_library else _named(one))
+    ):
+        frames = list(same)
+        name, where = named or _named(frames[0])
+        if len(frames) > 1:
+            name, where = (
+                (f"({len(frames)} of the library)", "") if is_library else (f"{name} ({len(frames)} times)", where)
+            )
+        groups.append((name, where, len(frames)))
+    return groups
+
+
+def lines(site: Site, depth: int) -> Iterator[list[str]]:
+    """Rows of the table: the call, and as many of its callers."""
     call, *callers = site.path
-    named = ((one.symbol.function or "?", one.where) for one in callers)
-    groups = [(function, where, len(list(same))) for (function, where), same in groupby(named)]
-    blocks, size = show.number(site.live.blocks), show.size(site.live.bytes)
-    yield [call.symbol.function or "?", call.where, blocks, size]
-    for function, where, times in groups[:depth]:
-        yield [f"  {function}{f' ({times} times)' if times > 1 else ''}", where, "", ""]
-    left_out = sum(times for _, _, times in groups[depth:])
+    yield [*_named(call), show.number(site.live.blocks), show.size(site.live.bytes)]
+    groups = _groups(callers)
+    for name, where, _ in groups[:depth]:
+        yield [f"  {name}", where, "", ""]
+    left_out = sum(count for _, _, count in groups[depth:])
     if depth > 0 and left_out:
         yield [f"  ({show.counted(left_out, 'more caller')})", "", "", ""]
 
@@ -120,6 +141,8 @@ def _caption(leaks: _Leaks) -> str:
     caption = "By call, most bytes first, its callers below it; blocks count at the size of their class."
     if leaks.found.seconds:
         caption += " Without what did not grow."
+    if any(frame.is_library for site in leaks.sites for frame in site.path):
+        caption += " The library: what comes with the compiler, headers and sources."
     if leaks.left_out:
         caption += f" Without {show.counted(leaks.left_out, 'site')} of fewer bytes: --most=N shows more."
     if leaks.found.dropped:
@@ -133,7 +156,7 @@ def _print(leaks: _Leaks, depth: int) -> None:
     exact = "exact" if leaks.is_exact else f"estimated from a sample every {show.size(leaks.found.rate)}"
     what = f"growth in {show.counted(leaks.found.seconds, 'second')}" if leaks.found.seconds else "live"
     title = f"{what}: {show.size(leaks.live.bytes)} in {show.counted(leaks.live.blocks, 'block')}; {exact}"
-    rows = [line for site in leaks.sites for line in _lines(site, depth)]
+    rows = [line for site in leaks.sites for line in lines(site, depth)]
     grid = Grid(title, ["function", "where", "blocks", "bytes"], rows, words=2)
     table.print_grids(f"process {leaks.found.pid}", [grid], _caption(leaks), sys.stdout)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,10 @@ from tools.cli.untrusted import printable
 
 # hakmem/sample/record.h: when the table is nearly full, all further calls count as one.
 _REST = 0
+
+
+# Of headers and sources that come with compilers: what programs inline of these are containers and allocators.
+_LIBRARY_FILE = re.compile(r"/usr/(local/)?include/c\+\+/|/rustc/|.*/rustlib/src/|.*/include/c\+\+/")
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,11 @@ class Frame:
         if self.place:
             return f"{self.module}+{self.place.offset:#x}"
         return f"{self.address:#x}" if self.address != _REST else "(further calls)"
+
+    @property
+    def is_library(self) -> bool:
+        """Whether its source is the compiler's own."""
+        return self.symbol.file is not None and _LIBRARY_FILE.match(self.symbol.file) is not None
 
     @property
     def where(self) -> str:

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Figures for readers. Tables are measure.table's."""
+"""Figures and names for readers. Tables are measure.table's."""
 
 from __future__ import annotations
+
+import re
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
@@ -33,6 +35,41 @@ def short(count: float) -> str:
     while scaled >= 1000 and len(units) > 1:
         scaled, units = scaled / 1000, units[1:]
     return f"{scaled:,.1f} {units[0]}"
+
+
+_NAME_WIDTH = 72
+
+# Signs that open and close nothing, or come whole.
+_SIGN = re.compile(r"\boperator\s*(?:\(\)|->\*?|<=>|<<=?|>>=?|[<>]=?)|->|[<(>)]|(?:(?!\boperator\b)[^<(>)-])+|.")
+
+
+def _elided(text: str, depth: int) -> str:
+    """Without what stands in so many brackets, or more."""
+    parts = []
+    open_now = 0
+    for sign in _SIGN.findall(text):
+        if sign in "<(":
+            open_now += 1
+            if open_now == depth:
+                parts.append(f"{sign}..")
+        elif sign in ">)":
+            if open_now == depth:
+                parts.append(sign)
+            open_now = max(0, open_now - 1)
+            if open_now + 1 >= depth:
+                continue
+        if open_now < depth:
+            parts.append(sign)
+    return "".join(parts)
+
+
+def function(name: str, width: int = _NAME_WIDTH) -> str:
+    """The name of a function, for a table: of one that is long, arguments of templates and parameters go, innermost first."""
+    shorter = name
+    for depth in (4, 3, 2, 1):
+        if len(shorter) > width:
+            shorter = _elided(name, depth)
+    return shorter if len(shorter) <= width else shorter[: width - 2] + ".."
 
 
 def bar(share: float, width: int = 30) -> str:

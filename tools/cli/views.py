@@ -126,7 +126,7 @@ def top_grid(lines: list[Line], kind: str, most: int, title: str) -> Grid:
     whole = sum(line.own for line in lines)
     rows = [
         [
-            line.name,
+            show.function(line.name),
             shown(line.own, kind),
             _percent(line.own, whole),
             shown(line.value, kind),
@@ -158,7 +158,7 @@ def rows(root: Node) -> list[dict[str, object]]:
 
 def tree_grid(root: Node, kind: str, title: str) -> Grid:
     rows = [
-        ["  " * (depth - 1) + node.name, shown(node.value, kind), _percent(node.value, root.value)]
+        ["  " * (depth - 1) + show.function(node.name), shown(node.value, kind), _percent(node.value, root.value)]
         for node, depth in root.walk()
         if depth > 0
     ]

@@ -10,7 +10,7 @@ import time
 import unittest
 from unittest import mock
 
-from tools.cli import flame, pprof, samples, views
+from tools.cli import flame, leaks, pprof, samples, show, views
 from tools.cli.command import InputError
 from tools.cli.paths import Frame
 from tools.cli.profile_pb2 import Profile
@@ -85,6 +85,37 @@ class ViewsTest(unittest.TestCase):
         self.assertEqual(views.tree_grid(root, "inuse_space", "").lines, [])
         self.assertEqual((views.folded([]), views.top([])), ([], []))
         self.assertIn('"nodes":[]', flame.page(root, "inuse_space", "p", ""))
+
+
+class NameTest(unittest.TestCase):
+    def test_a_long_name_loses_what_stands_deepest(self) -> None:
+        text = "std::basic_string<char, std::char_traits<char> >"
+        for name, shown in (
+            ("f(int)", "f(int)"),
+            (
+                f"Index<{text}, std::pair<int, double> >::add({text})",
+                "Index<std::basic_string<..>, std::pair<..> >::add(std::basic_string<..>)",
+            ),
+            (f"std::map<{text}, {text} >::operator[]({text} const&)", "std::map<..>::operator[](..)"),
+            (f"std::operator<< <{text} >({text}&, char const*)", "std::operator<< <..>(..)"),
+            (f"f({text}, {text})::{{lambda({text})#1}}::operator()(int)", "f(..)::{lambda(..)#1}::operator()(..)"),
+            (f"std::operator-><{text} >({text}, {text})", "std::operator-><..>(..)"),
+            (f"<Vec<fn({'u8, ' * 20}) -> Box<str>>>::new", "<Vec<fn(..) -> Box<..>>>::new"),
+            ("x" * 100, "x" * 70 + ".."),
+            (">" * 100 + "f", "f"),
+        ):
+            with self.subTest(name):
+                self.assertEqual(show.function(name), shown)
+        self.assertLessEqual(len(show.function("<" * 100)), 72)
+
+    def test_rows_of_callers(self) -> None:
+        library = Frame(1, Place("/bin/p", 1), Symbol("std::move", "/usr/include/c++/12/bits/move.h", 7))
+        path = (*_path("f"), library, library, *_path("g"), library, *_path("main", "h", "h", "h"))
+        site = leaks.Site(leaks.Live(64, 1), path)
+        names = [line[0].strip() for line in leaks.lines(site, 5)]
+        self.assertEqual(names, ["f", "(2 of the library)", "g", "std::move", "h (3 times)", "main"])
+        self.assertEqual([line[0].strip() for line in leaks.lines(site, 3)][-1], "(4 more callers)")
+        self.assertEqual([line[0].strip() for line in leaks.lines(site, 0)], ["f"])
 
 
 def _samples(*records: Record, rate: int = 1, dropped: int = 0) -> Samples:
