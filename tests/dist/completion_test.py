@@ -83,8 +83,9 @@ class BashTest(unittest.TestCase):
         os.ftruncate(descriptor, 4096)
         page = mmap.mmap(descriptor, 4096)
         self.addCleanup(page.close)
-        for command in ("stat", "top"):
+        for command in ("stat", "top", "profile"):
             self.assertIn(str(os.getpid()), self.complete(command, ""))
+        self.assertEqual(self.complete("profile", "some"), {"some.trace"})
 
 
 class ZshTest(unittest.TestCase):

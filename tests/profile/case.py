@@ -66,6 +66,10 @@ def parse(path: Path) -> Profile:
     return profile
 
 
+def texts(profile: Profile) -> list[str]:
+    return [one.decode() for one in profile.string_table]
+
+
 def by_function(profile: Profile) -> dict[str, Sum]:
     """The sums of a protocol buffer, by the function that calls malloc or the like. Its locations lead there through its own
     mappings."""
@@ -78,7 +82,7 @@ def by_function(profile: Profile) -> dict[str, Sum]:
     for location in profile.location:
         mapping = mappings.get(location.mapping_id)
         if mapping is not None:
-            path = profile.string_table[mapping.filename]
+            path = texts(profile)[mapping.filename]
             places[location.id] = Place(path, location.address - firsts[mapping.id])
     known = symbols.resolve(places.values())
     result: defaultdict[str, Sum] = defaultdict(Sum)

@@ -126,7 +126,7 @@ class RefusalTest(CommandCase):
         )
 
     def test_arguments(self) -> None:
-        self.refuse("'x' is not the number of a process", "x")
+        self.refuse("x' is not the number of a process", "x")
         self.refuse("'0' is not the number of a process", "0")
         self.refuse("usage: ")
 

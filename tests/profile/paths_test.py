@@ -13,7 +13,7 @@ import unittest
 from pathlib import Path
 from typing import Any
 
-from tests.profile.case import ProfileCase, environment, parse
+from tests.profile.case import ProfileCase, environment, parse, texts
 
 _COMMAND = Path("tools/cli/hakmem").absolute()
 _PROGRAM = Path("tests/profile/planted").resolve()
@@ -164,7 +164,7 @@ class ProfileFileTest(PathsCase):
     def names(self, path: Path) -> dict[int, list[str]]:
         """By size of block, where the profile has functions itself."""
         profile = parse(path)
-        functions = {one.id: profile.string_table[one.name] for one in profile.function}
+        functions = {one.id: texts(profile)[one.name] for one in profile.function}
         lines = {one.id: [functions[line.function_id] for line in one.line] for one in profile.location}
         return {
             sample.label[0].num: [name for number in sample.location_id for name in lines[number]]
@@ -183,7 +183,7 @@ class ProfileFileTest(PathsCase):
         pid = self.start_planted(HAKMEM_LEAKS="1")
         self.answer("profile", "-o", "now.pb.gz", str(pid))
         profile = parse(self.folder / "now.pb.gz")
-        ids = {profile.string_table[one.filename]: profile.string_table[one.build_id] for one in profile.mapping}
+        ids = {texts(profile)[one.filename]: texts(profile)[one.build_id] for one in profile.mapping}
         for path in (one for one in ids if Path(one).name.startswith("libc.so")):
             notes = subprocess.run(["readelf", "--notes", path], capture_output=True, text=True, check=True).stdout
             self.assertIn(f"Build ID: {ids[path]}\n", notes)
@@ -220,7 +220,7 @@ class ViewsTest(PathsCase):
 
     def test_options_that_do_not_go_together(self) -> None:
         for line, words in (
-            (("--value=inuse_space",), "--value is of a view"),
+            (("--value=inuse_space",), "--value and --base are of a view"),
             (("--most=3", "--view=tree"), "--most is of --view=top"),
             (("--view=flame", "--format=json"), "has a format of its own"),
             (("--symbols", "--view=top"), "--symbols is of a profile for pprof"),

@@ -18,6 +18,7 @@ from tests.profile.case import (
     deviation,
     environment,
     parse,
+    texts,
 )
 from tools.cli.symbols import Place, resolve
 
@@ -52,7 +53,7 @@ class FileTest(ProfileCase):
         path = self.folder / "profile.pb.gz"
         self.assertEqual(self.run_program(HAKMEM_PROFILE=str(path), HAKMEM_PROFILE_RATE="1"), "")
         profile = parse(path)
-        text = profile.string_table
+        text = texts(profile)
         self.assertEqual(text[0], "")
         self.assertEqual(
             [(text[one.type], text[one.unit]) for one in profile.sample_type],

@@ -88,9 +88,13 @@ class Names:
     def __init__(self, found: Samples, addresses: Iterable[int]) -> None:
         root = root_of(found.pid)
         places = {address: place_of(found.mapping(address), address, root) for address in addresses}
-        known = symbols.resolve_all(place for place in places.values() if place)
+        asked = (place for address, place in places.items() if place and address not in found.known)
+        known = symbols.resolve_all(asked)
         self._frames = {
-            address: tuple(Frame(address, place, symbol) for symbol in (known[place] if place else (NOTHING,)))
+            address: tuple(
+                Frame(address, place, symbol)
+                for symbol in found.known.get(address) or (known[place] if place else (NOTHING,))
+            )
             for address, place in places.items()
         }
 

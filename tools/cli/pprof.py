@@ -22,7 +22,7 @@ class _Encoder:
     """Makes one protocol buffer."""
 
     def __init__(self, found: Samples, names: Names | None) -> None:
-        self.profile = Profile(string_table=[""], time_nanos=time.time_ns(), period=found.rate)
+        self.profile = Profile(string_table=[b""], time_nanos=time.time_ns(), period=found.rate)
         self._found = found
         self._names = names
         self._texts = {"": 0}
@@ -33,7 +33,7 @@ class _Encoder:
     def _text(self, string: str) -> int:
         if string not in self._texts:
             self._texts[string] = len(self.profile.string_table)
-            self.profile.string_table.append(string)
+            self.profile.string_table.append(string.encode("utf-8", "surrogateescape"))
         return self._texts[string]
 
     def head(self) -> None:
@@ -58,7 +58,7 @@ class _Encoder:
                     memory_start=one.start,
                     memory_limit=one.end,
                     file_offset=one.offset,
-                    filename=self._text(one.path.encode("utf-8", "replace").decode()),
+                    filename=self._text(one.path),
                     build_id=self._text(symbols.build_id(root + one.path) if one.path.startswith("/") else ""),
                 )
 

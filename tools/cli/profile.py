@@ -8,10 +8,11 @@ import io
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from tools.measure import table
 from tools.measure.arguments import whole_number
-from tools.cli import flame, pprof, published, samples, show, views
+from tools.cli import flame, pprof, published, samples, saved, show, views
 from tools.cli.command import (
     REFUSED,
     TEXT_SUFFIX,
@@ -20,10 +21,12 @@ from tools.cli.command import (
     add_format,
     add_seconds,
     caller_path,
+    existing_file,
     process_id,
     statuses,
 )
 from tools.cli.samples import Samples
+from tools.cli.untrusted import printable
 
 _VIEWS = ("top", "tree", "folded", "flame")
 
@@ -62,9 +65,21 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--most", type=whole_number(1, 10**6), metavar="N", help="functions of top at most (default: 30)"
     )
+    parser.add_argument(
+        "--base", type=existing_file, metavar="FILE", help="of a view: show what there is more of than in this profile"
+    )
     add_seconds(parser)
     add_format(parser)
-    parser.add_argument("pid", type=process_id, metavar="PID")
+    parser.add_argument(
+        "what",
+        type=_process_or_file,
+        metavar="PID|FILE",
+        help="a running program, or a profile for pprof, of which a view is wanted",
+    )
+
+
+def _process_or_file(text: str) -> int | Path:
+    return process_id(text) if text.isascii() and text.isdigit() else caller_path(text)
 
 
 def _is_text(parsed: argparse.Namespace) -> bool:
@@ -72,10 +87,10 @@ def _is_text(parsed: argparse.Namespace) -> bool:
 
 
 def _write(parsed: argparse.Namespace, found: Samples) -> None:
-    output: Path = parsed.output or caller_path(f"hakmem.{parsed.pid}.pb.gz")
+    output: Path = parsed.output or caller_path(f"hakmem.{found.pid}.pb.gz")
     output.write_bytes(pprof.encode_text(found) if _is_text(parsed) else pprof.encode(found, parsed.symbols))
-    result = {
-        "pid": parsed.pid,
+    result: dict[str, Any] = {
+        "pid": found.pid,
         "file": str(output),
         "seconds": found.seconds,
         "rate_bytes": found.rate,
@@ -97,12 +112,15 @@ def _write(parsed: argparse.Namespace, found: Samples) -> None:
 def _view(parsed: argparse.Namespace, found: Samples, kind: str) -> str:
     """The text of a view."""
     weights = list(views.weighted(found, kind))
-    program = published.program_of(parsed.pid)
+    if parsed.base:
+        weights = list(views.grown(weights, views.weighted(saved.read(parsed.base), kind)))
+    program = published.program_of(found.pid) if found.pid else printable(parsed.what.name)
     whole = views.shown(sum(amount for amount, _ in weights), kind)
     exact = "exact" if found.rate == 1 else f"estimated from a sample every {show.size(found.rate)}"
     so_far, meanwhile = _WHAT[kind]
     what = f"{meanwhile} in {show.counted(found.seconds, 'second')}" if found.seconds else so_far
-    heading, title = f"{program} ({parsed.pid})", f"{what}: {whole}; {exact}"
+    more = f", more than in {printable(parsed.base.name)}" if parsed.base else ""
+    heading, title = f"{program} ({found.pid})" if found.pid else program, f"{what}{more}: {whole}; {exact}"
     if parsed.view == "folded":
         return "".join(f"{line}\n" for line in views.folded(weights))
     if parsed.view == "top":
@@ -125,6 +143,10 @@ def _view(parsed: argparse.Namespace, found: Samples, kind: str) -> str:
     return text.getvalue()
 
 
+def _page_of(what: int | Path) -> Path:
+    return caller_path(f"{what.name}.html" if isinstance(what, Path) else f"hakmem.{what}.html")
+
+
 def _check(parsed: argparse.Namespace) -> None:
     if parsed.symbols and (parsed.view is not None or _is_text(parsed)):
         raise InputError("--symbols is of a profile for pprof: a view has them, text for google-pprof has none")
@@ -132,8 +154,10 @@ def _check(parsed: argparse.Namespace) -> None:
         raise InputError(
             "--seconds is of a profile for pprof, or of a view: text for google-pprof knows no fewer than none"
         )
-    if parsed.view is None and parsed.value is not None:
-        raise InputError("--value is of a view: --view=top, tree, folded or flame")
+    if isinstance(parsed.what, Path) and (parsed.view is None or parsed.seconds):
+        raise InputError("of a FILE there are views alone: --view=top, tree, folded or flame, without --seconds")
+    if parsed.view is None and (parsed.value is not None or parsed.base is not None):
+        raise InputError("--value and --base are of a view: --view=top, tree, folded or flame")
     if parsed.view != "top" and parsed.most is not None:
         raise InputError("--most is of --view=top")
     if parsed.view in ("folded", "flame") and parsed.format != "table":
@@ -141,13 +165,15 @@ def _check(parsed: argparse.Namespace) -> None:
 
 
 def _run(parsed: argparse.Namespace) -> int:
+    if isinstance(parsed.what, Path) and not parsed.what.is_file():
+        raise InputError(f"'{parsed.what}' is not the number of a process, and no file")
     _check(parsed)
-    found = samples.look(parsed.pid, parsed.seconds)
+    found = saved.read(parsed.what) if isinstance(parsed.what, Path) else samples.look(parsed.what, parsed.seconds)
     if parsed.view is None:
         _write(parsed, found)
         return 0
     text = _view(parsed, found, parsed.value or views.DEFAULT_VALUE)
-    output = parsed.output or (caller_path(f"hakmem.{parsed.pid}.html") if parsed.view == "flame" else None)
+    output = parsed.output or (_page_of(parsed.what) if parsed.view == "flame" else None)
     if output is None:
         sys.stdout.write(text)
     else:
@@ -162,10 +188,11 @@ COMMAND = Command(
     summary="write the profile of a running program, or show it",
     description="Writes what a running program allocated so far, and what is live, by path of calls: for pprof, for\n"
     f"google-pprof where FILE ends in {TEXT_SUFFIX}, or as a view for readers. The program was started with\n"
-    "HAKMEM_PROFILE=FILE or HAKMEM_LEAKS=1, and is neither stopped nor asked.\n\n"
+    "HAKMEM_PROFILE=FILE or HAKMEM_LEAKS=1, and is neither stopped nor asked. Profiles for pprof that were written\n"
+    "before have views as well.\n\n"
     + statuses(
-        f"0; 1 where FILE cannot be written or something else failed; {REFUSED} where there is no such process, it is another "
-        "user's, runs without hakmem or without a profile, or the arguments are wrong"
+        f"0; 1 where FILE cannot be written or something else failed; {REFUSED} where there is no such process or profile, it "
+        "is another user's, runs without hakmem or without a profile, or the arguments are wrong"
     ),
     configure=_configure,
     run=_run,

@@ -13,13 +13,14 @@ import math
 import os
 import struct
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
 
 from tools.cli import shared
 from tools.cli.command import InputError
+from tools.cli.symbols import Symbol
 
 _LABEL = "hakmem-profile"
 _MAGIC = b"hakprof2"
@@ -77,6 +78,8 @@ class Samples:
     records: list[Record]
     mappings: list[Mapping]
     """By address."""
+    known: dict[int, tuple[Symbol, ...]] = field(default_factory=dict)
+    """What stands at addresses, where the profile says so itself."""
     seconds: int = 0
     """Between the two looks of a difference; its records may have fewer live blocks than none."""
 

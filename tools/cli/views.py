@@ -19,6 +19,9 @@ VALUES: dict[str, Callable[[Record], float]] = {
 }
 """What a profile counts, by the names that pprof has for it, in its order: estimates."""
 
+Weights = Iterable[tuple[float, tuple[Frame, ...]]]
+"""Values and the paths that have them, innermost function first."""
+
 DEFAULT_VALUE = "inuse_space"
 
 # Of a tree as text: what has less of the whole is summed up in one line.
@@ -71,7 +74,19 @@ def weighted(found: Samples, kind: str) -> Iterator[tuple[float, tuple[Frame, ..
         yield amount, names.path(path)
 
 
-def tree(weights: Iterable[tuple[float, tuple[Frame, ...]]], name: str) -> Node:
+def grown(weights: Weights, base: Weights) -> Weights:
+    """What there is more of than in the base, path by path; by functions, since addresses are others in each process."""
+    sums: dict[tuple[tuple[str, str], ...], float] = {}
+    paths: dict[tuple[tuple[str, str], ...], tuple[Frame, ...]] = {}
+    for sign, those in ((1, weights), (-1, base)):
+        for amount, path in those:
+            key = tuple(map(key_of, path))
+            sums[key] = sums.get(key, 0) + sign * amount
+            paths.setdefault(key, path)
+    return [(amount, paths[key]) for key, amount in sums.items() if amount > 0]
+
+
+def tree(weights: Weights, name: str) -> Node:
     """From the outermost functions inwards; the root stands for the process."""
     root = Node(name, "")
     for amount, path in weights:
@@ -85,7 +100,7 @@ def tree(weights: Iterable[tuple[float, tuple[Frame, ...]]], name: str) -> Node:
     return root
 
 
-def folded(weights: Iterable[tuple[float, tuple[Frame, ...]]]) -> list[str]:
+def folded(weights: Weights) -> list[str]:
     """A line a path, outermost function first, for flamegraph.pl and its like."""
     sums: dict[str, float] = {}
     for amount, path in weights:
@@ -107,7 +122,7 @@ class Line:
         return {"name": self.name, "place": self.place, "own": round(self.own), "value": round(self.value)}
 
 
-def top(weights: Iterable[tuple[float, tuple[Frame, ...]]]) -> list[Line]:
+def top(weights: Weights) -> list[Line]:
     """Most of its own first."""
     lines: dict[tuple[str, str], Line] = {}
     for amount, path in weights:

@@ -150,6 +150,11 @@ class GrowthTest(unittest.TestCase):
         ((amount, _),) = views.weighted(self.growth(before, now), "inuse_objects")
         self.assertEqual(amount, 2)
 
+    def test_more_than_in_a_base(self) -> None:
+        base = [(90.0, _path("main", "load", "alloc")), (50.0, _path("main", "load"))]
+        found = views.grown(_WEIGHTS, base)
+        self.assertEqual(views.folded(found), ["main;load;alloc 10", "main;serve;serve;alloc 60"])
+
     def test_another_profile_is_refused(self) -> None:
         one, other = Record(1, (), 64, 2, 2, 1.0), Record(9, (), 64, 2, 2, 1.0)
         for before, now in (

@@ -43,11 +43,11 @@ class Argument:
 
     @property
     def is_file(self) -> bool:
-        return self.value in _FILES
+        return not _FILES.isdisjoint(self.value.split("|"))
 
     @property
     def is_process(self) -> bool:
-        return self.value == "PID"
+        return "PID" in self.value.split("|")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: MIT
+"""A profile that was written for pprof, by the library at exit, by `hakmem profile` or by another allocator: read again, for
+views. The file may be anybody's: what is no profile of a heap is refused."""
+
+from __future__ import annotations
+
+import gzip
+import warnings
+import zlib
+from pathlib import Path
+
+from google.protobuf.message import DecodeError
+
+from tools.cli import symbols
+from tools.cli.command import InputError
+from tools.cli.profile_pb2 import Profile
+from tools.cli.samples import Mapping, Record, Samples
+from tools.cli.symbols import Symbol
+from tools.cli.untrusted import printable
+
+# Of what is in the compressed file.
+_BYTES_MOST = 256 * 1024 * 1024
+
+_OBJECTS = ("alloc_objects", "inuse_objects")
+_SPACES = ("alloc_space", "inuse_space")
+
+_NAME_MOST = 4000
+
+
+class _Malformed(Exception):
+    """No profile of a heap; the text says why."""
+
+
+def _parsed(path: Path) -> Profile:
+    profile = Profile()
+    try:
+        with gzip.open(path) as file:
+            text = file.read(_BYTES_MOST + 1)
+        if len(text) > _BYTES_MOST:
+            raise _Malformed(f"it holds more than {_BYTES_MOST >> 20} MiB")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a group that ends without a beginning
+            profile.ParseFromString(text)
+    except (gzip.BadGzipFile, zlib.error, EOFError, DecodeError):
+        raise _Malformed("it is not compressed by gzip, or holds something else") from None
+    return profile
+
+
+class _Reader:
+    """What the parts of one profile mean."""
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile = profile
+        self._texts: list[str] = [one.decode("utf-8", "surrogateescape") for one in profile.string_table]
+        names = [self._text(one.type) for one in profile.sample_type]
+        missing = [name for name in (*_OBJECTS, *_SPACES) if name not in names]
+        if missing:
+            raise _Malformed(f"it has no {missing[0]}")
+        self._places = {name: names.index(name) for name in (*_OBJECTS, *_SPACES)}
+        self._columns = len(names)
+        self._addresses = {one.id: one.address or one.id for one in profile.location}
+
+    def _text(self, number: int) -> str:
+        if not 0 <= number < len(self._texts):
+            raise _Malformed(f"it names text {number} of {len(self._texts)}")
+        return self._texts[number]
+
+    def mappings(self) -> list[Mapping]:
+        """Of files that are here as they were there: another build has other functions at the same places."""
+        found = []
+        for one in self._profile.mapping:
+            path, build_id = self._text(one.filename), self._text(one.build_id)
+            if build_id and path.startswith("/") and symbols.build_id(path) != build_id:
+                path = ""
+            # The code's offset in the file is that behind the first mapping, in what linkers make.
+            base = one.memory_start - one.file_offset
+            found.append(Mapping(one.memory_start, one.memory_limit, one.file_offset, True, path, base))
+        return sorted(found, key=lambda one: one.start)
+
+    def symbols(self) -> dict[int, tuple[Symbol, ...]]:
+        """Those that the profile has itself."""
+        functions = {one.id: one for one in self._profile.function}
+        found = {}
+        for location in self._profile.location:
+            lines = [(functions.get(one.function_id), one.line) for one in location.line]
+            if lines:
+                found[self._addresses[location.id]] = tuple(
+                    Symbol(None, None, None)
+                    if function is None
+                    else self._symbol(function.name, function.filename, line)
+                    for function, line in lines
+                )
+        return found
+
+    def _symbol(self, name: int, file: int, line: int) -> Symbol:
+        shown = [printable(self._text(number), _NAME_MOST) or None for number in (name, file)]
+        return Symbol(shown[0], shown[1], line if shown[1] else None)
+
+    def records(self) -> list[Record]:
+        found = []
+        for sample in self._profile.sample:
+            if len(sample.value) != self._columns or not sample.location_id:
+                raise _Malformed("a sample has no place, or other values than it says")
+            values = {name: sample.value[place] for name, place in self._places.items()}
+            try:
+                site, *callers = (self._addresses[number] for number in sample.location_id)
+            except KeyError as error:
+                raise _Malformed(f"it names location {error}, which is not there") from None
+            sizes = [label.num for label in sample.label if self._text(label.key) == "bytes" and label.num > 0]
+            size = sizes[0] if sizes else values["alloc_space"] // max(1, values["alloc_objects"])
+            found.append(Record(site, tuple(callers), size, values["alloc_objects"], values["inuse_objects"], 1.0))
+        return found
+
+
+def read(path: Path) -> Samples:
+    """InputError where it is no profile of a heap."""
+    try:
+        profile = _parsed(path)
+        reader = _Reader(profile)
+        return Samples(0, max(1, profile.period), 0, 0, reader.records(), reader.mappings(), known=reader.symbols())
+    except _Malformed as error:
+        raise InputError(f"{path}: no profile of a heap for pprof: {error}") from None
