@@ -77,14 +77,15 @@ class BashTest(unittest.TestCase):
         # Behind the program's name options are the program's.
         self.assertNotIn("--guard", self.complete("run", "sort", "--"))
 
-    def test_processes_that_publish(self) -> None:
-        descriptor = os.memfd_create("hakmem")
-        self.addCleanup(os.close, descriptor)
-        os.ftruncate(descriptor, 4096)
-        page = mmap.mmap(descriptor, 4096)
-        self.addCleanup(page.close)
-        for command in ("stat", "top", "profile"):
-            self.assertIn(str(os.getpid()), self.complete(command, ""))
+    def test_processes_that_publish_or_have_a_profile(self) -> None:
+        for label in ("hakmem", "hakmem-profile"):
+            self.assertNotIn(str(os.getpid()), self.complete("stat", ""))
+            descriptor = os.memfd_create(label)
+            self.addCleanup(os.close, descriptor)
+            os.ftruncate(descriptor, 4096)
+            with mmap.mmap(descriptor, 4096):
+                for command in ("stat", "top", "profile", "leaks"):
+                    self.assertIn(str(os.getpid()), self.complete(command, ""), label)
         self.assertEqual(self.complete("profile", "some"), {"some.trace"})
 
 
