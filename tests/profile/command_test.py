@@ -11,29 +11,11 @@ import sys
 import unittest
 from pathlib import Path
 
-from tests.profile.case import EXACT, PROGRAM, ProfileCase, by_function, parse
+from tests.profile.case import EXACT, PROGRAM, by_function, parse
+from tests.profile.running import RunningCase
 
-_COMMAND = Path("tools/cli/hakmem").absolute()
 
-
-class CommandCase(ProfileCase):
-    def hakmem(self, *line: str, text: str = "", user: int | None = None) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [_COMMAND, *line],
-            input=text,
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-            user=user,
-            env={**os.environ, "BUILD_WORKING_DIRECTORY": str(self.folder)},
-        )
-
-    def answer(self, *line: str, text: str = "") -> str:
-        done = self.hakmem(*line, text=text)
-        self.assertEqual((done.returncode, done.stderr), (0, ""))
-        return done.stdout
-
+class CommandCase(RunningCase):
     def refuse(self, words: str, *line: str) -> None:
         for command in (("profile", *line), ("leaks", *line)):
             done = self.hakmem(*command)

@@ -13,9 +13,9 @@ import unittest
 from pathlib import Path
 from typing import Any
 
-from tests.profile.case import ProfileCase, environment, parse, texts
+from tests.profile.case import parse, texts
+from tests.profile.running import RunningCase
 
-_COMMAND = Path("tools/cli/hakmem").absolute()
 _PROGRAM = Path("tests/profile/planted").resolve()
 _SOURCE = Path("tests/profile/planted.c")
 
@@ -41,38 +41,14 @@ _LINES = {
 }
 
 
-class PathsCase(ProfileCase):
+class PathsCase(RunningCase):
     def start_planted(self, *before: str, program: Path = _PROGRAM, **variables: str) -> int:
-        process = subprocess.Popen(
-            [*before, program],
-            env=environment(variables),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.addCleanup(process.communicate)
-        assert process.stdout is not None
-        process.stdout.readline()
-        return process.pid
-
-    def answer(self, *line: str) -> str:
-        done = subprocess.run(
-            [_COMMAND, *line],
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-            env={**os.environ, "BUILD_WORKING_DIRECTORY": str(self.folder)},
-        )
-        self.assertEqual((done.returncode, done.stderr), (0, ""))
-        return done.stdout
+        return self.start_waiting(*before, program, **variables)
 
     def leaks(self, pid: int, *options: str) -> dict[int, dict[str, Any]]:
         """Of the program itself, by the size of a block."""
-        found = json.loads(self.answer("leaks", "--format=json", *options, str(pid)))
-        self.assertEqual((found["exact"], found["shortened"]), (True, 0))
         sizes: dict[int, dict[str, Any]] = {}
-        for site in found["sites"]:
+        for site in self.sites(pid, *options):
             if site["function"] == "checked":
                 each = float(site["bytes"] / site["blocks"])  # of the class
                 size = max(one for one in _LEAKS if one <= each)
@@ -115,8 +91,7 @@ class LeaksTest(PathsCase):
 
     def test_depth_merges_what_it_does_not_show(self) -> None:
         pid = self.start_planted(HAKMEM_LEAKS="1")
-        found = json.loads(self.answer("leaks", "--format=json", "--depth=0", str(pid)))["sites"]
-        (site,) = [one for one in found if one["function"] == "checked"]
+        (site,) = [one for one in self.sites(pid, "--depth=0") if one["function"] == "checked"]
         self.assertEqual((site["blocks"], site["callers"]), (_BLOCKS * len(_LEAKS), []))
 
     @unittest.skipUnless(os.geteuid() == 0, "makes a namespace")
@@ -229,7 +204,7 @@ class ViewsTest(PathsCase):
             (("--seconds=0",), "whole number from 1"),
             (("--view=cake",), "invalid choice: 'cake'"),
         ):
-            done = subprocess.run([_COMMAND, "profile", *line, "1"], capture_output=True, text=True, check=False)
+            done = self.hakmem("profile", *line, "1")
             self.assertEqual((done.returncode, done.stdout), (2, ""), line)
             self.assertIn(words, done.stderr)
 
