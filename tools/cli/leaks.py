@@ -23,6 +23,9 @@ from tools.cli.samples import Samples
 _DEPTH = 8
 _DEPTH_MOST = 10**6
 
+# The outermost functions of every path, which tell nothing.
+_STARTS = ("_start", "__libc_start_main", "__libc_start_main_impl", "__libc_start_call_main", "clone", "clone3")
+
 
 @dataclass
 class Live:
@@ -112,8 +115,11 @@ def _groups(callers: list[Frame]) -> list[tuple[str, str, int]]:
     """A row each: name, place, and how many callers it stands for. A function that calls itself is one, and so is what follows
     each other of the compiler's library."""
     groups = []
+    end = len(callers)
+    while end > 0 and callers[end - 1].symbol.function in _STARTS:
+        end -= 1
     for (is_library, named), same in groupby(
-        callers, lambda one: (one.is_library, None if one.is_library else _named(one))
+        callers[:end], lambda one: (one.is_library, None if one.is_library else _named(one))
     ):
         frames = list(same)
         name, where = named or _named(frames[0])

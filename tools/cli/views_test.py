@@ -110,7 +110,14 @@ class NameTest(unittest.TestCase):
 
     def test_rows_of_callers(self) -> None:
         library = Frame(1, Place("/bin/p", 1), Symbol("std::move", "/usr/include/c++/12/bits/move.h", 7))
-        path = (*_path("f"), library, library, *_path("g"), library, *_path("main", "h", "h", "h"))
+        path = (
+            *_path("f"),
+            library,
+            library,
+            *_path("g"),
+            library,
+            *_path("_start", "__libc_start_main", "main", "h", "h", "h"),
+        )
         site = leaks.Site(leaks.Live(64, 1), path)
         names = [line[0].strip() for line in leaks.lines(site, 5)]
         self.assertEqual(names, ["f", "(2 of the library)", "g", "std::move", "h (3 times)", "main"])
