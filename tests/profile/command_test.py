@@ -53,8 +53,7 @@ class RunningTest(CommandCase):
 
     def test_child_of_a_fork_is_a_process_of_its_own(self) -> None:
         _, pid = self.start_program("fork", HAKMEM_LEAKS="1")
-        result = json.loads(self.answer("leaks", str(pid), "--format=json"))
-        blocks = {one["function"]: one["blocks"] for one in result["sites"]}
+        blocks = {one["function"]: one["blocks"] for one in self.sites(pid, "--depth=0")}
         # One was made before the fork.
         self.assertEqual((blocks["make_small"], blocks["make_huge"]), (5001, 5))
 
@@ -138,6 +137,22 @@ class ExplainTest(CommandCase):
         )
         first, second = json.loads(self.answer("explain", "report.txt", "--format=json"))
         self.assertEqual((first["function"], second["function"]), (None, "make_small"))
+
+    def test_callers_of_a_profile_are_within_the_call(self) -> None:
+        listed = subprocess.run(["nm", PROGRAM], capture_output=True, text=True, check=True).stdout
+        start = next(int(line.split()[0], 16) for line in listed.splitlines() if line.endswith(" make_small"))
+        for words, offset in (
+            ("hakmem: leaks:   called", start),
+            ("hakmem:     called", start),
+            ("hakmem: leaks: 64 bytes in 1 block", start),
+            ("hakmem:   called", start + 1),
+            ("hakmem:   allocated", start + 1),
+            ("hakmem:   freed before", start + 1),
+        ):
+            for more, is_there in ((0, True), (-1, False)):
+                text = f"{words} from 0x1: {PROGRAM}+{offset + more:#x}"
+                (found,) = json.loads(self.answer("explain", "-", "--format=json", text=text))
+                self.assertEqual(found["function"] == "make_small", is_there, text)
 
     def test_address_of_a_process(self) -> None:
         _, pid = self.start_program("wait", HAKMEM_LEAKS="1")

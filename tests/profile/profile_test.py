@@ -172,7 +172,7 @@ class LeaksTest(ProfileCase):
     def test_callers_up_to_the_program_s_start(self) -> None:
         first, *lines = self.run_program(HAKMEM_LEAKS="1").splitlines()
         position = next(i for i, line in enumerate(lines) if f" in {EXACT['make_zeroed'].live} blocks" in line)
-        callers = []
+        callers: list[Place] = []
         while (found := _CALLER.fullmatch(lines[position + 1 + len(callers)])) is not None:
             callers.append(Place(found[1], int(found[2], 16)))
         known = resolve(callers)

@@ -15,20 +15,23 @@ from tools.cli.command import REFUSED, Command, InputError, add_format, caller_p
 from tools.cli.symbols import NOTHING, Place, Symbol
 from tools.cli.untrusted import printable
 
-# "from 0x55d0c8a7e1b3: /usr/bin/true+0x11b3". In reports of misuse the address is that behind the call.
+# "from 0x55d0c8a7e1b3: /usr/bin/true+0x11b3"
 _ADDRESS = re.compile(
-    r"(?P<what>called|allocated|freed before|blocks?) from 0x[0-9a-f]+: (?P<path>/.+)\+(?P<offset>0x[0-9a-f]+)$"
+    r"(?P<before>.*)\b(?P<what>called|allocated|freed before|blocks?) from 0x[0-9a-f]+: "
+    r"(?P<path>/.+)\+(?P<offset>0x[0-9a-f]+)$"
 )
 # Characters of a line that are repeated.
 _LINE_MOST = 20_000
-_BEHIND_THE_CALL = ("called", "allocated", "freed before")
+# The calls of a report of misuse are named by where they return to; leaks and the callers of an allocation, which are a
+# profile's, by an address within the call.
+_WITHIN_THE_CALL = ("leaks:   ", "hakmem:     ")
 
 
 def _place(line: str) -> Place | None:
     found = _ADDRESS.search(line)
     if found is None:
         return None
-    behind = found["what"] in _BEHIND_THE_CALL
+    behind = not found["what"].startswith("block") and not found["before"].endswith(_WITHIN_THE_CALL)
     return Place(found["path"], int(found["offset"], 16) - behind)
 
 

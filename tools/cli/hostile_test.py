@@ -252,9 +252,21 @@ class ProfileTest(HostileCase):
         self.table(callers=1 << 8 | 3, frames=(9, 0x2000, 0x3000, 0x4000, 10))
         (record,) = samples.read(os.getpid()).records
         self.assertEqual(record.path, (0x1000, 0x2000, 0x3000, 0x4000))
+        self.assertFalse(record.is_cut)
         (site,) = json.loads(self.succeed("leaks", "--format=json", str(os.getpid())))["sites"]
         self.assertEqual([one["address"] for one in site["callers"]], [0x2000, 0x3000, 0x4000])
         self.assertEqual((site["address"], site["callers"][0]["function"]), (0x1000, None))
+
+    def test_callers_that_were_not_kept_are_said(self) -> None:
+        self.table(callers=0 << 8 | 0x80 | 2, frames=(0x2000, 0x3000))
+        (record,) = samples.read(os.getpid()).records
+        self.assertEqual((record.path, record.is_cut), ((0x1000, 0x2000, 0x3000), True))
+        self.assertRegex(self.succeed("leaks", str(os.getpid())), r"(?m)^  \(further callers\) *$")
+        (site,) = json.loads(self.succeed("leaks", "--format=json", str(os.getpid())))["sites"]
+        self.assertTrue(site["cut"])
+        self.assertEqual(
+            self.succeed("profile", "--view=folded", str(os.getpid())), "(further callers);0x3000;0x2000;0x1000 64\n"
+        )
 
     def test_one_block_is_singular(self) -> None:
         self.table()

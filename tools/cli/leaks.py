@@ -17,8 +17,8 @@ from tools.measure.arguments import whole_number
 from tools.measure.table import Grid
 from tools.cli import samples, show
 from tools.cli.command import Command, REFUSED, add_format, add_seconds, process_id, statuses
-from tools.cli.paths import Frame, Names
-from tools.cli.samples import Samples
+from tools.cli.paths import FURTHER, Frame, Names
+from tools.cli.samples import Record, Samples
 
 _DEPTH = 8
 _DEPTH_MOST = 10**6
@@ -42,6 +42,8 @@ class Site:
     live: Live
     path: tuple[Frame, ...]
     """Innermost first."""
+    is_cut: bool = False
+    """There are more callers than were kept."""
 
     def as_json(self, depth: int) -> dict[str, Any]:
         call, *callers = self.path
@@ -51,6 +53,7 @@ class Site:
             **call.as_json(),
             "callers": [one.as_json() for one in callers[:depth]],
             "callers_left_out": max(0, len(callers) - depth),
+            "cut": self.is_cut,
         }
 
 
@@ -68,14 +71,25 @@ class _Leaks:
         return self.found.rate == 1 and not self.found.dropped
 
 
-def _gather(found: Samples, depth: int | None) -> list[tuple[tuple[int, ...], Live]]:
-    """By path, most bytes first. Callers beyond the depth tell no paths apart; None: all do."""
-    sites: defaultdict[tuple[int, ...], Live] = defaultdict(Live)
+_Path = tuple[tuple[int, ...], bool]
+"""Addresses, innermost first, and whether there are more callers than were kept."""
+
+
+def _path_of(record: Record, depth: int | None) -> _Path:
+    """Callers beyond the depth tell no paths apart; None: all do."""
+    if depth is None or len(record.callers) <= depth:
+        return record.path, record.is_cut
+    return record.path[: 1 + depth], False
+
+
+def _gather(found: Samples, depth: int | None) -> list[tuple[_Path, Live]]:
+    """By path, most bytes first."""
+    sites: defaultdict[_Path, Live] = defaultdict(Live)
     for record in found.records:
         if record.live:
-            path = record.path if depth is None else record.path[: 1 + depth]
-            sites[path].bytes += record.live * record.size * record.scale
-            sites[path].blocks += record.live * record.scale
+            live = sites[_path_of(record, depth)]
+            live.bytes += record.live * record.size * record.scale
+            live.blocks += record.live * record.scale
     some = {path: live for path, live in sites.items() if live.bytes > 0}
     return sorted(some.items(), key=lambda one: -one[1].bytes)
 
@@ -83,11 +97,12 @@ def _gather(found: Samples, depth: int | None) -> list[tuple[tuple[int, ...], Li
 def measure(pid: int, most: int, depth: int | None, seconds: int = 0) -> _Leaks:
     found = samples.look(pid, seconds)
     gathered = _gather(found, depth)
-    names = Names(found, {address for path, _ in gathered[:most] for address in path})
+    names = Names(found, {address for (path, _), _ in gathered[:most] for address in path})
+    shown = None if depth is None else 1 + depth
     return _Leaks(
         found,
         Live(sum(one.bytes for _, one in gathered), sum(one.blocks for _, one in gathered)),
-        [Site(live, names.path(path)[: None if depth is None else 1 + depth]) for path, live in gathered[:most]],
+        [Site(live, names.path(path)[:shown], is_cut) for (path, is_cut), live in gathered[:most]],
         max(0, len(gathered) - most),
     )
 
@@ -141,6 +156,8 @@ def lines(site: Site, depth: int) -> Iterator[list[str]]:
     left_out = sum(count for _, _, count in groups[depth:])
     if depth > 0 and left_out:
         yield [f"  ({show.counted(left_out, 'more caller')})", "", "", ""]
+    if site.is_cut:
+        yield [f"  {FURTHER.name}", "", "", ""]
 
 
 def _caption(leaks: _Leaks) -> str:

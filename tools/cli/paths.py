@@ -67,6 +67,9 @@ class Frame:
         }
 
 
+FURTHER = Frame(0, None, Symbol("(further callers)", None, None))
+
+
 def root_of(pid: int) -> str:
     """Where the paths begin that a process has its files by: in a container they lead elsewhere than this one's."""
     root = f"/proc/{pid}/root"
@@ -102,5 +105,7 @@ class Names:
         """Innermost first, at least one."""
         return self._frames[address]
 
-    def path(self, addresses: Iterable[int]) -> tuple[Frame, ...]:
-        return tuple(frame for address in addresses for frame in self._frames[address])
+    def path(self, addresses: Iterable[int], is_cut: bool = False) -> tuple[Frame, ...]:
+        """With a last one in the place of callers that were not kept, if there are any."""
+        found = tuple(frame for address in addresses for frame in self._frames[address])
+        return (*found, FURTHER) if is_cut else found

@@ -32,6 +32,8 @@ _FRAMES = 262144
 _FRAMES_AT = _HEADER.size + _RECORDS * _RECORD.size
 _TABLE_BYTES = _FRAMES_AT + _FRAMES * _FRAME_BYTES
 _CALLERS_MOST = 32
+_CUT = 0x80
+_COUNT_MASK = 0x7F
 _RATE_MAX = 2**40
 
 
@@ -48,6 +50,8 @@ class Record:
     live: int
     scale: float
     """Blocks that a sample stands for."""
+    is_cut: bool = False
+    """There are more callers than were kept."""
 
     @property
     def path(self) -> tuple[int, ...]:
@@ -168,13 +172,14 @@ def _frames(descriptor: int, used: int) -> tuple[int, ...]:
 
 def _record(earlier: tuple[int, ...], later: tuple[int, ...], rate: int, frames: tuple[int, ...]) -> Record:
     size, site, allocations, _, callers = later
-    first, count = callers >> 8, callers & 0xFF
+    first, is_cut, count = callers >> 8, bool(callers & _CUT), callers & _COUNT_MASK
     frees = earlier[3]
     if size == 0 or frees > allocations or (earlier[:2], earlier[4]) != (later[:2], later[4]):
         raise _Malformed
     if count > _CALLERS_MOST or count and first + count > len(frames):
         raise _Malformed
-    return Record(site, frames[first : first + count], size, allocations, allocations - frees, scale(size, rate))
+    live = allocations - frees
+    return Record(site, frames[first : first + count], size, allocations, live, scale(size, rate), is_cut)
 
 
 def _table_of(descriptor: int) -> _Table | None:

@@ -58,7 +58,8 @@ class _Reader:
             raise _Malformed(f"it has no {missing[0]}")
         self._places = {name: names.index(name) for name in (*_OBJECTS, *_SPACES)}
         self._columns = len(names)
-        self._addresses = {one.id: one.address or one.id for one in profile.location}
+        # Of another allocator a place may have names and no address.
+        self._addresses = {one.id: one.id if one.line and not one.address else one.address for one in profile.location}
 
     def _text(self, number: int) -> str:
         if not 0 <= number < len(self._texts):

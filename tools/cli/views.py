@@ -65,13 +65,14 @@ def key_of(frame: Frame) -> tuple[str, str]:
 def weighted(found: Samples, kind: str) -> Iterator[tuple[float, tuple[Frame, ...]]]:
     """The paths that have some, innermost function first."""
     value = VALUES[kind]
-    sums: dict[tuple[int, ...], float] = {}
+    sums: dict[tuple[tuple[int, ...], bool], float] = {}
     for record in found.records:
-        sums[record.path] = sums.get(record.path, 0) + value(record)
-    paths = {path: amount for path, amount in sums.items() if amount > 0}
-    names = Names(found, {address for path in paths for address in path})
-    for path, amount in paths.items():
-        yield amount, names.path(path)
+        key = record.path, record.is_cut
+        sums[key] = sums.get(key, 0) + value(record)
+    paths = {key: amount for key, amount in sums.items() if amount > 0}
+    names = Names(found, {address for path, _ in paths for address in path})
+    for (path, is_cut), amount in paths.items():
+        yield amount, names.path(path, is_cut)
 
 
 def grown(weights: Weights, base: Weights) -> Weights:
