@@ -17,6 +17,7 @@
 #include "hakmem/sample/chance.h"
 #include "hakmem/sample/freed.h"
 #include "hakmem/sample/live.h"
+#include "hakmem/sample/stack_capture.h"
 #include "hakmem/sample/stack_memo.h"
 #include "hakmem/slab/list.h"
 #include "hakmem/slab/slab.h"
@@ -260,7 +261,7 @@ void hak_profile_note_huge(const void *start, size_t size, const void *site) {
         return;
     }
     struct hak_stack stack;
-    hak_stack_capture(&stack, site); /* without the lock: it may take the loader's */
+    hak_stack_capture(&stack, site); /* without the lock: it takes microseconds */
     lock_acquire(&profile_lock);
     if (sampling_is_on() && !profile_enter_locked(start, 0, size, &stack)) {
         profile_drop_locked();

@@ -8,6 +8,7 @@
 #include "hakmem/magazine/exchange_hold.h"
 #include "hakmem/magazine/shared.h"
 #include "hakmem/magazine/thread.h"
+#include "hakmem/sample/stack_capture.h"
 #include "hakmem/slab/moving.h"
 
 /* Draws when the next sample is due, behind the `made` allocations of the class that the thread made so far. */

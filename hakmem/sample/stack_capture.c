@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See stack.h. */
-#include "hakmem/sample/stack.h"
+/* See stack_capture.h. */
+#include "hakmem/sample/stack_capture.h"
 
 #include <unwind.h>
 
