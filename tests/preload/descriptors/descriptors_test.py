@@ -135,6 +135,12 @@ class OutputTest(DescriptorCase):
         self._refused(self.place / "link", "a symbolic link, which is not followed")
         self.assertEqual((self.place / "precious").read_text(), "text")
 
+    def test_a_file_of_two_names_is_left_alone(self) -> None:
+        (self.place / "precious").write_text("text")
+        os.link(self.place / "precious", self.place / "name")
+        self._refused(self.place / "name", r"another name \(a hard link\)")
+        self.assertEqual((self.place / "precious").read_text(), "text")
+
     def test_a_fifo_is_not_waited_for(self) -> None:
         os.mkfifo(self.place / "fifo")
         self._refused(self.place / "fifo", "not a regular file")
