@@ -3,7 +3,10 @@
 #include "hakmem/base/options.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/exchange.h"
+#include "hakmem/pool/pool.h"
+#include "hakmem/slab/slab.h"
 #include "tests/harness/harness.h"
+#include "tests/unit/fresh_thread.h"
 
 enum { SIZE = 64, BLOCKS = 64 };
 
@@ -99,6 +102,55 @@ HAK_TEST(ExchangeCheck, ABlockThatIsFreeInItsSlabIsTakenOut) {
     HAK_EXPECT_EQ(look(IN_FULL), 1);
     blocks[5] = hak_alloc(SIZE);
     end(3);
+}
+
+static void expect_stash_is_looked_at(struct work *work) {
+    const uint32_t filled = 2 * CAPACITY + 1; /* two magazines of the stash, and a block in the returned one */
+    hak_options.on_misuse = HAK_ON_MISUSE_IGNORE;
+    class_index = CLASS;
+    uint32_t taken = 0;
+    while (taken < filled + CAPACITY || loaded() == 0) work->blocks[taken++] = pool_alloc(CLASS);
+    for (uint32_t i = 0; i < filled; i++) hak_free(work->blocks[i]);
+    HAK_EXPECT_EQ(hak_self->classes[CLASS].stashed, 2);
+    hak_free(work->blocks[0]);            /* in the older one */
+    hak_free(work->blocks[CAPACITY + 1]); /* in the younger one */
+    HAK_EXPECT_EQ(returned(), 3);
+    HAK_EXPECT_EQ(look(IN_PART), 3);
+    HAK_EXPECT_EQ(look(IN_FULL), 1);
+    for (uint32_t i = filled; i < taken; i++) hak_free(work->blocks[i]);
+    hak_thread_flush();
+    hak_options.on_misuse = HAK_ON_MISUSE_ABORT;
+}
+
+HAK_TEST(ExchangeCheck, ABlockOfTheStashIsTakenOut) { in_fresh_thread(expect_stash_is_looked_at); }
+
+/* A class whose blocks leave room at the end of a slab of one chunk; 0: none. */
+static unsigned class_with_room_behind(void) {
+    unsigned c = HAK_TINY_CLASS_LAST;
+    while (c > 0 && hak_classes[c].blocks * hak_classes[c].block_size == HAK_CHUNK_BYTES) c--;
+    return c;
+}
+
+/* Of a slab that has no free block: what lies behind the last one has the bit of another block. */
+HAK_TEST(ExchangeCheck, APointerBehindTheLastBlockIsTakenOut) {
+    enum { MOST = 8192 };
+    static void *taken[MOST];
+    class_index = class_with_room_behind();
+    if (class_index == 0) HAK_SKIP("slabs have no room behind their blocks");
+    const struct hak_class *const constants = &hak_classes[class_index];
+    const uint32_t count = 2 * constants->blocks + 2 * constants->magazine;
+    HAK_ASSERT_TRUE(constants->chunks == 1 && count <= MOST);
+    hak_options.on_misuse = HAK_ON_MISUSE_IGNORE;
+    for (uint32_t i = 0; i < count; i++) taken[i] = hak_alloc(constants->block_size);
+    hak_thread_flush();
+    struct slab *const slab = slab_of(taken[count / 2]);
+    char *const behind = (char *)slab_base(slab) + (size_t)constants->blocks * constants->block_size;
+    HAK_EXPECT_EQ(hak_slab_count_free(slab, class_index), 0);
+    hak_free(behind);
+    HAK_EXPECT_EQ(look(IN_FULL), 0);
+    for (uint32_t i = 0; i < count; i++) hak_free(taken[i]);
+    hak_thread_flush();
+    hak_options.on_misuse = HAK_ON_MISUSE_ABORT;
 }
 
 HAK_TEST(ExchangeCheck, TheTableOfStampsGoesRound) {
