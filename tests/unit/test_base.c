@@ -322,6 +322,21 @@ HAK_TEST(Options, MalformedValuesKeepTheDefaultAndSayWhatIsAllowed) {
     }
 }
 
+HAK_TEST(Options, FramesAndSignalSayWhatIsAllowed) {
+    const char *cases[][2] = {
+        {"HAKMEM_PROFILE_FRAMES=33", "allowed: 0 to 32, default 32\n"},
+        {"HAKMEM_PROFILE_FRAMES=-1", "allowed: 0 to 32, default 32\n"},
+        {"HAKMEM_DUMP_SIGNAL=KILL", "allowed: HUP, INT, QUIT or TERM, default none\n"},
+        {"HAKMEM_DUMP_SIGNAL=15", "allowed: HUP, INT, QUIT or TERM, default none\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct process_result *result = init_with(cases[i][0], NULL);
+        HAK_EXPECT_EQ(lines(&result->errors), 1);
+        HAK_EXPECT(strstr(result->errors.bytes, cases[i][1]) != NULL);
+    }
+    HAK_EXPECT_STREQ(init_with("HAKMEM_PROFILE_FRAMES=0", "HAKMEM_DUMP_SIGNAL=TERM")->errors.bytes, "");
+}
+
 HAK_TEST(Options, UnknownNamesAreNamedWithWhatIsKnown) {
     const char *names[] = {"HAKMEM_=1", "HAKMEM_ON_MISUSES=abort", "HAKMEM_ON_MISUS=abort", "HAKMEM_PURGE=1"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -329,18 +344,19 @@ HAK_TEST(Options, UnknownNamesAreNamedWithWhatIsKnown) {
         HAK_EXPECT_STREQ(result->output.bytes, "0 5");
         HAK_EXPECT_EQ(lines(&result->errors), 1);
         HAK_EXPECT(strstr(result->errors.bytes, names[i]) != NULL);
-        HAK_EXPECT(strstr(result->errors.bytes,
-                          "known are HAKMEM_GUARD, HAKMEM_HELP, HAKMEM_LEAKS, HAKMEM_ON_MISUSE, "
-                          "HAKMEM_PROFILE, HAKMEM_PROFILE_RATE, HAKMEM_PUBLISH, "
-                          "HAKMEM_PURGE_DELAY_MS, HAKMEM_PURGE_THREAD, HAKMEM_STATS, HAKMEM_THP; "
-                          "HAKMEM_HELP=1 explains them\n") != NULL);
+        HAK_EXPECT(
+            strstr(result->errors.bytes,
+                   "known are HAKMEM_DUMP_SIGNAL, HAKMEM_GUARD, HAKMEM_HELP, HAKMEM_LEAKS, "
+                   "HAKMEM_ON_MISUSE, HAKMEM_PROFILE, HAKMEM_PROFILE_FRAMES, HAKMEM_PROFILE_RATE, HAKMEM_PUBLISH, "
+                   "HAKMEM_PURGE_DELAY_MS, HAKMEM_PURGE_THREAD, HAKMEM_STATS, HAKMEM_THP; "
+                   "HAKMEM_HELP=1 explains them\n") != NULL);
     }
 }
 
 HAK_TEST(Options, HelpListsEveryOptionWithWhatIsAllowed) {
     const struct process_result *result = init_with("HAKMEM_HELP=1", "HAKMEM_ON_MISUSE=report");
     HAK_EXPECT_STREQ(result->output.bytes, "1 750");
-    HAK_EXPECT_EQ(lines(&result->errors), 11);
+    HAK_EXPECT_EQ(lines(&result->errors), 13);
     HAK_EXPECT(strstr(result->errors.bytes, "hakmem: option: HAKMEM_HELP (0 or 1, default 0): ") != NULL);
     HAK_EXPECT(strstr(result->errors.bytes, "HAKMEM_ON_MISUSE (abort, report or ignore, default abort): ") != NULL);
     HAK_EXPECT(strstr(result->errors.bytes, "HAKMEM_PURGE_DELAY_MS (-1 to 3600000, default 750): ") != NULL);
