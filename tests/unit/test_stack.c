@@ -71,6 +71,17 @@ static struct hak_profile_entry entry_of(const void *p) {
     return found.entry;
 }
 
+/* The first callers are those that the functions saw. An instrumented library calls where it would jump, so that the site is
+ * its own there, and its functions come first. */
+static void expect_callers(const struct hak_profile_entry *entry) {
+    const size_t own = HAK_THREAD_SANITIZER || HAK_ADDRESS_SANITIZER ? 2 : 0;
+    size_t first = 0;
+    while (first < own && (uintptr_t)entry->callers[first] != (uintptr_t)returns_to[0] - 1) first++;
+    HAK_ASSERT_TRUE(entry->caller_count > first + 2);
+    HAK_EXPECT_PTR_EQ((const char *)(uintptr_t)entry->callers[first], returns_to[0] - 1);
+    HAK_EXPECT_PTR_EQ((const char *)(uintptr_t)entry->callers[first + 1], returns_to[1] - 1);
+}
+
 HAK_TEST(Stack, NamesEachCallerOfEveryKindOfAllocation) {
     if (HAK_GUARD_FULL) HAK_SKIP("it has no profile");
     HAK_ASSERT_TRUE(hak_profile_start(1) == 0);
@@ -80,10 +91,8 @@ HAK_TEST(Stack, NamesEachCallerOfEveryKindOfAllocation) {
             void *p = outer(way, sizes[i]);
             HAK_ASSERT_TRUE(p != NULL);
             const struct hak_profile_entry entry = entry_of(p);
-            HAK_ASSERT_TRUE(entry.caller_count > 2);
             HAK_EXPECT(!entry.is_cut);
-            HAK_EXPECT_PTR_EQ((const char *)(uintptr_t)entry.callers[0], returns_to[0] - 1);
-            HAK_EXPECT_PTR_EQ((const char *)(uintptr_t)entry.callers[1], returns_to[1] - 1);
+            expect_callers(&entry);
             hak_free(p);
         }
     }
@@ -157,9 +166,7 @@ static FRAME void expect_both_paths(size_t left_room, size_t right_room) {
         void *p = either(is_left != 0, rooms[is_left]);
         HAK_ASSERT_TRUE(p != NULL);
         const struct hak_profile_entry entry = entry_of(p);
-        HAK_ASSERT_TRUE(entry.caller_count > 2);
-        HAK_EXPECT_PTR_EQ((const char *)(uintptr_t)entry.callers[0], returns_to[0] - 1);
-        HAK_EXPECT_PTR_EQ((const char *)(uintptr_t)entry.callers[1], returns_to[1] - 1);
+        expect_callers(&entry);
         hak_free(p);
     }
 }
