@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 
-from bench.programs.entrants import GUARDS, PEERS
+from bench.programs.entrants import GUARDS, GUARD_FULL, PEERS
 from bench.programs.measurement import Plan, WORKLOADS
 from tools.measure import arguments
 
@@ -59,10 +59,21 @@ def add_choice_of_programs(result: argparse.ArgumentParser) -> None:
     )
 
 
-def plan(parsed: argparse.Namespace) -> Plan:
-    """What the arguments ask for."""
+def _refuse_misuse(parser: argparse.ArgumentParser, programs: Sequence[str], peers: Sequence[str]) -> None:
+    """A program that guard full would end after some rounds, or not, is not measured under it."""
+    for name in programs if GUARD_FULL in peers else ():
+        if WORKLOADS[name].misuse is not None:
+            others = ",".join(other for other in programs if WORKLOADS[other].misuse is None)
+            hint = f": --programs={others}" if others else ""
+            parser.error(f"{name} does not run under {GUARD_FULL}, since {WORKLOADS[name].misuse}; leave it out{hint}")
+
+
+def plan(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> Plan:
+    """What the arguments ask for; a usage error where it cannot be measured."""
+    programs = getattr(parsed, "programs", list(WORKLOADS))
+    _refuse_misuse(parser, programs, parsed.peers)
     return Plan(
-        programs=getattr(parsed, "programs", list(WORKLOADS)),
+        programs=programs,
         peers=parsed.peers,
         rounds=0 if getattr(parsed, "once", False) else parsed.rounds,
         seed=parsed.seed,

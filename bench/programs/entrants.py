@@ -17,7 +17,8 @@ from tools.measure.program import BenchError
 
 HAKMEM = "hakmem"
 
-_GUARDS = {"guard": "libhakmem-guard.so", "guard-full": "libhakmem-guard-full.so"}
+GUARD_FULL = "guard-full"
+_GUARDS = {"guard": "libhakmem-guard.so", GUARD_FULL: "libhakmem-guard-full.so"}
 GUARDS = tuple(_GUARDS)
 """hakmem's own builds with a guard, exact and full."""
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from typing import Any
 
@@ -12,13 +13,13 @@ from tools.measure import arguments, program
 NAME = "programs"
 
 
-def measured(parsed: Any) -> dict[str, Any]:
+def measured(parser: argparse.ArgumentParser, parsed: Any) -> dict[str, Any]:
     """Runs what the arguments ask for; writes the JSON file, if one is asked for."""
     # A file that cannot be written is found out before an hour has gone.
     path = arguments.caller_path(parsed.json) if parsed.json else None
     if path is not None:
         path.touch()
-    whole = tables.outcome_object(measurement.execute(command_line.plan(parsed)))
+    whole = tables.outcome_object(measurement.execute(command_line.plan(parser, parsed)))
     if path is not None:
         path.write_text(json.dumps(whole, indent=2, allow_nan=False) + "\n")
     return whole
@@ -31,7 +32,7 @@ def main() -> None:
     )
     command_line.add_choice_of_programs(parser)
     parsed = parser.parse_args()
-    tables.print_object(measured(parsed), parsed.format)
+    tables.print_object(measured(parser, parsed), parsed.format)
 
 
 if __name__ == "__main__":

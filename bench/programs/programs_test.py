@@ -57,6 +57,10 @@ class ProgramsTest(unittest.TestCase):
         self.refuse(["--programs="], "'' is no program")
         self.refuse(["--peers=hoard"], "'hoard' is no peer", "glibc", "tcmalloc")
         self.refuse(["--rounds=3"], "--rounds", "15")
+        self.refuse(
+            ["--peers=glibc,guard-full"], "stress_ng does not run under guard-full", "leave it out: --programs="
+        )
+        self.refuse(["--peers=guard-full", "--programs=stress_ng"], "8 bytes to blocks of fewer; leave it out\n")
         self.refuse(["lua"], "unrecognized arguments: lua")
 
     def test_file_that_cannot_be_written(self) -> None:

@@ -46,7 +46,7 @@ def main() -> None:
     workspace = arguments.workspace(f"//bench/programs:{NAME}")
     earlier = parsed.earlier and outcome_file.load(arguments.caller_path(parsed.earlier))
     path = workspace / _OUTPUT
-    path.write_text(page(earlier or programs.measured(parsed)))
+    path.write_text(page(earlier or programs.measured(parser, parsed)))
     print(f"{path} written")
 
 

@@ -68,6 +68,8 @@ class Workload(ABC):
     programs: Collection[str]
     """Executables (patterns of their names) of which at least one process each must run under the allocator."""
     memory: Memory = Memory.LARGEST
+    misuse: str | None = None
+    """What the program does wrong by itself, now and then, so that guard full ends it; None: nothing that is known."""
     benchmark: bool = True
     """False for a task whose time means nothing, such as a test suite that waits."""
 
