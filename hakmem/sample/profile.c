@@ -93,7 +93,7 @@ int hak_profile_turn_on(uint64_t rate) {
     if (HAK_GUARD_FULL) {
         return ENOTSUP; /* canaries and quarantines are not kept for the profile's own slabs */
     }
-    hak_stack_memo_init();
+    hak_stack_memo_init(false);
     lock_acquire(&profile_lock);
     int error = profile_make_table_locked();
     if (error == 0) {
@@ -135,6 +135,7 @@ void hak_profile_init(void) {
                               : hak_options.leaks           ? 1
                                                             : PROFILE_RATE_DEFAULT;
         hak_misuse_sites_of = profile_misuse_sites;
+        hak_stack_memo_init(true);
         if (hak_profile_turn_on(rate) != 0) {
             hak_report_warning("there is no profile: no memory, or a full guard build, which has none", NULL, NULL);
         }

@@ -2,12 +2,23 @@
 /* See stack_memo.h. */
 #include "hakmem/sample/stack_memo.h"
 
+#include <dlfcn.h>
+#include <link.h>
+#include <stdlib.h>
+
 #include "hakmem/base/atomic.h"
 #include "hakmem/base/bits.h"
 #include "hakmem/os/os.h"
 
 #define MEMO_ENTRIES 1024u
 #define MEMO_WORDS_MAX 96u
+
+/* Frames of which only the return address is read, and others. */
+#define MEMO_FRAME_BYTES_MAX 16384u
+#define MEMO_READ_BYTES_MAX 4096u
+
+/* Libraries that a program is linked with: more are taken for such that may be unloaded. */
+#define MEMO_OBJECTS_MAX 128u
 
 /* A word of the stack, and its value. */
 struct memo_word {
@@ -25,12 +36,59 @@ struct memo_entry {
 };
 
 static struct memo_entry *memo_entries; /* atomic; a table of MEMO_ENTRIES; NULL: none */
+static bool memo_is_made;               /* atomic; somebody makes it, or has tried */
 
-void hak_stack_memo_init(void) {
+static const struct link_map *memo_objects[MEMO_OBJECTS_MAX]; /* written before memo_entries */
+static uint32_t memo_object_count;
+
+static const struct link_map *memo_object_of(uintptr_t address) {
+    struct dl_find_object found;
+    return _dl_find_object((void *)address, &found) == 0 ? found.dlfo_link_map : NULL;
+}
+
+static void memo_add_object(const struct link_map *object) {
+    if (object != NULL && memo_object_count < MEMO_OBJECTS_MAX) {
+        memo_objects[memo_object_count++] = object;
+    }
+}
+
+/* The program is the first of all objects. */
+static void memo_note_objects(bool is_start) {
+    const struct link_map *own = memo_object_of((uintptr_t)&hak_stack_memo_init), *first = own;
+    while (first != NULL && first->l_prev != NULL) {
+        first = first->l_prev;
+    }
+    memo_object_count = 0;
+    if (!is_start) {
+        memo_add_object(first);
+        memo_add_object(own);
+        memo_add_object(memo_object_of((uintptr_t)&abort));
+        return;
+    }
+    for (const struct link_map *object = first; object != NULL; object = object->l_next) {
+        memo_add_object(object);
+    }
+}
+
+static bool memo_stays(uintptr_t address) {
+    const struct link_map *object = memo_object_of(address);
+    for (uint32_t i = 0; i < memo_object_count; i++) {
+        if (memo_objects[i] == object) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void hak_stack_memo_init(bool is_start) {
     void *memory;
+    /* Acquire needs no partner: whoever is the first does it. */
+    if (hak_exchange_acquire(&memo_is_made, true)) {
+        return;
+    }
+    memo_note_objects(is_start);
     const size_t bytes = bits_round_up(MEMO_ENTRIES * sizeof(struct memo_entry), hak_os_page_size());
-    /* Relaxed: two threads that find none make two, and one of them stays unused. */
-    if (hak_load_relaxed(&memo_entries) == NULL && hak_os_map(bytes, hak_os_page_size(), &memory) == 0) {
+    if (hak_os_map(bytes, hak_os_page_size(), &memory) == 0) {
         /* Release: pairs with the acquire of memo_enter. */
         hak_store_release(&memo_entries, (struct memo_entry *)memory);
     }
@@ -105,7 +163,8 @@ static MEMO_READS_THE_STACK bool memo_note_frame(struct memo_entry *entry, const
                                                  bool saved_matters) {
     const uintptr_t end = frame[1].start;
     const bool end_matters = memo_has_frame_pointer(frame);
-    if (end <= frame[0].start || end % sizeof(uintptr_t) != 0 ||
+    const size_t most = saved_matters || end_matters ? MEMO_READ_BYTES_MAX : MEMO_FRAME_BYTES_MAX;
+    if (end <= frame[0].start || end - frame[0].start > most || end % sizeof(uintptr_t) != 0 ||
         *(const uintptr_t *)(end - sizeof end) != frame[1].address) {
         return false;
     }
@@ -135,9 +194,9 @@ void hak_stack_memo_keep(const struct memo_walk *walk, const struct hak_stack *s
     }
     entry->has_frame_pointer = memo_mark_saved(walk, matters);
     entry->word_count = 0;
-    bool is_whole = true;
+    bool is_whole = memo_stays(walk->frames[walk->count - 1].address);
     for (uint32_t i = 0; i + 1 < walk->count && is_whole; i++) {
-        is_whole = memo_note_frame(entry, &walk->frames[i], matters[i]);
+        is_whole = memo_stays(walk->frames[i].address) && memo_note_frame(entry, &walk->frames[i], matters[i]);
     }
     entry->innermost = walk->frames[0];
     entry->stack = *stack;

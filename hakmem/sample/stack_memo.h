@@ -11,7 +11,15 @@
  *     its end, and the words of the frames below that equal this frame pointer, inwards to the frame that changed it.
  *
  * The words are compared from the innermost frame outwards. So each lies in a frame that unwinding would reach, and can be
- * read. No other register is taken for a frame's base: GCC and Clang use none where a function calls another.
+ * read. Not kept are
+ *
+ *   - paths through code that may be unloaded, in whose place other code may have frames of another size: all but the
+ *     program and what was loaded with it;
+ *   - paths with a large frame. Between its ends there may be another stack, and pages that are not there; the words of a frame
+ *     of at most a page lie on the pages of its ends.
+ *
+ * No other register is taken for a frame's base: GCC and Clang use none where a function calls another. Assembly may, which
+ * then gets the path of an earlier call through the same code.
  *
  * x86-64 only: elsewhere every path is new. A table of fixed size for all threads; who finds an entry in use by another
  * thread, or by the code that a signal interrupted, goes without. Any thread, without a lock. */
@@ -49,8 +57,9 @@ struct memo_walk {
     struct memo_frame frames[MEMO_FRAMES_MAX];
 };
 
-/* Makes the table, unless it is there. Without memory there is none. */
-void hak_stack_memo_init(void);
+/* Makes the table, unless it is there. Without memory there is none. `is_start`: no thread can load a library meanwhile, and
+ * what is loaded now stays; else that is only known of the program, of hakmem and of the C library. */
+void hak_stack_memo_init(bool is_start);
 
 /* Fills in callers and is_cut of the stack if a walk from `innermost` that leads to the stack's site was kept and would lead
  * there again. */

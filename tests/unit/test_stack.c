@@ -2,6 +2,7 @@
 /* The callers of a sampled allocation: which they are, how many are kept, and how they are stored. */
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "hakmem/hakmem.h"
 #include "hakmem/sample/profile.h"
@@ -186,6 +187,53 @@ HAK_TEST(Stack, FrameOfOtherSizeAtTheSameStackPointerIsNotMistaken) {
     }
     hak_profile_stop();
 }
+
+#if defined(__x86_64__)
+/* Calls `function` on another stack: a frame that begins there and ends here, as coroutines and growing stacks have it. */
+void *on_other_stack(void *(*function)(void), char *top);
+__asm__(
+    ".text\n"
+    ".type on_other_stack, @function\n"
+    "on_other_stack:\n"
+    ".cfi_startproc\n"
+    "push %rbp\n"
+    ".cfi_def_cfa_offset 16\n"
+    ".cfi_offset %rbp, -16\n"
+    "mov %rsp, %rbp\n"
+    ".cfi_def_cfa_register %rbp\n"
+    "mov %rsi, %rsp\n"
+    "call *%rdi\n"
+    "mov %rbp, %rsp\n"
+    "pop %rbp\n"
+    ".cfi_def_cfa %rsp, 8\n"
+    "ret\n"
+    ".cfi_endproc\n"
+    ".size on_other_stack, .-on_other_stack\n");
+
+static FRAME void *alloc_there(void) {
+    void *p = hak_alloc(100);
+    __asm__ volatile("" : : "r"(p) : "memory");
+    return p;
+}
+
+HAK_TEST(Stack, FrameBetweenTwoStacksIsNotRead) {
+    if (HAK_GUARD_FULL) HAK_SKIP("it has no profile");
+    if (HAK_THREAD_SANITIZER || HAK_ADDRESS_SANITIZER) HAK_SKIP("a sanitizer has to be told of the other stack");
+    const size_t page = 4096, bytes = 16 * page;
+    /* Below this thread's, as mmap places it, with pages that are not there in between. */
+    char *stack = (char *)mmap(NULL, bytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    HAK_ASSERT_TRUE(stack != MAP_FAILED && mprotect(stack + bytes, page, PROT_NONE) == 0);
+    HAK_ASSERT_TRUE(hak_profile_start(1) == 0);
+    for (unsigned i = 0; i < 3; i++) {
+        void *p = on_other_stack(alloc_there, stack + bytes);
+        const struct hak_profile_entry entry = entry_of(p);
+        HAK_EXPECT(entry.caller_count > 2); /* this function's, and what called it */
+        hak_free(p);
+    }
+    hak_profile_stop();
+    HAK_EXPECT_EQ(munmap(stack, bytes + page), 0);
+}
+#endif
 
 static void expect_kept(size_t count, bool is_cut) {
     if (HAK_GUARD_FULL) HAK_SKIP("it has no profile");
