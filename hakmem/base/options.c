@@ -26,7 +26,6 @@ extern void *__libc_stack_end;
 
 /* 1 TiB: a larger distance is "no sample" in effect. */
 #define PROFILE_RATE_MAX ((int64_t)1 << 40)
-#define PROFILE_FRAMES_MAX 32
 
 struct hak_options hak_options = {
     .on_misuse = HAK_ON_MISUSE_ABORT,
@@ -210,9 +209,8 @@ static const struct option options[] = {
      "what the full guard build, and no other, does besides finding invalid frees", set_guard},
     {"HAKMEM_HELP", "0 or 1, default 0", "prints this list on standard error, and the program goes on", set_help},
     {"HAKMEM_LEAKS", "0 or 1, default 0",
-     "lists on standard error, at exit, the blocks that are still live, by path of calls; without HAKMEM_PROFILE_RATE "
-     "all "
-     "of them",
+     "lists on standard error, at exit, the blocks that are still live, by path of calls; all of them without "
+     "HAKMEM_PROFILE_RATE",
      set_leaks},
     {"HAKMEM_ON_MISUSE", "abort, report or ignore, default abort",
      "what an invalid or double free does: a line on standard error and abort, the line alone, or nothing",

@@ -54,6 +54,9 @@ enum hak_stats_at_exit {
     HAK_STATS_AT_EXIT_PROMETHEUS,
 };
 
+/* The most that HAKMEM_PROFILE_FRAMES may be, and its default. */
+#define PROFILE_FRAMES_MAX 32
+
 struct hak_options {
     enum hak_on_misuse on_misuse;       /* HAKMEM_ON_MISUSE; constant after init */
     enum hak_thp thp;                   /* HAKMEM_THP; constant after init */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* See end.h. The destructor runs last: what the program's own handlers and destructors free is counted.
  *
- * A process that a signal ends, or _exit, writes nothing, but for HAKMEM_DUMP_SIGNAL. Children that end by exit write too; %p tells them apart. */
+ * A process that _exit ends writes nothing, nor does one that a signal ends, but for HAKMEM_DUMP_SIGNAL. Children that end
+ * by exit write too; %p tells them apart. */
 #include "hakmem/observe/end.h"
 
 #include <errno.h>

@@ -80,6 +80,16 @@ struct locations {
     uint64_t count;      /* a power of two */
 };
 
+/* The mappings of code, ascending. */
+struct code {
+    uint64_t start, end;
+};
+
+struct codes {
+    struct code *ranges;
+    size_t count;
+};
+
 static size_t varint(unsigned char *bytes, uint64_t value) {
     size_t count = 0;
     for (; value >= 0x80; value >>= 7) {
@@ -119,9 +129,12 @@ static void put_value_type(struct hak_text *output, unsigned field, uint64_t typ
     put_message(output, field, &message);
 }
 
-/* Where the address is, or belongs. An address of 0, of all further sites, is entered as one that no code has. */
+/* The site 0, of all further paths, is entered as an address that no code has. */
+static uint64_t location_key(uint64_t address) { return address == 0 ? UINT64_MAX : address; }
+
+/* Where the address is entered, or belongs. */
 static uint64_t location_find(const struct locations *locations, uint64_t address) {
-    const uint64_t key = address == 0 ? UINT64_MAX : address;
+    const uint64_t key = location_key(address);
     uint64_t at = (key * 0x9e3779b97f4a7c15u) >> 32; /* Knuth's multiplicative hashing, as in region/block_table.c */
     while (locations->addresses[at % locations->count] != 0 && locations->addresses[at % locations->count] != key) {
         at++;
@@ -129,38 +142,7 @@ static uint64_t location_find(const struct locations *locations, uint64_t addres
     return at % locations->count;
 }
 
-/* The mappings of code, ascending. */
-struct codes {
-    struct code {
-        uint64_t start, end;
-    } * ranges;
-    size_t count;
-};
-
 static uint64_t scaled(uint64_t samples, double chance) { return (uint64_t)((double)samples / chance + 0.5); }
-
-static void put_sample(struct hak_text *output, const struct locations *locations,
-                       const struct hak_profile_table *table, const struct profile_record *record, uint64_t rate) {
-    const double chance = hak_chance_of(record->size, rate);
-    const uint64_t live = record->allocations - record->frees;
-    const uint64_t values[] = {scaled(record->allocations, chance), scaled(record->allocations * record->size, chance),
-                               scaled(live, chance), scaled(live * record->size, chance)};
-    struct message label = {0}, message = {0};
-    message_number(&message, SAMPLE_LOCATION, location_find(locations, record->site) + 1);
-    for (uint32_t i = 0; i < record_caller_count(record); i++) {
-        message_number(&message, SAMPLE_LOCATION, location_find(locations, record_callers(table, record)[i]) + 1);
-    }
-    for (unsigned i = 0; i < 4; i++) {
-        message_number(&message, SAMPLE_VALUE, values[i]);
-    }
-    message_number(&label, LABEL_KEY, TEXT_BYTES);
-    message_number(&label, LABEL_NUMBER, record->size);
-    message.used += varint(message.bytes + message.used, SAMPLE_LABEL << 3 | 2);
-    message.used += varint(message.bytes + message.used, label.used);
-    memcpy(message.bytes + message.used, label.bytes, label.used);
-    message.used += label.used;
-    put_message(output, PROFILE_SAMPLE, &message);
-}
 
 /* Writes the mappings of code, numbered from 1 in their order, which is that of their addresses, and notes them. */
 static void put_mappings(struct hak_text *output, const struct maps *maps, struct codes *codes) {
@@ -196,33 +178,52 @@ static uint64_t mapping_of(const struct codes *codes, uint64_t address) {
     return low < codes->count && address >= codes->ranges[low].start ? low + 1 : 0;
 }
 
-/* Writes the address's location unless it has one. */
-static void put_location(struct hak_text *output, const struct locations *locations, const struct codes *codes,
-                         uint64_t address) {
+/* Writes the address's location unless it has one. Returns its number. */
+static uint64_t put_location(struct hak_text *output, const struct locations *locations, const struct codes *codes,
+                             uint64_t address) {
     const uint64_t at = location_find(locations, address);
-    if (locations->addresses[at] != 0) {
-        return;
+    if (locations->addresses[at] == 0) {
+        locations->addresses[at] = location_key(address);
+        struct message message = {0};
+        message_number(&message, LOCATION_ID, at + 1);
+        message_number(&message, LOCATION_MAPPING, mapping_of(codes, address));
+        message_number(&message, LOCATION_ADDRESS, address);
+        put_message(output, PROFILE_LOCATION, &message);
     }
-    locations->addresses[at] = address == 0 ? UINT64_MAX : address;
-    struct message message = {0};
-    message_number(&message, LOCATION_ID, at + 1);
-    message_number(&message, LOCATION_MAPPING, mapping_of(codes, address));
-    message_number(&message, LOCATION_ADDRESS, address);
-    put_message(output, PROFILE_LOCATION, &message);
+    return at + 1;
+}
+
+static void put_sample(struct hak_text *output, const struct locations *locations, const struct codes *codes,
+                       const struct hak_profile_table *table, const struct profile_record *record, uint64_t rate) {
+    const double chance = hak_chance_of(record->size, rate);
+    const uint64_t live = record->allocations - record->frees;
+    const uint64_t values[] = {scaled(record->allocations, chance), scaled(record->allocations * record->size, chance),
+                               scaled(live, chance), scaled(live * record->size, chance)};
+    struct message label = {0}, message = {0};
+    message_number(&message, SAMPLE_LOCATION, put_location(output, locations, codes, record->site));
+    for (uint32_t i = 0; i < record_caller_count(record); i++) {
+        message_number(&message, SAMPLE_LOCATION,
+                       put_location(output, locations, codes, record_callers(table, record)[i]));
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        message_number(&message, SAMPLE_VALUE, values[i]);
+    }
+    message_number(&label, LABEL_KEY, TEXT_BYTES);
+    message_number(&label, LABEL_NUMBER, record->size);
+    message.used += varint(message.bytes + message.used, SAMPLE_LABEL << 3 | 2);
+    message.used += varint(message.bytes + message.used, label.used);
+    memcpy(message.bytes + message.used, label.bytes, label.used);
+    message.used += label.used;
+    put_message(output, PROFILE_SAMPLE, &message);
 }
 
 static void put_samples(struct hak_text *output, const struct hak_profile_table *table, uint32_t count, uint64_t rate,
                         const struct locations *locations, const struct codes *codes) {
     for (uint32_t index = 0; index < count; index++) {
         const struct profile_record record = hak_record_read(table, index);
-        if (record.allocations == 0) {
-            continue;
+        if (record.allocations != 0) {
+            put_sample(output, locations, codes, table, &record, rate);
         }
-        put_location(output, locations, codes, record.site);
-        for (uint32_t i = 0; i < record_caller_count(&record); i++) {
-            put_location(output, locations, codes, record_callers(table, &record)[i]);
-        }
-        put_sample(output, locations, table, &record, rate);
     }
 }
 

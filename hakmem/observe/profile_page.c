@@ -16,12 +16,12 @@ enum { SHARE_OFF, SHARE_WANTED, SHARE_ON, SHARE_PARENTS };
 /* Samples between two looks whether the program has closed the descriptor: a look costs some 200 ns. */
 #define SHARE_LOOK_EVERY 1024
 
-static uint32_t share_state;                  /* atomic; written under the profile lock */
-static struct os_shared share_file;           /* profile lock; valid while the state is on */
-static struct hak_profile_table *share_table; /* profile lock; what the file holds */
-static uint64_t share_used, share_dropped;    /* profile lock; what the file's header says */
-static uint64_t share_frames;                 /* profile lock; likewise, and as many are copied */
-static uint32_t share_until_look;             /* profile lock */
+static uint32_t share_state;                                /* atomic; written under the profile lock */
+static struct os_shared share_file;                         /* profile lock; valid while the state is on */
+static struct hak_profile_table *share_table;               /* profile lock; what the file holds */
+static uint64_t share_used, share_dropped, share_shortened; /* profile lock; what the file's header says */
+static uint64_t share_frames;                               /* profile lock; likewise, and as many are copied */
+static uint32_t share_until_look;                           /* profile lock */
 
 static size_t share_bytes(void) { return bits_round_up(PROFILE_SHARED_BYTES, hak_os_page_size()); }
 
@@ -30,13 +30,15 @@ void hak_profile_page_begin(void) { hak_store_relaxed(&share_state, (uint32_t)SH
 /* The header's line lies at the start of a page, which is seldom in a cache: it is written where it changes. */
 static void share_totals(const struct hak_profile_table *table) {
     const uint64_t used = hak_load_relaxed(&table->used), dropped = hak_load_relaxed(&table->dropped);
-    if (HAK_UNLIKELY(used != share_used || dropped != share_dropped)) {
+    const uint64_t shortened = hak_load_relaxed(&table->shortened);
+    if (HAK_UNLIKELY(used != share_used || dropped != share_dropped || shortened != share_shortened)) {
         share_used = used;
         share_dropped = dropped;
+        share_shortened = shortened;
         /* Release: the entries that it counts are there. */
         hak_store_release(&share_table->used, used);
         hak_store_relaxed(&share_table->dropped, dropped);
-        hak_store_relaxed(&share_table->shortened, hak_load_relaxed(&table->shortened));
+        hak_store_relaxed(&share_table->shortened, shortened);
     }
 }
 
@@ -76,7 +78,7 @@ static void share_make(const struct hak_profile_table *table) {
         return;
     }
     share_table = share_file.start;
-    share_used = share_dropped = share_frames = 0;
+    share_used = share_dropped = share_shortened = share_frames = 0;
     share_until_look = SHARE_LOOK_EVERY;
     hak_store_relaxed(&share_state, (uint32_t)SHARE_ON);
     hak_profile_page_whole(table);

@@ -2,9 +2,8 @@
 /* The profile's table: one record for each path of calls and block size, with the number of samples allocated and freed.
  *
  * A record is claimed at the first sample of its path and size, and never given up. The addresses of callers are stored once
- * for all sizes of a path. It counts samples, not blocks: the estimated number of
- * blocks is the count divided by hak_chance_of(size, rate). Written under the profile lock; read without it by any thread, and
- * by tools through shared memory. */
+ * for all sizes of a path. It counts samples, not blocks: the estimated number of blocks is the count divided by
+ * hak_chance_of(size, rate). Written under the profile lock; read without it by any thread, and by tools through shared memory. */
 #ifndef HAKMEM_SAMPLE_RECORD_H
 #define HAKMEM_SAMPLE_RECORD_H
 

@@ -7,8 +7,10 @@
 #include "hakmem/base/options.h"
 #include "hakmem/sample/stack_memo.h"
 
-/* Functions of hakmem between the program's call and the unwinder: at most 8 in the build without switches. Where the
- * call was not found within twice as many, `site` is no call. */
+HAK_STATIC_ASSERT(PROFILE_FRAMES_MAX == STACK_CALLERS_MAX, "the option's callers have room");
+
+/* More functions of hakmem than any build has between the program's call and the unwinder. Where the call is not found
+ * above so many, `site` is no call. */
 #define STACK_OWN_FRAMES_MAX 16
 HAK_STATIC_ASSERT(STACK_OWN_FRAMES_MAX + STACK_CALLERS_MAX + 2 <= MEMO_FRAMES_MAX, "all frames are noted");
 

@@ -13,11 +13,11 @@
 #define MEMO_ENTRIES 1024u
 #define MEMO_WORDS_MAX 96u
 
-/* Frames of which only the return address is read, and others. */
+/* The largest frame that is kept: of which only the return address is read, and of which other words are. */
 #define MEMO_FRAME_BYTES_MAX 16384u
 #define MEMO_READ_BYTES_MAX 4096u
 
-/* Libraries that a program is linked with: more are taken for such that may be unloaded. */
+/* More libraries than most programs are linked with. Those beyond count as such that may be unloaded. */
 #define MEMO_OBJECTS_MAX 128u
 
 /* A word of the stack, and its value. */
@@ -58,7 +58,6 @@ static void memo_note_objects(bool is_start) {
     while (first != NULL && first->l_prev != NULL) {
         first = first->l_prev;
     }
-    memo_object_count = 0;
     if (!is_start) {
         memo_add_object(first);
         memo_add_object(own);
