@@ -183,6 +183,20 @@ class LeaksTest(ProfileCase):
         said = self.run_program(HAKMEM_LEAKS="1", HAKMEM_PROFILE_FRAMES="0")
         self.assertNotIn("called from", said)
 
+    def test_plugin_in_the_place_of_another(self) -> None:
+        """What is known of a path through the first must not be looked for on the stack of the second."""
+        folder = Path("tests/profile").resolve()
+        done = subprocess.run(
+            [folder / "replaced", *(folder / f"libreplaced_{size}.so" for size in ("large", "small"))],
+            env=environment({"HAKMEM_LEAKS": "1"}),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode == 3:
+            self.skipTest("the second plug-in was not loaded in the place of the first")
+        self.assertEqual(done.returncode, 0, done.stderr)
+
     def test_rate_makes_it_an_estimate(self) -> None:
         first, *lines = self.run_program(HAKMEM_LEAKS="1", HAKMEM_PROFILE_RATE="10000").splitlines()
         self.assertEqual(matched(_SUM, first)[4], "estimated from a sample every 10000 bytes")

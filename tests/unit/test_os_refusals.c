@@ -15,6 +15,7 @@
 
 #include "hakmem/os/os.h"
 #include "tests/harness/harness.h"
+#include "tests/unit/wrapped_syscall.h"
 
 #define MIB ((size_t)1 << 20)
 
@@ -37,9 +38,6 @@ static bool refuses(int *left) {
     return true;
 }
 
-long __real_syscall(long number, ...);
-long __wrap_syscall(long number, ...);
-
 static void unmap_first(void *destination, size_t size) {
     __real_syscall(SYS_munmap, destination, size, 0L, 0L, 0L, 0L);
     const int fixed = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
@@ -48,19 +46,14 @@ static void unmap_first(void *destination, size_t size) {
     memset(mapped_meanwhile, 5, size);
 }
 
-long __wrap_syscall(long number, ...) {
-    long argument[6];
-    va_list rest;
-    va_start(rest, number);
-    for (unsigned i = 0; i < 6; i++) argument[i] = va_arg(rest, long);
-    va_end(rest);
+static long answered_syscall(long number, const long *argument) {
     const bool moves = number == SYS_mremap && (argument[3] & MREMAP_MAYMOVE) != 0;
     if (moves && moves_unmap_first) unmap_first((void *)argument[4], (size_t)argument[2]);
     if ((number == SYS_munmap && refuses(&munmaps_left)) || (number == SYS_madvise && refuses(&madvises_left)) ||
         (moves && refuses(&moves_left))) {
         return -1;
     }
-    return __real_syscall(number, argument[0], argument[1], argument[2], argument[3], argument[4], argument[5]);
+    return real_syscall(number, argument);
 }
 
 int munmap(void *start, size_t size) { return (int)__wrap_syscall(SYS_munmap, start, size, 0L, 0L, 0L, 0L); }

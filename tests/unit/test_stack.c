@@ -135,21 +135,17 @@ static FRAME void *above_lowest(size_t room) {
     return p;
 }
 
-static FRAME void *left(size_t room) {
-    char *bytes = __builtin_alloca(ROOM - room);
-    __asm__ volatile("" : : "r"(bytes) : "memory");
-    void *p = above_lowest(room);
-    __asm__ volatile("" : : "r"(p), "r"(bytes) : "memory");
-    return p;
-}
-
-static FRAME void *right(size_t room) {
-    char *bytes = __builtin_alloca(ROOM - room);
-    __asm__ volatile("# another function than left" : : "r"(bytes) : "memory");
-    void *p = above_lowest(room);
-    __asm__ volatile("" : : "r"(p), "r"(bytes) : "memory");
-    return p;
-}
+/* The name in the first statement keeps the compiler from making one function of two. */
+#define CALLER(name)                                            \
+    static FRAME void *name(size_t room) {                      \
+        char *bytes = __builtin_alloca(ROOM - room);            \
+        __asm__ volatile("# " #name : : "r"(bytes) : "memory"); \
+        void *p = above_lowest(room);                           \
+        __asm__ volatile("" : : "r"(p), "r"(bytes) : "memory"); \
+        return p;                                               \
+    }
+CALLER(left)
+CALLER(right)
 
 /* The one place from which both are called. */
 static FRAME void *either(bool is_left, size_t room) {
