@@ -9,8 +9,7 @@ import time
 from tools.cli import paths, symbols
 from tools.cli.paths import Frame, Names
 from tools.cli.profile_pb2 import Profile
-from tools.cli.samples import Mapping, Record, Samples
-from tools.cli.views import VALUES
+from tools.cli.samples import VALUES, Mapping, Record, Samples
 
 # A value of the format: 64 bits with a sign.
 _VALUE_MOST = 2**63 - 1
@@ -45,7 +44,7 @@ class _Encoder:
         if self._found.dropped:
             profile.comment.append(self._text("samples were lost for want of memory: estimates are too low"))
         if self._found.shortened:
-            profile.comment.append(self._text("there was no room for the callers of all samples: some paths are cut"))
+            profile.comment.append(self._text("samples have a call but no callers: the table of callers is full"))
 
     def mappings(self) -> None:
         """Those of code. By the build id whoever opens the profile elsewhere finds the same file, or its symbols."""

@@ -60,7 +60,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "or a flame graph as HTML",
     )
     parser.add_argument(
-        "--value", choices=tuple(views.VALUES), help=f"what a view shows (default: {views.DEFAULT_VALUE})"
+        "--value", choices=tuple(samples.VALUES), help=f"what a view shows (default: {views.DEFAULT_VALUE})"
     )
     parser.add_argument(
         "--most", type=whole_number(1, 10**6), metavar="N", help="functions of top at most (default: 30)"
@@ -97,8 +97,8 @@ def _write(parsed: argparse.Namespace, found: Samples) -> None:
         "samples": sum(one.allocations for one in found.records),
         "dropped": found.dropped,
         "shortened": found.shortened,
-        "live_bytes": round(sum(map(views.VALUES["inuse_space"], found.records))),
-        "allocated_bytes": round(sum(map(views.VALUES["alloc_space"], found.records))),
+        "live_bytes": round(sum(map(samples.VALUES["inuse_space"], found.records))),
+        "allocated_bytes": round(sum(map(samples.VALUES["alloc_space"], found.records))),
     }
     if parsed.format == "json":
         print(json.dumps(result, indent=2))

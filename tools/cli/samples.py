@@ -13,6 +13,7 @@ import math
 import os
 import struct
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import zip_longest
@@ -57,6 +58,15 @@ class Record:
     def path(self) -> tuple[int, ...]:
         """The whole of it, innermost first."""
         return (self.site, *self.callers)
+
+
+VALUES: dict[str, Callable[[Record], float]] = {
+    "alloc_objects": lambda record: record.allocations * record.scale,
+    "alloc_space": lambda record: record.allocations * record.size * record.scale,
+    "inuse_objects": lambda record: record.live * record.scale,
+    "inuse_space": lambda record: record.live * record.size * record.scale,
+}
+"""What a profile counts, by the names that pprof has for it, in its order: estimates."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from tools.cli import symbols
 from tools.cli.command import InputError
 from tools.cli.profile_pb2 import Profile
 from tools.cli.samples import Mapping, Record, Samples
-from tools.cli.symbols import Symbol
+from tools.cli.symbols import NOTHING, Symbol
 from tools.cli.untrusted import printable
 
 # Of what is in the compressed file.
@@ -86,9 +86,7 @@ class _Reader:
             lines = [(functions.get(one.function_id), one.line) for one in location.line]
             if lines:
                 found[self._addresses[location.id]] = tuple(
-                    Symbol(None, None, None)
-                    if function is None
-                    else self._symbol(function.name, function.filename, line)
+                    NOTHING if function is None else self._symbol(function.name, function.filename, line)
                     for function, line in lines
                 )
         return found

@@ -15,7 +15,7 @@ from unittest import mock
 from tools.cli import pprof, saved, symbols, views
 from tools.cli.command import InputError
 from tools.cli.profile_pb2 import Profile
-from tools.cli.samples import Mapping, Record, Samples
+from tools.cli.samples import VALUES, Mapping, Record, Samples
 from tools.cli.symbols import Symbol
 
 _SEED = 7
@@ -57,7 +57,7 @@ class ReadTest(SavedCase):
         self.write()
         found = saved.read(self.path)
         self.assertEqual([one.path for one in found.records], [one.path for one in _RECORDS])
-        for value in views.VALUES.values():
+        for value in VALUES.values():
             for one, wanted in zip(found.records, _RECORDS):
                 self.assertLessEqual(abs(value(one) - value(wanted)), wanted.size)  # counts are whole
         mapping = found.mapping(0x2100)

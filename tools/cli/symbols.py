@@ -77,10 +77,6 @@ class Symbol:
     file: str | None
     line: int | None
 
-    def __str__(self) -> str:
-        where = f" at {self.file}:{self.line}" if self.file else ""
-        return f"{self.function or _UNKNOWN}{where}"
-
 
 NOTHING = Symbol(None, None, None)
 

@@ -3,21 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from tools.measure.table import Grid
 from tools.cli import show
 from tools.cli.paths import Frame, Names
-from tools.cli.samples import Record, Samples
-
-VALUES: dict[str, Callable[[Record], float]] = {
-    "alloc_objects": lambda record: record.allocations * record.scale,
-    "alloc_space": lambda record: record.allocations * record.size * record.scale,
-    "inuse_objects": lambda record: record.live * record.scale,
-    "inuse_space": lambda record: record.live * record.size * record.scale,
-}
-"""What a profile counts, by the names that pprof has for it, in its order: estimates."""
+from tools.cli.samples import VALUES, Samples
 
 Weights = Iterable[tuple[float, tuple[Frame, ...]]]
 """Values and the paths that have them, innermost function first."""
