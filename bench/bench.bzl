@@ -4,6 +4,7 @@
 load("@bazel_skylib//rules:write_file.bzl", "write_file")
 load("@rules_cc//cc:defs.bzl", "cc_binary")
 load("//tools/bazel:switchless.bzl", "switchless_library")
+load("//tools/bazel:unswitched.bzl", "hak_library")
 load("//tools/bazel:variants.bzl", "SWITCH_COMBINATIONS", "hak_variant_binary")
 
 def _worker_srcs():
@@ -12,6 +13,16 @@ def _worker_srcs():
         ["worker/**/*.c", "worker/**/*.h"],
         exclude = ["worker/*_test.c"],
     )
+
+# What calls the contender itself or names its switches, beside the workloads.
+_CALLING = ["worker/%s.c" % name for name in ["contender", "fail", "hot_path_probes", "report"]]
+
+def _headers():
+    return native.glob(["worker/**/*.h"])
+
+def _calling_srcs():
+    """Files that a switch changes."""
+    return native.glob(["worker/workloads/*.c"]) + _CALLING
 
 # The C++ library, which the toolchain adds to every program, would allocate before main.
 _LINKOPTS = [
@@ -42,12 +53,19 @@ def bench_worker(name, contender, deps = [], **kwargs):
       deps: libraries of the contender.
       **kwargs: further attributes of cc_binary.
     """
-    cc_binary(
-        name = name,
-        srcs = _worker_srcs(),
-        linkopts = _LINKOPTS,
+    calling = _calling_srcs()
+    hak_library(
+        name = name + "_main",
+        srcs = calling + _headers(),
+        unswitched_srcs = [file for file in _worker_srcs() if file not in calling + _headers()],
+        alwayslink = True,  # all, as where they are the program's own
         local_defines = _defines(contender),
         deps = deps + _DEPS,
+    )
+    cc_binary(
+        name = name,
+        linkopts = _LINKOPTS,
+        deps = [":%s_main" % name],
         **kwargs
     )
 

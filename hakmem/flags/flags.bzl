@@ -25,10 +25,14 @@ SHIPPED = dict(
 )
 
 def switch_defines():
-    """Values of all the switches' macros, for the attribute `defines`."""
+    """Values of all the switches' macros, for the attribute `defines`.
+
+    In unswitched code each is a variable that is defined nowhere, so that code which asks a switch does not link.
+    """
     defines = []
     for switch, macro in SWITCHES.items():
         defines += select({
+            "//hakmem/flags:unswitched_on": ["%s=hak_unswitched_code_asks_%s" % (macro, switch)],
             "//hakmem/flags:%s_on" % switch: [macro + "=1"],
             "//conditions:default": [macro + "=0"],
         })

@@ -15,7 +15,12 @@
 #error "depend on //hakmem/flags: it defines HAK_P0_CLASS_TABLE .. HAK_P3_SENTINELS as 0 or 1"
 #endif
 
-#if (HAK_P0_CLASS_TABLE | HAK_P1_BATCHED_STATS | HAK_P2_INLINE_FAST_PATH | HAK_P3_SENTINELS) & ~1
+#ifdef HAK_UNSWITCHED
+/* This file is compiled once for all combinations, see tools/bazel/unswitched.bzl. These are defined nowhere: where code
+ * asks a switch its program does not link. */
+extern const int hak_unswitched_code_asks_p0, hak_unswitched_code_asks_p1;
+extern const int hak_unswitched_code_asks_p2, hak_unswitched_code_asks_p3;
+#elif (HAK_P0_CLASS_TABLE | HAK_P1_BATCHED_STATS | HAK_P2_INLINE_FAST_PATH | HAK_P3_SENTINELS) & ~1
 #error "a switch of hakmem is 0 or 1"
 #endif
 

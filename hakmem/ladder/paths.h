@@ -22,7 +22,10 @@ HAK_ALWAYS_INLINE bool ladder_splits_paths(void) { return HAK_P2_INLINE_FAST_PAT
 #endif
 
 /* The functions of the pools above tiny, which only hak_alloc's slow path calls: inlined there in the product. */
-#if HAK_P2_INLINE_FAST_PATH
+#ifdef HAK_UNSWITCHED
+#define LADDER_POOL_ENTRY \
+    static HAK_NOINLINE __attribute__((unused, error("unswitched code enters a pool, which switch P2 changes")))
+#elif HAK_P2_INLINE_FAST_PATH
 #define LADDER_POOL_ENTRY HAK_FAST_PATH
 #else
 #define LADDER_POOL_ENTRY static HAK_NOINLINE __attribute__((unused))

@@ -6,7 +6,7 @@ _Sources = provider(fields = ["files"])
 def _collect_impl(target, ctx):
     direct = []
     below = []
-    for attribute in ["srcs", "hdrs", "deps", "interface", "malloc", "library", "binary", "actual"]:
+    for attribute in ["srcs", "hdrs", "deps", "interface", "unswitched", "malloc", "library", "binary", "actual"]:
         value = getattr(ctx.rule.attr, attribute, None)
         for one in value if type(value) == "list" else [value] if value else []:
             if type(one) != "Target":

@@ -9,6 +9,9 @@ _UnitsInfo = provider(
     },
 )
 
+# Attributes that name libraries; the second is that of //tools/bazel:unswitched.bzl.
+_FOLLOWED = ["deps", "unswitched"]
+
 def _collect_impl(target, ctx):
     files, units = [], []
     for source in getattr(ctx.rule.attr, "srcs", []):
@@ -18,7 +21,12 @@ def _collect_impl(target, ctx):
                 context = target[CcInfo].compilation_context
                 defines = context.defines.to_list() + getattr(ctx.rule.attr, "local_defines", [])
                 units.append(json.encode({"source": file.short_path, "defines": defines}))
-    below = [dep[_UnitsInfo] for dep in getattr(ctx.rule.attr, "deps", []) if _UnitsInfo in dep]
+    below = [
+        dep[_UnitsInfo]
+        for attribute in _FOLLOWED
+        for dep in getattr(ctx.rule.attr, attribute, [])
+        if _UnitsInfo in dep
+    ]
     return [_UnitsInfo(
         files = depset(files, transitive = [units_info.files for units_info in below]),
         units = depset(units, transitive = [units_info.units for units_info in below]),
@@ -26,7 +34,7 @@ def _collect_impl(target, ctx):
 
 _collect = aspect(
     implementation = _collect_impl,
-    attr_aspects = ["deps"],
+    attr_aspects = _FOLLOWED,
 )
 
 def _without_root(path, ctx):
