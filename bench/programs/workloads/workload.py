@@ -81,6 +81,10 @@ class Workload(ABC):
     def prepare(self, inputs: Path, seed: int) -> None:
         """Writes what every run reads into the empty folder `inputs`; no allocator is under test yet."""
 
+    def reduced(self) -> Workload:
+        """The task for tests: each kind of work that it does, less of it. All of it where little is done."""
+        return self
+
     @abstractmethod
     def run(self, session: Session) -> Outcome:
         """Runs the program under the session's allocator in a fresh folder, checks, and returns what came out."""

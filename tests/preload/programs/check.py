@@ -24,7 +24,7 @@ def check_family(family: str, preload: Path, seed: int, name: str = "the library
         public = allocator.public_folder(scratch / "public")
         tools = allocator.tools(public)
         reference, library = allocator.glibc(), allocator.library(name, preload, public)
-        for workload in registry.FAMILIES[family]:
+        for workload in (whole.reduced() for whole in registry.FAMILIES[family]):
             started = time.monotonic()
             runs = runner.Runner(workload, tools, scratch / workload.name, seed)
             expected = runs.run(reference, watched=True)
