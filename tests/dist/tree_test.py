@@ -38,6 +38,7 @@ _FILES = _PROGRAMS | {
     f"lib/{_SHARED}",
     "lib/pkgconfig/hakmem.pc",
     "share/bash-completion/completions/hakmem",
+    "share/hakmem/grafana/hakmem.json",
     "share/hakmem/tools/cli/flame.html",
     "share/hakmem/tools/cli/flame.js",
     "share/man/man1/hakmem.1",

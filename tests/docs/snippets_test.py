@@ -19,6 +19,7 @@ from pathlib import Path
 import yaml
 
 from tests.docs import documents
+from tools.cli import main
 
 # A block after the paragraph that begins with this title in bold.
 _BLOCK = r"^\*\*{}\*\*.*?\n\n((?:    [^\n]*\n)+)"
@@ -85,6 +86,15 @@ class Snippets(unittest.TestCase):
         # It reads other units too, and says what it thinks of them.
         about_it = [line for line in done.stderr.splitlines() if "any.service" in line]
         self.assertEqual(([], 0), (about_it, done.returncode), done.stderr)
+
+    def test_the_exporters_unit_starts_what_there_is(self) -> None:
+        unit = snippet("Prometheus")
+        self.assertEqual(re.findall(r"(?m)^\[(\w+)\]$", unit), ["Unit", "Service", "Install"])
+        command = re.findall(r"(?m)^ExecStart=/usr/bin/hakmem (.*)$", unit)[0]
+        parsed = main.parser().parse_args(command.split())
+        self.assertEqual((parsed.command.name, parsed.listen.text), ("export", "127.0.0.1:9187"))
+        # tools/cli:export_test runs it with these rights alone.
+        self.assertIn("CapabilityBoundingSet=CAP_SYS_PTRACE CAP_DAC_READ_SEARCH\n", unit)
 
     def test_a_container_runs_the_lines(self) -> None:
         lines = snippet("A container image")

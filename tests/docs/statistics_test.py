@@ -10,9 +10,10 @@ import subprocess
 import sys
 import unittest
 from typing import Any
+from unittest import mock
 
 from tests.docs import documents
-from tools.cli import figures
+from tools.cli import export, exposition, figures
 
 _PAGE = "docs/statistics.md"
 _METRIC = re.compile(r"^# TYPE (hakmem_\w+) ", re.MULTILINE)
@@ -50,6 +51,18 @@ class Page(unittest.TestCase):
         self.assertEqual(set(_METRIC.findall(written)), named)
         labels = {label for group in re.findall(r"{(.*?)}", written) for label in re.findall(r"(\w+)=", group)}
         self.assertEqual(labels, set(re.findall(r"label `(\w+)`", self.text)))
+
+    def test_every_metric_and_label_of_the_exporter_is_explained_and_no_other(self) -> None:
+        exported = exposition.Exposition()
+        with mock.patch("tools.cli.published.read", return_value=self.found):
+            export.add(exported, os.getpid(), with_threads=True)
+        ours = set(_METRIC.findall(exported.text() + export.text(False))) - set(_METRIC.findall(_written("prometheus")))
+        text = (documents.checkout() / "docs/observe.md").read_text(encoding="utf-8")
+        rows = documents.table_rows(documents.section(text, "To Prometheus"))
+        named = {cells[0].strip("`"): cells for cells in rows}
+        self.assertEqual(ours | set(export.labels_of(os.getpid())), set(named))
+        for name in ours:
+            self.assertEqual(named[name][1], "counter" if name.endswith("_total") else "gauge")
 
     def test_every_row_says_how_exact_it_is(self) -> None:
         for title in ("The whole object", "The process", "A pool, a class", "A thread"):

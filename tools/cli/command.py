@@ -50,11 +50,11 @@ class Command:
     """Does it; returns the status."""
 
 
-def statuses(own: str, interrupted: int = program.INTERRUPTED) -> str:
+def statuses(own: str, interrupted: int = program.INTERRUPTED, terminated: int = program.TERMINATED) -> str:
     """The end of a command's description: its own statuses, and those of every command."""
     return textwrap.fill(
-        f"Exit status: {own}; {interrupted} after Ctrl-C, {program.TERMINATED} after SIGTERM, {program.UNREAD} where nobody "
-        "reads what it prints.",
+        f"Exit status: {own}; {interrupted} after Ctrl-C, {terminated} after SIGTERM, {program.UNREAD} where nobody reads "
+        "what it prints.",
         _HELP_WIDTH,
         break_on_hyphens=False,
     )
@@ -90,5 +90,7 @@ def add_seconds(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_format(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--format", choices=FORMATS, default="table", help="of the result (default: %(default)s)")
+def add_format(parser: argparse.ArgumentParser, *more: str) -> None:
+    parser.add_argument(
+        "--format", choices=(*FORMATS, *more), default="table", help="of the result (default: %(default)s)"
+    )

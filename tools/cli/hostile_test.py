@@ -112,9 +112,9 @@ class PageTest(HostileCase):
         )
         for words, page in wrong:
             descriptor = self.publish(b"[]", **page)
-            with self.subTest(page), mock.patch.object(published, "_ATTEMPTS", 3):
+            with self.subTest(page):
                 with self.assertRaises(published.Unreachable) as refused:
-                    published.read(os.getpid())
+                    published.read(os.getpid(), attempts=3)
                 self.assertIn(words, str(refused.exception))
             os.ftruncate(descriptor, 0)  # none is found from now on
 

@@ -8,17 +8,23 @@ import json
 import sys
 
 from tools.measure import table
-from tools.cli import figures, published
+from tools.cli import export, figures, published
 from tools.cli.command import Command, REFUSED, add_format, process_id, statuses
+from tools.cli.exposition import Exposition
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    add_format(parser)
+    add_format(parser, "prometheus")
     parser.add_argument("pid", type=process_id, metavar="PID", help="a process that runs with HAKMEM_PUBLISH=1")
 
 
 def _run(parsed: argparse.Namespace) -> int:
     try:
+        if parsed.format == "prometheus":
+            metrics = Exposition()
+            export.add(metrics, parsed.pid, with_threads=True)
+            print(metrics.text(), end="")
+            return 0
         found = published.read(parsed.pid)
     except published.Unreachable as error:
         print(f"hakmem stat: {error}", file=sys.stderr)

@@ -30,7 +30,7 @@ _PAGE_BYTES = 128 * 1024
 _NAME_MOST = 64
 
 # A writer is busy for less than a millisecond; one that is stopped in the middle stays.
-_ATTEMPTS = 200
+ATTEMPTS = 200
 _PAUSE_SECONDS = 0.005
 
 
@@ -182,9 +182,9 @@ class Page:
             raise self._malformed("it is cut")
         return text
 
-    def read(self) -> dict[str, Any]:
+    def read(self, attempts: int = ATTEMPTS) -> dict[str, Any]:
         """The statistics, whole: as the JSON of hakmem/observe/stats.schema.json, with the process's number as it is here."""
-        for _ in range(_ATTEMPTS):
+        for _ in range(attempts):
             text = self._text()
             if text is not None:
                 try:
@@ -206,10 +206,10 @@ def open_page(pid: int) -> Page:
     return page
 
 
-def read(pid: int) -> dict[str, Any]:
+def read(pid: int, attempts: int = ATTEMPTS) -> dict[str, Any]:
     page = open_page(pid)
     try:
-        return page.read()
+        return page.read(attempts)
     finally:
         page.close()
 

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from tools.cli import explain, leaks, process_stat, process_top, profile, record, replay, run, trace
+from tools.cli import explain, export, leaks, process_stat, process_top, profile, record, replay, run, trace
 from tools.cli.command import Command
 
 COMMANDS: tuple[Command, ...] = (
     run.COMMAND,
     process_stat.COMMAND,
     process_top.COMMAND,
+    export.COMMAND,
     profile.COMMAND,
     leaks.COMMAND,
     explain.COMMAND,

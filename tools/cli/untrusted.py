@@ -119,5 +119,7 @@ def statistics(text: bytes) -> dict[str, Any]:
     for one in _all_counts(found.get("classes"), _OF_CLASS, "classes"):
         if one.get("pool") not in _POOLS:
             raise Malformed("a class is of no pool")
+    if len({0, *(one["class"] for one in found["classes"])}) <= len(found["classes"]):
+        raise Malformed("two classes have one number, or the number of none")
     _all_counts(found.get("threads"), _OF_THREAD, "threads")
     return found

@@ -59,6 +59,7 @@ class Inputs:
     modules: Path
     """A zip file of the command's modules, modules.py's."""
     launcher: Path
+    dashboard: Path
     archive: Path
     header: Path
     man1: Path
@@ -83,6 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "replay",
         "modules",
         "launcher",
+        "dashboard",
         "archive",
         "header",
         "man1",
@@ -115,6 +117,7 @@ def inputs_of(parsed: argparse.Namespace) -> Inputs:
         replay=parsed.replay,
         modules=parsed.modules,
         launcher=parsed.launcher,
+        dashboard=parsed.dashboard,
         archive=parsed.archive,
         header=parsed.header,
         man1=parsed.man1,
@@ -183,6 +186,7 @@ def _command(inputs: Inputs, libdir: str) -> list[Entry]:
     return [
         *found,
         Entry("bin/hakmem", read(inputs.launcher), is_program=True),
+        Entry(f"{_MODULES}/grafana/hakmem.json", read(inputs.dashboard)),
         Entry(f"{libdir}/hakmem/librecorder.so", read(inputs.recorder)),
         Entry(f"{libdir}/hakmem/replay", read(inputs.replay), is_program=True),
     ]

@@ -24,6 +24,7 @@ _INPUTS = {
     "replay": "//bench/trace:replay",
     "modules": "//tools/dist:hakmem_modules.zip",
     "launcher": "//tools/dist:launcher.py",
+    "dashboard": "//tools/dist:dashboard",
     "archive": "//tools/dist:archive",
     "header": _HEADER,
     "man1": "//tools/dist:man1",
