@@ -74,9 +74,12 @@ class Page(unittest.TestCase):
 
     def test_every_column_of_the_screen_is_explained_and_no_other(self) -> None:
         before = {**self.found, "clock_ms": self.found["clock_ms"] - 1000}
+        history = figures.history_of(before, resident=1)
+        for reading in ({**before, "clock_ms": before["clock_ms"] + 500}, self.found):
+            history.add(reading, 1)
         shown = {
             (re.split("[,:]", grid.title)[0], column)
-            for grid in figures.grids(self.found, before, resident=1)
+            for grid in figures.grids(history)
             for column in grid.columns
             if column
         }

@@ -17,7 +17,7 @@ from tools.measure.arguments import whole_number
 from tools.measure.table import Grid
 from tools.cli import samples, show
 from tools.cli.command import Command, REFUSED, add_format, add_seconds, process_id, statuses
-from tools.cli.paths import FURTHER, Frame, Names
+from tools.cli.paths import FURTHER, Frame, Names, say_what_has_no_names
 from tools.cli.samples import Record, Samples
 
 _DEPTH = 8
@@ -207,6 +207,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 def _run(parsed: argparse.Namespace) -> int:
     leaks = measure(parsed.pid, parsed.most, parsed.depth, parsed.seconds)
     depth = _DEPTH if parsed.depth is None else parsed.depth
+    say_what_has_no_names(leaks.found, "leaks")
     if parsed.format == "json":
         print(json.dumps(_as_json(leaks, depth), indent=2))
     else:

@@ -3,10 +3,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
-import pty
 import re
 import signal
 import subprocess
@@ -17,9 +14,7 @@ from pathlib import Path
 
 import jsonschema
 from prometheus_client.parser import text_string_to_metric_families
-from rich.console import Console
 
-from tools.measure import table
 from tools.cli import figures, published
 from tools.cli.observe_case import COMMAND, OBSERVED, ObserveCase, SCHEMA, SECONDS
 
@@ -72,70 +67,6 @@ class TopTest(ObserveCase):
         for earlier, later in zip(lines, lines[1:]):
             self.assertGreaterEqual(later["clock_ms"] - earlier["clock_ms"], 400)
 
-    def test_on_a_terminal_in_place(self) -> None:
-        process = self.observed("load", "1")
-        leader, follower = pty.openpty()
-        line = [COMMAND, "top", "--interval=0.5", str(process.pid)]
-        top = subprocess.Popen(
-            line,
-            stdout=follower,
-            stderr=follower,
-            stdin=follower,
-            env={**os.environ, "TERM": "xterm", "COLUMNS": "120", "LINES": "60"},
-        )
-        os.close(follower)
-        text = b""
-        while text.count(b"Threads") < 2:
-            text += os.read(leader, 65536)
-        top.send_signal(signal.SIGINT)
-        try:
-            while data := os.read(leader, 65536):
-                text += data
-        except OSError:
-            pass  # its end of the terminal is closed
-        os.close(leader)
-        self.assertEqual(top.wait(SECONDS), 0)
-        self.assertIn(b"\x1b[?1049h", text)
-        self.assertIn(b"\x1b[?1049l", text)
-        self.assertNotIn(b"Traceback", text)
-
-    def test_fits_the_terminal(self) -> None:
-        process = self.observed("load", "2")
-        before = published.read(process.pid)
-        self.until(lambda: published.read(process.pid)["clock_ms"] > before["clock_ms"], "published again")
-        now = published.read(process.pid)
-        for lines in (24, 30, 40, 60):
-            with self.subTest(lines):
-                shown = figures.grids_within(lines, now, before, 1)
-                written = io.StringIO()
-                console = Console(width=80, height=lines, file=written)
-                console.print(table.drawn(figures.heading(now, "observed"), shown))
-                text = written.getvalue()
-                self.assertLessEqual(len(text.splitlines()), lines, text)
-                self.assertRegex(text, r"(?m)^Classes.*\n.*\n.*\n.*B +(tiny|l2|l25|huge) ")
-                self.assertRegex(text, r"(?m)^Threads.*\n.*\n.*\n *[0-9]+ +[0-9,.]+ ")
-                self.assertEqual("Pools" in text, lines >= 40)
-
-    def test_large_counts_fit(self) -> None:
-        process = self.observed("load", "2")
-        now = published.read(process.pid)
-        days = {
-            **now,
-            "threads": [
-                {
-                    **one,
-                    **{field: one[field] + 10**14 for field in ("allocations", "frees", "exchanges", "remote_frees")},
-                }
-                for one in now["threads"]
-            ],
-        }
-        *_, threads = figures.grids_within(40, days, {**now, "clock_ms": now["clock_ms"] - 1}, 1)
-        written = io.StringIO()
-        console = Console(width=80, file=written)
-        console.print(table.drawn("days", [threads]))
-        self.assertIn("100.0 T", written.getvalue())
-        self.assertLessEqual(len(written.getvalue().splitlines()), 1 + 4 + len(threads.lines))
-
     def test_what_is_new_has_its_rate(self) -> None:
         process = self.observed("load", "2")
         now = published.read(process.pid)
@@ -146,7 +77,7 @@ class TopTest(ObserveCase):
             "threads": [],
             "process": {**now["process"], "threads": 0},
         }
-        *_, classes, threads = figures.grids(now, before)
+        *_, classes, threads = figures.grids(figures.history_of(now, before))
         for grid, of in ((classes, now["classes"]), (threads, now["threads"])):
             rates = [line[grid.columns.index("allocations/s")].replace(",", "") for line in grid.lines]
             self.assertAlmostEqual(sum(map(int, rates)), sum(one["allocations"] for one in of) / 2, delta=len(rates))
@@ -177,7 +108,7 @@ class TopTest(ObserveCase):
         ours = [one["pid"] for one in listed if one["pid"] in (idle.pid, busy.pid)]
         self.assertEqual(ours, [busy.pid, idle.pid])
         table = self.succeed("top", "--list", "--interval=0.5")
-        self.assertRegex(table, rf"(?m)^{busy.pid} +observed +[0-9,]+ ")
+        self.assertRegex(table, rf"(?m)^{busy.pid} +observed +[0-9,.]+ ")
 
 
 class RunTest(ObserveCase):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,18 +72,33 @@ FURTHER = Frame(0, None, Symbol("(further callers)", None, None))
 
 
 def root_of(pid: int) -> str:
-    """Where the paths begin that a process has its files by: in a container they lead elsewhere than this one's."""
+    """Where the paths begin that a process has its files by: in a container they lead elsewhere than this one's. What of it
+    cannot be read has no names; files of the same path here would give wrong ones."""
     root = f"/proc/{pid}/root"
     try:
         same_names = os.readlink(f"/proc/{pid}/ns/mnt") == os.readlink("/proc/self/ns/mnt")
         return "" if same_names and os.path.samefile(root, "/proc/self/root") else root
     except OSError:
-        return ""  # it has ended, or may not be looked at
+        return root  # it has ended, or may not be looked at
 
 
 def place_of(mapping: Mapping | None, address: int, root: str) -> Place | None:
     """Where an address that is mapped so stands in a file; None: in none."""
     return Place(mapping.path, address - mapping.base, root) if mapping and mapping.path.startswith("/") else None
+
+
+def say_what_has_no_names(found: Samples, command: str) -> None:
+    """On standard error: the files with code of a profile's paths that cannot be read, since they are gone or another's."""
+    root = root_of(found.pid)
+    mappings = {found.mapping(address) for record in found.records for address in record.path}
+    files = {one.path for one in mappings if one is not None and one.path.startswith("/")}
+    for path in sorted(files):
+        if not os.access(root + path, os.R_OK):
+            where = printable(root + path)
+            print(
+                f"hakmem {command}: no names of functions of {printable(Path(path).name)}: {where} cannot be read",
+                file=sys.stderr,
+            )
 
 
 class Names:

@@ -33,7 +33,7 @@ def _run(parsed: argparse.Namespace) -> int:
         print(json.dumps(found, indent=2))
     else:
         heading = figures.heading(found, published.program_of(parsed.pid))
-        tables = figures.grids(found, resident=published.resident_bytes(parsed.pid))
+        tables = figures.grids(figures.history_of(found, resident=published.resident_bytes(parsed.pid)))
         table.print_grids(heading, tables, figures.CAPTION, sys.stdout)
     return 0
 

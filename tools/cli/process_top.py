@@ -5,17 +5,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
 
-from tools.measure import table
 from tools.measure.arguments import whole_number
-from tools.cli import figures, published, show
+from tools.cli import figures, fitted, process_list, published
 from tools.cli.command import Command, InputError, REFUSED, add_format, process_id, statuses
-from tools.cli.figures import Statistics
+from tools.cli.history import History, Statistics
 from tools.cli.published import Unreachable
+from tools.cli.terminal import Terminal
+from tools.cli.top_screen import Screen
 
 _SECONDS_MAX = 3600
 _COUNT_MAX = 10**9
@@ -49,66 +50,32 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pid", nargs="?", type=process_id, metavar="PID", help="the process (default: the busiest)")
 
 
-def _say_malformed(error: Unreachable) -> None:
-    """One that cannot be read hides none of the others."""
-    if error.status == published.MALFORMED:
-        print(f"hakmem top: {error}", file=sys.stderr)
-
-
-def _by_activity(pids: list[int], interval: float) -> list[tuple[float, Statistics]]:
-    """Those that can be read, with their allocations a second, the busiest first."""
-    before: dict[int, Statistics] = {}
-    for pid in pids:
-        try:
-            before[pid] = published.read(pid)
-        except Unreachable as error:
-            _say_malformed(error)  # or ended meanwhile
-    time.sleep(interval if before else 0)
-    found = []
-    for pid, earlier in before.items():
-        try:
-            now = published.read(pid)
-        except Unreachable as error:
-            _say_malformed(error)
-            continue
-        found.append((figures.rates(earlier, now).get("allocations", 0.0), now))
-    return sorted(found, key=lambda one: (-one[0], one[1]["pid"]))
-
-
 def _list(parsed: argparse.Namespace) -> int:
-    found = _by_activity(published.processes(), parsed.interval)
+    found = process_list.by_activity(parsed.interval)
     if parsed.format == "json":
         for rate, statistics in found:
             print(json.dumps({"allocations_per_second": rate, **statistics}))
         return 0
-    lines = []
-    for rate, statistics in found:
-        live = sum(pool["live_bytes"] for pool in statistics["pools"].values())
-        process = statistics["process"]
-        lines.append(
-            [
-                str(statistics["pid"]),
-                published.program_of(statistics["pid"]),
-                show.number(rate),
-                show.size(live),
-                show.size(process["held_bytes"]),
-                show.number(process["threads"]),
-            ]
-        )
-    grid = table.Grid("", ["pid", "program", "allocations/s", "live", "held", "threads"], lines, words=2)
-    table.console_of(sys.stdout).print(table.drawn("Processes that publish", [grid]))
+    print("Processes that publish")
+    for line in fitted.lines(process_list.grid(found), _width(), process_list.IMPORTANCE)[1:]:
+        print(line)
     return 0
 
 
 def _busiest(interval: float) -> int:
-    found = _by_activity(published.processes(), interval)
+    found = process_list.by_activity(interval)
     if not found:
         raise Unreachable(
-            "no process of yours publishes: `hakmem run --publish -- PROGRAM` starts one, or " "HAKMEM_PUBLISH=1",
+            "no process of yours publishes: `hakmem run --publish -- PROGRAM` starts one, or HAKMEM_PUBLISH=1",
             published.NOT_PUBLISHED,
         )
     pid: int = found[0][1]["pid"]
     return pid
+
+
+def _width() -> int:
+    """Of a terminal; nothing else has one."""
+    return os.get_terminal_size(sys.stdout.fileno()).columns or _ENDLESS if sys.stdout.isatty() else _ENDLESS
 
 
 def _new_reading(page: published.Page, before: Statistics | None, interval: float) -> Statistics:
@@ -135,35 +102,22 @@ def _follow(
         shown += 1
 
 
-def _screen(lines: int, found: Statistics, before: Statistics | None) -> Any:
-    pid = found["pid"]
-    tables = figures.grids_within(lines, found, before, published.resident_bytes(pid))
-    return table.drawn(figures.heading(found, published.program_of(pid)), tables)
+def _print(page: published.Page, parsed: argparse.Namespace) -> None:
+    """One below the other, each with the one before."""
+    history = History()
 
+    def one_line(now: Statistics, before: Statistics | None) -> None:
+        line = {**now, "rates": figures.rates(before, now) if before else {}}
+        print(json.dumps(line), flush=True)
 
-def _show(page: published.Page, parsed: argparse.Namespace) -> None:
-    if parsed.format == "json":
+    def plain(now: Statistics, before: Statistics | None) -> None:
+        if history.now is None and before is not None:
+            history.add(before, None)
+        history.add(now, published.resident_bytes(now["pid"]))
+        lines = figures.screen(_width(), _ENDLESS, history, published.program_of(now["pid"]))
+        print("\n".join([*lines, ""]), flush=True)
 
-        def one_line(now: Statistics, before: Statistics | None) -> None:
-            line = {**now, "rates": figures.rates(before, now) if before else {}}
-            print(json.dumps(line), flush=True)
-
-        _follow(page, parsed, one_line)
-        return
-    console = table.console_of(sys.stdout)
-    if not console.is_terminal:
-
-        def plain(now: Statistics, before: Statistics | None) -> None:
-            console.print(_screen(_ENDLESS, now, before))
-            console.print()
-            sys.stdout.flush()
-
-        _follow(page, parsed, plain)
-        return
-    from rich.live import Live
-
-    with Live(console=console, screen=parsed.count is None, auto_refresh=False) as live:
-        _follow(page, parsed, lambda now, before: live.update(_screen(console.height, now, before), refresh=True))
+    _follow(page, parsed, one_line if parsed.format == "json" else plain)
 
 
 def _run(parsed: argparse.Namespace) -> int:
@@ -171,16 +125,24 @@ def _run(parsed: argparse.Namespace) -> int:
         raise InputError("--list is about all processes: no PID goes with it")
     if parsed.list:
         return _list(parsed)
-    pid = parsed.pid
     page = None
+    was_shown = False
     try:
-        pid = pid or _busiest(min(parsed.interval, 1.0))
-        page = published.open_page(pid)
-        _show(page, parsed)
+        page = published.open_page(parsed.pid or _busiest(min(parsed.interval, 1.0)))
+        was_shown = parsed.count is None
+        if parsed.format == "table" and parsed.count is None and sys.stdout.isatty():
+            with Terminal().taken() as terminal:
+                screen = Screen(terminal, page, parsed.interval)
+                try:
+                    screen.run()
+                finally:
+                    page = screen.page
+        else:
+            _print(page, parsed)
     except Unreachable as error:
         print(f"hakmem top: {error}", file=sys.stderr)
         # It was shown until it ended: that is how most of these calls end.
-        return 0 if page is not None and error.status == published.GONE and parsed.count is None else error.status
+        return 0 if was_shown and error.status == published.GONE else error.status
     except KeyboardInterrupt:
         return 0
     finally:
@@ -193,8 +155,9 @@ COMMAND = Command(
     name="top",
     summary="watch the classes, threads, memory and rates of a running process",
     description="Shows what a process publishes, reading after reading, until it ends or Ctrl-C. On a terminal in place,\n"
-    "else one below the other; --format=json writes one line a reading, with its rates. Without PID: the process of\n"
-    "yours that allocates most.\n\n"
+    "where keys sort, change the interval and choose another process: h lists them. Else, and with --count, one below\n"
+    "the other; --format=json writes one line a reading, with its rates. Without PID: the process of yours that\n"
+    "allocates most.\n\n"
     + statuses(
         f"0; 1 where something failed; {REFUSED} where the arguments are wrong; {published.statuses(', or no process does')}",
         interrupted=0,

@@ -25,6 +25,7 @@ from tools.cli.command import (
     process_id,
     statuses,
 )
+from tools.cli.paths import say_what_has_no_names
 from tools.cli.samples import Samples
 from tools.cli.untrusted import printable
 
@@ -169,6 +170,8 @@ def _run(parsed: argparse.Namespace) -> int:
         raise InputError(f"'{parsed.what}' is not the number of a process, and no file")
     _check(parsed)
     found = saved.read(parsed.what) if isinstance(parsed.what, Path) else samples.look(parsed.what, parsed.seconds)
+    if found.pid and (parsed.view is not None or parsed.symbols):
+        say_what_has_no_names(found, "profile")
     if parsed.view is None:
         _write(parsed, found)
         return 0
