@@ -47,7 +47,7 @@ function share(part, whole) {
     return whole > 0 ? ((100 * part) / whole).toFixed(1) + " %" : "";
 }
 
-/** One colour a file, so that what belongs together looks alike. */
+/** One colour a file, so that what belongs together looks alike; functions of it differ a little in lightness. */
 function hueOf(text) {
     let hash = 2166136261;
     for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 16777619);
@@ -82,6 +82,7 @@ function rectangle(node, left, width, pixels) {
     one.style.width = 100 * width + "%";
     one.style.top = ROW_PIXELS * node.depth + "px";
     one.style.setProperty("--hue", hueOf(node.place || node.name));
+    one.style.setProperty("--tone", 2 * (hueOf(node.name) % 5) - 4 + "%");
     if (pixels >= TEXT_PIXELS) one.textContent = node.name;
     one.title = `${node.name}\n${shown(node.value)}, ${share(node.value, root.value)}`;
     one.setAttribute("aria-label", one.title);
