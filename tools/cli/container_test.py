@@ -44,10 +44,9 @@ class ContainerTest(ObserveCase):
         place.mkdir()
         shutil.copy(OBSERVED, source / "contained")
         shutil.copy(LIBRARY, source / "libhakmem.so")
-        script = (
-            f"mount -t tmpfs none {place} && cp {source}/* {place} && "
-            f"HAKMEM_PUBLISH=1 HAKMEM_PROFILE=/dev/null HAKMEM_PROFILE_RATE=1 LD_PRELOAD={place}/libhakmem.so exec {place}/contained load 1"
-        )
+        options = "HAKMEM_PUBLISH=1 HAKMEM_PROFILE=/dev/null HAKMEM_PROFILE_RATE=1"
+        start = f"{options} LD_PRELOAD={place}/libhakmem.so exec {place}/contained load 1"
+        script = f"mount -t tmpfs none {place} && cp {source}/* {place} && {start}"
         outer = self.start(*_UNSHARE, "sh", "-c", script, preload="", publish="0")
         self.assertEqual(self.said, "ready")
         pid = int(Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text(encoding="ascii"))

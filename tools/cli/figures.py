@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import itemgetter
@@ -23,6 +24,9 @@ _LINES_FOR_TREND = 30
 _ROWS_MOST = 10
 _ROWS_LEAST = 4
 
+_TEXT_WIDTH = 88
+"""Characters a line of running text."""
+
 # Bars below the figures of memory, which are not wider than that.
 _NARROW_TREND = 8
 
@@ -38,16 +42,12 @@ GROWTH_CAPTION = (
 )
 
 
-def heading_parts(found: Statistics, program: str) -> list[str]:
+def _heading_parts(found: Statistics, program: str) -> list[str]:
     """The most important first."""
     exact = "exact" if found["exact"] else "estimated"
     quiet = "of one moment" if found["quiet"] else "while threads moved"
     of = f"hakmem {printable(found['library'])} ({printable(found['config'])})"
     return [f"{program} ({found['pid']})", f"{of}; {exact}", quiet]
-
-
-def heading(found: Statistics, program: str) -> str:
-    return ", ".join(heading_parts(found, program))
 
 
 def seconds_between(before: Statistics, now: Statistics) -> float:
@@ -296,11 +296,20 @@ def screen(
     width: int, lines: int, history: History, program: str, orders: dict[str, Order] = DEFAULT_ORDERS
 ) -> list[str]:
     """Heading and tables within so many columns; within so many lines where there is room for one row of each table."""
+    return _drawn_lines(width, history, program, grids_within(lines, history, orders), orders)
+
+
+def whole(width: int, history: History, program: str) -> list[str]:
+    """Heading, all tables with all their rows, and what their words mean, within so many columns."""
+    lines = _drawn_lines(width, history, program, grids(history), DEFAULT_ORDERS)
+    return [*lines, "", *textwrap.wrap(CAPTION, min(width, _TEXT_WIDTH))]
+
+
+def _drawn_lines(width: int, history: History, program: str, shown: list[Grid], orders: dict[str, Order]) -> list[str]:
     assert history.now is not None
     number = f" ({history.now['pid']})"
     name = fitted.cut(program, max(1, width - len(number)))
-    head = fitted.joined(heading_parts(history.now, name), width, ", ")
-    shown = grids_within(lines, history, orders)
+    head = fitted.joined(_heading_parts(history.now, name), width, ", ")
     return [head, *(line for grid in shown for line in fitted.lines(grid, width, importance_of(grid, orders)))]
 
 

@@ -4,12 +4,20 @@ a number is whole or not there."""
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 
 from tools.measure.table import Grid
 
 _GAP = 2
 _NARROW_GAP = 1
+_ENDLESS = 1000
+
+
+def width() -> int:
+    """Of the terminal that is written to. Nothing else has one."""
+    return (os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else 0) or _ENDLESS
 
 
 def cell_len(text: str) -> int:

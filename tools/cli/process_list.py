@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from tools.measure.table import Grid
 from tools.cli import figures, history, published, show
@@ -21,10 +21,10 @@ def say_malformed(error: Unreachable) -> None:
         print(f"hakmem top: {error}", file=sys.stderr)
 
 
-def read_all(say: Callable[[Unreachable], None] = say_malformed) -> dict[int, Statistics]:
-    """Of all that can be read; the others may have ended meanwhile."""
+def read_all(pids: Iterable[int], say: Callable[[Unreachable], None] = say_malformed) -> dict[int, Statistics]:
+    """Of those that can be read; the others may have ended meanwhile."""
     found = {}
-    for pid in published.processes():
+    for pid in pids:
         try:
             found[pid] = published.read(pid)
         except Unreachable as error:
@@ -46,12 +46,11 @@ def activity(before: dict[int, Statistics], now: dict[int, Statistics]) -> Activ
 
 
 def by_activity(interval: float) -> Activity:
-    before = read_all()
+    before = read_all(published.processes())
     if not before:
         return []
     time.sleep(interval)
-    now = read_all()
-    return activity(before, {pid: one for pid, one in now.items() if pid in before})
+    return activity(before, read_all(before))
 
 
 def grid(found: Activity) -> Grid:

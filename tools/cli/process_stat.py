@@ -7,8 +7,7 @@ import argparse
 import json
 import sys
 
-from tools.measure import table
-from tools.cli import export, figures, published
+from tools.cli import export, figures, fitted, published
 from tools.cli.command import Command, REFUSED, add_format, process_id, statuses
 from tools.cli.exposition import Exposition
 
@@ -32,9 +31,8 @@ def _run(parsed: argparse.Namespace) -> int:
     if parsed.format == "json":
         print(json.dumps(found, indent=2))
     else:
-        heading = figures.heading(found, published.program_of(parsed.pid))
-        tables = figures.grids(figures.history_of(found, resident=published.resident_bytes(parsed.pid)))
-        table.print_grids(heading, tables, figures.CAPTION, sys.stdout)
+        history = figures.history_of(found, resident=published.resident_bytes(parsed.pid))
+        print("\n".join(figures.whole(fitted.width(), history, published.program_of(parsed.pid))))
     return 0
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -57,7 +56,7 @@ def _list(parsed: argparse.Namespace) -> int:
             print(json.dumps({"allocations_per_second": rate, **statistics}))
         return 0
     print("Processes that publish")
-    for line in fitted.lines(process_list.grid(found), _width(), process_list.IMPORTANCE)[1:]:
+    for line in fitted.lines(process_list.grid(found), fitted.width(), process_list.IMPORTANCE)[1:]:
         print(line)
     return 0
 
@@ -71,11 +70,6 @@ def _busiest(interval: float) -> int:
         )
     pid: int = found[0][1]["pid"]
     return pid
-
-
-def _width() -> int:
-    """Of a terminal; nothing else has one."""
-    return os.get_terminal_size(sys.stdout.fileno()).columns or _ENDLESS if sys.stdout.isatty() else _ENDLESS
 
 
 def _new_reading(page: published.Page, before: Statistics | None, interval: float) -> Statistics:
@@ -114,7 +108,7 @@ def _print(page: published.Page, parsed: argparse.Namespace) -> None:
         if history.now is None and before is not None:
             history.add(before, None)
         history.add(now, published.resident_bytes(now["pid"]))
-        lines = figures.screen(_width(), _ENDLESS, history, published.program_of(now["pid"]))
+        lines = figures.screen(fitted.width(), _ENDLESS, history, published.program_of(now["pid"]))
         print("\n".join([*lines, ""]), flush=True)
 
     _follow(page, parsed, one_line if parsed.format == "json" else plain)

@@ -293,6 +293,18 @@ class ScreenTest(TerminalCase):
         os.write(self.leader, b"q")
         self.ended(0)
 
+    def test_stat_fits_as_well(self) -> None:
+        process = self.observed("load", "2")
+        self.open([COMMAND, "stat", str(process.pid)], columns=40)
+        while self.process.poll() is None:
+            self.read()
+        for _ in range(20):
+            self.read()
+        self.assertIn("live bytes", self.text)
+        self.assertIn("owned: slabs that a thread takes", self.text.replace("\r\n", " "))
+        for line in self.text.split("\r\n"):
+            self.assertLessEqual(cell_len(line), 40, line)
+
     def test_a_terminal_that_knows_no_more_than_ascii(self) -> None:
         process = self.observed("quiet")
         self.top("--interval=0.5", str(process.pid), PYTHONIOENCODING="ascii")
