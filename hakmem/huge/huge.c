@@ -238,4 +238,10 @@ void hak_huge_totals(struct hak_huge_totals *totals) {
     lock_release(&huge_lock);
 }
 
+void hak_huge_visit_table(void (*visit)(void *start, size_t size, void *argument), void *argument) {
+    lock_acquire(&huge_lock);
+    visit(huge_table.entries, huge_table.capacity * sizeof *huge_table.entries, argument);
+    lock_release(&huge_lock);
+}
+
 void hak_huge_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&huge_lock, fork); }

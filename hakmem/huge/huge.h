@@ -35,6 +35,9 @@ void *hak_huge_find(const void *p, size_t *size);
 /* Calls visit for each live block, under the huge lock. */
 void hak_huge_for_each(void (*visit)(void *start, size_t size, void *argument), void *argument);
 
+/* Calls visit for the memory of the table itself, under the huge lock. */
+void hak_huge_visit_table(void (*visit)(void *start, size_t size, void *argument), void *argument);
+
 /* Visits the huge lock for fork, so that the child finds the table consistent. */
 void hak_huge_fork_locks(lock_visit *visit, struct lock_fork *fork);
 

@@ -72,10 +72,10 @@ static void end_report(int error, int error_file, const char *what, const char *
     }
 }
 
-static void end_write_leaks_and_profile(int error_file) {
+static void end_write_leaks_and_profile(int error_file, bool finds_lost) {
     const struct hak_profile_table *table = hak_profile_table();
     if (table != NULL && hak_options.leaks && error_file >= 0 && hak_os_process_id() == end_process) {
-        hak_leaks_report(table, error_file);
+        hak_leaks_report(table, finds_lost, error_file);
     }
     if (table != NULL && end_writes_profile()) {
         end_report(end_write_profile(), error_file, "the profile could not be written", hak_options.profile);
@@ -83,10 +83,10 @@ static void end_write_leaks_and_profile(int error_file) {
 }
 
 /* The signal is blocked while this runs, and has its default effect again: raised, it ends the process on return. Nothing
- * here waits for the interrupted thread; statistics would, if it is in an exchange. */
+ * here waits for the interrupted thread; statistics would, if it is in an exchange, and so would the search for lost blocks. */
 static void end_by_signal(int number) {
     const int saved_errno = errno;
-    end_write_leaks_and_profile(hak_os_error_kept());
+    end_write_leaks_and_profile(hak_os_error_kept(), false);
     errno = saved_errno;
     (void)raise(number);
 }
@@ -117,5 +117,5 @@ __attribute__((destructor(101))) static void end_process_observed(void) {
         end_report(end_write_stats(error_file), error_file, "the statistics of HAKMEM_STATS could not be written",
                    hak_options.stats_path);
     }
-    end_write_leaks_and_profile(error_file);
+    end_write_leaks_and_profile(error_file, true);
 }

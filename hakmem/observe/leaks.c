@@ -2,7 +2,9 @@
 /* See leaks.h.
  *
  *     hakmem: leaks: 4160 bytes in 3 blocks live, from 2 paths; exact
+ *     hakmem: leaks:   of these, nothing reaches 4096 bytes in 2 blocks: 1 block directly lost, 1 block through others
  *     hakmem: leaks: 4096 bytes in 2 blocks from 0x55d0c8a7e1b3: /usr/bin/true+0x11b3
+ *     hakmem: leaks:   lost: 4096 bytes in 2 blocks: 1 block directly lost, 1 block through others
  *     hakmem: leaks:   called from 0x55d0c8a7e240: /usr/bin/true+0x1240
  *
  * An address lies within the call; the offset is that behind the start of the file's first mapping. */
@@ -12,17 +14,38 @@
 #include "hakmem/base/bits.h"
 #include "hakmem/base/text.h"
 #include "hakmem/base/warning.h"
+#include "hakmem/observe/lost.h"
 #include "hakmem/os/maps.h"
 #include "hakmem/os/os.h"
 #include "hakmem/sample/chance.h"
 
 struct leak {
     struct profile_record path; /* the first record of the path of calls */
-    double bytes, blocks;       /* estimates */
+    double bytes, blocks;       /* estimates, as are the next three */
+    double lost_bytes, lost_directly, lost_indirectly;
 };
 
+/* All that is noted; a mapping. */
+struct leaks {
+    struct leak paths[PROFILE_RECORDS];
+    struct hak_lost lost[PROFILE_RECORDS];
+};
+
+/* `scale`: blocks that a sample stands for */
+static void leaks_add(struct leak *leak, const struct profile_record *record, const struct hak_lost *lost,
+                      double scale) {
+    const double bytes = (double)record->size * scale;
+    const uint64_t live = record->allocations - record->frees;
+    leak->blocks += (double)live * scale;
+    leak->bytes += (double)live * bytes;
+    leak->lost_directly += lost->directly * scale;
+    leak->lost_indirectly += lost->indirectly * scale;
+    leak->lost_bytes += ((double)lost->directly + lost->indirectly) * bytes;
+}
+
 /* The live blocks of each path. Result: the number of paths */
-static uint32_t leaks_gather(const struct hak_profile_table *table, uint64_t rate, struct leak *leaks) {
+static uint32_t leaks_gather(const struct hak_profile_table *table, uint64_t rate, struct leaks *all) {
+    struct leak *leaks = all->paths;
     uint32_t count = 0;
     for (uint32_t index = 0; index < hak_record_count(table); index++) {
         const struct profile_record record = hak_record_read(table, index);
@@ -38,20 +61,22 @@ static uint32_t leaks_gather(const struct hak_profile_table *table, uint64_t rat
             at = ++count;
             leaks[at - 1] = (struct leak){.path = record};
         }
-        const double blocks = (double)(record.allocations - record.frees) / hak_chance_of(record.size, rate);
-        leaks[at - 1].blocks += blocks;
-        leaks[at - 1].bytes += blocks * (double)record.size;
+        leaks_add(&leaks[at - 1], &record, &all->lost[index], 1 / hak_chance_of(record.size, rate));
     }
     return count;
 }
 
-/* Most bytes first. Shell's sort with gaps by thirds: some thousand paths at most, and no memory. */
+static bool leaks_is_before(const struct leak *one, const struct leak *other) {
+    return one->lost_bytes != other->lost_bytes ? one->lost_bytes > other->lost_bytes : one->bytes > other->bytes;
+}
+
+/* Most lost bytes first, then most bytes. Shell's sort with gaps by thirds: some thousand paths at most, and no memory. */
 static void leaks_sort(struct leak *leaks, uint32_t count) {
     for (uint32_t gap = count / 3 + 1;; gap = gap / 3 + 1) {
         for (uint32_t i = gap; i < count; i++) {
             const struct leak leak = leaks[i];
             uint32_t at = i;
-            for (; at >= gap && leaks[at - gap].bytes < leak.bytes; at -= gap) {
+            for (; at >= gap && leaks_is_before(&leak, &leaks[at - gap]); at -= gap) {
                 leaks[at] = leaks[at - gap];
             }
             leaks[at] = leak;
@@ -70,14 +95,33 @@ static void leaks_number(struct hak_text *line, uint64_t count, const char *thin
     hak_text_add(line, count == 1 ? "" : "s");
 }
 
-static void leaks_line_start(struct hak_text *line, double bytes, double blocks) {
-    hak_text_add(line, "hakmem: leaks: ");
+/* "1 byte in 1 block" */
+static void leaks_amount(struct hak_text *line, double bytes, double blocks) {
     leaks_number(line, (uint64_t)(bytes + 0.5), "byte");
     hak_text_add(line, " in ");
     leaks_number(line, (uint64_t)(blocks + 0.5), "block");
 }
 
-static void leaks_add_lost(struct hak_text *line, uint64_t count, const char *what) {
+static void leaks_line_start(struct hak_text *line, double bytes, double blocks) {
+    hak_text_add(line, "hakmem: leaks: ");
+    leaks_amount(line, bytes, blocks);
+}
+
+/* A path's, or the sum. */
+static void leaks_write_lost(const struct leak *leak, const char *what, int descriptor) {
+    TEXT_LINE(line);
+    hak_text_add(&line, "hakmem: leaks:   ");
+    hak_text_add(&line, what);
+    leaks_amount(&line, leak->lost_bytes, leak->lost_directly + leak->lost_indirectly);
+    hak_text_add(&line, ": ");
+    leaks_number(&line, (uint64_t)(leak->lost_directly + 0.5), "block");
+    hak_text_add(&line, " directly, ");
+    leaks_number(&line, (uint64_t)(leak->lost_indirectly + 0.5), "block");
+    hak_text_add(&line, " through others");
+    hak_text_write_line(&line, descriptor);
+}
+
+static void leaks_add_dropped(struct hak_text *line, uint64_t count, const char *what) {
     if (count != 0) {
         hak_text_add(line, ", and ");
         leaks_number(line, count, "sample");
@@ -86,14 +130,17 @@ static void leaks_add_lost(struct hak_text *line, uint64_t count, const char *wh
 }
 
 static void leaks_write_sum(const struct hak_profile_table *table, const struct leak *leaks, uint32_t count,
-                            uint64_t rate, int descriptor) {
+                            uint64_t rate, bool knows_lost, int descriptor) {
     TEXT_LINE(line);
-    double bytes = 0, blocks = 0;
+    struct leak sum = {0};
     for (uint32_t i = 0; i < count; i++) {
-        bytes += leaks[i].bytes;
-        blocks += leaks[i].blocks;
+        sum.bytes += leaks[i].bytes;
+        sum.blocks += leaks[i].blocks;
+        sum.lost_bytes += leaks[i].lost_bytes;
+        sum.lost_directly += leaks[i].lost_directly;
+        sum.lost_indirectly += leaks[i].lost_indirectly;
     }
-    leaks_line_start(&line, bytes, blocks);
+    leaks_line_start(&line, sum.bytes, sum.blocks);
     hak_text_add(&line, " live, from ");
     leaks_number(&line, count, "path");
     hak_text_add(&line, "; ");
@@ -104,9 +151,12 @@ static void leaks_write_sum(const struct hak_profile_table *table, const struct 
         leaks_number(&line, rate, "byte");
     }
     /* Relaxed, both: a snapshot. */
-    leaks_add_lost(&line, hak_load_relaxed(&table->dropped), " lost for want of memory");
-    leaks_add_lost(&line, hak_load_relaxed(&table->shortened), " without callers, since their table is full");
+    leaks_add_dropped(&line, hak_load_relaxed(&table->dropped), " lost for want of memory");
+    leaks_add_dropped(&line, hak_load_relaxed(&table->shortened), " without callers, since their table is full");
     hak_text_write_line(&line, descriptor);
+    if (knows_lost) {
+        leaks_write_lost(&sum, "of these, nothing reaches ", descriptor);
+    }
 }
 
 static void leaks_add_place(struct hak_text *line, const struct maps *maps, uint64_t address) {
@@ -121,6 +171,9 @@ static void leaks_write(const struct hak_profile_table *table, const struct leak
     hak_text_add(&line, " from ");
     leaks_add_place(&line, maps, leak->path.site);
     hak_text_write_line(&line, descriptor);
+    if (leak->lost_bytes != 0) {
+        leaks_write_lost(leak, "lost: ", descriptor);
+    }
     for (uint32_t i = 0; i < record_caller_count(&leak->path); i++) {
         TEXT_LINE(caller);
         hak_text_add(&caller, "hakmem: leaks:   called from ");
@@ -134,8 +187,8 @@ static void leaks_write(const struct hak_profile_table *table, const struct leak
     }
 }
 
-void hak_leaks_report(const struct hak_profile_table *table, int descriptor) {
-    const size_t bytes = bits_round_up(PROFILE_RECORDS * sizeof(struct leak), hak_os_page_size());
+void hak_leaks_report(const struct hak_profile_table *table, bool finds_lost, int descriptor) {
+    const size_t bytes = bits_round_up(sizeof(struct leaks), hak_os_page_size());
     struct maps maps;
     void *memory;
     if (hak_os_map(bytes, hak_os_page_size(), &memory) != 0 || hak_maps_read(&maps) != 0) {
@@ -144,12 +197,17 @@ void hak_leaks_report(const struct hak_profile_table *table, int descriptor) {
     }
     /* Relaxed: a snapshot. */
     const uint64_t rate = hak_load_relaxed(&table->rate);
-    struct leak *leaks = memory;
+    struct leaks *leaks = memory;
+    const int error = finds_lost ? hak_lost_find(leaks->lost) : 0;
+    if (error != 0) {
+        hak_report_warning_to(descriptor, "it is not known which of the leaks are lost, the memory cannot be read",
+                              NULL, hak_os_file_problem(error));
+    }
     const uint32_t count = leaks_gather(table, rate, leaks);
-    leaks_sort(leaks, count);
-    leaks_write_sum(table, leaks, count, rate, descriptor);
+    leaks_sort(leaks->paths, count);
+    leaks_write_sum(table, leaks->paths, count, rate, finds_lost && error == 0, descriptor);
     for (uint32_t i = 0; i < count; i++) {
-        leaks_write(table, &leaks[i], &maps, descriptor);
+        leaks_write(table, &leaks->paths[i], &maps, descriptor);
     }
     hak_maps_free(&maps);
     hak_os_unmap(memory, bytes);

@@ -5,8 +5,8 @@
 
 #include "hakmem/sample/record.h"
 
-/* Writes it to a descriptor: a line with the sum, then one a site, most bytes first. Any thread; allocates nothing from
- * hakmem. */
-void hak_leaks_report(const struct hak_profile_table *table, int descriptor);
+/* Writes it to a descriptor: a line with the sum, then one a path, most bytes first; if `finds_lost`, lost ones before others. Any
+ * thread; allocates nothing from hakmem, and takes no lock unless finds_lost. */
+void hak_leaks_report(const struct hak_profile_table *table, bool finds_lost, int descriptor);
 
 #endif

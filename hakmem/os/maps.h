@@ -23,7 +23,7 @@ struct maps_entry {
     uint64_t start, end;
     uint64_t offset; /* in the file */
     uint64_t module; /* start of the first mapping in this run of mappings of the same file */
-    bool executable;
+    bool readable, writable, executable;
     const char *path; /* not terminated by a 0; empty if no file is mapped */
     size_t path_length;
 };

@@ -79,6 +79,9 @@ bool hak_os_places_vary(void);
  * lies there the kernel chooses. pre: called once, before there are other threads */
 void hak_os_place(uintptr_t regions_end, uintptr_t blocks_end, uintptr_t records_end);
 
+/* Calls visit for the variables that say so: the start of the last mapping is among them, which may be a block. */
+void hak_os_visit_places(void (*visit)(void *start, size_t size, void *argument), void *argument);
+
 /* Unmaps a part of a reservation, and does not make it the hint where hak_os_map tries first. Errors as of
  * hak_os_unmap */
 int hak_os_unreserve(void *start, size_t size);
@@ -184,6 +187,8 @@ const char *hak_os_file_problem(int error);
  * EACCES, EMFILE; EIO */
 int hak_os_file_open(const char *path, int *out);
 int hak_os_file_read(int descriptor, void *out, size_t size, size_t *count);
+/* Reads at that place of a file. Of /proc/self/mem it is an address: EIO where nothing is mapped */
+int hak_os_file_read_at(int descriptor, uint64_t place, void *out, size_t size, size_t *count);
 int hak_os_file_close(int descriptor);
 
 /* Notes which file standard error refers to; with_copy also duplicates its descriptor. Called by constructors. */

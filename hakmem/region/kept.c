@@ -287,4 +287,13 @@ size_t hak_kept_dirty_bytes(void) { return hak_load_relaxed(&kept_bytes); }
 
 size_t hak_kept_refused_bytes(void) { return hak_load_relaxed(&kept_refused); }
 
+void hak_kept_for_each(void (*visit)(void *start, size_t size, void *argument), void *argument) {
+    lock_acquire(&kept_lock);
+    visit(kept_spans, sizeof kept_spans, argument);
+    for (unsigned i = 0; i < kept_count; i++) {
+        visit((void *)kept_spans[i].start, kept_size(&kept_spans[i]), argument);
+    }
+    lock_release(&kept_lock);
+}
+
 void hak_kept_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&kept_lock, fork); }

@@ -20,6 +20,9 @@ void hak_kept_free(void *start, size_t size);
 /* Whether p lies in a kept span. */
 bool hak_kept_contains(const void *p);
 
+/* Calls visit for each kept span, and for the list of them, whose ends may be where blocks start. Under the lock. */
+void hak_kept_for_each(void (*visit)(void *start, size_t size, void *argument), void *argument);
+
 /* Unmaps every kept span of which any part was freed at or before `freed_until_ms`. Result: bytes. */
 size_t hak_kept_purge(uint64_t freed_until_ms);
 

@@ -41,3 +41,7 @@ bool hak_freed_find(const void *block, const struct profile_record **allocated, 
     /* Relaxed: the loads above order it. */
     return hak_load_relaxed(&entry->block) == block;
 }
+
+void hak_freed_visit(void (*visit)(void *start, size_t size, void *argument), void *argument) {
+    visit(freed_entries, sizeof freed_entries, argument);
+}

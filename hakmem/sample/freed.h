@@ -19,6 +19,9 @@ extern "C" {
  * for that of the next block at the same address */
 void hak_freed_note(const void *block, const struct profile_record *allocated, const void *freed);
 
+/* Calls visit for the table's memory. */
+void hak_freed_visit(void (*visit)(void *start, size_t size, void *argument), void *argument);
+
 /* false: nothing is known of the block. */
 bool hak_freed_find(const void *block, const struct profile_record **allocated, const void **freed);
 

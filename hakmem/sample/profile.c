@@ -328,6 +328,22 @@ const void *hak_profile_site_at(const void *p) {
     return site;
 }
 
+uint32_t hak_profile_record_at(const void *p) {
+    struct profile_live live;
+    lock_acquire(&profile_lock);
+    const bool is_sampled = profile_find(p, &live);
+    lock_release(&profile_lock);
+    return is_sampled ? live.record : PROFILE_RECORDS;
+}
+
+void hak_profile_visit_notes(void (*visit)(void *start, size_t size, void *argument), void *argument) {
+    lock_acquire(&profile_lock);
+    visit(profile_huge.entries, profile_huge.capacity * sizeof *profile_huge.entries, argument);
+    lock_release(&profile_lock);
+    hak_freed_visit(visit, argument);
+    hak_stack_memo_visit(visit, argument);
+}
+
 /* Acquire: pairs with the release where it is made. */
 const struct hak_profile_table *hak_profile_table(void) { return hak_load_acquire(&profile_samples); }
 

@@ -103,6 +103,12 @@ const void *hak_profile_site_of(const void *p);
 /* The same, with the lock: for questions. */
 const void *hak_profile_site_at(const void *p);
 
+/* The record of the sampled block that starts at p; PROFILE_RECORDS where it is not sampled. */
+uint32_t hak_profile_record_at(const void *p);
+
+/* Calls visit for memory of the profile's own that holds addresses of blocks, or what was found on stacks. Of one thread at a time. */
+void hak_profile_visit_notes(void (*visit)(void *start, size_t size, void *argument), void *argument);
+
 /* What was sampled; NULL before the first start. */
 const struct hak_profile_table *hak_profile_table(void);
 

@@ -79,6 +79,8 @@ static bool memo_stays(uintptr_t address) {
     return false;
 }
 
+static size_t memo_bytes(void) { return bits_round_up(MEMO_ENTRIES * sizeof(struct memo_entry), hak_os_page_size()); }
+
 void hak_stack_memo_init(bool is_start) {
     void *memory;
     /* Acquire needs no partner: whoever is the first does it. */
@@ -86,8 +88,7 @@ void hak_stack_memo_init(bool is_start) {
         return;
     }
     memo_note_objects(is_start);
-    const size_t bytes = bits_round_up(MEMO_ENTRIES * sizeof(struct memo_entry), hak_os_page_size());
-    if (hak_os_map(bytes, hak_os_page_size(), &memory) == 0) {
+    if (hak_os_map(memo_bytes(), hak_os_page_size(), &memory) == 0) {
         /* Release: pairs with the acquire of memo_enter. */
         hak_store_release(&memo_entries, (struct memo_entry *)memory);
     }
@@ -203,4 +204,12 @@ void hak_stack_memo_keep(const struct memo_walk *walk, const struct hak_stack *s
         entry->stack.site = 0; /* no call's */
     }
     memo_leave(entry);
+}
+
+void hak_stack_memo_visit(void (*visit)(void *start, size_t size, void *argument), void *argument) {
+    /* Acquire: pairs with the release of hak_stack_memo_init. */
+    struct memo_entry *entries = hak_load_acquire(&memo_entries);
+    if (entries != NULL) {
+        visit(entries, memo_bytes(), argument);
+    }
 }

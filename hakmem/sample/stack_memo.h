@@ -68,6 +68,9 @@ bool hak_stack_memo_find(const struct memo_frame *innermost, struct hak_stack *s
 /* Keeps what the walk found, in the place of another. */
 void hak_stack_memo_keep(const struct memo_walk *walk, const struct hak_stack *stack);
 
+/* Calls visit for the table's memory, if there is a table. */
+void hak_stack_memo_visit(void (*visit)(void *start, size_t size, void *argument), void *argument);
+
 #ifdef __cplusplus
 }
 #endif

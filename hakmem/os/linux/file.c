@@ -123,6 +123,14 @@ int hak_os_file_read(int descriptor, void *out, size_t size, size_t *count) {
     return 0;
 }
 
+int hak_os_file_read_at(int descriptor, uint64_t place, void *out, size_t size, size_t *count) {
+    const int saved_errno = errno;
+    const ssize_t got = syscall(SYS_pread64, descriptor, out, size, (off_t)place);
+    if (got < 0) return linux_take_error(saved_errno);
+    *count = (size_t)got;
+    return 0;
+}
+
 int hak_os_file_close(int descriptor) {
     const int saved_errno = errno;
     return syscall(SYS_close, descriptor) == 0 ? 0 : linux_take_error(saved_errno);

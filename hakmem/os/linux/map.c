@@ -32,6 +32,13 @@ void hak_os_place(uintptr_t regions_end, uintptr_t blocks_end, uintptr_t records
     chain_records = (struct chain){.next = records_end, .lowest = records_end, .top = records_end};
 }
 
+void hak_os_visit_places(void (*visit)(void *start, size_t size, void *argument), void *argument) {
+    struct chain *const chains[] = {&chain_regions, &chain_blocks, &chain_records};
+    for (size_t i = 0; i < sizeof chains / sizeof *chains; i++) {
+        visit(chains[i], sizeof *chains[i], argument);
+    }
+}
+
 static void chain_note_mapped(struct chain *chain, const void *start) {
     const uintptr_t lowest = hak_load_relaxed(&chain->lowest);
     hak_store_relaxed(&chain->next, (uintptr_t)start);

@@ -87,6 +87,8 @@ bool hak_maps_next(const struct maps *maps, size_t *position, struct maps_entry 
     text++; /* '-' */
     entry->end = maps_number(&text);
     maps_skip(&text);
+    entry->readable = text[0] == 'r';
+    entry->writable = text[1] == 'w';
     entry->executable = text[2] == 'x';
     maps_skip(&text);
     entry->offset = maps_number(&text);
