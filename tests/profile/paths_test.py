@@ -118,6 +118,36 @@ class GrowthTest(PathsCase):
         self.assertIn("growth in 1 second: 0 B in 0 blocks; exact", self.answer("leaks", "--seconds=1", pid))
         self.assertIn("growth of live bytes in 1 second: 0 B", self.answer("profile", "--seconds=1", "--view=top", pid))
 
+    def test_what_came_since_a_profile_was_saved(self) -> None:
+        process = self.start_talking(_PROGRAM, HAKMEM_LEAKS="1")
+        pid = str(process.pid)
+        self.answer("profile", pid, "-o", "before.pb.gz")
+        self.assertIn("growth since before.pb.gz: 0 B in 0 blocks", self.answer("leaks", "--since=before.pb.gz", pid))
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+        self.wait_for(process)
+        self.answer("profile", pid, "-o", "after.pb.gz")
+        for what in (pid, "after.pb.gz"):
+            found = json.loads(self.answer("leaks", "--since=before.pb.gz", "--format=json", what))
+            self.assertEqual((found["since"], found["pid"]), ("before.pb.gz", process.pid if what == pid else None))
+            self.assertEqual(
+                [(one["blocks"], one["callers"][1]["function"]) for one in found["sites"]],
+                [(1, "cache_put"), (1, "parse_body"), (1, "parse_header")],
+            )
+            self.assertEqual(found["bytes"], sum(one["bytes"] for one in found["sites"]))
+        # By functions and lines, since another process has other addresses.
+        other = str(self.start_planted(HAKMEM_LEAKS="1"))
+        self.assertEqual(json.loads(self.answer("leaks", "--since=before.pb.gz", "--format=json", other))["bytes"], 0)
+
+    def test_since_goes_with_no_seconds(self) -> None:
+        (self.folder / "a.pb.gz").write_bytes(b"")
+        for line in (("--since=a.pb.gz", "--seconds=1", "1"), ("--seconds=1", "a.pb.gz")):
+            done = self.hakmem("leaks", *line)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), line)
+            self.assertIn("--seconds looks twice at a running program", done.stderr)
+        self.assertIn("'none' is not a file", self.hakmem("leaks", "--since=none", "1").stderr)
+
 
 class ExplainTest(PathsCase):
     def test_functions_that_were_inlined_at_an_address(self) -> None:

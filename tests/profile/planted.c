@@ -75,6 +75,8 @@ int main(void) {
     const int length = snprintf(line, sizeof line, "ready %ld\n", (long)getpid());
     if (write(STDOUT_FILENO, line, (size_t)length) != length) return 1;
     while (read(STDIN_FILENO, line, sizeof line) > 0) {
+        handle_request();
+        if (write(STDOUT_FILENO, "ready\n", 6) != 6) return 1;
     }
     return 0;
 }

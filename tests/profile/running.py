@@ -17,13 +17,19 @@ COMMAND = Path("tools/cli/hakmem").absolute()
 class RunningCase(ProfileCase):
     def start_waiting(self, *line: str | Path, **variables: str) -> int:
         """Starts a program, and waits until it says that it is ready; its number. It ends with its standard input."""
+        return self.start_talking(*line, **variables).pid
+
+    def start_talking(self, *line: str | Path, **variables: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             line, env=environment(variables), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self.addCleanup(process.communicate)
+        self.wait_for(process)
+        return process
+
+    def wait_for(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
         self.assertTrue(process.stdout.readline().startswith("ready"))
-        return process.pid
 
     def hakmem(self, *line: str, text: str = "", user: int | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -80,6 +80,16 @@ def process_id(text: str) -> int:
     return int(text)
 
 
+def process_or_file(text: str) -> int | Path:
+    """For argparse: the number of a process, or the path of a file that is there."""
+    if text.isascii() and text.isdigit():
+        return process_id(text)
+    path = caller_path(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"'{text}' is not the number of a process, and no file")
+    return path
+
+
 def add_seconds(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seconds",

@@ -10,15 +10,26 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from tools.measure import table
 from tools.measure.arguments import whole_number
 from tools.measure.table import Grid
-from tools.cli import samples, show
-from tools.cli.command import Command, REFUSED, add_format, add_seconds, process_id, statuses
+from tools.cli import samples, saved, show
+from tools.cli.command import (
+    REFUSED,
+    Command,
+    InputError,
+    add_format,
+    add_seconds,
+    existing_file,
+    process_or_file,
+    statuses,
+)
 from tools.cli.paths import FURTHER, Frame, Names, say_what_has_no_names
 from tools.cli.samples import Record, Samples
+from tools.cli.untrusted import printable
 
 _DEPTH = 8
 _DEPTH_MOST = 10**6
@@ -65,6 +76,8 @@ class _Leaks:
     sites: list[Site]
     """Most bytes first."""
     left_out: int
+    since: str | None = None
+    """The name of the profile that this is the growth from."""
 
     @property
     def is_exact(self) -> bool:
@@ -94,8 +107,39 @@ def _gather(found: Samples, depth: int | None) -> list[tuple[_Path, Live]]:
     return sorted(some.items(), key=lambda one: -one[1].bytes)
 
 
-def measure(pid: int, most: int, depth: int | None, seconds: int = 0) -> _Leaks:
-    found = samples.look(pid, seconds)
+def look(what: int | Path, seconds: int = 0) -> Samples:
+    """Of a process as it is now, or as a file has it."""
+    return saved.read(what) if isinstance(what, Path) else samples.look(what, seconds)
+
+
+def _named_paths(found: Samples, depth: int | None) -> Iterator[tuple[Site, tuple[tuple[str, str], ...]]]:
+    """Each site, and what tells its path apart in every process: addresses are others in each."""
+    gathered = _gather(found, depth)
+    names = Names(found, {address for (path, _), _ in gathered for address in path})
+    shown = None if depth is None else 1 + depth
+    for (path, is_cut), live in gathered:
+        frames = names.path(path)[:shown]
+        yield Site(live, frames, is_cut), tuple((frame.name, frame.where) for frame in frames)
+
+
+def measure_since(found: Samples, base: Path, most: int, depth: int | None) -> _Leaks:
+    """What of it came after a profile was saved, by path."""
+    before: defaultdict[tuple[tuple[str, str], ...], Live] = defaultdict(Live)
+    for site, key in _named_paths(saved.read(base), depth):
+        before[key].bytes += site.live.bytes
+        before[key].blocks += site.live.blocks
+    sums: dict[tuple[tuple[str, str], ...], Site] = {}
+    for site, key in _named_paths(found, depth):
+        sum_ = sums.setdefault(key, Site(Live(-before[key].bytes, -before[key].blocks), site.path, site.is_cut))
+        sum_.live.bytes += site.live.bytes
+        sum_.live.blocks += site.live.blocks
+    # Estimates in files are rounded.
+    grown = sorted((one for one in sums.values() if one.live.bytes >= 1), key=lambda one: -one.live.bytes)
+    whole = Live(sum(one.live.bytes for one in grown), sum(one.live.blocks for one in grown))
+    return _Leaks(found, whole, grown[:most], max(0, len(grown) - most), printable(base.name))
+
+
+def measure(found: Samples, most: int, depth: int | None) -> _Leaks:
     gathered = _gather(found, depth)
     names = Names(found, {address for (path, _), _ in gathered[:most] for address in path})
     shown = None if depth is None else 1 + depth
@@ -109,7 +153,8 @@ def measure(pid: int, most: int, depth: int | None, seconds: int = 0) -> _Leaks:
 
 def _as_json(leaks: _Leaks, depth: int) -> dict[str, Any]:
     return {
-        "pid": leaks.found.pid,
+        "pid": leaks.found.pid or None,
+        "since": leaks.since,
         "exact": leaks.is_exact,
         "seconds": leaks.found.seconds,
         "rate_bytes": leaks.found.rate,
@@ -162,7 +207,7 @@ def lines(site: Site, depth: int) -> Iterator[list[str]]:
 
 def _caption(leaks: _Leaks) -> str:
     caption = "By call, most bytes first, its callers below it; blocks count at the size of their class."
-    if leaks.found.seconds:
+    if leaks.found.seconds or leaks.since:
         caption += " Without what did not grow."
     if any(frame.is_library for site in leaks.sites for frame in site.path):
         caption += " The library: what comes with the compiler, headers and sources."
@@ -175,13 +220,14 @@ def _caption(leaks: _Leaks) -> str:
     return caption
 
 
-def _print(leaks: _Leaks, depth: int) -> None:
+def _print(leaks: _Leaks, depth: int, name: str) -> None:
     exact = "exact" if leaks.is_exact else f"estimated from a sample every {show.size(leaks.found.rate)}"
     what = f"growth in {show.counted(leaks.found.seconds, 'second')}" if leaks.found.seconds else "live"
+    what = f"growth since {leaks.since}" if leaks.since else what
     title = f"{what}: {show.size(leaks.live.bytes)} in {show.counted(leaks.live.blocks, 'block')}; {exact}"
     rows = [line for site in leaks.sites for line in lines(site, depth)]
     grid = Grid(title, ["function", "where", "blocks", "bytes"], rows, words=2)
-    table.print_grids(f"process {leaks.found.pid}", [grid], _caption(leaks), sys.stdout)
+    table.print_grids(name, [grid], _caption(leaks), sys.stdout)
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -199,19 +245,37 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         help="callers of each call that are shown, and that tell paths apart; 0: the call alone "
         f"(default: {_DEPTH} are shown, all tell apart)",
     )
+    parser.add_argument(
+        "--since",
+        type=existing_file,
+        metavar="FILE",
+        help="show what came after this profile was written, by path: `hakmem profile PID -o FILE` writes one",
+    )
     add_seconds(parser)
     add_format(parser)
-    parser.add_argument("pid", type=process_id, metavar="PID")
+    parser.add_argument(
+        "what",
+        type=process_or_file,
+        metavar="PID|FILE",
+        help="a running program, or a profile for pprof that was written before",
+    )
 
 
 def _run(parsed: argparse.Namespace) -> int:
-    leaks = measure(parsed.pid, parsed.most, parsed.depth, parsed.seconds)
+    if parsed.seconds and (parsed.since or isinstance(parsed.what, Path)):
+        raise InputError("--seconds looks twice at a running program: neither --since nor a FILE goes with it")
+    found = look(parsed.what, parsed.seconds)
+    if parsed.since:
+        leaks = measure_since(found, parsed.since, parsed.most, parsed.depth)
+    else:
+        leaks = measure(found, parsed.most, parsed.depth)
     depth = _DEPTH if parsed.depth is None else parsed.depth
     say_what_has_no_names(leaks.found, "leaks")
     if parsed.format == "json":
         print(json.dumps(_as_json(leaks, depth), indent=2))
     else:
-        _print(leaks, depth)
+        name = printable(parsed.what.name) if isinstance(parsed.what, Path) else f"process {parsed.what}"
+        _print(leaks, depth, name)
     return 0
 
 
@@ -220,9 +284,10 @@ COMMAND = Command(
     summary="show which calls made a running program's live blocks",
     description="Lists the blocks that are live in a running program by the call that made them and its callers, function\n"
     "and line where the program has them. The program was started with HAKMEM_LEAKS=1 (every block) or\n"
-    "HAKMEM_PROFILE=FILE (an estimate), and is neither stopped nor asked.\n\n"
+    "HAKMEM_PROFILE=FILE (an estimate), and is neither stopped nor asked. What a profile says that was written\n"
+    "before can be listed as well.\n\n"
     + statuses(
-        f"0; 1 where addr2line is missing or something else failed; {REFUSED} where there is no such process, it is another "
+        f"0; 1 where addr2line is missing or something else failed; {REFUSED} where there is no such process or profile, it is another "
         "user's, runs without hakmem or without a profile, or the arguments are wrong"
     ),
     configure=_configure,

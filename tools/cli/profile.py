@@ -22,7 +22,7 @@ from tools.cli.command import (
     add_seconds,
     caller_path,
     existing_file,
-    process_id,
+    process_or_file,
     statuses,
 )
 from tools.cli.paths import say_what_has_no_names
@@ -73,14 +73,10 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     add_format(parser)
     parser.add_argument(
         "what",
-        type=_process_or_file,
+        type=process_or_file,
         metavar="PID|FILE",
         help="a running program, or a profile for pprof, of which a view is wanted",
     )
-
-
-def _process_or_file(text: str) -> int | Path:
-    return process_id(text) if text.isascii() and text.isdigit() else caller_path(text)
 
 
 def _is_text(parsed: argparse.Namespace) -> bool:
@@ -166,8 +162,6 @@ def _check(parsed: argparse.Namespace) -> None:
 
 
 def _run(parsed: argparse.Namespace) -> int:
-    if isinstance(parsed.what, Path) and not parsed.what.is_file():
-        raise InputError(f"'{parsed.what}' is not the number of a process, and no file")
     _check(parsed)
     found = saved.read(parsed.what) if isinstance(parsed.what, Path) else samples.look(parsed.what, parsed.seconds)
     if found.pid and (parsed.view is not None or parsed.symbols):
