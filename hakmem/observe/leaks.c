@@ -28,11 +28,11 @@ struct leak {
 /* All that is noted; a mapping. */
 struct leaks {
     struct leak paths[PROFILE_RECORDS];
-    struct hak_lost lost[PROFILE_RECORDS];
+    struct profile_lost lost[PROFILE_RECORDS];
 };
 
 /* `scale`: blocks that a sample stands for */
-static void leaks_add(struct leak *leak, const struct profile_record *record, const struct hak_lost *lost,
+static void leaks_add(struct leak *leak, const struct profile_record *record, const struct profile_lost *lost,
                       double scale) {
     const double bytes = (double)record->size * scale;
     const uint64_t live = record->allocations - record->frees;
@@ -198,7 +198,7 @@ void hak_leaks_report(const struct hak_profile_table *table, bool finds_lost, in
     /* Relaxed: a snapshot. */
     const uint64_t rate = hak_load_relaxed(&table->rate);
     struct leaks *leaks = memory;
-    const int error = finds_lost ? hak_lost_find(leaks->lost) : 0;
+    const int error = finds_lost ? hak_lost_find(leaks->lost, !os_has_threads()) : 0;
     if (error != 0) {
         hak_report_warning_to(descriptor, "it is not known which of the leaks are lost, the memory cannot be read",
                               NULL, hak_os_file_problem(error));

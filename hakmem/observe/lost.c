@@ -4,7 +4,9 @@
 #include "hakmem/observe/lost.h"
 
 #include <errno.h>
+#include <string.h>
 
+#include "hakmem/base/atomic.h"
 #include "hakmem/base/bits.h"
 #include "hakmem/base/compiler.h"
 #include "hakmem/base/config.h"
@@ -13,8 +15,10 @@
 #include "hakmem/magazine/record.h"
 #include "hakmem/observe/lost_mark.h"
 #include "hakmem/observe/lost_roots.h"
+#include "hakmem/observe/profile_page.h"
 #include "hakmem/os/maps.h"
 #include "hakmem/os/os.h"
+#include "hakmem/process/fork.h"
 #include "hakmem/region/kept.h"
 #include "hakmem/sample/profile.h"
 
@@ -119,7 +123,7 @@ static int look_map(struct lost_look *look, uint64_t blocks) {
     return 0;
 }
 
-static void look_sum(const struct lost_marks *marks, struct hak_lost *lost) {
+static void look_sum(const struct lost_marks *marks, struct profile_lost *lost) {
     for (uint32_t i = 0; i < marks->count; i++) {
         const struct lost_block *block = &marks->blocks[i];
         if (block->record < PROFILE_RECORDS && block->state != LOST_REACHED) {
@@ -129,7 +133,7 @@ static void look_sum(const struct lost_marks *marks, struct hak_lost *lost) {
     }
 }
 
-static int look_mark(struct lost_look *look, struct hak_lost *lost) {
+static int look_mark(struct lost_look *look, struct profile_lost *lost) {
     const int error = hak_walk(look_note_block, look, NULL);
     look_note_ranges(look);
     if (error != 0 || look->is_cut) {
@@ -139,14 +143,13 @@ static int look_mark(struct lost_look *look, struct hak_lost *lost) {
     look->marks.scanned = UINT32_MAX;
     look->marks.sets = LOST_REACHED;
     look->marks.reads_absent = hak_os_has_swap();
-    look->marks.is_alone = !os_has_threads();
     hak_lost_scan_roots(&look->roots, &look->marks);
     hak_lost_spread(&look->marks);
     look_sum(&look->marks, lost);
     return 0;
 }
 
-static int look_once(struct lost_look *look, uint64_t blocks, struct hak_lost *lost) {
+static int look_once(struct lost_look *look, uint64_t blocks, struct profile_lost *lost) {
     int error = look_map(look, blocks);
     if (error == 0) {
         error = look_mark(look, lost);
@@ -156,13 +159,14 @@ static int look_once(struct lost_look *look, uint64_t blocks, struct hak_lost *l
 }
 
 /* 0 or an errno value. Not inlined: the caller's whole frame lies behind this one's start. */
-static HAK_NOINLINE int look(int memory, struct hak_lost *lost) {
+static HAK_NOINLINE int look(int memory, struct profile_lost *lost, bool is_alone) {
     const uint64_t stack = (uintptr_t)__builtin_frame_address(0);
     struct maps maps;
     int error = hak_maps_read(&maps);
     for (bool again = error == 0; again;) {
         struct hak_walk_result counted = {0};
-        struct lost_look once = {.marks.memory = memory, .roots = {.maps = maps, .stack = stack}};
+        struct lost_look once = {.marks = {.memory = memory, .is_alone = is_alone},
+                                 .roots = {.maps = maps, .stack = stack}};
         error = hak_walk(look_count_block, NULL, &counted);
         error = error != 0 ? error : look_once(&once, counted.blocks, lost);
         again = error == 0 && once.is_cut;
@@ -172,13 +176,27 @@ static HAK_NOINLINE int look(int memory, struct hak_lost *lost) {
 }
 
 /* The registers that functions keep for their callers go to this frame, which is part of the stack that is scanned. */
-int hak_lost_find(struct hak_lost *lost) {
+int hak_lost_find(struct profile_lost *lost, bool is_alone) {
     int memory;
     __builtin_unwind_init();
     int error = hak_os_file_open("/proc/self/mem", &memory);
     if (error == 0) {
-        error = look(memory, lost);
+        error = look(memory, lost, is_alone);
         (void)hak_os_file_close(memory);
     }
     return error;
 }
+
+/* In the copy. */
+static void lost_answer_here(void *argument) {
+    struct hak_profile_table *shared = hak_profile_page_shared();
+    if (shared != NULL) {
+        /* Release, twice: whoever finds the number before and after finds the rest of that look. */
+        hak_store_release(&shared->answered, (uint64_t)0);
+        memset(shared->lost, 0, sizeof shared->lost);
+        shared->lost_problem = (uint64_t)hak_lost_find(shared->lost, true);
+        hak_store_release(&shared->answered, *(const uint64_t *)argument);
+    }
+}
+
+void hak_lost_answer(uint64_t asked) { (void)hak_fork_copy(lost_answer_here, &asked); }

@@ -14,13 +14,14 @@
 
 #include "hakmem/sample/record.h"
 
-/* Live samples of a record that are lost. */
-struct hak_lost {
-    uint32_t directly, indirectly;
-};
+/* Fills in one for each record of the profile. `lost` has PROFILE_RECORDS of them, all 0. The stack of the caller is a root from
+ * its frame on, others are one as a whole. What other threads have in registers alone is not seen. `is_alone`: no other thread
+ * runs. 0, or an errno value: no memory, or /proc/self cannot be read */
+int hak_lost_find(struct profile_lost *lost, bool is_alone);
 
-/* Fills in one for each record of the profile. `lost` has PROFILE_RECORDS of them, all 0. The stack of the caller is a root from its frame on. 0, or an
- * errno value: no memory, or /proc/self cannot be read */
-int hak_lost_find(struct hak_lost *lost);
+/* The same in a copy of the process, in which nothing changes meanwhile, for the tool that asked; the answer is in the profile's
+ * shared memory (profile_page.h). The process waits for nothing but the copy's making; the calling thread for its end. Called by the
+ * publishing thread. */
+void hak_lost_answer(uint64_t asked);
 
 #endif

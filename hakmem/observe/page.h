@@ -12,9 +12,10 @@
  *     24  clock_ms     CLOCK_MONOTONIC, of the writing
  *     32  period_ms    between two writings
  *     40  length       bytes of text
- *     48  text         statistics as JSON, described by hakmem/observe/stats.schema.json; up to the end of the page
+ *     48  text         statistics as JSON, described by hakmem/observe/stats.schema.json; up to the last word of the page
+ *     -8  asked        by a tool: a number that was not there before asks for a look at which blocks are lost
  *
- * All numbers in the machine's order. One process writes, any number read, nobody waits: a seqlock. A reader
+ * All numbers in the machine's order. One process writes all but the last, any number read, nobody waits: a seqlock. A reader
  * compares `pid` with the process's number in its own namespace: the child of a raw clone still has its parent's file. */
 #ifndef HAKMEM_OBSERVE_PAGE_H
 #define HAKMEM_OBSERVE_PAGE_H
@@ -27,7 +28,7 @@
 
 /* Enough for all classes and STATS_THREADS_MAX threads with every number at its largest; publish.c has the sum. */
 #define PUBLISH_PAGE_BYTES ((size_t)128 * 1024)
-#define PUBLISH_TEXT_WORDS (PUBLISH_PAGE_BYTES / sizeof(uint64_t) - 6)
+#define PUBLISH_TEXT_WORDS (PUBLISH_PAGE_BYTES / sizeof(uint64_t) - 7)
 #define PUBLISH_TEXT_BYTES (PUBLISH_TEXT_WORDS * sizeof(uint64_t))
 
 struct publish_page {
@@ -39,6 +40,7 @@ struct publish_page {
     uint64_t period_ms;
     uint64_t length;
     uint64_t text[PUBLISH_TEXT_WORDS];
+    uint64_t asked; /* atomic: written by tools */
 };
 
 HAK_STATIC_ASSERT(sizeof(struct publish_page) == PUBLISH_PAGE_BYTES, "no padding");

@@ -129,6 +129,10 @@ void hak_profile_page_record(const struct hak_profile_table *table, uint32_t ind
     }
 }
 
+struct hak_profile_table *hak_profile_page_shared(void) {
+    return hak_load_relaxed(&share_state) == SHARE_ON ? share_table : NULL;
+}
+
 void hak_profile_page_fork_child(bool is_whole) {
     if (hak_load_relaxed(&share_state) != SHARE_ON) {
         return;

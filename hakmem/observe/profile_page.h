@@ -25,6 +25,9 @@ void hak_profile_page_begin(void);
 void hak_profile_page_record(const struct hak_profile_table *table, uint32_t index);
 void hak_profile_page_whole(const struct hak_profile_table *table);
 
+/* The shared table; NULL: there is none yet, or it is a parent's. Under the profile lock, or in a copy that was made under it. */
+struct hak_profile_table *hak_profile_page_shared(void);
+
 /* In the child of a fork: the file is the parent's; the child's own is made with its next sample. A sample
  * that the fork interrupted (`is_whole` is false) still goes on with the parent's. */
 void hak_profile_page_fork_child(bool is_whole);

@@ -8,11 +8,13 @@
 #include "hakmem/base/options.h"
 #include "hakmem/base/warning.h"
 #include "hakmem/magazine/thread.h"
+#include "hakmem/observe/lost.h"
 #include "hakmem/observe/page.h"
 #include "hakmem/observe/write.h"
 #include "hakmem/os/os.h"
 #include "hakmem/process/own_thread.h"
 #include "hakmem/process/purge.h"
+#include "hakmem/sample/profile.h"
 
 #define PUBLISH_PERIOD_MS 500
 
@@ -24,6 +26,8 @@ static struct os_shared publish_file;             /* the publishing thread; `sta
 static uint64_t publish_text[PUBLISH_TEXT_WORDS]; /* the publishing thread */
 static struct hak_thread_stats publish_threads[STATS_THREADS_MAX]; /* the publishing thread */
 static uint64_t publish_begun[STATS_THREADS_MAX];                  /* the publishing thread */
+
+static uint64_t publish_answered; /* the publishing thread; the last number that asked */
 
 static struct publish_page *publish_page(void) { return publish_file.start; }
 
@@ -45,6 +49,7 @@ static bool publish_make_page(void) {
     }
     memcpy(publish_page()->magic, PUBLISH_MAGIC, sizeof publish_page()->magic);
     publish_page()->layout = PUBLISH_LAYOUT;
+    publish_answered = 0;
     publish_page()->pid = hak_os_process_id();
     return true;
 }
@@ -69,6 +74,16 @@ static void publish_once(void) {
     }
 }
 
+/* A tool writes the number, which is all that it may change: whatever it is, it costs one look. */
+static void publish_answer(void) {
+    /* Acquire needs no partner: a tool stores nothing else. */
+    const uint64_t asked = hak_load_acquire(&publish_page()->asked);
+    if (asked != publish_answered && hak_profile_table() != NULL) {
+        publish_answered = asked;
+        hak_lost_answer(asked);
+    }
+}
+
 /* false: the program's threads have ended, but for one that has not allocated, perhaps */
 static bool publish_wait(void) {
     const uint64_t end = hak_os_clock_ms() + PUBLISH_PERIOD_MS;
@@ -87,6 +102,7 @@ static void publish_thread(void) {
     bool goes_on = publish_wait(), has_page = true;
     while (goes_on && (has_page = publish_has_page())) {
         publish_once();
+        publish_answer();
         goes_on = publish_wait();
     }
     publish_drop_page();

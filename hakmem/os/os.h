@@ -138,6 +138,16 @@ int hak_os_start_thread(void *(*main)(void *), void *argument, uintptr_t *thread
 /* Joins a thread of hak_os_start_thread. Not a cancellation point. pre: no other thread joins it */
 void hak_os_join_thread(uintptr_t thread);
 
+/* Copies the process as fork does, with the calling thread alone, but without the C library: no handler runs. *copy is 0 in the
+ * copy. Its end causes no signal, and no wait for children finds it that does not ask for such. EAGAIN, ENOMEM */
+int hak_os_copy(uint32_t *copy);
+
+/* Ends the copy, which called this, at once. */
+void hak_os_copy_end(void) __attribute__((noreturn));
+
+/* Waits until the copy has ended. */
+void hak_os_copy_wait(uint32_t copy);
+
 /* The kernel's id of the calling thread, as in /proc/PID/task. */
 uint32_t hak_os_thread_id(void);
 

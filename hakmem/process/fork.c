@@ -113,6 +113,22 @@ static void fork_child(void) {
     observer_note_fork_child(hak_profile_is_whole());
 }
 
+int hak_fork_copy(void (*run)(void *argument), void *argument) {
+    uint32_t copy;
+    fork_acquire();
+    const int error = hak_os_copy(&copy);
+    if (error == 0 && copy == 0) {
+        fork_visit(hak_lock_fork_release_child, NULL);
+        run(argument);
+        hak_os_copy_end();
+    }
+    fork_parent();
+    if (error == 0) {
+        hak_os_copy_wait(copy);
+    }
+    return error;
+}
+
 void hak_fork_init(void) {
     static bool is_done;
     if (!is_done) {

@@ -8,4 +8,8 @@
  * other thread was inside the allocator. */
 void hak_fork_init(void);
 
+/* Runs a function in a copy of the process, which has the calling thread alone and ends with it; waits for that. No handlers of
+ * the program are called, and the program hears nothing of the copy's end. 0, or an errno value: EAGAIN, ENOMEM */
+int hak_fork_copy(void (*run)(void *argument), void *argument);
+
 #endif

@@ -22,6 +22,11 @@ struct profile_record {
     uint64_t callers;     /* constant; which of the table's frames: record_caller_count, record_callers */
 };
 
+/* Live samples of a record to which no pointer leads (observe/lost.h). */
+struct profile_lost {
+    uint32_t directly, indirectly;
+};
+
 #define PROFILE_RECORDS 16384u
 #define PROFILE_INDEX_ENTRIES 32768u
 #define PROFILE_FRAMES 262144u /* 2 MiB: 16 callers a record on average */
@@ -35,6 +40,10 @@ struct hak_profile_table {
     uint64_t shortened;   /* atomic; samples that lost their callers, since the frames were all in use */
     struct profile_record records[PROFILE_RECORDS];
     uint64_t frames[PROFILE_FRAMES]; /* constant once they are in use; as in struct hak_stack */
+    /* The last look at which are lost; in shared memory alone, where a copy of the process writes it. */
+    uint64_t answered;     /* atomic; the number that asked for it, once the others are written; 0: none */
+    uint64_t lost_problem; /* 0, or the errno value for which it failed */
+    struct profile_lost lost[PROFILE_RECORDS];
     /* Not shared. By the hash of the path: number of an entry, and one more; 0: none. Open addressing, half full at most. */
     uint16_t index[PROFILE_INDEX_ENTRIES];
 };

@@ -5,13 +5,16 @@
  *     lost mapped     and one that memory of mmap leads to, which is none of LeakSanitizer's roots
  *     lost freed      and one that a freed block, its magazine and its free mapping still name
  *     lost thread     ended by another thread, while one waits that has a block on its stack, and one in a register
+ *     lost wait       waits for the end of standard input; 1 where a child came or went that it did not start
  *
  * No function leaves what it made on the stack: main's callees run on one part of it, which is wiped. */
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 struct node {
@@ -117,6 +120,22 @@ static void *hold(void *unused) {
     return on_stack;
 }
 
+static volatile sig_atomic_t children;
+
+static void count_child(int number) {
+    (void)number;
+    children++;
+}
+
+static int wait_for_end(void) {
+    char byte;
+    signal(SIGCHLD, count_child);
+    (void)!write(STDOUT_FILENO, "ready\n", 6);
+    while (read(STDIN_FILENO, &byte, 1) > 0) {
+    }
+    return children != 0 || waitpid(-1, NULL, WNOHANG) != -1;
+}
+
 static void *end_process(void *unused) {
     (void)unused;
     exit(0);
@@ -148,5 +167,5 @@ int main(int count, char **arguments) {
     if (strcmp(more, "thread") == 0) {
         end_by_thread();
     }
-    return 0;
+    return strcmp(more, "wait") == 0 ? wait_for_end() : 0;
 }

@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import tempfile
+import time
 import unittest
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from tests.profile.case import environment
+from tests.profile.running import RunningCase
+from tools.cli import shared
 
 _PROGRAM = Path("tests/profile/lost").resolve()
 _SECONDS = 300
@@ -124,6 +128,41 @@ class LostTest(unittest.TestCase):
         assert found is not None, said
         # Nearly always sampled, unlike the small blocks that point to them, which lie in magazines before they are taken.
         self.assertIn("16777216 bytes in 8 blocks: 0 blocks directly, 8 blocks through others", said)
+
+
+class RunningTest(RunningCase):
+    def test_asked_while_it_runs(self) -> None:
+        process = self.start_talking(_PROGRAM, "wait", HAKMEM_LEAKS="1", HAKMEM_PUBLISH="1")
+        pid = str(process.pid)
+        self.wait_for_page(process.pid)
+        for _ in range(2):
+            found = json.loads(self.answer("leaks", "--lost", "--format=json", "--depth=0", pid))
+            # The first slow path of the program's thread starts another, whose table of thread-local storage is live too.
+            self.assertGreaterEqual(found["blocks"], 9158)
+            self.assertEqual(
+                (found["lost"]["directly"], found["lost"]["through_others"]), (2002, 1048), found["sites"][:2]
+            )
+        sums = [sum(one["lost"][key] for one in found["sites"]) for key in ("bytes", "directly", "through_others")]
+        self.assertEqual(sums, list(found["lost"].values()))
+        self.assertRegex(self.answer("leaks", "--lost", pid), r"lost: 19\.0 MiB in 3,050 blocks\n")
+        process.communicate()
+        self.assertEqual(process.returncode, 0, "the program saw a child")
+
+    def wait_for_page(self, pid: int) -> None:
+        while not any(shared.open_shared(pid, "hakmem")):
+            time.sleep(0.02)
+
+    def test_who_publishes_nothing_cannot_be_asked(self) -> None:
+        pid = str(self.start_waiting(_PROGRAM, "wait", HAKMEM_LEAKS="1"))
+        for line, words in (
+            ((pid,), "publishes nothing"),
+            ((pid, "--seconds=1"), "--lost is of a running program"),
+            ((pid, f"--since={__file__}"), "--lost is of a running program"),
+            ((__file__,), "--lost is of a running program"),
+        ):
+            done = self.hakmem("leaks", "--lost", *line)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), line)
+            self.assertIn(words, done.stderr)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from tools.measure import table
 from tools.measure.arguments import whole_number
 from tools.measure.table import Grid
-from tools.cli import samples, saved, show
+from tools.cli import lost, samples, saved, show
 from tools.cli.command import (
     REFUSED,
     Command,
@@ -44,6 +44,27 @@ class Live:
 
     bytes: float = 0
     blocks: float = 0
+    # Of these, where it was asked for:
+    lost_bytes: float = 0
+    lost_directly: float = 0
+    lost_through_others: float = 0
+
+    def add(self, other: Live) -> None:
+        for one in fields(Live):
+            setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
+
+    def lost_as_json(self) -> dict[str, int]:
+        return {
+            "bytes": round(self.lost_bytes),
+            "directly": round(self.lost_directly),
+            "through_others": round(self.lost_through_others),
+        }
+
+
+def _live_of(record: Record) -> Live:
+    directly, through_others = (count * record.scale for count in record.lost)
+    live = record.live * record.scale
+    return Live(live * record.size, live, (directly + through_others) * record.size, directly, through_others)
 
 
 @dataclass(frozen=True)
@@ -56,11 +77,12 @@ class Site:
     is_cut: bool = False
     """There are more callers than were kept."""
 
-    def as_json(self, depth: int) -> dict[str, Any]:
+    def as_json(self, depth: int, knows_lost: bool) -> dict[str, Any]:
         call, *callers = self.path
         return {
             "bytes": round(self.live.bytes),
             "blocks": round(self.live.blocks),
+            **({"lost": self.live.lost_as_json()} if knows_lost else {}),
             **call.as_json(),
             "callers": [one.as_json() for one in callers[:depth]],
             "callers_left_out": max(0, len(callers) - depth),
@@ -78,6 +100,7 @@ class _Leaks:
     left_out: int
     since: str | None = None
     """The name of the profile that this is the growth from."""
+    knows_lost: bool = False
 
     @property
     def is_exact(self) -> bool:
@@ -96,15 +119,13 @@ def _path_of(record: Record, depth: int | None) -> _Path:
 
 
 def _gather(found: Samples, depth: int | None) -> list[tuple[_Path, Live]]:
-    """By path, most bytes first."""
+    """By path, most lost bytes first, then most bytes."""
     sites: defaultdict[_Path, Live] = defaultdict(Live)
     for record in found.records:
         if record.live:
-            live = sites[_path_of(record, depth)]
-            live.bytes += record.live * record.size * record.scale
-            live.blocks += record.live * record.scale
+            sites[_path_of(record, depth)].add(_live_of(record))
     some = {path: live for path, live in sites.items() if live.bytes > 0}
-    return sorted(some.items(), key=lambda one: -one[1].bytes)
+    return sorted(some.items(), key=lambda one: (-one[1].lost_bytes, -one[1].bytes))
 
 
 def look(what: int | Path, seconds: int = 0) -> Samples:
@@ -139,15 +160,19 @@ def measure_since(found: Samples, base: Path, most: int, depth: int | None) -> _
     return _Leaks(found, whole, grown[:most], max(0, len(grown) - most), printable(base.name))
 
 
-def measure(found: Samples, most: int, depth: int | None) -> _Leaks:
+def measure(found: Samples, most: int, depth: int | None, knows_lost: bool = False) -> _Leaks:
     gathered = _gather(found, depth)
+    whole = Live()
+    for _, one in gathered:
+        whole.add(one)
     names = Names(found, {address for (path, _), _ in gathered[:most] for address in path})
     shown = None if depth is None else 1 + depth
     return _Leaks(
         found,
-        Live(sum(one.bytes for _, one in gathered), sum(one.blocks for _, one in gathered)),
+        whole,
         [Site(live, names.path(path)[:shown], is_cut) for (path, is_cut), live in gathered[:most]],
         max(0, len(gathered) - most),
+        knows_lost=knows_lost,
     )
 
 
@@ -162,7 +187,8 @@ def _as_json(leaks: _Leaks, depth: int) -> dict[str, Any]:
         "shortened": leaks.found.shortened,
         "bytes": round(leaks.live.bytes),
         "blocks": round(leaks.live.blocks),
-        "sites": [one.as_json(depth) for one in leaks.sites],
+        "lost": leaks.live.lost_as_json() if leaks.knows_lost else None,
+        "sites": [one.as_json(depth, leaks.knows_lost) for one in leaks.sites],
         "sites_left_out": leaks.left_out,
     }
 
@@ -191,22 +217,30 @@ def _groups(callers: list[Frame]) -> list[tuple[str, str, int]]:
     return groups
 
 
-def lines(site: Site, depth: int) -> Iterator[list[str]]:
+def lines(site: Site, depth: int, knows_lost: bool = False) -> Iterator[list[str]]:
     """Rows of the table: the call, and as many of its callers."""
     call, *callers = site.path
-    yield [*_named(call), show.number(site.live.blocks), show.size(site.live.bytes)]
+    live = site.live
+    numbers = [show.number(live.blocks), show.size(live.bytes)]
+    if knows_lost:
+        numbers += [show.number(live.lost_directly), show.number(live.lost_through_others), show.size(live.lost_bytes)]
+    empty = [""] * len(numbers)
+    yield [*_named(call), *numbers]
     groups = _groups(callers)
     for name, where, _ in groups[:depth]:
-        yield [f"  {name}", where, "", ""]
+        yield [f"  {name}", where, *empty]
     left_out = sum(count for _, _, count in groups[depth:])
     if depth > 0 and left_out:
-        yield [f"  ({show.counted(left_out, 'more caller')})", "", "", ""]
+        yield [f"  ({show.counted(left_out, 'more caller')})", "", *empty]
     if site.is_cut:
-        yield [f"  {FURTHER.name}", "", "", ""]
+        yield [f"  {FURTHER.name}", "", *empty]
 
 
 def _caption(leaks: _Leaks) -> str:
-    caption = "By call, most bytes first, its callers below it; blocks count at the size of their class."
+    first = "most lost bytes first" if leaks.knows_lost else "most bytes first"
+    caption = f"By call, {first}, its callers below it; blocks count at the size of their class."
+    if leaks.knows_lost:
+        caption += " lost: to which no pointer leads; through others: but from lost blocks."
     if leaks.found.seconds or leaks.since:
         caption += " Without what did not grow."
     if any(frame.is_library for site in leaks.sites for frame in site.path):
@@ -225,8 +259,13 @@ def _print(leaks: _Leaks, depth: int, name: str) -> None:
     what = f"growth in {show.counted(leaks.found.seconds, 'second')}" if leaks.found.seconds else "live"
     what = f"growth since {leaks.since}" if leaks.since else what
     title = f"{what}: {show.size(leaks.live.bytes)} in {show.counted(leaks.live.blocks, 'block')}; {exact}"
-    rows = [line for site in leaks.sites for line in lines(site, depth)]
-    grid = Grid(title, ["function", "where", "blocks", "bytes"], rows, words=2)
+    head = ["function", "where", "blocks", "bytes"]
+    if leaks.knows_lost:
+        blocks = leaks.live.lost_directly + leaks.live.lost_through_others
+        title += f"; lost: {show.size(leaks.live.lost_bytes)} in {show.counted(round(blocks), 'block')}"
+        head += ["lost", "through others", "lost bytes"]
+    rows = [line for site in leaks.sites for line in lines(site, depth, leaks.knows_lost)]
+    grid = Grid(title, head, rows, words=2)
     table.print_grids(name, [grid], _caption(leaks), sys.stdout)
 
 
@@ -244,6 +283,12 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="callers of each call that are shown, and that tell paths apart; 0: the call alone "
         f"(default: {_DEPTH} are shown, all tell apart)",
+    )
+    parser.add_argument(
+        "--lost",
+        action="store_true",
+        help="ask the program which of its blocks no pointer leads to any more; it looks in a copy of itself, and was started "
+        "with HAKMEM_PUBLISH=1 as well",
     )
     parser.add_argument(
         "--since",
@@ -264,11 +309,13 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 def _run(parsed: argparse.Namespace) -> int:
     if parsed.seconds and (parsed.since or isinstance(parsed.what, Path)):
         raise InputError("--seconds looks twice at a running program: neither --since nor a FILE goes with it")
-    found = look(parsed.what, parsed.seconds)
+    if parsed.lost and (parsed.seconds or parsed.since or isinstance(parsed.what, Path)):
+        raise InputError("--lost is of a running program as it is now: no --seconds, --since or FILE goes with it")
+    found = lost.look(parsed.what) if parsed.lost else look(parsed.what, parsed.seconds)
     if parsed.since:
         leaks = measure_since(found, parsed.since, parsed.most, parsed.depth)
     else:
-        leaks = measure(found, parsed.most, parsed.depth)
+        leaks = measure(found, parsed.most, parsed.depth, parsed.lost)
     depth = _DEPTH if parsed.depth is None else parsed.depth
     say_what_has_no_names(leaks.found, "leaks")
     if parsed.format == "json":
@@ -284,11 +331,11 @@ COMMAND = Command(
     summary="show which calls made a running program's live blocks",
     description="Lists the blocks that are live in a running program by the call that made them and its callers, function\n"
     "and line where the program has them. The program was started with HAKMEM_LEAKS=1 (every block) or\n"
-    "HAKMEM_PROFILE=FILE (an estimate), and is neither stopped nor asked. What a profile says that was written\n"
+    "HAKMEM_PROFILE=FILE (an estimate), and is neither stopped nor asked, except for --lost. What a profile says that was written\n"
     "before can be listed as well.\n\n"
     + statuses(
-        f"0; 1 where addr2line is missing or something else failed; {REFUSED} where there is no such process or profile, it is another "
-        "user's, runs without hakmem or without a profile, or the arguments are wrong"
+        f"0; 1 where addr2line is missing or something else failed; {REFUSED} where there is no such process or "
+        "profile, it is another user's, cannot be asked, runs without hakmem or without a profile, or the arguments are wrong"
     ),
     configure=_configure,
     run=_run,

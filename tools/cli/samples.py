@@ -31,6 +31,9 @@ _RECORDS = 16384
 _FRAME_BYTES = 8
 _FRAMES = 262144
 _FRAMES_AT = _HEADER.size + _RECORDS * _RECORD.size
+_ANSWER_AT = _FRAMES_AT + _FRAMES * _FRAME_BYTES
+_ANSWER = struct.Struct("=QQ")
+_LOST = struct.Struct("=II")
 _TABLE_BYTES = _FRAMES_AT + _FRAMES * _FRAME_BYTES
 _CALLERS_MOST = 32
 _CUT = 0x80
@@ -53,6 +56,8 @@ class Record:
     """Blocks that a sample stands for."""
     is_cut: bool = False
     """There are more callers than were kept."""
+    lost: tuple[int, int] = (0, 0)
+    """Of the live ones, those to which no pointer leads, directly and through others; where that was looked for."""
 
     @property
     def path(self) -> tuple[int, ...]:
@@ -215,6 +220,43 @@ def _table(pid: int) -> _Table | None:
         finally:
             os.close(descriptor)
     return None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a look at lost blocks found."""
+
+    number: int
+    """Of the question; 0: there was no look, or one is under way."""
+    problem: int
+    """An errno value; 0: none."""
+    lost: tuple[tuple[int, int], ...]
+    """By record."""
+
+
+def _answer_of(descriptor: int) -> Answer | None:
+    text = shared.read_at(descriptor, _ANSWER.size + _RECORDS * _LOST.size, _ANSWER_AT)
+    again = shared.read_at(descriptor, _ANSWER.size, _ANSWER_AT)
+    if len(text) < _ANSWER.size + _RECORDS * _LOST.size:
+        return None
+    number, problem = _ANSWER.unpack_from(text)
+    number = number if again == text[: _ANSWER.size] else 0
+    return Answer(number, problem, tuple((one, other) for one, other in _LOST.iter_unpack(text[_ANSWER.size :])))
+
+
+def answer(pid: int) -> Answer | None:
+    """The last look of a process at which of its blocks are lost. None: it has no profile, or is of an older library."""
+    for descriptor in shared.open_shared(pid, _LABEL):
+        try:
+            return _answer_of(descriptor)
+        finally:
+            os.close(descriptor)
+    return None
+
+
+def with_lost(found: Samples, lost: tuple[tuple[int, int], ...]) -> Samples:
+    """Records that came after the look are none that it knew."""
+    return replace(found, records=[replace(record, lost=one) for record, one in zip(found.records, lost)])
 
 
 def _is_hakmem(found: list[Mapping], pid: int) -> bool:

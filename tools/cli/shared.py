@@ -38,18 +38,18 @@ def _is_shared_memory(found: os.stat_result, pid: int) -> bool:
     return stat.S_ISREG(found.st_mode) and found.st_nlink == 0 and found.st_uid in (0, os.stat(f"/proc/{pid}").st_uid)
 
 
-def _open_checked(link: str, pid: int) -> int | None:
+def _open_checked(link: str, pid: int, how: int) -> int | None:
     # The link is the kernel's and has to be followed. With O_PATH that opens nothing: no device, and no FIFO.
     place = os.open(link, os.O_PATH | os.O_CLOEXEC)
     try:
         if not _is_shared_memory(os.fstat(place), pid):
             return None
-        return os.open(f"/proc/self/fd/{place}", os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        return os.open(f"/proc/self/fd/{place}", how | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     finally:
         os.close(place)
 
 
-def open_shared(pid: int, label: str) -> Iterator[int]:
+def open_shared(pid: int, label: str, how: int = os.O_RDONLY) -> Iterator[int]:
     """Descriptors of the files of that label that a process has open, to be closed by the caller.
 
     Raises:
@@ -58,7 +58,7 @@ def open_shared(pid: int, label: str) -> Iterator[int]:
     """
     for link in _links(pid, name_of(label)):
         try:
-            found = _open_checked(link, pid)
+            found = _open_checked(link, pid, how)
         except FileNotFoundError:
             continue  # closed meanwhile
         if found is not None:
