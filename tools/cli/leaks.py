@@ -331,7 +331,7 @@ COMMAND = Command(
     summary="show which calls made a running program's live blocks",
     description="Lists the blocks that are live in a running program by the call that made them and its callers, function\n"
     "and line where the program has them. The program was started with HAKMEM_LEAKS=1 (every block) or\n"
-    "HAKMEM_PROFILE=FILE (an estimate), and is neither stopped nor asked, except for --lost. What a profile says that was written\n"
+    "HAKMEM_PROFILE=FILE (an estimate), and is neither stopped nor asked, but for --lost. A profile that was written\n"
     "before can be listed as well.\n\n"
     + statuses(
         f"0; 1 where addr2line is missing or something else failed; {REFUSED} where there is no such process or "
