@@ -34,6 +34,7 @@ enum {
     MAPPING_LIMIT = 3,
     MAPPING_OFFSET = 4,
     MAPPING_FILE = 5,
+    MAPPING_BUILD_ID = 6,
     LOCATION_ID = 1,
     LOCATION_MAPPING = 2,
     LOCATION_ADDRESS = 3,
@@ -144,10 +145,12 @@ static uint64_t location_find(const struct locations *locations, uint64_t addres
 
 static uint64_t scaled(uint64_t samples, double chance) { return (uint64_t)((double)samples / chance + 0.5); }
 
-/* Writes the mappings of code, numbered from 1 in their order, which is that of their addresses, and notes them. */
-static void put_mappings(struct hak_text *output, const struct maps *maps, struct codes *codes) {
+/* Writes the mappings of code, numbered from 1 in their order, which is that of their addresses, and notes them. Each has two
+ * strings. `memory`: of /proc/self/mem; negative: build ids are not known */
+static void put_mappings(struct hak_text *output, const struct maps *maps, int memory, struct codes *codes) {
     struct maps_entry entry;
     size_t position = 0;
+    char build_id[MAPS_BUILD_ID_MOST];
     while (hak_maps_next(maps, &position, &entry)) {
         if (!entry.executable) {
             continue;
@@ -157,9 +160,11 @@ static void put_mappings(struct hak_text *output, const struct maps *maps, struc
         message_number(&message, MAPPING_START, entry.start);
         message_number(&message, MAPPING_LIMIT, entry.end);
         message_number(&message, MAPPING_OFFSET, entry.offset);
-        message_number(&message, MAPPING_FILE, TEXTS + codes->count);
+        message_number(&message, MAPPING_FILE, TEXTS + 2 * codes->count);
+        message_number(&message, MAPPING_BUILD_ID, TEXTS + 2 * codes->count + 1);
         put_message(output, PROFILE_MAPPING, &message);
         put_bytes(output, PROFILE_STRING, entry.path, entry.path_length);
+        put_bytes(output, PROFILE_STRING, build_id, memory < 0 ? 0 : hak_maps_build_id(memory, &entry, build_id));
         codes->ranges[codes->count++] = (struct code){.start = entry.start, .end = entry.end};
     }
 }
@@ -277,7 +282,12 @@ int hak_pprof_write(struct hak_text *output, const struct hak_profile_table *tab
     locations.addresses = memory;
     codes.ranges = (struct code *)(void *)(locations.addresses + locations.count);
     put_head(output, rate, hak_load_relaxed(&table->dropped) != 0, hak_load_relaxed(&table->shortened) != 0);
-    put_mappings(output, maps, &codes);
+    int self;
+    const bool has_self = hak_os_file_open("/proc/self/mem", &self) == 0;
+    put_mappings(output, maps, has_self ? self : -1, &codes);
+    if (has_self) {
+        (void)hak_os_file_close(self);
+    }
     put_samples(output, table, count, rate, &locations, &codes);
     hak_os_unmap(memory, bytes);
     return 0;

@@ -36,6 +36,11 @@ void hak_maps_free(struct maps *maps);
  * *entry is unchanged since the last one */
 bool hak_maps_next(const struct maps *maps, size_t *position, struct maps_entry *entry);
 
+/* The build id of the file that an entry maps, as hexadecimal text without a 0 behind it, read from the mapped file itself: the one
+ * on the disk may be another by now. Result: its length; 0: none, or no ELF file. `memory` is a descriptor of /proc/self/mem */
+#define MAPS_BUILD_ID_MOST 128
+size_t hak_maps_build_id(int memory, const struct maps_entry *entry, char text[MAPS_BUILD_ID_MOST]);
+
 /* Appends ": /usr/bin/true+0x11b3" if the address lies in a mapping of a file, else nothing. A path longer than
  * MAPS_PATH_MOST is shortened to "..." and its end, because the end names the file. */
 #define MAPS_PATH_MOST 480

@@ -20,7 +20,7 @@ from tests.profile.case import (
     parse,
     texts,
 )
-from tools.cli.symbols import Place, resolve
+from tools.cli.symbols import Place, build_id, resolve
 
 
 def _number(thing: str) -> str:
@@ -74,6 +74,16 @@ class FileTest(ProfileCase):
         for function, exact in EXACT.items():
             self.assertEqual((found[function].allocations, found[function].live), (exact.allocations, exact.live))
         self.check_estimates(found, 1)
+
+    def test_build_ids_are_those_of_the_files(self) -> None:
+        path = self.folder / "profile.pb.gz"
+        self.run_program(HAKMEM_PROFILE=str(path), HAKMEM_PROFILE_RATE="1")
+        profile = parse(path)
+        text = texts(profile)
+        found = {text[one.filename]: text[one.build_id] for one in profile.mapping if text[one.filename][:1] == "/"}
+        self.assertEqual(found, {name: build_id(name) for name in found})
+        (library,) = [name for name in found if name.endswith("/libc.so.6")]
+        self.assertRegex(found[library], "^[0-9a-f]{40}$")
 
     def test_estimates_are_within_their_error(self) -> None:
         for rate in (4096, 100000):
