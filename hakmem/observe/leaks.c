@@ -2,9 +2,9 @@
 /* See leaks.h.
  *
  *     hakmem: leaks: 4160 bytes in 3 blocks live, from 2 paths; exact
- *     hakmem: leaks:   of these, nothing reaches 4096 bytes in 2 blocks: 1 block directly lost, 1 block through others
+ *     hakmem: leaks:   of these, nothing reaches 4096 bytes in 2 blocks: 1 block directly, 1 block through others
  *     hakmem: leaks: 4096 bytes in 2 blocks from 0x55d0c8a7e1b3: /usr/bin/true+0x11b3
- *     hakmem: leaks:   lost: 4096 bytes in 2 blocks: 1 block directly lost, 1 block through others
+ *     hakmem: leaks:   lost: 4096 bytes in 2 blocks: 1 block directly, 1 block through others
  *     hakmem: leaks:   called from 0x55d0c8a7e240: /usr/bin/true+0x1240
  *
  * An address lies within the call; the offset is that behind the start of the file's first mapping. */

@@ -187,16 +187,38 @@ int hak_lost_find(struct profile_lost *lost, bool is_alone) {
     return error;
 }
 
-/* In the copy. */
-static void lost_answer_here(void *argument) {
+/* The tool takes an answer whose number it finds before and after it has read the rest. NULL: the table is a parent's */
+static struct hak_profile_table *answer_begin(void) {
     struct hak_profile_table *shared = hak_profile_page_shared();
     if (shared != NULL) {
-        /* Release, twice: whoever finds the number before and after finds the rest of that look. */
-        hak_store_release(&shared->answered, (uint64_t)0);
+        hak_store_relaxed(&shared->answered, (uint64_t)0);
+        hak_fence_release(); /* what follows is stored after it; pairs with the tool's order of reading */
         memset(shared->lost, 0, sizeof shared->lost);
-        shared->lost_problem = (uint64_t)hak_lost_find(shared->lost, true);
-        hak_store_release(&shared->answered, *(const uint64_t *)argument);
+    }
+    return shared;
+}
+
+static void answer_end(struct hak_profile_table *shared, uint64_t asked, int error) {
+    shared->lost_problem = (uint64_t)error;
+    /* Release: pairs with the tool's reading of the number before the rest. */
+    hak_store_release(&shared->answered, asked);
+}
+
+/* In the copy. */
+static void answer_here(void *asked) {
+    struct hak_profile_table *shared = answer_begin();
+    if (shared != NULL) {
+        const int error = hak_lost_find(shared->lost, true);
+        answer_end(shared, *(const uint64_t *)asked, error);
     }
 }
 
-void hak_lost_answer(uint64_t asked) { (void)hak_fork_copy(lost_answer_here, &asked); }
+/* In the process, which holds the profile lock. */
+static void answer_failed(void *asked, int error) {
+    struct hak_profile_table *shared = answer_begin();
+    if (shared != NULL) {
+        answer_end(shared, *(const uint64_t *)asked, error);
+    }
+}
+
+void hak_lost_answer(uint64_t asked) { hak_fork_copy(answer_here, answer_failed, &asked); }

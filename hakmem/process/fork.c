@@ -113,7 +113,7 @@ static void fork_child(void) {
     observer_note_fork_child(hak_profile_is_whole());
 }
 
-int hak_fork_copy(void (*run)(void *argument), void *argument) {
+void hak_fork_copy(void (*run)(void *argument), void (*fail)(void *argument, int error), void *argument) {
     uint32_t copy;
     fork_acquire();
     const int error = hak_os_copy(&copy);
@@ -122,11 +122,13 @@ int hak_fork_copy(void (*run)(void *argument), void *argument) {
         run(argument);
         hak_os_copy_end();
     }
+    if (error != 0) {
+        fail(argument, error);
+    }
     fork_parent();
     if (error == 0) {
         hak_os_copy_wait(copy);
     }
-    return error;
 }
 
 void hak_fork_init(void) {

@@ -9,7 +9,7 @@
 void hak_fork_init(void);
 
 /* Runs a function in a copy of the process, which has the calling thread alone and ends with it; waits for that. No handlers of
- * the program are called, and the program hears nothing of the copy's end. 0, or an errno value: EAGAIN, ENOMEM */
-int hak_fork_copy(void (*run)(void *argument), void *argument);
+ * the program are called, and the program hears nothing of the copy's end. Where there can be none, `fail` is called instead, with all locks held: EAGAIN, ENOMEM */
+void hak_fork_copy(void (*run)(void *argument), void (*fail)(void *argument, int error), void *argument);
 
 #endif

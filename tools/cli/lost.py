@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import struct
 import time
-from pathlib import Path
 
 from tools.cli import samples, shared
 from tools.cli.command import InputError
@@ -23,6 +22,8 @@ _ASKED = struct.Struct("=Q")
 # A process publishes twice a second; a look at a heap of a million blocks takes seconds, of a slow machine more.
 _SECONDS_MOST = 600
 _PAUSE_SECONDS = 0.05
+
+_ERROR_MASK = 0x7FFFFFFF
 
 
 def _ask(pid: int, number: int) -> bool:
@@ -44,21 +45,30 @@ def _answer(pid: int) -> samples.Answer:
     return found
 
 
+def _wait(pid: int, number: int) -> samples.Answer:
+    end = time.monotonic() + _SECONDS_MOST
+    while (found := _answer(pid)).number != number:
+        if time.monotonic() > end:
+            raise InputError(f"process {pid} does not answer which blocks are lost")
+        time.sleep(_PAUSE_SECONDS)
+    return found
+
+
 def look(pid: int) -> Samples:
     """The profile as it stands, with what is lost; InputError where that cannot be had."""
     samples.read(pid)  # says why there is none
     # Another number than the last, whoever asked.
     number = time.monotonic_ns()
-    if not _ask(pid, number):
-        raise InputError(
-            f"process {pid} publishes nothing, and so cannot be asked which blocks are lost: start it with HAKMEM_PUBLISH=1 "
-            "as well; half a second later it can"
-        )
-    end = time.monotonic() + _SECONDS_MOST
-    while (answer := _answer(pid)).number != number:
-        if time.monotonic() > end or not Path(f"/proc/{pid}/maps").read_bytes():
-            raise InputError(f"process {pid} does not answer which blocks are lost")
-        time.sleep(_PAUSE_SECONDS)
+    try:
+        if not _ask(pid, number):
+            raise InputError(
+                f"process {pid} publishes nothing, and so cannot be asked which blocks are lost: start it with "
+                "HAKMEM_PUBLISH=1 as well; half a second later it can"
+            )
+        answer = _wait(pid, number)
+    except (FileNotFoundError, ProcessLookupError):
+        raise InputError(f"process {pid} has ended") from None
     if answer.problem:
-        raise InputError(f"process {pid} cannot tell which blocks are lost: {os.strerror(answer.problem)}")
+        problem = os.strerror(answer.problem & _ERROR_MASK)
+        raise InputError(f"process {pid} cannot tell which blocks are lost: {problem}")
     return samples.with_lost(samples.read(pid), answer.lost)
