@@ -54,14 +54,36 @@
     }))
 #endif
 
-/* As hak_move_owned, with release order, for a pointer that publishes data: a thread that loads it with acquire sees
- * the stores before it. x86-64 makes stores visible in program order, so there the instruction with a memory operand is
- * already a release store. Other processors need a store-release (stlr on arm64), and add to the value loaded before,
- * `from`, instead of loading it again. */
-#if defined(__x86_64__) && !HAK_THREAD_SANITIZER
-#define hak_move_owned_release(p, from, n) hak_move_owned(p, n)
+/* Lowers `top`, a variable, by one slot and results in what lies there; stores v at `top` and raises it by one slot. On arm64 one
+ * instruction each, which gcc 12 does not find. */
+#if defined(__aarch64__) && !HAK_THREAD_SANITIZER && !HAK_ADDRESS_SANITIZER
+#define hak_load_below(top)                                                       \
+    (__extension__({                                                              \
+        __typeof__(*(top)) below_;                                                \
+        __asm__("ldr %0, [%1, #-8]!" : "=r"(below_), "+r"(top) : "m"((top)[-1])); \
+        below_;                                                                   \
+    }))
+#define hak_store_above(top, v) __asm__ volatile("str %1, [%0], #8" : "+r"(top) : "r"(v) : "memory")
 #else
-#define hak_move_owned_release(p, from, n) hak_store_release((p), (from) + (n))
+#define hak_load_below(top) (*--(top))
+#define hak_store_above(top, v) (hak_store_owned((top), (v)), (void)(top)++)
+#endif
+
+/* As hak_move_owned, where the caller has the sum: other processors than x86-64 store it, and arm64 computes it in the load of
+ * what lies there. */
+#if defined(__x86_64__) && !HAK_THREAD_SANITIZER
+#define hak_move_owned_to(p, n, sum) hak_move_owned(p, n)
+#else
+#define hak_move_owned_to(p, n, sum) hak_store_owned((p), (sum))
+#endif
+
+/* As hak_move_owned_to, with release order, for a pointer that publishes data: a thread that loads it with acquire sees
+ * the stores before it. x86-64 makes stores visible in program order, so there the instruction with a memory operand is
+ * already a release store. Other processors need a store-release (stlr on arm64). */
+#if defined(__x86_64__) && !HAK_THREAD_SANITIZER
+#define hak_move_owned_release(p, n, sum) hak_move_owned(p, n)
+#else
+#define hak_move_owned_release(p, n, sum) hak_store_release((p), (sum))
 #endif
 
 /* Fences between plain relaxed accesses, for sequence locks that guard more than a few words. No instruction on x86-64.
@@ -88,6 +110,14 @@
 #define hak_load_setting(p) hak_load_relaxed(p)
 #else
 #define hak_load_setting(p) (*(p))
+#endif
+
+/* A relaxed load of a byte of a table, for the fast paths, of a value that stays what it is while the caller's block lives. gcc 12
+ * extends what the builtin and a volatile access load by one more instruction on arm64. */
+#if defined(__x86_64__)
+#define hak_load_entry(p) hak_load_relaxed(p)
+#else
+#define hak_load_entry(p) hak_load_setting(p)
 #endif
 
 /* Adds to a count that one thread writes and others only read, so no atomic read-modify-write is needed. */

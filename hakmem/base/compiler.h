@@ -30,6 +30,12 @@
 #define HAK_IN_RETURN_REGISTER(p) HAK_IN_REGISTER(p)
 #endif
 #define HAK_IN_REGISTER(p) __asm__("" : "+r"(p))
+/* For addresses that x86-64 computes within an instruction that uses them. Other processors have them in a register. */
+#if defined(__x86_64__)
+#define HAK_IN_REGISTER_BESIDE_X86(p) ((void)0)
+#else
+#define HAK_IN_REGISTER_BESIDE_X86(p) HAK_IN_REGISTER(p)
+#endif
 #define HAK_LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define HAK_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
@@ -54,8 +60,21 @@
  * address from the global offset table first. */
 #define HAK_INTERNAL __attribute__((visibility("hidden")))
 
-/* Initial-exec: an access loads a fixed offset from the thread pointer, and makes no call that could allocate. */
+/* For what fast paths name outside their file. On x86-64 the linker turns a load of its address from the global offset table, and
+ * a jump through it, into the short form; on other processors only a compiler that knows it for hidden can. */
+#if defined(__x86_64__)
+#define HAK_NEAR
+#else
+#define HAK_NEAR HAK_INTERNAL
+#endif
+
+/* Initial-exec: an access loads a fixed offset from the thread pointer, and makes no call that could allocate. musl refuses to
+ * dlopen what is built so. With HAK_TLS_DYNAMIC an access is a call, which allocates nothing in musl; glibc's may. */
+#if defined(HAK_TLS_DYNAMIC) && !defined(__GLIBC__)
+#define HAK_THREAD_LOCAL __thread __attribute__((tls_model("global-dynamic")))
+#else
 #define HAK_THREAD_LOCAL __thread __attribute__((tls_model("initial-exec")))
+#endif
 
 /* Variables that different threads write lie at least this many bytes apart: a cache line of all x86-64 and most ARM
  * processors. */

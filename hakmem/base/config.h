@@ -33,8 +33,13 @@
 #define HAK_STASH_MAX 5
 #define HAK_STASH_BYTES 32768
 
-/* User addresses of x86-64 and arm64 Linux with four-level page tables. */
+/* The most bits of an address that Linux gives to a program which does not ask for one beyond: page tables of more levels
+ * change nothing of that. A kernel may have fewer (hak_os_address_bits). */
+#if defined(__aarch64__)
+#define HAK_ADDRESS_BITS 48
+#else
 #define HAK_ADDRESS_BITS 47
+#endif
 
 /* The largest alignment of hak_aligned_alloc. */
 #define HAK_ALIGNMENT_MAX ((size_t)1 << 32)

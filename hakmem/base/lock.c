@@ -8,10 +8,11 @@
 #include "hakmem/base/lock.h"
 
 #include <errno.h>
-#include <linux/futex.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "hakmem/base/c_library.h"
 
 /* Looks at a taken lock before the thread sleeps: most are held for less than a sleep costs. glibc's adaptive mutex
  * looks as often. */
@@ -63,13 +64,13 @@ bool hak_lock_is_free(const struct hak_lock *lock) { return lock_look(lock) == 0
 /* Sleeps while the word is `word`, and not longer than `timeout` where there is one. */
 static void lock_sleep(struct hak_lock *lock, uintptr_t word, const struct timespec *timeout) {
     const int saved_errno = errno;
-    (void)syscall(SYS_futex, &lock->word, FUTEX_WAIT_PRIVATE, (uint32_t)word, timeout, NULL, 0);
+    (void)syscall(SYS_futex, &lock->word, C_LIBRARY_FUTEX_WAIT, (uint32_t)word, timeout, NULL, 0);
     errno = saved_errno;
 }
 
 static void lock_wake(struct hak_lock *lock) {
     const int saved_errno = errno;
-    (void)syscall(SYS_futex, &lock->word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    (void)syscall(SYS_futex, &lock->word, C_LIBRARY_FUTEX_WAKE, 1, NULL, NULL, 0);
     errno = saved_errno;
 }
 

@@ -10,14 +10,12 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include "hakmem/base/c_library.h"
 #include "hakmem/base/text.h"
 #include "hakmem/base/warning.h"
 #include "hakmem/flags/guard.h"
 
 extern char **environ;
-
-/* Where the kernel put argc, and behind it the arguments, NULL, and the environment. From glibc's loader. */
-extern void *__libc_stack_end;
 
 #define PREFIX "HAKMEM_"
 
@@ -291,11 +289,7 @@ static void apply(const char *entry) {
 
 /* `environ` is set by the C library's first constructor; a library that is initialised before that finds what the
  * kernel left on the stack. */
-static char **environment(void) {
-    if (environ != NULL) return environ;
-    const long argument_count = *(long *)__libc_stack_end;
-    return (char **)__libc_stack_end + 1 + argument_count + 1;
-}
+static char **environment(void) { return environ != NULL ? environ : c_library_environment(); }
 
 void hak_options_init(void) {
     /* Whoever starts a set-user-id program must not switch its checks off. */

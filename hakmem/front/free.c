@@ -15,6 +15,7 @@
 /* p is not NULL, or its class in the page map is 0 or not known yet. `caller` as in purge_poll: every function on the
  * way here is inlined or ends in a jump, so the return address is the program's. */
 HAK_ALWAYS_INLINE void free_missed(void *p, const void *caller) {
+    p = bits_untagged(p);
     if (p == NULL) {
         return;
     }
@@ -37,6 +38,7 @@ HAK_ALWAYS_INLINE void free_missed(void *p, const void *caller) {
 static HAK_COLD void free_guarded_missed(void *p, const void *caller) { free_missed(p, caller); }
 
 void hak_front_free_slow(void *p) {
+    p = bits_untagged(p);
     if (HAK_GUARD_FULL) {
         if (HAK_UNLIKELY(!guarded_free(p))) {
             free_guarded_missed(p, __builtin_return_address(0));

@@ -7,6 +7,7 @@
 #ifndef HAKMEM_FRONT_FRONT_FAST_H
 #define HAKMEM_FRONT_FRONT_FAST_H
 
+#include "hakmem/base/bits.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/ladder/branches.h"
 #include "hakmem/ladder/paths.h"
@@ -16,12 +17,12 @@
 #include "hakmem/tiny/tiny_fast.h"
 
 /* hak_alloc, for sizes above tiny, an empty magazine, or a thread or process that has not begun. */
-HAK_NOINLINE void *hak_front_alloc_slow(size_t size);
+HAK_NOINLINE HAK_NEAR void *hak_front_alloc_slow(size_t size);
 
 /* hak_free, for NULL, pointers that are not ours, huge blocks, a full magazine, or a thread or process that has not
  * begun; in builds with guard also for whatever is no live block, and for every p while the shadow has the limited
  * form. */
-HAK_NOINLINE void hak_front_free_slow(void *p);
+HAK_NOINLINE HAK_NEAR void hak_front_free_slow(void *p);
 
 /* Frees p, a block of a slab that another thread owns, into that slab. The product never calls it. */
 HAK_COLD void hak_front_free_remote(void *p);
@@ -39,8 +40,9 @@ HAK_FAST_PATH bool front_is_others(const struct hak_thread *self, const void *p)
     return HAK_UNLIKELY(owner != SLAB_NOBODY && owner != self->number);
 }
 
-/* Frees p, any pointer, if it takes no more than a push; false: nothing was done. */
-HAK_FAST_PATH bool front_free_hot(void *p) {
+/* Frees `pointer`, any, if it takes no more than a push; false: nothing was done. */
+HAK_FAST_PATH bool front_free_hot(void *pointer) {
+    void *const p = bits_untagged(pointer);
     if (HAK_GUARD_FULL) {
         return false; /* guarded.h */
     }
@@ -58,8 +60,8 @@ HAK_FAST_PATH bool front_free_hot(void *p) {
          * one of them wrote. */
         __builtin_prefetch(live);
     }
-    /* Relaxed: see shadow.h. */
-    const unsigned class_index = HAK_GUARD_EXACT ? hak_load_relaxed(live) : page_map_class(p);
+    /* Relaxed: see shadow.h. A tag lies above the page map's mask, which so need not wait until it is gone. */
+    const unsigned class_index = HAK_GUARD_EXACT ? hak_load_relaxed(live) : page_map_class(pointer);
     const struct hak_thread *self = hak_self;
     if (ladder_refuses_free(p, self, class_index)) {
         return false;

@@ -12,6 +12,7 @@ HAK_STATIC_ASSERT((int)HAK_SLAB_OWNED == (int)SLAB_OWNED && (int)HAK_SLAB_FULL =
                   "the public states are the slab layer's");
 
 size_t hak_usable_size(const void *p) {
+    p = bits_untagged(p);
     if (HAK_GUARD_FULL) {
         return hak_guarded_usable_size(p, __builtin_return_address(0));
     }
@@ -39,6 +40,7 @@ static uint64_t query_thread(const struct slab *slab) {
 }
 
 bool hak_owner(const void *p, struct hak_owner_info *info) {
+    p = bits_untagged(p);
     if (HAK_GUARD_FULL && hak_zero_size_is_live(p)) {
         *info = (struct hak_owner_info){.block = (void *)p, .pool = HAK_POOL_TINY, .class_index = HAK_TINY_CLASS_FIRST};
         return true;

@@ -93,6 +93,7 @@ void *hak_realloc(void *p, size_t size) {
     if (p == NULL) {
         return hak_alloc_inline(size);
     }
+    p = bits_untagged(p);
     void *moved = realloc_hot(p, size);
     return HAK_LIKELY(moved != NULL) ? moved : realloc_slow(p, size);
 }

@@ -33,6 +33,7 @@ static bool sized_report(enum hak_misuse kind, const char *operation, const void
 /* `size` is NULL where the caller does not know it. */
 HAK_ALWAYS_INLINE bool sized_fits(const char *operation, const void *p, const size_t *size, size_t alignment,
                                   const void *caller) {
+    p = bits_untagged(p);
     const unsigned class_index = front_block_class(p);
     const size_t usable = class_index != 0 ? hak_classes[class_index].block_size : hak_huge_usable_size(p);
     if (usable == 0) {

@@ -60,7 +60,7 @@ int hak_pages_add_region(const void *region) {
 void hak_pages_give_way(void) {
     if (pages_state != NULL) {
         pages_gave_way = true;
-        hak_flat_give_way(pages_state, HAK_CHUNK_SHIFT);
+        hak_flat_give_way(pages_state, HAK_CHUNK_SHIFT, HAK_ADDRESS_BITS);
     }
 }
 

@@ -72,7 +72,7 @@ HAK_FAST_PATH void *magazine_pop_and_mark(unsigned class_index, bool marks) {
                            marks ? &hak_shadow.limit : NULL)) {
         return NULL;
     }
-    void *p = top[-1];
+    void *p = hak_load_below(top);
     if (marks) {
         HAK_IN_RETURN_REGISTER(p);
     }
@@ -80,7 +80,7 @@ HAK_FAST_PATH void *magazine_pop_and_mark(unsigned class_index, bool marks) {
     if (HAK_UNLIKELY(p == NULL)) {
         return NULL;
     }
-    hak_move_owned(&hak_loaded[class_index], -1);
+    hak_move_owned_to(&hak_loaded[class_index], -1, top);
     if (marks) {
         uint8_t *entry = &hak_shadow.classes[(uintptr_t)p >> SHADOW_SHIFT];
         HAK_IN_REGISTER(entry);
@@ -102,17 +102,18 @@ HAK_FAST_PATH bool magazine_is_full(unsigned class_index) {
  * false then also where another thread freed p meanwhile. */
 HAK_FAST_PATH bool magazine_push_and_clear(unsigned class_index, void *p, bool clears, uint8_t *live) {
     void **top = hak_load_owned(&hak_returned[class_index]);
+    HAK_IN_REGISTER_BESIDE_X86(top); /* or gcc 12 copies it for arm64 */
     if (HAK_UNLIKELY((uintptr_t)top % MAGAZINE_BYTES == 0)) {
         return false;
     }
     if (clears && HAK_UNLIKELY(!shadow_end(live, class_index))) {
         return false;
     }
-    hak_store_owned(top, p);
+    hak_store_above(top, p);
     /* Release: pairs with the acquire loads of hak_walk, which reads other threads' magazines: if it sees the new top,
      * it sees p in the slot below. Without it hak_walk would need a barrier in all threads (membarrier), which the
      * system may refuse. */
-    hak_move_owned_release(&hak_returned[class_index], top, 1);
+    hak_move_owned_release(&hak_returned[class_index], 1, top);
     return true;
 }
 

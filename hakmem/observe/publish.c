@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "hakmem/base/c_library.h"
 #include "hakmem/base/options.h"
 #include "hakmem/base/warning.h"
 #include "hakmem/magazine/thread.h"
@@ -118,7 +119,7 @@ static void publish_start(void) {
         hak_purge_start_later(publish_start); /* it is about to end, or so are the program's threads */
     } else if (error != 0) {
         hak_report_warning("HAKMEM_PUBLISH: nothing is published, no thread can be started", NULL,
-                           strerrordesc_np(error));
+                           c_library_error_text(error));
     }
 }
 

@@ -128,6 +128,9 @@ int hak_os_remap(void *start, size_t old_size, size_t new_size, size_t alignment
 /* Bytes of a page, a power of two. */
 size_t hak_os_page_size(void);
 
+/* Bits of the addresses that the kernel gives to this process: at most HAK_ADDRESS_BITS. Makes no system call. */
+unsigned hak_os_address_bits(void);
+
 /* Milliseconds of the coarse monotonic clock: its resolution is a few milliseconds, and a read takes some 5 ns. */
 uint64_t hak_os_clock_ms(void);
 

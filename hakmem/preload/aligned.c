@@ -61,6 +61,7 @@ PRELOAD_API int posix_memalign(void **p, size_t alignment, size_t size) {
 
 PRELOAD_API void *valloc(size_t size) { return hak_aligned_alloc(hak_os_page_size(), size); }
 
+#ifdef __GLIBC__
 /* valloc of whole pages. */
 PRELOAD_API void *pvalloc(size_t size) {
     const size_t page = hak_os_page_size();
@@ -71,7 +72,8 @@ PRELOAD_API void *pvalloc(size_t size) {
     }
     return hak_aligned_alloc(page, bytes & ~(page - 1));
 }
+#endif
 
-PRELOAD_ALIAS(__libc_memalign, memalign);
-PRELOAD_ALIAS(__libc_valloc, valloc);
-PRELOAD_ALIAS(__libc_pvalloc, pvalloc);
+PRELOAD_ALIAS_GLIBC(__libc_memalign, memalign);
+PRELOAD_ALIAS_GLIBC(__libc_valloc, valloc);
+PRELOAD_ALIAS_GLIBC(__libc_pvalloc, pvalloc);

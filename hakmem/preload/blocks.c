@@ -60,10 +60,10 @@ PRELOAD_API void free_aligned_sized(void *p, size_t alignment, size_t size) {
 }
 
 /* Gone from the headers since 2.26; old programs still carry the reference. */
-PRELOAD_ALIAS(cfree, free);
+PRELOAD_ALIAS_GLIBC(cfree, free);
 
-PRELOAD_ALIAS(__libc_malloc, malloc);
-PRELOAD_ALIAS(__libc_free, free);
-PRELOAD_ALIAS(__libc_calloc, calloc);
-PRELOAD_ALIAS(__libc_realloc, realloc);
-PRELOAD_ALIAS(__libc_reallocarray, reallocarray);
+PRELOAD_ALIAS_GLIBC(__libc_malloc, malloc);
+PRELOAD_ALIAS_GLIBC(__libc_free, free);
+PRELOAD_ALIAS_GLIBC(__libc_calloc, calloc);
+PRELOAD_ALIAS_GLIBC(__libc_realloc, realloc);
+PRELOAD_ALIAS_GLIBC(__libc_reallocarray, reallocarray);

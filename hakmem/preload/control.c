@@ -8,6 +8,8 @@
 #include "hakmem/preload/preload.h"
 #include "hakmem/process/begin.h"
 
+#ifdef __GLIBC__ /* no other C library has these functions */
+
 /* 1 where memory went back to the system. `pad` is what glibc leaves at its heap's top, which hakmem does not have. */
 PRELOAD_API int malloc_trim(size_t pad) {
     (void)pad;
@@ -50,4 +52,6 @@ PRELOAD_API int mallopt(int parameter, int value) {
     }
 }
 
-PRELOAD_ALIAS(__libc_mallopt, mallopt);
+PRELOAD_ALIAS_GLIBC(__libc_mallopt, mallopt);
+
+#endif

@@ -34,7 +34,7 @@ static void limits_give_way(void) {
 }
 
 /* pre: the kernel's layout of the limit: two words of 64 bits, as all 64-bit systems have it */
-static int limits_set(pid_t process, int resource, const struct rlimit64 *new_limit, struct rlimit64 *old_limit) {
+static int limits_set(pid_t process, int resource, const struct rlimit *new_limit, struct rlimit *old_limit) {
     if (resource == RLIMIT_AS && new_limit != NULL) {
         hak_process_begin(); /* or what it reserves would come later */
         const bool is_own = process == 0 || (uint32_t)process == hak_os_process_id();
@@ -45,25 +45,34 @@ static int limits_set(pid_t process, int resource, const struct rlimit64 *new_li
     return hak_os_prlimit(process, resource, new_limit, old_limit);
 }
 
-_Static_assert(sizeof(struct rlimit) == sizeof(struct rlimit64), "one layout");
+#ifdef __GLIBC__
+typedef __rlimit_resource_t limits_resource;
+typedef enum __rlimit_resource limits_process_resource;
+#else
+typedef int limits_resource, limits_process_resource;
+#endif
 
-PRELOAD_API int setrlimit64(__rlimit_resource_t resource, const struct rlimit64 *limit) {
+PRELOAD_API int setrlimit(limits_resource resource, const struct rlimit *limit) {
     return limits_result(limits_set(0, (int)resource, limit, NULL));
 }
 
-PRELOAD_API int setrlimit(__rlimit_resource_t resource, const struct rlimit *limit) {
-    return setrlimit64(resource, (const struct rlimit64 *)limit);
+PRELOAD_API int prlimit(pid_t process, limits_process_resource resource, const struct rlimit *new_limit,
+                        struct rlimit *old_limit) {
+    return limits_result(limits_set(process, (int)resource, new_limit, old_limit));
+}
+
+#ifdef __GLIBC__ /* others have one layout under one name */
+_Static_assert(sizeof(struct rlimit) == sizeof(struct rlimit64), "one layout");
+
+PRELOAD_API int setrlimit64(__rlimit_resource_t resource, const struct rlimit64 *limit) {
+    return setrlimit(resource, (const struct rlimit *)limit);
 }
 
 PRELOAD_API int prlimit64(pid_t process, enum __rlimit_resource resource, const struct rlimit64 *new_limit,
                           struct rlimit64 *old_limit) {
-    return limits_result(limits_set(process, (int)resource, new_limit, old_limit));
+    return prlimit(process, resource, (const struct rlimit *)new_limit, (struct rlimit *)old_limit);
 }
-
-PRELOAD_API int prlimit(pid_t process, enum __rlimit_resource resource, const struct rlimit *new_limit,
-                        struct rlimit *old_limit) {
-    return prlimit64(process, resource, (const struct rlimit64 *)new_limit, (struct rlimit64 *)old_limit);
-}
+#endif
 
 PRELOAD_API int mlockall(int flags) {
     hak_process_begin();

@@ -27,6 +27,8 @@
 #include "hakmem/preload/preload.h"
 #include "hakmem/size_class/size_class.h"
 
+#ifdef __GLIBC__ /* no other C library has these functions */
+
 static struct mallinfo2 report_info(const struct hak_stats *stats) {
     const uint64_t in_use = stats->tiny.live_bytes + stats->l2.live_bytes + stats->l25.live_bytes;
     const uint64_t free_bytes = stats->magazine_bytes + stats->slab_free_bytes + stats->decaying_bytes;
@@ -141,3 +143,5 @@ PRELOAD_API int malloc_info(int options, FILE *file) {
     fputs("</malloc>\n", file);
     return 0;
 }
+
+#endif

@@ -20,4 +20,11 @@
     extern __typeof__(function)(name) \
         __attribute__((visibility("default"), alias(#function) PRELOAD_COPY_ATTRIBUTES(function)))
 
+/* The same for a name that only glibc has. */
+#ifdef __GLIBC__
+#define PRELOAD_ALIAS_GLIBC(name, function) PRELOAD_ALIAS(name, function)
+#else
+#define PRELOAD_ALIAS_GLIBC(name, function) HAK_STATIC_ASSERT(true, "not here")
+#endif
+
 #endif

@@ -46,7 +46,7 @@ void hak_page_map_limit(void) { hak_store_release(&hak_page_map.mask, (uintptr_t
 
 void hak_page_map_give_way(void) {
     if (hak_page_map.classes != page_map_nothing_is_ours) {
-        hak_flat_give_way(hak_page_map.classes, HAK_CHUNK_SHIFT);
+        hak_flat_give_way(hak_page_map.classes, HAK_CHUNK_SHIFT, HAK_ADDRESS_BITS);
     }
 }
 

@@ -4,7 +4,9 @@
  *
  * free reads it for its pointer, which may be any value. There are two forms:
  *
- * - flat: 2^31 bytes, reserved but not backed; the mask keeps the index in the table for addresses above 47 bits.
+ * - flat: 2^31 bytes (arm64: 2^32), reserved but not backed; the mask keeps the index in the table for addresses above
+ *   HAK_ADDRESS_BITS. The table has entries for all of these also where the kernel has fewer: a pointer that no mapping can
+ *   have would else read another's entry.
  * - limited: used if the address space has no room for the flat form (RLIMIT_AS), before the first initialisation, and
  *   after the flat form has given way (give_way.h). The mask is 0, so every pointer reads the byte of NULL. It is 0 and
  *   sends the free to the cold path, where hak_region_chunk_class finds the class in the region's header.
@@ -29,8 +31,9 @@ extern HAK_INTERNAL struct page_map hak_page_map;
 HAK_ALWAYS_INLINE unsigned page_map_class(const void *p) {
     /* Relaxed, both: the byte was stored before the block at p was handed out, and so was a mask of 0 where the byte is
      * not mapped any more (give_way.h). */
-    return hak_load_relaxed(
-        &hak_page_map.classes[((uintptr_t)p >> HAK_CHUNK_SHIFT) & hak_load_setting(&hak_page_map.mask)]);
+    const struct page_map *map = &hak_page_map;
+    HAK_IN_REGISTER_BESIDE_X86(map); /* one instruction loads both fields */
+    return hak_load_entry(&map->classes[((uintptr_t)p >> HAK_CHUNK_SHIFT) & hak_load_setting(&map->mask)]);
 }
 
 /* Chooses the form. pre: called once, before the first region. Never fails: the limited form needs nothing. */

@@ -8,10 +8,11 @@
 #include "hakmem/guard/chacha.h"
 #include "hakmem/os/os.h"
 
-/* Everything is placed from 8 TiB to 84 TiB. Below lies what programs map at addresses of their own choice (the heaps of
- * Java and Go), above the program itself and what the kernel maps. */
-#define PLACE_LOWEST ((uint64_t)1 << (HAK_ADDRESS_BITS - 4))
-#define PLACE_BYTES (((uint64_t)1 << (HAK_ADDRESS_BITS - 5)) * 19)
+/* Everything is placed from a sixteenth of the address space on, over 19 32nds of it: on x86-64 from 8 TiB to 84 TiB. Below
+ * lies what programs map at addresses of their own choice (the heaps of Java and Go), above the program itself and what the
+ * kernel maps. */
+#define PLACE_LOWEST ((uint64_t)1 << (hak_os_address_bits() - 4))
+#define PLACE_BYTES (((uint64_t)1 << (hak_os_address_bits() - 5)) * 19)
 
 /* As many as ChaCha has for data that anybody may see. */
 #define PLACE_ROUNDS 20

@@ -5,6 +5,7 @@
 #include <unwind.h>
 
 #include "hakmem/base/options.h"
+#include "hakmem/sample/find_object.h"
 #include "hakmem/sample/stack_memo.h"
 
 HAK_STATIC_ASSERT(PROFILE_FRAMES_MAX == STACK_CALLERS_MAX, "the option's callers have room");
@@ -71,7 +72,9 @@ static HAK_COLD void stack_unwind(struct hak_stack *stack, const struct memo_fra
     memo.count = 0;
     memo.is_odd = false;
     stack_is_walking = true;
-    (void)_Unwind_Backtrace(stack_visit, &walk);
+    if (find_object_works()) {
+        (void)_Unwind_Backtrace(stack_visit, &walk);
+    }
     stack_is_walking = false;
     hak_stack_memo_keep(&memo, stack);
 }

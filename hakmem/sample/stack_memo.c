@@ -41,10 +41,18 @@ static bool memo_is_made;               /* atomic; somebody makes it, or has tri
 static const struct link_map *memo_objects[MEMO_OBJECTS_MAX]; /* written before memo_entries */
 static uint32_t memo_object_count;
 
+/* Takes no lock of the loader. glibc before 2.35 and other C libraries have no such function: there no path is kept. */
+#ifdef DLFO_STRUCT_HAS_EH_DBASE
 static const struct link_map *memo_object_of(uintptr_t address) {
     struct dl_find_object found;
     return _dl_find_object((void *)address, &found) == 0 ? found.dlfo_link_map : NULL;
 }
+#else
+static const struct link_map *memo_object_of(uintptr_t address) {
+    (void)address;
+    return NULL;
+}
+#endif
 
 static void memo_add_object(const struct link_map *object) {
     if (object != NULL && memo_object_count < MEMO_OBJECTS_MAX) {

@@ -2,6 +2,8 @@
 /* The two forms of the shadow; see shadow.h. Regions are added under the region lock and never removed. */
 #include "hakmem/shadow/shadow.h"
 
+#include <errno.h>
+
 #include "hakmem/base/assert.h"
 #include "hakmem/base/bits.h"
 #include "hakmem/guard/metadata.h"
@@ -9,7 +11,8 @@
 #include "hakmem/space/flat.h"
 #include "hakmem/space/units.h"
 
-#define SHADOW_ENTRIES ((uintptr_t)1 << (HAK_ADDRESS_BITS - SHADOW_SHIFT))
+/* For the addresses that this process can have: a table for 48 bits does not fit into 42. */
+#define SHADOW_ENTRIES ((uintptr_t)1 << (hak_os_address_bits() - SHADOW_SHIFT))
 
 /* Bytes of addresses for which reads of entries are expected from the start: a program's first huge blocks lie there.
  * Not all addresses, because the kernel looks from time to time through everything that may be a huge page. */
@@ -99,6 +102,9 @@ int hak_shadow_add_region(struct shadow_region *region, bool is_open) {
     if (hak_shadow.classes == NULL) {
         return shadow_add_limited(region);
     }
+    if (HAK_UNLIKELY((uintptr_t)region >> hak_os_address_bits() != 0)) {
+        return EEXIST; /* what lies behind the table is another's */
+    }
     region->classes = &hak_shadow.classes[shadow_region_of(region) >> SHADOW_SHIFT];
     return shadow_add_flat(shadow_region_entries(region), region, is_open);
 }
@@ -131,7 +137,7 @@ void hak_shadow_limit(void) { hak_store_release(&hak_shadow.limit, (uintptr_t)0)
 
 void hak_shadow_give_way(void) {
     if (hak_shadow.classes != NULL) {
-        hak_flat_give_way(hak_shadow.classes, SHADOW_SHIFT);
+        hak_flat_give_way(hak_shadow.classes, SHADOW_SHIFT, hak_os_address_bits());
     }
 }
 

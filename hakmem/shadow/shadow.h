@@ -7,7 +7,7 @@
  * for blocks in magazines and slabs, and for huge blocks, which have a table of their own (huge/huge.h). There are two
  * forms:
  *
- * - flat: 2^43 bytes, reserved and not backed, writable where regions are. The index is the address rotated right by 4,
+ * - flat: 2^43 bytes where addresses have 47 bits, reserved and not backed, writable where regions are. The index is the address rotated right by 4,
  *   so one comparison with the limit rejects high addresses and addresses that are no multiple of 16. Entries of
  *   regions get no huge pages, to save memory. Measured for regions with huge pages, where that saves less:
  *   replacement_256m was no faster with huge pages in the shadow too, and each region begun took 2 MiB more.

@@ -25,7 +25,7 @@ struct hak_class {
 extern const struct hak_class hak_classes[HAK_CLASS_COUNT];
 
 /* One entry of class 0 follows the last size, so that larger sizes can be clamped to it. */
-extern const uint8_t hak_size_class_table[HAK_SIZE_CLASS_TABLE_ENTRIES + 1];
+extern HAK_NEAR const uint8_t hak_size_class_table[HAK_SIZE_CLASS_TABLE_ENTRIES + 1];
 extern const uint8_t hak_l2_class_table[HAK_L2_TABLE_ENTRIES + 1];
 extern const uint8_t hak_l25_class_table[HAK_L25_TABLE_ENTRIES + 1];
 

@@ -26,10 +26,12 @@ int hak_flat_commit(void *start, size_t size) {
     return error;
 }
 
-void hak_flat_give_way(const uint8_t *entries, unsigned shift) {
+void hak_flat_give_way(const uint8_t *entries, unsigned shift, unsigned address_bits) {
     const uintptr_t page = hak_os_page_size();
-    for (size_t unit = hak_units_next(0, false), end; unit < UNITS_COUNT; unit = hak_units_next(end, false)) {
+    const size_t units = (size_t)1 << (address_bits - HAK_REGION_SHIFT);
+    for (size_t unit = hak_units_next(0, false), end; unit < units; unit = hak_units_next(end, false)) {
         end = hak_units_next(unit, true);
+        end = end < units ? end : units;
         const uintptr_t first = bits_round_up((uintptr_t)entries + (unit << (HAK_REGION_SHIFT - shift)), page);
         const uintptr_t last = ((uintptr_t)entries + (end << (HAK_REGION_SHIFT - shift))) & ~(page - 1);
         if (first < last) {

@@ -20,7 +20,8 @@ bool hak_flat_has_room(size_t size);
 /* Makes entries writable, which are 0 and read by others meanwhile. Refused: they are as they were. ENOMEM, EAGAIN */
 int hak_flat_commit(void *start, size_t size);
 
-/* Unmaps the entries of all units that are not kept. `entries`: those of address 0. pre: hak_units_keep was called */
-void hak_flat_give_way(const uint8_t *entries, unsigned shift);
+/* Unmaps the entries of all units that are not kept. `entries`: those of address 0; the table has them for all addresses of
+ * so many bits. pre: hak_units_keep was called */
+void hak_flat_give_way(const uint8_t *entries, unsigned shift, unsigned address_bits);
 
 #endif

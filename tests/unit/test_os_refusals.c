@@ -8,11 +8,14 @@
 #include <linux/mman.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "hakmem/base/compiler.h"
+#include "hakmem/base/config.h"
 #include "hakmem/os/os.h"
 #include "tests/harness/harness.h"
 #include "tests/unit/wrapped_syscall.h"
@@ -46,7 +49,19 @@ static void unmap_first(void *destination, size_t size) {
     memset(mapped_meanwhile, 5, size);
 }
 
+/* The next mapping lies behind the addresses that there are tables for. */
+static bool maps_high;
+static long unmapped_high; /* the address that was given back then */
+
 static long answered_syscall(long number, const long *argument) {
+    if (number == SYS_mmap && maps_high) {
+        maps_high = false;
+        return (long)1 << HAK_ADDRESS_BITS;
+    }
+    if (number == SYS_munmap && argument[0] == (long)1 << HAK_ADDRESS_BITS) {
+        unmapped_high = argument[0];
+        return 0;
+    }
     const bool moves = number == SYS_mremap && (argument[3] & MREMAP_MAYMOVE) != 0;
     if (moves && moves_unmap_first) unmap_first((void *)argument[4], (size_t)argument[2]);
     if ((number == SYS_munmap && refuses(&munmaps_left)) || (number == SYS_madvise && refuses(&madvises_left)) ||
@@ -132,6 +147,29 @@ HAK_TEST(OsMap, RefusedTrimGivesTheWholeMappingBack) {
         /* A refusal of the first or second munmap leaves nobody to give that mapping back to; the others leave nothing. */
         HAK_EXPECT_LE(address_space_bytes(), before + (works <= 1 ? MIB : 0) + MIB / 2);
     }
+}
+
+/* Two mappings in a row that lie there; aborts if both are refused and nothing is counted. */
+static void map_high(void) {
+    void *start = NULL;
+    struct os_counters before, after;
+    hak_os_counters_get(&before);
+    for (unsigned i = 0; i < 2; i++) {
+        maps_high = true;
+        unmapped_high = 0;
+        if (hak_os_map(MIB, MIB, &start) != ENOMEM || start != NULL || unmapped_high == 0) _exit(0);
+    }
+    hak_os_counters_get(&after);
+    if (after.maps == before.maps && after.mapped_bytes == before.mapped_bytes) abort();
+    _exit(0);
+}
+
+/* A build for 47 bits wrote behind its page map on a kernel of 48. It is said once. */
+HAK_TEST(OsMap, AnAddressBeyondTheTablesIsRefusedWithAWord) {
+    if (HAK_THREAD_SANITIZER || HAK_ADDRESS_SANITIZER) HAK_SKIP("a sanitizer's functions map");
+    HAK_EXPECT_DEATH(map_high(),
+                     "^hakmem: warning: the system maps memory at addresses that this build has no tables for; "
+                     "build hakmem with a larger HAK_ADDRESS_BITS\n$");
 }
 
 HAK_TEST(OsReserve, RefusedAdviceGivesTheReservationBack) {

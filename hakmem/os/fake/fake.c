@@ -56,6 +56,14 @@ static bool fails(enum os_fake_kind kind) {
     return call == hak_load_relaxed(&fail_at) || (first != 0 && call >= first);
 }
 
+unsigned __real_hak_os_address_bits(void);
+unsigned __wrap_hak_os_address_bits(void);
+__attribute__((weak)) extern const unsigned os_fake_address_bits;
+
+unsigned __wrap_hak_os_address_bits(void) {
+    return &os_fake_address_bits != NULL ? os_fake_address_bits : __real_hak_os_address_bits();
+}
+
 /* Declares the real primitive and its wrapper, and defines the wrapper. */
 #define WRAP(kind, primitive, parameters, arguments) \
     int __real_##primitive parameters;               \

@@ -52,6 +52,10 @@ void os_fake_within(enum os_fake_kind kind, void (*function)(void));
  * failures and then loops n over 1 .. os_fake_calls() makes every call of that run fail. */
 uint64_t os_fake_calls(void);
 
+/* A test that defines it has addresses of so many bits in its process, from the start on. It cannot be a plan of a function:
+ * tables are made before main. */
+extern const unsigned os_fake_address_bits;
+
 /* Cancels all plans, resets the count to 0, and counts all kinds again. */
 void os_fake_reset(void);
 

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "hakmem/base/c_library.h"
 #include "hakmem/os/linux/linux.h"
 
 #define NULL_DEVICE makedev(1, 3)
@@ -25,6 +26,7 @@ static bool identity_without_birth(int descriptor, struct hak_linux_identity *ou
     return true;
 }
 
+#ifdef STATX_BTIME
 static bool identity_of(int descriptor, struct hak_linux_identity *out) {
     struct statx found;
     const unsigned wanted = STATX_BASIC_STATS | STATX_BTIME;
@@ -44,6 +46,12 @@ static bool identity_of(int descriptor, struct hak_linux_identity *out) {
     };
     return true;
 }
+#else
+/* musl before 1.2.4 does not say what statx gives. */
+static bool identity_of(int descriptor, struct hak_linux_identity *out) {
+    return identity_without_birth(descriptor, out);
+}
+#endif
 
 bool hak_linux_identity(int descriptor, struct hak_linux_identity *out) {
     const int saved_errno = errno;
@@ -99,7 +107,7 @@ const char *hak_os_file_problem(int error) {
     case EPERM: return "it is another user's file";
     case EMLINK: return "it has another name (a hard link)";
     case EFBIG: return "the limit of a file's size (RLIMIT_FSIZE) is reached";
-    default: return strerrordesc_np(error);
+    default: return c_library_error_text(error);
     }
 }
 

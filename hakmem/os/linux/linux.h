@@ -15,6 +15,7 @@
 #include "hakmem/base/atomic.h"
 #include "hakmem/base/bits.h"
 #include "hakmem/base/compiler.h"
+#include "hakmem/base/config.h"
 #include "hakmem/os/os.h"
 
 /* Every field is atomic. */
@@ -44,6 +45,9 @@ HAK_ALWAYS_INLINE int linux_take_error(int saved_errno) {
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
 
+/* Gives a mapping back that lies where no table has an entry, and says so once. ENOMEM */
+HAK_COLD int hak_linux_refuse_high(void *start, size_t size);
+
 /* Makes an anonymous private mapping; `how` is 0 or a flag of the MAP_FIXED kind. Writable memory is accounted for as
  * the C library's blocks are, so the kernel refuses a size that the machine cannot have; other memory is not accounted
  * for. */
@@ -52,6 +56,7 @@ HAK_ALWAYS_INLINE int linux_mmap(void *wish, size_t size, int protection, int ho
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS | how | ((protection & PROT_WRITE) != 0 ? 0 : MAP_NORESERVE);
     void *start = LINUX_CALL(mmap, wish, size, protection, flags, -1, (off_t)0);
     if (start == MAP_FAILED) return linux_take_error(saved_errno);
+    if (HAK_UNLIKELY((uintptr_t)start >> HAK_ADDRESS_BITS != 0)) return hak_linux_refuse_high(start, size);
     *out = start;
     return 0;
 }

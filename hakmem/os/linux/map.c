@@ -14,6 +14,7 @@
  *
  * A mapping that will be trimmed is inaccessible until then, so it neither counts for RLIMIT_DATA nor is populated in a
  * process that locks all its memory. */
+#include "hakmem/base/warning.h"
 #include "hakmem/os/linux/linux.h"
 
 /* Where mappings of one kind lie, one below the other. Each field is atomic, relaxed: a stale value costs a few system
@@ -56,6 +57,18 @@ void hak_linux_map_note_unmapped(const void *start, size_t size) {
     struct chain *chain = is_record ? &chain_records : &chain_blocks;
     hak_store_relaxed(&chain->next, first + size);
     if (hak_load_relaxed(&chain->lowest) == first) hak_store_relaxed(&chain->lowest, first + size);
+}
+
+int hak_linux_refuse_high(void *start, size_t size) {
+    static bool was_said; /* atomic */
+    (void)linux_munmap(start, size);
+    /* Relaxed: it orders nothing; of two threads that come at once both may say so. */
+    if (!hak_load_relaxed(&was_said)) {
+        hak_store_relaxed(&was_said, true);
+        hak_report_warning("the system maps memory at addresses that this build has no tables for", NULL,
+                           "build hakmem with a larger HAK_ADDRESS_BITS");
+    }
+    return ENOMEM;
 }
 
 /* The highest aligned place for `size` bytes below `end`; NULL lets the kernel choose. */

@@ -7,9 +7,9 @@
  * before it checks the source; later versions unmap it before they know that they have the memory for the move. Another
  * thread's mapping may lie there by then. So after a failure the destination is unmapped only if a mark in its first
  * word proves that it is the mapping made here; the mark is read in a way that is safe for any address. */
-#include <linux/futex.h>
 #include <time.h>
 
+#include "hakmem/base/c_library.h"
 #include "hakmem/os/linux/linux.h"
 
 /* No word of a mapping that the kernel just made, which reads zero, and unlikely in any other. */
@@ -22,7 +22,7 @@ static uint32_t mark_of(const void *destination) {
 static bool has_mark(const uint32_t *word, uint32_t mark) {
     static const struct timespec no_time = {0, 0};
     const int saved_errno = errno;
-    return syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, mark, &no_time, NULL, 0) != 0 &&
+    return syscall(SYS_futex, word, C_LIBRARY_FUTEX_WAIT, mark, &no_time, NULL, 0) != 0 &&
            linux_take_error(saved_errno) == ETIMEDOUT;
 }
 

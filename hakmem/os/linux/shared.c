@@ -5,7 +5,6 @@
  * process's descriptor (/proc/PID/fd), and the kernel frees it with its last user, however that one ends. Makes system
  * calls directly, because a program may interpose the C library's functions. */
 #include <fcntl.h>
-#include <linux/memfd.h>
 #include <sys/stat.h>
 
 #include "hakmem/base/quiet.h"

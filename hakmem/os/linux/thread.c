@@ -25,6 +25,37 @@ static size_t stack_size(void) {
     return bits_round_up(STACK_BYTES + least_bytes + hak_linux_thread_local_bytes, page) + page;
 }
 
+#ifdef __GLIBC__
+/* The thread begins with all signals blocked. */
+static int attributes_block(pthread_attr_t *attributes, const sigset_t *all) {
+    return pthread_attr_setsigmask_np(attributes, all);
+}
+
+static int create(pthread_t *started, const pthread_attr_t *attributes, const sigset_t *all, void *(*main)(void *),
+                  void *argument) {
+    (void)all;
+    return hak_linux_threads.create(started, attributes, main, argument);
+}
+#else
+/* It takes its mask from the thread that starts it. */
+static int attributes_block(pthread_attr_t *attributes, const sigset_t *all) {
+    (void)attributes;
+    (void)all;
+    return 0;
+}
+
+static int create(pthread_t *started, const pthread_attr_t *attributes, const sigset_t *all, void *(*main)(void *),
+                  void *argument) {
+    sigset_t before;
+    int error = pthread_sigmask(SIG_SETMASK, all, &before);
+    if (error == 0) {
+        error = hak_linux_threads.create(started, attributes, main, argument);
+        (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    }
+    return error;
+}
+#endif
+
 int hak_os_start_thread(void *(*main)(void *), void *argument, uintptr_t *thread) {
     const int saved_errno = errno;
     pthread_attr_t attributes;
@@ -33,9 +64,9 @@ int hak_os_start_thread(void *(*main)(void *), void *argument, uintptr_t *thread
     int error = pthread_attr_init(&attributes);
     if (error == 0) {
         error = pthread_attr_setstacksize(&attributes, stack_size());
-        if (error == 0) error = pthread_attr_setsigmask_np(&attributes, &all);
+        if (error == 0) error = attributes_block(&attributes, &all);
         pthread_t started;
-        if (error == 0) error = hak_linux_threads.create(&started, &attributes, main, argument);
+        if (error == 0) error = create(&started, &attributes, &all, main, argument);
         if (error == 0) *thread = (uintptr_t)started;
         pthread_attr_destroy(&attributes);
     }
