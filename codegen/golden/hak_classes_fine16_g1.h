@@ -10,6 +10,10 @@
 #ifndef CODEGEN_HAK_CLASSES_H
 #define CODEGEN_HAK_CLASSES_H
 
+#ifndef __LP64__
+#error "hakmem needs a 64-bit processor: pointers, size_t and long of 64 bits (LP64)"
+#endif
+
 #include "hakmem/base/compiler.h"
 #include "hakmem/base/config.h"
 

@@ -5,6 +5,10 @@
 #ifndef HAKMEM_BASE_COMPILER_H
 #define HAKMEM_BASE_COMPILER_H
 
+#ifndef __LP64__
+#error "hakmem needs a 64-bit processor: pointers, size_t and long of 64 bits (LP64)"
+#endif
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

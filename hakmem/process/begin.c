@@ -13,6 +13,7 @@
 #include "hakmem/magazine/thread.h"
 #include "hakmem/os/os.h"
 #include "hakmem/process/own_thread.h"
+#include "hakmem/process/sanitizer.h"
 #include "hakmem/region/page_map.h"
 #include "hakmem/region/place.h"
 #include "hakmem/sample/profile.h"
@@ -34,6 +35,7 @@ static void process_protect_tables(void) {
 }
 
 static void process_init(void) {
+    hak_sanitizer_refuse();
     hak_place_init();
     hak_page_map_init();
     if (HAK_GUARD_EXACT) {

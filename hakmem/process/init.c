@@ -7,9 +7,11 @@
 #include "hakmem/os/os.h"
 #include "hakmem/process/begin.h"
 #include "hakmem/process/fork.h"
+#include "hakmem/process/sanitizer.h"
 
 /* 101: the first of the constructors with a priority that programs may use. */
 __attribute__((constructor(101))) static void init_process(void) {
+    hak_sanitizer_refuse();
     hak_os_init();
     hak_fork_init();
     hak_process_begin();

@@ -63,10 +63,10 @@ HAK_API size_t hak_usable_size(const void *p);
 enum hak_pool { HAK_POOL_NONE, HAK_POOL_TINY, HAK_POOL_L2, HAK_POOL_L25, HAK_POOL_HUGE };
 
 enum hak_slab_state {
-    HAK_SLAB_NONE,    /* huge blocks have no slab */
-    HAK_SLAB_OWNED,   /* one thread may change its bitmap without atomics */
-    HAK_SLAB_FULL,    /* nobody owns it, hardly any block is free */
-    HAK_SLAB_PARTIAL, /* nobody owns it, any thread may take it */
+    HAK_SLAB_NONE,   /* huge blocks have no slab */
+    HAK_SLAB_OWNED,  /* one thread may change its bitmap without atomics */
+    HAK_SLAB_FULL,   /* nobody owns it, hardly any block is free */
+    HAK_SLAB_PARTIAL /* nobody owns it, any thread may take it */
 };
 
 struct hak_owner_info {
