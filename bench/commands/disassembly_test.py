@@ -49,8 +49,46 @@ I  00001020,2
 I  00000505,5
 """
 
+_ARM64_LISTING = """
+probe.so:     file format elf64-littleaarch64
+
+0000000000001000 <probe>:
+    1000:\tcbz\tx0, 1010 <probe+0x10>
+    1004:\tb.eq\t1010 <probe+0x10>  // b.none
+    1008:\tbl\t2000 <slow>
+    100c:\tb\t2000 <slow>
+    1010:\tb\t1000 <probe>
+    1014:\tbr\tx16
+    1018:\tbic\tx0, x0, x1
+    101c:\ttbnz\tw0, #3, 1010 <probe+0x10>
+    1020:\tret
+"""
+
+_RISCV_LISTING = """
+probe.so:     file format elf64-littleriscv
+
+0000000000001000 <probe>:
+    1000:\tbeqz\ta0,1010 <probe+0x10>
+    1004:\tbltu\ta0,a1,1010 <probe+0x10>
+    1008:\tjal\tra,2000 <slow>
+    100c:\tj\t1000 <probe>
+    100e:\tj\t2000 <slow>
+    1010:\tjr\tt1
+    1012:\tbset\ta0,a0,a1
+    1016:\tret
+"""
+
 
 class DisassemblyTest(unittest.TestCase):
+    def test_kinds_of_other_processors(self) -> None:
+        branch, call, jump, plain, back = Kind.BRANCH, Kind.CALL, Kind.TAIL_CALL, Kind.PLAIN, Kind.RETURN
+        for listing, kinds in (
+            (_ARM64_LISTING, [branch, branch, call, jump, plain, jump, plain, branch, back]),
+            (_RISCV_LISTING, [branch, branch, call, plain, jump, jump, plain, back]),
+        ):
+            program = disassembly.parse(listing)
+            self.assertEqual([one.kind for one in program.instructions.values()], kinds)
+
     def test_kinds(self) -> None:
         program = disassembly.parse(_LISTING)
         self.assertEqual(program.functions, {"probe": 0x1000, "probe.cold": 0x3000})

@@ -37,8 +37,13 @@ HAK_STATIC_ASSERT(__alignof__(hak_lock_depended_on) > LOCK_FLAGS, "an owner's ad
 /* Tells the processor that this is a loop that waits. */
 #ifdef __x86_64__
 #define LOCK_PAUSE() __builtin_ia32_pause()
-#else
+#elif defined(__aarch64__)
 #define LOCK_PAUSE() __asm__ volatile("yield")
+#elif defined(__riscv)
+/* `pause`, by its bytes: assemblers know it from the extension Zihintpause on, and all processors take it for a fence. */
+#define LOCK_PAUSE() __asm__ volatile(".4byte 0x0100000f")
+#else
+#define LOCK_PAUSE() __asm__ volatile("")
 #endif
 
 void hak_lock_init(struct hak_lock *lock, enum hak_lock_rank rank) {
