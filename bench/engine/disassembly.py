@@ -130,4 +130,6 @@ def parse(listing: str) -> Program:
 def disassemble(path: Path) -> Program:
     """The program in the file `path`."""
     machine = int.from_bytes(path.read_bytes()[_MACHINE_AT : _MACHINE_AT + 2], "little")
-    return parse(process.start([valgrind.tool(_OBJDUMPS.get(machine, "objdump")), "-d", "--no-show-raw-insn", str(path)]))
+    return parse(
+        process.start([valgrind.tool(_OBJDUMPS.get(machine, "objdump")), "-d", "--no-show-raw-insn", str(path)])
+    )

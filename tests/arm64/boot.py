@@ -109,7 +109,19 @@ def boot(kernel: bytes, archive: bytes, processor: str, log: Path) -> Outcome:
         image, initrd = Path(folder, "kernel"), Path(folder, "initramfs")
         image.write_bytes(kernel)
         initrd.write_bytes(archive)
-        command = [emulator, "-machine", "virt", "-cpu", processor, "-smp", "2", "-m", "2048", "-nographic", "-no-reboot"]
+        command = [
+            emulator,
+            "-machine",
+            "virt",
+            "-cpu",
+            processor,
+            "-smp",
+            "2",
+            "-m",
+            "2048",
+            "-nographic",
+            "-no-reboot",
+        ]
         command += ["-nic", "none", "-kernel", str(image), "-initrd", str(initrd)]
         command += ["-append", "console=ttyAMA0 panic=-1 loglevel=3"]
         with log.open("wb") as out:
