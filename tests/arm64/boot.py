@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import io
+import os
 import re
 import shutil
 import subprocess
@@ -27,6 +28,8 @@ SECONDS = 3600
 """For all programs on one kernel: a hang ends, a slow machine passes."""
 
 _REGULAR, _FOLDER = 0o100755, 0o040755
+
+_LIBRARIES = ("ld-linux-aarch64.so.1", "libc.so.6", "libm.so.6", "libgcc_s.so.1", "libstdc++.so.6")
 
 
 class Refusal(Exception):
@@ -47,9 +50,16 @@ class Outcome:
         return [name for name, how in self.ended.items() if how != "status 0"]
 
 
-def initramfs(init: bytes, programs: dict[str, bytes]) -> bytes:
+def libraries(folder: Path) -> dict[str, bytes]:
+    """What programs need that are not linked statically, from the cross compiler's folder; by paths of the machine."""
+    return {f"lib/{name}": (folder / name).read_bytes() for name in _LIBRARIES if (folder / name).exists()}
+
+
+def initramfs(init: bytes, programs: dict[str, bytes], others: dict[str, bytes]) -> bytes:
     """An archive for the kernel: cpio's form "newc" (Linux, Documentation/driver-api/early-userspace), compressed."""
     files: dict[str, tuple[int, bytes]] = {"init": (_REGULAR, init), "tests": (_FOLDER, b"")}
+    files.update({"lib": (_FOLDER, b"")} if others else {})
+    files.update({path: (_REGULAR, data) for path, data in others.items()})
     files.update({f"tests/{name}": (_REGULAR, data) for name, data in programs.items()})
     out = io.BytesIO()
     for number, (name, (mode, data)) in enumerate([*files.items(), ("TRAILER!!!", (0, b""))], 1):
@@ -66,7 +76,7 @@ def kernel_of(path: Path) -> bytes:
     try:
         if path.suffix != ".deb":
             return path.read_bytes()
-        listing = subprocess.run(["dpkg-deb", "--fsys-tarfile", str(path)], stdout=subprocess.PIPE, check=True)
+        listing = subprocess.run(["dpkg-deb", "--fsys-tarfile", str(path)], capture_output=True, check=True)
     except OSError as error:
         raise Refusal(f"{path}: {error.strerror}") from None
     except subprocess.CalledProcessError:
@@ -154,17 +164,27 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         default="max",
         help="of the machine: max (the default) has pages of 4, 16 and 64 KiB and 52-bit addresses, cortex-a72 no 16 KiB",
     )
+    parser.add_argument(
+        "--libraries",
+        default=Path("/usr/aarch64-linux-gnu/lib"),
+        type=Path,
+        help="folder of the C library for arm64 (default %(default)s, of libc6-arm64-cross)",
+    )
     parser.add_argument("--init", required=True, type=Path, help="the first process; //tests/arm64 gives it")
-    parser.add_argument("programs", nargs="+", type=Path, help="statically linked programs; //tests/arm64 gives them")
+    parser.add_argument(
+        "--program", action="append", required=True, type=Path, help="may be repeated; //tests/arm64 gives them"
+    )
     return parser.parse_args(arguments)
 
 
 def main(arguments: list[str]) -> int:
     parsed = parse(arguments)
     try:
-        programs = {path.name: path.read_bytes() for path in parsed.programs}
-        archive = initramfs(parsed.init.read_bytes(), programs)
-        kernels = [(path, kernel_of(path)) for path in parsed.kernel]
+        programs = {path.name: path.read_bytes() for path in parsed.program}
+        archive = initramfs(parsed.init.read_bytes(), programs, libraries(parsed.libraries))
+        # Where the user is; `bazel run` starts programs elsewhere.
+        here = Path(os.environ.get("BUILD_WORKING_DIRECTORY", "."))
+        kernels = [(path, kernel_of(here / path)) for path in parsed.kernel]
         good = True
         for number, (path, kernel) in enumerate(kernels):
             log = Path(tempfile.gettempdir(), f"hakmem-arm64-{number}.log")

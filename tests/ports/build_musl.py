@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Builds the library by musl-gcc: shared, to preload, and as an archive of one member, so that what nobody names is linked too."""
+"""Builds the library by musl-gcc: shared, and as an archive of one member, so that what nobody names is linked too."""
 
 from __future__ import annotations
 
