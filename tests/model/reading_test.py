@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Searches the models of what is read beside the thread that writes it, on a machine that shows stores in any order:
-readings of statistics and walks, reading.pml, beside threads that begin and end, record.pml, and the published page,
-publish.pml; and their mutants until each is found."""
+readings of statistics and walks, reading.pml, beside threads that begin and end, record.pml, the published page,
+publish.pml, and pairs of threads of which one must see the other, dekker.pml; and their mutants until each is found."""
 
 import functools
 import sys
@@ -22,6 +22,7 @@ MODELS = {
         "NO_RELEASE_FENCE": 1,
         "PUSH_RELAXED": 1,
     },
+    "dekker.pml": {"FIRST_RELAXED": 1, "SECOND_RELAXED": 1},
     "publish.pml": {"END_RELAXED": 2, "LOADS_RELAXED": 2, "NO_SECOND_LOOK": 2, "STORES_RELAXED": 2},
     "record.pml": {
         "ALLOW_RELAXED": 1,
