@@ -104,3 +104,39 @@ HAK_TEST_ISOLATED(AddressBits, GivingWayUnmapsTheTableAndNoMore, "") {
     HAK_EXPECT_EQ(hak_os_map_at(others, OS_HUGE_PAGE_BYTES), EEXIST);
     hak_free(hak_alloc(100));
 }
+
+#if defined(__aarch64__)
+#define HAS_TAGS true
+#else
+#define HAS_TAGS false
+#endif
+
+static void *tagged(void *p) { return (void *)((uintptr_t)p | (uintptr_t)0xb4 << 56); }
+
+/* A tag that came back from a later call would end in a system call, which refuses it. */
+HAK_TEST(AddressBits, ATagIsDropped) {
+    static const size_t sizes[] = {24, 3000, 50000, (size_t)3 << 20};
+    if (!HAS_TAGS) HAK_SKIP("the processor takes all bits of a pointer for the address");
+    for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct hak_owner_info info;
+        char *p = hak_alloc(sizes[i]);
+        HAK_EXPECT_EQ(hak_usable_size(tagged(p)), hak_usable_size(p));
+        HAK_EXPECT(hak_owner(tagged(p), &info));
+        HAK_EXPECT_PTR_EQ(info.block, p);
+        HAK_EXPECT_PTR_EQ(hak_realloc(tagged(p), sizes[i]), p);
+        hak_free(tagged(p));
+        p = hak_alloc(sizes[i]);
+        HAK_EXPECT_EQ((uintptr_t)p >> HAK_ADDRESS_BITS, 0);
+        hak_free_sized(tagged(p), sizes[i]);
+    }
+    /* More than magazines hold, so that slabs get them. */
+    static char *blocks[BLOCKS];
+    for (unsigned i = 0; i < BLOCKS; i++) blocks[i] = hak_alloc(48);
+    for (unsigned i = 0; i < BLOCKS; i++) hak_free(tagged(blocks[i]));
+    hak_thread_flush();
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        blocks[i] = hak_alloc(48);
+        HAK_EXPECT_EQ((uintptr_t)blocks[i] >> HAK_ADDRESS_BITS, 0);
+    }
+    for (unsigned i = 0; i < BLOCKS; i++) hak_free(blocks[i]);
+}
