@@ -57,8 +57,8 @@ class MuslTest(unittest.TestCase):
         self._expect_served(_run([program], HAKMEM_STATS="text"))
 
     def test_sampled_with_and_without_unwind_tables(self) -> None:
-        for name, arguments in (("without", []), ("with", ["-Wl,--eh-frame-hdr"])):
-            program = self._compile(name, "-static", *arguments, str(_FOLDER / "program.c"), str(_ARCHIVE))
+        for name, table in (("without", "-Wl,--no-eh-frame-hdr"), ("with", "-Wl,--eh-frame-hdr")):
+            program = self._compile(name, "-static", table, str(_FOLDER / "program.c"), str(_ARCHIVE))
             profile = Path(self.folder.name, name + ".pb.gz")
             result = _run([program], HAKMEM_PROFILE=str(profile))
             self.assertEqual((result.returncode, result.stdout), (0, "ok\n"), (name, result.stderr))
