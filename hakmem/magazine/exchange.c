@@ -21,7 +21,7 @@ void *hak_exchange_alloc(unsigned class_index) {
 
 void *hak_exchange_alloc_limited(struct hak_thread *thread, unsigned class_index) {
     void *p = magazine_take(class_index);
-    return p == NULL && hak_exchange_load(thread, class_index) ? magazine_take(class_index) : p;
+    return p != NULL ? p : hak_exchange_load(thread, class_index);
 }
 
 void *hak_exchange_alloc_uncached(struct hak_thread *thread, unsigned class_index) {
@@ -140,8 +140,11 @@ void hak_exchange_free_begun(struct hak_thread *thread, unsigned class_index, vo
     }
     exchange_enter(thread);
     exchange_count(thread, class_index);
-    if (HAK_UNLIKELY(exchange_is_unfurnished(thread, class_index))) {
-        hak_exchange_furnish(thread, class_index);
+    if (HAK_UNLIKELY(!exchange_fit(thread, class_index))) {
+        hak_exchange_free_at_once(class_index, p);
+        exchange_note_levels(thread, class_index);
+        exchange_leave(thread);
+        return;
     }
     (void)hak_exchange_is_hot(thread, class_index);
     if (exchange_returned_level(thread, class_index) == exchange_capacity(thread, class_index)) {

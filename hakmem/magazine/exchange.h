@@ -15,10 +15,13 @@
  *     LOADED is empty     else a magazine in the stash          unstash
  *                         else                                  refill; no memory: swap whatever RETURNED holds
  *                         the class is hot (exchange_room.h)    twice the room, then unstash or refill, not swap
- *     free,               the class is not worth keeping (*)    flush everything and give up the active slabs
- *     RETURNED is full    else LOADED empty                     swap
+ *                         the class has no room (share.h)       a block from a slab, through no magazine
+ *     free,               the class has no room                 flush the block
+ *     RETURNED is full    the class is not worth keeping (*)    flush everything and give up the active slabs
+ *                         else LOADED empty                     swap
  *                         else the class has a stash            stash; if that is full, flush its oldest magazine first
  *                         else                                  flush the older half of RETURNED
+ *     either              more room than the thread's share     flush all magazines of the class, which lose that room
  *     end of the thread, hak_trim, child of a fork              flush everything, of all classes
  *
  *     (*) nothing was loaded since the last such flush; or RETURNED fills again and again without malloc emptying
@@ -40,7 +43,8 @@
  *     own.stashed > 0          only if own.unused_slots == 0: magazines in the stash are full and have the whole room
  *     own.active[1] != NULL    only if own.active[0] != NULL; both slabs are OWNED by the thread (slab.h). They may go at any
  *                              time while nobody holds the class: idle.h
- *     room == 0                only where the class has no magazines, of which both tops are RECORD_NO_ROOM then
+ *     room == 0                only where the class has no magazines, of which both tops are RECORD_NO_ROOM then, or may have none:
+ *                              then both are at the end of storage that it keeps
  *
  * and over all threads, while all sequences are even:
  *
@@ -66,7 +70,7 @@
  *     exchange_check                  double and invalid frees <--------------------'
  *         |
  *     stash, exchange_room, sampling  full magazines; how many blocks a magazine may hold; parked blocks
- *     exchange_hold                   who may change the active slabs
+ *     exchange_hold, share            who may change the active slabs; what each of many threads may hold
  *         |
  *     exchange_levels.h, record       levels, counts and the sequence; what a thread has */
 #ifndef HAKMEM_MAGAZINE_EXCHANGE_H
@@ -108,7 +112,7 @@ HAK_ALWAYS_INLINE void *exchange_alloc_begun(struct hak_thread *thread, unsigned
     if (!guard_has(HAK_FEATURE_QUARANTINE) && HAK_LIKELY(exchange_swap_in(thread, class_index))) {
         return magazine_take(class_index);
     }
-    return hak_exchange_load(thread, class_index) ? magazine_take(class_index) : NULL;
+    return hak_exchange_load(thread, class_index);
 }
 
 #endif

@@ -5,7 +5,6 @@
 #include "hakmem/guard/quarantine.h"
 #include "hakmem/magazine/exchange_hold.h"
 #include "hakmem/magazine/exchange_levels.h"
-#include "hakmem/magazine/exchange_room.h"
 #include "hakmem/magazine/sampling.h"
 #include "hakmem/magazine/stash.h"
 
@@ -20,7 +19,7 @@ void hak_exchange_flush_blocks(struct hak_thread *thread, unsigned class_index, 
 }
 
 void hak_exchange_flush_oldest(struct hak_thread *thread, unsigned class_index) {
-    const uint32_t level = exchange_returned_level(thread, class_index), half = level / 2;
+    const uint32_t level = exchange_returned_level(thread, class_index), half = level > 1 ? level / 2 : level;
     void **base = hak_load_relaxed(&thread->returned[class_index]) - level;
     hak_exchange_flush_blocks(thread, class_index, base, half);
     hak_exchange_move_slots(base, base + half, level - half);
@@ -55,6 +54,16 @@ void hak_exchange_flush_magazines(struct hak_thread *thread, unsigned class_inde
     own->batch = 0;
 }
 
+bool hak_exchange_fit(struct hak_thread *thread, unsigned class_index) {
+    if (exchange_capacity(thread, class_index) > hak_exchange_most_room(class_index)) {
+        exchange_hold(thread, class_index);
+        hak_exchange_flush_magazines(thread, class_index);
+        exchange_let_go(thread, class_index);
+        hak_exchange_shrink(thread, class_index);
+    }
+    return exchange_capacity(thread, class_index) != 0 || hak_exchange_furnish(thread, class_index);
+}
+
 void hak_exchange_give_up_slabs(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
     exchange_assert_held(thread, class_index);
@@ -75,10 +84,18 @@ static void exchange_flush_class(struct hak_thread *thread, unsigned class_index
     exchange_let_go(thread, class_index);
 }
 
+/* Whether there is anything to flush. free fills the returned magazine without an exchange. */
+static bool exchange_holds_any(const struct hak_thread *thread, unsigned class_index) {
+    /* A hint: the slabs of an idle thread may have been taken meanwhile. */
+    return hak_load_relaxed(&thread->classes[class_index].active[0]) != NULL ||
+           exchange_returned_level(thread, class_index) > 0 || exchange_loaded_level(thread, class_index) > 0;
+}
+
 void hak_exchange_flush(struct hak_thread *thread) {
     exchange_enter(thread);
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
-        if (!exchange_is_unfurnished(thread, class_index)) {
+        /* A class without room has slabs all the same where its blocks are in no magazine (share.h). */
+        if (!exchange_is_unfurnished(thread, class_index) || exchange_holds_any(thread, class_index)) {
             exchange_flush_class(thread, class_index);
         }
     }
@@ -102,13 +119,6 @@ size_t hak_exchange_bytes_above_tiny(const struct hak_thread *thread) {
         bytes += (size_t)blocks * hak_classes[class_index].block_size;
     }
     return bytes;
-}
-
-/* Whether there is anything to flush. free fills the returned magazine without an exchange. */
-static bool exchange_holds_any(const struct hak_thread *thread, unsigned class_index) {
-    /* A hint: the slabs of an idle thread may have been taken meanwhile. */
-    return hak_load_relaxed(&thread->classes[class_index].active[0]) != NULL ||
-           exchange_returned_level(thread, class_index) > 0 || exchange_loaded_level(thread, class_index) > 0;
 }
 
 void hak_exchange_flush_unused(struct hak_thread *thread, unsigned current) {

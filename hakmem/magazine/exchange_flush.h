@@ -3,7 +3,7 @@
 #ifndef HAKMEM_MAGAZINE_EXCHANGE_FLUSH_H
 #define HAKMEM_MAGAZINE_EXCHANGE_FLUSH_H
 
-#include "hakmem/magazine/record.h"
+#include "hakmem/magazine/exchange_room.h"
 
 /* A thread that holds more bytes of L2 and L2.5 blocks in magazines than this flushes the classes among them that it no
  * longer uses. */
@@ -22,6 +22,17 @@ void **hak_exchange_flush_stashed(struct hak_thread *thread, unsigned class_inde
 
 /* Frees all blocks of the class in the thread's magazines and stash. */
 void hak_exchange_flush_magazines(struct hak_thread *thread, unsigned class_index);
+
+/* hak_exchange_flush_magazines where the class has more room than its share, which it loses, and gives it magazines where it
+ * has none. false: its blocks are to stay in none. pre: nobody holds the class */
+HAK_COLD bool hak_exchange_fit(struct hak_thread *thread, unsigned class_index);
+
+/* Whether blocks of the class stay in magazines, which it has then, and no more room in them than its share. */
+HAK_ALWAYS_INLINE bool exchange_fit(struct hak_thread *thread, unsigned class_index) {
+    const uint32_t room = exchange_capacity(thread, class_index);
+    return HAK_LIKELY(room != 0 && exchange_is_in_share(class_index, room)) || !ladder_room_varies() ||
+           hak_exchange_fit(thread, class_index);
+}
 
 /* Detaches the class's active slabs. */
 void hak_exchange_give_up_slabs(struct hak_thread *thread, unsigned class_index);

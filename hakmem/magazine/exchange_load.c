@@ -119,7 +119,7 @@ static bool exchange_load_any(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
     const uint32_t returned = exchange_returned_level(thread, class_index);
     const bool wants_more =
-        hak_exchange_is_hot(thread, class_index) && own->batch < hak_classes[class_index].magazine / 2;
+        hak_exchange_is_hot(thread, class_index) && own->batch < exchange_capacity(thread, class_index) / 2;
     if (guard_has(HAK_FEATURE_QUARANTINE) && exchange_requarantine(thread, class_index)) {
         return true;
     }
@@ -146,11 +146,31 @@ bool hak_exchange_swap_in_rest(struct hak_thread *thread, unsigned class_index) 
     return false;
 }
 
-bool hak_exchange_load(struct hak_thread *thread, unsigned class_index) {
+/* A block that passes through no magazine. NULL: no memory */
+static HAK_COLD void *exchange_take_one(struct hak_thread *thread, unsigned class_index) {
+    struct hak_thread_class *own = &thread->classes[class_index];
+    void *p = NULL;
+    exchange_hold(thread, class_index);
+    struct slab *slab = exchange_active_slab(thread, class_index);
+    if (slab != NULL) {
+        hak_slab_take(slab, class_index, &p, 1, &own->loaded_zeroed);
+    }
+    exchange_let_go(thread, class_index);
+    if (p != NULL && exchange_counts()) {
+        hak_count_add(&own->allocations, 1);
+        exchange_note_class(thread, class_index);
+    }
+    return p;
+}
+
+void *hak_exchange_load(struct hak_thread *thread, unsigned class_index) {
     exchange_enter(thread);
     exchange_count(thread, class_index);
-    if (HAK_UNLIKELY(exchange_is_unfurnished(thread, class_index))) {
-        hak_exchange_furnish(thread, class_index);
+    if (HAK_UNLIKELY(!exchange_fit(thread, class_index))) {
+        void *p = exchange_take_one(thread, class_index);
+        exchange_note_levels(thread, class_index);
+        exchange_leave(thread);
+        return p;
     }
     thread->classes[class_index].overflows = 0;
     exchange_hold(thread, class_index);
@@ -159,5 +179,5 @@ bool hak_exchange_load(struct hak_thread *thread, unsigned class_index) {
     exchange_note_levels(thread, class_index);
     exchange_note_class(thread, class_index);
     exchange_leave(thread);
-    return loaded;
+    return loaded ? magazine_take(class_index) : NULL;
 }

@@ -53,9 +53,9 @@ HAK_ALWAYS_INLINE bool exchange_swap_in(struct hak_thread *thread, unsigned clas
     return true;
 }
 
-/* An exchange that gets blocks into the loaded magazine. false: no memory, nothing changed. pre: the loaded magazine is
- * empty */
-bool hak_exchange_load(struct hak_thread *thread, unsigned class_index);
+/* An exchange that gets blocks into the loaded magazine, and takes one of them; or takes a block from a slab, where the class has
+ * no room in magazines. NULL: no memory. pre: the loaded magazine is empty */
+void *hak_exchange_load(struct hak_thread *thread, unsigned class_index);
 
 /* Within an exchange: the two magazines change places. pre: the loaded one is empty */
 void hak_exchange_swap(struct hak_thread *thread, unsigned class_index);

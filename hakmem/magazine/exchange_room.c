@@ -4,22 +4,26 @@
 
 #include <string.h>
 
-uint32_t hak_exchange_first_room(unsigned class_index) {
-    const uint32_t capacity = hak_classes[class_index].magazine;
+#include "hakmem/base/bits.h"
+
+uint32_t hak_exchange_most_room(unsigned class_index) {
+    const struct hak_class *class = &hak_classes[class_index];
     if (exchange_is_uncached(class_index)) {
         return 0;
     }
-    uint32_t blocks = EXCHANGE_FIRST_ROOM_BYTES / hak_classes[class_index].block_size;
-    blocks = blocks > EXCHANGE_FIRST_ROOM_BLOCKS ? blocks : EXCHANGE_FIRST_ROOM_BLOCKS;
-    return ladder_room_varies() && blocks < capacity ? blocks : capacity;
+    if (!ladder_room_varies() || exchange_is_in_share(class_index, class->magazine)) {
+        return class->magazine;
+    }
+    const uint32_t blocks = (uint32_t)(share_magazine_bytes() / class->block_size);
+    /* In guard builds every block passes through a magazine. */
+    return HAK_GUARD_EXACT && blocks == 0 ? 1 : blocks;
 }
 
-void hak_exchange_furnish(struct hak_thread *thread, unsigned class_index) {
-    const uint32_t room = hak_exchange_first_room(class_index);
-    void **loaded = record_new_magazine(thread, room), **returned = record_new_magazine(thread, room);
-    hak_store_release(&thread->loaded[class_index], loaded);
-    hak_store_release(&thread->returned[class_index], returned);
-    hak_store_release(&thread->classes[class_index].unused_slots, (uint8_t)(hak_classes[class_index].magazine - room));
+uint32_t hak_exchange_first_room(unsigned class_index) {
+    const uint32_t most = hak_exchange_most_room(class_index);
+    uint32_t blocks = EXCHANGE_FIRST_ROOM_BYTES / hak_classes[class_index].block_size;
+    blocks = blocks > EXCHANGE_FIRST_ROOM_BLOCKS ? blocks : EXCHANGE_FIRST_ROOM_BLOCKS;
+    return ladder_room_varies() && blocks < most ? blocks : most;
 }
 
 void hak_exchange_unfurnish(struct hak_thread *thread) {
@@ -51,27 +55,55 @@ void hak_exchange_move_slots(void **to, void *const *from, uint32_t count) {
     }
 }
 
-/* Moves a magazine down by `shift` of its unused slots. Returns its top. */
-static void **exchange_move_down(void **top, uint32_t level, uint32_t shift) {
-    void **base = top - level - shift;
+/* Moves a magazine of `level` blocks to where it has room for `room`. Returns its top. */
+static void **exchange_move(void **top, uint32_t level, uint32_t room) {
+    void **end = (void **)bits_round_up((uintptr_t)top, MAGAZINE_BYTES), **base = end - room;
     hak_exchange_move_slots(base, top - level, level);
     /* The thread that had the record before may have used this slot. Relaxed: hak_walk may read it. */
     hak_store_relaxed(&base[-1], NULL);
     return base + level;
 }
 
-/* Doubles the room of both magazines, up to the class's whole capacity. */
-static void exchange_grow(struct hak_thread *thread, unsigned class_index) {
-    const uint32_t unused = thread->classes[class_index].unused_slots;
-    const uint32_t capacity = exchange_capacity(thread, class_index);
-    const uint32_t shift = capacity < unused ? capacity : unused;
-    void **loaded = exchange_move_down(hak_load_relaxed(&thread->loaded[class_index]),
-                                       exchange_loaded_level(thread, class_index), shift);
-    void **returned = exchange_move_down(hak_load_relaxed(&thread->returned[class_index]),
-                                         exchange_returned_level(thread, class_index), shift);
+static void exchange_store_room(struct hak_thread *thread, unsigned class_index, void **loaded, void **returned,
+                                uint32_t room) {
     hak_store_release(&thread->loaded[class_index], loaded);
     hak_store_release(&thread->returned[class_index], returned);
-    hak_store_release(&thread->classes[class_index].unused_slots, (uint8_t)(unused - shift));
+    hak_store_release(&thread->classes[class_index].unused_slots, (uint8_t)(hak_classes[class_index].magazine - room));
+}
+
+static void exchange_set_room(struct hak_thread *thread, unsigned class_index, uint32_t room) {
+    void **loaded =
+        exchange_move(hak_load_relaxed(&thread->loaded[class_index]), exchange_loaded_level(thread, class_index), room);
+    void **returned = exchange_move(hak_load_relaxed(&thread->returned[class_index]),
+                                    exchange_returned_level(thread, class_index), room);
+    exchange_store_room(thread, class_index, loaded, returned, room);
+}
+
+bool hak_exchange_furnish(struct hak_thread *thread, unsigned class_index) {
+    const uint32_t room = hak_exchange_first_room(class_index);
+    if (room == 0) {
+        return false;
+    }
+    if (hak_load_relaxed(&thread->loaded[class_index]) != RECORD_NO_ROOM) {
+        exchange_set_room(thread, class_index, room); /* it had magazines before */
+    } else {
+        void **loaded = record_new_magazine(thread, room), **returned = record_new_magazine(thread, room);
+        exchange_store_room(thread, class_index, loaded, returned, room);
+    }
+    return true;
+}
+
+void hak_exchange_shrink(struct hak_thread *thread, unsigned class_index) {
+    exchange_set_room(thread, class_index, hak_exchange_most_room(class_index));
+}
+
+/* Doubles the room of both magazines, up to the most that the class may have. */
+static void exchange_grow(struct hak_thread *thread, unsigned class_index) {
+    const uint32_t capacity = exchange_capacity(thread, class_index), most = hak_exchange_most_room(class_index);
+    const uint32_t room = 2 * capacity < most ? 2 * capacity : most;
+    if (room > capacity) {
+        exchange_set_room(thread, class_index, room);
+    }
 }
 
 bool hak_exchange_is_hot(struct hak_thread *thread, unsigned class_index) {

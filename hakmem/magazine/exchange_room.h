@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* How many blocks a magazine has room for. A class gets magazines at its first exchange, and little room; room doubles
  * while the class is hot, so that what a thread holds is bounded by how it allocates and not by how many classes there
- * are.
+ * are. Where there are many threads a class above tiny gets less, or none (share.h).
  *
  * Called by the owning thread, within an exchange unless said otherwise. */
 #ifndef HAKMEM_MAGAZINE_EXCHANGE_ROOM_H
@@ -9,6 +9,7 @@
 
 #include "hakmem/ladder/branches.h"
 #include "hakmem/magazine/exchange_levels.h"
+#include "hakmem/magazine/share.h"
 
 /* A class's first room: this many bytes of blocks, or this many blocks if that is more. */
 #define EXCHANGE_FIRST_ROOM_BYTES 16384u
@@ -27,7 +28,14 @@ HAK_ALWAYS_INLINE bool exchange_is_uncached(unsigned class_index) {
     return ladder_room_varies() && !HAK_GUARD_EXACT && hak_classes[class_index].block_size > EXCHANGE_CACHED_MAX_BYTES;
 }
 
-/* Blocks that a magazine of the class has room for at first. Any thread. */
+/* Whether a magazine of so many blocks of the class is within the share of a thread. Any thread. */
+HAK_ALWAYS_INLINE bool exchange_is_in_share(unsigned class_index, uint32_t blocks) {
+    return class_index < HAK_L2_CLASS_FIRST ||
+           (size_t)blocks * hak_classes[class_index].block_size <= share_magazine_bytes();
+}
+
+/* Blocks that a magazine of the class may have room for, and has room for at first. 0: they stay in none. Any thread. */
+uint32_t hak_exchange_most_room(unsigned class_index);
 uint32_t hak_exchange_first_room(unsigned class_index);
 
 /* Counts an exchange of the class; every EXCHANGE_HOT-th time it decides. true: the class is hot; it has twice the room
@@ -39,8 +47,11 @@ HAK_ALWAYS_INLINE bool exchange_is_unfurnished(const struct hak_thread *thread, 
     return ladder_room_varies() && exchange_capacity(thread, class_index) == 0;
 }
 
-/* Gives the class its first two magazines. pre: it has none, and blocks of it stay in magazines */
-HAK_COLD void hak_exchange_furnish(struct hak_thread *thread, unsigned class_index);
+/* Gives the class two magazines. false: its blocks are to stay in none. pre: it has none */
+HAK_COLD bool hak_exchange_furnish(struct hak_thread *thread, unsigned class_index);
+
+/* Leaves the class's magazines the most room that they may have now, or none. pre: they hold no block, and have more */
+HAK_COLD void hak_exchange_shrink(struct hak_thread *thread, unsigned class_index);
 
 /* Takes the magazines of every class away. Also before the thread has the record. pre: they hold no block */
 void hak_exchange_unfurnish(struct hak_thread *thread);

@@ -16,6 +16,7 @@
 #include "hakmem/magazine/reading.h"
 #include "hakmem/magazine/record_list.h"
 #include "hakmem/magazine/sampling_state.h"
+#include "hakmem/magazine/share.h"
 #include "hakmem/misuse/misuse.h"
 #include "hakmem/os/os.h"
 #include "hakmem/slab/moving.h"
@@ -24,6 +25,7 @@ static HAK_THREAD_LOCAL bool thread_has_ended;
 
 static struct hak_lock threads_lock = HAK_LOCK_INITIALIZER(HAK_RANK_THREADS);
 static uint64_t threads_begun;               /* threads lock */
+static uint32_t threads_now;                 /* threads lock; that have a record */
 static pthread_key_t thread_end_key;         /* constant after init */
 static struct hak_thread_watch thread_watch; /* constant after init */
 static bool thread_may_begin;                /* constant after init */
@@ -69,6 +71,7 @@ static void thread_retire_others_locked(const struct hak_thread *self, bool may_
         hak_store_relaxed(&thread->tops, has_tops ? RECORD_HAS_TOPS : 0);
         if (thread != self && thread->link == NULL) {
             thread_retire_locked(thread, has_tops, may_flush);
+            hak_share_divide(--threads_now);
         }
     }
 }
@@ -93,6 +96,7 @@ static void thread_end(void *value) {
     thread_give_up_tops(thread); /* before the lock: others do not wait for a reader of this record */
     lock_acquire(&threads_lock);
     hak_record_recycle(thread);
+    hak_share_divide(--threads_now);
     threads_release(thread);
     /* Destructors that run after this one take the slow path, which serves threads without a record. */
     hak_self = NULL;
@@ -213,7 +217,7 @@ static void thread_lay_out_locked(struct hak_thread *thread) {
     thread_clear(thread);
     hak_exchange_unfurnish(thread);
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT && !ladder_room_varies(); class_index++) {
-        hak_exchange_furnish(thread, class_index);
+        (void)hak_exchange_furnish(thread, class_index);
     }
     hak_reading_allow(thread);
     exchange_leave(thread);
@@ -232,6 +236,7 @@ struct hak_thread *hak_thread_begin(void) {
         thread_lay_out_locked(thread);
         /* With the lock held, so that the child of a fork knows its own record. */
         hak_self = thread;
+        hak_share_divide(++threads_now);
     }
     threads_release(thread);
     if (thread == NULL) {
