@@ -63,15 +63,15 @@ static uint64_t reading_level(void *const *top, unsigned class_index, uint32_t u
     return level > unused ? level - unused : 0;
 }
 
-/* What hak_reading_class reads, at once. */
-static struct thread_class_totals reading_try(struct hak_thread *thread, unsigned class_index) {
+/* The counts of a class, with its magazines; NULL: there are none. */
+static struct thread_class_totals reading_sum(const struct hak_thread *thread, unsigned class_index,
+                                              const struct reading_magazines *magazines) {
     const struct hak_thread_class *counts = &thread->classes[class_index];
     struct thread_class_totals read = {.allocations = hak_load_acquire(&counts->allocations),
                                        .frees = hak_load_acquire(&counts->frees)};
-    struct reading_magazines magazines;
-    if (hak_reading_magazines(thread, class_index, &magazines)) {
-        const uint64_t loaded = reading_level(magazines.loaded, class_index, magazines.unused);
-        const uint64_t returned = reading_level(magazines.returned, class_index, magazines.unused);
+    if (magazines != NULL) {
+        const uint64_t loaded = reading_level(magazines->loaded, class_index, magazines->unused);
+        const uint64_t returned = reading_level(magazines->returned, class_index, magazines->unused);
         read.allocations += hak_load_acquire(&counts->loaded_level) - loaded;
         read.frees += returned - hak_load_acquire(&counts->returned_level);
         read.cached_blocks =
@@ -80,12 +80,36 @@ static struct thread_class_totals reading_try(struct hak_thread *thread, unsigne
     return read;
 }
 
-struct thread_class_totals hak_reading_class(struct hak_thread *thread, unsigned class_index, uint32_t *sleeps) {
+/* With the tops that hak_reading_add found: counts and unused slots of that moment, as long as the sequence is the same, since
+ * only exchanges change them. false: it is not */
+static bool reading_by_tops(struct hak_thread *thread, unsigned class_index, const struct reading_classes *classes,
+                            struct thread_class_totals *out) {
+    const struct reading_magazines magazines = {
+        .loaded = classes->loaded[class_index],
+        .returned = classes->returned[class_index],
+        .unused = hak_load_acquire(&thread->classes[class_index].unused_slots),
+    };
+    *out = reading_sum(thread, class_index, &magazines);
+    return hak_load_relaxed(&thread->sequence) == classes->sequence;
+}
+
+static struct thread_class_totals reading_try(struct hak_thread *thread, unsigned class_index) {
+    struct reading_magazines magazines;
+    const bool has_thread = hak_reading_magazines(thread, class_index, &magazines);
+    return reading_sum(thread, class_index, has_thread ? &magazines : NULL);
+}
+
+struct thread_class_totals hak_reading_class(struct hak_thread *thread, unsigned class_index,
+                                             const struct reading_classes *classes, uint32_t *sleeps) {
+    struct thread_class_totals read;
+    if (classes->has_tops && reading_by_tops(thread, class_index, classes, &read)) {
+        return read;
+    }
     for (unsigned tries = 0;; tries++) {
         /* Acquire, all: pairs with the release stores of exchanges; an even and unchanged sequence around
          * the loads means that no exchange fell between them, and that the thread neither began nor ended. */
         const uint32_t before = hak_load_acquire(&thread->sequence);
-        const struct thread_class_totals read = reading_try(thread, class_index);
+        read = reading_try(thread, class_index);
         const bool is_whole = before % 2 == 0 && hak_load_relaxed(&thread->sequence) == before;
         if (is_whole || (tries >= READING_TRIES && *sleeps == 0)) {
             return read;
@@ -111,8 +135,9 @@ static void reading_add_tops(struct hak_reading_moves *moves, const struct hak_t
                              struct reading_classes *classes) {
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
         /* Acquire: the next look at the sequence is not made before. */
-        const uintptr_t between = (uintptr_t)hak_load_acquire(&thread->returned[class_index]) -
-                                  (uintptr_t)hak_load_acquire(&thread->loaded[class_index]);
+        classes->returned[class_index] = hak_load_acquire(&thread->returned[class_index]);
+        classes->loaded[class_index] = hak_load_acquire(&thread->loaded[class_index]);
+        const uintptr_t between = (uintptr_t)classes->returned[class_index] - (uintptr_t)classes->loaded[class_index];
         moves->tops += between;
         /* A class that was never exchanged may have what free returned, and then its two magazines are of different levels. */
         if (between % MAGAZINE_BYTES != 0) {
@@ -136,7 +161,10 @@ bool hak_reading_add(struct hak_reading_moves *moves, struct hak_thread *thread,
         reading_leave(thread);
     }
     /* The sequence once more, after the tops: an exchange in between could restore the old sum. */
-    moves->is_settled &= sequence % 2 == 0 && hak_load_acquire(&thread->sequence) == sequence;
+    const bool is_settled = sequence % 2 == 0 && hak_load_acquire(&thread->sequence) == sequence;
+    moves->is_settled &= is_settled;
+    classes->sequence = sequence;
+    classes->has_tops = has_thread && is_settled;
     return has_thread;
 }
 

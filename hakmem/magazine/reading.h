@@ -45,9 +45,19 @@ struct thread_class_totals {
     uint64_t cached_blocks;
 };
 
-/* A record's counts of a class, of all its threads. They are consistent with each other unless *sleeps, of which it takes as many
- * as it needs, are used up. */
-struct thread_class_totals hak_reading_class(struct hak_thread *thread, unsigned class_index, uint32_t *sleeps);
+/* What hak_reading_add finds of a record. */
+struct reading_classes {
+    uint64_t words[RECORD_WORDS]; /* the classes that count anything, or have blocks in magazines, as a set of bits */
+    bool has_tops;                /* a thread has the record, and the next three are of one moment */
+    uint32_t sequence;
+    void *const *loaded[HAK_CLASS_COUNT];
+    void *const *returned[HAK_CLASS_COUNT];
+};
+
+/* A record's counts of a class, of all its threads, with the tops of `classes` if there was no exchange since. They are consistent with
+ * each other unless *sleeps, of which it takes as many as it needs, are used up. */
+struct thread_class_totals hak_reading_class(struct hak_thread *thread, unsigned class_index,
+                                             const struct reading_classes *classes, uint32_t *sleeps);
 
 /* The magazines of a class. */
 struct reading_magazines {
@@ -57,11 +67,6 @@ struct reading_magazines {
 
 /* false: no thread has the record, or it is another than a moment ago. */
 bool hak_reading_magazines(struct hak_thread *thread, unsigned class_index, struct reading_magazines *out);
-
-/* Classes, as a set of bits. */
-struct reading_classes {
-    uint64_t words[RECORD_WORDS];
-};
 
 /* Values of which at least one changes when any thread allocates or frees a block of a slab, or when bits of a slab
  * change. */
@@ -75,7 +80,7 @@ struct hak_reading_moves {
  * begins, or of a record before it is added, counts as read before. */
 struct hak_reading_moves hak_reading_begin(void);
 
-/* Result: whether a thread has the record. *classes: those that count anything, or have blocks in magazines */
+/* Result: whether a thread has the record. */
 bool hak_reading_add(struct hak_reading_moves *moves, struct hak_thread *thread, struct reading_classes *classes);
 
 /* Whether no thread allocated or freed between the two passes. */

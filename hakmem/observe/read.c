@@ -81,7 +81,7 @@ static void read_record(struct stats_reading *reading, struct hak_thread *thread
     struct hak_thread_stats own = {.number = thread->number, .tid = hak_load_relaxed(&thread->tid)};
     for (unsigned class_index = 0;
          (class_index = bitmap_next(classes->words, HAK_CLASS_COUNT, class_index + 1, true)) < HAK_CLASS_COUNT;) {
-        const struct thread_class_totals read = hak_reading_class(thread, class_index, sleeps);
+        const struct thread_class_totals read = hak_reading_class(thread, class_index, classes, sleeps);
         struct hak_class_stats *one = &reading->classes[class_index];
         one->allocations += read.allocations;
         one->frees += read.frees;

@@ -148,3 +148,16 @@ HAK_TEST_ISOLATED(Contention, ANewSlabTakesItsClassLockOnce, "") {
         hak_free(blocks[i]);
     }
 }
+
+/* What a reader writes to a thread's record, the thread has to fetch: two visits in a reading, however many classes it used. */
+HAK_TEST_ISOLATED(Contention, AReadingVisitsARecordTwice, "HAKMEM_PURGE_THREAD=0") {
+    uintptr_t line = 0;
+    struct hak_stats stats;
+    for (size_t size = 16; size <= 1024; size += 16) {
+        hak_free(hak_alloc(size));
+    }
+    const uint64_t before = steps_of("reading_enter", &line).steps;
+    hak_stats_get(&stats);
+    HAK_EXPECT_EQ(stats.threads, 1);
+    HAK_EXPECT_EQ(steps_of("reading_enter", &line).steps - before, 2);
+}

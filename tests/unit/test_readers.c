@@ -35,9 +35,9 @@ bool __real_hak_reading_add(struct hak_reading_moves *moves, struct hak_thread *
 bool __wrap_hak_reading_add(struct hak_reading_moves *moves, struct hak_thread *thread,
                             struct reading_classes *classes);
 struct thread_class_totals __real_hak_reading_class(struct hak_thread *thread, unsigned class_index,
-                                                    uint32_t *sleeps_left);
+                                                    const struct reading_classes *classes, uint32_t *sleeps_left);
 struct thread_class_totals __wrap_hak_reading_class(struct hak_thread *thread, unsigned class_index,
-                                                    uint32_t *sleeps_left);
+                                                    const struct reading_classes *classes, uint32_t *sleeps_left);
 void __real_hak_os_sleep_ms(uint64_t duration_ms);
 void __wrap_hak_os_sleep_ms(uint64_t duration_ms);
 
@@ -59,9 +59,9 @@ bool __wrap_hak_reading_add(struct hak_reading_moves *moves, struct hak_thread *
 }
 
 struct thread_class_totals __wrap_hak_reading_class(struct hak_thread *thread, unsigned class_index,
-                                                    uint32_t *sleeps_left) {
+                                                    const struct reading_classes *classes, uint32_t *sleeps_left) {
     classes_read++;
-    return __real_hak_reading_class(thread, class_index, sleeps_left);
+    return __real_hak_reading_class(thread, class_index, classes, sleeps_left);
 }
 
 void __wrap_hak_os_sleep_ms(uint64_t duration_ms) {
