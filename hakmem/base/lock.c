@@ -21,7 +21,7 @@
 /* How often a fork that may wait for nobody for good looks whether it still may. */
 #define LOCK_LOOK_NS 1000000
 
-/* Around fork one thread holds every lock: one a class, with guard full one a lane of its quarantine, and those of the
+/* Around fork one thread holds every lock: two a class, with guard full one a lane of its quarantine, and those of the
  * other ranks. */
 #define HELD_MAX (HAK_DEBUG ? 512 : 1)
 
@@ -157,7 +157,7 @@ void hak_lock_fork_begin(struct lock_fork *fork) {
 
 void hak_lock_fork_note(struct hak_lock *lock, struct lock_fork *fork) {
     if (lock_is_mine(lock)) {
-        HAK_CHECK(fork->own_count < HAK_RANK_REGION); /* at most one of a rank */
+        HAK_CHECK(fork->own_count < LOCK_FORK_OWN_MAX);
         fork->own[fork->own_count++] = lock;
     }
 }
@@ -250,8 +250,10 @@ void hak_lock_debug_push(const struct hak_lock *lock) {
     }
     HAK_CHECK(!hak_lock_debug_is_held(lock));
     if (held_count != 0) {
-        enum hak_lock_rank highest_rank_held = held[held_count - 1]->rank;
-        HAK_CHECK(lock->rank > highest_rank_held);
+        const struct hak_lock *highest = held[held_count - 1];
+        const enum hak_lock_rank highest_rank_held = highest->rank;
+        HAK_CHECK(lock->rank > highest_rank_held ||
+                  (lock->rank == HAK_RANK_PROFILE && lock->rank == highest_rank_held && lock > highest));
     }
     lock_debug_insert(lock);
 }

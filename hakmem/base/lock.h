@@ -30,7 +30,8 @@ enum hak_lock_rank {
     HAK_RANK_THREADS,   /* list of thread records */
     HAK_RANK_SHARED,    /* magazine of the threads that have none of their own */
     HAK_RANK_GUARD,     /* quarantines of the full guard build, and its blocks of size 0; many locks, one at a time */
-    HAK_RANK_PROFILE,   /* sampled blocks */
+    HAK_RANK_PROFILE,   /* sampled blocks of one class; many locks, one at a time or all, by ascending address */
+    HAK_RANK_RECORDS,   /* new records of the profile */
     HAK_RANK_CLASS,     /* partial slabs of one class; many locks, one at a time */
     HAK_RANK_HUGE,      /* huge blocks */
     HAK_RANK_REGION,    /* regions, chunks, spans; kept mappings */
@@ -96,9 +97,12 @@ HAK_ALWAYS_INLINE void lock_assert_held(const struct hak_lock *lock) { HAK_ASSER
  * Each layer offers one function that visits its locks in ascending rank; process/fork.c calls it once with each of the
  * functions below. */
 
+/* More than a thread holds at once: all locks of the profile, and one of each other rank. */
+#define LOCK_FORK_OWN_MAX 256
+
 /* The state of a fork, from the first note to the last acquire. */
 struct lock_fork {
-    struct hak_lock *own[HAK_RANK_REGION]; /* this thread held them before; fork interrupted it in a handler */
+    struct hak_lock *own[LOCK_FORK_OWN_MAX]; /* this thread held them before; fork interrupted it in a handler */
     unsigned own_count;
     bool is_half; /* a lock was not acquired: its holder may wait for one of `own`, so waiting for it could deadlock */
 };

@@ -10,10 +10,13 @@
 struct hak_profile_table;
 
 struct hak_observer {
-    /* Record number `index` of the profile has changed. Called under the profile lock. */
-    void (*sample)(const struct hak_profile_table *table, uint32_t index);
-    /* The sampling rate has changed, and any record may have changed with it. Called under the profile lock. */
-    void (*rate)(const struct hak_profile_table *table);
+    /* The counts of the profile's record `index` have changed; PROFILE_RECORDS: only those of lost samples. Called under one lock
+     * of the profile. Result: whether `whole` has to be called, without that lock. */
+    bool (*sample)(const struct hak_profile_table *table, uint32_t index);
+    /* Record `index` is new, and the last one. Called under the records lock; others may count in the record already. */
+    void (*record)(const struct hak_profile_table *table, uint32_t index);
+    /* Anything may have changed. Called under all locks of the profile. */
+    void (*whole)(const struct hak_profile_table *table);
     /* This process is the child of a fork. `is_whole`: the fork did not interrupt a change of the profile. */
     void (*fork_child)(bool is_whole);
 };
@@ -23,17 +26,22 @@ extern const struct hak_observer *hak_observer; /* atomic */
 /* Release: pairs with the acquire loads below. */
 HAK_ALWAYS_INLINE void observer_set(const struct hak_observer *observer) { hak_store_release(&hak_observer, observer); }
 
-HAK_ALWAYS_INLINE void observer_note_sample(const struct hak_profile_table *table, uint32_t index) {
+HAK_ALWAYS_INLINE bool observer_note_sample(const struct hak_profile_table *table, uint32_t index) {
+    const struct hak_observer *observer = hak_load_acquire(&hak_observer);
+    return observer != NULL && observer->sample(table, index);
+}
+
+HAK_ALWAYS_INLINE void observer_note_record(const struct hak_profile_table *table, uint32_t index) {
     const struct hak_observer *observer = hak_load_acquire(&hak_observer);
     if (observer != NULL) {
-        observer->sample(table, index);
+        observer->record(table, index);
     }
 }
 
-HAK_ALWAYS_INLINE void observer_note_rate(const struct hak_profile_table *table) {
+HAK_ALWAYS_INLINE void observer_note_whole(const struct hak_profile_table *table) {
     const struct hak_observer *observer = hak_load_acquire(&hak_observer);
     if (observer != NULL) {
-        observer->rate(table);
+        observer->whole(table);
     }
 }
 

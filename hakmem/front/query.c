@@ -6,6 +6,7 @@
 #include "hakmem/guard/zero_size.h"
 #include "hakmem/huge/huge.h"
 #include "hakmem/region/region.h"
+#include "hakmem/sample/own_slabs.h"
 
 HAK_STATIC_ASSERT((int)HAK_SLAB_OWNED == (int)SLAB_OWNED && (int)HAK_SLAB_FULL == (int)SLAB_FULL &&
                       (int)HAK_SLAB_PARTIAL == (int)SLAB_PARTIAL,

@@ -14,8 +14,9 @@ static void observe_fork_child(bool is_whole) {
 }
 
 static const struct hak_observer observe_table = {
-    .sample = hak_profile_page_record,
-    .rate = hak_profile_page_whole,
+    .sample = hak_profile_page_sample,
+    .record = hak_profile_page_record,
+    .whole = hak_profile_page_whole,
     .fork_child = observe_fork_child,
 };
 

@@ -13,56 +13,71 @@
 
 enum { SHARE_OFF, SHARE_WANTED, SHARE_ON, SHARE_PARENTS };
 
-/* Samples between two looks whether the program has closed the descriptor: a look costs some 200 ns. */
+/* Samples between two looks whether the program has closed the descriptor: a look costs some 200 ns. They are counted for so many
+ * groups of records, that threads seldom meet there. */
 #define SHARE_LOOK_EVERY 1024
+#define SHARE_COUNTS 16
 
-static uint32_t share_state;                                /* atomic; written under the profile lock */
-static struct os_shared share_file;                         /* profile lock; valid while the state is on */
-static struct hak_profile_table *share_table;               /* profile lock; what the file holds */
-static uint64_t share_used, share_dropped, share_shortened; /* profile lock; what the file's header says */
-static uint64_t share_frames;                               /* profile lock; likewise, and as many are copied */
-static uint32_t share_until_look;                           /* profile lock */
+/* Samples of a group. Atomic; what two threads add at once may count once, so that a look comes a little later. */
+struct share_count {
+    uint32_t samples;
+} HAK_CACHE_ALIGNED;
+
+static uint32_t share_state;                  /* atomic; written under all locks of the profile, as the next two */
+static struct os_shared share_file;           /* read under any of them; valid while the state is on */
+static struct hak_profile_table *share_table; /* likewise; what the file holds */
+static uint64_t share_frames;                 /* records lock; of the frames, as many are copied */
+static struct share_count share_counts[SHARE_COUNTS];
 
 static size_t share_bytes(void) { return bits_round_up(PROFILE_SHARED_BYTES, hak_os_page_size()); }
 
 void hak_profile_page_begin(void) { hak_store_relaxed(&share_state, (uint32_t)SHARE_WANTED); }
 
-/* The header's line lies at the start of a page, which is seldom in a cache: it is written where it changes. */
-static void share_totals(const struct hak_profile_table *table) {
-    const uint64_t used = hak_load_relaxed(&table->used), dropped = hak_load_relaxed(&table->dropped);
-    const uint64_t shortened = hak_load_relaxed(&table->shortened);
-    if (HAK_UNLIKELY(used != share_used || dropped != share_dropped || shortened != share_shortened)) {
-        share_used = used;
-        share_dropped = dropped;
-        share_shortened = shortened;
-        /* Release: the entries that it counts are there. */
-        hak_store_release(&share_table->used, used);
-        hak_store_relaxed(&share_table->dropped, dropped);
-        hak_store_relaxed(&share_table->shortened, shortened);
+/* Several threads may repeat a count at once, each the value that it saw. Counts only grow, so the largest is the newest. */
+static void share_raise(uint64_t *to, uint64_t value) {
+    /* Relaxed: what is raised here has one order, and share_copy_counts keeps that of the two. */
+    uint64_t now = hak_load_relaxed(to);
+    /* Release: a tool that reads a record's frees finds the allocations that were raised before. */
+    while (now < value && !hak_compare_exchange_acq_rel(to, &now, value)) {
     }
 }
 
-/* Before the record that names them. */
-static void share_copy_frames(const struct hak_profile_table *table) {
-    const uint64_t used = hak_load_relaxed(&table->frames_used);
-    if (HAK_UNLIKELY(used != share_frames)) {
-        memcpy(&share_table->frames[share_frames], &table->frames[share_frames],
-               (used - share_frames) * sizeof *table->frames);
-        share_frames = used;
-        hak_store_relaxed(&share_table->frames_used, used);
-    }
+/* A tool reads in the order of hak_record_read. */
+static void share_copy_counts(const struct hak_profile_table *table, uint32_t index) {
+    const struct profile_record now = hak_record_read(table, index);
+    share_raise(&share_table->records[index].allocations, now.allocations);
+    share_raise(&share_table->records[index].frees, now.frees);
 }
 
-static void share_copy(const struct hak_profile_table *table, uint32_t index) {
-    const struct profile_record *from = &table->records[index];
-    struct profile_record *to = &share_table->records[index];
-    to->site = from->site;
-    to->size = from->size;
-    to->callers = from->callers;
-    /* Relaxed, all of `from`: written under the lock that is held. */
-    hak_store_relaxed(&to->allocations, hak_load_relaxed(&from->allocations));
-    /* Release: pairs with a tool's reading, in the order of hak_record_read. */
-    hak_store_release(&to->frees, hak_load_relaxed(&from->frees));
+static void share_copy_lost(const struct hak_profile_table *table) {
+    share_raise(&share_table->dropped, hak_load_relaxed(&table->dropped));
+    share_raise(&share_table->shortened, hak_load_relaxed(&table->shortened));
+}
+
+/* What is constant of a record, behind the frames that it names. */
+static void share_copy_record(const struct hak_profile_table *table, uint32_t index) {
+    const uint64_t frames = hak_load_relaxed(&table->frames_used);
+    memcpy(&share_table->frames[share_frames], &table->frames[share_frames],
+           (frames - share_frames) * sizeof *table->frames);
+    share_frames = frames;
+    hak_store_relaxed(&share_table->frames_used, frames);
+    share_table->records[index].site = table->records[index].site;
+    share_table->records[index].size = table->records[index].size;
+    share_table->records[index].callers = table->records[index].callers;
+    /* Release: the entries that it counts are there. */
+    share_raise(&share_table->used, (uint64_t)index + 1);
+}
+
+/* Counts are stored, not raised: with another rate they begin anew. */
+static void share_copy_all(const struct hak_profile_table *table) {
+    for (uint32_t index = 0; index < hak_record_count(table); index++) {
+        const struct profile_record now = hak_record_read(table, index);
+        share_copy_record(table, index);
+        hak_store_relaxed(&share_table->records[index].allocations, now.allocations);
+        hak_store_release(&share_table->records[index].frees, now.frees);
+    }
+    share_copy_lost(table);
+    hak_store_relaxed(&share_table->rate, hak_load_relaxed(&table->rate));
 }
 
 static void share_make(const struct hak_profile_table *table) {
@@ -78,55 +93,59 @@ static void share_make(const struct hak_profile_table *table) {
         return;
     }
     share_table = share_file.start;
-    share_used = share_dropped = share_shortened = share_frames = 0;
-    share_until_look = SHARE_LOOK_EVERY;
+    share_frames = 0;
+    share_copy_all(table);
     hak_store_relaxed(&share_state, (uint32_t)SHARE_ON);
-    hak_profile_page_whole(table);
     /* Release: who finds the magic finds the rest. */
     hak_store_release(&share_table->magic, PROFILE_MAGIC);
 }
 
-/* The next sample makes the file anew. */
+/* The file is made anew. */
 static void share_leave(void) {
     hak_os_shared_leave(&share_file);
     hak_store_relaxed(&share_state, (uint32_t)SHARE_WANTED);
 }
 
+static bool share_is_to_look(uint32_t index) {
+    uint32_t *const samples = &share_counts[index % SHARE_COUNTS].samples;
+    const uint32_t count = hak_load_relaxed(samples) + 1;
+    hak_store_relaxed(samples, count);
+    return count % SHARE_LOOK_EVERY == 0;
+}
+
 /* A program that has closed the descriptor gets another. */
-static void share_look(void) {
-    if (--share_until_look == 0) {
-        share_until_look = SHARE_LOOK_EVERY;
-        if (!hak_os_shared_is_open(&share_file)) {
-            share_leave();
-        }
-    }
+static bool share_is_lost(void) {
+    return hak_load_relaxed(&share_state) == SHARE_PARENTS ||
+           (hak_load_relaxed(&share_state) == SHARE_ON && !hak_os_shared_is_open(&share_file));
 }
 
 void hak_profile_page_whole(const struct hak_profile_table *table) {
-    if (hak_load_relaxed(&share_state) != SHARE_ON) {
-        return;
+    if (share_is_lost()) {
+        share_leave();
     }
-    for (uint32_t index = 0; index < hak_record_count(table); index++) {
-        hak_profile_page_record(table, index);
+    if (hak_load_relaxed(&share_state) == SHARE_WANTED) {
+        share_make(table);
+    } else if (hak_load_relaxed(&share_state) == SHARE_ON) {
+        share_copy_all(table);
     }
-    hak_store_relaxed(&share_table->rate, hak_load_relaxed(&table->rate));
 }
 
 void hak_profile_page_record(const struct hak_profile_table *table, uint32_t index) {
-    if (HAK_UNLIKELY(hak_load_relaxed(&share_state) == SHARE_PARENTS)) {
-        share_leave();
-    }
     if (hak_load_relaxed(&share_state) == SHARE_ON) {
-        share_look();
+        share_copy_record(table, index);
     }
-    if (HAK_UNLIKELY(hak_load_relaxed(&share_state) == SHARE_WANTED)) {
-        share_make(table);
+}
+
+bool hak_profile_page_sample(const struct hak_profile_table *table, uint32_t index) {
+    const uint32_t state = hak_load_relaxed(&share_state);
+    if (HAK_UNLIKELY(state != SHARE_ON)) {
+        return state != SHARE_OFF;
     }
-    if (hak_load_relaxed(&share_state) == SHARE_ON) {
-        share_copy_frames(table);
-        share_copy(table, index);
-        share_totals(table);
+    if (index < PROFILE_RECORDS) {
+        share_copy_counts(table, index);
     }
+    share_copy_lost(table);
+    return HAK_UNLIKELY(share_is_to_look(index)) && !hak_os_shared_is_open(&share_file);
 }
 
 struct hak_profile_table *hak_profile_page_shared(void) {

@@ -18,10 +18,11 @@ extern "C" {
 #define PROFILE_MAGIC 0x32666f72706b6168u /* "hakprof2" in memory */
 #define PROFILE_SHARE_LABEL "hakmem-profile"
 
-/* From the next hak_profile_page_record on there is a file. Called while the process is initialised. */
+/* From the next sample on there is a file. Called while the process is initialised. */
 void hak_profile_page_begin(void);
 
-/* Repeats one record, or all. Under the profile lock. */
+/* What base/observer.h asks for: repeats counts, a new record, or all; `whole` also makes the file. */
+bool hak_profile_page_sample(const struct hak_profile_table *table, uint32_t index);
 void hak_profile_page_record(const struct hak_profile_table *table, uint32_t index);
 void hak_profile_page_whole(const struct hak_profile_table *table);
 

@@ -5,8 +5,11 @@
 #include "hakmem/base/atomic.h"
 #include "hakmem/base/bits.h"
 
+/* No block's address: it is odd. */
+#define FREED_BEING_WRITTEN ((const void *)1)
+
 struct freed {
-    const void *block;                      /* atomic; NULL: none, or the others are being written */
+    const void *block;                      /* atomic; NULL: none; or FREED_BEING_WRITTEN */
     const struct profile_record *allocated; /* atomic */
     const void *freed;                      /* atomic */
 };
@@ -21,9 +24,11 @@ static struct freed *freed_entry(const void *block) {
 
 void hak_freed_note(const void *block, const struct profile_record *allocated, const void *freed) {
     struct freed *entry = freed_entry(block);
-    /* Release, the next three: pair with the acquire loads of hak_freed_find, whose second look at the block finds NULL, or
-     * another one, where it saw either site of this. */
-    hak_store_release(&entry->block, (const void *)NULL);
+    /* Acquire-release, and release the next two: pair with the acquire loads of hak_freed_find, whose second look at the block finds
+     * FREED_BEING_WRITTEN, or another one, where it saw either site of this. Acquire as well, since the next two must not come before. */
+    if (hak_exchange_acq_rel(&entry->block, FREED_BEING_WRITTEN) == FREED_BEING_WRITTEN) {
+        return; /* who is writing ends that */
+    }
     hak_store_release(&entry->allocated, allocated);
     hak_store_release(&entry->freed, freed);
     /* Release: pairs with the first acquire load of hak_freed_find, which then finds both sites. */

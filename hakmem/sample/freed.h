@@ -2,7 +2,8 @@
 /* Sampled blocks that were freed, for the report of a double free: by which path of calls the block was allocated, and where it was
  * freed first. A table of fixed size; a later block with the same hash replaces an entry.
  *
- * Written under the profile lock. Reports read it without the lock, from any thread, on the way to an abort. */
+ * Any thread, without a lock: of two that write the same entry at once, the second gives up its note. Reports read it on the way to
+ * an abort. */
 #ifndef HAKMEM_SAMPLE_FREED_H
 #define HAKMEM_SAMPLE_FREED_H
 
@@ -15,7 +16,7 @@ extern "C" {
 
 #define FREED_ENTRIES 4096u
 
-/* Notes that a block was freed, which the record counts. pre: the profile lock is held; block != NULL; every block is sampled, or the entry would be taken
+/* Notes that a block was freed, which the record counts. pre: block != NULL; every block is sampled, or the entry would be taken
  * for that of the next block at the same address */
 void hak_freed_note(const void *block, const struct profile_record *allocated, const void *freed);
 

@@ -39,14 +39,19 @@ static struct live_table *live_table_of(const void *p) {
 
 /* Memory of that size that reads zero, unless there is some. ENOMEM */
 static int live_make(void **at, size_t bytes) {
-    void *memory;
+    const size_t size = bits_round_up(bytes, hak_os_page_size());
+    void *memory, *none = NULL;
     if (hak_load_relaxed(at) != NULL) {
         return 0;
     }
-    if (hak_os_map(bits_round_up(bytes, hak_os_page_size()), hak_os_page_size(), &memory) != 0) {
+    if (hak_os_map(size, hak_os_page_size(), &memory) != 0) {
         return ENOMEM;
     }
-    hak_store_release(at, memory);
+    /* Acquire-release: pairs with the acquires above. Blocks of other classes may lie in the region, so another thread may have been
+     * faster. */
+    if (!hak_compare_exchange_acq_rel(at, &none, memory)) {
+        (void)hak_os_unmap(memory, size);
+    }
     return 0;
 }
 

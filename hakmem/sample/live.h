@@ -4,7 +4,7 @@
  * A region gets a table for all of its places at its first sample, 4 MiB of address space, of which the pages are touched
  * that belong to slabs with sampled blocks: an eighth of such slabs at most. Huge blocks are elsewhere (profile.c).
  *
- * Changed under the profile lock; read without it by who reports misuse. */
+ * An entry is changed under the profile's lock of its block's class; read without it by who reports misuse. */
 #ifndef HAKMEM_SAMPLE_LIVE_H
 #define HAKMEM_SAMPLE_LIVE_H
 
@@ -13,7 +13,7 @@
 /* What is noted where no sampled block lives. */
 #define LIVE_NONE UINT16_MAX
 
-/* Makes room for blocks of p's region. ENOMEM. pre: p lies in a region */
+/* Makes room for blocks of p's region. Any thread. ENOMEM. pre: p lies in a region */
 int hak_live_reserve(const void *p);
 
 /* Notes the record of a block of the class that starts at p, or LIVE_NONE. pre: hak_live_reserve succeeded for p once */

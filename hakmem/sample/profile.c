@@ -17,21 +17,29 @@
 #include "hakmem/sample/chance.h"
 #include "hakmem/sample/freed.h"
 #include "hakmem/sample/live.h"
+#include "hakmem/sample/own_slabs.h"
 #include "hakmem/sample/stack_capture.h"
 #include "hakmem/sample/stack_memo.h"
-#include "hakmem/slab/list.h"
-#include "hakmem/slab/slab.h"
+#include "hakmem/sample/tally.h"
 
 HAK_THREAD_LOCAL const void *hak_profile_site;
 
-static struct hak_lock profile_lock = HAK_LOCK_INITIALIZER(HAK_RANK_PROFILE);
-static struct hak_profile_table *profile_samples; /* atomic; set once, under the profile lock */
-static uint64_t profile_seeded;                   /* atomic; written before the epoch that it is for */
-static uint64_t profile_random = 1;               /* profile lock; never 0 */
-static struct block_table profile_huge;           /* profile lock; the live ones; of an entry the size is its record */
-static uint64_t profile_live_blocks;              /* profile lock; these, and those of live.h */
-static struct slab_list profile_slabs[HAK_CLASS_COUNT]; /* profile lock; those with a free block, see list.h */
+/* Sampled blocks of a class; of class 0, huge ones. */
+struct profile_class {
+    struct hak_lock lock;
+    struct slab_list slabs; /* the lock; see own_slabs.h */
+    uint64_t random;        /* the lock; never 0 */
+    uint64_t live;          /* atomic: written under the lock; sampled blocks that live */
+} HAK_CACHE_ALIGNED;
 
+static struct profile_class profile_classes[HAK_CLASS_COUNT] = {
+    [0 ... HAK_CLASS_COUNT - 1] = {.lock = HAK_LOCK_INITIALIZER(HAK_RANK_PROFILE), .random = 1},
+};
+static struct hak_profile_table *profile_samples; /* atomic; set once, under all locks */
+static uint64_t profile_seeded;                   /* atomic; written before the epoch that it is for */
+static struct block_table profile_huge; /* lock of class 0; the live ones; of an entry the size is its record */
+
+HAK_STATIC_ASSERT(HAK_CLASS_COUNT + HAK_RANK_REGION <= LOCK_FORK_OWN_MAX, "fork may interrupt who holds all locks");
 HAK_STATIC_ASSERT(PROFILE_RECORDS < LIVE_NONE, "a record's number fits");
 
 /* A sampled block that lives. */
@@ -53,6 +61,43 @@ static bool profile_find(const void *p, struct profile_live *out) {
     return out->record != LIVE_NONE;
 }
 
+/* All locks: nothing is sampled meanwhile, and no sampled block is freed. */
+static void profile_lock_all(void) {
+    for (unsigned class_index = 0; class_index < HAK_CLASS_COUNT; class_index++) {
+        lock_acquire(&profile_classes[class_index].lock);
+    }
+    lock_acquire(&hak_tally_lock);
+}
+
+static void profile_unlock_all(void) {
+    lock_release(&hak_tally_lock);
+    for (unsigned class_index = HAK_CLASS_COUNT; class_index-- > 0;) {
+        lock_release(&profile_classes[class_index].lock);
+    }
+}
+
+/* The class that p is sampled as, if it is, with its lock taken: a live block stays what it is. */
+static struct profile_class *profile_lock_of(const void *p) {
+    struct profile_class *of = &profile_classes[hak_region_hidden_class(p)];
+    lock_acquire(&of->lock);
+    return of;
+}
+
+/* What profile_find finds of that class. */
+static bool profile_find_locked(const struct profile_class *of, const void *p, struct profile_live *out) {
+    return profile_find(p, out) && out->class_index == (unsigned)(of - profile_classes);
+}
+
+/* `is_behind`: an observer has to look at everything. */
+static void profile_release(struct profile_class *of, bool is_behind) {
+    lock_release(&of->lock);
+    if (HAK_UNLIKELY(is_behind)) {
+        profile_lock_all();
+        observer_note_whole(profile_samples);
+        profile_unlock_all();
+    }
+}
+
 /* Relaxed: a thread that reads it late draws by the rate before once more. */
 static uint64_t profile_rate(void) { return hak_load_relaxed(&profile_samples->rate); }
 
@@ -71,7 +116,7 @@ static int profile_make_table_locked(void) {
 /* Takes another rate. Counts of the one before mean something else, so they go; samples that are live cannot. */
 static int profile_set_rate_locked(uint64_t rate) {
     if (profile_rate() != 0 && profile_rate() != rate) {
-        if (profile_live_blocks != 0) {
+        if (hak_profile_live_count() != 0) {
             return EBUSY;
         }
         for (uint32_t i = 0; i < hak_record_count(profile_samples); i++) {
@@ -80,7 +125,7 @@ static int profile_set_rate_locked(uint64_t rate) {
         }
     }
     hak_store_relaxed(&profile_samples->rate, rate);
-    observer_note_rate(profile_samples);
+    observer_note_whole(profile_samples);
     return 0;
 }
 
@@ -94,7 +139,7 @@ int hak_profile_turn_on(uint64_t rate) {
         return ENOTSUP; /* canaries and quarantines are not kept for the profile's own slabs */
     }
     hak_stack_memo_init(false);
-    lock_acquire(&profile_lock);
+    profile_lock_all();
     int error = profile_make_table_locked();
     if (error == 0) {
         error = profile_set_rate_locked(rate);
@@ -104,16 +149,16 @@ int hak_profile_turn_on(uint64_t rate) {
         /* Release: pairs with sampling_is_on. */
         hak_store_release(&hak_sampling_state, (uint32_t)SAMPLING_ON);
     }
-    lock_release(&profile_lock);
+    profile_unlock_all();
     return error;
 }
 
 void hak_profile_turn_off(void) {
-    lock_acquire(&profile_lock);
+    profile_lock_all();
     if (hak_load_relaxed(&hak_sampling_state) == SAMPLING_ON) {
         hak_store_relaxed(&hak_sampling_state, (uint32_t)SAMPLING_STOPPED);
     }
-    lock_release(&profile_lock);
+    profile_unlock_all();
 }
 
 /* For reports of misuse, which want the address that a call returns to. */
@@ -152,23 +197,24 @@ uint64_t hak_profile_random_of(uint32_t thread_number) {
     return random_mix(random_mix(hak_load_relaxed(&profile_seeded) + thread_number) + epoch) | 1;
 }
 
+/* One trial with the class's own generator. */
+static bool profile_try_locked(struct profile_class *of, uint64_t size) {
+    return hak_chance_try(&of->random, size, profile_rate());
+}
+
 bool hak_profile_try(unsigned class_index) {
-    lock_acquire(&profile_lock);
-    const bool is_sampled = hak_chance_try(&profile_random, hak_classes[class_index].block_size, profile_rate());
-    lock_release(&profile_lock);
+    struct profile_class *of = &profile_classes[class_index];
+    lock_acquire(&of->lock);
+    const bool is_sampled = profile_try_locked(of, hak_classes[class_index].block_size);
+    lock_release(&of->lock);
     return is_sampled;
 }
 
-/* A lost sample: fewer blocks are estimated than there are, and whoever reads the profile is told. */
-static void profile_drop_locked(void) {
-    hak_count_add(&profile_samples->dropped, 1);
-    observer_note_sample(profile_samples, 0);
-}
-
 /* Enters a block. false: no room or no memory */
-static bool profile_enter_locked(const void *start, unsigned class_index, uint64_t size,
-                                 const struct hak_stack *stack) {
-    const uint32_t record = hak_record_claim(profile_samples, stack, size);
+static bool profile_enter_locked(struct profile_class *of, const void *start, uint64_t size,
+                                 const struct hak_stack *stack, bool *is_behind) {
+    const unsigned class_index = (unsigned)(of - profile_classes);
+    const uint32_t record = hak_tally_record(profile_samples, stack, size);
     const bool is_huge = class_index == PROFILE_HUGE;
     if (record == PROFILE_RECORDS ||
         (is_huge ? hak_block_table_reserve(&profile_huge) : hak_live_reserve(start)) != 0) {
@@ -179,81 +225,50 @@ static bool profile_enter_locked(const void *start, unsigned class_index, uint64
     } else {
         hak_live_note(start, class_index, (uint16_t)record);
     }
-    profile_live_blocks++;
-    hak_count_add(&profile_samples->records[record].allocations, 1);
-    observer_note_sample(profile_samples, record);
+    hak_count_add(&of->live, 1);
+    *is_behind = hak_tally_allocation(profile_samples, record);
     return true;
 }
 
-static void *profile_take_locked(unsigned class_index, bool *zeroed) {
-    if (list_is_empty(&profile_slabs[class_index])) {
-        struct slab *slab = hak_slab_create(class_index, PROFILE_OWNER);
-        if (slab == NULL) {
-            return NULL;
-        }
-        hak_region_span_hide((void *)slab_base(slab), hak_classes[class_index].chunks);
-        hak_list_link(&profile_slabs[class_index], slab);
-    }
-    void *p;
-    struct slab *slab = hak_list_first(&profile_slabs[class_index]);
-    hak_slab_take(slab, class_index, &p, 1, zeroed);
-    if (slab->free_count == 0) {
-        hak_list_unlink(&profile_slabs[class_index], slab);
-    }
-    return p;
-}
-
-/* One empty slab a class is kept. */
-static void profile_give_back_locked(unsigned class_index, void *p) {
-    struct slab *slab = slab_of(p);
-    if (slab->free_count == 0) {
-        hak_list_link(&profile_slabs[class_index], slab);
-    }
-    hak_slab_free_blocks(PROFILE_OWNER, class_index, &p, 1);
-    const uint32_t blocks = hak_classes[class_index].blocks;
-    const bool is_last = profile_slabs[class_index].first == profile_slabs[class_index].last;
-    if (slab->free_count == blocks && !is_last) {
-        hak_list_unlink(&profile_slabs[class_index], slab);
-        const bool released = hak_slab_release_if_empty(slab, class_index);
-        HAK_ASSERT(released);
-        (void)released;
-    }
-}
-
 void *hak_profile_alloc(unsigned class_index, const struct hak_stack *stack, bool *zeroed) {
+    struct profile_class *of = &profile_classes[class_index];
     void *p = NULL;
-    lock_acquire(&profile_lock);
+    bool is_behind = false;
+    lock_acquire(&of->lock);
     if (sampling_is_on()) {
-        p = profile_take_locked(class_index, zeroed);
-        if (p != NULL && !profile_enter_locked(p, class_index, hak_classes[class_index].block_size, stack)) {
-            profile_give_back_locked(class_index, p);
+        p = hak_own_slabs_take(&of->slabs, class_index, zeroed);
+        if (p != NULL && !profile_enter_locked(of, p, hak_classes[class_index].block_size, stack, &is_behind)) {
+            hak_own_slabs_give_back(&of->slabs, class_index, p);
             p = NULL;
         }
         if (p == NULL) {
-            profile_drop_locked();
+            is_behind = hak_tally_lost(profile_samples);
         }
     }
-    lock_release(&profile_lock);
+    profile_release(of, is_behind);
     return p;
 }
 
 bool hak_profile_note(void *p, unsigned class_index, const struct hak_stack *stack) {
-    lock_acquire(&profile_lock);
+    struct profile_class *of = &profile_classes[class_index];
+    bool is_behind = false;
+    lock_acquire(&of->lock);
     const bool entered =
-        sampling_is_on() && profile_enter_locked(p, class_index, hak_classes[class_index].block_size, stack);
+        sampling_is_on() && profile_enter_locked(of, p, hak_classes[class_index].block_size, stack, &is_behind);
     if (entered) {
         hak_region_span_hide(p, 1);
     } else if (sampling_is_on()) {
-        profile_drop_locked();
+        is_behind = hak_tally_lost(profile_samples);
     }
-    lock_release(&profile_lock);
+    profile_release(of, is_behind);
     return entered;
 }
 
 static bool profile_try_huge(size_t size) {
-    lock_acquire(&profile_lock);
-    const bool is_sampled = sampling_is_on() && hak_chance_try(&profile_random, size, profile_rate());
-    lock_release(&profile_lock);
+    struct profile_class *of = &profile_classes[PROFILE_HUGE];
+    lock_acquire(&of->lock);
+    const bool is_sampled = sampling_is_on() && profile_try_locked(of, size);
+    lock_release(&of->lock);
     return is_sampled;
 }
 
@@ -261,70 +276,79 @@ void hak_profile_note_huge(const void *start, size_t size, const void *site) {
     if (!profile_try_huge(size)) {
         return;
     }
+    struct profile_class *of = &profile_classes[PROFILE_HUGE];
     struct hak_stack stack;
+    bool is_behind = false;
     hak_stack_capture(&stack, site); /* without the lock: it takes microseconds */
-    lock_acquire(&profile_lock);
-    if (sampling_is_on() && !profile_enter_locked(start, 0, size, &stack)) {
-        profile_drop_locked();
+    lock_acquire(&of->lock);
+    if (sampling_is_on() && !profile_enter_locked(of, start, size, &stack, &is_behind)) {
+        is_behind = hak_tally_lost(profile_samples);
     }
-    lock_release(&profile_lock);
+    profile_release(of, is_behind);
+}
+
+/* Result: as the observer's */
+static bool profile_leave_locked(struct profile_class *of, void *p, const struct profile_live *live,
+                                 const void *caller) {
+    const bool is_behind = hak_tally_free(profile_samples, live->record);
+    /* Where some blocks are not sampled, the next one here may be, and its end would be taken for this one's. */
+    if (HAK_GUARD_EXACT && profile_rate() == 1) {
+        /* realloc's caller, where realloc frees. */
+        hak_freed_note(p, &profile_samples->records[live->record],
+                       hak_profile_site != NULL ? (const char *)hak_profile_site + 1 : caller);
+    }
+    hak_count_add(&of->live, (uint64_t)-1);
+    if (live->class_index == PROFILE_HUGE) {
+        hak_block_table_remove(&profile_huge, live->huge); /* the page map reads 0 there always */
+        return is_behind;
+    }
+    hak_live_note(p, live->class_index, LIVE_NONE);
+    if (profile_is_in_place(live->class_index)) {
+        hak_region_span_show(p, 1);
+    } else {
+        hak_own_slabs_give_back(&of->slabs, live->class_index, p);
+    }
+    return is_behind;
 }
 
 int hak_profile_forget(void *p, const void *caller) {
-    int found = PROFILE_NOT_SAMPLED;
-    lock_acquire(&profile_lock);
     struct profile_live live;
-    if (profile_find(p, &live)) {
-        found = (int)live.class_index;
-        struct profile_record *record = &profile_samples->records[live.record];
-        /* Release: pairs with hak_record_read. */
-        hak_store_release(&record->frees, hak_load_relaxed(&record->frees) + 1);
-        observer_note_sample(profile_samples, live.record);
-        /* Where some blocks are not sampled, the next one here may be, and its end would be taken for this one's. */
-        if (HAK_GUARD_EXACT && profile_rate() == 1) {
-            /* realloc's caller, where realloc frees. */
-            hak_freed_note(p, record, hak_profile_site != NULL ? (const char *)hak_profile_site + 1 : caller);
-        }
-        profile_live_blocks--;
-        if (found == PROFILE_HUGE) {
-            hak_block_table_remove(&profile_huge, live.huge); /* the page map reads 0 there always */
-        } else {
-            hak_live_note(p, live.class_index, LIVE_NONE);
-            if (profile_is_in_place(live.class_index)) {
-                hak_region_span_show(p, 1);
-            } else {
-                profile_give_back_locked(live.class_index, p);
-            }
-        }
-    }
-    lock_release(&profile_lock);
-    return found;
+    struct profile_class *of = profile_lock_of(p);
+    const bool is_sampled = profile_find_locked(of, p, &live);
+    const bool is_behind = is_sampled && profile_leave_locked(of, p, &live, caller);
+    profile_release(of, is_behind);
+    return is_sampled ? (int)live.class_index : PROFILE_NOT_SAMPLED;
 }
 
 unsigned hak_profile_class(const void *p) {
     unsigned class_index;
-    lock_acquire(&profile_lock);
+    struct profile_class *of = profile_lock_of(p);
     const bool is_sampled = hak_live_find(p, &class_index) != LIVE_NONE;
-    lock_release(&profile_lock);
+    lock_release(&of->lock);
     return is_sampled ? class_index : 0;
 }
 
 unsigned hak_profile_find(const void *p) {
-    lock_acquire(&profile_lock);
+    struct profile_class *of = profile_lock_of(p);
     const unsigned class_index = hak_live_class(p);
-    lock_release(&profile_lock);
+    lock_release(&of->lock);
     return class_index;
+}
+
+static const void *profile_site(const struct profile_live *live) {
+    return (const void *)(uintptr_t)profile_samples->records[live->record].site;
 }
 
 const void *hak_profile_site_of(const void *p) {
     struct profile_live live;
-    return profile_find(p, &live) ? (const void *)(uintptr_t)profile_samples->records[live.record].site : NULL;
+    return profile_find(p, &live) ? profile_site(&live) : NULL;
 }
 
 const void *hak_profile_site_at(const void *p) {
-    lock_acquire(&profile_lock);
-    const void *site = hak_profile_site_of(p);
-    lock_release(&profile_lock);
+    struct profile_live live;
+    struct profile_class *of = profile_lock_of(p);
+    const void *site = profile_find_locked(of, p, &live) ? profile_site(&live) : NULL;
+    lock_release(&of->lock);
     return site;
 }
 
@@ -348,20 +372,35 @@ void hak_profile_visit_notes(void (*visit)(void *start, size_t size, void *argum
 const struct hak_profile_table *hak_profile_table(void) { return hak_load_acquire(&profile_samples); }
 
 uint64_t hak_profile_live_count(void) {
-    lock_acquire(&profile_lock);
-    const uint64_t count = profile_live_blocks;
-    lock_release(&profile_lock);
+    uint64_t count = 0;
+    for (unsigned class_index = 0; class_index < HAK_CLASS_COUNT; class_index++) {
+        /* Relaxed: a snapshot. */
+        count += hak_load_relaxed(&profile_classes[class_index].live);
+    }
     return count;
 }
 
 void hak_profile_seed(uint64_t seed) {
-    lock_acquire(&profile_lock);
-    profile_random = random_mix(seed) | 1;
-    hak_store_relaxed(&profile_seeded, profile_random);
+    profile_lock_all();
+    for (unsigned class_index = 0; class_index < HAK_CLASS_COUNT; class_index++) {
+        profile_classes[class_index].random = random_mix(seed + ((uint64_t)class_index << 48)) | 1;
+    }
+    hak_store_relaxed(&profile_seeded, random_mix(seed) | 1);
     profile_next_epoch_locked();
-    lock_release(&profile_lock);
+    profile_unlock_all();
 }
 
-void hak_profile_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&profile_lock, fork); }
+void hak_profile_fork_locks(lock_visit *visit, struct lock_fork *fork) {
+    for (unsigned class_index = 0; class_index < HAK_CLASS_COUNT; class_index++) {
+        visit(&profile_classes[class_index].lock, fork);
+    }
+    visit(&hak_tally_lock, fork);
+}
 
-bool hak_profile_is_whole(void) { return hak_lock_is_free(&profile_lock); }
+bool hak_profile_is_whole(void) {
+    bool is_whole = hak_lock_is_free(&hak_tally_lock);
+    for (unsigned class_index = 0; class_index < HAK_CLASS_COUNT; class_index++) {
+        is_whole &= hak_lock_is_free(&profile_classes[class_index].lock);
+    }
+    return is_whole;
+}

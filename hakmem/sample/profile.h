@@ -7,7 +7,10 @@
  * lives. Otherwise it comes from a slab that holds sampled blocks only, because hiding a chunk makes the frees of all its blocks
  * slow. Statistics and walks see sampled blocks like any others.
  *
- * One lock of rank HAK_RANK_PROFILE, taken once for each sample and once for its free. Any thread. */
+ * Each class has a lock of rank HAK_RANK_PROFILE, taken once for each sample and once for its free: threads whose blocks are
+ * of different classes do not meet. The table of records is common to all classes. What is known in it is found and counted
+ * without a further lock; a record that is new takes the records lock. What concerns all, such as another rate, takes all locks.
+ * Any thread. */
 #ifndef HAKMEM_SAMPLE_PROFILE_H
 #define HAKMEM_SAMPLE_PROFILE_H
 
@@ -24,9 +27,6 @@ extern "C" {
 
 #define PROFILE_RATE_DEFAULT ((uint64_t)512 << 10)
 #define PROFILE_RATE_MAX ((uint64_t)1 << 40)
-
-/* Owner number of the profile's slabs; threads count from 1. */
-#define PROFILE_OWNER UINT32_MAX
 
 /* The call site of the allocation that this thread is in: an address within the program's call, or the site that hak_alloc_at was
  * given. NULL: the slow path takes its own return address. */

@@ -23,7 +23,7 @@ static uint32_t record_slot(const struct hak_stack *stack) {
 static uint32_t record_next(uint32_t slot) { return (slot + 1) % PROFILE_INDEX_ENTRIES; }
 
 uint32_t hak_record_count(const struct hak_profile_table *table) {
-    /* Acquire: pairs with hak_record_claim; then the entries are there. */
+    /* Acquire: pairs with record_add; then the entries are there. */
     return (uint32_t)hak_load_acquire(&table->used);
 }
 
@@ -45,42 +45,90 @@ static uint64_t record_keep_callers(struct hak_profile_table *table, const struc
     return first << RECORD_FRAMES_SHIFT | (stack->is_cut ? RECORD_CUT : 0) | stack->count;
 }
 
-uint32_t hak_record_claim(struct hak_profile_table *table, const struct hak_stack *stack, uint64_t size) {
-    const struct profile_record *same_path = NULL;
-    uint32_t slot = record_slot(stack);
-    /* Relaxed, here and below: only the caller claims. */
-    for (uint32_t entry; (entry = hak_load_relaxed(&table->index[slot])) != 0; slot = record_next(slot)) {
+/* A look for a path and size. */
+struct record_look {
+    uint32_t found;                         /* PROFILE_RECORDS: none */
+    uint32_t slot;                          /* where the index has it, or has room for it */
+    const struct profile_record *same_path; /* one of another size; NULL: there is none */
+};
+
+static struct record_look record_look_for(const struct hak_profile_table *table, const struct hak_stack *stack,
+                                          uint64_t size) {
+    struct record_look look = {.found = PROFILE_RECORDS, .slot = record_slot(stack)};
+    /* Acquire: pairs with the release of record_add; the record and its frames are there. */
+    for (uint32_t entry; (entry = hak_load_acquire(&table->index[look.slot])) != 0;
+         look.slot = record_next(look.slot)) {
         const struct profile_record *record = &table->records[entry - 1];
         if (record_is_of(table, record, stack)) {
             if (record->size == size) {
-                return entry - 1;
+                look.found = entry - 1;
+                break;
             }
-            same_path = record;
+            look.same_path = record;
         }
     }
+    return look;
+}
+
+/* pre: there is room */
+static uint32_t record_add(struct hak_profile_table *table, const struct hak_stack *stack, uint64_t size,
+                           const struct record_look *look) {
     const uint32_t number = (uint32_t)hak_load_relaxed(&table->used);
-    if (number >= PROFILE_RECORDS / 4 * 3 && stack->site != 0) {
-        return hak_record_claim(table, &(struct hak_stack){.site = 0}, size);
-    }
-    if (number == PROFILE_RECORDS) {
-        return PROFILE_RECORDS;
-    }
-    if (same_path == NULL && stack->count > PROFILE_FRAMES - hak_load_relaxed(&table->frames_used)) {
-        hak_count_add(&table->shortened, 1);
-        return hak_record_claim(table, &(struct hak_stack){.site = stack->site}, size);
-    }
-    table->records[number].site = stack->site;
-    table->records[number].size = size;
-    table->records[number].callers = same_path != NULL ? same_path->callers : record_keep_callers(table, stack);
-    hak_store_relaxed(&table->index[slot], (uint16_t)(number + 1));
-    /* Release: pairs with the acquire of hak_record_count; the record and its frames are there. */
+    struct profile_record *record = &table->records[number];
+    record->site = stack->site;
+    record->size = size;
+    record->callers = look->same_path != NULL ? look->same_path->callers : record_keep_callers(table, stack);
+    /* Release, both: pair with the acquires of record_look_for and hak_record_count. */
+    hak_store_release(&table->index[look->slot], (uint16_t)(number + 1));
     hak_store_release(&table->used, (uint64_t)number + 1);
     return number;
 }
 
+/* What a path that is new counts as: itself, or less of it where the table has no room. */
+static struct hak_stack record_reduced(const struct hak_profile_table *table, const struct hak_stack *stack,
+                                       const struct record_look *look) {
+    if (hak_record_count(table) >= PROFILE_RECORDS / 4 * 3 && stack->site != 0) {
+        return (struct hak_stack){.site = 0};
+    }
+    /* Relaxed: it only grows, and under the lock nobody else adds. */
+    if (look->same_path == NULL && stack->count > PROFILE_FRAMES - hak_load_relaxed(&table->frames_used)) {
+        return (struct hak_stack){.site = stack->site};
+    }
+    return *stack;
+}
+
+/* Finds or, with `may_add`, claims. */
+static uint32_t record_of(struct hak_profile_table *table, const struct hak_stack *stack, uint64_t size, bool may_add) {
+    struct record_look look = record_look_for(table, stack, size);
+    if (look.found != PROFILE_RECORDS) {
+        return look.found;
+    }
+    const struct hak_stack reduced = record_reduced(table, stack, &look);
+    const bool is_short = reduced.site == stack->site && reduced.count < stack->count;
+    if (is_short || reduced.site != stack->site) {
+        look = record_look_for(table, &reduced, size);
+    }
+    if (look.found == PROFILE_RECORDS && may_add && hak_load_relaxed(&table->used) < PROFILE_RECORDS) {
+        look.found = record_add(table, &reduced, size, &look);
+    }
+    if (is_short && look.found != PROFILE_RECORDS) {
+        /* Relaxed: a count orders nothing. */
+        hak_fetch_add_relaxed(&table->shortened, (uint64_t)1);
+    }
+    return look.found;
+}
+
+uint32_t hak_record_find(struct hak_profile_table *table, const struct hak_stack *stack, uint64_t size) {
+    return record_of(table, stack, size, false);
+}
+
+uint32_t hak_record_claim(struct hak_profile_table *table, const struct hak_stack *stack, uint64_t size) {
+    return record_of(table, stack, size, true);
+}
+
 struct profile_record hak_record_read(const struct hak_profile_table *table, uint32_t number) {
     const struct profile_record *record = &table->records[number];
-    /* Acquire: pairs with the release of hak_profile_forget. The free was counted after its allocation, so the allocation is
+    /* Acquire: pairs with the release of hak_tally_free. The free was counted after its allocation, so the allocation is
      * seen where the free is. */
     const uint64_t frees = hak_load_acquire(&record->frees);
     return (struct profile_record){.size = record->size,

@@ -3,7 +3,8 @@
  *
  * A record is claimed at the first sample of its path and size, and never given up. The addresses of callers are stored once
  * for all sizes of a path. It counts samples, not blocks: the estimated number of blocks is the count divided by
- * hak_chance_of(size, rate). Written under the profile lock; read without it by any thread, and by tools through shared memory. */
+ * hak_chance_of(size, rate). New records are
+ * claimed under the records lock; all else is found and counted without it by any thread, and read by tools through shared memory. */
 #ifndef HAKMEM_SAMPLE_RECORD_H
 #define HAKMEM_SAMPLE_RECORD_H
 
@@ -44,7 +45,7 @@ struct hak_profile_table {
     uint64_t answered;     /* atomic; the number that asked for it, once the others are written; 0: none */
     uint64_t lost_problem; /* 0, or the errno value for which it failed */
     struct profile_lost lost[PROFILE_RECORDS];
-    /* Not shared. By the hash of the path: number of an entry, and one more; 0: none. Open addressing, half full at most. */
+    /* Atomic, not shared. By the hash of the path: number of an entry, and one more; 0: none. Open addressing, half full at most. */
     uint16_t index[PROFILE_INDEX_ENTRIES];
 };
 
@@ -69,9 +70,13 @@ HAK_ALWAYS_INLINE const uint64_t *record_callers(const struct hak_profile_table 
 }
 
 /* Finds the record of that path and size, or claims one. PROFILE_RECORDS: the table is full. Once three quarters of the table are
- * in use, all new paths share the site 0; once all frames are, new paths have no callers. pre: the profile lock is held;
+ * in use, all new paths share the site 0; once all frames are, new paths have no callers. pre: the records lock is held;
  * size >= 1 */
 uint32_t hak_record_claim(struct hak_profile_table *table, const struct hak_stack *stack, uint64_t size);
+
+/* The same, for any thread without a lock, where there is such a record. PROFILE_RECORDS: there is none; hak_record_claim says
+ * more */
+uint32_t hak_record_find(struct hak_profile_table *table, const struct hak_stack *stack, uint64_t size);
 
 /* Copies a record; allocations >= frees in the copy even while other threads change both. Any thread. pre: the record is in use */
 struct profile_record hak_record_read(const struct hak_profile_table *table, uint32_t number);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A counter of slab changes outside of magazine exchanges: by threads without magazines, by frees of sampled blocks,
- * and by purges. A reader of statistics detects an exchange by the thread's sequence number, and these rare changes by
- * this counter. */
+/* A count of slab changes outside of magazine exchanges: by threads without magazines, by frees of sampled blocks,
+ * and by purges. A reader of statistics detects an exchange by the thread's sequence number, and these changes by
+ * this count. */
 #ifndef HAKMEM_SLAB_MOVING_H
 #define HAKMEM_SLAB_MOVING_H
 

@@ -2,6 +2,7 @@
 /* The counts of builds with --//hakmem/flags:contention: each is exact where nobody else runs. */
 #include "hakmem/base/contention.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <string.h>
 
@@ -147,6 +148,34 @@ HAK_TEST_ISOLATED(Contention, ANewSlabTakesItsClassLockOnce, "") {
     for (unsigned i = 0; i < BLOCKS; i++) {
         hak_free(blocks[i]);
     }
+}
+
+#define TURNS 100
+
+static pthread_barrier_t turn;
+
+/* Each thread's blocks are of another class, and each makes them by a path of its own. */
+static void sample_in_turn(void *unused, unsigned index) {
+    (void)unused;
+    for (unsigned i = 0; i < TURNS; i++) {
+        hak_free(hak_alloc_at(64 << index, (const char *)&word + index));
+        pthread_barrier_wait(&turn);
+    }
+}
+
+/* The first acquisition of a class's lock by a thread moves it from the one that started the profile. */
+HAK_TEST_ISOLATED(Contention, ThreadsThatSampleDifferentClassesShareNoLock, "HAKMEM_PURGE_THREAD=0") {
+    HAK_ASSERT_TRUE(hak_profile_start(1) == 0);
+    pthread_barrier_init(&turn, NULL, 2);
+    uintptr_t line = 0;
+    const struct contention_holds profile = holds_of(HAK_RANK_PROFILE), records = holds_of(HAK_RANK_RECORDS);
+    threads_run(2, sample_in_turn, NULL);
+    HAK_EXPECT_EQ(holds_of(HAK_RANK_PROFILE).acquired - profile.acquired, 2 * 2 * TURNS);
+    HAK_EXPECT_EQ(holds_of(HAK_RANK_PROFILE).moved - profile.moved, 2);
+    HAK_EXPECT_EQ(holds_of(HAK_RANK_RECORDS).acquired - records.acquired, 2);
+    HAK_EXPECT_EQ(steps_of("hak_moving_begin", &line).steps, 2 * TURNS);
+    HAK_EXPECT_EQ(steps_of("hak_moving_begin", &line).moved, 0);
+    hak_profile_stop();
 }
 
 /* What a reader writes to a thread's record, the thread has to fetch: two visits in a reading, however many classes it used. */

@@ -7,7 +7,9 @@
 #include "hakmem/hakmem.h"
 #include "hakmem/sample/profile.h"
 #include "hakmem/sample/record.h"
+#include "hakmem/sample/tally.h"
 #include "tests/harness/harness.h"
+#include "tests/harness/threads.h"
 
 /* One function, one frame: none is inlined, and none jumps to the next. */
 #if defined(__clang__)
@@ -296,6 +298,30 @@ HAK_TEST(StackTable, FullOfFramesKeepsTheCall) {
     const struct hak_stack first = path(1000, STACK_CALLERS_MAX, 2000);
     HAK_EXPECT_EQ(record_caller_count(claim(&first, 32)), STACK_CALLERS_MAX);
     HAK_EXPECT_EQ(table.shortened, 2);
+}
+
+#define SAMPLES 1000u
+
+/* Paths that others have, paths of its own, and a size that is known already or not. */
+static void sample_without_room(void *unused, unsigned index) {
+    (void)unused;
+    for (unsigned i = 0; i < SAMPLES; i++) {
+        const struct hak_stack stack = path(1000 + i % 3, 1 + i % 2, index);
+        const uint32_t record = hak_tally_record(&table, &stack, 16 << i % 4);
+        HAK_EXPECT_EQ(record_caller_count(&table.records[record]), 0);
+        (void)hak_tally_allocation(&table, record);
+    }
+}
+
+HAK_TEST(StackTable, FullOfFramesCountsTheSamplesOfAllThreads) {
+    memset(&table, 0, sizeof table);
+    table.frames_used = PROFILE_FRAMES;
+    threads_run(4, sample_without_room, NULL);
+    uint64_t samples = 0;
+    for (uint32_t i = 0; i < table.used; i++) samples += table.records[i].allocations;
+    HAK_EXPECT_EQ(table.used, 3 * 4);
+    HAK_EXPECT_EQ(samples, 4 * SAMPLES);
+    HAK_EXPECT_EQ(table.shortened, 4 * SAMPLES);
 }
 
 HAK_TEST(StackTable, FullOfRecordsCountsFurtherPathsAsOne) {
