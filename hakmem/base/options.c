@@ -186,6 +186,7 @@ static bool set_dump_signal(const char *value) {
     return true;
 }
 
+static bool set_numa(const char *value) { return set_flag(value, &hak_options.numa); }
 static bool set_publish(const char *value) { return set_flag(value, &hak_options.publish); }
 
 struct option {
@@ -210,6 +211,8 @@ static const struct option options[] = {
      "lists on standard error, at exit, the blocks that are still live, by path of calls; all of them without "
      "HAKMEM_PROFILE_RATE",
      set_leaks},
+    {"HAKMEM_NUMA", "0 or 1, default 0",
+     "whether threads prefer memory of the NUMA node that they run on, where the machine has several", set_numa},
     {"HAKMEM_ON_MISUSE", "abort, report or ignore, default abort",
      "what an invalid or double free does: a line on standard error and abort, the line alone, or nothing",
      set_on_misuse},

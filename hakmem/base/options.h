@@ -70,6 +70,7 @@ struct hak_options {
     int64_t profile_rate;            /* HAKMEM_PROFILE_RATE; constant after init; bytes per sample, 0: not given */
     bool leaks;                      /* HAKMEM_LEAKS; constant after init */
     enum hak_stats_at_exit stats;    /* HAKMEM_STATS; constant after init */
+    bool numa;                       /* HAKMEM_NUMA; constant after init */
     bool publish;                    /* HAKMEM_PUBLISH; constant after init */
     char stats_path[HAK_PATH_BYTES]; /* constant after init; where statistics go, "": standard error. A copy, because
                                       * programs overwrite their environment */

@@ -227,6 +227,14 @@ int hak_os_random(void *out, size_t size);
  * them. */
 void hak_os_process_random(uint32_t out[4]);
 
+/* The number of NUMA nodes, from 1; 1 where that is not known. Reads a file, so it is called once, at the start, and only where it
+ * was asked for. */
+unsigned hak_os_node_count(void);
+
+/* The node that the calling thread runs on, which may be another at any time. Makes no system call. 0 before hak_os_node_count was
+ * called. */
+unsigned hak_os_node(void);
+
 /* Whether the process ever had a second thread, true before that one begins; true as well where the C library does not
  * say. glibc does from 2.32 on. */
 static inline bool os_has_threads(void) {

@@ -14,6 +14,7 @@
 #include "hakmem/os/os.h"
 #include "hakmem/process/own_thread.h"
 #include "hakmem/process/sanitizer.h"
+#include "hakmem/region/node.h"
 #include "hakmem/region/page_map.h"
 #include "hakmem/region/place.h"
 #include "hakmem/sample/profile.h"
@@ -42,6 +43,7 @@ static void process_init(void) {
         hak_shadow_init();
     }
     hak_options_init();
+    hak_node_init();
     if (HAK_GUARD_EXACT && hak_options.thp != HAK_THP_NEVER) {
         hak_shadow_expect_reads_below(hak_place_blocks_end());
     }

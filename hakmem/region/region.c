@@ -116,10 +116,10 @@ static void region_set_behind_locked(struct region *region, unsigned chunk) {
     hak_page_map_set(region_chunk_address(region, chunk), 1, 0);
 }
 
-static bool region_span_take_locked(unsigned count, unsigned class_index, struct span *out) {
+static bool region_span_take_locked(unsigned node, unsigned count, unsigned class_index, struct span *out) {
     struct region *region;
     /* The oldest first, so that young regions become empty. */
-    for (unsigned from = 0; (region = hak_runs_find(RUNS_FREE, from, count)) != NULL; from = region->number + 1) {
+    for (unsigned from = 0; (region = hak_runs_find(RUNS_FREE, node, from, count)) != NULL; from = region->number + 1) {
         const unsigned first = region_find_locked(region, count, class_index);
         if (first < HAK_REGION_CHUNKS) {
             hak_region_take_locked(region, first, count, class_index, out);
@@ -143,16 +143,30 @@ static bool region_give_way_locked(void) {
     return gave || released;
 }
 
+/* From regions of other nodes. */
+static bool region_span_take_far_locked(unsigned node, unsigned count, unsigned class_index, struct span *out) {
+    for (unsigned step = 1; step < hak_node_count; step++) {
+        if (region_span_take_locked(node_after(node, step), count, class_index, out)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int hak_region_span_alloc(unsigned count, unsigned class_index, struct span *out) {
     const size_t bytes = (size_t)count * HAK_CHUNK_BYTES;
     count += HAK_GUARD_FULL ? pages_chunks_behind() : 0;
     HAK_ASSERT(count >= 1 && count <= HAK_REGION_CHUNKS - REGION_CHUNK_FIRST && class_index != 0);
+    const unsigned node = node_now();
     lock_acquire(&hak_regions.lock);
     int error = 0;
     bool taken;
-    while (!(taken = region_span_take_locked(count, class_index, out)) && error == 0) {
-        error = hak_region_more_locked();
+    while (!(taken = region_span_take_locked(node, count, class_index, out)) && error == 0) {
+        error = hak_region_more_locked(node);
         region_is_scarce |= error != 0;
+        if (error != 0 && (taken = region_span_take_far_locked(node, count, class_index, out))) {
+            break;
+        }
         if (error != 0 && hak_give_way_may_help() && region_give_way_locked()) {
             error = 0;
         }
@@ -165,14 +179,10 @@ int hak_region_span_alloc(unsigned count, unsigned class_index, struct span *out
     return error;
 }
 
-void *hak_region_reuse(unsigned count) {
+static void *region_reuse_locked(unsigned node, unsigned count) {
     void *start = NULL;
-    if (hak_region_dirty_bytes() < (size_t)count * HAK_CHUNK_BYTES) {
-        return NULL;
-    }
-    lock_acquire(&hak_regions.lock);
     struct region *region;
-    while (start == NULL && (region = hak_runs_find(RUNS_DIRTY, 0, count)) != NULL) {
+    while (start == NULL && (region = hak_runs_find(RUNS_DIRTY, node, 0, count)) != NULL) {
         unsigned longest;
         const unsigned first = bitmap_find_run(region->dirty, HAK_REGION_CHUNKS, count, &longest);
         if (first < HAK_REGION_CHUNKS) {
@@ -182,6 +192,19 @@ void *hak_region_reuse(unsigned count) {
         } else {
             hak_runs_set(RUNS_DIRTY, region, longest);
         }
+    }
+    return start;
+}
+
+void *hak_region_reuse(unsigned count) {
+    void *start = NULL;
+    if (hak_region_dirty_bytes() < (size_t)count * HAK_CHUNK_BYTES) {
+        return NULL;
+    }
+    const unsigned node = node_now();
+    lock_acquire(&hak_regions.lock);
+    for (unsigned step = 0; step < hak_node_count && start == NULL; step++) {
+        start = region_reuse_locked(node_after(node, step), count);
     }
     lock_release(&hak_regions.lock);
     return start;

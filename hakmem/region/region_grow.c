@@ -58,9 +58,9 @@ static int region_map_locked(struct region **out) {
 }
 
 /* Maps one more region and appends it. Errors as of region_map_locked */
-static int region_grow_locked(void) {
+static int region_grow_locked(unsigned node) {
     struct region *region;
-    int error = hak_runs_reserve();
+    int error = hak_runs_reserve(node);
     if (error == 0) {
         error = region_map_locked(&region);
     }
@@ -74,6 +74,7 @@ static int region_grow_locked(void) {
     }
     const unsigned first = REGION_CHUNK_FIRST + region->skipped;
     bitmap_set_run(region->free, first, HAK_REGION_CHUNKS - first, true);
+    region->node = (uint8_t)node;
     hak_runs_add(region);
     hak_runs_raise(RUNS_FREE, region, HAK_REGION_CHUNKS - first);
     hak_units_note_given(region, HAK_REGION_BYTES);
@@ -83,18 +84,19 @@ static int region_grow_locked(void) {
     } else {
         hak_regions.first = region;
     }
-    hak_regions.last = region;
+    hak_regions.last = hak_regions.newest[node] = region;
     hak_count_add(&hak_regions.count, 1);
     return 0;
 }
 
-int hak_region_more_locked(void) {
-    const unsigned count = hak_regions.last == NULL ? 0 : hak_region_chunks_unskip(hak_regions.last);
+int hak_region_more_locked(unsigned node) {
+    struct region *const newest = hak_regions.newest[node];
+    const unsigned count = newest == NULL ? 0 : hak_region_chunks_unskip(newest);
     if (count == 0) {
-        return region_grow_locked();
+        return region_grow_locked(node);
     }
-    const unsigned first = REGION_CHUNK_FIRST + hak_regions.last->skipped;
-    bitmap_set_run(hak_regions.last->free, first, count, true);
-    hak_runs_raise(RUNS_FREE, hak_regions.last, bitmap_run_around(hak_regions.last->free, HAK_REGION_CHUNKS, first));
+    const unsigned first = REGION_CHUNK_FIRST + newest->skipped;
+    bitmap_set_run(newest->free, first, count, true);
+    hak_runs_raise(RUNS_FREE, newest, bitmap_run_around(newest->free, HAK_REGION_CHUNKS, first));
     return 0;
 }

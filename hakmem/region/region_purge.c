@@ -98,7 +98,12 @@ static void region_put_back(const struct span *span, bool clean) {
 /* The next region that may have dirty chunks. */
 static struct region *region_after(const struct region *region) {
     lock_acquire(&hak_regions.lock);
-    struct region *next = hak_runs_find(RUNS_DIRTY, region == NULL ? 0 : region->number + 1, 1);
+    struct region *next = NULL;
+    unsigned from = region == NULL ? 0 : region->number + 1;
+    for (unsigned node = region == NULL ? 0 : region->node; node < hak_node_count && next == NULL; node++) {
+        next = hak_runs_find(RUNS_DIRTY, node, from, 1);
+        from = 0;
+    }
     lock_release(&hak_regions.lock);
     return next;
 }

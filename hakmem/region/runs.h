@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* All regions by their number, and which of them has a run of so many chunks, in a few steps however many there are.
+/* All regions of each node (node.h) by their number, and which of them has a run of so many chunks, in a few steps however many there are.
  *
  * Of each region a bound is kept: no run of its free chunks is longer, and likewise of its dirty chunks. The bounds are
  * the leaves of a tree in which each word is the largest of the 64 below it:
@@ -20,14 +20,14 @@ struct region;
 
 enum region_runs { RUNS_FREE, RUNS_DIRTY, RUNS_KINDS };
 
-/* Makes room for one more region. ENOMEM */
-int hak_runs_reserve(void);
+/* Makes room for one more region of the node. ENOMEM */
+int hak_runs_reserve(unsigned node);
 
-/* Gives the region the next number; its bounds are 0. pre: hak_runs_reserve succeeded since the last region */
+/* Gives the region the next number of its node; its bounds are 0. pre: hak_runs_reserve succeeded since the last region */
 void hak_runs_add(struct region *region);
 
-/* The region of the lowest number, `from` or above, whose bound is `run` or more. NULL: there is none. pre: run >= 1 */
-struct region *hak_runs_find(enum region_runs kind, unsigned from, unsigned run);
+/* The node's region of the lowest number, `from` or above, whose bound is `run` or more. NULL: there is none. pre: run >= 1 */
+struct region *hak_runs_find(enum region_runs kind, unsigned node, unsigned from, unsigned run);
 
 /* Raises the bound to `run` where it is lower; sets it. */
 void hak_runs_raise(enum region_runs kind, const struct region *region, unsigned run);

@@ -13,6 +13,7 @@
 #include "hakmem/guard/guard.h"
 #include "hakmem/os/os.h"
 #include "hakmem/region/decay.h"
+#include "hakmem/region/node.h"
 #include "hakmem/slab/check.h"
 #include "hakmem/slab/control.h"
 #include "hakmem/slab/list.h"
@@ -25,12 +26,30 @@
 
 struct partial_lists {
     struct hak_lock lock;
-    struct slab_list buckets[PARTIAL_BUCKETS]; /* index 0 stays empty */
+    struct slab_list buckets[PARTIAL_BUCKETS]; /* of node 0; index 0 stays empty */
 } HAK_CACHE_ALIGNED;
+
+/* Class lock of their class, likewise; of the nodes from 1 on. */
+static struct slab_list partial_far[NODES_MAX - 1][HAK_CLASS_COUNT][PARTIAL_BUCKETS];
 
 static struct partial_lists partial_lists[HAK_CLASS_COUNT] = {
     [0 ... HAK_CLASS_COUNT - 1] = {.lock = HAK_LOCK_INITIALIZER(HAK_RANK_CLASS)},
 };
+
+/* The lists of a class and node. */
+HAK_ALWAYS_INLINE struct slab_list *partial_buckets(struct partial_lists *lists, unsigned node) {
+    return HAK_LIKELY(node == 0) ? lists->buckets : partial_far[node - 1][lists - partial_lists];
+}
+
+/* Those that the slab belongs to: a slab is of its region's node. */
+HAK_ALWAYS_INLINE struct slab_list *partial_buckets_of(struct partial_lists *lists, const struct slab *slab) {
+    if (HAK_LIKELY(hak_node_count == 1)) {
+        return lists->buckets;
+    }
+    const unsigned node = region_of(slab)->node;
+    slab_expect(node < hak_node_count, slab, "its region is of no node");
+    return partial_buckets(lists, node);
+}
 
 static size_t partial_unpurged; /* atomic; sum of listed_free over all lists, in bytes */
 
@@ -67,7 +86,7 @@ static bool partial_link_locked(struct partial_lists *lists, struct slab *slab, 
         partial_forget_purged_locked(slab);
         partial_count_unpurged(lists, slab, 1);
     }
-    hak_list_link(&lists->buckets[slab->bucket], slab);
+    hak_list_link(&partial_buckets_of(lists, slab)[slab->bucket], slab);
     return is_to_purge;
 }
 
@@ -76,7 +95,7 @@ static void partial_unlink_locked(struct partial_lists *lists, struct slab *slab
     slab_expect(bucket != 0 && bucket < PARTIAL_BUCKETS, slab, "it is in no list of its class");
     const bool is_to_purge = bucket <= CONTROL_LEVEL_LAST;
     slab_expect(is_to_purge == (slab->listed_free != 0), slab, "its list says otherwise whether it was purged");
-    hak_list_unlink(&lists->buckets[bucket], slab);
+    hak_list_unlink(&partial_buckets_of(lists, slab)[bucket], slab);
     if (is_to_purge) {
         partial_count_unpurged(lists, slab, (size_t)-1);
     } else {
@@ -169,9 +188,9 @@ HAK_ALWAYS_INLINE void partial_own_locked(struct partial_lists *lists, struct sl
 }
 
 /* Of the fullest level that has a slab; one whose free pages are resident if there is one. NULL: no level has. */
-static struct slab *partial_fullest_locked(const struct partial_lists *lists) {
+static struct slab *partial_fullest_locked(const struct slab_list *buckets) {
     for (unsigned level = 1; level <= CONTROL_LEVEL_LAST; level++) {
-        const struct slab_list *const list = &lists->buckets[level];
+        const struct slab_list *const list = &buckets[level];
         if (!list_is_empty(list)) {
             return hak_list_first(list);
         }
@@ -184,8 +203,13 @@ static struct slab *partial_fullest_locked(const struct partial_lists *lists) {
 
 struct slab *hak_partial_claim(unsigned class_index) {
     struct partial_lists *lists = &partial_lists[class_index];
+    const unsigned node = node_now();
+    struct slab *slab = NULL;
     lock_acquire(&lists->lock);
-    struct slab *slab = partial_fullest_locked(lists);
+    /* Of another node rather than a new one: a slab that is hardly used holds its pages wherever they are. */
+    for (unsigned step = 0; step < hak_node_count && slab == NULL; step++) {
+        slab = partial_fullest_locked(partial_buckets(lists, node_after(node, step)));
+    }
     if (HAK_GUARD_FULL && guard_has(HAK_FEATURE_RANDOM) && slab != NULL) {
         slab = hak_slab_pick_random(slab);
     }
@@ -208,9 +232,10 @@ static unsigned partial_own_unpurged(struct partial_lists *lists, uint64_t liste
                                      unsigned most) {
     unsigned count = 0;
     lock_acquire(&lists->lock);
-    for (unsigned level = 1; level <= CONTROL_LEVEL_LAST; level++) {
+    for (unsigned list = 0; list < hak_node_count * CONTROL_LEVEL_LAST; list++) {
+        const struct slab_list *const buckets = partial_buckets(lists, list / CONTROL_LEVEL_LAST);
         struct slab *slab;
-        while (count < most && (slab = hak_list_last(&lists->buckets[level])) != NULL &&
+        while (count < most && (slab = hak_list_last(&buckets[list % CONTROL_LEVEL_LAST + 1])) != NULL &&
                slab->listed_at_ms <= listed_until_ms) {
             partial_own_locked(lists, slab);
             batch[count++] = slab;

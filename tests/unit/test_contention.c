@@ -130,9 +130,9 @@ HAK_TEST_ISOLATED(Contention, AnAcquisitionThatFindsTheLockTakenHasWaited, "") {
     HAK_EXPECT_GE(holds.held, 1000);
 }
 
-HAK_TEST_ISOLATED(Contention, ANewSlabTakesItsClassLockOnce, "") {
+HAK_TEST_ISOLATED(Contention, ANewSlabTakesEachOfItsLocksOnce, "") {
     static void *blocks[BLOCKS];
-    const uint64_t before = holds_of(HAK_RANK_CLASS).acquired;
+    const uint64_t before = holds_of(HAK_RANK_CLASS).acquired, regions_before = holds_of(HAK_RANK_REGION).acquired;
     unsigned slabs = 0;
     for (unsigned i = 0; i < BLOCKS; i++) {
         blocks[i] = hak_alloc(BLOCK_BYTES);
@@ -145,6 +145,7 @@ HAK_TEST_ISOLATED(Contention, ANewSlabTakesItsClassLockOnce, "") {
     }
     HAK_EXPECT_GE(slabs, BLOCKS * BLOCK_BYTES >> CHUNK_SHIFT);
     HAK_EXPECT_EQ(holds_of(HAK_RANK_CLASS).acquired - before, slabs);
+    HAK_EXPECT_EQ(holds_of(HAK_RANK_REGION).acquired - regions_before, slabs);
     for (unsigned i = 0; i < BLOCKS; i++) {
         hak_free(blocks[i]);
     }

@@ -21,6 +21,16 @@ HAK_TEST(OsPageSize, IsAPowerOfTwo) {
     HAK_EXPECT_EQ(page & (page - 1), 0);
 }
 
+/* This machine's, whatever it is: the kernel may move the thread between the two questions. */
+HAK_TEST(OsNode, OfAThreadIsOneOfTheMachines) {
+    HAK_EXPECT_EQ(hak_os_node(), 0);
+    errno = 4711;
+    const unsigned count = hak_os_node_count();
+    HAK_EXPECT_GE(count, 1);
+    for (unsigned i = 0; i < 100; i++) HAK_EXPECT_LT(hak_os_node(), count);
+    HAK_EXPECT_EQ(errno, 4711);
+}
+
 HAK_TEST(OsMap, IsZeroedAlignedAndWritable) {
     size_t page = hak_os_page_size();
     for (size_t alignment = page; alignment <= GIB; alignment *= 4) {

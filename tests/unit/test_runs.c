@@ -18,11 +18,11 @@
 
 static unsigned looks;
 
-struct region *__real_hak_runs_find(enum region_runs kind, unsigned from, unsigned run);
-struct region *__wrap_hak_runs_find(enum region_runs kind, unsigned from, unsigned run);
+struct region *__real_hak_runs_find(enum region_runs kind, unsigned node, unsigned from, unsigned run);
+struct region *__wrap_hak_runs_find(enum region_runs kind, unsigned node, unsigned from, unsigned run);
 
-struct region *__wrap_hak_runs_find(enum region_runs kind, unsigned from, unsigned run) {
-    struct region *found = __real_hak_runs_find(kind, from, run);
+struct region *__wrap_hak_runs_find(enum region_runs kind, unsigned node, unsigned from, unsigned run) {
+    struct region *found = __real_hak_runs_find(kind, node, from, run);
     looks += found != NULL;
     return found;
 }

@@ -41,6 +41,29 @@ void os_fake_reset(void) {
     hak_store_relaxed(&within, NULL);
 }
 
+static unsigned nodes;      /* atomic; 0: those of the machine */
+static uint64_t node_calls; /* atomic */
+static HAK_THREAD_LOCAL unsigned node;
+
+unsigned __real_hak_os_node_count(void);
+unsigned __wrap_hak_os_node_count(void);
+unsigned __real_hak_os_node(void);
+unsigned __wrap_hak_os_node(void);
+
+void os_fake_nodes(unsigned count) { hak_store_relaxed(&nodes, count); }
+void os_fake_run_on(unsigned number) { node = number; }
+uint64_t os_fake_node_calls(void) { return hak_load_relaxed(&node_calls); }
+
+unsigned __wrap_hak_os_node_count(void) {
+    hak_fetch_add_relaxed(&node_calls, 1);
+    return hak_load_relaxed(&nodes) != 0 ? hak_load_relaxed(&nodes) : __real_hak_os_node_count();
+}
+
+unsigned __wrap_hak_os_node(void) {
+    hak_fetch_add_relaxed(&node_calls, 1);
+    return hak_load_relaxed(&nodes) != 0 ? node : __real_hak_os_node();
+}
+
 static void call_within(enum os_fake_kind kind) {
     void (*const function)(void) = hak_load_relaxed(&within);
     if (function != NULL && hak_load_relaxed(&within_kind) == (unsigned)kind) {

@@ -48,6 +48,14 @@ void os_fake_fail_only(unsigned kinds_mask);
  * stands for what another thread may do at that moment. */
 void os_fake_within(enum os_fake_kind kind, void (*function)(void));
 
+/* Says that the machine has `count` NUMA nodes, and that the calling thread runs on node `node` of them, which is 0 at first. With a
+ * count of 0 the machine is what it is. */
+void os_fake_nodes(unsigned count);
+void os_fake_run_on(unsigned node);
+
+/* How often the allocator asked for the number of nodes, and for that of a thread. */
+uint64_t os_fake_node_calls(void);
+
 /* Calls of the counted kinds, including failed ones, since the start or the last reset. A test that runs once without
  * failures and then loops n over 1 .. os_fake_calls() makes every call of that run fail. */
 uint64_t os_fake_calls(void);
