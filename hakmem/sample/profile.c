@@ -391,7 +391,9 @@ void hak_profile_seed(uint64_t seed) {
 }
 
 void hak_profile_fork_locks(lock_visit *visit, struct lock_fork *fork) {
-    for (unsigned class_index = 0; class_index < HAK_CLASS_COUNT; class_index++) {
+    visit(&profile_classes[0].lock, fork);
+    /* Whoever starts the first profile takes that lock first, and before it is started nobody takes another. */
+    for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT && sampling_was_on(); class_index++) {
         visit(&profile_classes[class_index].lock, fork);
     }
     visit(&hak_tally_lock, fork);
