@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "hakmem/hakmem.h"
 #include "tests/harness/census.h"
@@ -123,6 +124,9 @@ static void *thread_body(void *unused) {
     struct heap heap = {0};
     (void)unused;
     pthread_barrier_wait(&turn);
+    pthread_barrier_wait(&turn);   /* measured */
+    hak_free(hak_alloc(sizes[8])); /* which no magazine keeps: the thread has a record, and nothing else */
+    pthread_barrier_wait(&turn);
     pthread_barrier_wait(&turn); /* measured */
     for (unsigned i = 0; i < 6; i++) {
         for (unsigned count = 0; count < 10; count++) {
@@ -140,16 +144,28 @@ static void *thread_body(void *unused) {
     return NULL;
 }
 
+#define STACK_BYTES ((size_t)128 << 10)
+
+/* With stacks of the test's own, so that none of them is resident once they have ended. */
 HAK_TEST_ISOLATED(Accounted, AThousandThreads, "") {
     SKIP_WITH_SANITIZER();
     static pthread_t threads[THREADS];
-    pthread_attr_t small;
-    pthread_attr_init(&small);
-    pthread_attr_setstacksize(&small, 128 << 10);
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
     pthread_barrier_init(&turn, NULL, THREADS + 1);
-    for (unsigned i = 0; i < THREADS; i++) HAK_ASSERT_TRUE(pthread_create(&threads[i], &small, thread_body, NULL) == 0);
+    const size_t at_start = system_resident_bytes();
+    char *stacks = mmap(NULL, THREADS * STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    HAK_ASSERT_TRUE(stacks != MAP_FAILED);
+    for (unsigned i = 0; i < THREADS; i++) {
+        HAK_ASSERT_TRUE(pthread_attr_setstack(&attributes, stacks + i * STACK_BYTES, STACK_BYTES) == 0);
+        HAK_ASSERT_TRUE(pthread_create(&threads[i], &attributes, thread_body, NULL) == 0);
+    }
     pthread_barrier_wait(&turn);
     const size_t before = system_resident_bytes();
+    pthread_barrier_wait(&turn);
+    pthread_barrier_wait(&turn);
+    hak_trim();
+    expect_accounted(before, 0, "each has a record");
     pthread_barrier_wait(&turn);
     pthread_barrier_wait(&turn);
     expect_accounted(before, THREADS * 4096, "each has some blocks"); /* a page of stack more each, at most */
@@ -158,6 +174,7 @@ HAK_TEST_ISOLATED(Accounted, AThousandThreads, "") {
     expect_accounted(before, THREADS * 4096, "all freed");
     pthread_barrier_wait(&turn);
     for (unsigned i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+    munmap(stacks, THREADS * STACK_BYTES);
     hak_trim();
-    expect_accounted(before, 0, "all ended");
+    expect_accounted(at_start, 0, "all ended");
 }
