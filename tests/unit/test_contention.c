@@ -159,7 +159,7 @@ static pthread_barrier_t turn;
 static void sample_in_turn(void *unused, unsigned index) {
     (void)unused;
     for (unsigned i = 0; i < TURNS; i++) {
-        hak_free(hak_alloc_at(64 << index, (const char *)&word + index));
+        hak_free(hak_alloc_at((size_t)64 << index, (const char *)&word + index));
         pthread_barrier_wait(&turn);
     }
 }

@@ -307,7 +307,7 @@ static void sample_without_room(void *unused, unsigned index) {
     (void)unused;
     for (unsigned i = 0; i < SAMPLES; i++) {
         const struct hak_stack stack = path(1000 + i % 3, 1 + i % 2, index);
-        const uint32_t record = hak_tally_record(&table, &stack, 16 << i % 4);
+        const uint32_t record = hak_tally_record(&table, &stack, (uint64_t)16 << i % 4);
         HAK_EXPECT_EQ(record_caller_count(&table.records[record]), 0);
         (void)hak_tally_allocation(&table, record);
     }
