@@ -5,11 +5,13 @@
 #include "hakmem/huge/huge.h"
 #include "hakmem/process/begin.h"
 #include "hakmem/process/purge.h"
+#include "hakmem/sample/hooks.h"
 #include "hakmem/sample/profile.h"
 
 static void pool_note_huge(const void *p, const void *site) {
     if (HAK_UNLIKELY(sampling_is_on()) && p != NULL) {
         hak_profile_note_huge(p, hak_huge_usable_size(p), hak_profile_site != NULL ? hak_profile_site : site);
+        hooks_note_sampled(p);
     }
 }
 
@@ -33,6 +35,7 @@ bool hak_pool_free_huge(void *p, const void *caller) {
  * new trial. */
 void *hak_pool_realloc_huge(void *p, size_t size) {
     if (HAK_UNLIKELY(sampling_was_on())) {
+        hooks_note_freed(p);
         (void)hak_profile_forget(p, NULL);
     }
     void *moved = hak_huge_realloc(p, size);

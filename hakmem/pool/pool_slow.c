@@ -3,10 +3,13 @@
 #include "hakmem/pool/pool_slow.h"
 
 #include "hakmem/process/begin.h"
+#include "hakmem/sample/hooks.h"
 
 void *hak_pool_alloc_sampled(unsigned class_index, bool *zeroed, const void *caller) {
     hak_process_begin();
-    return pool_give(hak_sampled_alloc(class_index, caller), class_index, false, zeroed, caller);
+    void *p = pool_give(hak_sampled_alloc(class_index, caller), class_index, false, zeroed, caller);
+    hooks_note_sampled(p); /* last: a hook may allocate */
+    return p;
 }
 
 void *hak_pool_alloc_slow(unsigned class_index) {

@@ -29,6 +29,7 @@
 #include "hakmem/region/give_way.h"
 #include "hakmem/region/kept.h"
 #include "hakmem/region/region.h"
+#include "hakmem/sample/hooks.h"
 #include "hakmem/sample/profile.h"
 #include "hakmem/slab/partial.h"
 
@@ -110,6 +111,7 @@ static void fork_child(void) {
     hak_own_thread_fork_child(hak_self != NULL);
     hak_thread_fork_child(fork_own.is_whole);
     hak_purge_fork_child();
+    hak_hooks_fork_child();
     observer_note_fork_child(hak_profile_is_whole());
 }
 

@@ -11,6 +11,7 @@
 #include "hakmem/base/options.h"
 #include "hakmem/base/random.h"
 #include "hakmem/base/warning.h"
+#include "hakmem/hakmem.h"
 #include "hakmem/misuse/misuse.h"
 #include "hakmem/os/os.h"
 #include "hakmem/region/block_table.h"
@@ -354,18 +355,38 @@ const void *hak_profile_site_at(const void *p) {
 
 uint32_t hak_profile_record_at(const void *p) {
     struct profile_live live;
-    lock_acquire(&profile_lock);
-    const bool is_sampled = profile_find(p, &live);
-    lock_release(&profile_lock);
+    struct profile_class *of = profile_lock_of(p);
+    const bool is_sampled = profile_find_locked(of, p, &live);
+    lock_release(&of->lock);
     return is_sampled ? live.record : PROFILE_RECORDS;
 }
 
 void hak_profile_visit_notes(void (*visit)(void *start, size_t size, void *argument), void *argument) {
-    lock_acquire(&profile_lock);
+    lock_acquire(&profile_classes[PROFILE_HUGE].lock);
     visit(profile_huge.entries, profile_huge.capacity * sizeof *profile_huge.entries, argument);
-    lock_release(&profile_lock);
+    lock_release(&profile_classes[PROFILE_HUGE].lock);
     hak_freed_visit(visit, argument);
     hak_stack_memo_visit(visit, argument);
+}
+
+bool hak_profile_describe(const void *p, struct hak_profile_sample *out) {
+    struct profile_live live;
+    struct profile_class *of = profile_lock_of(p);
+    const bool is_sampled = profile_find_locked(of, p, &live);
+    if (is_sampled) {
+        const struct profile_record *record = &profile_samples->records[live.record];
+        *out = (struct hak_profile_sample){
+            .block = p,
+            .block_size = record->size,
+            .site = (const void *)(uintptr_t)record->site,
+            .callers = record_callers(profile_samples, record),
+            .caller_count = record_caller_count(record),
+            .is_cut = record_is_cut(record),
+            .scale = 1 / hak_chance_of(record->size, profile_rate()),
+        };
+    }
+    lock_release(&of->lock);
+    return is_sampled;
 }
 
 /* Acquire: pairs with the release where it is made. */

@@ -112,6 +112,10 @@ void hak_profile_visit_notes(void (*visit)(void *start, size_t size, void *argum
 /* What was sampled; NULL before the first start. */
 const struct hak_profile_table *hak_profile_table(void);
 
+/* What is known of the sampled block that starts at p. false: none does */
+struct hak_profile_sample;
+bool hak_profile_describe(const void *p, struct hak_profile_sample *out);
+
 /* Sampled blocks that are live now. */
 uint64_t hak_profile_live_count(void);
 

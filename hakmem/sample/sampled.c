@@ -8,6 +8,7 @@
 #include "hakmem/magazine/exchange_hold.h"
 #include "hakmem/magazine/shared.h"
 #include "hakmem/magazine/thread.h"
+#include "hakmem/sample/hooks.h"
 #include "hakmem/sample/stack_capture.h"
 #include "hakmem/slab/moving.h"
 
@@ -213,6 +214,7 @@ static void sampled_count_free(unsigned class_index) {
 }
 
 bool hak_sampled_free_slow(void *p, const void *caller) {
+    hooks_note_freed(p);
     hak_moving_begin();
     const int found = hak_profile_forget(p, caller);
     const bool in_place = found > PROFILE_HUGE && profile_is_in_place((unsigned)found);

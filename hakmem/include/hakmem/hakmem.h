@@ -236,6 +236,38 @@ typedef void (*hak_profile_visitor)(const struct hak_profile_entry *entry, void 
 /* Calls visit for each path of calls and block size that was sampled. Result: their number. A snapshot. */
 HAK_API size_t hak_profile_read(hak_profile_visitor visit, void *argument);
 
+/* A sampled block: what hooks are told. */
+struct hak_profile_sample {
+    const void *block;       /* its start */
+    size_t block_size;       /* bytes of its class, or of the huge block's mapping */
+    const void *site;        /* as in hak_profile_entry, and so are the callers */
+    const uint64_t *callers; /* they stay valid, and are the same array for each block of this path of calls */
+    size_t caller_count;
+    bool is_cut;
+    double scale; /* blocks that this one stands for: 1 / (1 - exp(-block_size / rate)) */
+};
+
+/* `sample` is valid during the call. The hook runs in the thread that allocates or frees, which may hold locks of the program
+ * and of the C library: take none that is ever held around an allocation. It may allocate and free, and call
+ * everything here but hak_profile_set_hooks; its own blocks are sampled, but no hook is called for them while it runs.
+ * errno is kept. It returns: neither longjmp nor an exception leaves it. */
+typedef void (*hak_profile_hook)(const struct hak_profile_sample *sample, void *argument);
+
+struct hak_profile_hooks {
+    hak_profile_hook sampled; /* a block was sampled, which its allocation is about to return; NULL: nobody is told */
+    hak_profile_hook freed;   /* a sampled block is about to be freed; its address is another's after the return at the
+                               * earliest. Also of blocks that were sampled before the hooks were set, or by a hook */
+    void *argument;           /* passed to both */
+};
+
+/* Calls these for each sampled block from now on, instead of those that were set before; NULL: none. The hooks may be called
+ * by several threads at once, for one block never: `sampled`, then `freed`. A realloc that moves a block allocates one and
+ * frees the other; of a huge block it is always told as both, `freed` first. Starts no profile: hak_profile_start does.
+ * When it returns, no thread is in a hook that was set before, and none will be: it waits for them. Not in a signal handler.
+ * In the child of a fork the hooks stay, but for those that another thread was just changing, which are gone.
+ * 0; EINVAL: both functions are NULL; EDEADLK: called by a hook; ENOTSUP: a build with guard=full, which has no profile. */
+HAK_API int hak_profile_set_hooks(const struct hak_profile_hooks *hooks);
+
 /* ---- Every live block -------------------------------------------------------------------------------- */
 
 struct hak_walk_block {
