@@ -45,7 +45,7 @@ class DamageTest(unittest.TestCase):
         self.path = Path(folder.name) / "damaged.trace"
 
     def refuse(
-        self, data: bytes, offset: int, words: str, options: Sequence[Sequence[str]] = ((), ("--info",))
+        self, data: bytes, offset: int, words: str, options: Sequence[Sequence[str]] = ((), ("--info",), ("--paths",))
     ) -> None:
         """Asserts status 2, nothing on standard output, and one line with path, byte and `words`."""
         self.path.write_bytes(data)
@@ -149,6 +149,7 @@ class ContainerTest(DamageTest):
             Chunk(Type.MODULES, varints(1, 2) + b"\x01a"),
             Chunk(Type.SITES, varints(1, 1, 1, 0)),
             Chunk(Type.SITES, varints(1, 1, 0)),
+            Chunk(Type.CALLERS, varints(1, 1, 0)),
             Chunk(Type.EVENTS, varints(0, 1, 1, 0) + b"\x29"),
             Chunk(Type.EVENTS, varints(2, 1, 1, 0) + b"\x29"),
             Chunk(Type.EVENTS, varints(1, 1, 0, 0)),
@@ -163,6 +164,26 @@ class ContainerTest(DamageTest):
             with self.subTest(chunk=chunk):
                 words = f"impossible content of a chunk of type {int(chunk.type)}"
                 self.refuse_chunks([chunk], 0, 0, words, ended=None)
+
+    def test_callers_that_do_not_fit(self) -> None:
+        sites = Chunk(Type.SITES, varints(1, 3, 0, 1, 0, 2, 0, 3))
+        told = Chunk(Type.CALLERS, varints(1, 2, 0, 1))
+        end = trace_file.end(0)
+        self.accept(trace_file.encode([trace_file.meta(), sites, told, Chunk(Type.CALLERS, varints(3, 1, 2)), end]))
+        for before, bad in (
+            ([sites], varints(1, 3, 0, 1, 3)),  # a site that calls itself
+            ([sites], varints(2, 1, 3)),  # one that is told later: paths would be circles
+            ([sites], varints(0, 1, 0)),
+            ([sites], varints(1, 4, 0, 1, 2, 3)),
+            ([sites], varints(4, 0)),
+            ([sites], varints(1, 1 << 60)),
+            ([sites], varints(1, 2, 0)),
+            ([sites], varints(1, 1, 0, 0)),
+            ([sites, told], varints(2, 1, 1)),
+        ):
+            with self.subTest(bad=bad):
+                chunks = [*before, Chunk(Type.CALLERS, bad)]
+                self.refuse_chunks(chunks, len(before), 0, "impossible content of a chunk of type 6", ended=None)
 
     def test_a_thread_that_goes_back(self) -> None:
         chunk = trace_file.encode_events(_SOUND[:3])

@@ -44,6 +44,7 @@ enum trace_chunk_type {
     TRACE_SITES = 3,   /* first index, count, then each: module, address within it */
     TRACE_EVENTS = 4,  /* first and last number, count, nanoseconds since the start, then the records */
     TRACE_END = 5,     /* events, threads, nanoseconds since the start, enum trace_end */
+    TRACE_CALLERS = 6, /* first index, count, then each: the site of the caller of that site; 0: not known */
 };
 
 enum trace_end {
@@ -93,8 +94,9 @@ enum trace_kind {
 
 /* Limits that no program reaches: a trace with larger numbers is damaged. */
 #define TRACE_THREADS_MAX (1u << 20)
-#define TRACE_SITES_MAX (1u << 16)
+#define TRACE_SITES_MAX (1u << 20)
 #define TRACE_MODULES_MAX (1u << 12)
+#define TRACE_FRAMES_MAX 32                      /* callers that the recorder notes of a call */
 #define TRACE_SIZE_MAX ((UINT64_C(1) << 47) - 1) /* the address space of a process */
 #define TRACE_ALIGNMENT_LOG2_MAX 46
 

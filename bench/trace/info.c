@@ -132,7 +132,7 @@ static void print_top_sites(const struct info *info, const struct trace *trace) 
     printf(",\"top_sites\":[");
     for (size_t i = 0; i <= trace->site_count && i < TOP_SITES && info->sites[i].count != 0; i++) {
         const struct site_count *count = &info->sites[i];
-        struct trace_site site = count->site != 0 ? trace->sites[count->site] : (struct trace_site){0, 0};
+        struct trace_site site = count->site != 0 ? trace->sites[count->site] : (struct trace_site){.module = 0};
         struct trace_text module = site.module != 0 ? trace->modules[site.module] : (struct trace_text){"", 0};
         if (site.module != 0 && module.length == 0) {
             module = trace->program; /* the loader has no name for the program itself */

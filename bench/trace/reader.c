@@ -92,7 +92,25 @@ static bool add_sites(struct trace *trace, struct payload *payload) {
         if (module > trace->module_count) {
             return false;
         }
-        trace->sites[index] = (struct trace_site){(uint32_t)module, address};
+        trace->sites[index] = (struct trace_site){.module = (uint32_t)module, .address = address};
+    }
+    return payload->at == payload->end;
+}
+
+/* Each site once at most, after it was told; a caller is told before those that it calls, so that no path is a circle. */
+static bool add_callers(struct trace *trace, struct payload *payload) {
+    uint64_t first = take(payload), count = take(payload);
+    if (payload->at == NULL || first <= trace->callers_told || first > trace->site_count ||
+        count > trace->site_count - first + 1) {
+        return false;
+    }
+    trace->callers_told = (size_t)(first + count - 1);
+    for (uint64_t index = first; index < first + count; index++) {
+        uint64_t caller = take(payload);
+        if (caller >= index) {
+            return false;
+        }
+        trace->sites[index].caller = (uint32_t)caller;
     }
     return payload->at == payload->end;
 }
@@ -106,6 +124,7 @@ static bool add_events(struct trace *trace, uint32_t thread, struct payload *pay
         return false;
     }
     span.count = (uint32_t)count;
+    span.written_ns = time;
     span.records = payload->at;
     span.end = payload->end;
     uint32_t index = (uint32_t)++trace->span_count;
@@ -160,6 +179,7 @@ static bool add_chunk(struct trace *trace, const struct trace_chunk *chunk, cons
     case TRACE_META: sound = add_meta(trace, &payload); break;
     case TRACE_MODULES: sound = add_modules(trace, &payload); break;
     case TRACE_SITES: sound = add_sites(trace, &payload); break;
+    case TRACE_CALLERS: sound = add_callers(trace, &payload); break;
     case TRACE_EVENTS:
         if (chunk->thread >= TRACE_THREADS_MAX) {
             return trace_defect_set(defect, offset, "thread %" PRIu32 " out of range: there are at most %u",

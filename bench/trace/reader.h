@@ -21,6 +21,7 @@ struct trace_text {
 
 struct trace_site {
     uint32_t module;  /* 0: in none */
+    uint32_t caller;  /* the site of its caller, a smaller index; 0: not known */
     uint64_t address; /* in the module's file; in memory where there is none */
 };
 
@@ -28,6 +29,7 @@ struct trace_site {
 struct trace_span {
     const uint8_t *records, *end;
     uint64_t first, last; /* numbers */
+    uint64_t written_ns;  /* since the start */
     uint32_t count;
     uint32_t next; /* of the same thread: its index; 0 for none */
 };
@@ -46,6 +48,7 @@ struct trace {
     struct trace_span *spans;   /* likewise */
     struct trace_lane *lanes;   /* by thread */
     size_t module_count, site_count, span_count, lane_count;
+    size_t callers_told; /* the last site whose caller was told, if it is known */
     size_t modules_room, sites_room, spans_room, lanes_room;
     uint64_t duration_ns; /* from the start to the last chunk that says when it was written */
     /* Of the TRACE_END chunk, where that is the last one. */

@@ -7,7 +7,8 @@
  *   recorder_events.c     numbers events and writes them into the calling thread's buffer
  *   recorder_threads.c    the buffers, one a thread
  *   recorder_blocks.c     address of each live block -> the number of the event that made it
- *   recorder_sites.c      return address -> index of a call site
+ *   recorder_sites.c      return address and caller's site -> index of a call site
+ *   recorder_callers.c    the callers of a call
  *   recorder_output.c     chunks into the file
  *   recorder_system.c     the system calls
  *   recorder_start.c      the first call in a process, and the last
@@ -107,6 +108,7 @@ struct recorder {
     struct recorder_lock sites_lock;
     uint32_t site_count;                       /* sites lock; the first has index 1 */
     const void *site_address[TRACE_SITES_MAX]; /* by index; sites lock */
+    uint32_t site_caller[TRACE_SITES_MAX];     /* likewise; 0: not known */
     uint32_t site_index[RECORDER_SITE_SLOTS];  /* atomic: 0, or set once by a release under the sites lock */
 
     struct recorder_lock output_lock;
@@ -121,6 +123,7 @@ struct recorder {
 struct recorder_settings {
     char path[PATH_MAX]; /* HAKTRACE_FILE; empty: nothing is recorded */
     uint64_t limit;      /* HAKTRACE_LIMIT: events of a process; UINT64_MAX: as many as there are */
+    uint64_t frames;     /* HAKTRACE_FRAMES: callers of each call, at most TRACE_FRAMES_MAX */
     bool children;       /* HAKTRACE_CHILDREN=0: only the first process is recorded */
     pthread_key_t key;   /* its destructor tells a thread's end */
     bool have_key;
@@ -183,8 +186,15 @@ uint64_t blocks_take(const void *p); /* forgets the block; its number, 0 where i
 
 /* ---- recorder_sites.c ---- */
 
-uint32_t sites_index(const void *caller); /* 0 where there is no room */
-void sites_write(void);                   /* what was found since the last call, into the file */
+uint32_t sites_index(
+    const void *caller); /* of the call that returns to `caller`, and its callers; 0: there is no room */
+void sites_write(void);  /* what was found since the last call, into the file */
+
+/* ---- recorder_callers.c ---- */
+
+/* Where the callers of the call that returns to `caller` go on, innermost first, as many as recorder_settings.frames at most.
+ * Returns their number: 0 where the unwinder does not find the call. */
+unsigned callers_find(const void *caller, const void *found[TRACE_FRAMES_MAX]);
 
 /* ---- recorder_output.c ---- */
 

@@ -128,14 +128,18 @@ static bool parse_count(const char *text, uint64_t *count) {
 }
 
 static const char *read_settings(void) {
-    const char *path = getenv("HAKTRACE_FILE"), *limit = getenv("HAKTRACE_LIMIT"), *children;
+    const char *path = getenv("HAKTRACE_FILE"), *limit = getenv("HAKTRACE_LIMIT"), *frames = getenv("HAKTRACE_FRAMES");
     if (path == NULL || path[0] != '/' || strlen(path) > sizeof recorder_settings.path - SUFFIX_MAX) {
         return "HAKTRACE_FILE is not an absolute path: nothing is recorded";
     }
     if (limit != NULL && !parse_count(limit, &recorder_settings.limit)) {
         return "HAKTRACE_LIMIT is not a number: nothing is recorded";
     }
-    children = getenv("HAKTRACE_CHILDREN");
+    if (frames != NULL &&
+        (!parse_count(frames, &recorder_settings.frames) || recorder_settings.frames > TRACE_FRAMES_MAX)) {
+        return "HAKTRACE_FRAMES is not a number from 0 to 32: nothing is recorded";
+    }
+    const char *children = getenv("HAKTRACE_CHILDREN");
     recorder_settings.children = children == NULL || strcmp(children, "0") != 0;
     strcpy(recorder_settings.path, path); /* fits: its length was looked at */
     return NULL;

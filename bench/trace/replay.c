@@ -7,6 +7,7 @@
  * replayer keeps in memory is taken off all figures of resident memory, and no page of it is touched for the first time
  * while the clock runs. Status: 0, 1 where something failed, 2 where the arguments or the trace are wrong. */
 #include "bench/trace/info.h"
+#include "bench/trace/paths.h"
 #include "bench/trace/reader.h"
 #include "bench/trace/replay_options.h"
 #include "bench/trace/run.h"
@@ -133,11 +134,11 @@ static void replay(void) {
     report_print(&options.how, &report, print_more);
 }
 
-static void print_info(void) {
+static void print_only(void) {
     struct trace trace;
     struct trace_defect defect;
     open_trace(&trace, true);
-    if (!info_print(&trace, &defect)) {
+    if (!(options.info ? info_print : paths_print)(&trace, &defect)) {
         refuse(&defect);
     }
 }
@@ -146,8 +147,8 @@ int main(int argc, char **argv) {
     static char buffer[BUFSIZ];
     setvbuf(stdout, buffer, _IOFBF, sizeof buffer); /* stdio would ask the allocator for it */
     replay_options_parse(argc, argv, &options);
-    if (options.info) {
-        print_info();
+    if (options.info || options.paths) {
+        print_only();
     } else {
         replay();
     }

@@ -9,20 +9,22 @@
 
 static const char usage[] =
     "usage: %s [options] TRACE\n"
-    "       %s --info TRACE\n"
+    "       %s --info|--paths TRACE\n"
     "\n"
     "Replays a trace against the allocator of this process; LD_PRELOAD says which.\n"
     "\n"
     "  --touch WHAT      of each block write: pages (default), edges or none\n"
     "  --incomplete      replay a trace without an end up to where it is cut\n"
-    "  --info            print what is in the trace, replay nothing\n";
+    "  --info            print what is in the trace, replay nothing\n"
+    "  --paths           print what each path of calls asked for and held, replay nothing\n";
 
-enum { TOUCH = OPTIONS_OWN, INCOMPLETE, INFO };
+enum { TOUCH = OPTIONS_OWN, INCOMPLETE, INFO, PATHS };
 
 static const struct option rows[] = {
     {"touch", required_argument, NULL, TOUCH},
     {"incomplete", no_argument, NULL, INCOMPLETE},
     {"info", no_argument, NULL, INFO},
+    {"paths", no_argument, NULL, PATHS},
 };
 
 static struct replay_options given = {.touch = TOUCH_PAGES};
@@ -45,7 +47,8 @@ static void apply(int value, const char *argument) {
     switch (value) {
     case TOUCH: set_touch(argument); break;
     case INCOMPLETE: given.incomplete = true; break;
-    default: given.info = true; break;
+    case INFO: given.info = true; break;
+    default: given.paths = true; break;
     }
 }
 

@@ -10,7 +10,7 @@ struct replay_options {
     struct options how; /* operations: at most so many calls */
     const char *path;   /* of the trace */
     enum touch touch;
-    bool info, incomplete;
+    bool info, paths, incomplete;
 };
 
 /* pre: called once, from main. Does not return where the arguments are wrong or ask for help. */

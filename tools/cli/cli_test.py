@@ -77,7 +77,10 @@ class WholeTest(CommandCase):
             ("run",): started,
             ("record",): started,
         }
-        leaves = [("trace", "info"), *((name,) for name in ("replay", "explain", "profile", "leaks", "trace"))]
+        leaves = [
+            *(("trace", name) for name in ("info", "time", "plot", "dhat")),
+            *((name,) for name in ("replay", "explain", "profile", "leaks", "trace")),
+        ]
         for line in ((), *own, *leaves):
             text = self.succeed(*line, "--help").stdout.partition("Exit status: ")[2].partition("\n\n")[0]
             expected = {1, 2, 0 if line == ("top",) else 130, 141, 143} | own.get(line, set())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""hakmem trace: what is in a trace."""
+"""hakmem trace: what is in a trace, as tables, for DHAT's viewer, or as a plot."""
 
 from __future__ import annotations
 
@@ -7,18 +7,27 @@ import argparse
 import datetime
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tools.measure import recording, table
+from tools.measure.arguments import whole_number
 from tools.measure.table import Grid
-from tools.cli import show
-from tools.cli.command import Command, InputError, REFUSED, add_format, existing_file, statuses
+from tools.cli import heap_plot, show, trace_dhat, trace_time
+from tools.cli.command import Command, InputError, REFUSED, add_format, caller_path, existing_file, statuses
+from tools.cli.trace_paths import Paths
 
 
 _STATUSES = statuses(
     f"0; 1 where something failed; {REFUSED} where the trace is damaged or none, or the arguments are wrong"
 )
+
+_PLOT = ".svg"
+_DHAT = ".dhat.json"
+"""What is added to a trace's name."""
+
+_Read = TypeVar("_Read")
 
 _CAPTION = (
     "A call site is the address behind the call, within its file: addr2line -e FILE ADDRESS names the line. Sizes are "
@@ -26,17 +35,46 @@ _CAPTION = (
 )
 
 
-def _configure(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    info = actions.add_parser(
-        "info",
-        help="counts, sizes, threads, duration and where blocks are made",
-        description=f"What is in a trace. Of one that was cut short: what comes before the cut.\n\n{_STATUSES}",
+def _add_action(actions: Any, name: str, summary: str, run: Callable[[argparse.Namespace], int]) -> Any:
+    action = actions.add_parser(
+        name,
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}.\n"
+        f"Of a trace that was cut short: what comes before the cut.\n\n{_STATUSES}",
         allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_format(info)
-    info.add_argument("trace", type=existing_file, metavar="TRACE")
+    action.set_defaults(action=run)
+    action.add_argument("trace", type=existing_file, metavar="TRACE")
+    return action
+
+
+def _add_output(action: Any, suffix: str) -> None:
+    action.add_argument(
+        "-o", "--output", type=caller_path, metavar="FILE", help=f"where to (default: TRACE{suffix}, in this folder)"
+    )
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    add_format(_add_action(actions, "info", "counts, sizes, threads, duration and where blocks are made", _info))
+    time = _add_action(actions, "time", "the peak, temporary blocks and lifetimes, by path of calls", _time)
+    time.add_argument(
+        "--most", type=whole_number(1, 10**6), default=10, metavar="N", help="paths of a table at most (default: 10)"
+    )
+    time.add_argument(
+        "--depth",
+        type=whole_number(0, recording.FRAMES_MAX),
+        default=trace_time.DEPTH,
+        metavar="N",
+        help="callers of each call that are shown (default: %(default)s)",
+    )
+    add_format(time)
+    _add_output(_add_action(actions, "plot", "the heap over time, by path of calls, as an SVG file", _plot), _PLOT)
+    _add_output(
+        _add_action(actions, "dhat", "all paths of calls in the format of DHAT, for valgrind's dh_view.html", _dhat),
+        _DHAT,
+    )
 
 
 def _state(found: dict[str, Any]) -> str:
@@ -100,16 +138,53 @@ def _grids(found: dict[str, Any]) -> list[Grid]:
     ]
 
 
-def _run(parsed: argparse.Namespace) -> int:
+def _read(parsed: argparse.Namespace, read: Callable[[Path], _Read]) -> _Read:
     try:
-        found = recording.info(parsed.trace)
+        return read(parsed.trace)
     except recording.TraceError as error:
         raise InputError(str(error)) from error
+
+
+def _show(parsed: argparse.Namespace, found: dict[str, Any], grids: list[Grid], caption: str) -> int:
     if parsed.format == "json":
         print(json.dumps(found, indent=2))
     else:
-        table.print_grids(str(parsed.trace), _grids(found), _CAPTION, sys.stdout)
+        table.print_grids(str(parsed.trace), grids, caption, sys.stdout)
     return 0
+
+
+def _info(parsed: argparse.Namespace) -> int:
+    found = _read(parsed, recording.info)
+    return _show(parsed, found, _grids(found), _CAPTION)
+
+
+def _time(parsed: argparse.Namespace) -> int:
+    paths = _read(parsed, Paths)
+    if parsed.format == "json":
+        return _show(parsed, trace_time.as_json(paths, parsed.most), [], "")
+    return _show(parsed, {}, trace_time.grids(paths, parsed.most, parsed.depth), trace_time.caption(paths))
+
+
+def _write(parsed: argparse.Namespace, suffix: str, text: str, what: str) -> int:
+    output: Path = parsed.output or caller_path(parsed.trace.name + suffix)
+    output.write_text(text, encoding="utf-8")
+    print(f"{output}: {what}")
+    return 0
+
+
+def _plot(parsed: argparse.Namespace) -> int:
+    paths = _read(parsed, Paths)
+    return _write(parsed, _PLOT, heap_plot.svg(paths), f"peak {show.size(paths.peak_bytes)}")
+
+
+def _dhat(parsed: argparse.Namespace) -> int:
+    paths = _read(parsed, Paths)
+    return _write(parsed, _DHAT, trace_dhat.encode(paths), "to open in valgrind's dh_view.html")
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    action: Callable[[argparse.Namespace], int] = parsed.action
+    return action(parsed)
 
 
 COMMAND = Command(

@@ -18,6 +18,9 @@ from tools.measure.program import BenchError
 # Builds and installations lay the recorder and the replayer at the same place below the root, as this module.
 _FOLDER = Path(__file__).absolute().parents[2] / "bench/trace"
 
+FRAMES_MAX = 32
+"""As bench/trace/format.h has it."""
+
 REFUSED = 2
 """The replayer's status for arguments and traces that are wrong."""
 
@@ -38,6 +41,8 @@ class Settings:
     """Record the processes that the program starts as well."""
     library: Path | None = None
     """The allocator to record over; None: the program's own."""
+    frames: int = 0
+    """Callers of each call that are recorded, FRAMES_MAX at most."""
 
     def environment(self, base: Mapping[str, str]) -> dict[str, str]:
         """`base` and what makes the loader record."""
@@ -48,6 +53,7 @@ class Settings:
             preload.append(base["LD_PRELOAD"])
         made = {**base, "LD_PRELOAD": ":".join(preload), "HAKTRACE_FILE": str(self.output.absolute())}
         made["HAKTRACE_CHILDREN"] = "1" if self.children else "0"
+        made["HAKTRACE_FRAMES"] = str(self.frames)
         if self.limit is not None:
             made["HAKTRACE_LIMIT"] = str(self.limit)
         return made
@@ -125,3 +131,8 @@ def ask(*arguments: str) -> dict[str, Any]:
 def info(path: Path) -> dict[str, Any]:
     """What is in the trace `path`, up to its last whole chunk."""
     return ask("--info", str(path))
+
+
+def paths(path: Path) -> dict[str, Any]:
+    """What each path of calls in the trace asked for and held, up to its last whole chunk: the lists of bench/trace/paths.c."""
+    return ask("--paths", str(path))

@@ -33,6 +33,7 @@ class Type(enum.IntEnum):
     SITES = 3
     EVENTS = 4
     END = 5
+    CALLERS = 6
 
 
 class End(enum.IntEnum):
@@ -133,6 +134,8 @@ class Trace:
     modules: dict[int, str] = field(default_factory=dict)
     sites: dict[int, tuple[int, int]] = field(default_factory=dict)
     """Index to module and address within it."""
+    callers: dict[int, int] = field(default_factory=dict)
+    """Index to that of the caller's site, 0 for none; where callers were recorded."""
     events: list[Event] = field(default_factory=list)
     """In the order of their numbers."""
     end: End | None = None
@@ -282,6 +285,9 @@ def read(path: Path) -> Trace:
         elif chunk.type == Type.SITES:
             index, count = cursor.varint(), cursor.varint()
             trace.sites |= {index + i: (cursor.varint(), cursor.varint()) for i in range(count)}
+        elif chunk.type == Type.CALLERS:
+            index, count = cursor.varint(), cursor.varint()
+            trace.callers |= {index + i: cursor.varint() for i in range(count)}
         elif chunk.type == Type.EVENTS:
             trace.events += decode_events(chunk)
         elif chunk.type == Type.END:
