@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Leaks of the shapes that C++ programs have, each once. The function that is to blame has its name in a comment, on the line that
- * allocates; then the program says "ready PID", and waits for the end of its input. The one argument is the plug-in. */
+ * allocates; then the program says "ready PID", and waits for the end of its input. The arguments are the plug-in, and how many blocks
+ * are allocated and freed besides. */
 #include <coroutine>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <dlfcn.h>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <memory>
@@ -155,6 +157,46 @@ SITE void owned_by_a_cycle() {
     node->other = node;
 }
 
+SITE void deep_recursion(int depth) {
+    if (depth > 0) {
+        deep_recursion(depth - 1);
+    } else {
+        lost = used(new char[2345]); /* line: deep_recursion */
+    }
+    used(&lost);
+}
+
+SITE void in_each_thread() {
+    lost = used(new char[3456]); /* line: in_each_thread */
+    used(&lost);
+}
+
+SITE void several_threads() {
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; i++) threads.emplace_back([] { in_each_thread(); });
+    for (std::thread &thread : threads) thread.join();
+}
+
+/* Blocks that are all freed again: work for whoever notes each. */
+SITE void work(int rounds) {
+    std::vector<char *> kept(1000);
+    for (int i = 0; i < rounds; i++) {
+        char *&slot = kept[static_cast<std::size_t>(i) * 7919 % kept.size()];
+        delete[] slot;
+        slot = used(new char[16 + static_cast<std::size_t>(i) * 104729 % 500]);
+    }
+    for (char *one : kept) delete[] one;
+}
+
+/* The most memory that the process had, of which the caller of a program learns that of a caller's copy. */
+void say_peak() {
+    std::ifstream status("/proc/self/status");
+    for (std::string line; std::getline(status, line);) {
+        long kilobytes = 0;
+        if (std::sscanf(line.c_str(), "VmHWM: %ld", &kilobytes) == 1) std::printf("peak %ld kB\n", kilobytes);
+    }
+}
+
 SITE void make_all(const char *plugin) {
     templated<long>();
     for (int key = 0; key < 20; key++) map_insert(key);
@@ -172,6 +214,8 @@ SITE void make_all(const char *plugin) {
     aligned_new();
     in_the_c_library();
     owned_by_a_cycle();
+    deep_recursion(50);
+    several_threads();
     lost = shape_of_library(); /* line: make_all */
     void *handle = dlopen(plugin, RTLD_NOW);
     auto *const shape = handle == nullptr ? nullptr : reinterpret_cast<void *(*)()>(dlsym(handle, "shape_of_plugin"));
@@ -182,8 +226,12 @@ SITE void make_all(const char *plugin) {
 } // namespace shapes
 
 int main(int count, char **words) {
-    if (count != 2) return 2;
+    if (count < 2 || count > 3) return 2;
     shapes::make_all(words[1]);
+    if (count == 3) {
+        shapes::work(std::atoi(words[2]));
+        shapes::say_peak();
+    }
     std::printf("ready %ld\n", static_cast<long>(getpid()));
     std::fflush(stdout);
     char byte;

@@ -5,46 +5,16 @@ from __future__ import annotations
 
 import re
 import unittest
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.profile.running import RunningCase
+from tests.profile.shape_list import SHAPES
 
 _PROGRAM = Path("tests/profile/shapes").resolve()
 _PLUGIN = Path("tests/profile/libshape_plugin.so").resolve()
 _SOURCES = ("shapes.cc", "shapes_library.cc")
 
-
-@dataclass(frozen=True)
-class _Shape:
-    function: str
-    """A pattern of the name as the compiler has it, without what is around."""
-    blocks: int
-    least_bytes: int
-    """As asked for: what is counted is that of the class."""
-    caller: str = "make_all"
-    """A function that stands further out."""
-
-
-_SHAPES = (
-    _Shape("templated<long>", 1, 800),
-    _Shape("map_insert", 20, 20 * 72),
-    _Shape("throws_between", 1, 1234, "exception_path"),
-    _Shape("coroutine_abandoned", 1, 3210),
-    _Shape("thread_local_lost", 1, 4321, "start_thread"),
-    _Shape("Circle::draw", 1, 5432, "virtual_call"),
-    _Shape("callback", 1, 7000),
-    _Shape("Global::Global", 1, 6543, "_start"),
-    _Shape("one_huge_block", 1, 50 << 20),
-    _Shape("grown_by_realloc", 1, 1 << 20),
-    _Shape("aligned_new", 1, 768),
-    _Shape("in_the_c_library", 1, 60),
-    _Shape("owned_by_a_cycle", 1, 2222),
-    _Shape("inside", 2, 2 * 8765),
-    _Shape("shape_of_library", 1, 8765),
-    _Shape("shape_of_plugin", 1, 8765),
-)
 
 _LINES = {
     found[1]: number
@@ -68,7 +38,7 @@ class ShapesTest(RunningCase):
 
     def test_each_is_named_with_its_line_and_counted(self) -> None:
         paths = self.paths()
-        for shape in _SHAPES:
+        for shape in SHAPES:
             with self.subTest(shape.function):
                 found = [(site, frames) for site, frames in paths if any(_named(one, shape.function) for one in frames)]
                 for _, frames in found:
