@@ -9,6 +9,7 @@
 #include "hakmem/base/lock.h"
 #include "hakmem/base/observer.h"
 #include "hakmem/base/options.h"
+#include "hakmem/base/probe.h"
 #include "hakmem/base/random.h"
 #include "hakmem/base/warning.h"
 #include "hakmem/hakmem.h"
@@ -228,6 +229,7 @@ static bool profile_enter_locked(struct profile_class *of, const void *start, ui
     }
     hak_count_add(&of->live, 1);
     *is_behind = hak_tally_allocation(profile_samples, record);
+    PROBE_3(sample, start, size, stack->site);
     return true;
 }
 
@@ -292,6 +294,7 @@ void hak_profile_note_huge(const void *start, size_t size, const void *site) {
 static bool profile_leave_locked(struct profile_class *of, void *p, const struct profile_live *live,
                                  const void *caller) {
     const bool is_behind = hak_tally_free(profile_samples, live->record);
+    PROBE_3(sample_free, p, profile_samples->records[live->record].size, profile_samples->records[live->record].site);
     /* Where some blocks are not sampled, the next one here may be, and its end would be taken for this one's. */
     if (HAK_GUARD_EXACT && profile_rate() == 1) {
         /* realloc's caller, where realloc frees. */

@@ -10,6 +10,7 @@
 #include "hakmem/slab/partial.h"
 
 #include "hakmem/base/lock.h"
+#include "hakmem/base/probe.h"
 #include "hakmem/guard/guard.h"
 #include "hakmem/os/os.h"
 #include "hakmem/region/decay.h"
@@ -157,6 +158,7 @@ static void partial_give_back(struct slab *slab, unsigned class_index) {
             hak_store_relaxed(&remote_bits[word], (uint64_t)0);
         }
     }
+    PROBE_3(slab_release, slab_base(slab), class_index, constants->chunks);
     hak_region_span_free(region_of(slab), slab_chunk(slab), constants->chunks);
 }
 

@@ -4,6 +4,7 @@
 
 #include "hakmem/base/assert.h"
 #include "hakmem/base/bits.h"
+#include "hakmem/base/probe.h"
 #include "hakmem/guard/pages.h"
 #include "hakmem/os/os.h"
 #include "hakmem/region/bitmap.h"
@@ -60,6 +61,7 @@ struct slab *hak_slab_create(unsigned class_index, uint32_t owner) {
     hak_store_relaxed(&slab->owner, owner);
     /* Release: pairs with the acquire of a relist that came too late for the slab that was here before. */
     hak_store_release(&slab->control, control_make(SLAB_OWNED, class_index));
+    PROBE_3(slab_create, slab_base(slab), class_index, owner);
     return slab;
 }
 

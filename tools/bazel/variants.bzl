@@ -173,6 +173,30 @@ hak_contention_test = rule(
     doc = "A test built with --//hakmem/flags:contention.",
 )
 
+def _usdt_transition_impl(_settings, _attr):
+    return {FLAGS + "usdt": "on"}
+
+_usdt_transition = transition(
+    implementation = _usdt_transition_impl,
+    inputs = [],
+    outputs = [FLAGS + "usdt"],
+)
+
+hak_usdt_binary = rule(
+    implementation = _variant_impl,
+    attrs = dict(
+        _CONTENTION_ATTRS,
+        actual = attr.label(
+            mandatory = True,
+            executable = True,
+            cfg = _usdt_transition,
+            doc = "The program to build with probes.",
+        ),
+    ),
+    executable = True,
+    doc = "A program built with --//hakmem/flags:usdt=on.",
+)
+
 def variant_env(combination):
     """What a test is told about the variant that it runs in, so that it can hold the build against it."""
     return {
