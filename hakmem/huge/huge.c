@@ -20,7 +20,7 @@
 #include "hakmem/space/units.h"
 
 static struct hak_lock huge_lock = HAK_LOCK_INITIALIZER(HAK_RANK_HUGE);
-static struct block_table huge_table;  /* huge lock */
+struct block_table hak_huge_blocks;    /* huge lock */
 static uint64_t huge_allocations;      /* huge lock */
 static uint64_t huge_frees;            /* huge lock */
 static uint64_t huge_changes;          /* huge lock; blocks that came, went, or changed their size */
@@ -34,8 +34,8 @@ static size_t huge_round(size_t size) {
 }
 
 static void huge_note_most_locked(void) {
-    if (huge_table.used > huge_live_blocks_most) {
-        huge_live_blocks_most = huge_table.used;
+    if (hak_huge_blocks.used > huge_live_blocks_most) {
+        huge_live_blocks_most = hak_huge_blocks.used;
     }
     if (huge_live_bytes > huge_live_bytes_most) {
         huge_live_bytes_most = huge_live_bytes;
@@ -45,9 +45,9 @@ static void huge_note_most_locked(void) {
 /* Enters a block in the table. false: no memory for the table */
 static bool huge_enter(struct block_entry block) {
     lock_acquire(&huge_lock);
-    bool room = hak_block_table_reserve(&huge_table) == 0;
+    bool room = hak_block_table_reserve(&hak_huge_blocks) == 0;
     if (room) {
-        hak_block_table_insert(&huge_table, block);
+        hak_block_table_insert(&hak_huge_blocks, block);
         huge_allocations++;
         huge_changes++;
         huge_live_bytes += block.size;
@@ -108,10 +108,10 @@ void *hak_huge_alloc(size_t size, size_t alignment, bool *zeroed) {
 bool hak_huge_free(void *p) {
     struct block_entry freed = {0};
     lock_acquire(&huge_lock);
-    struct block_entry *block = hak_block_table_find(&huge_table, p);
+    struct block_entry *block = hak_block_table_find(&hak_huge_blocks, p);
     if (block != NULL) {
         freed = *block;
-        hak_block_table_remove(&huge_table, block);
+        hak_block_table_remove(&hak_huge_blocks, block);
         huge_frees++;
         huge_changes++;
         huge_live_bytes -= freed.size;
@@ -128,8 +128,8 @@ bool hak_huge_free(void *p) {
 /* Enters the block of that entry anew. */
 static void huge_change_locked(struct block_entry *block, void *moved, size_t size) {
     const struct block_entry before = *block;
-    hak_block_table_remove(&huge_table, block);
-    hak_block_table_insert(&huge_table,
+    hak_block_table_remove(&hak_huge_blocks, block);
+    hak_block_table_insert(&hak_huge_blocks,
                            (struct block_entry){.start = (uintptr_t)moved, .size = size, .reused = before.reused});
     huge_changes++;
     huge_live_bytes += size - before.size;
@@ -147,7 +147,7 @@ static void *huge_realloc_reused(struct block_entry block, size_t size) {
     void *const p = (void *)block.start;
     if (size <= block.size) {
         lock_acquire(&huge_lock);
-        huge_change_locked(hak_block_table_find(&huge_table, p), p, size);
+        huge_change_locked(hak_block_table_find(&hak_huge_blocks, p), p, size);
         lock_release(&huge_lock);
         if (size < block.size) {
             hak_region_reuse_end((char *)p + size, huge_chunks(block.size - size));
@@ -171,7 +171,7 @@ void *hak_huge_realloc(void *p, size_t size) {
     /* The block stays in the table while its pages move: its owner alone may free it, and nothing else can
      * be mapped at p before they have moved. The entry follows under one hold of the lock. */
     lock_acquire(&huge_lock);
-    struct block_entry *block = hak_block_table_find(&huge_table, p);
+    struct block_entry *block = hak_block_table_find(&hak_huge_blocks, p);
     HAK_CHECK(block != NULL);
     const struct block_entry before = *block;
     if (before.reused) {
@@ -193,7 +193,7 @@ void *hak_huge_realloc(void *p, size_t size) {
 
 size_t hak_huge_usable_size(const void *p) {
     lock_acquire(&huge_lock);
-    const struct block_entry *block = hak_block_table_find(&huge_table, p);
+    const struct block_entry *block = hak_block_table_find(&hak_huge_blocks, p);
     size_t size = block != NULL ? block->size : 0;
     lock_release(&huge_lock);
     return size;
@@ -202,8 +202,8 @@ size_t hak_huge_usable_size(const void *p) {
 void *hak_huge_find(const void *p, size_t *size) {
     void *start = NULL;
     lock_acquire(&huge_lock);
-    for (size_t i = 0; i < huge_table.capacity && start == NULL; i++) {
-        const struct block_entry *block = &huge_table.entries[i];
+    for (size_t i = 0; i < hak_huge_blocks.capacity && start == NULL; i++) {
+        const struct block_entry *block = &hak_huge_blocks.entries[i];
         if ((uintptr_t)p - block->start < block->size) {
             start = (void *)block->start;
             *size = block->size;
@@ -215,9 +215,9 @@ void *hak_huge_find(const void *p, size_t *size) {
 
 void hak_huge_for_each(void (*visit)(void *start, size_t size, void *argument), void *argument) {
     lock_acquire(&huge_lock);
-    for (size_t i = 0; i < huge_table.capacity; i++) {
-        if (huge_table.entries[i].start != 0) {
-            visit((void *)huge_table.entries[i].start, huge_table.entries[i].size, argument);
+    for (size_t i = 0; i < hak_huge_blocks.capacity; i++) {
+        if (hak_huge_blocks.entries[i].start != 0) {
+            visit((void *)hak_huge_blocks.entries[i].start, hak_huge_blocks.entries[i].size, argument);
         }
     }
     lock_release(&huge_lock);
@@ -229,11 +229,11 @@ void hak_huge_totals(struct hak_huge_totals *totals) {
         .allocations = huge_allocations,
         .frees = huge_frees,
         .changes = huge_changes,
-        .live_blocks = huge_table.used,
+        .live_blocks = hak_huge_blocks.used,
         .live_bytes = huge_live_bytes,
         .live_blocks_most = huge_live_blocks_most,
         .live_bytes_most = huge_live_bytes_most,
-        .metadata_bytes = huge_table.capacity * sizeof *huge_table.entries,
+        .metadata_bytes = hak_huge_blocks.capacity * sizeof *hak_huge_blocks.entries,
     };
     lock_release(&huge_lock);
 }

@@ -10,6 +10,9 @@
 #include "hakmem/base/compiler.h"
 #include "hakmem/base/lock.h"
 
+/* The live ones, under the huge lock: for tools outside of the process. */
+extern struct block_table hak_huge_blocks;
+
 /* Allocates at least `size` bytes at a multiple of `alignment`; *zeroed: the whole block reads zero.
  * pre: size <= PTRDIFF_MAX, alignment is a power of two. NULL with errno ENOMEM */
 void *hak_huge_alloc(size_t size, size_t alignment, bool *zeroed);

@@ -24,17 +24,17 @@ void *hak_record_take_limited(struct hak_thread *thread, unsigned class_index) {
     return p;
 }
 
-static struct hak_thread *record_newest; /* atomic: written under the threads lock */
+struct hak_thread *hak_records; /* atomic: written under the threads lock */
 
 /* Acquire: pairs with the release of hak_record_add. */
 struct hak_thread *hak_record_newest(void) {
-    return hak_load_acquire(&record_newest);
+    return hak_load_acquire(&hak_records);
 }
 
 void hak_record_add(struct hak_thread *thread) {
-    thread->older = record_newest;
+    thread->older = hak_records;
     thread->number = 1 + (thread->older == NULL ? THREAD_NUMBER_SHARED : thread->older->number);
-    hak_store_release(&record_newest, thread);
+    hak_store_release(&hak_records, thread);
 }
 
 size_t hak_record_bytes(void) { return bits_round_up(sizeof(struct hak_thread), hak_os_page_size()); }

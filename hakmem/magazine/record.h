@@ -144,6 +144,9 @@ HAK_ALWAYS_INLINE void **record_new_magazine(struct hak_thread *thread, uint32_t
 /* The record that was made last; the others follow by `older`. The list only grows, and needs no lock. NULL: there is none */
 struct hak_thread *hak_record_newest(void);
 
+/* Where it is kept: for tools outside of the process. */
+extern struct hak_thread *hak_records;
+
 /* Numbers a new record and makes it the newest. pre: under the threads lock */
 void hak_record_add(struct hak_thread *thread);
 

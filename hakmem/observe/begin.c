@@ -4,6 +4,7 @@
 #include "hakmem/base/observer.h"
 #include "hakmem/base/options.h"
 #include "hakmem/observe/end.h"
+#include "hakmem/observe/layout.h"
 #include "hakmem/observe/profile_page.h"
 #include "hakmem/observe/publish.h"
 #include "hakmem/process/begin.h"
@@ -27,6 +28,8 @@ __attribute__((constructor(102))) static void observe_begin(void) {
         hak_profile_page_begin();
     }
     observer_set(&observe_table);
+    /* The linker drops what nobody refers to. */
+    __asm__ volatile("" : : "r"(&hak_layout));
     hak_observe_end_init();
     hak_publish_init();
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What region.c, which hands out chunks, region_grow.c, which makes more of them, and region_purge.c, which gives their pages
- * back, have in common. Nobody else includes it. */
+ * back, have in common. Else observe/layout.c alone includes it, which tells where the list is. */
 #ifndef HAKMEM_REGION_REGION_LIST_H
 #define HAKMEM_REGION_REGION_LIST_H
 

@@ -11,23 +11,18 @@
 #include "hakmem/slab/slab.h"
 #include "hakmem/space/units.h"
 
-/* Places of a chunk. */
-#define LIVE_PLACES (HAK_BITMAP_WORDS_MAX * 64u)
-
 /* An entry is a record's number and one more, so that new memory says that no block lives. */
 struct live_table {
     uint16_t entries[HAK_REGION_CHUNKS][LIVE_PLACES]; /* atomic */
 };
 
-#define LIVE_GROUP 2048u
-
-static void *live_groups[UNITS_COUNT / LIVE_GROUP]; /* atomic; LIVE_GROUP addresses of tables each; NULL: none */
+void *hak_live_groups[UNITS_COUNT / LIVE_GROUP]; /* atomic; LIVE_GROUP addresses of tables each; NULL: none */
 
 /* Where the address of the table of p's region is; NULL: its group has none. pre: p lies in a region */
 static void **live_slot(const void *p) {
     const size_t unit = (uintptr_t)p >> HAK_REGION_SHIFT;
     /* Acquire: pairs with the release of live_make. */
-    void **const group = hak_load_acquire(&live_groups[unit / LIVE_GROUP]);
+    void **const group = hak_load_acquire(&hak_live_groups[unit / LIVE_GROUP]);
     return group == NULL ? NULL : &group[unit % LIVE_GROUP];
 }
 
@@ -57,7 +52,7 @@ static int live_make(void **at, size_t bytes) {
 
 int hak_live_reserve(const void *p) {
     const size_t unit = (uintptr_t)p >> HAK_REGION_SHIFT;
-    const int error = live_make(&live_groups[unit / LIVE_GROUP], LIVE_GROUP * sizeof(void *));
+    const int error = live_make(&hak_live_groups[unit / LIVE_GROUP], LIVE_GROUP * sizeof(void *));
     return error != 0 ? error : live_make(live_slot(p), sizeof(struct live_table));
 }
 

@@ -9,9 +9,17 @@
 #define HAKMEM_SAMPLE_LIVE_H
 
 #include "hakmem/base/compiler.h"
+#include "hakmem/base/config.h"
 
 /* What is noted where no sampled block lives. */
 #define LIVE_NONE UINT16_MAX
+
+/* Places of a chunk, and regions of a group. */
+#define LIVE_PLACES (HAK_BITMAP_WORDS_MAX * 64u)
+#define LIVE_GROUP 2048u
+
+/* By the region's place in the address space, for tools outside of the process: see live.c. */
+extern void *hak_live_groups[];
 
 /* Makes room for blocks of p's region. Any thread. ENOMEM. pre: p lies in a region */
 int hak_live_reserve(const void *p);

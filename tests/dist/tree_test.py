@@ -41,6 +41,8 @@ _FILES = _PROGRAMS | {
     "share/hakmem/grafana/hakmem.json",
     "share/hakmem/tools/cli/flame.html",
     "share/hakmem/tools/cli/flame.js",
+    "share/hakmem/tools/cli/snapshot.html",
+    "share/hakmem/tools/cli/snapshot.js",
     "share/man/man1/hakmem.1",
     "share/man/man3/hakmem.3",
     "share/man/man7/hakmem.7",

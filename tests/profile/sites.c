@@ -3,8 +3,10 @@
  *
  *     sites           makes them and ends
  *     sites wait      says "ready" in between, and waits for the end of its input
+ *     sites handed    as wait, and has a thread, which ends, free two of three blocks that the first one made
  *     sites fork      as wait, but in a child that goes on without an exec; says "ready PID" of the child
  *     sites exec      the child of a fork runs /bin/true, then as without */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +54,21 @@ static void make_all(void) {
     for (unsigned i = 0; i < 1000; i++) keep(make_aligned(), i, 5);
 }
 
+static void *handed[300];
+
+static void *free_handed(void *unused) {
+    for (unsigned i = 0; i < sizeof handed / sizeof *handed; i++) {
+        if (i % 3 != 0) free(handed[i]);
+    }
+    return unused;
+}
+
+SITE static void make_handed(void) {
+    pthread_t thread;
+    for (unsigned i = 0; i < sizeof handed / sizeof *handed; i++) handed[i] = used(malloc(3000));
+    if (pthread_create(&thread, NULL, free_handed, NULL) != 0 || pthread_join(thread, NULL) != 0) abort();
+}
+
 static void wait_for_input(long process) {
     char line[64];
     const int length = snprintf(line, sizeof line, "ready %ld\n", process);
@@ -73,6 +90,8 @@ int main(int argc, char **argv) {
         if (waitpid(child, NULL, 0) != child) return 1;
     }
     make_all();
-    if (strcmp(what, "wait") == 0 || strcmp(what, "fork") == 0) wait_for_input((long)getpid());
+    if (strcmp(what, "handed") == 0) make_handed();
+    if (strcmp(what, "wait") == 0 || strcmp(what, "handed") == 0 || strcmp(what, "fork") == 0)
+        wait_for_input((long)getpid());
     return 0;
 }

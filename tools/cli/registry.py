@@ -3,7 +3,19 @@
 
 from __future__ import annotations
 
-from tools.cli import explain, export, leaks, process_stat, process_top, profile, record, replay, run, trace
+from tools.cli import (
+    explain,
+    export,
+    leaks,
+    process_stat,
+    process_top,
+    profile,
+    record,
+    replay,
+    run,
+    snapshot,
+    trace,
+)
 from tools.cli.command import Command
 
 COMMANDS: tuple[Command, ...] = (
@@ -13,6 +25,7 @@ COMMANDS: tuple[Command, ...] = (
     export.COMMAND,
     profile.COMMAND,
     leaks.COMMAND,
+    snapshot.COMMAND,
     explain.COMMAND,
     record.COMMAND,
     replay.COMMAND,

@@ -22,7 +22,7 @@ STATUS_REFUSED = 2  # argparse's own status for wrong arguments.
 _ROOT = Path(__file__).absolute().parents[2]
 _MAIN = "tools/cli/main.py"
 _OWN = ("tools",)
-_READ = ("tools/cli/flame.html", "tools/cli/flame.js")
+_READ = tuple(f"tools/cli/{name}" for name in ("flame.html", "flame.js", "snapshot.html", "snapshot.js"))
 
 
 class Refusal(Exception):
