@@ -19,7 +19,7 @@ from tests.dist import consumer  # noqa: E402
 ARCHIVE, PACKAGE = sys.argv[1:3]
 
 _SECONDS = 600
-_COMMANDS = ("run", "stat", "top", "profile", "leaks", "explain", "record", "replay", "trace")
+_COMMANDS = ("run", "stat", "top", "profile", "leaks", "snapshot", "explain", "record", "replay", "trace")
 
 
 def foreign_modules(folder: Path) -> set[str]:

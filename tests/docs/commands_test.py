@@ -16,7 +16,7 @@ _LINE = re.compile(r"^(?:[A-Z_]+=\S+ )*(?:tools/|\$ )?hakmem (?!\()([a-z-].*)$")
 _PIPE = re.compile(r"\s(?:\||&&|>|2>|;|<)\s*.*$")
 
 # What stands for a value of the reader's.
-_VALUES = {"PID": "4711", "ADDRESS": "0x7f0000000000", "SECONDS": "2", "N": "3"}
+_VALUES = {"PID": "4711", "TRACE": __file__, "ADDRESS": "0x7f0000000000", "SECONDS": "2", "N": "3"}
 
 
 def _arguments(line: str) -> list[str]:

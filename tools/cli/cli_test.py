@@ -61,7 +61,7 @@ class CommandCase(unittest.TestCase):
 class WholeTest(CommandCase):
     def test_help_names_every_command(self) -> None:
         text = self.succeed("--help").stdout
-        for name in ("profile", "leaks", "explain", "record", "replay", "trace"):
+        for name in ("profile", "leaks", "snapshot", "explain", "record", "replay", "trace"):
             self.assertIn(f"    {name} ", text)
             self.assertIn("Exit status: ", self.succeed(name, "--help").stdout)
 
@@ -79,7 +79,7 @@ class WholeTest(CommandCase):
         }
         leaves = [
             *(("trace", name) for name in ("info", "time", "plot", "dhat")),
-            *((name,) for name in ("replay", "explain", "profile", "leaks", "trace")),
+            *((name,) for name in ("replay", "explain", "profile", "leaks", "snapshot", "trace")),
         ]
         for line in ((), *own, *leaves):
             text = self.succeed(*line, "--help").stdout.partition("Exit status: ")[2].partition("\n\n")[0]
