@@ -15,7 +15,7 @@
 #define LIVE_NONE UINT16_MAX
 
 /* Places of a chunk, and regions of a group. */
-#define LIVE_PLACES (HAK_BITMAP_WORDS_MAX * 64u)
+#define LIVE_PLACES ((size_t)HAK_BITMAP_WORDS_MAX * 64)
 #define LIVE_GROUP 2048u
 
 /* By the region's place in the address space, for tools outside of the process: see live.c. */

@@ -116,7 +116,7 @@ def svg(paths: Paths) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="100%" height="{height}" role="img">',
         f"<title>{html.escape(f'{name}: {peak}')}</title><style>{_STYLE}</style>",
         f'<text class="title" x="4" y="22">{html.escape(f"{name}: live bytes by path")}</text>',
-        f'<text class="muted" x="4" y="42">{html.escape(f"{peak}; the legend says what each path had then")}</text>',
+        f'<text class="muted" x="4" y="42">{html.escape(f"{peak}; below: what each path had then")}</text>',
         f'<svg x="0" y="{_TOP}" width="100%" height="{_HEIGHT}" viewBox="0 0 {max(1, paths.events)} {most}" '
         'preserveAspectRatio="none">',
         *(_areas(paths, most) if paths.points else ()),
