@@ -240,7 +240,7 @@ void hak_huge_totals(struct hak_huge_totals *totals) {
 
 void hak_huge_visit_table(void (*visit)(void *start, size_t size, void *argument), void *argument) {
     lock_acquire(&huge_lock);
-    visit(huge_table.entries, huge_table.capacity * sizeof *huge_table.entries, argument);
+    visit(hak_huge_blocks.entries, hak_huge_blocks.capacity * sizeof *hak_huge_blocks.entries, argument);
     lock_release(&huge_lock);
 }
 
