@@ -23,9 +23,9 @@ _HAKMEM = Path(__file__).parent.parent.parent / "hakmem" / "preload" / "libhakme
 _SCHEMA = json.loads((_WORKER.parent / "worker.schema.json").read_text())
 
 
-def run(library: Path | None, promise: str, *line: str) -> subprocess.CompletedProcess[str]:
+def run(library: Path | None, promise: str, *line: str, **more: str) -> subprocess.CompletedProcess[str]:
     """A worker with `library` preloaded, which breaks `promise` where it is the broken one."""
-    environment = process.clean_environment(os.environ) | {"BROKEN_MALLOC": promise}
+    environment = process.clean_environment(os.environ) | {"BROKEN_MALLOC": promise} | more
     if library is not None:
         environment["LD_PRELOAD"] = str(library)
     return subprocess.run(
@@ -59,6 +59,22 @@ class SelfCheckTest(unittest.TestCase):
     def test_a_block_that_is_not_aligned_is_found(self) -> None:
         self.find("misalign", "misaligned", "--workload=aligned", "--verify")
         self.find("misalign", "bits that are wrong", "--workload=aligned")
+
+
+class NoBlockTest(unittest.TestCase):
+    def test_a_call_that_gives_nothing_ends_every_workload(self) -> None:
+        """In the plain form, which is timed: nobody is measured who does nothing."""
+        for workload in json.loads(process.start([str(_WORKER), "--list=json"])):
+            done = run(
+                _BROKEN,
+                "null",
+                f"--workload={workload['name']}",
+                f"--threads={workload['threads'][0]}",
+                f"--operations={workload['quick_operations']}",
+                BROKEN_MALLOC_FROM="50",
+            )
+            self.assertEqual((done.returncode, done.stdout), (1, ""), workload["name"])
+            self.assertIn(f"{workload['name']}: the allocator gave no block", done.stderr)
 
 
 class LibraryTest(unittest.TestCase):

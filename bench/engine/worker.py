@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.measure import conditions, process
-from tools.measure.contender import Contender
+from tools.measure.contender import Contender, ContenderError
 from tools.measure.program import BenchError
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +24,7 @@ Sample = dict[str, int]
 
 SAMPLE_KEYS = (
     "ns",
+    "cpu_ns",
     "operations",
     "peak_rss_bytes",
     "rss_bytes",
@@ -92,7 +93,7 @@ def run(
     """Runs the contender's worker, or `program` in its place, once and returns what it reported.
 
     `wrapper` is a program that starts the worker in our place, with its arguments. An answer that is not of this
-    contender is a BenchError.
+    contender is a ContenderError.
     """
     command = [*wrapper, str(program or contender.worker), *arguments]
     said = process.result(command, environment(contender, beside or [contender], padding))
@@ -105,9 +106,9 @@ def sample(contender: Contender, said: Mapping[str, Any]) -> Sample:
     try:
         kept = {key: int(said[key]) for key in SAMPLE_KEYS}
     except (KeyError, TypeError, ValueError) as error:
-        raise BenchError(f"{contender.name}: the worker did not report {error}") from error
+        raise ContenderError(f"{contender.name}: the worker did not report {error}") from error
     if kept["operations"] < 1:
-        raise BenchError(f"{contender.name}: the worker reported no operation")
+        raise ContenderError(f"{contender.name}: the worker reported no operation")
     return kept
 
 
@@ -117,8 +118,8 @@ def ns_per_op(sample: Mapping[str, int]) -> float:
 
 
 def cpu_ns(sample: Mapping[str, int]) -> float:
-    """Processor time of an operation, of program and system."""
-    return 1000 * max(sample["user_us"] + sample["system_us"], 1) / sample["operations"]
+    """Processor time of all threads, in program and system, by the operations of all threads."""
+    return max(sample["cpu_ns"], 1) / sample["operations"]
 
 
 def config(path: Path) -> str:

@@ -16,11 +16,13 @@
 /* The kernel gives at most a page of /proc/self/maps at a time. */
 #define MAPS_BYTES 4096
 
-uint64_t measure_clock_ns(void) {
+static uint64_t clock_ns(clockid_t clock) {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
+
+uint64_t measure_clock_ns(void) { return clock_ns(CLOCK_MONOTONIC); }
 
 static uint64_t microseconds(struct timeval time) { return (uint64_t)time.tv_sec * 1000000u + (uint64_t)time.tv_usec; }
 
@@ -42,15 +44,17 @@ static int usage_get(struct measure_usage *usage) {
 
 int measure_start(struct measure_span *span) {
     int error = usage_get(&span->usage);
+    span->cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     span->ns = measure_clock_ns();
     return error;
 }
 
 int measure_stop(struct measure_span *span) {
-    const uint64_t now = measure_clock_ns();
+    const uint64_t now = measure_clock_ns(), cpu_now = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     const struct measure_usage before = span->usage;
     int error = usage_get(&span->usage);
     span->ns = now - span->ns;
+    span->cpu_ns = cpu_now - span->cpu_ns;
     span->usage.minor_faults -= before.minor_faults;
     span->usage.major_faults -= before.major_faults;
     span->usage.voluntary_switches -= before.voluntary_switches;

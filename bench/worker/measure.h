@@ -23,14 +23,15 @@ uint64_t measure_clock_ns(void);
 
 /* The measured part of a run. */
 struct measure_span {
-    uint64_t ns;
+    uint64_t ns;     /* by the clock on the wall: what the process waited for a processor is in it */
+    uint64_t cpu_ns; /* of all threads, on a processor */
     struct measure_usage usage;
 };
 
 /* All return 0 or an errno value, and ask the allocator for nothing. */
 
-/* Begins the measured part: the clock is read last. Ends it: the clock is read first, and *span becomes what happened
- * between the two. */
+/* Begins the measured part: the clocks are read last. Ends it: the clocks are read first, and *span becomes what
+ * happened between the two. */
 int measure_start(struct measure_span *span);
 int measure_stop(struct measure_span *span);
 

@@ -68,6 +68,7 @@ void report_print(const struct options *options, const struct report *report, vo
     json_count("seed", options->seed);
     json_count("operations", report->operations);
     json_count("ns", report->span.ns);
+    json_count("cpu_ns", report->span.cpu_ns);
     json_optional("working_set_bytes", report->has_working_set, report->working_set_bytes);
     printf(",\"checksum\":\"%016" PRIx64 "\",\"live_blocks\":%" PRId64, report->checksum, report->live_blocks);
     json_count("peak_rss_bytes", report->memory.peak_bytes);

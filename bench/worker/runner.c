@@ -6,6 +6,7 @@
  *
  * The self-check holds in every mode and costs the loops a few additions a block, or a unit where blocks are bare:
  *
+ *   at each call  there is a block                        workloads/block.h
  *   in the run    sum of allocated == sum of freed == operations
  *   at the end    sum of allocated == sum of freed      nothing is live
  *                 sum of written   == sum of read       every block held what was written into it
@@ -34,6 +35,12 @@ static void wait_for_all(void) {
     if (options->threads > 1) {
         pthread_barrier_wait(&barrier);
     }
+}
+
+HAK_COLD _Noreturn void block_missing(void) {
+    char text[160];
+    snprintf(text, sizeof text, "%s: the allocator gave no block", options->workload->name);
+    worker_fail(text, 0);
 }
 
 /* All that the clock covers. A function of its own, so that callgrind can count its instructions alone. */

@@ -37,6 +37,17 @@ HAK_ALWAYS_INLINE void block_touch_all(void *p, size_t from, size_t size) {
     }
 }
 
+/* Every call's answer is looked at, in every mode: a library that has nothing to give does no work, and its time would
+ * look like a fast one's. One branch that is never taken, the same for all contenders; it gets no arguments, which would have to be
+ * kept over the call. */
+HAK_COLD _Noreturn void block_missing(void);
+
+HAK_ALWAYS_INLINE void block_require(const void *p) {
+    if (HAK_UNLIKELY(p == NULL)) {
+        block_missing();
+    }
+}
+
 HAK_ALWAYS_INLINE void *block_request(struct workload_thread *thread, const enum block_call call, size_t alignment,
                                       size_t size, const enum workload_mode mode) {
     uint64_t start = latency_begin(mode == WORKLOAD_LATENCY);
@@ -44,6 +55,7 @@ HAK_ALWAYS_INLINE void *block_request(struct workload_thread *thread, const enum
               : call == BLOCK_ALIGNED ? bench_aligned(alignment, size)
                                       : bench_alloc(size);
     latency_end(mode == WORKLOAD_LATENCY, &thread->latency->alloc, start);
+    block_require(p);
     bench_escape(p);
     return p;
 }
@@ -54,6 +66,7 @@ HAK_ALWAYS_INLINE void *block_resize(struct workload_thread *thread, void *p, si
     uint64_t start = latency_begin(mode == WORKLOAD_LATENCY);
     p = bench_realloc(p, size);
     latency_end(mode == WORKLOAD_LATENCY, &thread->latency->alloc, start);
+    block_require(p);
     bench_escape(p);
     return p;
 }
