@@ -19,6 +19,10 @@ PRELOAD = "preload"
 """The link of a library that LD_PRELOAD puts into a program."""
 
 
+class ContenderError(BenchError):
+    """A contender that is not what it should be, or did not do what it should."""
+
+
 @dataclass(frozen=True)
 class Contender:
     """One allocator as one program calls it."""
@@ -55,23 +59,23 @@ class Contender:
         return {**clean, **dict(self.options), "LD_PRELOAD": str(self.library or "")}
 
     def check(self, said: Mapping[str, Any]) -> None:
-        """A BenchError where the run that reported `said` was not this contender's."""
+        """A ContenderError where the run that reported `said` was not this contender's."""
         config = said.get("config")
         if self.config is not None and config != self.config:
-            raise BenchError(f"{self.name} should be built with {self.config} and says {config}")
+            raise ContenderError(f"{self.name} should be built with {self.config} and says {config}")
         if self.link == PRELOAD:
             self._require_its_library(said.get("allocator"))
         elif said.get("link") != self.link:
-            raise BenchError(f"{self.name} should be {self.link} and says {said.get('link')}")
+            raise ContenderError(f"{self.name} should be {self.link} and says {said.get('link')}")
 
     def _require_its_library(self, answered: str | None) -> None:
         """The loader only warns about a library that it cannot load; then another object answers malloc."""
         if answered is None:
-            raise BenchError(f"{self.name}: the worker does not say who answers malloc")
+            raise ContenderError(f"{self.name}: the worker does not say who answers malloc")
         if self.library is None:
             if not re.fullmatch(r"libc(-[0-9.]+)?\.so(\.6)?", Path(answered).name):
-                raise BenchError(f"{self.name}: {answered} answers malloc where libc should")
+                raise ContenderError(f"{self.name}: {answered} answers malloc where libc should")
         elif not os.path.samefile(answered, self.library):
-            raise BenchError(
+            raise ContenderError(
                 f"{self.name}: {answered} answers malloc where {self.library} should: is that one an allocator?"
             )
