@@ -14,8 +14,7 @@ from bench.lab import contenders, plan, scaling, startup
 from bench.lab.plan import Slot
 from bench.lab.results import Results
 from bench.lab.testing import fake
-from tools.measure import conditions, paired
-from tools.measure.program import BenchError
+from tools.measure import conditions, paired, process
 
 _NAMES = ["hakmem", "mimalloc", "quick", "glibc"]
 
@@ -113,11 +112,22 @@ class StartupTest(FakeTest):
         # Interrupted before there was anything to compare with.
         self.assertEqual((self.rows(hakmem=[(1_500_000, 9)]), self.rows()), ({}, {}))
 
-    def test_a_library_that_the_loader_refuses_is_an_error(self) -> None:
+    def test_a_library_that_the_loader_refuses_is_a_failure(self) -> None:
         results = self.results()
         (self.folder / "libmimalloc.so").write_bytes(b"nothing")
-        with self.assertRaisesRegex(BenchError, "true under mimalloc: .*cannot be preloaded"):
-            startup.measure(results)
+        startup.measure(results)
+        (failure,) = results.failures.rows
+        self.assertEqual((failure.contender, failure.workload), ("mimalloc", startup.PROGRAM))
+        self.assertRegex(failure.why, "said: .*cannot be preloaded")
+        self.assertEqual({row["contender"] for row in startup.rows(results)}, set(_NAMES) - {"mimalloc"})
+
+    def test_a_start_that_does_not_end_is_ended(self) -> None:
+        limits = process.Limits(seconds=0.05)
+        sleep = self.folder / "sleep"
+        sleep.write_text("#!/bin/sh\nexec sleep 1000000\n")
+        sleep.chmod(0o755)
+        with self.assertRaisesRegex(process.Stopped, "took more than 0.05 s"):
+            startup._started(str(sleep), {}, limits)
 
     def test_without_what_it_is_compared_with_nothing_runs(self) -> None:
         results = self.results()

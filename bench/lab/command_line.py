@@ -13,7 +13,7 @@ from bench.lab import compare, contenders, plan as plans, traces, workloads
 from bench.lab.contenders import Family
 from bench.lab.plan import Plan
 from bench.lab.workloads import Workload
-from tools.measure import arguments, inference, paired, table as printing
+from tools.measure import arguments, inference, paired, process, table as printing
 from tools.measure.program import BenchError
 
 _ROOT = Path(__file__).parents[2]
@@ -22,10 +22,19 @@ _EPILOG = (
     "A GLOB is a name or FAMILY/NAME with *, ? and [..]; it may be given more than once. hakmem itself, under two "
     "names, is always there.\n"
     "Ctrl-C ends the run and reports what was measured; the report says that it is partial.\n"
-    "Exit status: 0, 1 where something failed, 2 for wrong arguments, 130 after Ctrl-C."
+    "A contender that crashes, hangs, or gives what is no block is a row of the report; the others go on.\n"
+    "Exit status: 0, 1 where something or somebody failed, 2 for wrong arguments, 130 after Ctrl-C."
 )
 
 _ROUNDS_MOST = 1000
+
+# A run of the laboratory takes a fraction of a second, a slow library's some seconds, and a machine may be busy.
+_TIME_LIMIT_S = 120
+_SECONDS_MOST = 86_400
+_MIB_MOST = 1 << 30
+
+# strace and what it starts are two; a program that is replayed starts none.
+_PROCESSES_MOST = 16
 
 
 def output(text: str) -> Path:
@@ -84,6 +93,20 @@ def parser(name: str, description: str) -> argparse.ArgumentParser:
         metavar="N",
         help="operations of each thread in every run (default: fixed by a calibration before the first round)",
     )
+    add(
+        "--time-limit",
+        type=arguments.whole_number(1, _SECONDS_MOST),
+        default=_TIME_LIMIT_S,
+        metavar="SECONDS",
+        help="a run that takes longer is ended, and its contender has failed (default: %(default)s; under callgrind and "
+        "strace twenty times as much)",
+    )
+    add(
+        "--memory-limit",
+        type=arguments.whole_number(1, _MIB_MOST),
+        metavar="MIB",
+        help="likewise one that holds more memory (default: three quarters of the machine's)",
+    )
     arguments.add_seed(result, "of all orders, layouts, random numbers and intervals")
     add("--html", type=output, metavar="FILE", help="write the report as a page")
     add("--json", type=output, metavar="FILE", help="write the report with all raw samples")
@@ -123,6 +146,16 @@ def available() -> list[Workload]:
     return workloads.listed(_ROOT / "bench/worker_malloc") + traces.offered()
 
 
+def _limits(parsed: argparse.Namespace) -> process.Limits:
+    machine_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    asked = parsed.memory_limit
+    return process.Limits(
+        seconds=parsed.time_limit,
+        resident_bytes=machine_bytes // 4 * 3 if asked is None else asked << 20,
+        processes=_PROCESSES_MOST,
+    )
+
+
 def make_plan(parsed: argparse.Namespace) -> Plan:
     """What `parsed` asks for; a UsageError where that is nothing."""
     offered = available()
@@ -138,6 +171,7 @@ def make_plan(parsed: argparse.Namespace) -> Plan:
         seed=parsed.seed,
         quick=parsed.quick,
         operations=parsed.operations,
+        limits=_limits(parsed),
     )
     wanted = inference.rounds_wanted(plan.comparisons)
     if plan.rounds < wanted:

@@ -78,8 +78,10 @@ def _is_own(report: Row, family: str, name: str) -> bool:
 
 def _logs(report: Row, slot: Slot, one: str, other: str) -> list[float]:
     """Log ratios of two contenders in the rounds that both have; empty where one did not run."""
+    threads = next(row["threads"] for row in report["workloads"] if row["name"] == slot.workload)
+    clock = "cpu_ns" if threads == 1 else "ns"
     rows = {
-        row["contender"]: dict(zip(row["rounds"], zip(row["ns"], row["operations"])))
+        row["contender"]: dict(zip(row["rounds"], zip(row[clock], row["operations"])))
         for row in report["samples"]
         if (row["family"], row["workload"]) == slot and row["contender"] in (one, other)
     }

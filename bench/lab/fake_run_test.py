@@ -147,16 +147,21 @@ class EndTest(FakeRunTest):
         self.assertIn("terminated", error)
         self.assertFalse(report["complete"])
 
-    def test_a_contender_that_fails_ends_the_run_and_the_report_says_so(self) -> None:
-        json_file = self.folder / "report.json"
+    def test_a_contender_that_fails_is_a_row_and_the_others_go_on(self) -> None:
+        json_file, page = self.folder / "report.json", self.folder / "report.html"
         # The worker does not know this one: it ends with a message, and status 1.
-        done = self.run_it("--quick", f"--json={json_file}", "--contender=unknown")
+        contenders_asked = ("--contender=unknown", "--contender=glibc")
+        done = self.run_it("--quick", f"--json={json_file}", f"--html={page}", *contenders_asked)
         self.assertEqual(done.returncode, 1, done.stderr)
-        self.assertIn("KeyError", done.stderr)
-        self.assertIn("the report is partial", done.stderr)
+        self.assertIn("unknown (libraries) failed on alone, in 'verify': exited with status 1", done.stderr)
+        self.assertIn("FAILED: 2", done.stdout)
+        self.assertIn("unknown (libraries) failed on alone", page.read_text())
         report = json.loads(json_file.read_text())
         validate(report)
-        self.assertEqual((report["complete"], report["ended_in"]), (False, "verify"))
+        self.assertEqual((report["complete"], report["ended_in"]), (True, None))
+        (failure,) = [row for row in report["failures"] if row["phase"] == "verify"]
+        self.assertEqual((failure["contender"], failure["workload"]), ("unknown", "alone"))
+        self.assertEqual([row["other"] for row in report["comparisons"]], ["glibc"])
 
 
 class RefusalTest(FakeRunTest):

@@ -10,9 +10,11 @@ from bench.engine import system_calls, valgrind
 from bench.lab import contenders, items, workloads
 from bench.lab.contenders import Family
 from bench.lab.items import Item
+from bench.lab.plan import Slot
 from bench.lab.results import Results
 from bench.lab.workloads import Workload
 from tools.measure import conditions, progress, rounds
+from tools.measure.contender import Contender
 
 # Operations under callgrind, fifty to a hundred times slower than without: thousands of refills.
 _COUNTED_OPERATIONS = 100_000
@@ -58,7 +60,7 @@ def count(results: Results) -> None:
 
     # A build with a guard has no address space for its shadow under valgrind, and takes another path than it is for.
     chosen = [item for item in items.allocators(items.each(results, wanted)) if not items.is_reference(item)]
-    for row in items.beside_each_other("counts", chosen, exact):
+    for row in items.beside_each_other("counts", results, chosen, exact):
         results.counts.append(row)
 
 
@@ -82,7 +84,7 @@ def count_system_calls(results: Results) -> None:
         return items.row(item) | {"operations": operations * threads, "calls": found}
 
     chosen = items.allocators(items.each(results, items.is_libraries))
-    for row in items.beside_each_other("system calls", chosen, counted):
+    for row in items.beside_each_other("system calls", results, chosen, counted):
         results.system_calls.append(row)
 
 
@@ -108,8 +110,26 @@ def watch_memory(results: Results) -> None:
 
     chosen = items.allocators(items.each(results, wanted))
     # Half of each run is a wait in which it asks for nothing.
-    for row in items.beside_each_other("memory", chosen, watched, at_once=2):
+    for row in items.beside_each_other("memory", results, chosen, watched, at_once=2):
         results.memory.append(row)
+
+
+def _timed(
+    results: Results, family: Family, contender: Contender, workload: Workload, turn: rounds.Turn[Slot, str]
+) -> dict[str, Any]:
+    """One run whose single calls are timed."""
+    operations = min(_many_operations(results, workload), _LATENCY_OPERATIONS)
+    with conditions.pinned(workload.threads):
+        said = workloads.run(
+            family,
+            contender,
+            workload,
+            items.whole_units(operations, workload),
+            results.plan.seed + turn.number,
+            padding=turn.padding,
+            extra=["--latency"],
+        )
+    return items.picked(contender, said.get("latency", {}), LATENCY_KEYS)
 
 
 def time_calls(results: Results) -> None:
@@ -124,15 +144,8 @@ def time_calls(results: Results) -> None:
     for turn in progress.shown("latency", turns):
         family, workload = plan.families[turn.slot.family], plan.workloads[turn.slot.workload]
         contender = family.find(turn.key)
-        with conditions.pinned(workload.threads):
-            said = workloads.run(
-                family,
-                contender,
-                workload,
-                items.whole_units(min(_many_operations(results, workload), _LATENCY_OPERATIONS), workload),
-                plan.seed + turn.number,
-                padding=turn.padding,
-                extra=["--latency"],
-            )
-        kept = items.picked(contender, said.get("latency", {}), LATENCY_KEYS)
-        results.latency.append(items.row((turn.slot, family, contender, workload)) | {"run": turn.number} | kept)
+        kept = results.failures.attempt(
+            turn.slot, contender.name, lambda: _timed(results, family, contender, workload, turn)
+        )
+        if kept is not None:
+            results.latency.append(items.row((turn.slot, family, contender, workload)) | {"run": turn.number} | kept)

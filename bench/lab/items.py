@@ -13,8 +13,7 @@ from bench.lab.plan import Slot
 from bench.lab.results import Results
 from bench.lab.workloads import Workload
 from tools.measure import conditions, progress
-from tools.measure.contender import Contender
-from tools.measure.program import BenchError
+from tools.measure.contender import Contender, ContenderError
 
 Item = tuple[Slot, Family, Contender, Workload]
 
@@ -64,22 +63,34 @@ def whole_units(operations: int, workload: Workload) -> int:
 
 
 def picked(contender: Contender, said: dict[str, Any], keys: Sequence[str]) -> dict[str, Any]:
-    """What is kept of what a worker said; a BenchError where it did not say it."""
+    """What is kept of what a worker said; a ContenderError where it did not say it."""
     missing = [key for key in keys if key not in said]
     if missing:
-        raise BenchError(f"{contender.name}: the worker did not report {', '.join(missing)}")
+        raise ContenderError(f"{contender.name}: the worker did not report {', '.join(missing)}")
     return {key: said[key] for key in keys}
 
 
 def beside_each_other(
-    description: str, items: Sequence[Item], work: Callable[[Item], dict[str, Any]], *, at_once: int = 1
+    description: str,
+    results: Results,
+    items: Sequence[Item],
+    work: Callable[[Item], dict[str, Any]],
+    *,
+    at_once: int = 1,
 ) -> Iterator[dict[str, Any]]:
-    """What `work` makes of the items, in their order, `at_once` at a time for each processor: for figures that do not
-    depend on time. Whoever stops asking ends it when the runs that have begun are through."""
+    """What `work` makes of the items that do not fail, in their order, `at_once` at a time for each processor: for
+    figures that do not depend on time. Whoever stops asking ends it when the runs that have begun are through."""
+
+    def attempted(item: Item) -> dict[str, Any] | None:
+        slot, _, contender, _ = item
+        return results.failures.attempt(slot, contender.name, lambda: work(item))
+
     pool = concurrent.futures.ThreadPoolExecutor(at_once * len(conditions.processors()))
     try:
-        futures = [pool.submit(work, item) for item in items]
+        futures = [pool.submit(attempted, item) for item in items]
         for future in progress.shown(description, futures):
-            yield future.result()
+            row = future.result()
+            if row is not None:
+                yield row
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

@@ -80,7 +80,7 @@ def write_files(parsed: argparse.Namespace, report: dict[str, Any]) -> None:
 def status(report: dict[str, Any]) -> int:
     """The exit status of a run that gave `report`."""
     return {
-        None: 0,
+        None: program.FAILED if report["failures"] else 0,
         phases.INTERRUPTED: program.INTERRUPTED,
         phases.TERMINATED: program.TERMINATED,
     }.get(report["ended_by"], program.FAILED)
@@ -105,6 +105,8 @@ def main() -> None:
         compare_table.write(parsed.compare, report, compare.compare(parsed.compare, report), sys.stdout)
     if not report["complete"]:
         print(f"{NAME}: {report['ended_by']} in '{report['ended_in']}': the report is partial", file=sys.stderr)
+    for row in report["failures"]:
+        print(f"{NAME}: {table.failure(row)}", file=sys.stderr)
     sys.exit(status(report))
 
 

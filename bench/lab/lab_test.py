@@ -138,7 +138,8 @@ class LabTest(unittest.TestCase):
         done = run(_LAB, f"--peer=mine={library}", "--contender=mine", "--workload=pair", _FEW, f"--json={file}")
         self.assertEqual(done.returncode, 1)
         self.assertIn("answers malloc where", done.stderr)
-        self.assertFalse(json.loads(file.read_text())["complete"])
+        failures = json.loads(file.read_text())["failures"]
+        self.assertEqual([(row["contender"], row["phase"]) for row in failures], [("mine", "verify")])
 
     def test_update_results_refuses(self) -> None:
         done = run(_UPDATE, "--from=/nowhere/x.json")

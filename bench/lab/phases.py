@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from bench.engine import worker
@@ -25,8 +27,8 @@ from bench.lab import figures, items, plan as plans, scaling, startup, traces, w
 from bench.lab.plan import Calibration, Plan, Slot
 from bench.lab.results import Results
 from bench.lab.workloads import Workload
-from tools.measure import conditions, progress, rounds
-from tools.measure.contender import Contender
+from tools.measure import conditions, process, progress, rounds
+from tools.measure.contender import Contender, ContenderError
 from tools.measure.program import BenchError
 
 # Operations of the run that checks every block: enough to fill and empty caches many times, a fraction of a second.
@@ -56,26 +58,35 @@ def _checks(contender: Contender, workload: Workload) -> list[str]:
 
 
 def _require_same_work(first: tuple[str, Any], contender: Contender, said: dict[str, Any]) -> None:
-    """A BenchError where two contenders of a slot did not do the same: their times would say nothing."""
+    """A ContenderError where two contenders of a slot did not do the same: their times would say nothing."""
     if said.get("checksum") != first[1]:
-        raise BenchError(
+        raise ContenderError(
             f"{contender.name} and {first[0]} did different work on {said.get('workload')}: "
             f"checksums {said.get('checksum')} and {first[1]}"
         )
 
 
-def verify(results: Results) -> None:
-    """Runs everything once with every block checked; a wrong block, or a contender that is not itself, is an error."""
+def _verify_one(results: Results, item: items.Item, sums: dict[Slot, tuple[str, Any]]) -> dict[str, Any]:
+    """What a contender said of a run in which every block was checked."""
+    slot, family, contender, workload = item
     plan = results.plan
+    operations = _verified_operations(plan, workload)
+    said = workloads.run(family, contender, workload, operations, plan.seed, extra=_checks(contender, workload))
+    if workload.exact or workload.is_trace:
+        _require_same_work(sums.setdefault(slot, (contender.name, said.get("checksum"))), contender, said)
+    return said
+
+
+def verify(results: Results) -> None:
+    """Runs everything once with every block checked; a wrong block, or a contender that is not itself, is a failure."""
     comparable = True
     sums: dict[Slot, tuple[str, Any]] = {}
-    for slot, family, contender, workload in progress.shown("verify", items.each(results)):
-        operations = _verified_operations(plan, workload)
-        said = workloads.run(family, contender, workload, operations, plan.seed, extra=_checks(contender, workload))
-        results.said.setdefault((slot.family, contender.name), said)
-        comparable &= bool(said["comparable"])
-        if workload.exact or workload.is_trace:
-            _require_same_work(sums.setdefault(slot, (contender.name, said.get("checksum"))), contender, said)
+    for item in progress.shown("verify", items.each(results)):
+        slot, _, contender, _ = item
+        said = results.failures.attempt(slot, contender.name, partial(_verify_one, results, item, sums))
+        if said is not None:
+            results.said.setdefault((slot.family, contender.name), said)
+            comparable &= bool(said["comparable"])
     if not comparable:
         results.notes.append("built without optimisation, or with assertions or a sanitizer: times mean little")
 
@@ -98,7 +109,7 @@ def calibrate(results: Results) -> None:
     """One run each with few operations; then every slot's operations are fixed."""
     plan = results.plan
     for item in progress.shown("calibrate", items.each(results)):
-        _calibrate_one(results, item)
+        results.failures.attempt(item[0], item[2].name, partial(_calibrate_one, results, item))
     results.run_seconds = plans.run_seconds(plan, results.calibration)
     for slot, calibrated in results.calibration.items():
         workload = plan.workloads[slot.workload]
@@ -109,21 +120,27 @@ def calibrate(results: Results) -> None:
         )
 
 
+def _measure_one(results: Results, turn: rounds.Turn[Slot, str]) -> worker.Sample:
+    plan = results.plan
+    family, workload = plan.families[turn.slot.family], plan.workloads[turn.slot.workload]
+    contender = family.find(turn.key)
+    seed = plan.seed + turn.number
+    with conditions.pinned(workload.threads) as pinned:
+        said = workloads.run(family, contender, workload, results.operations[turn.slot], seed, padding=turn.padding)
+    results.pinned[workload.threads] = pinned
+    return worker.sample(contender, said)
+
+
 def measure(results: Results) -> None:
     """The rounds."""
     plan = results.plan
     turns = list(rounds.schedule(plan.slots, plan.rounds, plan.seed))
     for turn in progress.shown("rounds", turns):
-        family, workload = plan.families[turn.slot.family], plan.workloads[turn.slot.workload]
-        contender = family.find(turn.key)
-        seed = plan.seed + turn.number
-        with conditions.pinned(workload.threads) as pinned:
-            said = workloads.run(family, contender, workload, results.operations[turn.slot], seed, padding=turn.padding)
-        results.pinned[workload.threads] = pinned
-        if turn.counts:
+        sample = results.failures.attempt(turn.slot, turn.key, partial(_measure_one, results, turn))
+        if turn.counts and sample is not None:
             results.paddings[turn.number] = turn.padding
             kept = results.samples.setdefault(turn.slot, {name: {} for name in plan.slots[turn.slot]})
-            kept[turn.key][turn.number] = worker.sample(contender, said)
+            kept[turn.key][turn.number] = sample
 
 
 PHASES: dict[str, Callable[[Results], None]] = {
@@ -140,16 +157,34 @@ PHASES: dict[str, Callable[[Results], None]] = {
 }
 """In the order in which they run. The times come first: on the machine as it was found."""
 
+# Under callgrind and strace a run takes so many times as long.
+_TOOLS = ("counts", "system calls")
+_SLOWER = 20
+
+
+def _limits(plan: Plan, phase: str) -> process.Limits:
+    """Of each run; a recording takes what the program takes."""
+    if phase == "record":
+        return process.Limits()
+    seconds = plan.limits.seconds
+    if seconds is None or phase not in _TOOLS:
+        return plan.limits
+    return replace(plan.limits, seconds=seconds * _SLOWER)
+
+
 INTERRUPTED = "interrupted"
 TERMINATED = "terminated"
 
 
 def work(results: Results) -> None:
-    """All phases. An interrupt or a failure is noted in the results, and ends the work without being raised."""
+    """All phases. An interrupt or a failure that is not a contender's is noted in the results, and ends the work
+    without being raised."""
     for name, phase in PHASES.items():
         began = time.monotonic()
+        results.failures.phase = name
         try:
-            phase(results)
+            with process.limited(_limits(results.plan, name)):
+                phase(results)
         except KeyboardInterrupt:
             results.ended_in, results.ended_by = name, INTERRUPTED
         except SystemExit:

@@ -12,7 +12,7 @@ from bench.engine.variants import COMBINATIONS
 from bench.lab import factorial, contenders
 from bench.lab.contenders import Family
 from bench.lab.workloads import Workload
-from tools.measure import inference, rounds
+from tools.measure import inference, process, rounds
 from tools.measure.program import BenchError
 
 
@@ -87,6 +87,8 @@ class Plan:
     quick: bool
     operations: int | None
     """Of every run and thread, where the command line fixes them."""
+    limits: process.Limits = process.Limits()
+    """Of every run."""
 
     @property
     def records(self) -> bool:
@@ -134,6 +136,7 @@ def make(
     seed: int,
     quick: bool,
     operations: int | None,
+    limits: process.Limits = process.Limits(),
 ) -> Plan:
     """A plan for `families` and the workloads `available`, those that `globs` leave."""
     workloads = {workload.name: workload for workload in available}
@@ -153,6 +156,7 @@ def make(
         seed=seed,
         quick=quick,
         operations=operations,
+        limits=limits,
     )
 
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.engine.variants import COMBINATIONS
+from bench.engine.worker import cpu_ns, ns_per_op
 from bench.lab import factorial, scaling, startup
 from bench.lab.contenders import Family
 from bench.lab.plan import Plan, Slot
@@ -23,7 +24,7 @@ from tools.measure import conditions, inference, paired
 from tools.measure.inference import Estimate, Verdict
 from tools.measure.table import figure
 
-SCHEMA = 2
+SCHEMA = 3
 """Changes when the meaning of a key does."""
 
 Row = dict[str, Any]
@@ -59,7 +60,8 @@ def _compared(results: Results, slot: Slot, one: str, other: str) -> Row | None:
     if one not in times or other not in times or not times[one]:
         return None
     logs = paired.log_ratios(times[one], times[other])
-    return {"family": slot.family, "workload": slot.workload, "one": one, "other": other} | _ratio(
+    clock = "processor" if results.is_by_processor(slot) else "wall"
+    return {"family": slot.family, "workload": slot.workload, "one": one, "other": other, "clock": clock} | _ratio(
         inference.estimate(logs, results.plan.seed)
     )
 
@@ -170,10 +172,12 @@ def _calibration_rows(results: Results) -> list[Row]:
 
 
 def _sample_rows(results: Results) -> list[Row]:
-    """Raw: a row a contender, an entry a round under each key."""
+    """Raw: a row a contender that did not fail, an entry a round under each key."""
     rows = []
     for slot, kept in results.samples.items():
         for name, by_round in kept.items():
+            if results.failures.is_failed(slot, name):
+                continue
             numbers = sorted(by_round)
             keys = list(by_round[numbers[0]]) if numbers else []
             rows.append(
@@ -184,18 +188,19 @@ def _sample_rows(results: Results) -> list[Row]:
 
 
 def _time_rows(results: Results) -> list[Row]:
-    """The middle time of each contender; for orientation, comparisons are of rounds."""
+    """The middle times of each contender; for orientation, comparisons are of rounds."""
     return [
         {
             "family": slot.family,
             "workload": slot.workload,
             "contender": name,
-            "ns_per_op": figure(statistics.median(times)),
-            "rounds": len(times),
+            "ns_per_op": figure(statistics.median(map(ns_per_op, runs))),
+            "cpu_ns_per_op": figure(statistics.median(map(cpu_ns, runs))),
+            "rounds": len(runs),
         }
         for slot in results.plan.slots
-        for name, times in results.times(slot).items()
-        if times
+        for name, runs in results.runs(slot).items()
+        if runs
     ]
 
 
@@ -260,6 +265,7 @@ def make(results: Results, around: Surroundings, now: datetime.datetime) -> Row:
         "mode": "quick" if plan.quick else "full",
         "rounds": plan.rounds,
         "seed": plan.seed,
+        "failures": [dataclasses.asdict(failure) for failure in results.failures.rows],
         "notes": results.notes,
         "seconds": {name: figure(value) for name, value in results.seconds.items()},
         "machine": around.machine,

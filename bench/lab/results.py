@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.engine.worker import Sample, ns_per_op
+from bench.engine.worker import Sample, cpu_ns, ns_per_op
+from bench.lab.failures import Failures
 from bench.lab.plan import Calibration, Plan, Slot
 
 
@@ -41,16 +42,25 @@ class Results:
     latency: list[dict[str, Any]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     """Phase -> how long it took, finished or not."""
+    failures: Failures = field(default_factory=Failures)
     notes: list[str] = field(default_factory=list)
     ended_in: str | None = None
     """The phase that did not come to its end; None: all did."""
     ended_by: str | None = None
     """Why."""
 
+    def runs(self, slot: Slot) -> dict[str, list[Sample]]:
+        """The runs of each contender that did not fail, in the rounds in which all of them ran."""
+        runs = {name: of for name, of in self.samples.get(slot, {}).items() if not self.failures.is_failed(slot, name)}
+        whole = sorted(set.intersection(*(set(of) for of in runs.values()))) if runs else []
+        return {name: [of[number] for number in whole] for name, of in runs.items()}
+
+    def is_by_processor(self, slot: Slot) -> bool:
+        """Whether the slot's ratios are of processor time: where one thread works, nothing but waiting is lost by it,
+        and what it waits for is the rest of the machine."""
+        return self.plan.workloads[slot.workload].threads == 1
+
     def times(self, slot: Slot) -> dict[str, list[float]]:
-        """ns per operation of each contender, in the rounds in which all of the slot ran."""
-        runs = self.samples.get(slot, {})
-        if not runs:
-            return {}
-        whole = sorted(set.intersection(*(set(rounds) for rounds in runs.values())))
-        return {name: [ns_per_op(rounds[number]) for number in whole] for name, rounds in runs.items()}
+        """What the slot's ratios are of: ns per operation, of processor or wall."""
+        per_op = cpu_ns if self.is_by_processor(slot) else ns_per_op
+        return {name: [per_op(run) for run in of] for name, of in self.runs(slot).items()}

@@ -10,12 +10,15 @@ core that is two processors, a clock that depends on the load) is in the figure 
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import Any
 
 from bench.engine import worker
 from bench.lab import contenders, items, workloads
+from bench.lab.contenders import Family
 from bench.lab.plan import Slot
 from bench.lab.results import Results
+from bench.lab.workloads import Workload
 from tools.measure import conditions, inference, paired, progress, rounds
 from tools.measure.table import figure
 
@@ -28,6 +31,16 @@ ONE, TWO = 1, 2
 
 # Of the workload's own operations: some 20 ms a run, in which threads meet often enough.
 _PART = 2
+
+
+def _measure_one(
+    results: Results, family: Family, alone: Workload, operations: int, turn: rounds.Turn[str, int]
+) -> int:
+    """Nanoseconds of one run."""
+    contender, seed = family.find(turn.slot), results.plan.seed + turn.number
+    with conditions.pinned(turn.key):
+        said = workloads.run(family, contender, alone, operations, seed, padding=turn.padding)
+    return worker.sample(contender, said)["ns"]
 
 
 def measure(results: Results) -> None:
@@ -45,12 +58,12 @@ def measure(results: Results) -> None:
         "scaling", list(rounds.schedule(dict.fromkeys(names, (ONE, TWO)), paired.ROUNDS_MIN, plan.seed))
     ):
         alone = dataclasses.replace(workload, threads=turn.key)
-        contender = family.find(turn.slot)
-        with conditions.pinned(turn.key):
-            said = workloads.run(family, contender, alone, operations, plan.seed + turn.number, padding=turn.padding)
-        if turn.counts:
+        ns = results.failures.attempt(SLOT, turn.slot, partial(_measure_one, results, family, alone, operations, turn))
+        if ns is None:
+            results.scaling.pop(turn.slot, None)
+        elif turn.counts:
             by_threads = results.scaling.setdefault(turn.slot, {ONE: {}, TWO: {}})
-            by_threads[turn.key][turn.number] = worker.sample(contender, said)["ns"]
+            by_threads[turn.key][turn.number] = ns
 
 
 def rows(results: Results) -> list[dict[str, Any]]:

@@ -8,17 +8,20 @@ that it touched, or that were copied for it. Runs are interleaved as everywhere,
 from __future__ import annotations
 
 import os
+import select
+import signal
 import statistics
-import subprocess
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from bench.engine import valgrind, worker
 from bench.lab import contenders
+from bench.lab.contenders import Family
+from bench.lab.plan import Slot
 from bench.lab.results import Results
-from tools.measure import conditions, contender, paired, progress, rounds
-from tools.measure.program import BenchError
+from tools.measure import conditions, contender, paired, process, progress, rounds
 from tools.measure.table import figure
 
 PROGRAM = "true"
@@ -28,23 +31,39 @@ ROUNDS = {False: 300, True: 60}
 _NS_PER_MS = 1e6
 
 
-def _require_silence(program: str, environment: Mapping[str, str], name: str) -> None:
-    """A BenchError where the loader has something to say: then what is measured is not the library."""
-    done = subprocess.run([program], env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    if done.returncode != 0 or done.stderr:
-        said = done.stderr.decode(errors="replace").strip() or f"status {done.returncode}"
-        raise BenchError(f"{program} under {name}: {said}")
+def _require_silence(program: str, environment: Mapping[str, str]) -> None:
+    """A Failed where the loader has something to say: then what is measured is not the library."""
+    _, said = process.said([program], environment)
+    if said:
+        raise process.Failed([program], f"said: {said.strip()}")
 
 
-def _started(program: str, environment: Mapping[str, str]) -> tuple[int, int]:
+def _started(program: str, environment: Mapping[str, str], limits: process.Limits) -> tuple[int, int]:
     """One run; nanoseconds and minor faults."""
     began = time.perf_counter_ns()
-    process = os.posix_spawn(program, [program], environment)
-    _, status, usage = os.wait4(process, 0)
+    pid = os.posix_spawn(program, [program], environment)
+    in_time = _waited(pid, limits)
+    _, status, usage = os.wait4(pid, 0)
     took = time.perf_counter_ns() - began
+    if not in_time:
+        raise process.Stopped([program], f"was ended: it took more than {limits.seconds:g} s")
     if status != 0:
-        raise BenchError(f"{program} ended with status {os.waitstatus_to_exitcode(status)}")
+        raise process.Failed([program], process.ending(os.waitstatus_to_exitcode(status)))
     return took, usage.ru_minflt
+
+
+def _waited(pid: int, limits: process.Limits) -> bool:
+    """Returns when the process has ended, at the latest by a signal at its limit: then it is false."""
+    descriptor = os.pidfd_open(pid)
+    try:
+        watch = select.poll()
+        watch.register(descriptor, select.POLLIN)
+        if watch.poll(None if limits.seconds is None else 1000 * limits.seconds):
+            return True
+        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        return False
+    finally:
+        os.close(descriptor)
 
 
 def measure(results: Results) -> None:
@@ -55,13 +74,21 @@ def measure(results: Results) -> None:
         return
     program = valgrind.tool(PROGRAM)
     names = [name for name in family.names() if not name.endswith(contenders.AGAIN)]
+    slot = Slot(family.name, PROGRAM)
+
+    def environment(name: str, padding: int, family: Family = family) -> dict[str, str]:
+        return worker.environment(family.find(name), family.contenders, padding)
+
     for name in names:
-        _require_silence(program, worker.environment(family.find(name), family.contenders, 0), name)
+        results.failures.attempt(slot, name, partial(_require_silence, program, environment(name, 0)))
     turns = list(rounds.schedule({PROGRAM: names}, ROUNDS[plan.quick], plan.seed))
     with conditions.pinned(1):
         for turn in progress.shown("startup", turns):
-            found = _started(program, worker.environment(family.find(turn.key), family.contenders, turn.padding))
-            if turn.counts:
+            start = partial(_started, program, environment(turn.key, turn.padding), plan.limits)
+            found = results.failures.attempt(slot, turn.key, start)
+            if found is None:
+                results.startup.pop(turn.key, None)
+            elif turn.counts:
                 results.startup.setdefault(turn.key, {})[turn.number] = found
 
 

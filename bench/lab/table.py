@@ -100,6 +100,22 @@ def _losses(report: Row) -> list[Grid]:
     return [_worst(grid) for grid in found if grid.lines]
 
 
+def failure(row: Row) -> str:
+    """A sentence of it, with the first line of what was said."""
+    why = row["why"].splitlines()[0]
+    return f"{row['contender']} ({row['family']}) failed on {row['workload']}, in '{row['phase']}': {why}"
+
+
+def _failures(report: Row) -> list[Grid]:
+    """Who did not do what it should; the first line of what is said of it."""
+    lines = [
+        [row["contender"], row["workload"], row["family"], row["phase"], row["why"].splitlines()[0]]
+        for row in report["failures"]
+    ]
+    columns = ["contender", "workload", "family", "in", "why"]
+    return [Grid(f"FAILED: {len(lines)}", columns, lines, words=5)] if lines else []
+
+
 def _matrix(report: Row) -> Grid:
     names = views.peers(report)
     rows = views.against_peers(report)
@@ -107,7 +123,12 @@ def _matrix(report: Row) -> Grid:
     thresholds = views.thresholds(report, contenders.LIBRARIES)
     times = views.times(report)
     lines = [
-        [workload, f"{times[workload]:.2f}", *(cell(of.get(name)) for name in names), percent(thresholds.get(workload))]
+        [
+            workload,
+            f"{times[workload]:.2f}",
+            *(cell(of[name]) if name in of else views.failed(report, workload, name) for name in names),
+            percent(thresholds.get(workload)),
+        ]
         for workload, of in cells.items()
     ]
     means = [views.geometric_mean([row for row in rows if row["other"] == name]) for name in names]
@@ -192,14 +213,15 @@ def _alone_grids(report: Row) -> list[Grid]:
 
 def write(report: Row, out: TextIO) -> None:
     """Prints the report's tables."""
-    found = _losses(report)
+    found = _failures(report) + _losses(report)
     if views.wins(report):
         found.append(_worst(_ratio_grid(f"WINS: faster, {len(views.wins(report))}", views.wins(report))))
     if views.against_peers(report):
         found.append(_matrix(report))
     found += _guard_grid(report) + _alone_grids(report) + _switch_grids(report) + _other_grids(report)
-    remarks = "".join(f"\n\nNOTE: {note}" for note in notes(report))
-    grids.print_grids(heading(report), found, CAPTION + remarks, out)
+    grids.print_grids(heading(report), found, CAPTION, out)
+    for note in notes(report):
+        out.write(f"\nNOTE: {note}\n")
 
 
 def notes(report: Row) -> list[str]:
@@ -209,6 +231,7 @@ def notes(report: Row) -> list[str]:
         f"two names of the same library differ on {row['workload']} ({row['family']}): {row['ratio']:.3f}"
         for row in views.failed_controls(report)
     ]
+    found += [failure(row) for row in report["failures"]]
     unpinned = [row["name"] for row in report["workloads"] if row["pinned"] is False]
     if unpinned:
         found.append(f"not pinned to processors: {', '.join(unpinned)}")

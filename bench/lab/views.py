@@ -40,6 +40,14 @@ def peers(report: Row) -> list[str]:
     return list(dict.fromkeys(row["other"] for row in against_peers(report)))
 
 
+def failed(report: Row, workload: str, contender: str) -> str:
+    """What stands in place of a ratio of the libraries that is not there."""
+    wanted = {"family": contenders.LIBRARIES, "contender": contender}
+    rows = [row for row in report["failures"] if all(row[key] == value for key, value in wanted.items())]
+    here = any(row["workload"] == workload for row in rows)
+    return "failed" if here else ("given up" if rows else "")
+
+
 def times(report: Row) -> dict[str, float]:
     """Workload -> hakmem's ns per operation."""
     return {

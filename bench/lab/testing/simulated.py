@@ -83,10 +83,15 @@ PEAK_BYTES = {contenders.HAKMEM: 2_000_000, contenders.GUARD: 2_100_000, "mimall
 """Of every run; whoever is not here takes what hakmem takes."""
 
 
-def _sample(name: str, ns: float) -> dict[str, int]:
+def sample(name: str, ns: float) -> dict[str, int]:
     rest = ("rss_bytes", "minor_faults", "major_faults", "voluntary_switches", "involuntary_switches", "user_us",
             "system_us")  # fmt: skip
-    own = {"ns": round(ns * 1e6), "operations": 1_000_000, "peak_rss_bytes": PEAK_BYTES.get(name, 2_000_000)}
+    own = {
+        "ns": round(ns * 1e6),
+        "cpu_ns": round(ns * 1e6),
+        "operations": 1_000_000,
+        "peak_rss_bytes": PEAK_BYTES.get(name, 2_000_000),
+    }
     return own | dict.fromkeys(rest, 1)
 
 
@@ -104,7 +109,7 @@ def results(
                 # Twins are one library, unless it is said that they differ.
                 factor = factors.get(name, factors.get(name.removesuffix(contenders.AGAIN), 1.0))
                 time = 10 * factor * machine * math.exp(generator.gauss(0, noise))
-                kept[name][number] = _sample(name, time)
+                kept[name][number] = sample(name, time)
         found.samples[slot] = kept
         found.operations[slot] = 1_000_000
         found.calibration[slot] = {name: plan.Calibration(10.0, 0.01) for name in names}
