@@ -66,6 +66,10 @@ def _waited(pid: int, limits: process.Limits) -> bool:
         os.close(descriptor)
 
 
+def _environment(family: Family, name: str, padding: int) -> dict[str, str]:
+    return worker.environment(family.find(name), family.contenders, padding)
+
+
 def measure(results: Results) -> None:
     """Starts the program under every library; nothing where the plan has no library, or nothing to compare it with."""
     plan = results.plan
@@ -76,15 +80,12 @@ def measure(results: Results) -> None:
     names = [name for name in family.names() if not name.endswith(contenders.AGAIN)]
     slot = Slot(family.name, PROGRAM)
 
-    def environment(name: str, padding: int, family: Family = family) -> dict[str, str]:
-        return worker.environment(family.find(name), family.contenders, padding)
-
     for name in names:
-        results.failures.attempt(slot, name, partial(_require_silence, program, environment(name, 0)))
+        results.failures.attempt(slot, name, partial(_require_silence, program, _environment(family, name, 0)))
     turns = list(rounds.schedule({PROGRAM: names}, ROUNDS[plan.quick], plan.seed))
     with conditions.pinned(1):
         for turn in progress.shown("startup", turns):
-            start = partial(_started, program, environment(turn.key, turn.padding), plan.limits)
+            start = partial(_started, program, _environment(family, turn.key, turn.padding), plan.limits)
             found = results.failures.attempt(slot, turn.key, start)
             if found is None:
                 results.startup.pop(turn.key, None)

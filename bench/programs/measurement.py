@@ -2,15 +2,18 @@
 """Runs the programs under each allocator in interleaved rounds, and sums up.
 
 Before anything is timed, every program runs once under each allocator with the witness, which proves that the
-allocator answers; the timed runs do without, and give out the same or are an error.
+allocator answers; the timed runs do without, and give out the same. A program that fails under an allocator is a
+failure of the two, and has no figure there; whatever else runs goes on.
 """
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from bench.programs import entrants
 from bench.programs.entrants import HAKMEM
@@ -23,6 +26,8 @@ from tools.measure.contender import Contender
 from tools.measure.paired import Ratio
 from tools.measure.program import BenchError
 from tools.measure.rounds import Turn
+
+Found = TypeVar("Found")
 
 WORKLOADS: dict[str, Workload] = {
     workload.name: workload for family in registry.FAMILIES.values() for workload in family if workload.benchmark
@@ -80,10 +85,20 @@ class Result:
 
 
 @dataclass(frozen=True)
+class Failure:
+    """A program that did not do what it should under a contender: it is measured under the others."""
+
+    program: str
+    contender: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Outcome:
     plan: Plan
     contenders: list[Contender]
     results: list[Result]
+    failures: list[Failure] = field(default_factory=list)
 
 
 def measurement(run: Run) -> Measurement:
@@ -133,28 +148,54 @@ class _Programs:
         self._contenders = {contender.name: contender for contender in contenders}
         self._runners = {name: Runner(WORKLOADS[name], tools, scratch / name, plan.seed) for name in plan.programs}
         self._references: dict[str, Run] = {}
+        self.failures: list[Failure] = []
+
+    def has_failed(self, program: str, contender: str) -> bool:
+        return any((failure.program, failure.contender) == (program, contender) for failure in self.failures)
+
+    def _attempt(self, program: str, contender: Contender, work: Callable[[], Found]) -> Found | None:
+        """What `work` gives; None where the program fails under the contender, now or before."""
+        if self.has_failed(program, contender.name):
+            return None
+        try:
+            return work()
+        except CheckError as error:
+            self.failures.append(Failure(program, contender.name, str(error)))
+            return None
+
+    def _verify(self, program: str, contender: Contender) -> None:
+        if program not in self._references:
+            self._references[program] = self._runners[program].run(allocator.glibc(), watched=True)
+        runner.check(self._runners[program].run(contender, watched=True), self._references[program], contender)
 
     def verify(self) -> None:
         """Runs every program under every allocator with the witness."""
         turns = [(program, contender) for program in self._runners for contender in self._contenders.values()]
         for program, contender in progress.shown("programs: checks", turns):
-            if program not in self._references:
-                self._references[program] = self._runners[program].run(allocator.glibc(), watched=True)
-            runner.check(self._runners[program].run(contender, watched=True), self._references[program], contender)
+            self._attempt(program, contender, partial(self._verify, program, contender))
 
-    def measure(self, turn: Turn[str, str]) -> Measurement:
-        """One timed run, whose outcome has to be the same as ever."""
+    def measure(self, turn: Turn[str, str]) -> Measurement | None:
+        """One timed run, whose outcome has to be the same as ever; None where it is not, now or in an earlier round."""
         contender = self._contenders[turn.key]
+        return self._attempt(turn.slot, contender, partial(self._measure, turn, contender))
+
+    def _measure(self, turn: Turn[str, str], contender: Contender) -> Measurement:
         pad = padding(contender, list(self._contenders.values()), turn.padding)
         run = self._runners[turn.slot].run(contender, watched=False, padding=pad)
         runner.check(run, self._references[turn.slot], contender)
         return measurement(run)
 
 
-def _result(name: str, found: Mapping[str, Sequence[Measurement]], plan: Plan) -> Result:
-    rows = [Row(contender, median(runs)) for contender, runs in found.items()]
-    comparisons = [compare(peer, found[HAKMEM], found[peer], plan.seed) for peer in plan.peers] if plan.rounds else []
-    return Result(WORKLOADS[name], rows, comparisons)
+def result(name: str, found: Mapping[str, Sequence[Measurement | None]], plan: Plan) -> Result:
+    """Of the contenders under which every run of the program went well."""
+    whole = {contender: [run for run in runs if run is not None] for contender, runs in found.items()}
+    well = {contender: runs for contender, runs in whole.items() if runs and len(runs) == len(found[contender])}
+    comparisons = [
+        compare(peer, well[HAKMEM], well[peer], plan.seed)
+        for peer in plan.peers
+        if plan.rounds and HAKMEM in well and peer in well
+    ]
+    return Result(WORKLOADS[name], [Row(contender, median(runs)) for contender, runs in well.items()], comparisons)
 
 
 def execute(plan: Plan) -> Outcome:
@@ -171,4 +212,4 @@ def execute(plan: Plan) -> Outcome:
             found = rounds.run("programs", slots, plan.rounds or 1, plan.seed, programs.measure)
     except CheckError as error:
         raise BenchError(str(error)) from error
-    return Outcome(plan, chosen, [_result(name, found[name], plan) for name in plan.programs])
+    return Outcome(plan, chosen, [result(name, found[name], plan) for name in plan.programs], programs.failures)

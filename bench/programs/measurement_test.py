@@ -4,15 +4,19 @@
 from __future__ import annotations
 
 import unittest
+from functools import partial
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 from bench.engine import identity
 from bench.programs import measurement
 from bench.programs.measurement import Measurement
+from bench.programs.workloads.errors import CheckError
 from bench.programs.workloads.process import Usage
 from bench.programs.workloads.runner import Run
 from bench.programs.workloads.workload import Outcome
-from tools.measure import conditions, paired
+from tools.measure import conditions, paired, rounds
 from tools.measure.contender import Contender
 
 
@@ -40,6 +44,56 @@ class MeasurementTest(unittest.TestCase):
         for ratio, known in ((found.time, 0.5), (found.cpu, 2.0), (found.memory, 3.0)):
             for value in (ratio.low, ratio.estimate, ratio.high):
                 self.assertAlmostEqual(value, known, places=12)
+
+
+class FailureTest(unittest.TestCase):
+    def setUp(self) -> None:
+        self.contenders = [Contender(name, library=Path(f"/{name}.so")) for name in ("hakmem", "glibc", "broken")]
+        self.plan = measurement.Plan(["lua", "perl"], ["glibc", "broken"], 15, 1)
+        self.failing: set[tuple[str, str, bool]] = set()
+        self.runs = 0
+
+    def found(self) -> tuple[dict[str, measurement.Result], list[tuple[str, str]]]:
+        """What becomes of programs of which some fail: of (program, contender, watched)."""
+
+        def run(program: str, contender: Contender, *, watched: bool, **_: Any) -> Run:
+            self.runs += 1
+            if (program, contender.name, watched) in self.failing:
+                raise CheckError(f"{program} under {contender.name}: no")
+            return Run(Outcome({"x": b"y"}), Usage(2.0, 3.0, 50))
+
+        runners = {name: mock.Mock(run=partial(run, name)) for name in self.plan.programs}
+        with mock.patch.object(measurement, "Runner", lambda workload, *_: runners[workload.name]):
+            programs = measurement._Programs(self.plan, self.contenders, mock.Mock(), Path("/nowhere"))
+        programs.verify()
+        slots = {name: [one.name for one in self.contenders] for name in self.plan.programs}
+        measured = rounds.run("programs", slots, self.plan.rounds, self.plan.seed, programs.measure)
+        results = {name: measurement.result(name, of, self.plan) for name, of in measured.items()}
+        return results, [(one.program, one.contender) for one in programs.failures]
+
+    def peers(self, result: measurement.Result) -> list[str]:
+        return [comparison.peer for comparison in result.comparisons]
+
+    def test_one_that_fails_before_the_rounds_is_not_run_again_and_the_others_are(self) -> None:
+        self.failing = {("lua", "broken", True)}
+        results, failures = self.found()
+        self.assertEqual(failures, [("lua", "broken")])
+        self.assertEqual(self.peers(results["lua"]), ["glibc"])
+        self.assertEqual(self.peers(results["perl"]), ["glibc", "broken"])
+        # Both references, six checks, and sixteen rounds of what is left.
+        self.assertEqual(self.runs, 2 + 6 + 16 * 5)
+
+    def test_one_that_fails_in_a_round_has_no_figure(self) -> None:
+        self.failing = {("perl", "glibc", False)}
+        results, failures = self.found()
+        self.assertEqual(failures, [("perl", "glibc")])
+        self.assertEqual([row.contender for row in results["perl"].rows], ["hakmem", "broken"])
+        self.assertEqual(self.peers(results["lua"]), ["glibc", "broken"])
+
+    def test_without_hakmem_there_is_nothing_to_compare(self) -> None:
+        self.failing = {("perl", "hakmem", True)}
+        results, _ = self.found()
+        self.assertEqual((self.peers(results["perl"]), len(results["perl"].rows)), ([], 2))
 
 
 class PaddingTest(unittest.TestCase):

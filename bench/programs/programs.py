@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from typing import Any
 
 from bench.programs import command_line, measurement, tables
@@ -32,7 +33,12 @@ def main() -> None:
     )
     command_line.add_choice_of_programs(parser)
     parsed = parser.parse_args()
-    tables.print_object(measured(parser, parsed), parsed.format)
+    whole = measured(parser, parsed)
+    tables.print_object(whole, parsed.format)
+    for row in tables.failures(whole):
+        print(f"{NAME}: {row['why']}", file=sys.stderr)
+    if tables.failures(whole):
+        sys.exit(program.FAILED)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from typing import Any, TextIO
 
@@ -74,6 +75,7 @@ def outcome_object(outcome: Outcome) -> dict[str, Any]:
         "machine": _machine(),
         "contenders": [{"name": one.name, "version": one.version} for one in outcome.contenders],
         "programs": [_result_object(result) for result in outcome.results],
+        "failures": [dataclasses.asdict(failure) for failure in outcome.failures],
     }
 
 
@@ -82,10 +84,25 @@ def peers(whole: dict[str, Any]) -> list[str]:
     return [contender["name"] for contender in whole["contenders"][1:]]
 
 
-def means(whole: dict[str, Any], name: str) -> list[float]:
-    """For each peer, the geometric mean of the ratios over all programs."""
-    columns = zip(*([by[name]["ratio"] for by in program["hakmem_by"]] for program in whole["programs"]))
-    return [paired.geometric_mean(column) for column in columns]
+def failures(whole: dict[str, Any]) -> list[dict[str, str]]:
+    """Programs that failed under a contender; an outcome of before there was such a row has none."""
+    found: list[dict[str, str]] = whole.get("failures", [])
+    return found
+
+
+def ratios(whole: dict[str, Any], program: dict[str, Any], name: str) -> list[str]:
+    """hakmem's figure by each peer's, in their order; "failed" where the program did so under one of the two."""
+    of_peer = {by["peer"]: interval(by[name]) for by in program["hakmem_by"]}
+    return [of_peer.get(peer, "failed") for peer in peers(whole)]
+
+
+def means(whole: dict[str, Any], name: str) -> list[float | None]:
+    """For each peer, the geometric mean of the ratios over all programs that did not fail; None where all did."""
+    found: dict[str, list[float]] = {peer: [] for peer in peers(whole)}
+    for program in whole["programs"]:
+        for by in program["hakmem_by"]:
+            found[by["peer"]].append(by[name]["ratio"])
+    return [paired.geometric_mean(of) if of else None for of in found.values()]
 
 
 def interval(ratio: dict[str, float]) -> str:
@@ -105,16 +122,20 @@ def mebibytes(value: int) -> str:
 
 
 def _ratio_grid(whole: dict[str, Any], name: str) -> Grid:
-    lines = [
-        [program["program"], *(interval(by[name]) for by in program["hakmem_by"])] for program in whole["programs"]
-    ]
-    lines.append(["geometric mean", *(f"{mean:.2f}" for mean in means(whole, name))])
+    lines = [[program["program"], *ratios(whole, program, name)] for program in whole["programs"]]
+    lines.append(["geometric mean", *("" if mean is None else f"{mean:.2f}" for mean in means(whole, name))])
     return Grid(
         title=f"{name}: hakmem by each peer",
         columns=["program", *(f"by {peer}" for peer in peers(whole))],
         lines=lines,
         words=1,
     )
+
+
+def _failure_grid(whole: dict[str, Any]) -> list[Grid]:
+    """The first line of what went wrong."""
+    lines = [[row["program"], row["contender"], row["why"].splitlines()[0]] for row in failures(whole)]
+    return [Grid(f"FAILED: {len(lines)}", ["program", "allocator", "why"], lines, words=3)] if lines else []
 
 
 def _median_grid(whole: dict[str, Any]) -> Grid:
@@ -141,13 +162,13 @@ def _csv_lines(whole: dict[str, Any]) -> list[dict[str, Any]]:
     """A line for each program and allocator, with hakmem's ratios in those of the peers."""
     lines = []
     for program in whole["programs"]:
-        ratios = {by["peer"]: by for by in program["hakmem_by"]}
+        by_peer = {by["peer"]: by for by in program["hakmem_by"]}
         for row in program["contenders"]:
             line = {"program": program["program"], "allocator": row["name"]} | row
             del line["name"]
             for name in FIGURES:
                 for key in ("ratio", "ci95_low", "ci95_high"):
-                    by = ratios.get(row["name"])
+                    by = by_peer.get(row["name"])
                     line[f"hakmem_by_it_{name}_{key}"] = by[name][key] if by else None
             lines.append(line)
     return lines
@@ -163,4 +184,5 @@ def print_object(whole: dict[str, Any], form: str, out: TextIO = sys.stdout) -> 
         versions = ", ".join(f"{contender['name']} {contender['version']}" for contender in whole["contenders"])
         count = f"{whole['rounds']} rounds" if whole["rounds"] else "one round, to see that it works: no ratios"
         grids = [_ratio_grid(whole, name) for name in FIGURES] if whole["rounds"] else []
-        table.print_grids(f"programs: {versions}; {count}", [*grids, _median_grid(whole)], CAPTION, out)
+        tables = [*_failure_grid(whole), *grids, _median_grid(whole)]
+        table.print_grids(f"programs: {versions}; {count}", tables, CAPTION, out)

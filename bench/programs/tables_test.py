@@ -73,7 +73,22 @@ class ReportTest(unittest.TestCase):
         self.assertEqual([line["hakmem_by_it_time_ratio"] for line in lines[:3]], ["", "0.5", "2.0"])
 
     def test_geometric_mean(self) -> None:
-        self.assertAlmostEqual(tables.means(outcome(["lua", "redis"]), "time")[1], 2.0)
+        self.assertAlmostEqual(tables.means(outcome(["lua", "redis"]), "time")[1] or 0, 2.0)
+
+    def test_a_program_that_failed_is_told_and_the_rest_is_there(self) -> None:
+        whole = outcome(list(WORKLOADS))
+        whole["failures"] = [{"program": "lua", "contender": "glibc", "why": "lua under glibc: no\nmore"}]
+        lua = next(program for program in whole["programs"] if program["program"] == "lua")
+        lua["hakmem_by"] = lua["hakmem_by"][1:]
+        jsonschema.validate(whole, _SCHEMA)
+        text = printed(whole, "table")
+        self.assertIn("FAILED: 1", text)
+        self.assertRegex(text, r"lua +failed +2.00")
+        self.assertEqual(len(list(csv.DictReader(io.StringIO(printed(whole, "csv"))))), 3 * len(WORKLOADS))
+        document = update_docs.page(whole)
+        self.assertIn("lua failed under glibc: lua under glibc: no\n", document)
+        self.assertIn("| lua | failed | 2.00", document)
+        self.assertAlmostEqual(tables.means(whole, "time")[0] or 0, 0.5)
 
     def test_units_of_time(self) -> None:
         self.assertEqual([tables.seconds(v) for v in (12.345, 0.5, 0.00234, 4.2e-5, 1e-8)],

@@ -28,10 +28,12 @@ def page(whole: dict[str, Any]) -> str:
         raise BenchError(f"the document needs all programs with their ratios; missing: {what}")
     return document.render(
         _FOLDER / "programs.md.j2",
-        filters={"interval": tables.interval, "seconds": tables.seconds, "mebibytes": tables.mebibytes},
+        filters={"seconds": tables.seconds, "mebibytes": tables.mebibytes},
         command=f"bazel run //bench/programs:{NAME}",
         whole=whole,
         peers=tables.peers(whole),
+        ratios=tables.ratios,
+        failures=tables.failures(whole),
         means={name: tables.means(whole, name) for name in tables.FIGURES},
     )
 
