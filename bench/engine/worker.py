@@ -38,11 +38,15 @@ SAMPLE_KEYS = (
 """What a timed run reports and a report keeps. `operations` are those of all threads."""
 
 
+class NotBuilt(BenchError):
+    """A file that this program was not built with."""
+
+
 def built(path: str) -> Path:
     """What Bazel built at `path` below the root."""
     found = ROOT / path
     if not found.exists():
-        raise BenchError(f"{found} is missing: start benchmarks with `bazel run`")
+        raise NotBuilt(f"{found} is missing: start benchmarks with `bazel run`")
     return found
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -13,7 +14,7 @@ from bench.lab import compare, contenders, plan as plans, traces, workloads
 from bench.lab.contenders import Family
 from bench.lab.plan import Plan
 from bench.lab.workloads import Workload
-from tools.measure import arguments, inference, paired, process, table as printing
+from tools.measure import arguments, inference, paired, process, progress, table as printing
 from tools.measure.program import BenchError
 
 _ROOT = Path(__file__).parents[2]
@@ -102,6 +103,19 @@ def parser(name: str, description: str) -> argparse.ArgumentParser:
         "strace twenty times as much)",
     )
     add(
+        "--require-quiet",
+        type=arguments.whole_number(0, _SECONDS_MOST),
+        metavar="SECONDS",
+        help="before each round wait up to so long until others leave the machine alone, and else stop",
+    )
+    add(
+        "--progress",
+        type=arguments.whole_number(0, _SECONDS_MOST),
+        default=progress.SECONDS,
+        metavar="SECONDS",
+        help="how often a line says how far it is where standard error is no terminal (default: %(default)s; 0: never)",
+    )
+    add(
         "--memory-limit",
         type=arguments.whole_number(1, _MIB_MOST),
         metavar="MIB",
@@ -121,7 +135,7 @@ def add_own(result: argparse.ArgumentParser) -> None:
     result.add_argument("--list", action="store_true", help="print contenders and workloads, measure nothing")
 
 
-def _families(parsed: argparse.Namespace) -> list[Family]:
+def families_of(parsed: argparse.Namespace) -> list[Family]:
     """The families that the command line leaves."""
     names = [name for name, _ in parsed.peers]
     twice = {name for name in names if names.count(name) > 1}
@@ -130,11 +144,23 @@ def _families(parsed: argparse.Namespace) -> list[Family]:
     found = contenders.families(parsed.peers)
     if parsed.quick and not parsed.contenders:
         found = [family for family in found if family.name in plans.QUICK_FAMILIES]
-    left = [narrow for family in found if (narrow := contenders.narrowed(family, parsed.contenders)) is not None]
-    if not left:
-        known = ", ".join(f"{family.name}/{name}" for family in found for name in family.names())
-        raise UsageError(f"--contender: nothing matches {', '.join(parsed.contenders)}; there are {known}")
-    return left
+    _require_matches(
+        "--contender", parsed.contenders, [(family.name, name) for family in found for name in family.names()], found
+    )
+    kept = [*parsed.contenders, *(f"{contenders.LIBRARIES}/{name}" for name in names)] if parsed.contenders else []
+    return [narrow for family in found if (narrow := contenders.narrowed(family, kept)) is not None]
+
+
+def _require_matches(
+    option: str, globs: Sequence[str], known: Sequence[tuple[str, str]], found: Sequence[Family] = ()
+) -> None:
+    """A UsageError where one of `globs` matches nothing, whatever the others do."""
+    idle = [glob for glob in globs if not any(contenders.matches([glob], family, name) for family, name in known)]
+    if idle:
+        missing = contenders.not_built(found) if found else []
+        hint = f"; {', '.join(missing)} are built for `bazel run //bench:lab_all`" if missing else ""
+        listed = ", ".join(f"{family}/{name}" for family, name in known)
+        raise UsageError(f"{option}: nothing matches {', '.join(idle)}; there are {listed}{hint}")
 
 
 class UsageError(Exception):
@@ -159,12 +185,11 @@ def _limits(parsed: argparse.Namespace) -> process.Limits:
 def make_plan(parsed: argparse.Namespace) -> Plan:
     """What `parsed` asks for; a UsageError where that is nothing."""
     offered = available()
+    _require_matches("--workload", parsed.workloads, [(workload.family, workload.name) for workload in offered])
     chosen = workloads.chosen(offered, parsed.workloads)
-    if not chosen:
-        known = ", ".join(f"{workload.family}/{workload.name}" for workload in offered)
-        raise UsageError(f"--workload: nothing matches {', '.join(parsed.workloads)}; there are {known}")
+    progress.every(parsed.progress)
     plan = plans.make(
-        _families(parsed),
+        families_of(parsed),
         chosen,
         parsed.workloads,
         rounds_asked=parsed.rounds,
@@ -172,6 +197,7 @@ def make_plan(parsed: argparse.Namespace) -> Plan:
         quick=parsed.quick,
         operations=parsed.operations,
         limits=_limits(parsed),
+        quiet_seconds=parsed.require_quiet,
     )
     wanted = inference.rounds_wanted(plan.comparisons)
     if plan.rounds < wanted:

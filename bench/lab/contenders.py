@@ -19,7 +19,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -219,9 +219,30 @@ def experiments() -> Family:
     return _against_first("experiments", EXPERIMENTS)
 
 
+_OTHERS: dict[str, Callable[[], Family]] = {
+    WITH_GUARD: with_guard,
+    WITH_PROFILE: with_profile,
+    "switches": switches,
+    COMPILED_IN: compiled_in,
+    "spacings": spacings,
+    "experiments": experiments,
+}
+
+
 def families(more: Sequence[tuple[str, Path]]) -> list[Family]:
-    """All families, in the report's order."""
-    return [libraries(more), with_guard(), with_profile(), switches(), compiled_in(), spacings(), experiments()]
+    """All families that this program was built with, in the report's order."""
+    found = [libraries(more)]
+    for make in _OTHERS.values():
+        try:
+            found.append(make())
+        except worker.NotBuilt:
+            continue
+    return found
+
+
+def not_built(found: Sequence[Family]) -> list[str]:
+    """The families that are not among those."""
+    return sorted({*_OTHERS} - {family.name for family in found}, key=list(_OTHERS).index)
 
 
 def matches(globs: Sequence[str], family: str, name: str) -> bool:

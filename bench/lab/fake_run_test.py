@@ -33,7 +33,7 @@ class FakeRunTest(unittest.TestCase):
         self.folder = Path(self.held.name)
 
     def command(self, *line: str) -> list[str]:
-        return [sys.executable, "-m", "bench.lab.testing.fake", *line, str(self.folder)]
+        return [sys.executable, "-m", "bench.lab.testing.fake", "--progress=0", *line, str(self.folder)]
 
     def environment(self) -> dict[str, str]:
         """Python finds the modules where it found them for this test."""
@@ -180,6 +180,9 @@ class RefusalTest(FakeRunTest):
     def test_names_that_match_nothing(self) -> None:
         self.refuse("--workload=none*", parts=("--workload", "none*", "single/alone", "threads/pairs"))
         self.refuse("--contender=none", parts=("--contender", "none", "libraries/mimalloc"))
+        # Also where another one matches.
+        self.refuse("--workload=alone", "--workload=alnoe", parts=("nothing matches alnoe;",))
+        self.refuse("--contender=glibc", "--contender=gilbc", parts=("nothing matches gilbc;",))
 
     def test_peers(self) -> None:
         text = self.folder / "text.so"

@@ -23,11 +23,11 @@ from typing import Any
 
 from bench.engine import worker
 from bench.engine.worker import ns_per_op
-from bench.lab import figures, items, plan as plans, scaling, startup, traces, workloads
+from bench.lab import contenders, figures, items, plan as plans, scaling, startup, traces, workloads
 from bench.lab.plan import Calibration, Plan, Slot
 from bench.lab.results import Results
 from bench.lab.workloads import Workload
-from tools.measure import conditions, process, progress, rounds
+from tools.measure import conditions, process, progress, quiet, rounds
 from tools.measure.contender import Contender, ContenderError
 from tools.measure.program import BenchError
 
@@ -118,6 +118,9 @@ def calibrate(results: Results) -> None:
             if plan.operations
             else plans.operations(plan, workload, results.run_seconds, calibrated)
         )
+        if slot.family == contenders.LIBRARIES:
+            first = ", ".join(f"{name} {one.ns_per_op:.3g}" for name, one in calibrated.items())
+            progress.say(f"first look, ns an operation in one short run: {slot.workload}: {first}")
 
 
 def _measure_one(results: Results, turn: rounds.Turn[Slot, str]) -> worker.Sample:
@@ -132,15 +135,25 @@ def _measure_one(results: Results, turn: rounds.Turn[Slot, str]) -> worker.Sampl
 
 
 def measure(results: Results) -> None:
-    """The rounds."""
+    """The rounds, with a look at the machine between them."""
     plan = results.plan
     turns = list(rounds.schedule(plan.slots, plan.rounds, plan.seed))
+    number, before = -1, quiet.look()
     for turn in progress.shown("rounds", turns):
+        if turn.number != number:
+            now = quiet.look()
+            if number >= rounds.WARM_UP_ROUNDS:
+                results.loads[number] = quiet.between(before, now)
+            if plan.quiet_seconds is not None:
+                quiet.require(plan.quiet_seconds)
+                now = quiet.look()
+            number, before = turn.number, now
         sample = results.failures.attempt(turn.slot, turn.key, partial(_measure_one, results, turn))
         if turn.counts and sample is not None:
             results.paddings[turn.number] = turn.padding
             kept = results.samples.setdefault(turn.slot, {name: {} for name in plan.slots[turn.slot]})
             kept[turn.key][turn.number] = sample
+    results.loads[number] = quiet.between(before, quiet.look())
 
 
 PHASES: dict[str, Callable[[Results], None]] = {

@@ -53,7 +53,7 @@ PROFILE_WORKLOADS = (
 
 QUICK_WORKLOADS = ("pair", "batch_lifo", "replacement_64k", "sizes_server", "realloc_growth", "producer_consumer")
 QUICK_SWITCH_WORKLOADS = ("replacement_64k",)
-QUICK_FAMILIES = (contenders.LIBRARIES, "switches")
+QUICK_FAMILIES = (contenders.LIBRARIES,)
 
 _SOME_WORKLOADS = {contenders.WITH_GUARD: GUARD_WORKLOADS, contenders.WITH_PROFILE: PROFILE_WORKLOADS}
 
@@ -89,6 +89,8 @@ class Plan:
     """Of every run and thread, where the command line fixes them."""
     limits: process.Limits = process.Limits()
     """Of every run."""
+    quiet_seconds: float | None = None
+    """How long a round waits for a quiet machine; None: it does not look whether it is one."""
 
     @property
     def records(self) -> bool:
@@ -137,6 +139,7 @@ def make(
     quick: bool,
     operations: int | None,
     limits: process.Limits = process.Limits(),
+    quiet_seconds: float | None = None,
 ) -> Plan:
     """A plan for `families` and the workloads `available`, those that `globs` leave."""
     workloads = {workload.name: workload for workload in available}
@@ -157,6 +160,7 @@ def make(
         quick=quick,
         operations=operations,
         limits=limits,
+        quiet_seconds=quiet_seconds,
     )
 
 

@@ -10,7 +10,7 @@ from unittest import mock
 
 from bench.engine import identity, worker
 from bench.engine.variants import COMBINATIONS
-from bench.lab import contenders, plan, workloads
+from bench.lab import command_line, contenders, plan, workloads
 from bench.lab.plan import Calibration, Slot
 from bench.lab.testing import fake, simulated
 from tools.measure import inference, peers
@@ -21,6 +21,38 @@ def all_families() -> dict[str, contenders.Family]:
     """The families of contenders.py, whether their files are there or not."""
     with mock.patch.object(worker, "built", Path), mock.patch.object(peers, "installed", Path):
         return {family.name: family for family in contenders.families([("mine", Path("mine.so"))])}
+
+
+class LeftTest(unittest.TestCase):
+    """What the command line leaves."""
+
+    def left(self, *line: str) -> dict[str, contenders.Family]:
+        own = command_line.parser("lab", "")
+        with mock.patch.object(worker, "built", Path), mock.patch.object(peers, "installed", Path):
+            parsed = own.parse_args(line)
+            parsed.peers = [("mine", Path("mine.so"))]
+            return {family.name: family for family in command_line.families_of(parsed)}
+
+    def test_a_library_of_one_s_own_runs_whatever_else_is_asked_for(self) -> None:
+        for line in ([], ["--quick"], ["--contender=switches/p0"], ["--contender=jemalloc"]):
+            with self.subTest(line=line):
+                self.assertIn(("hakmem", "mine"), self.left(*line)[contenders.LIBRARIES].pairs)
+
+    def test_a_name_that_matches_nothing_is_refused_beside_one_that_does(self) -> None:
+        with self.assertRaisesRegex(command_line.UsageError, "nothing matches jemaloc; there are .*jemalloc"):
+            self.left("--contender=glibc", "--contender=jemaloc")
+
+    def test_families_that_are_not_built_are_left_out_and_named(self) -> None:
+        def built(path: str) -> Path:
+            if "libhakmem_" in path or "_hot" in path:
+                raise worker.NotBuilt(path)
+            return Path(path)
+
+        with mock.patch.object(worker, "built", built), mock.patch.object(peers, "installed", Path):
+            parsed = command_line.parser("lab", "").parse_args(["--contender=switches/p0"])
+            self.assertNotIn("switches", [family.name for family in contenders.families([])])
+            with self.assertRaisesRegex(command_line.UsageError, "switches, compiled-in.* //bench:lab_all"):
+                command_line.families_of(parsed)
 
 
 class FamiliesTest(unittest.TestCase):

@@ -223,6 +223,30 @@ def _latency_rows(rows: Sequence[Row]) -> list[Row]:
     ]
 
 
+def _load(results: Results) -> Row:
+    """What else the machine did, by round; and of all timed runs, how often they were sent off a processor."""
+    rounds = sorted(results.loads)
+    runs = [run for slot in results.samples for of in results.runs(slot).values() for run in of]
+    alone = [
+        run
+        for slot in results.samples
+        if results.is_by_processor(slot)
+        for of in results.runs(slot).values()
+        for run in of
+    ]
+    seconds = sum(run["ns"] for run in runs) / 1e9
+    return {
+        "quiet_seconds": results.plan.quiet_seconds,
+        "rounds": rounds,
+        "others": [figure(results.loads[number].others) for number in rounds],
+        "steal": [figure(results.loads[number].steal) for number in rounds],
+        "involuntary_per_second": figure(sum(run["involuntary_switches"] for run in runs) / seconds) if runs else None,
+        "waited": figure(statistics.median(max(0.0, 1 - run["cpu_ns"] / run["ns"]) for run in alone))
+        if alone
+        else None,
+    }
+
+
 def _conditions(plan: Plan, results: Results) -> Row:
     return {
         "address_space_layout": "random",
@@ -272,6 +296,7 @@ def make(results: Results, around: Surroundings, now: datetime.datetime) -> Row:
         "commit": around.commit,
         "compilation": around.compilation,
         "conditions": _conditions(plan, results),
+        "load": _load(results),
         "families": [_about(family) for family in plan.families.values()],
         "contenders": _contender_rows(results, around.binaries),
         "workloads": _workload_rows(results),

@@ -9,6 +9,7 @@ import io
 import json
 import re
 import unittest
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -91,6 +92,27 @@ class ReportTest(unittest.TestCase):
         control = self.row("noise", family=contenders.LIBRARIES, workload="pair")
         self.assertIn(control["verdict"], ("equivalent", "undecided"))
         self.assertAlmostEqual(control["noise_threshold"], max(1 / control["low"], control["high"]) - 1, delta=1e-4)
+
+    def test_a_busy_machine_and_thresholds_that_hide_everything_are_told(self) -> None:
+        self.assertEqual(views.disturbances(self.report), [])
+        load = {"rounds": [1, 2, 3], "others": [0.0, 0.45, 0.5], "steal": [0.01, 0.0, 0.0], "waited": 0.6}
+        noise = [
+            row | {"noise_threshold": 0.2 if row["workload"] == "local" else 0.001} for row in self.report["noise"]
+        ]
+        busy, high = views.disturbances(self.report | {"load": self.report["load"] | load, "noise": noise})
+        self.assertIn("others took 45% of its processors", busy)
+        self.assertIn("no processor for 60% of their time", busy)
+        self.assertIn("above 5% in 3 of 6 places", high)
+        self.assertTrue(high.endswith(": local. --require-quiet waits for a quiet machine"), high)
+
+    def test_ratios_of_one_thread_are_of_processor_time(self) -> None:
+        results = simulated.results({})
+        slot = Slot(contenders.LIBRARIES, "pair")
+        for sample in results.samples[slot]["glibc"].values():
+            sample["ns"] *= 10
+        self.assertAlmostEqual(results.times(slot)["glibc"][0] / results.times(slot)["mimalloc"][0], 1, delta=0.05)
+        results.plan.workloads["pair"] = replace(results.plan.workloads["pair"], threads=2)
+        self.assertAlmostEqual(results.times(slot)["glibc"][0] / results.times(slot)["mimalloc"][0], 10, delta=0.5)
 
     def test_all_p_values_are_corrected_together(self) -> None:
         rows = self.report["noise"] + self.report["comparisons"] + self.report["effects"]

@@ -10,6 +10,7 @@ from typing import Any
 from bench.engine.worker import Sample, cpu_ns, ns_per_op
 from bench.lab.failures import Failures
 from bench.lab.plan import Calibration, Plan, Slot
+from tools.measure.quiet import Load
 
 
 @dataclass
@@ -42,6 +43,8 @@ class Results:
     latency: list[dict[str, Any]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     """Phase -> how long it took, finished or not."""
+    loads: dict[int, Load] = field(default_factory=dict)
+    """Number of the round -> what others took of the machine meanwhile."""
     failures: Failures = field(default_factory=Failures)
     notes: list[str] = field(default_factory=list)
     ended_in: str | None = None

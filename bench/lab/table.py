@@ -232,6 +232,7 @@ def notes(report: Row) -> list[str]:
         for row in views.failed_controls(report)
     ]
     found += [failure(row) for row in report["failures"]]
+    found += views.disturbances(report)
     unpinned = [row["name"] for row in report["workloads"] if row["pinned"] is False]
     if unpinned:
         found.append(f"not pinned to processors: {', '.join(unpinned)}")

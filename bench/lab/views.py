@@ -90,6 +90,37 @@ def wins(report: Row) -> list[Row]:
     return sorted(_with_verdict(report, Verdict.FASTER), key=_ratio)
 
 
+WORTHLESS = 0.05
+"""A noise threshold above this hides what most changes of an allocator are."""
+
+_OTHERS_MOST, _STEAL_MOST = 0.10, 0.02
+
+
+def disturbances(report: Row) -> list[str]:
+    """Sentences about a machine that did other things, and about thresholds above which nothing is left to decide."""
+    load, found = report["load"], []
+    if load["rounds"]:
+        others, steal = (statistics.median(load[key]) for key in ("others", "steal"))
+        if others > _OTHERS_MOST or steal > _STEAL_MOST:
+            found.append(
+                f"the machine was busy: in the middle round others took {others:.0%} of its processors and the "
+                f"hypervisor {steal:.0%}; runs of one thread were on no processor for {load['waited'] or 0:.0%} of their "
+                "time, which is not in their ratios, and is in those of threads"
+            )
+    high = [row for row in report["noise"] if (row["noise_threshold"] or 0) > WORTHLESS]
+    if high:
+        where = ", ".join(dict.fromkeys(row["workload"] for row in sorted(high, key=_threshold, reverse=True)))
+        found.append(
+            f"the noise threshold is above {WORTHLESS:.0%} in {len(high)} of {len(report['noise'])} places, so that "
+            f"verdicts there are worth nothing but for large differences: {where}. --require-quiet waits for a quiet machine"
+        )
+    return found
+
+
+def _threshold(row: Row) -> float:
+    return float(row["noise_threshold"])
+
+
 def failed_controls(report: Row) -> list[Row]:
     """Twins that differ: the laboratory saw a difference where there is none."""
     return [row for row in report["noise"] if row["verdict"] in (Verdict.FASTER.value, Verdict.SLOWER.value)]
