@@ -118,8 +118,9 @@ def verify(
 
 
 def row(workload: str, said: Mapping[str, Any], runs: Sequence[Sample], baseline: Sequence[Sample], seed: int) -> Row:
-    """Sums up one contender's `runs` against the reference's of the same rounds."""
-    times, others = ([worker.ns_per_op(run) for run in of] for of in (runs, baseline))
+    """Sums up one contender's `runs` against the reference's of the same rounds: of one thread by processor time."""
+    per_op = worker.cpu_ns if said["threads"] == 1 else worker.ns_per_op
+    times, others = ([per_op(run) for run in of] for of in (runs, baseline))
     return Row(
         workload=workload,
         name=said["name"],

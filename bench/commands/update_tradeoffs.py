@@ -100,7 +100,7 @@ class Measured:
         self._runs = _time(variants, _WORKLOAD, 1, parsed)
 
     def compare(self, variant: str, other: str) -> Comparison:
-        times, others = ([worker.ns_per_op(run) for run in self._runs[name]] for name in (variant, other))
+        times, others = ([worker.cpu_ns(run) for run in self._runs[name]] for name in (variant, other))
         return Comparison(
             self._instructions[variant] - self._instructions[other], paired.ratio(times, others, self._seed)
         )
@@ -143,7 +143,7 @@ def _code_rows() -> list[dict[str, Any]]:
 def _statistics(parsed: Any) -> dict[str, Any]:
     """Two threads, each on its own blocks: with sampling they share the counters."""
     runs = _time([_ALL, without("p1")], "local", 2, parsed)
-    times = {variant: [worker.ns_per_op(run) for run in measured] for variant, measured in runs.items()}
+    times = {variant: [worker.cpu_ns(run) for run in measured] for variant, measured in runs.items()}
     return {"two_threads": paired.ratio(times[_ALL], times[without("p1")], parsed.seed)}
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import unittest
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from unittest import mock
@@ -26,7 +27,7 @@ def all_families() -> dict[str, contenders.Family]:
 class LeftTest(unittest.TestCase):
     """What the command line leaves."""
 
-    def left(self, *line: str) -> dict[str, contenders.Family]:
+    def left(self, line: Sequence[str] = ()) -> dict[str, contenders.Family]:
         own = command_line.parser("lab", "")
         with mock.patch.object(worker, "built", Path), mock.patch.object(peers, "installed", Path):
             parsed = own.parse_args(line)
@@ -34,13 +35,13 @@ class LeftTest(unittest.TestCase):
             return {family.name: family for family in command_line.families_of(parsed)}
 
     def test_a_library_of_one_s_own_runs_whatever_else_is_asked_for(self) -> None:
-        for line in ([], ["--quick"], ["--contender=switches/p0"], ["--contender=jemalloc"]):
+        for line in ((), ["--quick"], ["--contender=switches/p0"], ["--contender=jemalloc"]):
             with self.subTest(line=line):
-                self.assertIn(("hakmem", "mine"), self.left(*line)[contenders.LIBRARIES].pairs)
+                self.assertIn(("hakmem", "mine"), self.left(line)[contenders.LIBRARIES].pairs)
 
     def test_a_name_that_matches_nothing_is_refused_beside_one_that_does(self) -> None:
         with self.assertRaisesRegex(command_line.UsageError, "nothing matches jemaloc; there are .*jemalloc"):
-            self.left("--contender=glibc", "--contender=jemaloc")
+            self.left(["--contender=glibc", "--contender=jemaloc"])
 
     def test_families_that_are_not_built_are_left_out_and_named(self) -> None:
         def built(path: str) -> Path:

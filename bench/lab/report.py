@@ -21,7 +21,7 @@ from bench.lab.contenders import Family
 from bench.lab.plan import Plan, Slot
 from bench.lab.results import Results
 from tools.measure import conditions, inference, paired
-from tools.measure.inference import Estimate, Verdict
+from tools.measure.inference import Estimate
 from tools.measure.table import figure
 
 SCHEMA = 3
@@ -41,87 +41,83 @@ def _ratio(estimate: Estimate) -> Row:
     }
 
 
-def _adjust(rows: Sequence[Row]) -> None:
-    """Adds the corrected p-value to each, over all of them."""
-    for row, adjusted in zip(rows, inference.holm([row["p"] for row in rows])):
-        row["p_adjusted"] = figure(adjusted)
+@dataclasses.dataclass(frozen=True)
+class _Compared:
+    """A row, and what it is judged by."""
+
+    row: Row
+    estimate: Estimate
+
+    @property
+    def slot(self) -> Slot:
+        return Slot(self.row["family"], self.row["workload"])
+
+    @property
+    def reach(self) -> float | None:
+        """How far the interval reaches from 1, as a logarithm; None with too few rounds."""
+        return None if self.estimate.ratio is None else inference.reach(self.estimate.ratio)
 
 
-def _verdict(row: Row, threshold: float | None) -> str:
-    if row["low"] is None or threshold is None:
-        return Verdict.INCOMPLETE.value
-    ratio = paired.Ratio(row["ratio"], row["low"], row["high"])
-    return inference.verdict(ratio, row["p_adjusted"], threshold).value
-
-
-def _compared(results: Results, slot: Slot, one: str, other: str) -> Row | None:
+def _compared(results: Results, slot: Slot, one: str, other: str) -> _Compared | None:
     """The ratio of two contenders; None where neither ran."""
     times = results.times(slot)
     if one not in times or other not in times or not times[one]:
         return None
     logs = paired.log_ratios(times[one], times[other])
     clock = "processor" if results.is_by_processor(slot) else "wall"
-    return {"family": slot.family, "workload": slot.workload, "one": one, "other": other, "clock": clock} | _ratio(
-        inference.estimate(logs, results.plan.seed)
-    )
+    estimate = inference.estimate(logs, results.plan.seed)
+    named: Row = {"family": slot.family, "workload": slot.workload, "one": one, "other": other, "clock": clock}
+    return _Compared(named | _ratio(estimate), estimate)
 
 
-def noise(results: Results) -> list[Row]:
+def _controls(results: Results) -> list[_Compared]:
     """The A/A control of each slot, and the noise threshold that it shows."""
-    rows = []
+    found = []
     for slot in results.plan.slots:
         again, first = reversed(results.plan.families[slot.family].control)
-        row = _compared(results, slot, again, first)
-        if row is not None:
-            known = row["low"] is not None
-            reach = inference.reach(paired.Ratio(row["ratio"], row["low"], row["high"])) if known else None
-            rows.append(row | {"noise_threshold": None if reach is None else figure(math.exp(reach) - 1)})
-    return rows
+        compared = _compared(results, slot, again, first)
+        if compared is not None:
+            reach = compared.reach
+            compared.row["noise_threshold"] = None if reach is None else figure(math.exp(reach) - 1)
+            found.append(compared)
+    return found
 
 
-def _thresholds(rows: Sequence[Row]) -> dict[Slot, float]:
-    """Slot -> how far the control's interval reaches, as a logarithm."""
-    return {
-        Slot(row["family"], row["workload"]): math.log1p(row["noise_threshold"])
-        for row in rows
-        if row["noise_threshold"] is not None
-    }
-
-
-def _comparisons(results: Results) -> list[Row]:
-    rows = [
+def _comparisons(results: Results) -> list[_Compared]:
+    found = [
         _compared(results, slot, one, other)
         for slot in results.plan.slots
         for one, other in results.plan.families[slot.family].pairs
     ]
-    return [row for row in rows if row is not None]
+    return [compared for compared in found if compared is not None]
 
 
-def _effects(results: Results) -> list[Row]:
+def _effects(results: Results) -> list[_Compared]:
     """The effects of the switches where all combinations ran."""
-    rows = []
+    found = []
     for slot in results.plan.slots:
         times = results.times(slot)
         if not times.keys() >= set(COMBINATIONS.values()) or not next(iter(times.values())):
             continue
         for switches, estimate in factorial.effects(times, results.plan.seed).items():
-            rows.append(
-                {"family": slot.family, "workload": slot.workload, "switches": list(switches)} | _ratio(estimate)
-            )
-    return rows
+            named: Row = {"family": slot.family, "workload": slot.workload, "switches": list(switches)}
+            found.append(_Compared(named | _ratio(estimate), estimate))
+    return found
 
 
 def judged(results: Results) -> dict[str, list[Row]]:
     """Comparisons, effects and controls with verdicts, corrected over all of them together."""
-    control, compared, effects = noise(results), _comparisons(results), _effects(results)
-    _adjust([*control, *compared, *effects])
-    thresholds = _thresholds(control)
-    for row in [*compared, *effects]:
-        row["verdict"] = _verdict(row, thresholds.get(Slot(row["family"], row["workload"])))
-    for row in control:
-        # The control has no threshold of its own: its verdict says whether a difference is seen where there is none.
-        row["verdict"] = _verdict(row, 0.0)
-    return {"noise": control, "comparisons": compared, "effects": effects}
+    control, compared, effects = _controls(results), _comparisons(results), _effects(results)
+    thresholds = {one.slot: one.reach for one in control}
+    # The control has no threshold of its own: its verdict says whether a difference is seen where there is none.
+    limits = [0.0] * len(control) + [thresholds.get(one.slot) for one in (*compared, *effects)]
+    together = [*control, *compared, *effects]
+    for one, found in zip(together, inference.judged([one.estimate for one in together], limits)):
+        one.row.update({"p_adjusted": figure(found.p_adjusted), "verdict": found.verdict.value})
+    return {
+        kind: [one.row for one in rows]
+        for kind, rows in (("noise", control), ("comparisons", compared), ("effects", effects))
+    }
 
 
 def _contender_rows(results: Results, binaries: Mapping[tuple[str, str], Row]) -> list[Row]:

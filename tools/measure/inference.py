@@ -110,6 +110,29 @@ class Estimate:
     """Of this comparison alone."""
 
 
+@dataclass(frozen=True)
+class Judged:
+    """A comparison among all of a report."""
+
+    p_adjusted: float
+    verdict: Verdict
+
+
+def judged(estimates: Sequence[Estimate], thresholds: Sequence[float | None]) -> list[Judged]:
+    """The verdict on each of a report's comparisons, corrected over all of them.
+
+    A threshold is the reach of the comparison's A/A control; None: it is not known, and nothing is decided.
+    """
+    adjusted = holm([one.p for one in estimates])
+    return [
+        Judged(
+            p,
+            (Verdict.INCOMPLETE if one.ratio is None or threshold is None else verdict(one.ratio, p, threshold)),
+        )
+        for one, p, threshold in zip(estimates, adjusted, thresholds)
+    ]
+
+
 def estimate(logs: Sequence[float], seed: int) -> Estimate:
     """What the log ratios of some rounds, at least one, say."""
     enough = len(logs) >= paired.ROUNDS_MIN
