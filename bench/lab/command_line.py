@@ -27,6 +27,8 @@ _EPILOG = (
     "Exit status: 0, 1 where something or somebody failed, 2 for wrong arguments, 130 after Ctrl-C."
 )
 
+FORMATS = ("table", "csv", "markdown", "json")
+
 _ROUNDS_MOST = 1000
 
 # A run of the laboratory takes a fraction of a second, a slow library's some seconds, and a machine may be busy.
@@ -130,6 +132,18 @@ def parser(name: str, description: str) -> argparse.ArgumentParser:
 def add_own(result: argparse.ArgumentParser) -> None:
     """What only the laboratory itself has, not update_results."""
     result.add_argument(
+        "--baseline", metavar="NAME", help="compare every library with this one, in place of hakmem with every other"
+    )
+    result.add_argument(
+        "--format",
+        choices=FORMATS,
+        default="table",
+        help="of what is printed (default: %(default)s; csv has a line a comparison, markdown the tables)",
+    )
+    result.add_argument(
+        "--history", type=output, metavar="FILE", help="add a line to this file, for `bazel run //bench:trend`"
+    )
+    result.add_argument(
         "--compare", type=kept_report, metavar="OLD.json", help="say what changed since the report in OLD.json"
     )
     result.add_argument("--list", action="store_true", help="print contenders and workloads, measure nothing")
@@ -142,6 +156,13 @@ def families_of(parsed: argparse.Namespace) -> list[Family]:
     if twice:
         raise UsageError(f"--peer: {', '.join(sorted(twice))} is given twice")
     found = contenders.families(parsed.peers)
+    baseline = getattr(parsed, "baseline", None)
+    if baseline is not None:
+        libraries = found[0]
+        if baseline not in libraries.names() or baseline.endswith(contenders.AGAIN):
+            known = ", ".join(name for name in libraries.names() if not name.endswith(contenders.AGAIN))
+            raise UsageError(f"--baseline: {baseline} is no library; there are {known}")
+        found[0] = contenders.against(libraries, baseline)
     if parsed.quick and not parsed.contenders:
         found = [family for family in found if family.name in plans.QUICK_FAMILIES]
     _require_matches(
@@ -198,6 +219,7 @@ def make_plan(parsed: argparse.Namespace) -> Plan:
         operations=parsed.operations,
         limits=_limits(parsed),
         quiet_seconds=parsed.require_quiet,
+        baseline=getattr(parsed, "baseline", None),
     )
     wanted = inference.rounds_wanted(plan.comparisons)
     if plan.rounds < wanted:

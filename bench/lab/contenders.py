@@ -245,6 +245,12 @@ def not_built(found: Sequence[Family]) -> list[str]:
     return sorted({*_OTHERS} - {family.name for family in found}, key=list(_OTHERS).index)
 
 
+def against(family: Family, baseline: str) -> Family:
+    """The libraries, each by `baseline` in place of hakmem by each."""
+    others = [name for name in family.names() if name != baseline and not name.endswith(AGAIN)]
+    return replace(family, pairs=tuple((name, baseline) for name in others))
+
+
 def matches(globs: Sequence[str], family: str, name: str) -> bool:
     """Whether one of `globs` is NAME or FAMILY/NAME; none at all match everything."""
     return not globs or any(

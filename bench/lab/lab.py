@@ -17,7 +17,7 @@ from typing import Any
 
 from bench.commands import hot_path
 from bench.engine import identity
-from bench.lab import command_line, compare, compare_table, page, phases, report as reports, table
+from bench.lab import command_line, compare, compare_table, forms, history, page, phases, report as reports, table
 from bench.lab.plan import Plan
 from bench.lab.results import Results
 from tools.measure import conditions, peers, process, program
@@ -75,6 +75,8 @@ def write_files(parsed: argparse.Namespace, report: dict[str, Any]) -> None:
         _write(parsed.json, json.dumps(report, allow_nan=False, separators=(",", ":")) + "\n")
     if parsed.html:
         _write(parsed.html, page.render(report))
+    if getattr(parsed, "history", None):
+        history.add(parsed.history, report)
 
 
 def status(report: dict[str, Any]) -> int:
@@ -92,6 +94,8 @@ def main() -> None:
     command_line.add_own(own)
     parsed = own.parse_args()
     try:
+        if parsed.compare is not None and parsed.format != "table":
+            raise command_line.UsageError("--compare prints tables: it goes with no other --format")
         plan = command_line.make_plan(parsed)
     except command_line.UsageError as error:
         own.error(str(error))
@@ -100,7 +104,7 @@ def main() -> None:
         return
     report = measure(plan)
     write_files(parsed, report)
-    table.write(report, sys.stdout)
+    forms.write(report, parsed.format, sys.stdout)
     if parsed.compare is not None:
         compare_table.write(parsed.compare, report, compare.compare(parsed.compare, report), sys.stdout)
     if not report["complete"]:

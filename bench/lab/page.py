@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+import math
+import statistics
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.lab import contenders, plots, table, views
+from bench.lab import contenders, panels, plots, table, views
 from tools.measure.table import MIB
 
 Row = dict[str, Any]
 
 _TEMPLATE = Path(__file__).with_name("page.html.j2")
+_SHEET = Path(__file__).with_name("page.css")
 
 
 def _switches(report: Row) -> Row:
@@ -39,12 +43,34 @@ def _switches(report: Row) -> Row:
     }
 
 
-def render(report: Row) -> str:
-    """The whole page."""
+def _strength(row: Row) -> int:
+    """How strong the colour of a decided ratio is, of 1 to 4: from some per cent to twice as fast, or as slow."""
+    distance = abs(math.log2(row["ratio"]))
+    return 1 + sum(distance > limit for limit in (0.1, 0.3, 0.7))
+
+
+def surroundings() -> Any:
+    """What the pages are made with; `sheet` is their style."""
     import jinja2
     import markupsafe
 
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=True, trim_blocks=False)
+    environment.globals["sheet"] = markupsafe.Markup(_SHEET.read_text(encoding="utf-8"))
+    return environment
+
+
+def drawn(value: Any) -> Any:
+    """`value` with its drawings as the markup that they are already."""
+    import markupsafe
+
+    if isinstance(value, dict):
+        return {key: drawn(inner) for key, inner in value.items()}
+    return markupsafe.Markup(value) if isinstance(value, str) and value.startswith("<svg") else value
+
+
+def render(report: Row) -> str:
+    """The whole page."""
+    environment = surroundings()
     environment.globals.update(
         percent=table.percent,
         interval=table.interval,
@@ -54,16 +80,11 @@ def render(report: Row) -> str:
         mib=MIB,
     )
     libraries = views.against_peers(report)
-    of_peer = {name: [row for row in libraries if row["other"] == name] for name in views.peers(report)}
-
-    def drawn(value: Any) -> Any:
-        """Drawings are markup already."""
-        if isinstance(value, dict):
-            return {key: drawn(inner) for key, inner in value.items()}
-        return markupsafe.Markup(value) if isinstance(value, str) and value.startswith("<svg") else value
+    of_peer = {name: [row for row in libraries if views.peer(report, row) == name] for name in views.peers(report)}
+    style = panels.styles(views.libraries(report))
 
     switches = _switches(report)
-    return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
+    text: str = environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
         report=report,
         caption=table.CAPTION,
         notes=table.notes(report),
@@ -72,7 +93,21 @@ def render(report: Row) -> str:
         memory_losses=views.memory_losses(report),
         latency_losses=views.latency_losses(report),
         quantiles=views.quantiles(report),
-        heat_map=drawn(plots.heat_map(report)) if libraries else None,
+        matrix=views.by_workload(libraries, lambda row: views.peer(report, row)),
+        strength=_strength,
+        peer=partial(views.peer, report),
+        failed=partial(views.failed, report),
+        subject=views.subject(report),
+        compared=views.what_is_compared(report),
+        style=style,
+        distributions=drawn(panels.distributions(report, style)),
+        tails={call: drawn(panels.tails(report, style, call)) for call in ("alloc", "free")},
+        memory=drawn(panels.memory(report, style)),
+        per_operation=views.per_operation(report),
+        clock=partial(views.clock, report),
+        peaks=views.peaks(report),
+        all_by_all=views.all_by_all(report),
+        middle=statistics.median,
         means={name: views.geometric_mean(rows) for name, rows in of_peer.items()},
         tallies={name: views.tally(rows) for name, rows in of_peer.items()},
         decided=[verdict.value for verdict in views.DECIDED],
@@ -83,5 +118,5 @@ def render(report: Row) -> str:
         effect_plots=drawn(switches["effect_plots"]),
         guards=views.guards(report),
         others=views.others(report),
-        memory_plot=drawn(plots.memory(report)) if report["memory"] else None,
     )
+    return text

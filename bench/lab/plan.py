@@ -89,6 +89,8 @@ class Plan:
     """Of every run and thread, where the command line fixes them."""
     limits: process.Limits = process.Limits()
     """Of every run."""
+    baseline: str | None = None
+    """The library that all others are compared with; None: hakmem is compared with each."""
     quiet_seconds: float | None = None
     """How long a round waits for a quiet machine; None: it does not look whether it is one."""
 
@@ -140,6 +142,7 @@ def make(
     operations: int | None,
     limits: process.Limits = process.Limits(),
     quiet_seconds: float | None = None,
+    baseline: str | None = None,
 ) -> Plan:
     """A plan for `families` and the workloads `available`, those that `globs` leave."""
     workloads = {workload.name: workload for workload in available}
@@ -161,6 +164,7 @@ def make(
         operations=operations,
         limits=limits,
         quiet_seconds=quiet_seconds,
+        baseline=baseline,
     )
 
 

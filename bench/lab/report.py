@@ -283,6 +283,7 @@ def make(results: Results, around: Surroundings, now: datetime.datetime) -> Row:
         "ended_in": results.ended_in,
         "ended_by": results.ended_by,
         "mode": "quick" if plan.quick else "full",
+        "baseline": plan.baseline,
         "rounds": plan.rounds,
         "seed": plan.seed,
         "failures": [dataclasses.asdict(failure) for failure in results.failures.rows],

@@ -220,14 +220,29 @@ class PageTest(unittest.TestCase):
         self.assertEqual(len(self.references.ids), len(set(self.references.ids)))
 
     def test_losses_stand_before_wins(self) -> None:
-        self.assertLess(self.page.index("<h2>Losses"), self.page.index("<h2>Wins"))
-        losses = self.page[self.page.index("<h2>Losses") : self.page.index("<h2>Wins")]
+        wins = self.page.index('<h2 id="wins"')
+        self.assertLess(self.page.index('<h2 id="losses"'), wins)
+        losses = self.page[self.page.index('<h2 id="losses"') : wins]
         self.assertIn("glibc", losses)
         self.assertNotIn("mimalloc</td>", losses.split("<h3>More memory")[0])
 
     def test_it_draws_all_that_was_measured(self) -> None:
-        # Heat map, a plot a peer, a ladder, the effects of two workloads, memory.
-        self.assertEqual(self.page.count("<svg"), 1 + 2 + 1 + 2 + 1)
+        # A plot a peer, a ladder, the effects of two workloads.
+        self.assertEqual(self.page.count("<svg xmlns"), 2 + 1 + 2)
+        # The ratios of two workloads, and memory and the tails of two calls of one.
+        self.assertEqual(self.page.count('<svg class="panel"'), 2 + 1 + 2)
+
+    def test_contents_lead_to_each_section(self) -> None:
+        sections = re.findall(r'<h2 id="([^"]+)"', self.page)
+        self.assertEqual(re.findall(r'<li><a href="#([^"]+)"', self.page), sections)
+
+    def test_absolute_figures_and_all_by_all(self) -> None:
+        absolute = self.page[self.page.index('id="absolute"') : self.page.index('id="guards"')]
+        for name in ("mimalloc", "glibc", contenders.GUARD):
+            self.assertIn(f"<th>{name}</th>", absolute)
+        found = views.all_by_all(self.report)
+        self.assertAlmostEqual(found["mimalloc"]["glibc"], 1.2 / 0.9, delta=0.01)
+        self.assertAlmostEqual(found["glibc"]["mimalloc"], 0.9 / 1.2, delta=0.01)
 
     def test_equal_reports_give_equal_pages(self) -> None:
         self.assertEqual(self.page, page.render(self.report))

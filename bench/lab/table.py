@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import replace
 from typing import Any, TextIO
 
@@ -17,8 +18,9 @@ MARKS = {"faster": "+", "slower": "-", "equivalent": "=", "undecided": "?", "inc
 _LINES_MOST = 25
 
 CAPTION = (
-    "A ratio is hakmem's time by the other's in the same round: below 1 is faster. Verdicts: + faster, - slower, "
-    "= equivalent (the whole interval within 1 %), ? undecided, .. too few rounds. A + or - holds at 5 % over all "
+    "A ratio is the time of the first by that of the other in the same round: below 1 is faster. It is processor time where "
+    "one thread works, else wall time. Verdicts: + faster, - slower, = equivalent (the whole interval within 1 %), ? "
+    "undecided, .. too few rounds. A + or - holds at 5 % over all "
     "comparisons of the report together (Wilcoxon's signed-rank test, Holm's correction) and lies outside the noise "
     "threshold, which is how far two names of the same library were apart. All libraries are preloaded into one program."
 )
@@ -60,12 +62,11 @@ def heading(report: Row) -> str:
     )
 
 
-def _ratio_lines(rows: list[Row]) -> list[list[str]]:
-    return [[row["workload"], row["other"], cell(row), interval(row), f"{row['p_adjusted']:.2g}"] for row in rows]
-
-
-def _ratio_grid(title: str, rows: list[Row]) -> Grid:
-    return Grid(title, ["workload", "other", "ratio", "95 % interval", "p"], _ratio_lines(rows), words=2)
+def _ratio_grid(report: Row, title: str, rows: list[Row]) -> Grid:
+    lines = [
+        [row["workload"], views.peer(report, row), cell(row), interval(row), f"{row['p_adjusted']:.2g}"] for row in rows
+    ]
+    return Grid(title, ["workload", "library", "ratio", "95 % interval", "p"], lines, words=2)
 
 
 def _worst(grid: Grid) -> Grid:
@@ -93,7 +94,7 @@ def _losses(report: Row) -> list[Grid]:
     columns = ["workload", "other", "what", "hakmem", "the other", "ratio"]
     memory, latency = views.memory_losses(report), views.latency_losses(report)
     found = [
-        _ratio_grid(f"LOSSES: slower, {len(views.losses(report))}", views.losses(report)),
+        _ratio_grid(report, f"LOSSES: slower, {len(views.losses(report))}", views.losses(report)),
         Grid(f"LOSSES: memory, MiB, {len(memory)}", columns, _excess_lines(memory, MIB, "{:.1f}"), words=3),
         Grid(f"LOSSES: tails, ns, {len(latency)}", columns, _excess_lines(latency, 1, "{:.0f}"), words=3),
     ]
@@ -119,7 +120,7 @@ def _failures(report: Row) -> list[Grid]:
 def _matrix(report: Row) -> Grid:
     names = views.peers(report)
     rows = views.against_peers(report)
-    cells = views.by_workload(rows, lambda row: str(row["other"]))
+    cells = views.by_workload(rows, lambda row: views.peer(report, row))
     thresholds = views.thresholds(report, contenders.LIBRARIES)
     times = views.times(report)
     lines = [
@@ -131,14 +132,16 @@ def _matrix(report: Row) -> Grid:
         ]
         for workload, of in cells.items()
     ]
-    means = [views.geometric_mean([row for row in rows if row["other"] == name]) for name in names]
+    means = [views.geometric_mean([row for row in rows if views.peer(report, row) == name]) for name in names]
     lines.append(["geometric mean", "", *("" if mean is None else f"{mean:.3f}" for mean in means), ""])
     for verdict in views.DECIDED:
-        tallies = [views.tally([row for row in rows if row["other"] == name])[verdict.value] for name in names]
+        tallies = [
+            views.tally([row for row in rows if views.peer(report, row) == name])[verdict.value] for name in names
+        ]
         lines.append([verdict.value, "", *map(str, tallies), ""])
     return Grid(
-        "all workloads: hakmem's time by the other's",
-        ["workload", "hakmem ns", *names, "noise"],
+        f"all workloads: {views.what_is_compared(report)}",
+        ["workload", f"{views.subject(report)} ns", *names, "noise"],
         lines,
         words=1,
     )
@@ -211,15 +214,54 @@ def _alone_grids(report: Row) -> list[Grid]:
     return [grid for grid in found if grid.lines]
 
 
-def write(report: Row, out: TextIO) -> None:
-    """Prints the report's tables."""
+def _absolute(report: Row) -> list[Grid]:
+    """What each library takes, in figures of its own."""
+    times, most = views.per_operation(report), views.peaks(report)
+    names = list(dict.fromkeys(name for of in times.values() for name in of))
+    columns = ["workload", "clock", *names]
+    time_lines = [
+        [workload, _CLOCKS[views.clock(report, workload)]]
+        + [f"{statistics.median(of[name]):.2f}" if name in of else "" for name in names]
+        for workload, of in times.items()
+    ]
+    peak_lines = [
+        [workload, *(f"{most[workload, name] / MIB:.1f}" if (workload, name) in most else "" for name in names)]
+        for workload in times
+    ]
+    found = [
+        Grid("ns an operation, medians", columns, time_lines, words=2),
+        Grid("peak memory, MiB, medians", ["workload", *names], peak_lines, words=1),
+    ]
+    return [grid for grid in found if grid.lines]
+
+
+_CLOCKS = {"cpu_ns": "processor", "ns": "wall"}
+
+
+def _all_by_all(report: Row) -> list[Grid]:
+    found = views.all_by_all(report)
+    lines = [
+        [one, *("" if one == other else f"{found[one][other]:.3f}" if other in found[one] else "" for other in found)]
+        for one in found
+    ]
+    title = "all by all: the line's time by the column's, geometric mean over the workloads of both; no verdict"
+    return [Grid(title, ["library", *found], lines, words=1)] if len(found) > 2 else []
+
+
+def made(report: Row) -> list[Grid]:
+    """All tables of the report."""
     found = _failures(report) + _losses(report)
     if views.wins(report):
-        found.append(_worst(_ratio_grid(f"WINS: faster, {len(views.wins(report))}", views.wins(report))))
+        found.append(_worst(_ratio_grid(report, f"WINS: faster, {len(views.wins(report))}", views.wins(report))))
     if views.against_peers(report):
         found.append(_matrix(report))
-    found += _guard_grid(report) + _alone_grids(report) + _switch_grids(report) + _other_grids(report)
-    grids.print_grids(heading(report), found, CAPTION, out)
+    found += _absolute(report) + _all_by_all(report)
+    return found + _guard_grid(report) + _alone_grids(report) + _switch_grids(report) + _other_grids(report)
+
+
+def write(report: Row, out: TextIO) -> None:
+    """Prints the report's tables."""
+    grids.print_grids(heading(report), made(report), CAPTION, out)
     for note in notes(report):
         out.write(f"\nNOTE: {note}\n")
 

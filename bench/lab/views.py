@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -30,14 +31,78 @@ def compared(report: Row, family: str) -> list[Row]:
     return [row for row in report["comparisons"] if row["family"] == family]
 
 
+def libraries(report: Row) -> list[str]:
+    """All that ran as libraries, but for the control's second name."""
+    return [
+        row["name"]
+        for row in report["contenders"]
+        if row["family"] == contenders.LIBRARIES and not row["name"].endswith(contenders.AGAIN)
+    ]
+
+
+def subject(report: Row) -> str:
+    """The library that is in every comparison of the libraries."""
+    return str(report["baseline"] or contenders.HAKMEM)
+
+
 def against_peers(report: Row) -> list[Row]:
-    """hakmem by other libraries."""
-    return [row for row in compared(report, contenders.LIBRARIES) if row["one"] == contenders.HAKMEM]
+    """hakmem by other libraries; or others by the report's baseline."""
+    side = "other" if report["baseline"] else "one"
+    return [row for row in compared(report, contenders.LIBRARIES) if row[side] == subject(report)]
+
+
+def peer(report: Row, row: Row) -> str:
+    """The library of the comparison that is not the subject."""
+    return str(row["one" if report["baseline"] else "other"])
 
 
 def peers(report: Row) -> list[str]:
-    """Those that hakmem was compared with, in the report's order."""
-    return list(dict.fromkeys(row["other"] for row in against_peers(report)))
+    """Those that the subject was compared with, in the report's order."""
+    return list(dict.fromkeys(peer(report, row) for row in against_peers(report)))
+
+
+def what_is_compared(report: Row) -> str:
+    """What a ratio of against_peers is."""
+    return f"time by {subject(report)}'s" if report["baseline"] else "hakmem's time by the other's"
+
+
+def rivals(report: Row) -> list[str]:
+    """The libraries that hakmem's memory and tails are compared with."""
+    own = (contenders.HAKMEM, contenders.GUARD)
+    asked = peers(report) + ([subject(report)] if report["baseline"] else [])
+    return [name for name in asked if name not in own]
+
+
+def clock(report: Row, workload: str) -> str:
+    """The sample's key that ratios on the workload are of."""
+    return "cpu_ns" if next(row["threads"] for row in report["workloads"] if row["name"] == workload) == 1 else "ns"
+
+
+PerOperation = dict[str, dict[str, list[float]]]
+
+
+def per_operation(report: Row) -> PerOperation:
+    """Workload -> library -> ns per operation of each round, by the clock that its ratios are of."""
+    found: PerOperation = {}
+    for row in report["samples"]:
+        if row["family"] == contenders.LIBRARIES and row["rounds"] and not row["contender"].endswith(contenders.AGAIN):
+            times = [ns / count for ns, count in zip(row[clock(report, row["workload"])], row["operations"])]
+            found.setdefault(row["workload"], {})[row["contender"]] = times
+    return {name: found[name] for name in workloads(report, contenders.LIBRARIES) if name in found}
+
+
+def all_by_all(report: Row) -> dict[str, dict[str, float]]:
+    """Library -> other -> geometric mean, over the workloads of both, of the median ratio of their rounds."""
+    logs: dict[str, dict[str, list[float]]] = {}
+    for of in per_operation(report).values():
+        for one, times in of.items():
+            for other, base in of.items():
+                if one != other and len(times) == len(base):
+                    median = statistics.median(paired.log_ratios(times, base))
+                    logs.setdefault(one, {}).setdefault(other, []).append(median)
+    return {
+        one: {other: math.exp(statistics.fmean(values)) for other, values in of.items()} for one, of in logs.items()
+    }
 
 
 def failed(report: Row, workload: str, contender: str) -> str:
@@ -49,11 +114,11 @@ def failed(report: Row, workload: str, contender: str) -> str:
 
 
 def times(report: Row) -> dict[str, float]:
-    """Workload -> hakmem's ns per operation."""
+    """Workload -> the subject's ns per operation, by the clock that its ratios are of."""
     return {
-        row["workload"]: row["ns_per_op"]
-        for row in report["times"]
-        if row["family"] == contenders.LIBRARIES and row["contender"] == contenders.HAKMEM
+        workload: statistics.median(of[subject(report)])
+        for workload, of in per_operation(report).items()
+        if subject(report) in of
     }
 
 
@@ -81,7 +146,7 @@ def _ratio(row: Row) -> float:
 
 
 def losses(report: Row) -> list[Row]:
-    """Where hakmem is slower than a peer beyond doubt, the worst first."""
+    """Where hakmem is slower than a peer, or others than the baseline, beyond doubt; the worst first."""
     return sorted(_with_verdict(report, Verdict.SLOWER), key=_ratio, reverse=True)
 
 
@@ -162,7 +227,7 @@ def memory_figures(report: Row) -> dict[str, Figures]:
 def memory_losses(report: Row) -> list[Row]:
     """Where hakmem needs more memory than a peer, or keeps more of it afterwards."""
     found = memory_figures(report)
-    return [row for what, figures in found.items() for row in _larger(figures, what, peers(report))]
+    return [row for what, figures in found.items() for row in _larger(figures, what, rivals(report))]
 
 
 def tail(row: Row, call: str, quantile: str) -> float:
@@ -188,7 +253,7 @@ def latency_losses(report: Row) -> list[Row]:
     found = []
     for what, tails in tail_figures(report).items():
         call, quantile = what.split()
-        for row in _larger(tails, what, peers(report)):
+        for row in _larger(tails, what, rivals(report)):
             ours, theirs = (rows[row["workload"], name] for name in (contenders.HAKMEM, row["other"]))
             if min(ours[call][quantile]) > max(theirs[call][quantile]):
                 found.append(row)
@@ -203,12 +268,12 @@ def by_peer(report: Row, kinds: dict[str, Figures], losses: Sequence[Row]) -> di
         workload for figures in kinds.values() for workload, name in figures if name == contenders.HAKMEM
     )
 
-    def ratio(what: str, workload: str, peer: str) -> tuple[float, bool] | None:
-        ours, theirs = (kinds[what].get((workload, name)) for name in (contenders.HAKMEM, peer))
-        return (ours / theirs, (workload, peer, what) in lost) if ours is not None and theirs else None
+    def ratio(what: str, workload: str, name: str) -> tuple[float, bool] | None:
+        ours, theirs = (kinds[what].get((workload, library)) for library in (contenders.HAKMEM, name))
+        return (ours / theirs, (workload, name, what) in lost) if ours is not None and theirs else None
 
     ratios = {
-        workload: {peer: [ratio(what, workload, peer) for what in kinds] for peer in peers(report)} for workload in ran
+        workload: {name: [ratio(what, workload, name) for what in kinds] for name in rivals(report)} for workload in ran
     }
 
     def largest(workload: str) -> float:
