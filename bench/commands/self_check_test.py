@@ -14,11 +14,13 @@ from pathlib import Path
 
 import jsonschema
 
-from bench.engine import worker
+from bench.engine import valgrind, worker
 from tools.measure import process
+from tools.measure.contender import Contender
 
 _WORKER = worker.executable("worker_malloc")
 _BROKEN = worker.executable("libbroken-malloc.so")
+_SLOW = worker.executable("libslow-malloc.so")
 _HAKMEM = Path(__file__).parent.parent.parent / "hakmem" / "preload" / "libhakmem.so"
 _SCHEMA = json.loads((_WORKER.parent / "worker.schema.json").read_text())
 
@@ -75,6 +77,18 @@ class NoBlockTest(unittest.TestCase):
             )
             self.assertEqual((done.returncode, done.stdout), (1, ""), workload["name"])
             self.assertIn(f"{workload['name']}: the allocator gave no block", done.stderr)
+
+
+class SlowTest(unittest.TestCase):
+    def test_what_a_slow_library_adds_is_counted(self) -> None:
+        """bench/testing/slow_malloc.c: four instructions a step, in each malloc. Counts do not depend on the machine."""
+
+        def instructions(steps: int) -> float:
+            options = (("SLOW_MALLOC", f"steps:{steps}"),)
+            slow = Contender("slow", worker=_WORKER, library=_SLOW, options=options)
+            return valgrind.per_operation(slow, "pair", 1000, 1).instructions
+
+        self.assertEqual(instructions(40) - instructions(10), 4 * 30)
 
 
 class LibraryTest(unittest.TestCase):

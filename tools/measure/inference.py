@@ -14,7 +14,9 @@ between them. That matters here, since hakmem's samples are in all of them; proc
 want independence or give up more. It never decides less than Bonferroni's, of which it is the refinement.
 
 **Noise threshold.** The A/A control runs one library under two names. How far its interval reaches is what this machine
-shows where there is no difference. A figure within that threshold decides nothing.
+shows where there is no difference. An interval that is not all beyond that threshold decides nothing: of 1,000 simulated
+reports of a library beside its copies 2 to 7 had a wrong verdict while only the estimate had to be beyond it, and none has
+one now.
 """
 
 from __future__ import annotations
@@ -90,11 +92,11 @@ def verdict(ratio: Ratio, p_adjusted: float, threshold: float) -> Verdict:
     limit_low, limit_high = 1 - EQUIVALENT, 1 + EQUIVALENT
     if limit_low <= ratio.low and ratio.high <= limit_high:
         return Verdict.EQUIVALENT if threshold <= math.log(limit_high) else Verdict.UNDECIDED
-    if p_adjusted >= ALPHA or abs(math.log(ratio.estimate)) <= threshold:
+    if p_adjusted >= ALPHA:
         return Verdict.UNDECIDED
-    if ratio.high < 1:
+    if math.log(ratio.high) < -threshold:
         return Verdict.FASTER
-    return Verdict.SLOWER if ratio.low > 1 else Verdict.UNDECIDED
+    return Verdict.SLOWER if math.log(ratio.low) > threshold else Verdict.UNDECIDED
 
 
 @dataclass(frozen=True)

@@ -136,7 +136,9 @@ class VerdictTest(unittest.TestCase):
     def test_nothing_within_the_threshold_is_decided(self) -> None:
         threshold = math.log(1.1)
         self.assertIs(self.judge(0.85, 0.92, 0.95, threshold=threshold), Verdict.UNDECIDED)
-        self.assertIs(self.judge(0.85, 0.90, 0.95, threshold=threshold), Verdict.FASTER)
+        self.assertIs(self.judge(0.85, 0.90, 0.95, threshold=threshold), Verdict.UNDECIDED)
+        self.assertIs(self.judge(0.85, 0.88, 0.90, threshold=threshold), Verdict.FASTER)
+        self.assertIs(self.judge(1.12, 1.15, 1.20, threshold=threshold), Verdict.SLOWER)
         self.assertIs(self.judge(1.05, 1.1, 1.15, threshold=math.log(1.1)), Verdict.UNDECIDED)
         self.assertIs(self.judge(0.995, 1.0, 1.005, threshold=math.log(1.02)), Verdict.UNDECIDED)
 
