@@ -5,7 +5,6 @@
  *
  *   steps:N       N multiplications, each of which waits for the one before: four instructions a step
  *   ns:N          as many steps as take N ns of processor time
- *   percent:N     as many as take N % of a malloc and its free, of PROBE_BYTES
  *
  * Without it the library is the control: the same way through it, and no step. What a step takes is measured when the
  * library is loaded. For tests only. */
@@ -14,7 +13,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PROBE_BYTES 64
 #define PROBES 200000
 #define TURNS 5
 
@@ -24,13 +22,22 @@ void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *p, size_t size);
 void *__libc_memalign(size_t alignment, size_t size);
 
-static unsigned long steps; /* constant after the start */
+/* A multiplication takes as long as so many additions. */
+#define ADDITIONS 3
 
-static void wait_steps(unsigned long count) {
-    unsigned long value = 3;
-    while (count > 0) {
-        __asm__ volatile("imul %0, %0\n\tsub $1, %1" : "+r"(value), "+r"(count) : : "cc");
+static unsigned long steps, additions; /* constant after the start */
+
+/* 0, which is known when all steps are done: whoever adds it waits for them. */
+static size_t wait_steps(unsigned long multiplications, unsigned long rest) {
+    size_t value = 3;
+    while (multiplications > 0) {
+        __asm__ volatile("imul %0, %0\n\tsub $1, %1" : "+r"(value), "+r"(multiplications) : : "cc");
     }
+    for (; rest > 0; rest--) {
+        __asm__ volatile("add $1, %0" : "+r"(value) : : "cc");
+    }
+    __asm__ volatile("and $0, %0" : "+r"(value) : : "cc");
+    return value;
 }
 
 static double now_ns(void) {
@@ -39,22 +46,12 @@ static double now_ns(void) {
     return 1e9 * (double)now.tv_sec + (double)now.tv_nsec;
 }
 
-static void probe_steps(void) { wait_steps(PROBES); }
-
-static void probe_pairs(void) {
-    for (unsigned i = 0; i < PROBES; i++) {
-        void *p = __libc_malloc(PROBE_BYTES);
-        __asm__ volatile("" : : "r"(p) : "memory");
-        __libc_free(p);
-    }
-}
-
-/* ns of one of the PROBES, the least of some turns: a machine that is busy only adds. */
-static double cost_ns(void (*probe)(void)) {
+/* ns of a step, the least of some turns: a machine that is busy only adds. */
+static double step_ns(void) {
     double least = 0;
     for (unsigned turn = 0; turn < TURNS; turn++) {
         const double began = now_ns();
-        probe();
+        (void)wait_steps(PROBES, 0);
         const double took = now_ns() - began;
         least = turn == 0 || took < least ? took : least;
     }
@@ -71,20 +68,13 @@ __attribute__((constructor)) static void measure_step(void) {
     if (text == NULL) {
         return;
     }
-    const double ns = asked(text, "ns:"), percent = asked(text, "percent:");
-    double count = asked(text, "steps:");
-    if (ns > 0) {
-        count = ns / cost_ns(probe_steps);
-    } else if (percent > 0) {
-        count = percent / 100 * cost_ns(probe_pairs) / cost_ns(probe_steps);
-    }
-    steps = (unsigned long)(count + 0.5);
+    const double ns = asked(text, "ns:");
+    const double count = ns > 0 ? ns / step_ns() : asked(text, "steps:");
+    steps = (unsigned long)count;
+    additions = (unsigned long)((count - (double)steps) * ADDITIONS + 0.5);
 }
 
-void *malloc(size_t size) {
-    wait_steps(steps);
-    return __libc_malloc(size);
-}
+void *malloc(size_t size) { return __libc_malloc(size + wait_steps(steps, additions)); }
 
 void free(void *p) { __libc_free(p); }
 
