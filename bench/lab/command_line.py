@@ -14,7 +14,7 @@ from bench.lab import compare, contenders, plan as plans, traces, workloads
 from bench.lab.contenders import Family
 from bench.lab.plan import Plan
 from bench.lab.workloads import Workload
-from tools.measure import arguments, inference, paired, process, progress, table as printing
+from tools.measure import arguments, inference, paired, peers, process, progress, table as printing
 from tools.measure.program import BenchError
 
 _ROOT = Path(__file__).parents[2]
@@ -82,7 +82,7 @@ def parser(name: str, description: str) -> argparse.ArgumentParser:
         default=[],
         type=_peer,
         metavar="NAME=/path/lib.so",
-        help="one more library to compare with",
+        help="one more library to compare with; of Debian's also by name: " + ", ".join(peers.MORE),
     )
     add(
         "--rounds",

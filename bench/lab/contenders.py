@@ -28,6 +28,7 @@ from bench.engine.variants import COMBINATIONS, SWITCHES
 from bench.engine.worker import preloaded
 from tools.measure import arguments, peers
 from tools.measure.contender import Contender, GLIBC
+from tools.measure.program import BenchError
 
 LIBRARIES = "libraries"
 WITH_GUARD = "guard"
@@ -96,10 +97,16 @@ class Family:
 
 
 def peer(text: str) -> tuple[str, Path]:
-    """NAME=/path/lib.so of the command line; a ValueError says what is wrong."""
+    """NAME=/path/lib.so of the command line, or a name of peers.MORE; a ValueError says what is wrong."""
+    if text in peers.MORE:
+        try:
+            return text, peers.more(text).resolve()
+        except BenchError as error:
+            raise ValueError(str(error)) from error
     parts = _PEER.fullmatch(text)
     if parts is None:
-        raise ValueError(f"'{text}' is not NAME=/path/lib.so, NAME of letters, digits, '.', '_' and '-'")
+        known = " or ".join(peers.MORE)
+        raise ValueError(f"'{text}' is not NAME=/path/lib.so, NAME of letters, digits, '.', '_' and '-', nor {known}")
     name, path = parts[1], arguments.caller_path(parts[2]).resolve()
     if name in (HAKMEM, HAKMEM + AGAIN, GUARD, GUARD_FULL, SAMPLING, *DEBIAN):
         raise ValueError(f"'{text}': the name {name} is taken")

@@ -30,6 +30,24 @@ PEERS = {
 }
 """By name, in the order of every report."""
 
+
+@dataclass(frozen=True)
+class MorePeer:
+    """One that is measured where it is asked for by its name."""
+
+    files: str
+    """Below /usr/lib, with * for what changes with the release; the last one in the order of names is taken."""
+    package: str
+
+
+MORE = {
+    "tbbmalloc": MorePeer("*/libtbbmalloc_proxy.so.2", "libtbbmalloc2"),
+    "scudo": MorePeer("llvm-*/lib/clang/*/lib/linux/libclang_rt.scudo_standalone-*.so", "libclang-rt-14-dev"),
+}
+"""By name: what Debian has besides, and no goal of ours is about."""
+
+_LIBRARIES = Path("/usr/lib")
+
 REFERENCE = "mimalloc"
 """No change of hakmem touches it: by it two reports are compared."""
 
@@ -73,6 +91,15 @@ def installed(*sonames: str) -> Path:
         if found is not None:
             return found
     raise BenchError(f"{' or '.join(sonames)} is not installed; tools/setup --tests installs all peers")
+
+
+def more(name: str, folder: Path = _LIBRARIES) -> Path:
+    """The library of the peer `name` of MORE, of this processor's kind; a BenchError names its package."""
+    own = _elf_kind(Path("/proc/self/exe"))
+    found = [path for path in sorted(folder.glob(MORE[name].files)) if _elf_kind(path) == own]
+    if not found:
+        raise BenchError(f"{name} is not installed: Debian's package {MORE[name].package} has it")
+    return found[-1]
 
 
 def library(name: str) -> Path:

@@ -38,6 +38,22 @@ class InstalledTest(unittest.TestCase):
         self.assertIsNone(peers.listed(self.listing("own"), "libc.so.6"))
 
 
+class MoreTest(unittest.TestCase):
+    def test_the_newest_of_this_processor_is_taken_and_the_package_named_where_there_is_none(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            with self.assertRaisesRegex(
+                BenchError, "tbbmalloc is not installed: Debian's package libtbbmalloc2 has it"
+            ):
+                peers.more("tbbmalloc", folder)
+            own = peers.installed("libm.so.6").read_bytes()[:64]
+            for version, head in (("14", own), ("15", own), ("16", b"text")):
+                path = folder / f"llvm-{version}/lib/clang/{version}/lib/linux/libclang_rt.scudo_standalone-x86_64.so"
+                path.parent.mkdir(parents=True)
+                path.write_bytes(head)
+            self.assertIn("/llvm-15/", str(peers.more("scudo", folder)))
+
+
 class ContenderTest(unittest.TestCase):
     def test_a_library_that_did_not_load_is_an_error(self) -> None:
         libc = peers.installed("libc.so.6")
