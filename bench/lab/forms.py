@@ -39,7 +39,7 @@ def csv_lines(report: Row) -> list[Row]:
         sides = own(row["family"], row["workload"], row["contender"], "one") | own(
             row["family"], row["workload"], "", "other"
         )
-        nothing = dict.fromkeys(_CSV_KEYS) | {"verdict": "failed", "why": row["why"].splitlines()[0]}
+        nothing = dict.fromkeys(_CSV_KEYS) | {"verdict": "failed", "why": views.reason(row)}
         lines.append({"family": row["family"], "workload": row["workload"], "clock": None} | sides | nothing)
     return lines
 

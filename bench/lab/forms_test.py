@@ -21,7 +21,7 @@ _FAILURE = {
     "workload": "pair",
     "contender": "mine",
     "phase": "verify",
-    "why": "no\nmore",
+    "why": "was ended by SIGABRT: banner\n\nno more\n",
 }
 
 
@@ -56,7 +56,10 @@ class FormsTest(unittest.TestCase):
         self.assertAlmostEqual(float(first["ratio"]), 1 / 1.2, delta=0.01)
         self.assertEqual((first["clock"], first["verdict"]), ("processor", "faster"))
         self.assertEqual(float(first["other_peak_rss_bytes"]), simulated.PEAK_BYTES["mimalloc"])
-        self.assertEqual((lines[-1]["one"], lines[-1]["verdict"], lines[-1]["why"]), ("mine", "failed", "no"))
+        self.assertEqual(
+            (lines[-1]["one"], lines[-1]["verdict"], lines[-1]["why"]),
+            ("mine", "failed", "was ended by SIGABRT: no more"),
+        )
 
     def test_markdown_has_the_tables_with_as_many_cells_in_each_line(self) -> None:
         text = self.printed("markdown")

@@ -102,15 +102,14 @@ def _losses(report: Row) -> list[Grid]:
 
 
 def failure(row: Row) -> str:
-    """A sentence of it, with the first line of what was said."""
-    why = row["why"].splitlines()[0]
-    return f"{row['contender']} ({row['family']}) failed on {row['workload']}, in '{row['phase']}': {why}"
+    """A sentence of it."""
+    return f"{row['contender']} ({row['family']}) failed on {row['workload']}, in '{row['phase']}': {views.reason(row)}"
 
 
 def _failures(report: Row) -> list[Grid]:
-    """Who did not do what it should; the first line of what is said of it."""
+    """Who did not do what it should."""
     lines = [
-        [row["contender"], row["workload"], row["family"], row["phase"], row["why"].splitlines()[0]]
+        [row["contender"], row["workload"], row["family"], row["phase"], views.reason(row)]
         for row in report["failures"]
     ]
     columns = ["contender", "workload", "family", "in", "why"]

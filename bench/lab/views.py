@@ -31,6 +31,12 @@ def compared(report: Row, family: str) -> list[Row]:
     return [row for row in report["comparisons"] if row["family"] == family]
 
 
+def reason(row: Row) -> str:
+    """Why a contender failed, in one line: how it ended, and the last thing that it said."""
+    lines = [line for line in row["why"].splitlines() if line.strip()]
+    return str(lines[0]) if len(lines) == 1 else f"{lines[0].partition(': ')[0]}: {lines[-1].strip()}"
+
+
 def libraries(report: Row) -> list[str]:
     """All that ran as libraries, but for the control's second name."""
     return [

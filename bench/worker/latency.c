@@ -37,8 +37,8 @@ void latency_merge(struct latency_histogram *to, const struct latency_histogram 
     to->max = from->max > to->max ? from->max : to->max;
 }
 
-uint64_t latency_quantile(const struct latency_histogram *histogram, unsigned permille) {
-    uint64_t wanted = (histogram->count * permille + 999) / 1000;
+uint64_t latency_quantile(const struct latency_histogram *histogram, unsigned share) {
+    uint64_t wanted = (histogram->count * share + 9999) / 10000;
     uint64_t seen = 0;
     for (unsigned i = 0; i < LATENCY_BUCKETS; i++) {
         seen += histogram->bucket[i];
@@ -57,7 +57,7 @@ uint64_t latency_timer_cost(void) {
         uint64_t start = latency_clock();
         latency_add(&histogram, latency_clock() - start);
     }
-    return latency_quantile(&histogram, 500);
+    return latency_quantile(&histogram, 5000);
 }
 
 const char *latency_defect(void) {

@@ -79,8 +79,8 @@ void latency_clear(struct latency_pair *pair);
 /* Adds all of `from` to `to`. */
 void latency_merge(struct latency_histogram *to, const struct latency_histogram *from);
 
-/* The least duration that at least `permille` of a thousand are not above; ticks. 0 where nothing was added. */
-uint64_t latency_quantile(const struct latency_histogram *histogram, unsigned permille);
+/* The least duration that at least `share` of ten thousand are not above; ticks. 0 where nothing was added. */
+uint64_t latency_quantile(const struct latency_histogram *histogram, unsigned share);
 
 /* The median of what the timer measures when it times nothing; ticks. */
 uint64_t latency_timer_cost(void);

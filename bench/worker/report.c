@@ -21,12 +21,12 @@ static const char *mode_name(enum workload_mode mode) {
 static void print_histogram(const char *name, const struct latency_histogram *histogram, double tick_ns) {
     static const struct {
         const char *name;
-        unsigned permille;
-    } quantiles[] = {{"p50_ns", 500}, {"p99_ns", 990}, {"p999_ns", 999}};
+        unsigned share; /* of ten thousand */
+    } quantiles[] = {{"p50_ns", 5000}, {"p99_ns", 9900}, {"p999_ns", 9990}, {"p9999_ns", 9999}};
     printf(",\"%s\":{\"count\":%" PRIu64, name, histogram->count);
     for (size_t i = 0; i < sizeof quantiles / sizeof quantiles[0]; i++) {
         json_key(quantiles[i].name);
-        printf("%.1f", (double)latency_quantile(histogram, quantiles[i].permille) * tick_ns);
+        printf("%.1f", (double)latency_quantile(histogram, quantiles[i].share) * tick_ns);
     }
     printf(",\"max_ns\":%.1f}", (double)histogram->max * tick_ns);
 }
