@@ -7,11 +7,12 @@ import csv
 import io
 import tempfile
 import unittest
+import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from bench.lab import contenders, forms, history, page, report_test, table, trend, views
+from bench.lab import contenders, forms, history, overview, page, report_test, table, trend, views
 from bench.lab.testing import simulated
 from tools.measure.program import BenchError
 
@@ -92,6 +93,21 @@ class BaselineTest(unittest.TestCase):
         table.write(report, out)
         self.assertIn("all workloads: time by mimalloc's", out.getvalue())
         self.assertIn("time by mimalloc", page.render(report).replace("&#39;s", "").lower())
+
+
+class OverviewTest(unittest.TestCase):
+    def test_each_library_stands_where_its_time_and_memory_are(self) -> None:
+        report = made()
+        found = overview.places(report)
+        self.assertEqual(found[contenders.HAKMEM], (1.0, 1.0))
+        self.assertAlmostEqual(found["mimalloc"][0], 1.2, delta=0.01)
+        self.assertAlmostEqual(found["mimalloc"][1], 1.25, delta=0.001)
+        text = overview.draw(report)
+        root = ElementTree.fromstring(text)
+        self.assertEqual(len(root.findall("{http://www.w3.org/2000/svg}circle")), 4)
+        self.assertIn("prefers-color-scheme: dark", text)
+        # It is a file of its own, and loads nothing.
+        self.assertNotIn("href", text)
 
 
 class HistoryTest(unittest.TestCase):

@@ -85,6 +85,7 @@ class LabTest(unittest.TestCase):
         done = run(_UPDATE, f"--from={report}", BUILD_WORKSPACE_DIRECTORY=str(self.folder))
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("## Memory", (self.folder / "docs/results.md").read_text())
+        self.assertIn("mimalloc", (self.folder / "docs/allocators.svg").read_text())
         self.assertRegex((self.folder / "docs/targets.md").read_text(), r"\d+ of \d+ goals are met")
 
     def test_compiled_in_and_a_peer_of_one_s_own(self) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""//bench:update_results: writes docs/results.md and docs/targets.md of the workspace from a report of the laboratory.
+"""//bench:update_results: writes docs/results.md, docs/targets.md and docs/allocators.svg of the workspace from a report.
 
 The texts are results.md.j2 and targets.md.j2; every figure in them comes from the report: one that was kept
 (--from FILE), or that of a fresh run, which takes the arguments of //bench:lab. The figures of real programs are those
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench.lab import command_line, contenders, lab, table, targets, views
+from bench.lab import command_line, contenders, lab, overview, table, targets, views
 from bench.programs import outcome_file
 from tools.measure import arguments, program
 from tools.measure.program import BenchError
@@ -192,7 +192,11 @@ def main() -> None:
     if not report["complete"] and parsed.kept is None:
         print(f"{NAME}: {report['ended_by']} in '{report['ended_in']}': nothing is written", file=sys.stderr)
         sys.exit(lab.status(report))
-    for name, text in (("results.md", render(report)), ("targets.md", render_targets(report, parsed.programs))):
+    for name, text in (
+        ("results.md", render(report)),
+        ("targets.md", render_targets(report, parsed.programs)),
+        ("allocators.svg", overview.draw(report)),
+    ):
         path = workspace / "docs" / name
         path.write_text(text, encoding="utf-8")
         print(f"{path} written")
