@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -13,6 +15,7 @@ import time
 import unittest
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from bench.lab import contenders
 from bench.lab.report_test import validate
@@ -166,10 +169,18 @@ class EndTest(FakeRunTest):
 
 class RefusalTest(FakeRunTest):
     def refuse(self, *line: str, parts: tuple[str, ...]) -> None:
-        done = self.run_it(*line)
-        self.assertEqual((done.returncode, done.stdout), (2, ""), line)
+        """In this process: a program of its own takes as long to start as all that is refused."""
+        out, error = io.StringIO(), io.StringIO()
+        with (
+            mock.patch.object(sys, "argv", ["lab", *line, str(self.folder)]),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(error),
+            self.assertRaises(SystemExit) as ended,
+        ):
+            fake.main()
+        self.assertEqual((ended.exception.code, out.getvalue()), (2, ""), line)
         for part in ("usage: ", *parts):
-            self.assertIn(part, done.stderr)
+            self.assertIn(part, error.getvalue())
         self.assertEqual(self.runs(), 0)
 
     def test_numbers(self) -> None:
