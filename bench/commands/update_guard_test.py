@@ -16,7 +16,7 @@ class UpdateGuardTest(unittest.TestCase):
 
     def test_rows_are_by_the_baseline(self) -> None:
         def taken(microseconds: int, peak: int) -> list[Sample]:
-            return [{"user_us": microseconds, "system_us": 0, "operations": 1, "peak_rss_bytes": peak}] * 15
+            return [{"cpu_ns": 1000 * microseconds, "operations": 1, "peak_rss_bytes": peak}] * 15
 
         runs = {name: {NONE: taken(10, 100), ALL: taken(40 if name == "a" else 10, 200)} for name in "ab"}
         (row,) = update_guard.rows_of(runs, [ALL], NONE, 1)
