@@ -23,7 +23,7 @@ extern char **environ;
 #define PURGE_DELAY_MS_MAX 3600000
 
 /* 1 TiB: a larger distance is "no sample" in effect. */
-#define PROFILE_RATE_MAX ((int64_t)1 << 40)
+#define OPTIONS_PROFILE_RATE_MAX ((int64_t)1 << 40)
 
 struct hak_options hak_options = {
     .on_misuse = HAK_ON_MISUSE_ABORT,
@@ -146,7 +146,7 @@ static bool set_profile_frames(const char *value) {
 }
 
 static bool set_profile_rate(const char *value) {
-    return parse_integer(value, 1, PROFILE_RATE_MAX, &hak_options.profile_rate);
+    return parse_integer(value, 1, OPTIONS_PROFILE_RATE_MAX, &hak_options.profile_rate);
 }
 
 static bool set_leaks(const char *value) {

@@ -33,7 +33,7 @@ static struct quarantine quarantines[HAK_CLASS_COUNT][QUARANTINE_LANES] = {
     [0 ... HAK_CLASS_COUNT - 1] = {[0 ... QUARANTINE_LANES - 1] = {.lock = HAK_LOCK_INITIALIZER(HAK_RANK_GUARD)}},
 };
 
-static struct hak_lock huge_lock = HAK_LOCK_INITIALIZER(HAK_RANK_GUARD);
+static struct hak_lock quarantine_huge_lock = HAK_LOCK_INITIALIZER(HAK_RANK_GUARD);
 static struct quarantine_span huge_queue[QUARANTINE_HUGE_SPANS]; /* huge lock; oldest at huge_first, in turn */
 static uint32_t huge_first;                                      /* huge lock */
 static uint32_t huge_count;                                      /* huge lock */
@@ -146,7 +146,7 @@ static struct quarantine_span huge_remove_locked(void) {
 
 bool hak_quarantine_pass_huge(const struct quarantine_span *span, struct quarantine_span *leaving) {
     bool leaves = true;
-    lock_acquire(&huge_lock);
+    lock_acquire(&quarantine_huge_lock);
     if (huge_count > 0 && (huge_count == QUARANTINE_HUGE_SPANS || huge_bytes + span->bytes > QUARANTINE_HUGE_BYTES)) {
         *leaving = huge_remove_locked();
     } else {
@@ -154,28 +154,28 @@ bool hak_quarantine_pass_huge(const struct quarantine_span *span, struct quarant
         *huge_span(huge_count++) = *span;
         leaves = false;
     }
-    lock_release(&huge_lock);
+    lock_release(&quarantine_huge_lock);
     return leaves;
 }
 
 bool hak_quarantine_drain_huge(struct quarantine_span *leaving) {
-    lock_acquire(&huge_lock);
+    lock_acquire(&quarantine_huge_lock);
     const bool leaves = huge_count > 0;
     if (leaves) {
         *leaving = huge_remove_locked();
     }
-    lock_release(&huge_lock);
+    lock_release(&quarantine_huge_lock);
     return leaves;
 }
 
 bool hak_quarantine_has_huge(const void *p) {
     bool found = false;
-    lock_acquire(&huge_lock);
+    lock_acquire(&quarantine_huge_lock);
     for (uint32_t i = 0; i < huge_count; i++) {
         const struct quarantine_span *span = huge_span(i);
         found |= (uintptr_t)p - (uintptr_t)span->start < span->bytes;
     }
-    lock_release(&huge_lock);
+    lock_release(&quarantine_huge_lock);
     return found;
 }
 
@@ -183,5 +183,5 @@ void hak_quarantine_fork_locks(lock_visit *visit, struct lock_fork *fork) {
     for (unsigned i = QUARANTINE_LANES; i < HAK_CLASS_COUNT * QUARANTINE_LANES; i++) {
         visit(&quarantines[i / QUARANTINE_LANES][i % QUARANTINE_LANES].lock, fork);
     }
-    visit(&huge_lock, fork);
+    visit(&quarantine_huge_lock, fork);
 }

@@ -33,7 +33,7 @@ static void members(struct hak_text *sink, const struct stats_fields *fields, co
     }
 }
 
-static void pools(struct hak_text *sink, const struct hak_stats *stats) {
+static void json_pools(struct hak_text *sink, const struct hak_stats *stats) {
     hak_text_add(sink, ",\"pools\":{");
     for (enum hak_pool pool = HAK_POOL_TINY; pool <= HAK_POOL_HUGE; pool++) {
         hak_text_add(sink, pool == HAK_POOL_TINY ? "\"" : ",\"");
@@ -65,7 +65,7 @@ static void classes(struct hak_text *sink, const struct stats_reading *reading) 
     hak_text_add(sink, "]");
 }
 
-static void threads(struct hak_text *sink, const struct stats_reading *reading) {
+static void json_threads(struct hak_text *sink, const struct stats_reading *reading) {
     hak_text_add(sink, ",\"threads\":[");
     for (size_t i = 0; i < reading->thread_count; i++) {
         hak_text_add(sink, i == 0 ? "{" : ",{");
@@ -91,8 +91,8 @@ void hak_stats_write_json(struct hak_text *sink, const struct stats_reading *rea
     hak_text_add(sink, ",\"process\":{");
     members(sink, &hak_stats_process_fields, &reading->stats, true);
     hak_text_add(sink, "}");
-    pools(sink, &reading->stats);
+    json_pools(sink, &reading->stats);
     classes(sink, reading);
-    threads(sink, reading);
+    json_threads(sink, reading);
     hak_text_add(sink, "}\n");
 }

@@ -51,7 +51,7 @@ static void block_labels(struct hak_text *sink, const char *metric, enum hak_poo
 }
 
 /* What classes and the huge pool have in common: the first fields of both tables. */
-static void blocks(struct hak_text *sink, const struct stats_reading *reading) {
+static void prometheus_blocks(struct hak_text *sink, const struct stats_reading *reading) {
     for (size_t i = 0; i < hak_stats_class_fields.count; i++) {
         const struct stats_field *field = &hak_stats_class_fields.fields[i];
         head_of(sink, field);
@@ -68,7 +68,7 @@ static void blocks(struct hak_text *sink, const struct stats_reading *reading) {
 }
 
 /* What only pools have. */
-static void pools(struct hak_text *sink, const struct hak_stats *stats) {
+static void prometheus_pools(struct hak_text *sink, const struct hak_stats *stats) {
     for (size_t i = hak_stats_class_fields.count; i < hak_stats_pool_fields.count; i++) {
         const struct stats_field *field = &hak_stats_pool_fields.fields[i];
         head_of(sink, field);
@@ -81,7 +81,7 @@ static void pools(struct hak_text *sink, const struct hak_stats *stats) {
     }
 }
 
-static void threads(struct hak_text *sink, const struct stats_reading *reading) {
+static void prometheus_threads(struct hak_text *sink, const struct stats_reading *reading) {
     for (size_t i = 0; i < hak_stats_thread_fields.count; i++) {
         const struct stats_field *field = &hak_stats_thread_fields.fields[i];
         head_of(sink, field);
@@ -117,7 +117,7 @@ void hak_stats_write_prometheus(struct hak_text *sink, const struct stats_readin
         hak_text_add(sink, field->metric);
         value_of(sink, stats_value(&reading->stats, field));
     }
-    blocks(sink, reading);
-    pools(sink, &reading->stats);
-    threads(sink, reading);
+    prometheus_blocks(sink, reading);
+    prometheus_pools(sink, &reading->stats);
+    prometheus_threads(sink, reading);
 }

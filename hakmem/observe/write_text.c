@@ -34,7 +34,7 @@ static void row(struct hak_text *sink, const char *pool, uint64_t block_size, co
     hak_text_add(sink, "\n");
 }
 
-static void blocks(struct hak_text *sink, const struct stats_reading *reading) {
+static void text_blocks(struct hak_text *sink, const struct stats_reading *reading) {
     static const char *const heads[] = {"allocations", "frees", "live blocks", "live bytes", "in magazines"};
     hak_text_add(sink, "\n  pool     size");
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
@@ -59,7 +59,7 @@ static void blocks(struct hak_text *sink, const struct stats_reading *reading) {
     }
 }
 
-static void threads(struct hak_text *sink, const struct stats_reading *reading) {
+static void text_threads(struct hak_text *sink, const struct stats_reading *reading) {
     static const char *const heads[] = {"tid", "allocations", "frees", "cached bytes", "exchanges", "remote frees"};
     hak_text_add(sink, "\nthread");
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
@@ -87,6 +87,6 @@ void hak_stats_write_text(struct hak_text *sink, const struct stats_reading *rea
     hak_text_add(
         sink, reading->stats.quiet ? "no thread moved while they were read\n" : "threads moved while they were read\n");
     process(sink, &reading->stats);
-    blocks(sink, reading);
-    threads(sink, reading);
+    text_blocks(sink, reading);
+    text_threads(sink, reading);
 }

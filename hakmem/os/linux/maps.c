@@ -13,7 +13,7 @@
 
 /* Reads to the end, or until the memory is full. Result: 0 or an errno value */
 static int maps_fill(struct maps *maps) {
-    int file;
+    int file = -1;
     int error = hak_os_file_open("/proc/self/maps", &file);
     if (error != 0) {
         return error;
