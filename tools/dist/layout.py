@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os.path
+import re
 import zipfile
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -150,6 +151,15 @@ def render(template: str, **values: object) -> bytes:
     return environment.get_template(template + ".j2").render(values).encode("utf-8")
 
 
+def configured(template: str, values: dict[str, str]) -> bytes:
+    """A template of this folder in CMake's form, by its name without .in: "@HAKMEM_VERSION@" is the value of "version".
+
+    CMake and Meson fill in the same templates where hakmem is built without Bazel.
+    """
+    text = (Path(__file__).parent / (template + ".in")).read_text(encoding="utf-8")
+    return re.sub("@HAKMEM_([A-Z_]+)@", lambda found: values[found[1].lower()], text).encode("utf-8")
+
+
 def pointer_bytes(shared: bytes, path: Path) -> int:
     if shared[:4] != _ELF_MAGIC or shared[4] not in _POINTER_BYTES_OF_ELF_CLASS:
         raise Refusal(f"{path}: not an ELF file; the shared library is wanted")
@@ -200,12 +210,13 @@ def entries(inputs: Inputs, *, prefix: str, libdir: str) -> list[Entry]:
     shared = read(inputs.shared)
     values = {
         "version": inputs.version,
+        "series": ".".join(inputs.version.split(".")[:2]),
         "soname": inputs.soname,
         "shared_name": shared_name(inputs),
         "prefix": prefix,
         "libdir": libdir,
         "libdir_to_prefix": os.path.relpath(".", libdir),
-        "pointer_bytes": pointer_bytes(shared, inputs.shared),
+        "pointer_bytes": str(pointer_bytes(shared, inputs.shared)),
     }
     cmake = f"{libdir}/cmake/hakmem"
     found = [
@@ -217,9 +228,9 @@ def entries(inputs: Inputs, *, prefix: str, libdir: str) -> list[Entry]:
         Entry(f"{libdir}/hakmem/libhakmem-guard-full.so", read(inputs.guard_full)),
         Entry(f"{libdir}/libhakmem.a", read(inputs.archive)),
         Entry("include/hakmem/hakmem.h", read(inputs.header)),
-        Entry(f"{libdir}/pkgconfig/hakmem.pc", render("hakmem.pc", **values)),
-        Entry(f"{cmake}/hakmemConfig.cmake", render("hakmemConfig.cmake", **values)),
-        Entry(f"{cmake}/hakmemConfigVersion.cmake", render("hakmemConfigVersion.cmake", **values)),
+        Entry(f"{libdir}/pkgconfig/hakmem.pc", configured("hakmem.pc", values)),
+        Entry(f"{cmake}/hakmemConfig.cmake", configured("hakmemConfig.cmake", values)),
+        Entry(f"{cmake}/hakmemConfigVersion.cmake", configured("hakmemConfigVersion.cmake", values)),
         Entry("share/bash-completion/completions/hakmem", read(inputs.bash_completion)),
         Entry("share/zsh/vendor-completions/_hakmem", read(inputs.zsh_completion)),
         Entry("share/man/man1/hakmem.1", read(inputs.man1)),

@@ -1,0 +1,3 @@
+module hakmem
+
+go 1.19
