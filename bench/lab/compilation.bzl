@@ -59,5 +59,6 @@ compilation = rule(
         "_cc_toolchain": attr.label(default = "@bazel_tools//tools/cpp:current_cc_toolchain"),
     },
     fragments = ["cpp"],
+    toolchains = ["@bazel_tools//tools/cpp:toolchain_type"],
     doc = "NAME.json: the compiler and its arguments, for reports.",
 )

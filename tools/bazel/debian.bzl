@@ -3,7 +3,8 @@
 
 _RULES_CC = "/usr/share/bazel/rules/cc"
 
-# These two files load `use_cpp_toolchain`, which Bazel 4.2.3 does not have yet.
+# In Debian 12 and 13 these two files load `use_cpp_toolchain`, which Bazel 4.2.3 does not have yet. Later packages of rules_cc come
+# with a Bazel that has it, and without the files.
 _NEED_TOOLCHAIN_TYPE = [
     "cc/private/rules_impl/cc_flags_supplier.bzl",
     "cc/private/rules_impl/compiler_flag.bzl",
@@ -14,6 +15,8 @@ def _debian_rules_cc_impl(repository_ctx):
     if copied.return_code != 0:
         fail("rules_cc is not at %s: run tools/setup (%s)" % (_RULES_CC, copied.stderr))
     for path in _NEED_TOOLCHAIN_TYPE:
+        if not repository_ctx.path(path).exists:
+            continue
         text = repository_ctx.read(path)
         text = text.replace(", \"use_cpp_toolchain\"", "")
         text = text.replace("use_cpp_toolchain()", "[\"@bazel_tools//tools/cpp:toolchain_type\"]")

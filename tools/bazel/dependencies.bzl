@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: MIT
 """hakmem_dependencies: the repositories that building hakmem needs, all of them from Debian packages.
 
-docs/consumer.md says what a workspace writes that uses hakmem as an external repository.
+docs/use-from-bazel.md says what a workspace writes that uses hakmem as an external repository.
 """
 
 load("//tools/bazel:debian.bzl", "debian_no_coverage", "debian_rules_cc")
 
+# Bazel 4 asks for none of the last three, and Debian 12 has none of them: a repository that nobody loads from need not be there. Later
+# Bazels would download them.
 _RULES = {
     "bazel_skylib": "/usr/share/bazel/tools/skylib",
     "rules_java": "/usr/share/bazel/rules/java",
     "rules_proto": "/usr/share/bazel/rules/proto",
+    "bazel_features": "/usr/share/bazel/tools/features",
+    "rules_license": "/usr/share/bazel/rules/license",
+    "rules_python": "/usr/share/bazel/rules/python",
 }
 
 def hakmem_dependencies():
