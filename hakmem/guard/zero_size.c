@@ -122,6 +122,18 @@ bool hak_zero_size_give_way(void) {
     return gives;
 }
 
+void hak_zero_size_for_each(void (*visit)(void *start, size_t size, void *argument), void *argument) {
+    lock_acquire(&zero_size_lock);
+    /* Addresses are taken in turn: none behind so many was ever used. */
+    const size_t used = zero_size_allocated < zero_size_blocks ? zero_size_allocated : zero_size_blocks;
+    for (size_t word = 0; word * 64 < used; word++) {
+        for (uint64_t live = zero_size_live[word]; live != 0; live &= live - 1) {
+            visit(zero_size_start + (word * 64 + bits_lowest(live)) * ZERO_SIZE_ALIGNMENT, 0, argument);
+        }
+    }
+    lock_release(&zero_size_lock);
+}
+
 void hak_zero_size_totals(struct hak_zero_size_totals *totals) {
     lock_acquire(&zero_size_lock);
     *totals = (struct hak_zero_size_totals){.allocations = zero_size_allocated, .frees = zero_size_freed};

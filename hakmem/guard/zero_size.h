@@ -29,6 +29,9 @@ bool hak_zero_size_free(void *p);
  * was given back. */
 bool hak_zero_size_give_way(void);
 
+/* Calls visit for every live one, with size 0, under the lock. */
+void hak_zero_size_for_each(void (*visit)(void *start, size_t size, void *argument), void *argument);
+
 struct hak_zero_size_totals {
     uint64_t allocations, frees;
 };

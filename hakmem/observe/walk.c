@@ -2,7 +2,7 @@
 /* hak_walk: every live block of the process.
  *
  * First everything is noted in a mapping of its own: of each slab its place, owner and used blocks, then which of these
- * lie in magazines, then the huge blocks. The notes are walked with no lock held. An address is noted by one bit, so no
+ * lie in magazines, then the blocks that lie in no slab. The notes are walked with no lock held. An address is noted by one bit, so no
  * block comes twice, whatever threads do meanwhile.
  *
  * A region's notes are found by its number, so that a block in a magazine costs the same whatever there is of regions. No lock is
@@ -11,6 +11,7 @@
 
 #include "hakmem/base/bits.h"
 #include "hakmem/base/config.h"
+#include "hakmem/guard/zero_size.h"
 #include "hakmem/huge/huge.h"
 #include "hakmem/magazine/reading.h"
 #include "hakmem/magazine/shared.h"
@@ -35,7 +36,8 @@ struct walk_region {
     struct walk_slab slabs[HAK_REGION_CHUNKS]; /* by their first chunk */
 };
 
-struct walk_huge {
+/* A block that lies in no slab: huge, or with guard full of size 0. */
+struct walk_lone {
     void *start;
     size_t size;
 };
@@ -43,9 +45,9 @@ struct walk_huge {
 /* Both arrays are sparse mappings: what nothing is noted in costs address space only. */
 struct walk {
     struct walk_region *regions; /* by their number */
-    struct walk_huge *huge;
+    struct walk_lone *lone;
     size_t region_capacity;
-    size_t huge_count, huge_capacity;
+    size_t lone_count, lone_capacity;
     bool is_cut; /* there was more than there is room for */
 };
 
@@ -208,13 +210,13 @@ static void walk_keep_live(struct walk *walk) {
     }
 }
 
-static void walk_note_huge(void *start, size_t size, void *argument) {
+static void walk_note_lone(void *start, size_t size, void *argument) {
     struct walk *walk = argument;
-    if (walk->huge_count == walk->huge_capacity) {
+    if (walk->lone_count == walk->lone_capacity) {
         walk->is_cut = true;
         return;
     }
-    walk->huge[walk->huge_count++] = (struct walk_huge){start, size};
+    walk->lone[walk->lone_count++] = (struct walk_lone){start, size};
 }
 
 /* Notes everything. Result: whether it is the state of one moment. */
@@ -224,7 +226,10 @@ static bool walk_note(struct walk *walk) {
     const struct hak_reading_moves before = walk_threads(NULL);
     hak_region_for_each_span(walk_note_slab, walk);
     walk_keep_live(walk);
-    hak_huge_for_each(walk_note_huge, walk);
+    hak_huge_for_each(walk_note_lone, walk);
+    if (HAK_GUARD_FULL) {
+        hak_zero_size_for_each(walk_note_lone, walk);
+    }
     hak_huge_totals(&huge_after);
     const struct hak_reading_moves after = walk_threads(NULL);
     const bool is_quiet = hak_reading_is_quiet(&before, &after) && huge.changes == huge_after.changes;
@@ -285,8 +290,14 @@ static void walk_blocks(const struct walk *walk, struct walk_visitor *visitor) {
             }
         }
     }
-    for (size_t i = 0; goes_on && i < walk->huge_count; i++) {
-        struct hak_walk_block block = {.start = walk->huge[i].start, .size = walk->huge[i].size, .pool = HAK_POOL_HUGE};
+    for (size_t i = 0; goes_on && i < walk->lone_count; i++) {
+        const bool is_huge = walk->lone[i].size != 0;
+        struct hak_walk_block block = {
+            .start = walk->lone[i].start,
+            .size = walk->lone[i].size,
+            .pool = is_huge ? HAK_POOL_HUGE : HAK_POOL_TINY, /* as hak_owner says */
+            .class_index = is_huge ? 0 : HAK_TINY_CLASS_FIRST,
+        };
         goes_on = walk_pass(visitor, &block);
     }
 }
@@ -296,23 +307,30 @@ static size_t walk_bytes(size_t count, size_t each) { return bits_round_up(count
 /* Notes with room for what there is now; 0 or ENOMEM. *again: more came meanwhile than there was room for */
 static int walk_once(struct walk_visitor *visitor, bool *exact, bool *again) {
     struct hak_huge_totals huge;
+    struct hak_zero_size_totals zero_size = {0};
     hak_huge_totals(&huge);
-    struct walk walk = {.region_capacity = hak_region_count_now() + 1, .huge_capacity = huge.live_blocks + 16};
+    if (HAK_GUARD_FULL) {
+        hak_zero_size_totals(&zero_size);
+    }
+    struct walk walk = {
+        .region_capacity = hak_region_count_now() + 1,
+        .lone_capacity = huge.live_blocks + (zero_size.allocations - zero_size.frees) + 16,
+    };
     const size_t region_bytes = walk_bytes(walk.region_capacity, sizeof *walk.regions);
-    const size_t huge_bytes = walk_bytes(walk.huge_capacity, sizeof *walk.huge);
+    const size_t lone_bytes = walk_bytes(walk.lone_capacity, sizeof *walk.lone);
     void *memory;
-    int error = hak_os_map(region_bytes + huge_bytes, hak_os_page_size(), &memory);
+    int error = hak_os_map(region_bytes + lone_bytes, hak_os_page_size(), &memory);
     if (error != 0) {
         return error;
     }
     walk.regions = memory;
-    walk.huge = (struct walk_huge *)((char *)memory + region_bytes);
+    walk.lone = (struct walk_lone *)((char *)memory + region_bytes);
     *exact = walk_note(&walk);
     *again = walk.is_cut;
     if (!walk.is_cut) {
         walk_blocks(&walk, visitor);
     }
-    hak_os_unmap(memory, region_bytes + huge_bytes);
+    hak_os_unmap(memory, region_bytes + lone_bytes);
     return 0;
 }
 

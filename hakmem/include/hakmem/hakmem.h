@@ -272,7 +272,7 @@ HAK_API int hak_profile_set_hooks(const struct hak_profile_hooks *hooks);
 
 struct hak_walk_block {
     void *start;
-    size_t size; /* bytes of its class, or of the huge block's mapping */
+    size_t size; /* bytes of its class, or of the huge block's mapping; with guard full 0 for a block of size 0 */
     enum hak_pool pool;
     unsigned class_index; /* 0 for huge */
     uint64_t thread;      /* that owns its slab; 0: nobody does, or huge */
