@@ -177,7 +177,7 @@ static HAK_NOINLINE int look(int memory, struct profile_lost *lost, bool is_alon
 
 /* The registers that functions keep for their callers go to this frame, which is part of the stack that is scanned. */
 int hak_lost_find(struct profile_lost *lost, bool is_alone) {
-    int memory;
+    int memory = -1;
     __builtin_unwind_init();
     int error = hak_os_file_open("/proc/self/mem", &memory);
     if (error == 0) {

@@ -282,7 +282,7 @@ int hak_pprof_write(struct hak_text *output, const struct hak_profile_table *tab
     locations.addresses = memory;
     codes.ranges = (struct code *)(void *)(locations.addresses + locations.count);
     put_head(output, rate, hak_load_relaxed(&table->dropped) != 0, hak_load_relaxed(&table->shortened) != 0);
-    int self;
+    int self = -1;
     const bool has_self = hak_os_file_open("/proc/self/mem", &self) == 0;
     put_mappings(output, maps, has_self ? self : -1, &codes);
     if (has_self) {

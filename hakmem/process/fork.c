@@ -116,7 +116,7 @@ static void fork_child(void) {
 }
 
 void hak_fork_copy(void (*run)(void *argument), void (*fail)(void *argument, int error), void *argument) {
-    uint32_t copy;
+    uint32_t copy = 0;
     fork_acquire();
     const int error = hak_os_copy(&copy);
     if (error == 0 && copy == 0) {

@@ -5,9 +5,13 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
 import shlex
+import tempfile
 import unittest
+from pathlib import Path
+from unittest import mock
 
 from tests.docs import documents
 from tools.cli import main
@@ -25,6 +29,21 @@ def _arguments(line: str) -> list[str]:
 
 
 class Commands(unittest.TestCase):
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        patch = mock.patch.dict(os.environ, BUILD_WORKING_DIRECTORY=folder.name)
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def make_files(self, arguments: list[str]) -> None:
+        """The profiles that a line reads, which a command wants to be there."""
+        for argument in arguments:
+            name = argument.rpartition("=")[2]
+            if name.endswith(".gz"):
+                (self.folder / name).touch()
+
     def test_the_parser_takes_every_line(self) -> None:
         seen = set()
         for name, text in documents.documents(documents.checkout()).items():
@@ -40,6 +59,7 @@ class Commands(unittest.TestCase):
                         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
                             arguments = _arguments(found[1])
                             seen.add(arguments[0])
+                            self.make_files(arguments)
                             # A command that is named alone, in a sentence, may want arguments.
                             main.parser().parse_args(arguments if arguments[1:] else [*arguments, "--help"])
                     except SystemExit as end:

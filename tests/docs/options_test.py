@@ -15,6 +15,10 @@ _LISTED = re.compile(r"^hakmem: option: (HAKMEM_[A-Z_]+) \((.*)\): ", re.MULTILI
 _NAMED = re.compile(r"\bHAKMEM_[A-Z_]+\b")
 _OPERATE = "docs/operate.md"
 
+# Of CMake, by its own list of them.
+_CMAKE = "CMakeLists.txt"
+_OF_CMAKE = re.compile(r"^(?:option\((HAKMEM_[A-Z_]+)|set\((HAKMEM_[A-Z_]+) \w+ CACHE)", re.MULTILINE)
+
 # Names of the build, which begin alike and are no options.
 _OF_THE_BUILD = {"HAKMEM_VERSION", "HAKMEM_SONAME", "HAKMEM_MAINTAINER", "HAKMEM_RELEASE_DATE"}
 
@@ -34,10 +38,12 @@ class Options(unittest.TestCase):
         self.assertGreater(len(self.known), 5)
 
     def test_every_option_that_a_document_names_exists(self) -> None:
+        cmake = (documents.checkout() / _CMAKE).read_text(encoding="utf-8")
+        known = {*self.known, *_OF_THE_BUILD, *(name for found in _OF_CMAKE.findall(cmake) for name in found)}
         for name, text in self.documents.items():
             if not documents.is_history(name):
                 with self.subTest(document=name):
-                    self.assertEqual(set(), set(_NAMED.findall(text)) - set(self.known) - _OF_THE_BUILD)
+                    self.assertEqual(set(), set(_NAMED.findall(text)) - known)
 
     def test_the_operators_table_has_every_option_with_its_default(self) -> None:
         rows = documents.table_rows(documents.section(self.documents[_OPERATE], "All options"))

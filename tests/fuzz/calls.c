@@ -22,6 +22,7 @@ struct calls_block {
     unsigned char *start; /* NULL: the slot is empty */
     size_t size, usable;
     uint64_t seed;
+    bool is_aligned; /* its free is told no size: hak_free_sized takes none of these */
 };
 
 struct calls_one {
@@ -123,6 +124,7 @@ static void calls_allocate(struct calls_block *block, const struct calls_one *ca
         calls_expect((uintptr_t)start % alignment == 0, "an aligned block is not aligned");
         if (start != NULL) {
             calls_note(block, start, call->size);
+            block->is_aligned = true;
         }
     } else {
         start = hak_alloc(call->size);
@@ -194,7 +196,7 @@ static void calls_make(const struct calls_one *call) {
     case CALLS_FREE:
     case CALLS_FREE_SIZED:
         if (block->start != NULL) {
-            calls_free(block, call->what == CALLS_FREE_SIZED && call->extra != 0);
+            calls_free(block, call->what == CALLS_FREE_SIZED && !block->is_aligned);
         }
         break;
     default:

@@ -74,6 +74,8 @@ FURTHER = Frame(0, None, Symbol("(further callers)", None, None))
 def root_of(pid: int) -> str:
     """Where the paths begin that a process has its files by: in a container they lead elsewhere than this one's. What of it
     cannot be read has no names; files of the same path here would give wrong ones."""
+    if pid == 0:
+        return ""  # of no process: a profile that was saved has its files here
     root = f"/proc/{pid}/root"
     try:
         same_names = os.readlink(f"/proc/{pid}/ns/mnt") == os.readlink("/proc/self/ns/mnt")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import random
 import sys
 import tempfile
@@ -42,7 +43,7 @@ class SavedCase(unittest.TestCase):
     def write(self, change: Callable[[Profile], object] = lambda profile: None) -> None:
         """A profile with what was changed in it."""
         profile = Profile()
-        found = Samples(1, 4096, 0, 0, _RECORDS, _MAPPINGS)
+        found = Samples(os.getpid(), 4096, 0, 0, _RECORDS, _MAPPINGS)
         profile.ParseFromString(gzip.decompress(pprof.encode(found, with_symbols=False)))
         change(profile)
         self.path.write_bytes(gzip.compress(profile.SerializeToString()))
