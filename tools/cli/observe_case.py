@@ -31,10 +31,16 @@ def page_of(pid: int) -> Path:
 
 class ObserveCase(unittest.TestCase):
     def start(
-        self, *line: str, preload: str = LIBRARY, publish: str = "1", is_ready: bool = True, named: str | None = None
+        self,
+        *line: str,
+        preload: str = LIBRARY,
+        publish: str = "1",
+        is_ready: bool = True,
+        named: str | None = None,
+        user: int | None = None,
     ) -> subprocess.Popen[str]:
         """A program that ends when its standard input does, at the end of the test at the latest; under another name
-        than its own."""
+        than its own, and as another user."""
         environment = {**os.environ, "HAKMEM_PUBLISH": publish, "LD_PRELOAD": preload}
         process = subprocess.Popen(
             [named or line[0], *line[1:]],
@@ -43,6 +49,8 @@ class ObserveCase(unittest.TestCase):
             stdout=subprocess.PIPE,
             text=True,
             env=environment,
+            user=user,
+            extra_groups=None if user is None else [],
         )
 
         def end() -> None:
