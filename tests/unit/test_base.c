@@ -346,7 +346,7 @@ HAK_TEST(Options, UnknownNamesAreNamedWithWhatIsKnown) {
         HAK_EXPECT(strstr(result->errors.bytes, names[i]) != NULL);
         HAK_EXPECT(
             strstr(result->errors.bytes,
-                   "known are HAKMEM_DUMP_SIGNAL, HAKMEM_GUARD, HAKMEM_HELP, HAKMEM_LEAKS, "
+                   "known are HAKMEM_DUMP_SIGNAL, HAKMEM_GUARD, HAKMEM_HELP, HAKMEM_LEAKS, HAKMEM_NUMA, "
                    "HAKMEM_ON_MISUSE, HAKMEM_PROFILE, HAKMEM_PROFILE_FRAMES, HAKMEM_PROFILE_RATE, HAKMEM_PUBLISH, "
                    "HAKMEM_PURGE_DELAY_MS, HAKMEM_PURGE_THREAD, HAKMEM_STATS, HAKMEM_THP; "
                    "HAKMEM_HELP=1 explains them\n") != NULL);

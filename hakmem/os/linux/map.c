@@ -34,10 +34,9 @@ void hak_os_place(uintptr_t regions_end, uintptr_t blocks_end, uintptr_t records
 }
 
 void hak_os_visit_places(void (*visit)(void *start, size_t size, void *argument), void *argument) {
-    struct chain *const chains[] = {&chain_regions, &chain_blocks, &chain_records};
-    for (size_t i = 0; i < sizeof chains / sizeof *chains; i++) {
-        visit(chains[i], sizeof *chains[i], argument);
-    }
+    visit(&chain_regions, sizeof chain_regions, argument);
+    visit(&chain_blocks, sizeof chain_blocks, argument);
+    visit(&chain_records, sizeof chain_records, argument);
 }
 
 static void chain_note_mapped(struct chain *chain, const void *start) {
