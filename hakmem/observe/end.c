@@ -15,6 +15,7 @@
 #include "hakmem/hakmem.h"
 #include "hakmem/observe/leaks.h"
 #include "hakmem/os/os.h"
+#include "hakmem/process/fork.h"
 #include "hakmem/sample/profile.h"
 
 static uint32_t end_process; /* the process that was started with the options; a fork makes another */
@@ -110,6 +111,13 @@ void hak_observe_end_init(void) {
     }
 }
 
+/* Not in a handler that interrupted the allocator, since a search waits for locks that this thread would hold, nor on a
+ * handler's own stack, which may be of a few KiB. */
+static bool end_may_search(void) {
+    stack_t stack;
+    return !hak_fork_would_interrupt() && (sigaltstack(NULL, &stack) != 0 || (stack.ss_flags & SS_ONSTACK) == 0);
+}
+
 /* 101: behind the program's own, and behind those of libraries that were loaded after this one. */
 __attribute__((destructor(101))) static void end_process_observed(void) {
     const int error_file = hak_os_error_kept();
@@ -117,5 +125,5 @@ __attribute__((destructor(101))) static void end_process_observed(void) {
         end_report(end_write_stats(error_file), error_file, "the statistics of HAKMEM_STATS could not be written",
                    hak_options.stats_path);
     }
-    end_write_leaks_and_profile(error_file, true);
+    end_write_leaks_and_profile(error_file, hak_options.leaks && end_may_search());
 }

@@ -142,7 +142,6 @@ static int look_mark(struct lost_look *look, struct profile_lost *lost) {
     hak_lost_order(&look->marks);
     look->marks.scanned = UINT32_MAX;
     look->marks.sets = LOST_REACHED;
-    look->marks.reads_absent = hak_os_has_swap();
     hak_lost_scan_roots(&look->roots, &look->marks);
     hak_lost_spread(&look->marks);
     look_sum(&look->marks, lost);
@@ -159,14 +158,15 @@ static int look_once(struct lost_look *look, uint64_t blocks, struct profile_los
 }
 
 /* 0 or an errno value. Not inlined: the caller's whole frame lies behind this one's start. */
-static HAK_NOINLINE int look(int memory, struct profile_lost *lost, bool is_alone) {
+static HAK_NOINLINE int look(int memory, int page_map, struct profile_lost *lost, bool is_alone) {
     const uint64_t stack = (uintptr_t)__builtin_frame_address(0);
     struct maps maps;
     int error = hak_maps_read(&maps);
     for (bool again = error == 0; again;) {
         struct hak_walk_result counted = {0};
-        struct lost_look once = {.marks = {.memory = memory, .is_alone = is_alone},
-                                 .roots = {.maps = maps, .stack = stack}};
+        struct lost_look once = {
+            .marks = {.memory = memory, .page_map = page_map, .has_swap = hak_os_has_swap(), .is_alone = is_alone},
+            .roots = {.maps = maps, .stack = stack}};
         error = hak_walk(look_count_block, NULL, &counted);
         error = error != 0 ? error : look_once(&once, counted.blocks, lost);
         again = error == 0 && once.is_cut;
@@ -175,13 +175,28 @@ static HAK_NOINLINE int look(int memory, struct profile_lost *lost, bool is_alon
     return error;
 }
 
+/* Whether memory can be read as a file: what a filter of the program's refuses would be taken for lost. 0 or an errno value */
+static int look_try(int memory) {
+    uint64_t known = (uintptr_t)&known, read = 0;
+    size_t count = 0;
+    const int error = hak_os_file_read_at(memory, (uintptr_t)&known, &read, sizeof read, &count);
+    return error != 0 ? error : count == sizeof read && read == known ? 0 : EIO;
+}
+
 /* The registers that functions keep for their callers go to this frame, which is part of the stack that is scanned. */
 int hak_lost_find(struct profile_lost *lost, bool is_alone) {
-    int memory = -1;
+    int memory = -1, page_map = -1;
     __builtin_unwind_init();
     int error = hak_os_file_open("/proc/self/mem", &memory);
     if (error == 0) {
-        error = look(memory, lost, is_alone);
+        error = look_try(memory);
+        if (error == 0 && hak_os_file_open("/proc/self/pagemap", &page_map) != 0) {
+            page_map = -1;
+        }
+        error = error != 0 ? error : look(memory, page_map, lost, is_alone);
+        if (page_map >= 0) {
+            (void)hak_os_file_close(page_map);
+        }
         (void)hak_os_file_close(memory);
     }
     return error;
@@ -213,7 +228,7 @@ static void answer_here(void *asked) {
     }
 }
 
-/* In the process, which holds the profile lock. */
+/* In the process. The copy, which alone writes there too, was not made or has ended. */
 static void answer_failed(void *asked, int error) {
     struct hak_profile_table *shared = answer_begin();
     if (shared != NULL) {

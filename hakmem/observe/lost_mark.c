@@ -75,26 +75,51 @@ static MARK_READS_BLOCKS void mark_words(struct lost_marks *marks, const uint64_
     }
 }
 
-/* Where a page cannot be read, the next one is tried. */
+/* Where a page cannot be read, the next one is tried, then the second, the fourth .. behind it: a range that another thread
+ * unmapped meanwhile is left soon. */
 static void mark_resident(struct lost_marks *marks, uint64_t start, uint64_t end) {
     const size_t page = hak_os_page_size();
+    uint64_t step = page;
     while (start < end) {
         size_t size = LOST_WORDS * sizeof *marks->words, count = 0;
         size = end - start < size ? end - start : size;
         if (hak_os_file_read_at(marks->memory, start, marks->words, size, &count) == 0 && count >= sizeof(uint64_t)) {
             mark_words(marks, marks->words, count / sizeof(uint64_t));
             start += count & ~(sizeof(uint64_t) - 1);
+            step = page;
         } else {
-            start = (start & ~((uint64_t)page - 1)) + page;
+            start = (start & ~((uint64_t)page - 1)) + step;
+            step *= 2;
         }
     }
+}
+
+/* Of a page's entry in /proc/PID/pagemap, which nobody needs a right for: present or swapped out (Linux,
+ * Documentation/admin-guide/mm/pagemap.rst). What is not mapped has entries of 0. */
+#define PAGEMAP_TOUCHED ((uint64_t)3 << 62)
+
+/* Which pages from `first` on hold anything. mincore knows of no swap, and refuses a range of which a part was unmapped
+ * meanwhile; the page map knows nothing of shared memory that this process has not touched yet. 0 or an errno value */
+static int mark_look_at_pages(struct lost_marks *marks, uint64_t first, size_t bytes) {
+    const size_t page = hak_os_page_size(), count = bytes / page, size = count * sizeof *marks->words;
+    const int error = hak_os_resident((void *)(uintptr_t)first, bytes, marks->pages);
+    size_t read = 0;
+    if ((error == 0 && !marks->has_swap) || marks->page_map < 0 ||
+        hak_os_file_read_at(marks->page_map, first / page * sizeof *marks->words, marks->words, size, &read) != 0) {
+        return error;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const bool is_touched = i < read / sizeof *marks->words && (marks->words[i] & PAGEMAP_TOUCHED) != 0;
+        marks->pages[i] = is_touched || (error == 0 && (marks->pages[i] & 1) != 0);
+    }
+    return 0;
 }
 
 /* What is not resident reads zero, and is left as it is: programs map far more than they touch. */
 static void mark_touched(struct lost_marks *marks, uint64_t start, uint64_t end) {
     const size_t page = hak_os_page_size();
     const uint64_t first = start & ~((uint64_t)page - 1);
-    if (hak_os_resident((void *)(uintptr_t)first, bits_round_up(end - first, page), marks->pages) != 0) {
+    if (mark_look_at_pages(marks, first, bits_round_up(end - first, page)) != 0) {
         mark_resident(marks, start, end);
         return;
     }
@@ -116,7 +141,7 @@ void hak_lost_scan(struct lost_marks *marks, uint64_t start, uint64_t end) {
     while (marks->count != 0 && start < end) {
         const uint64_t next = end - start > most ? start + most : end;
         /* A look at the pages costs as much as reading some of them. */
-        if (marks->reads_absent || next - start < 16 * hak_os_page_size()) {
+        if (next - start < 16 * hak_os_page_size()) {
             mark_resident(marks, start, next);
         } else {
             mark_touched(marks, start, next);

@@ -32,13 +32,16 @@ struct lost_marks {
     uint32_t count, waiting_count;
     uint32_t scanned;     /* the block that is scanned: what it says of itself does not count */
     int memory;           /* descriptor of /proc/self/mem */
-    bool reads_absent;    /* pages that are not resident may be swapped out */
+    int page_map;         /* of /proc/self/pagemap; negative: it cannot be read */
+    bool has_swap;        /* pages may be swapped out */
     bool is_alone;        /* no other thread can free a block: those of classes are read where they lie */
     enum lost_state sets; /* what becomes of blocks that a scan finds unseen */
 };
 
 #define LOST_WORDS 8192u
 #define LOST_PAGES 4096u
+
+HAK_STATIC_ASSERT(LOST_PAGES <= LOST_WORDS, "an entry of each page has room");
 
 /* Sorts the blocks by their addresses. */
 void hak_lost_order(struct lost_marks *marks);

@@ -148,8 +148,8 @@ int hak_os_copy(uint32_t *copy);
 /* Ends the copy, which called this, at once. */
 void hak_os_copy_end(void) __attribute__((noreturn));
 
-/* Waits until the copy has ended. */
-void hak_os_copy_wait(uint32_t copy);
+/* Waits until the copy has ended. false: something ended it before it came to hak_os_copy_end */
+bool hak_os_copy_wait(uint32_t copy);
 
 /* The kernel's id of the calling thread, as in /proc/PID/task. */
 uint32_t hak_os_thread_id(void);

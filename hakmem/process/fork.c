@@ -12,6 +12,7 @@
  * of it, and leaves in place what other threads had. */
 #include "hakmem/process/fork.h"
 
+#include <errno.h>
 #include <pthread.h>
 
 #include "hakmem/base/compiler.h"
@@ -128,15 +129,37 @@ void hak_fork_copy(void (*run)(void *argument), void (*fail)(void *argument, int
         fail(argument, error);
     }
     fork_parent();
-    if (error == 0) {
-        hak_os_copy_wait(copy);
+    if (error == 0 && !hak_os_copy_wait(copy)) {
+        fail(argument, ECANCELED); /* something ended it */
     }
 }
+
+bool hak_fork_would_interrupt(void) {
+    struct lock_fork fork;
+    hak_lock_fork_begin(&fork);
+    fork_visit(hak_lock_fork_note, &fork);
+    return fork.own_count != 0 || hak_thread_is_inside();
+}
+
+/* pthread_atfork's handlers go with the library that registers them, which for the C library ends where exit calls its
+ * destructors. A fork of another thread that was between two of its handlers then never released what the first had taken.
+ * Those of nobody stay. */
+#ifdef __GLIBC__
+extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void), void *owner);
+
+static int fork_register(void (*prepare)(void), void (*parent)(void), void (*child)(void)) {
+    return __register_atfork(prepare, parent, child, NULL);
+}
+#else
+static int fork_register(void (*prepare)(void), void (*parent)(void), void (*child)(void)) {
+    return pthread_atfork(prepare, parent, child);
+}
+#endif
 
 void hak_fork_init(void) {
     static bool is_done;
     if (!is_done) {
         is_done = true;
-        (void)pthread_atfork(fork_acquire, fork_parent, fork_child);
+        (void)fork_register(fork_acquire, fork_parent, fork_child);
     }
 }

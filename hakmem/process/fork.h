@@ -3,13 +3,19 @@
 #ifndef HAKMEM_PROCESS_FORK_H
 #define HAKMEM_PROCESS_FORK_H
 
+#include <stdbool.h>
+
 /* Registers the handlers; later calls do nothing. Called while the process has one thread, and possibly before the C library's
  * own constructor. If there is no memory for the handlers, fork goes on without them: the child is then usable only if no
  * other thread was inside the allocator. */
 void hak_fork_init(void);
 
+/* Whether the calling thread was interrupted inside the allocator: it holds a lock, or is in an exchange. */
+bool hak_fork_would_interrupt(void);
+
 /* Runs a function in a copy of the process, which has the calling thread alone and ends with it; waits for that. No handlers of
- * the program are called, and the program hears nothing of the copy's end. Where there can be none, `fail` is called instead, with all locks held: EAGAIN, ENOMEM */
+ * the program are called, and the program hears nothing of the copy's end. Where there can be none, or it did not come to its
+ * end, `fail` is called: EAGAIN, ENOMEM, ECANCELED */
 void hak_fork_copy(void (*run)(void *argument), void (*fail)(void *argument, int error), void *argument);
 
 #endif

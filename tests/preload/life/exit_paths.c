@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/preload/life/life.h"
@@ -197,6 +198,45 @@ static void abort_while_allocating(void) {
     allocate_for_ever(NULL);
 }
 
+static void exit_in_handler(int signal) {
+    (void)signal;
+    exit(0);
+}
+
+/* What exit does finds this thread inside the allocator. Under glibc it may hang: exit is none of the functions for handlers. */
+static void exit_while_allocating(void) {
+    const struct itimerval soon = {.it_value = {.tv_usec = 20000}};
+    struct sigaction action = {.sa_handler = exit_in_handler};
+    LIFE_CHECK(sigaction(SIGALRM, &action, NULL) == 0);
+    LIFE_CHECK(setitimer(ITIMER_REAL, &soon, NULL) == 0);
+    for (;;) {
+        void *volatile block = malloc(100);
+        free(block);
+    }
+}
+
+/* ---- fork ---- */
+
+static void *fork_for_ever(void *unused) {
+    for (;;) {
+        const pid_t child = fork();
+        if (child == 0) {
+            _exit(0);
+        }
+        waitpid(child, NULL, 0);
+    }
+    return unused;
+}
+
+/* exit's destructors find forks between two of their handlers. */
+static void return_while_threads_fork(void) {
+    for (unsigned i = 0; i < LOAD_THREADS; i++) {
+        pthread_t thread;
+        LIFE_CHECK(pthread_create(&thread, NULL, fork_for_ever, NULL) == 0 && pthread_detach(thread) == 0);
+    }
+    usleep(20000);
+}
+
 /* ---- exec ---- */
 
 static void *exec_in_thread(void *unused) {
@@ -229,6 +269,8 @@ int main(int argc, char **argv) {
         {"cancel", cancel_threads},
         {"abort", abort_while_allocating},
         {"exec", exec_while_allocating},
+        {"exit_in_handler", exit_while_allocating},
+        {"return_forking", return_while_threads_fork},
     };
     LIFE_CHECK(argc == 2);
     life_begin();
