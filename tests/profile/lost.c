@@ -5,6 +5,7 @@
  *     lost mapped     and one that memory of mmap leads to, which is none of LeakSanitizer's roots
  *     lost freed      and one that a freed block, its magazine and its free mapping still name
  *     lost thread     ended by another thread, while one waits that has a block on its stack, and one in a register
+ *     lost handler    exits in a handler that comes at any moment of malloc and free
  *     lost wait       waits for the end of standard input; 1 where a child came or went that it did not start
  *
  * No function leaves what it made on the stack: main's callees run on one part of it, which is wiped. */
@@ -151,6 +152,21 @@ static void end_by_thread(void) {
     pthread_join(ender, NULL);
 }
 
+static void exit_at_once(int number) {
+    (void)number;
+    exit(0);
+}
+
+/* Half of the time within the allocator, where a search would wait for this thread's own locks. */
+static void end_by_handler(void) {
+    signal(SIGALRM, exit_at_once);
+    ualarm(20000, 0);
+    for (;;) {
+        void *volatile block = malloc(100);
+        free(block);
+    }
+}
+
 int main(int count, char **arguments) {
     static void (*const steps[])(void) = {make_reached, lose_each, lose_list, lose_tree, lose_ring, lose_huge};
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
@@ -166,6 +182,8 @@ int main(int count, char **arguments) {
     wipe();
     if (strcmp(more, "thread") == 0) {
         end_by_thread();
+    } else if (strcmp(more, "handler") == 0) {
+        end_by_handler();
     }
     return strcmp(more, "wait") == 0 ? wait_for_end() : 0;
 }

@@ -103,6 +103,12 @@ class LostTest(unittest.TestCase):
     def test_free_blocks_are_none(self) -> None:
         self.assertEqual(_of_hakmem([str(_PROGRAM), "freed"]), (Lost(2003, 1048), 9159))
 
+    def test_exit_in_a_handler(self) -> None:
+        """The list is there each time; what is lost stands in it where the thread was outside of the allocator."""
+        for _ in range(20):
+            said = _run([str(_PROGRAM), "handler"], environment({"HAKMEM_LEAKS": "1"}))
+            self.assertRegex(said, _LIVE)
+
     def test_stacks_of_other_threads(self) -> None:
         lost, live = _of_hakmem([str(_PROGRAM), "thread"])
         self.assertEqual(lost, Lost(2002, 1048))

@@ -69,8 +69,10 @@ class Terminal:
         os.set_blocking(self._signalled, False)
 
     def _say(self, text: str) -> None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        """Past Python's buffer, which must not be entered twice: a signal's handler may come while it is written to."""
+        data = text.encode(sys.stdout.encoding, sys.stdout.errors or "strict")
+        while data:
+            data = data[os.write(sys.stdout.fileno(), data) :]
 
     def _enter(self) -> None:
         if self._input is not None:

@@ -330,6 +330,7 @@ class ScreenTest(TerminalCase):
         # It has no shell that would wake it up, so the kernel stops it for no time: the screen is given back, and taken.
         os.write(self.leader, b"\x1a")
         while self.text.count(_ENTER) < 2:
+            self.assertIsNone(self.process.poll(), self.text[-2000:])
             self.read()
         self.assertIn(_LEAVE, self.text)
         self.press("h", "this help")

@@ -198,23 +198,6 @@ static void abort_while_allocating(void) {
     allocate_for_ever(NULL);
 }
 
-static void exit_in_handler(int signal) {
-    (void)signal;
-    exit(0);
-}
-
-/* What exit does finds this thread inside the allocator. Under glibc it may hang: exit is none of the functions for handlers. */
-static void exit_while_allocating(void) {
-    const struct itimerval soon = {.it_value = {.tv_usec = 20000}};
-    struct sigaction action = {.sa_handler = exit_in_handler};
-    LIFE_CHECK(sigaction(SIGALRM, &action, NULL) == 0);
-    LIFE_CHECK(setitimer(ITIMER_REAL, &soon, NULL) == 0);
-    for (;;) {
-        void *volatile block = malloc(100);
-        free(block);
-    }
-}
-
 /* ---- fork ---- */
 
 static void *fork_for_ever(void *unused) {
@@ -269,7 +252,6 @@ int main(int argc, char **argv) {
         {"cancel", cancel_threads},
         {"abort", abort_while_allocating},
         {"exec", exec_while_allocating},
-        {"exit_in_handler", exit_while_allocating},
         {"return_forking", return_while_threads_fork},
     };
     LIFE_CHECK(argc == 2);

@@ -6,7 +6,6 @@ import unittest
 from collections.abc import Sequence
 from typing import Any
 
-from tests.preload.life import run
 from tests.preload.life.case import LifeTest
 
 # Where it is chance what the other threads are at.
@@ -51,13 +50,6 @@ class ExitTest(LifeTest):
 
     def test_main_returns_while_threads_fork(self) -> None:
         self.expect_way("return_forking", [], 2 * ROUNDS)
-
-    def test_exit_in_a_handler_in_the_middle_of_allocating(self) -> None:
-        """With every block sampled the thread holds a lock half of the time."""
-        for _ in range(2 * ROUNDS):
-            ended = run.program("exit_paths", "exit_in_handler", variables={"HAKMEM_LEAKS": "1"})
-            self.assertEqual((ended.status, ended.allocator()), (0, "hakmem"), ended.stderr)
-            self.assertIn("hakmem: leaks: ", ended.stderr)
 
 
 class ThreadEndTest(LifeTest):
