@@ -356,7 +356,7 @@ HAK_TEST(Options, UnknownNamesAreNamedWithWhatIsKnown) {
 HAK_TEST(Options, HelpListsEveryOptionWithWhatIsAllowed) {
     const struct process_result *result = init_with("HAKMEM_HELP=1", "HAKMEM_ON_MISUSE=report");
     HAK_EXPECT_STREQ(result->output.bytes, "1 750");
-    HAK_EXPECT_EQ(lines(&result->errors), 13);
+    HAK_EXPECT_EQ(lines(&result->errors), 14);
     HAK_EXPECT(strstr(result->errors.bytes, "hakmem: option: HAKMEM_HELP (0 or 1, default 0): ") != NULL);
     HAK_EXPECT(strstr(result->errors.bytes, "HAKMEM_ON_MISUSE (abort, report or ignore, default abort): ") != NULL);
     HAK_EXPECT(strstr(result->errors.bytes, "HAKMEM_PURGE_DELAY_MS (-1 to 3600000, default 750): ") != NULL);

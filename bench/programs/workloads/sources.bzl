@@ -52,13 +52,18 @@ def _cc_sources_impl(ctx):
             # Other repositories, and the folders of tools, are not part of the library.
             if not folder.startswith("external/") and "/external/" not in folder:
                 includes[_without_root(folder, ctx)] = True
-    units = ctx.attr.library[_UnitsInfo].units.to_list()
+
+    # What unswitched files depend on is met once more as they see it.
+    units = {}
+    for unit in [json.decode(text) for text in ctx.attr.library[_UnitsInfo].units.to_list()]:
+        if unit["source"] not in units or "HAK_UNSWITCHED" not in unit["defines"]:
+            units[unit["source"]] = unit
     list_file = ctx.actions.declare_file(ctx.label.name + ".json")
     ctx.actions.write(list_file, json.encode({
         "files": [file.short_path for file in
                   depset(transitive = [context.headers, ctx.attr.library[_UnitsInfo].files]).to_list()],
         "includes": includes.keys(),
-        "units": [json.decode(unit) for unit in units],
+        "units": units.values(),
     }))
     return [DefaultInfo(runfiles = ctx.runfiles(
         files = [list_file],
