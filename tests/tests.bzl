@@ -21,6 +21,7 @@ def hak_test(
         guards = ["exact"],
         reentrant = False,
         every_switch = False,
+        sanitize_none = None,
         env = {},
         args = [],
         linkopts = [],
@@ -44,6 +45,8 @@ def hak_test(
       env: environment.
       args: arguments.
       every_switch: also run in all sixteen combinations: for what a switch changes.
+      sanitize_none: whether NAME_none runs under the sanitizers too; by default where every_switch is set. What no switch
+        changes would find nothing there that the shipped build does not.
       linkopts: for what the test puts in the place of the allocator's own functions.
       size: as for every test.
       tags: as for every test.
@@ -82,6 +85,7 @@ def hak_test(
         args = args,
         combinations = combinations,
         env = env,
+        none_tags = [] if (every_switch if sanitize_none == None else sanitize_none) else ["no-sanitizer"],
         tags = tags,
     )
     native.test_suite(

@@ -205,17 +205,18 @@ def variant_env(combination):
         "HAK_TEST_GRANULARITY": combination.granularity,
     }
 
-def _stamp(rule, name, actual, combinations, env, tags, kwargs):
+def _stamp(rule, name, actual, combinations, env, tags, none_tags, kwargs):
     for combination in combinations:
+        own_tags = none_tags if combination.name == SWITCH_COMBINATIONS[0].name else []
         rule(
             name = name + "_" + combination.name,
             actual = actual,
             env = dict(env, **variant_env(combination)) if rule == hak_variant_test else {},
-            tags = tags + _tags(combination),
+            tags = tags + own_tags + _tags(combination),
             **dict(kwargs, **variant_attributes(combination))
         )
 
-def hak_all_variants_test(name, actual, combinations = SWITCH_COMBINATIONS, env = {}, tags = [], **kwargs):
+def hak_all_variants_test(name, actual, combinations = SWITCH_COMBINATIONS, env = {}, tags = [], none_tags = [], **kwargs):
     """NAME_none .. NAME_p0_p1_p2_p3, each the test `actual` built under one combination.
 
     Args:
@@ -224,10 +225,11 @@ def hak_all_variants_test(name, actual, combinations = SWITCH_COMBINATIONS, env 
       combinations: which; SWITCH_COMBINATIONS, SPACING_COMBINATIONS or a part of them.
       env: environment, on top of variant_env.
       tags: of every variant.
+      none_tags: further ones of the variant without any switch.
       **kwargs: attributes of each test: args, size, visibility ...
     """
-    _stamp(hak_variant_test, name, actual, combinations, env, tags, kwargs)
+    _stamp(hak_variant_test, name, actual, combinations, env, tags, none_tags, kwargs)
 
 def hak_all_variants_binary(name, actual, combinations = SWITCH_COMBINATIONS, **kwargs):
     """NAME_none .. NAME_p0_p1_p2_p3, each the program `actual` built under one combination."""
-    _stamp(hak_variant_binary, name, actual, combinations, {}, [], kwargs)
+    _stamp(hak_variant_binary, name, actual, combinations, {}, [], [], kwargs)
