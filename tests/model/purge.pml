@@ -1,0 +1,234 @@
+/* Who gives freed memory back to the system, and that somebody does: decay.c, own_thread.c, process/purge.c, region_purge.c.
+ *
+ * Threads of the program take a chunk, write to it, free it, and poll: a poll purges itself, starts a thread of our own, or leaves
+ * it to the one that runs. That thread purges while something waits, then leaves. The last thread of the program ends it and waits
+ * for it. One step is one access of the C code, or what is done under the region lock; sequentially consistent, since dekker.pml is
+ * about the two pairs that need it.
+ *
+ * What must hold, and where it is asserted:
+ *     nobody's chunk is purged while it is in use                           use
+ *     what was freed is purged, or a look for it is scheduled               init
+ *     a poll that leaves what is due to a thread of ours finds it done      own_thread, where it ends
+ *     one thread of ours at a time, joined once, and none outlives the
+ *     program's last                                                        start_thread, join, init
+ *     no deadlock                                                           spin's check of end states
+ *
+ * Each MUTANT_... makes one plausible mistake, which the search must find by the harm that it does. */
+
+#ifndef USERS
+#define USERS 2
+#endif
+#ifndef ROUNDS
+#define ROUNDS 1 /* chunks that each takes and frees */
+#endif
+
+/* own_thread.c: enum name_state */
+#define NAME_NONE 0
+#define NAME_BUSY 1
+#define NAME_VALID 2
+
+/* Of the one chunk: free and clean, in use, free and dirty, or in the hands of a purge. */
+mtype = { clean, in_use, dirty, being_purged };
+mtype chunk = clean;
+bool is_written; /* the chunk's user has written to it, and wants to find that */
+
+bool due;      /* hak_decay_due; how late it is does not matter here */
+bool runs;     /* own->runs */
+byte name;     /* own->name */
+bool must_end; /* own->must_end */
+byte users = USERS;
+
+/* Known to the model only. */
+bool relied;     /* a poll saw that the thread runs, and left to it what is due */
+byte threads;    /* of ours, that were begun and have not ended */
+byte to_join;    /* of ours, that were begun and not joined */
+
+/* hak_decay_schedule; a time that is read as due already is left as it is */
+inline schedule() {
+    if
+    :: due -> skip /* hak_load_seq_cst */
+    :: !due -> due = true /* hak_compare_exchange_seq_cst */
+    fi
+}
+
+inline join() { atomic { threads == 0 -> assert(to_join == 1); to_join-- } }
+
+/* own_end */
+inline own_end() {
+    if
+    :: atomic { name == NAME_VALID -> name = NAME_BUSY };
+        must_end = true;
+#ifdef MUTANT_END_DOES_NOT_WAIT
+        atomic { to_join-- };
+#else
+        join();
+#endif
+        must_end = false;
+        name = NAME_NONE
+    :: atomic { name != NAME_VALID -> skip }
+    fi
+}
+
+/* A pass over the region: hak_region_purge_piece. The lock is held for each of the two steps, and not between them. */
+inline pass() {
+    if
+    :: atomic {
+        chunk == dirty ->
+#ifndef MUTANT_PURGE_LEAVES_CHUNK_FREE
+        chunk = being_purged
+#endif
+    };
+        atomic { assert(chunk != in_use); is_written = false };
+        atomic {
+            if
+            :: chunk == being_purged || chunk == dirty -> chunk = clean
+            :: else
+            fi
+        }
+    :: atomic { chunk != dirty -> skip }
+    fi
+}
+
+/* purge_run: hak_decay_take, then a look at everything */
+inline purge_run() {
+#ifdef MUTANT_LOOK_BEFORE_TAKE
+    pass();
+    atomic { due = false; relied = false }
+#else
+    if
+    :: atomic { due -> due = false; relied = false } ->
+        pass();
+        if
+        :: chunk == dirty -> schedule() /* what was too young, or too much */
+        :: else
+        fi
+    :: atomic { !due -> skip }
+    fi
+#endif
+}
+
+/* purge_thread */
+proctype own_thread() {
+again:
+    do
+    :: must_end -> break
+    :: !must_end ->
+        if
+        :: due -> purge_run()
+        :: !due -> break
+        fi
+    od;
+#ifdef MUTANT_LEAVE_AFTER_LOOK
+    if
+    :: due && !must_end -> goto again
+    :: else
+    fi;
+    runs = false;
+#else
+    runs = false; /* hak_own_thread_leave */
+    if
+    :: must_end -> skip
+    :: !must_end ->
+        if
+        :: due -> /* hak_decay_is_due */
+            if
+            :: atomic { !runs -> runs = true }; goto again /* hak_own_thread_stay */
+            :: atomic { runs -> relied = false } /* another is begun */
+            fi
+        :: !due
+        fi
+    fi;
+#endif
+    /* Where `runs` is set, another is being begun. */
+    atomic { assert(must_end || !relied || !due || runs); threads-- }
+}
+
+/* hak_own_thread_start and own_begin */
+inline start_thread() {
+    if
+    :: users == 0 -> skip
+    :: atomic { users != 0 && runs -> skip } /* EBUSY */
+    :: atomic { users != 0 && !runs -> runs = true };
+        if
+        :: atomic { name == NAME_BUSY -> skip };
+            atomic { runs = false; relied = false } /* purge_poll_now goes on with purge_to_bound */
+        :: atomic { name != NAME_BUSY -> has_ended = (name == NAME_VALID); name = NAME_BUSY };
+            if
+#ifndef MUTANT_START_DOES_NOT_JOIN
+            :: has_ended -> join()
+#endif
+            :: else
+            fi;
+            atomic { assert(to_join == 0); to_join++; threads++; run own_thread() };
+            name = NAME_VALID;
+#ifndef MUTANT_START_DOES_NOT_LOOK
+            if
+            :: users == 0 -> own_end()
+            :: users != 0
+            fi
+#endif
+        fi
+    fi
+}
+
+/* purge_poll_now */
+inline poll() {
+    if
+    :: !due -> skip
+    :: due ->
+        if
+        :: atomic { runs -> relied = due } /* hak_own_thread_runs */
+        :: !runs ->
+            if
+            :: purge_run()
+            :: start_thread()
+            :: skip /* it is too young, and too little */
+            fi
+        fi
+    fi
+}
+
+proctype user() {
+    byte rounds = 0;
+    bool has_ended, was_last;
+    do
+    :: true ->
+        atomic { chunk == clean || chunk == dirty -> chunk = in_use }; /* hak_region_span_alloc */
+        is_written = true;
+        assert(is_written && chunk == in_use); /* the program finds what it wrote */
+#ifdef MUTANT_NOTE_BEFORE_FREE
+        schedule();
+#endif
+        chunk = dirty; /* hak_region_span_free */
+#ifndef MUTANT_NOTE_BEFORE_FREE
+        schedule(); /* hak_decay_note_freed */
+#endif
+        poll();
+        rounds++;
+        if
+        :: rounds == ROUNDS ->
+            /* hak_own_thread_user_ended. One round comes behind it, without a record: a destructor of the program. */
+            atomic { users--; was_last = (users == 0) };
+#ifndef MUTANT_LAST_DOES_NOT_LOOK
+            if
+            :: was_last -> own_end()
+            :: else
+            fi
+#endif
+        :: rounds > ROUNDS -> break
+        :: rounds < ROUNDS
+        fi
+    od
+}
+
+init {
+    byte i = 0;
+    atomic {
+        for (i : 1 .. USERS) {
+            run user()
+        }
+    }
+    _nr_pr == 1;
+    assert(threads == 0 && to_join == 0);
+    assert(chunk != dirty || due)
+}
