@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Searches the model of threads that begin and end while their slabs are taken away, and of the child of a fork in the
-middle of that, adopt.pml."""
+"""Searches the models of threads that begin and end while their slabs are taken away, and of the child of a fork in the
+middle of that, adopt.pml; and of a lock's word, and of fork in a handler that interrupts a thread there, lock.pml."""
 
 import sys
 import unittest
@@ -36,9 +36,22 @@ ADOPT = Model(
     configurations={"": [], "two slabs": ["SLABS=2", "BLOCKS=1"]},
 )
 
+LOCK = Model(
+    "lock.pml",
+    mutants={
+        "FORK_LEAVES_DEPENDENTS": Mutant(DEADLOCK),
+        "FORK_WAITS_FOR_GOOD": Mutant(DEADLOCK),
+        "RELEASE_BY_STORE": Mutant(DEADLOCK),
+        "SLEEP_WITHOUT_COMPARE": Mutant(DEADLOCK),
+        "TRY_WITHOUT_FLAG": Mutant(DEADLOCK, ["THREADS=3", "HANDLERS=0"]),
+    },
+    configurations={"": [], "both": ["FIRST_TAKES_BOTH=1"], "three threads": ["THREADS=3", "HANDLERS=0"]},
+    unreachable=r"^sleeps\[\w+\] = 2$",  # a thread that wakes is not the one that sleeps
+)
+
 
 class AdoptTest(ModelCase):
-    models = [ADOPT]
+    models = [ADOPT, LOCK]
 
 
 if __name__ == "__main__":

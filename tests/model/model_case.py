@@ -3,6 +3,7 @@
 harm is found. A test of models derives its cases from ModelCase, and says what the table is."""
 
 import dataclasses
+import re
 import sys
 import unittest
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,8 @@ class Model:
     file: str
     mutants: Mapping[str, Mutant]
     configurations: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=lambda: {"": []})
+    # Statements that a copy of an inline never reaches, since an argument is constant there; as a pattern.
+    unreachable: str = r"$^"
 
 
 OPTIONS = ["-O1", "-DCOLLAPSE", "-DMEMLIM=490"]
@@ -65,8 +68,10 @@ class ModelCase(unittest.TestCase):
     def test_EveryStatementIsReached(self) -> None:
         for model in self.models:
             with self.subTest(model.file):
-                of_model = [self.reports[model.file, name] for name in model.configurations]
-                self.assertEqual(set.intersection(*map(spin.unreached, of_model)), set())
+                reports = [self.reports[model.file, name] for name in model.configurations]
+                unreached = set.intersection(*map(spin.unreached, reports))
+                unexpected = [place for place in unreached if re.search(model.unreachable, place[1]) is None]
+                self.assertEqual(unexpected, [])
 
     def test_EveryMutantIsFoundByTheHarmItDoes(self) -> None:
         for model in self.models:
