@@ -106,11 +106,14 @@ static void lock_wait(struct hak_lock *lock, const struct timespec *timeout) {
 }
 
 /* A signal handler may come while a lock is free, others sleep, and it is this thread's to take it or to wake them; a
- * fork in the handler may wait for just those. It wakes them by what is noted here. */
-static void lock_note_dependence(struct hak_lock *lock) {
+ * fork in the handler may wait for just those. It wakes them by what is noted here. Result: what was noted before, to note again: what
+ * the handler interrupted goes on after it, and another handler may come. */
+static struct hak_lock *lock_note_dependence(struct hak_lock *lock) {
+    struct hak_lock *const before = hak_load_relaxed(&hak_lock_depended_on);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     hak_store_relaxed(&hak_lock_depended_on, lock);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    return before;
 }
 
 void hak_lock_acquire_slow(struct hak_lock *lock) {
@@ -121,21 +124,21 @@ void hak_lock_acquire_slow(struct hak_lock *lock) {
     if (lock_spin(lock, 0)) {
         return;
     }
-    lock_note_dependence(lock);
+    struct hak_lock *const before = lock_note_dependence(lock);
     /* With the flag from here on: others may have slept beside this thread. */
     while (!lock_try(lock, LOCK_WAITERS)) {
         lock_wait(lock, NULL);
     }
-    lock_note_dependence(NULL);
+    (void)lock_note_dependence(before);
 }
 
 static void lock_leave(struct hak_lock *lock) {
-    lock_note_dependence(lock);
+    struct hak_lock *const before = lock_note_dependence(lock);
     /* Acquire-release: as lock_release. */
     if ((hak_exchange_acq_rel(&lock->word, (uintptr_t)0) & LOCK_WAITERS) != 0) {
         lock_wake(lock);
     }
-    lock_note_dependence(NULL);
+    (void)lock_note_dependence(before);
 }
 
 void hak_lock_release_slow(struct hak_lock *lock) {

@@ -229,3 +229,15 @@ HAK_TEST(Lock, ForkWakesWhomItsThreadWasToWake) {
     hak_lock_depended_on = NULL;
     HAK_EXPECT(hak_lock_is_free(&wanted_lock));
 }
+
+/* What a handler interrupted may be interrupted by another one that forks. */
+HAK_TEST(Lock, ForkLeavesNotedWhomItsThreadIsToWake) {
+    struct lock_fork state;
+    hak_lock_depended_on = &wanted_lock;
+    hak_lock_fork_begin(&state);
+    hak_lock_fork_note(&threads_lock, &state);
+    hak_lock_fork_acquire(&threads_lock, &state);
+    hak_lock_fork_release(&threads_lock, &state);
+    HAK_EXPECT_PTR_EQ(hak_lock_depended_on, &wanted_lock);
+    hak_lock_depended_on = NULL;
+}
