@@ -211,13 +211,41 @@ static void *fork_for_ever(void *unused) {
     return unused;
 }
 
-/* exit's destructors find forks between two of their handlers. */
-static void return_while_threads_fork(void) {
+static _Thread_local void *from_prepare;
+
+static void prepare_by_allocating(void) {
+    load_use_every_size();
+    from_prepare = life_block_new(5000);
+}
+
+static void go_on_by_freeing(void) {
+    life_block_free(from_prepare);
+    from_prepare = NULL;
+    load_use_every_size();
+}
+
+static void start_forking_threads(void) {
     for (unsigned i = 0; i < LOAD_THREADS; i++) {
         pthread_t thread;
         LIFE_CHECK(pthread_create(&thread, NULL, fork_for_ever, NULL) == 0 && pthread_detach(thread) == 0);
     }
     usleep(20000);
+}
+
+/* exit's destructors find forks between two of their handlers. */
+static void return_while_threads_fork(void) { start_forking_threads(); }
+
+/* Between two of the program's own, too, which allocate. The C library takes them away meanwhile. */
+static void return_while_threads_fork_with_handlers(void) {
+    LIFE_CHECK(pthread_atfork(prepare_by_allocating, go_on_by_freeing, go_on_by_freeing) == 0);
+    start_forking_threads();
+}
+
+static void quick_exit_while_threads_fork_with_handlers(void) {
+    LIFE_CHECK(pthread_atfork(prepare_by_allocating, go_on_by_freeing, go_on_by_freeing) == 0);
+    LIFE_CHECK(at_quick_exit(load_use_every_size) == 0);
+    start_forking_threads();
+    quick_exit(0);
 }
 
 /* ---- exec ---- */
@@ -253,6 +281,8 @@ int main(int argc, char **argv) {
         {"abort", abort_while_allocating},
         {"exec", exec_while_allocating},
         {"return_forking", return_while_threads_fork},
+        {"return_forking_handlers", return_while_threads_fork_with_handlers},
+        {"quick_exit_forking_handlers", quick_exit_while_threads_fork_with_handlers},
     };
     LIFE_CHECK(argc == 2);
     life_begin();

@@ -51,6 +51,12 @@ class ExitTest(LifeTest):
     def test_main_returns_while_threads_fork(self) -> None:
         self.expect_way("return_forking", [], 2 * ROUNDS)
 
+    def test_main_returns_while_threads_fork_with_handlers_of_the_program(self) -> None:
+        self.expect_way("return_forking_handlers", [], 2 * ROUNDS)
+
+    def test_quick_exit_while_threads_fork_with_handlers_of_the_program(self) -> None:
+        self.expect_way("quick_exit_forking_handlers", [], ROUNDS)
+
 
 class ThreadEndTest(LifeTest):
     def test_destructors_allocate_to_the_last_round(self) -> None:
