@@ -39,8 +39,10 @@
  *     level(m)                == top(m) - base(m), 0 <= level(m) <= room, base(m)[-1] == NULL     m: LOADED or RETURNED
  *     blocks that malloc took == own.allocations + own.loaded_level - level(LOADED)
  *     blocks that were freed  == own.frees + level(RETURNED) - own.returned_level
+ *     own.loaded_unused       == own.unused_slots, or RECORD_HALF_SLOTS less where the class is packed: room <= RECORD_PACKED_MOST
+ *                              then, and one magazine's storage holds both (record.h)
  *     blocks in magazines     == level(LOADED) + level(RETURNED) + own.stashed * c.magazine
- *     own.stashed > 0          only if own.unused_slots == 0: magazines in the stash are full and have the whole room
+ *     own.stashed > 0          only if own.unused_slots == own.loaded_unused == 0: magazines in the stash are full and have the whole room
  *     own.active[1] != NULL    only if own.active[0] != NULL; both slabs are OWNED by the thread (slab.h). They may go at any
  *                              time while nobody holds the class: idle.h
  *     room == 0                only where the class has no magazines, of which both tops are RECORD_NO_ROOM then, or may have none:

@@ -27,8 +27,7 @@ void hak_exchange_flush_oldest(struct hak_thread *thread, unsigned class_index) 
 }
 
 /* Frees the blocks of a magazine. Returns its base, which is its top now. */
-static void **exchange_flush_magazine(struct hak_thread *thread, unsigned class_index, void **top) {
-    const uint32_t level = magazine_level(top, class_index) - thread->classes[class_index].unused_slots;
+static void **exchange_flush_magazine(struct hak_thread *thread, unsigned class_index, void **top, uint32_t level) {
     if (level > 0) {
         hak_exchange_flush_blocks(thread, class_index, top - level, level);
     }
@@ -37,7 +36,7 @@ static void **exchange_flush_magazine(struct hak_thread *thread, unsigned class_
 
 void **hak_exchange_flush_stashed(struct hak_thread *thread, unsigned class_index) {
     void **storage = hak_stash_take_oldest(thread, class_index);
-    (void)exchange_flush_magazine(thread, class_index, stash_full_top(storage));
+    (void)exchange_flush_magazine(thread, class_index, stash_full_top(storage), hak_classes[class_index].magazine);
     return storage;
 }
 
@@ -47,8 +46,10 @@ void hak_exchange_flush_magazines(struct hak_thread *thread, unsigned class_inde
     while (own->stashed > 0) {
         hak_stash_put_back(thread, class_index, hak_exchange_flush_stashed(thread, class_index));
     }
-    void **loaded = exchange_flush_magazine(thread, class_index, hak_load_relaxed(&thread->loaded[class_index]));
-    void **returned = exchange_flush_magazine(thread, class_index, hak_load_relaxed(&thread->returned[class_index]));
+    void **loaded = exchange_flush_magazine(thread, class_index, hak_load_relaxed(&thread->loaded[class_index]),
+                                            exchange_loaded_level(thread, class_index));
+    void **returned = exchange_flush_magazine(thread, class_index, hak_load_relaxed(&thread->returned[class_index]),
+                                              exchange_returned_level(thread, class_index));
     hak_store_release(&thread->loaded[class_index], loaded);
     hak_store_release(&thread->returned[class_index], returned);
     own->batch = 0;

@@ -32,8 +32,8 @@ HAK_ALWAYS_INLINE void exchange_leave(struct hak_thread *thread) {
 
 /* Blocks in the thread's loaded magazine of the class. */
 HAK_ALWAYS_INLINE uint32_t exchange_loaded_level(const struct hak_thread *thread, unsigned class_index) {
-    return magazine_level(hak_load_relaxed(&thread->loaded[class_index]), class_index) -
-           hak_load_relaxed(&thread->classes[class_index].unused_slots);
+    const int unused = hak_load_relaxed(&thread->classes[class_index].loaded_unused);
+    return magazine_level(hak_load_relaxed(&thread->loaded[class_index]), class_index) - (uint32_t)unused;
 }
 
 /* Blocks in the thread's returned magazine of the class. */
@@ -45,6 +45,12 @@ HAK_ALWAYS_INLINE uint32_t exchange_returned_level(const struct hak_thread *thre
 /* Blocks that each of the two magazines has room for now. */
 HAK_ALWAYS_INLINE uint32_t exchange_capacity(const struct hak_thread *thread, unsigned class_index) {
     return hak_classes[class_index].magazine - hak_load_relaxed(&thread->classes[class_index].unused_slots);
+}
+
+/* Whether both magazines of the class lie in the storage of one (record.h). */
+HAK_ALWAYS_INLINE bool exchange_is_packed(const struct hak_thread *thread, unsigned class_index) {
+    const struct hak_thread_class *own = &thread->classes[class_index];
+    return hak_load_relaxed(&own->loaded_unused) != hak_load_relaxed(&own->unused_slots);
 }
 
 /* Whether exchanges count: the statistics want it, or the profile, which samples by the number of allocations. */

@@ -8,10 +8,22 @@
 #include "hakmem/magazine/sampling.h"
 #include "hakmem/magazine/stash.h"
 
+void hak_exchange_swap_packed(struct hak_thread *thread, unsigned class_index, uint32_t level) {
+    void **loaded = hak_load_relaxed(&thread->loaded[class_index]);
+    void **returned = hak_load_relaxed(&thread->returned[class_index]) - level;
+    hak_exchange_move_slots(loaded, returned, level);
+    hak_store_release(&thread->loaded[class_index], loaded + level);
+    hak_store_release(&thread->returned[class_index], returned);
+}
+
 void hak_exchange_swap(struct hak_thread *thread, unsigned class_index) {
-    void **empty_top = hak_load_relaxed(&thread->loaded[class_index]);
-    hak_store_release(&thread->loaded[class_index], hak_load_relaxed(&thread->returned[class_index]));
-    hak_store_release(&thread->returned[class_index], empty_top);
+    if (exchange_is_packed(thread, class_index)) {
+        hak_exchange_swap_packed(thread, class_index, exchange_returned_level(thread, class_index));
+    } else {
+        void **empty_top = hak_load_relaxed(&thread->loaded[class_index]);
+        hak_store_release(&thread->loaded[class_index], hak_load_relaxed(&thread->returned[class_index]));
+        hak_store_release(&thread->returned[class_index], empty_top);
+    }
     thread->classes[class_index].loaded_zeroed = false;
 }
 

@@ -19,6 +19,10 @@ HAK_ALWAYS_INLINE uint32_t exchange_swap_least(const struct hak_thread *thread, 
 /* The end of exchange_swap_in where the check took something out of the returned magazine. Returns false. */
 HAK_COLD bool hak_exchange_swap_in_rest(struct hak_thread *thread, unsigned class_index);
 
+/* Within an exchange: moves the `level` blocks of the returned magazine into the loaded one. pre: that is empty, and the
+ * class is packed */
+HAK_NOINLINE void hak_exchange_swap_packed(struct hak_thread *thread, unsigned class_index, uint32_t level);
+
 /* The commonest exchange, whole: the calling thread's two magazines change places. false: nothing changed, because the
  * returned magazine holds hardly anything or it is time to decide whether the class is hot. pre: the loaded magazine is
  * empty; in guard builds the shadow has the flat form */
@@ -41,8 +45,12 @@ HAK_ALWAYS_INLINE bool exchange_swap_in(struct hak_thread *thread, unsigned clas
             return hak_exchange_swap_in_rest(thread, class_index);
         }
     }
-    hak_store_release(&hak_loaded[class_index], top);
-    hak_store_release(&hak_returned[class_index], empty);
+    if (HAK_LIKELY(!exchange_is_packed(thread, class_index))) {
+        hak_store_release(&hak_loaded[class_index], top);
+        hak_store_release(&hak_returned[class_index], empty);
+    } else {
+        hak_exchange_swap_packed(thread, class_index, level);
+    }
     hak_store_release(&own->loaded_level, (uint16_t)level);
     hak_store_release(&own->returned_level, (uint16_t)0);
     own->loaded_zeroed = false;

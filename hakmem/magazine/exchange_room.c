@@ -26,11 +26,19 @@ uint32_t hak_exchange_first_room(unsigned class_index) {
     return ladder_room_varies() && blocks < most ? blocks : most;
 }
 
+/* Notes the room of the class's magazines. */
+static void exchange_store_unused(struct hak_thread *thread, unsigned class_index, uint32_t room, bool is_packed) {
+    const int unused = (int)(hak_classes[class_index].magazine - room);
+    hak_store_release(&thread->classes[class_index].unused_slots, (uint8_t)unused);
+    hak_store_release(&thread->classes[class_index].loaded_unused,
+                      (int8_t)(is_packed ? unused - RECORD_HALF_SLOTS : unused));
+}
+
 void hak_exchange_unfurnish(struct hak_thread *thread) {
     for (unsigned class_index = 0; class_index < HAK_CLASS_COUNT; class_index++) {
         hak_store_release(&thread->loaded[class_index], RECORD_NO_ROOM);
         hak_store_release(&thread->returned[class_index], RECORD_NO_ROOM);
-        hak_store_release(&thread->classes[class_index].unused_slots, (uint8_t)hak_classes[class_index].magazine);
+        exchange_store_unused(thread, class_index, 0, false);
     }
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT && thread->spares_used > 0; class_index++) {
         hak_store_relaxed(&thread->stashes[class_index].full, (void **)NULL); /* hak_walk may read it */
@@ -55,28 +63,39 @@ void hak_exchange_move_slots(void **to, void *const *from, uint32_t count) {
     }
 }
 
-/* Moves a magazine of `level` blocks to where it has room for `room`. Returns its top. */
-static void **exchange_move(void **top, uint32_t level, uint32_t room) {
-    void **end = (void **)bits_round_up((uintptr_t)top, MAGAZINE_BYTES), **base = end - room;
+/* Moves a magazine of `level` blocks to where it ends at `end` and has room for `room`. Returns its top. */
+static void **exchange_move(void **top, uint32_t level, void **end, uint32_t room) {
+    void **base = end - room;
     hak_exchange_move_slots(base, top - level, level);
     /* The thread that had the record before may have used this slot. Relaxed: hak_walk may read it. */
     hak_store_relaxed(&base[-1], NULL);
     return base + level;
 }
 
+/* The tops first: a reader that finds the room of later finds them too, and with the room of before it reads no slot that
+ * is not of this storage (reading.h). */
 static void exchange_store_room(struct hak_thread *thread, unsigned class_index, void **loaded, void **returned,
-                                uint32_t room) {
+                                uint32_t room, bool is_packed) {
     hak_store_release(&thread->loaded[class_index], loaded);
     hak_store_release(&thread->returned[class_index], returned);
-    hak_store_release(&thread->classes[class_index].unused_slots, (uint8_t)(hak_classes[class_index].magazine - room));
+    exchange_store_unused(thread, class_index, room, is_packed);
 }
 
-static void exchange_set_room(struct hak_thread *thread, unsigned class_index, uint32_t room) {
-    void **loaded =
-        exchange_move(hak_load_relaxed(&thread->loaded[class_index]), exchange_loaded_level(thread, class_index), room);
-    void **returned = exchange_move(hak_load_relaxed(&thread->returned[class_index]),
-                                    exchange_returned_level(thread, class_index), room);
-    exchange_store_room(thread, class_index, loaded, returned, room);
+/* Changes the room of both magazines. Where `unpacks` and the class is packed the loaded one gets storage of its own. */
+static void exchange_set_room(struct hak_thread *thread, unsigned class_index, uint32_t room, bool unpacks) {
+    const uint32_t capacity = exchange_capacity(thread, class_index);
+    const uint32_t loaded_level = exchange_loaded_level(thread, class_index);
+    const uint32_t returned_level = exchange_returned_level(thread, class_index);
+    void **loaded = hak_load_relaxed(&thread->loaded[class_index]);
+    void **returned = hak_load_relaxed(&thread->returned[class_index]);
+    void **end = loaded - loaded_level + capacity;
+    const bool was_packed = exchange_is_packed(thread, class_index), is_packed = was_packed && !unpacks;
+    if (was_packed && unpacks) {
+        end = record_new_magazine(thread, room) + room;
+    }
+    loaded = exchange_move(loaded, loaded_level, end, room);
+    returned = exchange_move(returned, returned_level, returned - returned_level + capacity, room);
+    exchange_store_room(thread, class_index, loaded, returned, room, is_packed);
 }
 
 bool hak_exchange_furnish(struct hak_thread *thread, unsigned class_index) {
@@ -85,24 +104,27 @@ bool hak_exchange_furnish(struct hak_thread *thread, unsigned class_index) {
         return false;
     }
     if (hak_load_relaxed(&thread->loaded[class_index]) != RECORD_NO_ROOM) {
-        exchange_set_room(thread, class_index, room); /* it had magazines before */
-    } else {
-        void **loaded = record_new_magazine(thread, room), **returned = record_new_magazine(thread, room);
-        exchange_store_room(thread, class_index, loaded, returned, room);
+        exchange_set_room(thread, class_index, room, room > RECORD_PACKED_MOST); /* it had magazines before */
+        return true;
     }
+    void **returned = record_new_magazine(thread, room);
+    const bool is_packed = ladder_room_varies() && room <= RECORD_PACKED_MOST;
+    void **loaded = is_packed ? record_pack(returned) : record_new_magazine(thread, room);
+    exchange_store_room(thread, class_index, loaded, returned, room, is_packed);
     return true;
 }
 
 void hak_exchange_shrink(struct hak_thread *thread, unsigned class_index) {
-    exchange_set_room(thread, class_index, hak_exchange_most_room(class_index));
+    exchange_set_room(thread, class_index, hak_exchange_most_room(class_index), false);
 }
 
-/* Doubles the room of both magazines, up to the most that the class may have. */
+/* Doubles the room of both magazines, up to the most that the class may have. A class that is worth this is worth storage
+ * for each of them, so that a swap need not copy. */
 static void exchange_grow(struct hak_thread *thread, unsigned class_index) {
     const uint32_t capacity = exchange_capacity(thread, class_index), most = hak_exchange_most_room(class_index);
     const uint32_t room = 2 * capacity < most ? 2 * capacity : most;
     if (room > capacity) {
-        exchange_set_room(thread, class_index, room);
+        exchange_set_room(thread, class_index, room, true);
     }
 }
 

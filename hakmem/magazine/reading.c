@@ -47,7 +47,8 @@ bool hak_reading_magazines(struct hak_thread *thread, unsigned class_index, stru
     /* Acquire, all: pairs with the release stores of exchanges and of free. What is read of one thread and of the next one of the
      * record would not fit together: who sees the tops of that sees that it began. */
     const uint64_t begun = hak_load_acquire(&thread->begun);
-    out->unused = hak_load_acquire(&thread->classes[class_index].unused_slots);
+    out->loaded_unused = hak_load_acquire(&thread->classes[class_index].loaded_unused);
+    out->returned_unused = hak_load_acquire(&thread->classes[class_index].unused_slots);
     if (!reading_enter(thread)) {
         return false;
     }
@@ -57,12 +58,6 @@ bool hak_reading_magazines(struct hak_thread *thread, unsigned class_index, stru
     return hak_load_relaxed(&thread->begun) == begun;
 }
 
-/* Blocks in a magazine. Top and unused slots may be from before and after an exchange. */
-static uint64_t reading_level(void *const *top, unsigned class_index, uint32_t unused) {
-    const uint32_t level = magazine_level(top, class_index);
-    return level > unused ? level - unused : 0;
-}
-
 /* The counts of a class, with its magazines; NULL: there are none. */
 static struct thread_class_totals reading_sum(const struct hak_thread *thread, unsigned class_index,
                                               const struct reading_magazines *magazines) {
@@ -70,8 +65,8 @@ static struct thread_class_totals reading_sum(const struct hak_thread *thread, u
     struct thread_class_totals read = {.allocations = hak_load_acquire(&counts->allocations),
                                        .frees = hak_load_acquire(&counts->frees)};
     if (magazines != NULL) {
-        const uint64_t loaded = reading_level(magazines->loaded, class_index, magazines->unused);
-        const uint64_t returned = reading_level(magazines->returned, class_index, magazines->unused);
+        const uint64_t loaded = reading_level(magazines->loaded, class_index, magazines->loaded_unused);
+        const uint64_t returned = reading_level(magazines->returned, class_index, magazines->returned_unused);
         read.allocations += hak_load_acquire(&counts->loaded_level) - loaded;
         read.frees += returned - hak_load_acquire(&counts->returned_level);
         read.cached_blocks =
@@ -87,7 +82,8 @@ static bool reading_by_tops(struct hak_thread *thread, unsigned class_index, con
     const struct reading_magazines magazines = {
         .loaded = classes->loaded[class_index],
         .returned = classes->returned[class_index],
-        .unused = hak_load_acquire(&thread->classes[class_index].unused_slots),
+        .loaded_unused = hak_load_acquire(&thread->classes[class_index].loaded_unused),
+        .returned_unused = hak_load_acquire(&thread->classes[class_index].unused_slots),
     };
     *out = reading_sum(thread, class_index, &magazines);
     return hak_load_relaxed(&thread->sequence) == classes->sequence;

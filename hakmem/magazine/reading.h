@@ -62,8 +62,20 @@ struct thread_class_totals hak_reading_class(struct hak_thread *thread, unsigned
 /* The magazines of a class. */
 struct reading_magazines {
     void *const *loaded, *const *returned; /* tops */
-    uint32_t unused;                       /* slots at each magazine's base that hold no block */
+    int loaded_unused, returned_unused;    /* what magazine_level counts too many: slots that hold no block */
 };
+
+/* Blocks in a magazine. Top and unused slots may be from before and after an exchange: then it is wrong, but never more than the
+ * slots below the top in the storage of one magazine. For where `below` is how many these are, and c the class's constants,
+ *
+ *     magazine_level == c.magazine - (MAGAZINE_SLOTS - below)
+ *     level          <= below - (MAGAZINE_SLOTS - c.magazine)        where unused >= 0
+ *                    == below - (RECORD_HALF_SLOTS - room)           of a packed class, where unused ==
+ *                                                                    c.magazine - room - RECORD_HALF_SLOTS */
+HAK_ALWAYS_INLINE uint32_t reading_level(void *const *top, unsigned class_index, int unused) {
+    const int level = (int)magazine_level(top, class_index) - unused;
+    return level > 0 ? (uint32_t)level : 0;
+}
 
 /* false: no thread has the record, or it is another than a moment ago. */
 bool hak_reading_magazines(struct hak_thread *thread, unsigned class_index, struct reading_magazines *out);

@@ -2,8 +2,8 @@
 /* The record of a thread: its counts, its active slabs and the storage of its magazines.
  *
  * thread.h makes and recycles records; the exchanges (exchange.h) change what is in them. Each record lies in a mapping
- * of its own. Storage is handed out from the first on, two magazines at a class's first exchange (exchange_room.h), so
- * that the number of classes that the thread uses decides how much of it becomes resident, and not which they are.
+ * of its own. Storage is handed out from the first on, at a class's first exchange (exchange_room.h), so that the number
+ * of classes that the thread uses decides how much of it becomes resident, and hardly which they are.
  * "owner" below: only the thread that has the record reads and writes the field. */
 #ifndef HAKMEM_MAGAZINE_RECORD_H
 #define HAKMEM_MAGAZINE_RECORD_H
@@ -25,6 +25,19 @@ extern HAK_INTERNAL void *const hak_record_no_slots[MAGAZINE_SLOTS];
  * second check. */
 #define THREAD_CHECK_BITS 12
 
+/* Storage of one magazine holds both of a class where they have room for at most RECORD_PACKED_MOST blocks: the class is
+ * packed. Only the returned one has to end at a multiple of MAGAZINE_BYTES, since free tells a full one by that:
+ *
+ *     multiple of MAGAZINE_BYTES          RECORD_HALF_SLOTS              multiple of MAGAZINE_BYTES
+ *          v                                     v                                v
+ *          :   ...   NULL b  b  b  b  b  b  b  b :   ...   NULL b  b  b  b  b     :
+ *                         |<----- loaded ------->|              |<-- returned --->|
+ *
+ * So the loaded one's blocks are RECORD_HALF_SLOTS more than magazine_level says, which loaded_unused takes into account. */
+#define RECORD_HALF_SLOTS (MAGAZINE_SLOTS / 2)
+#define RECORD_PACKED_MOST (RECORD_HALF_SLOTS - 1)
+HAK_STATIC_ASSERT(MAGAZINE_SLOTS <= INT8_MAX + 1, "the capacity of any magazine fits loaded_unused");
+
 /* The smallest page of any system. */
 #define RECORD_PAGE_BYTES 4096
 
@@ -36,6 +49,7 @@ struct hak_thread_class {
     uint16_t loaded_level;   /* atomic: written by the owner; blocks in the loaded magazine after the last exchange */
     uint16_t returned_level; /* atomic: written by the owner; blocks in the returned magazine after the last exchange */
     uint8_t unused_slots;    /* atomic: written by the owner; slots at each magazine's base that it may not use yet */
+    int8_t loaded_unused;    /* atomic: written by the owner; the same, RECORD_HALF_SLOTS less in a packed class */
     uint8_t stashed;         /* atomic: written by the owner; full magazines in the stash */
     bool loaded_zeroed;      /* owner; every block in the loaded magazine reads zero */
     bool is_used;            /* owner; exchanged since hak_exchange_flush_unused last looked */
@@ -122,8 +136,8 @@ struct hak_thread {
     uint8_t check_stamps[HAK_GUARD_EXACT ? 0 : 1u << THREAD_CHECK_BITS] __attribute__((aligned(RECORD_PAGE_BYTES)));
     struct hak_thread_stash stashes[HAK_CLASS_COUNT];  /* owner; touched only for classes with a stash */
     struct hak_thread_sample samples[HAK_CLASS_COUNT]; /* owner */
-    /* Owner; storage, two magazines a class and the stashes'. Below the first slot of a magazine nothing is written but
-     * the NULL there and, in the stash, the link. */
+    /* Owner; storage, of two magazines a class and the stashes'. Below the first slot of a magazine nothing is written
+     * but the NULL there, in the stash the link, and where a class is packed its loaded magazine. */
     void *magazines[THREAD_MAGAZINES][MAGAZINE_SLOTS] __attribute__((aligned(RECORD_PAGE_BYTES)));
 };
 
@@ -138,6 +152,14 @@ HAK_ALWAYS_INLINE void **record_new_magazine(struct hak_thread *thread, uint32_t
     void **base = &thread->magazines[thread->magazines_used++][MAGAZINE_SLOTS - room];
     /* The thread that had the record before may have used this slot. Relaxed: hak_walk may read it. */
     hak_store_relaxed(&base[-1], NULL);
+    return base;
+}
+
+/* Base of an empty loaded magazine in the storage of the returned one with this base, which has the same room.
+ * pre: at most RECORD_PACKED_MOST */
+HAK_ALWAYS_INLINE void **record_pack(void **returned) {
+    void **base = returned - RECORD_HALF_SLOTS;
+    hak_store_relaxed(&base[-1], NULL); /* as above */
     return base;
 }
 

@@ -39,7 +39,7 @@ static void stash_count(struct hak_thread *thread, unsigned class_index, int cha
 
 void **hak_stash_make_room(struct hak_thread *thread, unsigned class_index) {
     const struct hak_thread_class *own = &thread->classes[class_index];
-    if (own->unused_slots != 0 || own->stashed >= hak_classes[class_index].stash) {
+    if (own->unused_slots != 0 || own->loaded_unused != 0 || own->stashed >= hak_classes[class_index].stash) {
         return NULL;
     }
     struct hak_thread_stash *stash = &thread->stashes[class_index];

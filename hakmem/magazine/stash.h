@@ -23,7 +23,7 @@ HAK_ALWAYS_INLINE void **stash_storage(void **top) {
 }
 
 /* Storage of an empty magazine of the class. NULL: the stash is full, the record has no more storage, or the class's
- * magazines do not have their whole capacity yet. */
+ * magazines do not have their whole capacity yet, or no storage of their own each. */
 void **hak_stash_make_room(struct hak_thread *thread, unsigned class_index);
 
 /* Puts a full magazine into the stash. pre: hak_stash_make_room gave storage that takes its place */

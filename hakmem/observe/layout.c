@@ -49,6 +49,7 @@ __attribute__((used)) const struct layout hak_layout = {
             offsetof(struct hak_thread, returned),
             sizeof(struct hak_thread_class),
             offsetof(struct hak_thread_class, unused_slots),
+            offsetof(struct hak_thread_class, loaded_unused),
             offsetof(struct hak_thread_class, stashed),
             offsetof(struct hak_thread, stashes),
             sizeof(struct hak_thread_stash),

@@ -8,12 +8,12 @@
 
 #include "hakmem/base/compiler.h"
 
-#define LAYOUT_MAGIC "hakmem layout 1"
+#define LAYOUT_MAGIC "hakmem layout 2"
 
 struct layout {
     char magic[16];
     const void *addresses[5]; /* as layout.c has them; the tool has a name for each */
-    uint64_t numbers[46];     /* likewise */
+    uint64_t numbers[47];     /* likewise */
 };
 
 extern const struct layout hak_layout;

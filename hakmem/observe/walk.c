@@ -113,9 +113,9 @@ static void walk_forget(struct walk *walk, const void *p) {
 }
 
 /* The slots below a top. They may change while they are read, which makes the walk inexact and is found out. */
-static void walk_forget_magazine(struct walk *walk, void *const *top, unsigned class_index, uint32_t unused) {
-    const uint32_t level = magazine_level(top, class_index);
-    for (uint32_t i = 1; i + unused <= level; i++) {
+static void walk_forget_magazine(struct walk *walk, void *const *top, unsigned class_index, int unused) {
+    const uint32_t level = reading_level(top, class_index, unused);
+    for (uint32_t i = 1; i <= level; i++) {
         /* Acquire: pairs with the release stores of hak_sampling_park; a parked block is looked for after its slot. What a push or an
          * exchange stored is there, because the top was loaded with acquire. */
         const void *p = hak_load_acquire(top - i);
@@ -150,9 +150,9 @@ static void walk_forget_class(struct walk *walk, struct hak_thread *thread, unsi
     if (hak_reading_magazines(thread, class_index, &magazines)) {
         /* Before the slots and behind them: one that is parked meanwhile leaves its slot last, and comes back there first. */
         walk_forget_parked(walk, thread, class_index);
-        walk_forget_magazine(walk, magazines.loaded, class_index, magazines.unused);
+        walk_forget_magazine(walk, magazines.loaded, class_index, magazines.loaded_unused);
         walk_forget_parked(walk, thread, class_index);
-        walk_forget_magazine(walk, magazines.returned, class_index, magazines.unused);
+        walk_forget_magazine(walk, magazines.returned, class_index, magazines.returned_unused);
         /* Acquire: pairs with the release stores of exchanges. */
         if (hak_load_acquire(&thread->classes[class_index].stashed) != 0) {
             walk_forget_stash(walk, thread, class_index);

@@ -129,7 +129,7 @@ class RefusalTest(RunningCase):
         for numbers, address, words in cases:
             with self.subTest(numbers=numbers, address=address):
                 values = [address] * len(memory_map.ADDRESSES) + [numbers.get(name, 0) for name in memory_map.NUMBERS]
-                self.refuse(words, self.start_mapping(layout.pack(b"hakmem layout 1\0", *values)))
+                self.refuse(words, self.start_mapping(layout.pack(b"hakmem layout 2\0", *values)))
 
 
 class ShotTest(unittest.TestCase):

@@ -135,13 +135,12 @@ HAK_TEST_ISOLATED(Share, ClassInUseFollowsTheShare, "") {
     HAK_EXPECT_LE(cached(LARGE), HAK_GUARD_EXACT ? 2 : 0);
     HAK_EXPECT_EQ(exchange_capacity(hak_self, large), HAK_GUARD_EXACT ? 1 : 0);
     CENSUS_EXPECT_CONSISTENT();
-    const uint32_t magazines = hak_self->magazines_used;
     hak_share_divide(1);
     use(hak_classes[small].block_size, 64);
     use(LARGE, 3);
     HAK_EXPECT_EQ(exchange_capacity(hak_self, small), hak_classes[small].magazine);
     HAK_EXPECT_EQ(exchange_capacity(hak_self, large), hak_classes[large].magazine);
-    HAK_EXPECT_EQ(hak_self->magazines_used, magazines); /* those that the class had before */
+    HAK_EXPECT_LE(hak_self->magazines_used, 2 * 2); /* those that the two classes had before, or two each */
     CENSUS_EXPECT_CONSISTENT();
 }
 

@@ -17,14 +17,14 @@ from tools.cli import samples
 from tools.cli.command import InputError
 from tools.cli.samples import Mapping
 
-_MAGIC = b"hakmem layout 1\0"
+_MAGIC = b"hakmem layout 2\0"
 ADDRESSES = ("regions", "records", "huge", "live_groups", "classes")
 NUMBERS = (
     "guard region_bytes chunk_bytes region_chunks header_bytes next span_first chunk_class hidden descriptors "
     "descriptor_bytes free_bits remote_bits bitmap_words owner control inline_free inline_remote inline_words class_count "
     "class_bytes block_size blocks class_words magazine chunks older tops tid number loaded returned thread_class_bytes "
-    "unused stashed stashes stash_bytes parked sample_bytes slots entry_bytes entry_start entry_size table_capacity "
-    "live_places live_group"
+    "unused loaded_unused stashed stashes stash_bytes parked sample_bytes slots entry_bytes entry_start entry_size "
+    "table_capacity live_places live_group"
 ).split()
 _LAYOUT = struct.Struct(f"={len(_MAGIC)}s{len(ADDRESSES) + len(NUMBERS)}Q")
 
@@ -286,9 +286,9 @@ class _Reader:
         returned = memory.words(memory.word(thread + of["returned"]), count)
         for index in range(1, count):
             own = thread + index * of["thread_class_bytes"]
-            unused = memory.read(own + of["unused"], 1)[0]
-            for top in (loaded[index], returned[index]):
-                self._forget_magazine(top, self._classes[index], unused)
+            loaded_unused = int.from_bytes(memory.read(own + of["loaded_unused"], 1), "little", signed=True)
+            self._forget_magazine(loaded[index], self._classes[index], loaded_unused)
+            self._forget_magazine(returned[index], self._classes[index], memory.read(own + of["unused"], 1)[0])
             if memory.read(own + of["stashed"], 1)[0]:
                 self._forget_stash(
                     memory.word(thread + of["stashes"] + index * of["stash_bytes"]), self._classes[index]
