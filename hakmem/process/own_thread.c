@@ -14,10 +14,14 @@
 
 enum name_state { NAME_NONE, NAME_BUSY, NAME_VALID };
 
+/* Bits of `asked`. */
+#define ASKED_TO_END 1u
+#define ASKED_TO_LOOK 2u
+
 struct own_thread {
     uint32_t runs;      /* atomic */
     uint32_t name;      /* atomic: enum name_state */
-    uint32_t must_end;  /* atomic; the thread sleeps on it */
+    uint32_t asked;     /* atomic; the thread sleeps on it while it is 0 */
     uintptr_t thread;   /* who has made `name` busy */
     void (*main)(void); /* who has set `runs` */
 };
@@ -96,10 +100,10 @@ static void own_end(struct own_thread *own) {
         return;
     }
     /* Release: nothing hangs on it but the end. */
-    hak_store_release(&own->must_end, 1u);
-    hak_os_wake(&own->must_end);
+    hak_fetch_or_release(&own->asked, ASKED_TO_END);
+    hak_os_wake(&own->asked);
     hak_os_join_thread(own->thread);
-    hak_store_relaxed(&own->must_end, 0u);
+    hak_store_relaxed(&own->asked, 0u);
     /* Release: pairs with the next who makes it busy. */
     hak_store_release(&own->name, (uint32_t)NAME_NONE);
 }
@@ -173,12 +177,22 @@ int hak_own_thread_start(enum own_thread_kind kind, void (*main)(void)) {
 
 bool hak_own_thread_must_end(enum own_thread_kind kind) {
     /* Acquire: pairs with the release in own_end. */
-    return hak_load_acquire(&own_get(kind)->must_end) != 0;
+    return (hak_load_acquire(&own_get(kind)->asked) & ASKED_TO_END) != 0;
 }
 
 bool hak_own_thread_sleep(enum own_thread_kind kind, uint64_t duration_ms) {
-    hak_os_wait(&own_get(kind)->must_end, 0, (int64_t)duration_ms);
+    uint32_t *asked = &own_get(kind)->asked, look = ASKED_TO_LOOK;
+    hak_os_wait(asked, 0, (int64_t)duration_ms);
+    /* Acquire: pairs with the release of a nudge, which is answered now. It stays where the thread has to end. */
+    (void)hak_compare_exchange_acq_rel(asked, &look, 0u);
     return !hak_own_thread_must_end(kind);
+}
+
+void hak_own_thread_nudge(enum own_thread_kind kind) {
+    uint32_t *asked = &own_get(kind)->asked;
+    /* Release: the thread sees why. The word is changed before the call, so that no sleep begins in between. */
+    hak_fetch_or_release(asked, ASKED_TO_LOOK);
+    hak_os_wake(asked);
 }
 
 void hak_own_thread_leave(enum own_thread_kind kind) {

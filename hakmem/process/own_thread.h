@@ -43,9 +43,12 @@ int hak_own_thread_start(enum own_thread_kind kind, void (*main)(void));
 
 bool hak_own_thread_runs(enum own_thread_kind kind);
 
+/* Ends the sleep of the thread of that kind, or its next one. Any thread. pre: the kind runs */
+void hak_own_thread_nudge(enum own_thread_kind kind);
+
 /* The thread of that kind itself calls the functions below. */
 
-/* Sleeps for at most that long. false: the thread has to end */
+/* Sleeps for at most that long, or until it is nudged. false: the thread has to end */
 bool hak_own_thread_sleep(enum own_thread_kind kind, uint64_t duration_ms);
 
 bool hak_own_thread_must_end(enum own_thread_kind kind);

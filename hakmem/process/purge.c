@@ -13,6 +13,7 @@
 #include "hakmem/magazine/thread.h"
 #include "hakmem/os/os.h"
 #include "hakmem/process/own_thread.h"
+#include "hakmem/process/purge_share.h"
 #include "hakmem/region/decay.h"
 #include "hakmem/region/held.h"
 #include "hakmem/region/kept.h"
@@ -28,6 +29,8 @@ void (*hak_purge_reentry)(void);
 static void (*purge_waiting_start)(void); /* atomic; see hak_purge_start_later */
 static size_t purge_waited;               /* atomic; purge_to_do_bytes when a poll last looked */
 static uint64_t purge_looked_ms;          /* purge lock; when idle threads were last looked for */
+static size_t purge_look_at = SIZE_MAX;   /* atomic; see hak_purge_share_look_at; SIZE_MAX: the thread needs no nudge */
+static struct purge_share purge_share;    /* of the thread that purges */
 static uint64_t purge_thread_again_ms;    /* atomic; no thread was to be had: not before this time again */
 
 /* What a poll purges at most: as much as came since the last one, twice, so that a call pays for what it gave back itself
@@ -36,6 +39,9 @@ static uint64_t purge_thread_again_ms;    /* atomic; no thread was to be had: no
 
 /* How long idle threads are not looked for again. */
 #define PURGE_IDLE_LOOK_MS 100
+
+/* How long the thread sleeps at most while more waits than its allowance lets it purge. */
+#define PURGE_SHARE_MS 50
 
 /* How long a refused thread is not asked for again. */
 #define PURGE_THREAD_AGAIN_MS 1000
@@ -183,22 +189,86 @@ static void purge_start_waiting(void) {
     }
 }
 
+/* Sleeps that long, whoever nudges. */
+static void purge_sleep(uint64_t duration_ms) {
+    const uint64_t end = hak_os_clock_ms() + duration_ms;
+    for (uint64_t now; (now = hak_os_clock_ms()) < end && hak_own_thread_sleep(OWN_THREAD_PURGE, end - now);) {
+    }
+}
+
 /* When nothing waits: whoever stopped allocating just now is found idle only later. */
 static void purge_wait_for_idle(void) {
     const int64_t delay_ms = hak_load_relaxed(&hak_options.purge_delay_ms);
     for (unsigned looks = 0; looks < 2 && delay_ms > 0 && decay_due_ms() == 0 && hak_idle_is_pending() &&
                              !hak_own_thread_must_end(OWN_THREAD_PURGE);
          looks++) {
-        (void)hak_own_thread_sleep(OWN_THREAD_PURGE, (uint64_t)delay_ms);
+        purge_sleep((uint64_t)delay_ms);
         const uint64_t now = hak_os_clock_ms();
         struct decay_pass pass = purge_pass(now > (uint64_t)delay_ms ? now - (uint64_t)delay_ms : 0);
         (void)purge_some(&pass, PURGE_PIECE_BYTES);
     }
 }
 
+/* Purges so much, the oldest first. Result: how much. */
+static size_t purge_oldest(uint64_t now, size_t bytes) {
+    /* As old as half of the delay at least, then an eighth, then any. Relaxed: see options.h. */
+    const uint64_t delay = (uint64_t)hak_load_relaxed(&hak_options.purge_delay_ms);
+    const uint64_t ages[] = {delay / 2, delay / 8, 0};
+    size_t left = bytes, purged = 0;
+    for (unsigned i = 0; i < sizeof ages / sizeof ages[0] && left > 0; i++) {
+        struct decay_pass pass = purge_pass(ages[i] == 0 ? DECAY_ALL_NEW : now > ages[i] ? now - ages[i] : 0);
+        pass.chunks_first = true;
+        const bool is_over = purge_some(&pass, left);
+        purged += pass.purged;
+        left = is_over && left > pass.purged ? left - pass.purged : 0;
+    }
+    return purged;
+}
+
+/* What is resident for the program's sake. */
+static size_t purge_in_use_bytes(void) {
+    const size_t held = hak_held_bytes(), free = hak_partial_unpurged_bytes() + hak_partial_purged_bytes();
+    return held > free ? held - free : 0;
+}
+
+/* That, and what waits: purge_in_use_bytes() + purge_to_do_bytes(), but for snapshots. */
+static size_t purge_resident_bytes(void) {
+    const size_t sum = hak_held_bytes() + hak_purge_waiting_bytes();
+    const size_t gone = hak_partial_purged_bytes() + hak_region_refused_bytes() + hak_kept_refused_bytes();
+    return sum > gone ? sum - gone : 0;
+}
+
+/* Ends the sleep of the thread that purges once more waits beside what is in use than may. */
+static void purge_nudge(void) {
+    size_t look_at = hak_load_relaxed(&purge_look_at);
+    if (look_at != SIZE_MAX && purge_resident_bytes() > look_at &&
+        /* Acquire-release: one poll nudges. */
+        hak_compare_exchange_acq_rel(&purge_look_at, &look_at, SIZE_MAX)) {
+        hak_own_thread_nudge(OWN_THREAD_PURGE);
+    }
+}
+
+/* Purges what is too much beside what is in use, and sleeps until `due`, or until there is more to do. */
+static void purge_share_and_sleep(uint64_t now, uint64_t due) {
+    const int64_t delay_ms = hak_load_relaxed(&hak_options.purge_delay_ms); /* mallopt may have changed it to never */
+    const size_t excess = delay_ms < 0 ? 0
+                                       : hak_purge_share_excess(&purge_share, now, (uint64_t)delay_ms,
+                                                                purge_in_use_bytes(), purge_to_do_bytes());
+    if (excess > 0) {
+        hak_purge_share_spend(&purge_share, purge_oldest(now, excess));
+    }
+    /* Relaxed, both: a hint. A poll that does not see it yet is not the last. */
+    const size_t look_at = hak_purge_share_look_at(&purge_share, purge_resident_bytes());
+    hak_store_relaxed(&purge_look_at, look_at);
+    const uint64_t left = due - now;
+    (void)hak_own_thread_sleep(OWN_THREAD_PURGE, look_at == SIZE_MAX && left > PURGE_SHARE_MS ? PURGE_SHARE_MS : left);
+    hak_store_relaxed(&purge_look_at, SIZE_MAX);
+}
+
 /* Purges as long as something waits, then ends: a program that only once had much to give back does not keep a thread for
  * it. */
 static void purge_thread(void) {
+    hak_purge_share_begin(&purge_share, hak_os_clock_ms(), purge_resident_bytes());
     do {
         uint64_t due;
         while (!hak_own_thread_must_end(OWN_THREAD_PURGE) && (due = decay_due_ms()) != 0) {
@@ -206,7 +276,7 @@ static void purge_thread(void) {
             if (now >= due) {
                 purge_run(now, SIZE_MAX);
             } else {
-                (void)hak_own_thread_sleep(OWN_THREAD_PURGE, due - now);
+                purge_share_and_sleep(now, due);
             }
         }
         purge_wait_for_idle();
@@ -231,21 +301,6 @@ static bool purge_start_thread(uint64_t now) {
     return false;
 }
 
-/* Purges so much, at most `most`, the oldest first. */
-static void purge_oldest(uint64_t now, size_t bytes, size_t most) {
-    /* As old as half of the delay at least, then an eighth, then any. Relaxed: see options.h. */
-    const uint64_t delay = (uint64_t)hak_load_relaxed(&hak_options.purge_delay_ms);
-    const uint64_t ages[] = {delay / 2, delay / 8, 0};
-    size_t left = bytes < most ? bytes : most;
-    for (unsigned i = 0; i < sizeof ages / sizeof ages[0] && left > 0; i++) {
-        struct decay_pass pass = purge_pass(ages[i] == 0 ? DECAY_ALL_NEW : now > ages[i] ? now - ages[i] : 0);
-        pass.chunks_first = true;
-        const bool is_over = purge_some(&pass, left);
-        purge_note_given(now, pass.purged);
-        left = is_over && left > pass.purged ? left - pass.purged : 0;
-    }
-}
-
 /* Purges what is more than the bound, and a quarter more, so that not every call has to. */
 static void purge_to_bound(uint64_t now, size_t most) {
     const size_t to_do = purge_to_do_bytes(), held = hak_held_bytes(), unpurged = hak_partial_unpurged_bytes();
@@ -255,7 +310,8 @@ static void purge_to_bound(uint64_t now, size_t most) {
     bound = may_wait > bound ? may_wait : bound;
     purge_learn(now, bound, in_use);
     if (to_do > bound) {
-        purge_oldest(now, to_do - (bound - bound / 4), most);
+        const size_t bytes = to_do - (bound - bound / 4);
+        purge_note_given(now, purge_oldest(now, bytes < most ? bytes : most));
     }
 }
 
@@ -265,11 +321,15 @@ static void purge_poll_now(bool may_start) {
     }
     const int64_t delay_ms = hak_load_relaxed(&hak_options.purge_delay_ms);
     const uint64_t due = decay_due_ms();
-    const size_t to_do = purge_to_do_bytes(), waited = hak_load_relaxed(&purge_waited);
-    const size_t most = PURGE_POLL_BYTES(to_do > waited ? to_do - waited : 0);
-    if (due == 0 || hak_own_thread_runs(OWN_THREAD_PURGE)) {
+    if (due == 0) {
         return;
     }
+    if (hak_own_thread_runs(OWN_THREAD_PURGE)) {
+        purge_nudge();
+        return;
+    }
+    const size_t to_do = purge_to_do_bytes(), waited = hak_load_relaxed(&purge_waited);
+    const size_t most = PURGE_POLL_BYTES(to_do > waited ? to_do - waited : 0);
     const uint64_t now = hak_os_clock_ms();
     if (now >= due || delay_ms == 0) {
         purge_run(now, most);
@@ -312,6 +372,7 @@ void hak_purge_fork_child(void) {
     /* Relaxed, all: the child has one thread. Others of the parent may have wanted to fork too. */
     hak_store_relaxed(&purge_forks, 0u);
     hak_store_relaxed(&purge_is_child, true);
+    hak_store_relaxed(&purge_look_at, (size_t)SIZE_MAX);
     /* A look that a thread had taken upon itself is lost with it. */
     if (purge_to_do_bytes() > 0 || record_unpurged_bytes() > 0) {
         hak_decay_note_freed(hak_os_clock_ms());

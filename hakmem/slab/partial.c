@@ -53,13 +53,24 @@ HAK_ALWAYS_INLINE struct slab_list *partial_buckets_of(struct partial_lists *lis
 }
 
 static size_t partial_unpurged; /* atomic; sum of listed_free over all lists, in bytes */
+static size_t partial_purged;   /* atomic; sum of purged_free, likewise */
 
 /* Relaxed: a hint of how much there is to purge. */
 static void partial_count_unpurged(const struct partial_lists *lists, const struct slab *slab, size_t sign) {
     hak_fetch_add_relaxed(&partial_unpurged, sign * slab->listed_free * hak_classes[lists - partial_lists].block_size);
 }
 
+/* Relaxed, likewise. Most slabs were not purged since they were claimed, and make no step. */
+static void partial_count_purged(const struct partial_lists *lists, const struct slab *slab, size_t sign) {
+    if (slab->purged_free != 0) {
+        hak_fetch_add_relaxed(&partial_purged,
+                              sign * slab->purged_free * hak_classes[lists - partial_lists].block_size);
+    }
+}
+
 size_t hak_partial_unpurged_bytes(void) { return hak_load_relaxed(&partial_unpurged); }
+
+size_t hak_partial_purged_bytes(void) { return hak_load_relaxed(&partial_purged); }
 
 /* Notes that nothing is to be purged, and returns the count of free blocks at that moment. Acquire-release, as all that
  * changes the word: a free that is not in this count finds the flag. */
@@ -87,6 +98,7 @@ static bool partial_link_locked(struct partial_lists *lists, struct slab *slab, 
         partial_forget_purged_locked(slab);
         partial_count_unpurged(lists, slab, 1);
     }
+    partial_count_purged(lists, slab, 1);
     hak_list_link(&partial_buckets_of(lists, slab)[slab->bucket], slab);
     return is_to_purge;
 }
@@ -97,6 +109,7 @@ static void partial_unlink_locked(struct partial_lists *lists, struct slab *slab
     const bool is_to_purge = bucket <= CONTROL_LEVEL_LAST;
     slab_expect(is_to_purge == (slab->listed_free != 0), slab, "its list says otherwise whether it was purged");
     hak_list_unlink(&partial_buckets_of(lists, slab)[bucket], slab);
+    partial_count_purged(lists, slab, (size_t)-1);
     if (is_to_purge) {
         partial_count_unpurged(lists, slab, (size_t)-1);
     } else {

@@ -21,6 +21,10 @@ bool hak_partial_purge_piece(struct decay_pass *pass);
  * some share pages with live blocks, and frees after the listing are not counted. */
 size_t hak_partial_unpurged_bytes(void);
 
+/* Bytes of blocks in listed slabs that were free at the slab's last purge, since when nobody took one of them. A hint: those that
+ * share pages with live blocks are still resident. */
+size_t hak_partial_purged_bytes(void);
+
 /* Visits the class locks for fork, so that the child finds the lists of every class consistent. */
 void hak_partial_fork_locks(lock_visit *visit, struct lock_fork *fork);
 

@@ -96,6 +96,44 @@ HAK_TEST_ISOLATED(Purge, FreedMemoryStaysForTheDecayTime, "HAKMEM_PURGE_DELAY_MS
     HAK_EXPECT_EQ(census_all().purged_bytes, 0);
 }
 
+#define DRIFT_BLOCKS 4096
+#define DRIFT_FROM ((size_t)16384)
+#define DRIFT_TO ((size_t)20480)
+
+static void *drift_from[DRIFT_BLOCKS], *drift_to[DRIFT_BLOCKS];
+
+static bool so_much_is_purged(void *bytes) { return census_all().purged_bytes >= *(size_t *)bytes; }
+
+/* Blocks of one size make way for those of another, but for one in eight, which keeps its slab: the free pages of these slabs are
+ * of no use, and are not to stand beside the new blocks for ten minutes. What waits is an eighth of what is in use at most, and
+ * what the program frees while the thread wakes up. */
+HAK_TEST_ISOLATED(Purge, WhatWaitsWhileSizesDriftIsBoundedByWhatIsInUse,
+                  "HAKMEM_PURGE_DELAY_MS=600000 HAKMEM_PURGE_THREAD=1") {
+    const size_t whole = DRIFT_BLOCKS * DRIFT_FROM;
+    for (unsigned i = 0; i < DRIFT_BLOCKS; i++) {
+        drift_from[i] = hak_alloc(DRIFT_FROM);
+        pattern_mark_pages(drift_from[i], DRIFT_FROM, i);
+    }
+    size_t freed = 0;
+    for (unsigned i = 0; i < DRIFT_BLOCKS; i++) {
+        if (i % 8 != 0) {
+            hak_free(drift_from[i]);
+            freed += DRIFT_FROM;
+        }
+        if (freed >= DRIFT_TO) {
+            drift_to[i] = hak_alloc(DRIFT_TO);
+            pattern_mark_pages(drift_to[i], DRIFT_TO, i);
+            freed -= DRIFT_TO;
+        }
+    }
+    size_t expected = whole / 2; /* of seven eighths; a quarter of a share may wait, and the last frees */
+    HAK_EXPECT(system_wait_until(so_much_is_purged, &expected, DEADLINE_SECONDS));
+    for (unsigned i = 0; i < DRIFT_BLOCKS; i++) {
+        if (i % 8 == 0) HAK_EXPECT(pattern_pages_hold(drift_from[i], DRIFT_FROM, i));
+        if (drift_to[i] != NULL) HAK_EXPECT(pattern_pages_hold(drift_to[i], DRIFT_TO, i));
+    }
+}
+
 /* What waits then: 16 MiB at most, and what one call of a slow path adds. */
 HAK_TEST_ISOLATED(Purge, WithoutAThreadWhatWaitsIsBounded, "HAKMEM_PURGE_DELAY_MS=600000") {
     size_t before = start();
