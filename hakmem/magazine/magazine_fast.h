@@ -73,9 +73,7 @@ HAK_FAST_PATH void *magazine_pop_and_mark(unsigned class_index, bool marks) {
         return NULL;
     }
     void *p = hak_load_below(top);
-    if (marks) {
-        HAK_IN_RETURN_REGISTER(p);
-    }
+    HAK_IN_RETURN_REGISTER(p); /* or gcc 12 copies it there */
     ladder_knows_block(p);
     if (HAK_UNLIKELY(p == NULL)) {
         return NULL;
