@@ -8,6 +8,7 @@
 
 #include "hakmem/base/compiler.h"
 #include "hakmem/base/contention.h"
+#include "hakmem/base/disturb.h"
 
 #define hak_load_relaxed(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 #define hak_load_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)

@@ -77,10 +77,12 @@ HAK_ALWAYS_INLINE void lock_acquire(struct hak_lock *lock) {
         hak_lock_acquire_slow(lock);
     }
     contention_acquired(lock, lock->rank);
+    DISTURB();
 }
 
 /* Releases the lock. Locks may be released in any order. pre: this thread holds the lock */
 HAK_ALWAYS_INLINE void lock_release(struct hak_lock *lock) {
+    DISTURB();
     if (HAK_DEBUG) hak_lock_debug_pop(lock);
     contention_released(lock, lock->rank);
     uintptr_t own_word = lock_self();

@@ -20,6 +20,7 @@ HAK_ALWAYS_INLINE void exchange_hold(struct hak_thread *thread, unsigned class_i
     if (HAK_UNLIKELY(!hak_compare_exchange_acq_rel(holder, &seen, (uint8_t)EXCHANGE_HOLDER_OWNER))) {
         hak_exchange_hold_rest(holder, seen);
     }
+    DISTURB();
 }
 
 /* What changes the class's active slabs, or frees into slabs on behalf of the thread, stands between hold and let go. */
@@ -31,6 +32,7 @@ HAK_ALWAYS_INLINE void exchange_assert_held(struct hak_thread *thread, unsigned 
 
 /* Release: pairs with the compare-exchange of whoever holds the class next. */
 HAK_ALWAYS_INLINE void exchange_let_go(struct hak_thread *thread, unsigned class_index) {
+    DISTURB();
     hak_store_release(&thread->classes[class_index].holder, (uint8_t)EXCHANGE_HOLDER_NONE);
 }
 

@@ -16,6 +16,7 @@ HAK_ALWAYS_INLINE void exchange_open(struct hak_thread *thread) {
      * finds the odd sequence in its second look. */
     hak_store_relaxed(&thread->sequence, thread->sequence + 1);
     hak_fence_release();
+    DISTURB();
 }
 
 /* Opens the write section of an exchange. */
@@ -26,6 +27,7 @@ HAK_ALWAYS_INLINE void exchange_enter(struct hak_thread *thread) {
 
 /* Closes the write section. */
 HAK_ALWAYS_INLINE void exchange_leave(struct hak_thread *thread) {
+    DISTURB();
     /* Release: pairs with the acquire loads of reading.h. */
     hak_store_release(&thread->sequence, thread->sequence + 1);
 }

@@ -34,6 +34,7 @@ static void idle_take_class(struct hak_thread *thread, unsigned class_index, str
             batch->taken[batch->count++].class_index = class_index;
             /* From now on the owner frees into it like any other thread. Relaxed: the release below publishes it. */
             hak_store_relaxed(&own->active[i]->owner, SLAB_NOBODY);
+            DISTURB();
             /* Relaxed: pairs with the hint of exchange_holds_any, which the owner loads while it does not hold the class. */
             hak_store_relaxed(&own->active[i], NULL);
         }
@@ -71,6 +72,7 @@ void hak_idle_take_slabs(const struct decay_pass *pass) {
             }
         }
         hak_thread_list_release();
+        DISTURB();
         if (batch.count > 0) {
             hak_moving_begin();
         }

@@ -22,7 +22,9 @@ static bool reading_enter(struct hak_thread *thread) {
     if ((hak_load_acquire(&thread->tops) & RECORD_HAS_TOPS) == 0) {
         return false; /* without a store, which would make a page of a free record resident */
     }
+    DISTURB();
     const bool may = (hak_fetch_add_acq_rel(&thread->tops, RECORD_READER) & RECORD_HAS_TOPS) != 0;
+    DISTURB();
     if (!may) {
         reading_leave(thread);
     }
@@ -34,7 +36,9 @@ void hak_reading_allow(struct hak_thread *thread) { hak_fetch_or_release(&thread
 
 void hak_reading_end(struct hak_thread *thread) {
     /* Acquire-release: a reader's addition comes before, and is waited for, or after, and finds the flag gone. */
+    DISTURB();
     hak_fetch_add_acq_rel(&thread->tops, (uint32_t)-RECORD_HAS_TOPS);
+    DISTURB();
     /* Acquire: pairs with the release of reading_leave. */
     for (unsigned looks = 0; hak_load_acquire(&thread->tops) != 0; looks++) {
         if (looks >= READING_LOOKS) {
@@ -53,6 +57,7 @@ bool hak_reading_magazines(struct hak_thread *thread, unsigned class_index, stru
         return false;
     }
     out->loaded = hak_load_acquire(&thread->loaded[class_index]);
+    DISTURB();
     out->returned = hak_load_acquire(&thread->returned[class_index]);
     reading_leave(thread);
     return hak_load_relaxed(&thread->begun) == begun;
@@ -106,6 +111,7 @@ struct thread_class_totals hak_reading_class(struct hak_thread *thread, unsigned
          * the loads means that no exchange fell between them, and that the thread neither began nor ended. */
         const uint32_t before = hak_load_acquire(&thread->sequence);
         read = reading_try(thread, class_index);
+        DISTURB();
         const bool is_whole = before % 2 == 0 && hak_load_relaxed(&thread->sequence) == before;
         if (is_whole || (tries >= READING_TRIES && *sleeps == 0)) {
             return read;

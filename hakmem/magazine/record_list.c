@@ -92,6 +92,7 @@ static unsigned record_take_old(struct hak_lock *lock, uint64_t ended_until_ms, 
         batch[count++] = record;
     }
     lock_release(lock);
+    DISTURB();
     return count;
 }
 

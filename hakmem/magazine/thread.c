@@ -93,11 +93,13 @@ static void thread_end(void *value) {
         return;
     }
     hak_exchange_flush(thread);
+    DISTURB();
     thread_give_up_tops(thread); /* before the lock: others do not wait for a reader of this record */
     lock_acquire(&threads_lock);
     hak_record_recycle(thread);
     hak_share_divide(--threads_now);
     threads_release(thread);
+    DISTURB();
     /* Destructors that run after this one take the slow path, which serves threads without a record. */
     hak_self = NULL;
     thread_has_ended = true;
@@ -239,6 +241,7 @@ struct hak_thread *hak_thread_begin(void) {
         hak_share_divide(++threads_now);
     }
     threads_release(thread);
+    DISTURB();
     if (thread == NULL) {
         return NULL;
     }

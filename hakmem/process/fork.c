@@ -75,10 +75,12 @@ static void fork_acquire(void) {
         _IO_list_lock();
     }
     struct lock_fork fork;
+    DISTURB();
     hak_lock_fork_begin(&fork);
     hak_purge_fork_begin();
     fork_visit(hak_lock_fork_note, &fork);
     fork_visit(hak_lock_fork_acquire, &fork);
+    DISTURB();
     fork_own.is_whole = fork.own_count == 0 && !fork.is_half && !hak_thread_is_inside();
 }
 
@@ -87,6 +89,7 @@ static void fork_parent(void) {
         return;
     }
     fork_visit(hak_lock_fork_release, NULL);
+    DISTURB();
     hak_purge_fork_end();
     if (fork_own.has_streams) {
         _IO_list_unlock();

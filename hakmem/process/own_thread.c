@@ -100,6 +100,7 @@ static void own_end(struct own_thread *own) {
         return;
     }
     /* Release: nothing hangs on it but the end. */
+    DISTURB();
     hak_fetch_or_release(&own->asked, ASKED_TO_END);
     hak_os_wake(&own->asked);
     hak_os_join_thread(own->thread);
@@ -141,7 +142,9 @@ static int own_begin(struct own_thread *own, bool has_ended, void (*main)(void))
     }
     /* Sequentially consistent: pairs with the last user's end. This side notes the thread and looks whether a user is left,
      * that side counts itself out and looks for a thread. One of them sees. */
+    DISTURB();
     (void)hak_exchange_seq_cst(&own->name, (uint32_t)(error == 0 ? NAME_VALID : NAME_NONE));
+    DISTURB();
     if (error == 0 && hak_load_seq_cst(&own_users) == 0) {
         own_end(own);
     }
@@ -162,6 +165,7 @@ int hak_own_thread_start(enum own_thread_kind kind, void (*main)(void)) {
     if (!hak_compare_exchange_acq_rel(&own->runs, &stopped, 1u)) {
         return EBUSY;
     }
+    DISTURB();
     uint32_t name = NAME_NONE;
     bool has_ended = false;
     /* Acquire, both: pair with the release of who joined or began it before. */
@@ -198,7 +202,9 @@ void hak_own_thread_nudge(enum own_thread_kind kind) {
 void hak_own_thread_leave(enum own_thread_kind kind) {
     /* Sequentially consistent: pairs with hak_own_thread_runs. This side says that it leaves and then looks whether anything is
      * to be done, the other leaves something to be done and then looks whether this one runs. One of them sees. */
+    DISTURB();
     (void)hak_exchange_seq_cst(&own_get(kind)->runs, 0u);
+    DISTURB();
 }
 
 bool hak_own_thread_stay(enum own_thread_kind kind) {
@@ -225,6 +231,7 @@ void hak_own_thread_user_ended(void) {
     (void)page_look();
     /* Sequentially consistent: pairs with own_begin. */
     if (hak_fetch_add_seq_cst(&own_users, (uint32_t)-1) == 1) {
+        DISTURB();
         own_end_all();
     }
 }

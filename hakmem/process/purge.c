@@ -159,6 +159,7 @@ static void purge_run(uint64_t now, size_t bytes) {
         return;
     }
     const uint64_t delay = (uint64_t)delay_ms;
+    DISTURB();
     struct decay_pass pass = purge_pass(now > delay ? now - delay : 0);
     const bool is_over = purge_some(&pass, bytes);
     purge_unlearn(pass.purged);

@@ -134,6 +134,7 @@ bool hak_region_purge_piece(struct decay_pass *pass) {
             continue;
         }
         /* Outside the lock: nobody else sees the run meanwhile. */
+        DISTURB();
         const size_t bytes = (size_t)span.count * HAK_CHUNK_BYTES;
         const bool clean =
             hak_region_purge_pages(span.region, region_chunk_address(span.region, span.first), bytes, pass) == 0;
@@ -143,6 +144,7 @@ bool hak_region_purge_piece(struct decay_pass *pass) {
         if (clean) {
             region_purge_header(span.region, span.first, span.count, pass);
         }
+        DISTURB();
         region_put_back(&span, clean);
         pass->purged += clean ? bytes : 0;
         pass->chunk = span.first + span.count;

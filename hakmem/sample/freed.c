@@ -30,6 +30,7 @@ void hak_freed_note(const void *block, const struct profile_record *allocated, c
         return; /* who is writing ends that */
     }
     hak_store_release(&entry->allocated, allocated);
+    DISTURB();
     hak_store_release(&entry->freed, freed);
     /* Release: pairs with the first acquire load of hak_freed_find, which then finds both sites. */
     hak_store_release(&entry->block, block);
@@ -42,6 +43,7 @@ bool hak_freed_find(const void *block, const struct profile_record **allocated, 
         return false;
     }
     *allocated = hak_load_acquire(&entry->allocated);
+    DISTURB();
     *freed = hak_load_acquire(&entry->freed);
     /* Relaxed: the loads above order it. */
     return hak_load_relaxed(&entry->block) == block;

@@ -78,8 +78,10 @@ static uint32_t record_add(struct hak_profile_table *table, const struct hak_sta
     record->site = stack->site;
     record->size = size;
     record->callers = look->same_path != NULL ? look->same_path->callers : record_keep_callers(table, stack);
+    DISTURB();
     /* Release, both: pair with the acquires of record_look_for and hak_record_count. */
     hak_store_release(&table->index[look->slot], (uint16_t)(number + 1));
+    DISTURB();
     hak_store_release(&table->used, (uint64_t)number + 1);
     return number;
 }
@@ -131,6 +133,7 @@ struct profile_record hak_record_read(const struct hak_profile_table *table, uin
     /* Acquire: pairs with the release of hak_tally_free. The free was counted after its allocation, so the allocation is
      * seen where the free is. */
     const uint64_t frees = hak_load_acquire(&record->frees);
+    DISTURB();
     return (struct profile_record){.size = record->size,
                                    .site = record->site,
                                    .allocations = hak_load_relaxed(&record->allocations),

@@ -74,6 +74,7 @@ static void batch_flush_remote_word(struct batch *batch) {
     uint64_t bits = batch->bits & ~already;
     /* Release: what this thread wrote to the blocks is before the drain that takes the bits. */
     uint64_t before = hak_fetch_or_release(&batch->remote_bits[batch->word], bits);
+    DISTURB();
     already |= bits & before;
     if (HAK_UNLIKELY(already != 0)) {
         batch_report_double(batch, already);
@@ -103,6 +104,7 @@ static void batch_end_slab(struct batch *batch) {
     }
     batch->uncounted = 0;
     batch->remote += count;
+    DISTURB();
     /* Acquire-release: release pairs with the acquire of drains and relists; acquire, because the thread
      * that completes the count gives the span away after all others are done with it. */
     uint64_t before = hak_fetch_add_acq_rel(&batch->slab->control, control_delta(SLAB_FULL, SLAB_FULL, count));
@@ -113,6 +115,7 @@ static void batch_end_slab(struct batch *batch) {
     const int64_t count_before = control_count(before);
     if (control_level(count_before, blocks) != control_level(count_before + count, blocks) ||
         (before & CONTROL_PURGED) != 0) {
+        DISTURB();
         hak_partial_relist(batch->slab, batch->class_index);
     }
 }

@@ -30,6 +30,7 @@ void hak_moving_begin(void) {
      * that it began. */
     hak_fetch_add_relaxed(&moving_place()->begun, (uint64_t)1);
     hak_fence_release();
+    DISTURB();
 }
 
 /* Acquire-release: pairs with hak_moving_look; who sees the end sees the change. */

@@ -75,6 +75,7 @@ size_t hak_partial_purged_bytes(void) { return hak_load_relaxed(&partial_purged)
 /* Notes that nothing is to be purged, and returns the count of free blocks at that moment. Acquire-release, as all that
  * changes the word: a free that is not in this count finds the flag. */
 static int64_t partial_note_purged_locked(struct slab *slab) {
+    DISTURB();
     return control_count(hak_fetch_add_acq_rel(&slab->control, CONTROL_PURGED));
 }
 
@@ -142,6 +143,7 @@ static enum partial_change partial_relist_locked(struct partial_lists *lists, st
     if (state == SLAB_PARTIAL) {
         partial_unlink_locked(lists, slab);
     }
+    DISTURB();
     if (level == CONTROL_LEVEL_EMPTY) {
         /* Release: pairs with the acquire above in a thread whose relist comes too late. Nobody adds to the
          * count any more, since every block's free is counted. */
@@ -184,6 +186,7 @@ void hak_partial_relist(struct slab *slab, unsigned class_index) {
     if (change == PARTIAL_QUEUED) {
         hak_decay_note_freed(now_ms);
     }
+    DISTURB();
     if (change == PARTIAL_EMPTIED) {
         partial_give_back(slab, class_index);
     }
@@ -273,8 +276,10 @@ bool hak_partial_purge_piece(struct decay_pass *pass) {
         }
         for (unsigned i = 0; i < count; i++) {
             hak_slab_drain(batch[i], pass->class_index);
+            DISTURB();
             pass->purged += hak_slab_purge_free_pages(batch[i], pass->class_index, pass);
             batch[i]->purged_free = batch[i]->free_count;
+            DISTURB();
             hak_slab_detach(batch[i], pass->class_index);
         }
         if (count > 0) {

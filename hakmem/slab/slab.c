@@ -59,6 +59,7 @@ struct slab *hak_slab_create(unsigned class_index, uint32_t owner) {
         left -= here;
     }
     hak_store_relaxed(&slab->owner, owner);
+    DISTURB();
     /* Release: pairs with the acquire of a relist that came too late for the slab that was here before. */
     hak_store_release(&slab->control, control_make(SLAB_OWNED, class_index));
     PROBE_3(slab_create, slab_base(slab), class_index, owner);
@@ -79,6 +80,7 @@ static void slab_expect_counted(const struct slab *slab, unsigned class_index) {
 
 struct slab *hak_slab_claim(unsigned class_index, uint32_t owner) {
     struct slab *slab = hak_partial_claim(class_index);
+    DISTURB();
     if (slab != NULL) {
         /* Relaxed: others compare it with their own number only. */
         hak_store_relaxed(&slab->owner, owner);
@@ -154,6 +156,7 @@ uint32_t hak_slab_drain(struct slab *slab, unsigned class_index) {
         /* Acquire: pairs with the release that set each bit, so that what the freeing thread wrote to the
          * block is before its next use. */
         uint64_t bits = hak_exchange_acquire(&remote_bits[word], (uint64_t)0);
+        DISTURB();
         uint64_t before = hak_load_relaxed(&free_bits[word]);
         if (HAK_UNLIKELY((before & bits) != 0)) {
             hak_slab_report_double(slab, class_index, word, before & bits, true);
@@ -168,6 +171,7 @@ uint32_t hak_slab_drain(struct slab *slab, unsigned class_index) {
     }
     slab_expect((int64_t)drained >= counted, slab, "more blocks are counted as freed than bits say");
     slab->free_count += drained - twice;
+    DISTURB();
     /* Acquire-release: keeps the count's chain unbroken between the threads that add to it. */
     hak_fetch_add_acq_rel(&slab->control, control_delta(SLAB_OWNED, SLAB_OWNED, -(int64_t)drained));
     return drained - twice;
@@ -187,6 +191,7 @@ void hak_slab_detach(struct slab *slab, unsigned class_index) {
     const int64_t free_count = slab->free_count;
     /* Relaxed: whoever frees concurrently compares it with its own number, which it is not. */
     hak_store_relaxed(&slab->owner, SLAB_NOBODY);
+    DISTURB();
     /* Acquire-release: publishes free_bits and free_count to the next owner, and sees every free that was
      * counted while the slab was OWNED; those that come later see FULL. */
     const uint64_t change = control_delta(SLAB_OWNED, SLAB_FULL, free_count) + control_has_free(slab->free_count);

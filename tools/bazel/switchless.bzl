@@ -7,8 +7,8 @@
 
 is used like a cc_library. Its objects are those of the combination that ships, whatever combination asks for them; its
 headers and what is defined for them are those of whoever includes them. A library that can see a switch is an error:
-neither //hakmem/flags nor the generated header of the classes may be among what it depends on. The flags `debug` and
-`contention`, which no combination sets, make no difference here. With `guards = True` the library may depend on
+neither //hakmem/flags nor the generated header of the classes may be among what it depends on. The flags `debug`,
+`contention` and `disturb`, which no combination sets, make no difference here. With `guards = True` the library may depend on
 //hakmem/flags:guards, and is compiled once for each value of guard.
 """
 
@@ -32,7 +32,7 @@ _switchless_transition = transition(
 )
 
 def _refuse_switches(ctx, context):
-    allowed = ["HAK_DEBUG", "HAK_CONTENTION"] + (["HAK_GUARD"] if ctx.attr.guards else [])
+    allowed = ["HAK_DEBUG", "HAK_CONTENTION", "HAK_DISTURB"] + (["HAK_GUARD"] if ctx.attr.guards else [])
     for define in context.defines.to_list():
         name = define.split("=")[0]
         if name.startswith("HAK_") and name not in allowed:

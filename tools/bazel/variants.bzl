@@ -173,6 +173,35 @@ hak_contention_test = rule(
     doc = "A test built with --//hakmem/flags:contention.",
 )
 
+# What ships, with the rule's guard, and disturbed.
+def _disturb_transition_impl(_settings, attr):
+    values = {FLAGS + name: value for name, value in SHIPPED.items()}
+    values.update({FLAGS + "guard": attr.guard, FLAGS + "disturb": True})
+    return values
+
+_disturb_transition = transition(
+    implementation = _disturb_transition_impl,
+    inputs = [],
+    outputs = [FLAGS + name for name in SHIPPED] + [FLAGS + "disturb"],
+)
+
+hak_disturb_binary = rule(
+    implementation = _variant_impl,
+    attrs = {
+        "actual": attr.label(
+            mandatory = True,
+            executable = True,
+            cfg = _disturb_transition,
+            doc = "The program to build with delays.",
+        ),
+        "guard": attr.string(default = "off", values = CHOICES["guard"]),
+        "env": attr.string_dict(doc = "Environment of a test."),
+        "_allowlist_function_transition": attr.label(default = _ALLOWLIST),
+    },
+    executable = True,
+    doc = "A program built with --//hakmem/flags:disturb, otherwise as it ships.",
+)
+
 def _usdt_transition_impl(_settings, _attr):
     return {FLAGS + "usdt": "on"}
 
