@@ -226,7 +226,9 @@ static const struct option options[] = {
     {"HAKMEM_PROFILE_RATE", "1 to 1099511627776, default 524288",
      "bytes between two samples of the profile, on average; 1: every allocation", set_profile_rate},
     {"HAKMEM_PUBLISH", "0 or 1, default 0",
-     "publishes the statistics twice a second in shared memory, for hakmem stat and hakmem top", set_publish},
+     "publishes the statistics twice a second in shared memory, for hakmem stat and top; hakmem profile can switch the "
+     "profile on there",
+     set_publish},
     {"HAKMEM_PURGE_DELAY_MS", "-1 to 3600000, default 750",
      "milliseconds after which freed memory goes back to the system; 0 at once, -1 never", set_purge_delay_ms},
     {"HAKMEM_PURGE_THREAD", "auto, 0 or 1, default auto",

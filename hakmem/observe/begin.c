@@ -24,7 +24,7 @@ static const struct hak_observer observe_table = {
 /* 102: after process/init.c, and before the constructors of the program that name no priority. */
 __attribute__((constructor(102))) static void observe_begin(void) {
     hak_process_begin();
-    if (hak_options.profile[0] != '\0' || hak_options.leaks) {
+    if (hak_options.profile[0] != '\0' || hak_options.leaks || hak_options.publish) {
         hak_profile_page_begin();
     }
     observer_set(&observe_table);

@@ -44,7 +44,7 @@ static void leaks_add(struct leak *leak, const struct profile_record *record, co
 }
 
 /* The live blocks of each path. Result: the number of paths */
-static uint32_t leaks_gather(const struct hak_profile_table *table, uint64_t rate, struct leaks *all) {
+static uint32_t leaks_gather(const struct hak_profile_table *table, struct leaks *all) {
     struct leak *leaks = all->paths;
     uint32_t count = 0;
     for (uint32_t index = 0; index < hak_record_count(table); index++) {
@@ -61,7 +61,7 @@ static uint32_t leaks_gather(const struct hak_profile_table *table, uint64_t rat
             at = ++count;
             leaks[at - 1] = (struct leak){.path = record};
         }
-        leaks_add(&leaks[at - 1], &record, &all->lost[index], 1 / hak_chance_of(record.size, rate));
+        leaks_add(&leaks[at - 1], &record, &all->lost[index], 1 / hak_chance_of(record.size, record.rate));
     }
     return count;
 }
@@ -129,8 +129,27 @@ static void leaks_add_dropped(struct hak_text *line, uint64_t count, const char 
     }
 }
 
+/* How far the numbers are to be trusted. Relaxed, all: a snapshot. */
+static void leaks_add_trust(struct hak_text *line, const struct hak_profile_table *table) {
+    const uint64_t rate = hak_load_relaxed(&table->rate);
+    const bool is_whole = hak_load_relaxed(&table->is_whole) != 0;
+    if (rate == 1 && is_whole) {
+        hak_text_add(line, "exact");
+    } else if (rate == 1) {
+        hak_text_add(line, "of the blocks that were sampled");
+    } else {
+        hak_text_add(line, "estimated from a sample every ");
+        leaks_number(line, rate, "byte");
+    }
+    if (!is_whole) {
+        hak_text_add(line, ", but the profile was switched while the program ran");
+    }
+    leaks_add_dropped(line, hak_load_relaxed(&table->dropped), " lost for want of memory");
+    leaks_add_dropped(line, hak_load_relaxed(&table->shortened), " without callers, since their table is full");
+}
+
 static void leaks_write_sum(const struct hak_profile_table *table, const struct leak *leaks, uint32_t count,
-                            uint64_t rate, bool knows_lost, int descriptor) {
+                            bool knows_lost, int descriptor) {
     TEXT_LINE(line);
     struct leak sum = {0};
     for (uint32_t i = 0; i < count; i++) {
@@ -144,15 +163,7 @@ static void leaks_write_sum(const struct hak_profile_table *table, const struct 
     hak_text_add(&line, " live, from ");
     leaks_number(&line, count, "path");
     hak_text_add(&line, "; ");
-    if (rate == 1) {
-        hak_text_add(&line, "exact");
-    } else {
-        hak_text_add(&line, "estimated from a sample every ");
-        leaks_number(&line, rate, "byte");
-    }
-    /* Relaxed, both: a snapshot. */
-    leaks_add_dropped(&line, hak_load_relaxed(&table->dropped), " lost for want of memory");
-    leaks_add_dropped(&line, hak_load_relaxed(&table->shortened), " without callers, since their table is full");
+    leaks_add_trust(&line, table);
     hak_text_write_line(&line, descriptor);
     if (knows_lost) {
         leaks_write_lost(&sum, "of these, nothing reaches ", descriptor);
@@ -195,17 +206,15 @@ void hak_leaks_report(const struct hak_profile_table *table, bool finds_lost, in
         hak_report_warning_to(descriptor, "no memory for the list of leaks, or /proc is not there", NULL, NULL);
         return;
     }
-    /* Relaxed: a snapshot. */
-    const uint64_t rate = hak_load_relaxed(&table->rate);
     struct leaks *leaks = memory;
     const int error = finds_lost ? hak_lost_find(leaks->lost, !os_has_threads()) : 0;
     if (error != 0) {
         hak_report_warning_to(descriptor, "it is not known which of the leaks are lost, the memory cannot be read",
                               NULL, hak_os_file_problem(error));
     }
-    const uint32_t count = leaks_gather(table, rate, leaks);
+    const uint32_t count = leaks_gather(table, leaks);
     leaks_sort(leaks->paths, count);
-    leaks_write_sum(table, leaks->paths, count, rate, finds_lost && error == 0, descriptor);
+    leaks_write_sum(table, leaks->paths, count, finds_lost && error == 0, descriptor);
     for (uint32_t i = 0; i < count; i++) {
         leaks_write(table, &leaks->paths[i], &maps, descriptor);
     }

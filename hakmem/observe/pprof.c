@@ -52,6 +52,8 @@ enum {
     TEXT_SPACE,
     TEXT_DROPPED,
     TEXT_SHORTENED,
+    TEXT_SWITCHED,
+    TEXT_THREAD,
     TEXTS
 };
 static const char *const texts[TEXTS] = {
@@ -65,10 +67,12 @@ static const char *const texts[TEXTS] = {
     "space",
     "samples were lost for want of memory: estimates are too low",
     "samples have a call but no callers: the table of callers is full",
+    "the profile was switched while the program ran: what was allocated while it was off is not in it",
+    "thread",
 };
 
 /* A message within another: no longer than this. The longest is a sample, of a location for each frame, four values and
- * a label. */
+ * two labels. */
 struct message {
     size_t used;
     unsigned char bytes[320];
@@ -198,13 +202,24 @@ static uint64_t put_location(struct hak_text *output, const struct locations *lo
     return at + 1;
 }
 
+/* A number that a sample has besides its values. */
+static void message_label(struct message *message, uint64_t key, uint64_t number) {
+    struct message label = {0};
+    message_number(&label, LABEL_KEY, key);
+    message_number(&label, LABEL_NUMBER, number);
+    message->used += varint(message->bytes + message->used, SAMPLE_LABEL << 3 | 2);
+    message->used += varint(message->bytes + message->used, label.used);
+    memcpy(message->bytes + message->used, label.bytes, label.used);
+    message->used += label.used;
+}
+
 static void put_sample(struct hak_text *output, const struct locations *locations, const struct codes *codes,
-                       const struct hak_profile_table *table, const struct profile_record *record, uint64_t rate) {
-    const double chance = hak_chance_of(record->size, rate);
+                       const struct hak_profile_table *table, const struct profile_record *record) {
+    const double chance = hak_chance_of(record->size, record->rate);
     const uint64_t live = record->allocations - record->frees;
     const uint64_t values[] = {scaled(record->allocations, chance), scaled(record->allocations * record->size, chance),
                                scaled(live, chance), scaled(live * record->size, chance)};
-    struct message label = {0}, message = {0};
+    struct message message = {0};
     message_number(&message, SAMPLE_LOCATION, put_location(output, locations, codes, record->site));
     for (uint32_t i = 0; i < record_caller_count(record); i++) {
         message_number(&message, SAMPLE_LOCATION,
@@ -213,26 +228,37 @@ static void put_sample(struct hak_text *output, const struct locations *location
     for (unsigned i = 0; i < 4; i++) {
         message_number(&message, SAMPLE_VALUE, values[i]);
     }
-    message_number(&label, LABEL_KEY, TEXT_BYTES);
-    message_number(&label, LABEL_NUMBER, record->size);
-    message.used += varint(message.bytes + message.used, SAMPLE_LABEL << 3 | 2);
-    message.used += varint(message.bytes + message.used, label.used);
-    memcpy(message.bytes + message.used, label.bytes, label.used);
-    message.used += label.used;
+    message_label(&message, TEXT_BYTES, record->size);
+    if (record->thread != 0) {
+        message_label(&message, TEXT_THREAD, record->thread);
+    }
     put_message(output, PROFILE_SAMPLE, &message);
 }
 
-static void put_samples(struct hak_text *output, const struct hak_profile_table *table, uint32_t count, uint64_t rate,
+static void put_samples(struct hak_text *output, const struct hak_profile_table *table, uint32_t count,
                         const struct locations *locations, const struct codes *codes) {
     for (uint32_t index = 0; index < count; index++) {
         const struct profile_record record = hak_record_read(table, index);
         if (record.allocations != 0) {
-            put_sample(output, locations, codes, table, &record, rate);
+            put_sample(output, locations, codes, table, &record);
         }
     }
 }
 
-static void put_head(struct hak_text *output, uint64_t rate, bool dropped, bool shortened) {
+/* Relaxed, all: a snapshot. */
+static void put_comments(struct hak_text *output, const struct hak_profile_table *table) {
+    if (hak_load_relaxed(&table->dropped) != 0) {
+        put_number(output, PROFILE_COMMENT, TEXT_DROPPED);
+    }
+    if (hak_load_relaxed(&table->shortened) != 0) {
+        put_number(output, PROFILE_COMMENT, TEXT_SHORTENED);
+    }
+    if (hak_load_relaxed(&table->is_whole) == 0) {
+        put_number(output, PROFILE_COMMENT, TEXT_SWITCHED);
+    }
+}
+
+static void put_head(struct hak_text *output, uint64_t rate) {
     for (unsigned i = 0; i < TEXTS; i++) {
         put_bytes(output, PROFILE_STRING, texts[i], strlen(texts[i]));
     }
@@ -246,12 +272,6 @@ static void put_head(struct hak_text *output, uint64_t rate, bool dropped, bool 
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     put_number(output, PROFILE_TIME_NANOS, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
-    if (dropped) {
-        put_number(output, PROFILE_COMMENT, TEXT_DROPPED);
-    }
-    if (shortened) {
-        put_number(output, PROFILE_COMMENT, TEXT_SHORTENED);
-    }
 }
 
 static size_t maps_count(const struct maps *maps) {
@@ -281,14 +301,15 @@ int hak_pprof_write(struct hak_text *output, const struct hak_profile_table *tab
     }
     locations.addresses = memory;
     codes.ranges = (struct code *)(void *)(locations.addresses + locations.count);
-    put_head(output, rate, hak_load_relaxed(&table->dropped) != 0, hak_load_relaxed(&table->shortened) != 0);
+    put_head(output, rate);
+    put_comments(output, table);
     int self = -1;
     const bool has_self = hak_os_file_open("/proc/self/mem", &self) == 0;
     put_mappings(output, maps, has_self ? self : -1, &codes);
     if (has_self) {
         (void)hak_os_file_close(self);
     }
-    put_samples(output, table, count, rate, &locations, &codes);
+    put_samples(output, table, count, &locations, &codes);
     hak_os_unmap(memory, bytes);
     return 0;
 }
@@ -305,12 +326,24 @@ static void put_counts(struct hak_text *output, uint64_t live, uint64_t live_byt
     hak_text_add(output, "] @ ");
 }
 
+/* For a reader who scales all counts by one rate: of a record of another, the count that stands for as many blocks. */
+static struct profile_record read_at_rate(const struct hak_profile_table *table, uint32_t index, uint64_t rate) {
+    struct profile_record record = hak_record_read(table, index);
+    if (record.rate != rate) {
+        const double ratio = hak_chance_of(record.size, record.rate) / hak_chance_of(record.size, rate);
+        const uint64_t live = scaled(record.allocations - record.frees, ratio);
+        record.allocations = scaled(record.allocations, ratio);
+        record.frees = record.allocations - live;
+    }
+    return record;
+}
+
 void hak_pprof_write_text(struct hak_text *output, const struct hak_profile_table *table, const struct maps *maps) {
     const uint64_t rate = hak_load_relaxed(&table->rate);
     const uint32_t count = hak_record_count(table);
     uint64_t live = 0, live_bytes = 0, all = 0, all_bytes = 0;
     for (uint32_t index = 0; index < count; index++) {
-        const struct profile_record record = hak_record_read(table, index);
+        const struct profile_record record = read_at_rate(table, index, rate);
         live += record.allocations - record.frees;
         live_bytes += (record.allocations - record.frees) * record.size;
         all += record.allocations;
@@ -325,7 +358,7 @@ void hak_pprof_write_text(struct hak_text *output, const struct hak_profile_tabl
     }
     hak_text_add(output, "\n");
     for (uint32_t index = 0; index < count; index++) {
-        const struct profile_record record = hak_record_read(table, index);
+        const struct profile_record record = read_at_rate(table, index, rate);
         if (record.allocations != 0) {
             live = record.allocations - record.frees;
             put_counts(output, live, live * record.size, record.allocations, record.allocations * record.size);

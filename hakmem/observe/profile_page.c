@@ -64,11 +64,23 @@ static void share_copy_record(const struct hak_profile_table *table, uint32_t in
     share_table->records[index].site = table->records[index].site;
     share_table->records[index].size = table->records[index].size;
     share_table->records[index].callers = table->records[index].callers;
+    share_table->records[index].rate = table->records[index].rate;
+    share_table->records[index].thread = table->records[index].thread;
     /* Release: the entries that it counts are there. */
     share_raise(&share_table->used, (uint64_t)index + 1);
 }
 
-/* Counts are stored, not raised: with another rate they begin anew. */
+/* What a switch changes. */
+static void share_copy_state(const struct hak_profile_table *table) {
+    /* Relaxed, all: a tool takes them for a snapshot. */
+    hak_store_relaxed(&share_table->rate, hak_load_relaxed(&table->rate));
+    hak_store_relaxed(&share_table->is_on, hak_load_relaxed(&table->is_on));
+    hak_store_relaxed(&share_table->is_whole, hak_load_relaxed(&table->is_whole));
+    hak_store_relaxed(&share_table->switches, hak_load_relaxed(&table->switches));
+    hak_store_relaxed(&share_table->switched_ms, hak_load_relaxed(&table->switched_ms));
+}
+
+/* Counts are stored, not raised: all locks are held. */
 static void share_copy_all(const struct hak_profile_table *table) {
     for (uint32_t index = 0; index < hak_record_count(table); index++) {
         const struct profile_record now = hak_record_read(table, index);
@@ -77,7 +89,7 @@ static void share_copy_all(const struct hak_profile_table *table) {
         hak_store_release(&share_table->records[index].frees, now.frees);
     }
     share_copy_lost(table);
-    hak_store_relaxed(&share_table->rate, hak_load_relaxed(&table->rate));
+    share_copy_state(table);
 }
 
 static void share_make(const struct hak_profile_table *table) {
@@ -151,6 +163,9 @@ bool hak_profile_page_sample(const struct hak_profile_table *table, uint32_t ind
 struct hak_profile_table *hak_profile_page_shared(void) {
     return hak_load_relaxed(&share_state) == SHARE_ON ? share_table : NULL;
 }
+
+/* Relaxed: a snapshot. */
+bool hak_profile_page_is_shared(void) { return hak_load_relaxed(&share_state) != SHARE_OFF; }
 
 void hak_profile_page_fork_child(bool is_whole) {
     if (hak_load_relaxed(&share_state) != SHARE_ON) {

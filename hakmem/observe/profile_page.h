@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-#define PROFILE_MAGIC 0x32666f72706b6168u /* "hakprof2" in memory */
+#define PROFILE_MAGIC 0x33666f72706b6168u /* "hakprof3" in memory */
 #define PROFILE_SHARE_LABEL "hakmem-profile"
 
 /* From the next sample on there is a file. Called while the process is initialised. */
@@ -28,6 +28,9 @@ void hak_profile_page_whole(const struct hak_profile_table *table);
 
 /* The shared table; NULL: there is none yet, or it is a parent's. Under the profile lock, or in a copy that was made under it. */
 struct hak_profile_table *hak_profile_page_shared(void);
+
+/* Whether tools can read the profile, or will from the next sample on. Any thread. */
+bool hak_profile_page_is_shared(void);
 
 /* In the child of a fork: the file is the parent's; the child's own is made with its next sample. A sample
  * that the fork interrupted (`is_whole` is false) still goes on with the parent's. */

@@ -98,8 +98,7 @@ size_t hak_profile_read(hak_profile_visitor visit, void *argument) {
             .block_size = record.size,
             .allocations = record.allocations,
             .live = record.allocations - record.frees,
-            /* Relaxed: a snapshot. */
-            .scale = 1 / hak_chance_of(record.size, hak_load_relaxed(&table->rate)),
+            .scale = 1 / hak_chance_of(record.size, record.rate),
         };
         visit(&entry, argument);
         count++;

@@ -11,6 +11,7 @@
 #include "hakmem/magazine/thread.h"
 #include "hakmem/observe/lost.h"
 #include "hakmem/observe/page.h"
+#include "hakmem/observe/switch.h"
 #include "hakmem/observe/write.h"
 #include "hakmem/os/os.h"
 #include "hakmem/process/own_thread.h"
@@ -51,6 +52,7 @@ static bool publish_make_page(void) {
     memcpy(publish_page()->magic, PUBLISH_MAGIC, sizeof publish_page()->magic);
     publish_page()->layout = PUBLISH_LAYOUT;
     publish_answered = 0;
+    hak_switch_begin(publish_page());
     publish_page()->pid = hak_os_process_id();
     return true;
 }
@@ -103,6 +105,7 @@ static void publish_thread(void) {
     bool goes_on = publish_wait(), has_page = true;
     while (goes_on && (has_page = publish_has_page())) {
         publish_once();
+        hak_switch_answer(publish_page());
         publish_answer();
         goes_on = publish_wait();
     }

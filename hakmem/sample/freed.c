@@ -49,6 +49,13 @@ bool hak_freed_find(const void *block, const struct profile_record **allocated, 
     return hak_load_relaxed(&entry->block) == block;
 }
 
+void hak_freed_clear(void) {
+    for (unsigned i = 0; i < FREED_ENTRIES; i++) {
+        /* Release: pairs with the second look of hak_freed_find, which finds no block. */
+        hak_store_release(&freed_entries[i].block, (const void *)NULL);
+    }
+}
+
 void hak_freed_visit(void (*visit)(void *start, size_t size, void *argument), void *argument) {
     visit(freed_entries, sizeof freed_entries, argument);
 }

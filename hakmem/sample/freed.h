@@ -20,6 +20,9 @@ extern "C" {
  * for that of the next block at the same address */
 void hak_freed_note(const void *block, const struct profile_record *allocated, const void *freed);
 
+/* Forgets all notes. pre: nothing is noted meanwhile */
+void hak_freed_clear(void);
+
 /* Calls visit for the table's memory. */
 void hak_freed_visit(void (*visit)(void *start, size_t size, void *argument), void *argument);
 

@@ -17,8 +17,8 @@
 #include "hakmem/base/compiler.h"
 #include "hakmem/base/lock.h"
 #include "hakmem/magazine/sampling_state.h"
+#include "hakmem/sample/due.h"
 #include "hakmem/sample/record.h"
-#include "hakmem/sample/stack.h"
 #include "hakmem/size_class/size_class.h"
 
 #ifdef __cplusplus
@@ -53,8 +53,8 @@ HAK_ALWAYS_INLINE void profile_leave(bool entered) {
 /* Called once, by hak_process_begin. Starts the profile if HAKMEM_PROFILE or HAKMEM_LEAKS is set. */
 void hak_profile_init(void);
 
-/* Starts, or goes on with another rate. Counts from before are kept where the rate is the same, else cleared. ENOMEM;
- * EBUSY: blocks are live that were sampled at another rate; ENOTSUP: a full guard build. pre: 1 <= rate <= PROFILE_RATE_MAX */
+/* Starts, or goes on with another rate; what was sampled before still counts, by its own rate. Any thread. ENOMEM; ENOTSUP: a
+ * full guard build. pre: 1 <= rate <= PROFILE_RATE_MAX; the caller holds no lock */
 int hak_profile_turn_on(uint64_t rate);
 
 void hak_profile_turn_off(void);
@@ -65,19 +65,19 @@ uint64_t hak_profile_draw(uint64_t *random, unsigned class_index);
 /* What a thread draws from first; its number makes it another than that of other threads. */
 uint64_t hak_profile_random_of(uint32_t thread_number);
 
-/* One trial, for threads that draw nothing: whether a block of the class is sampled. */
-bool hak_profile_try(unsigned class_index);
+/* One trial, for threads that draw nothing: whether a block of the class is sampled, and in which epoch that was drawn. */
+bool hak_profile_try(unsigned class_index, uint32_t *epoch);
 
 /* Whether a sampled block of the class is an ordinary one, of a slab by itself, which hak_profile_note enters. Else it comes
  * from hak_profile_alloc. */
 HAK_ALWAYS_INLINE bool profile_is_in_place(unsigned class_index) { return hak_classes[class_index].blocks == 1; }
 
-/* A sampled block of the class. NULL: no memory, or the profile was stopped; the sample is lost
+/* A sampled block of the class. NULL: no memory, and the sample is lost; or the profile was switched, and it counts no more
  * pre: !profile_is_in_place(class_index) */
-void *hak_profile_alloc(unsigned class_index, const struct hak_stack *stack, bool *zeroed);
+void *hak_profile_alloc(unsigned class_index, const struct hak_due *due, bool *zeroed);
 
 /* Enters a block that was just allocated. false: as NULL above. pre: profile_is_in_place(class_index) */
-bool hak_profile_note(void *p, unsigned class_index, const struct hak_stack *stack);
+bool hak_profile_note(void *p, unsigned class_index, const struct hak_due *due);
 
 /* Samples a huge block, by chance. `size` is that of the block, in bytes. */
 void hak_profile_note_huge(const void *start, size_t size, const void *site);

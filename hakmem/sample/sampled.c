@@ -74,11 +74,11 @@ static void *sampled_take(struct hak_thread *thread, unsigned class_index) {
 }
 
 /* A sampled block of the profile's own slabs, counted as the thread's allocation. NULL: the sample is lost */
-static void *sampled_take_own(struct hak_thread *thread, unsigned class_index, const struct hak_stack *stack) {
+static void *sampled_take_own(struct hak_thread *thread, unsigned class_index, const struct hak_due *due) {
     struct hak_thread_class *own = &thread->classes[class_index];
     bool zeroed;
     exchange_enter(thread);
-    void *p = hak_profile_alloc(class_index, stack, &zeroed);
+    void *p = hak_profile_alloc(class_index, due, &zeroed);
     /* Release: behind the odd sequence. */
     hak_store_release(&own->allocations, own->allocations + (p != NULL));
     exchange_note_class(thread, class_index);
@@ -106,13 +106,15 @@ static void *sampled_mark(void *p, unsigned class_index) {
 /* A block that is sampled, unless the sample is lost. NULL: no memory. pre: as sampled_take */
 static HAK_COLD void *sampled_due(struct hak_thread *thread, unsigned class_index, const void *site) {
     const bool in_place = profile_is_in_place(class_index);
-    struct hak_stack stack;
-    hak_stack_capture(&stack, site);
-    void *p = in_place ? NULL : sampled_take_own(thread, class_index, &stack);
+    struct hak_due due;
+    due.epoch = thread->samples[class_index].epoch;
+    due.thread = thread->number;
+    hak_stack_capture(&due.stack, site);
+    void *p = in_place ? NULL : sampled_take_own(thread, class_index, &due);
     bool is_sampled = p != NULL;
     if (p == NULL) {
         p = sampled_take(thread, class_index);
-        is_sampled = in_place && p != NULL && hak_profile_note(p, class_index, &stack);
+        is_sampled = in_place && p != NULL && hak_profile_note(p, class_index, &due);
     }
     sampled_draw(thread, class_index, sampling_made(thread, class_index));
     return is_sampled ? p : sampled_mark(p, class_index);
@@ -130,10 +132,10 @@ static void *sampled_begun(struct hak_thread *thread, unsigned class_index, cons
     return p;
 }
 
-static void *sampled_shared_own(unsigned class_index, const struct hak_stack *stack) {
+static void *sampled_shared_own(unsigned class_index, const struct hak_due *due) {
     bool zeroed;
     hak_moving_begin();
-    void *p = hak_profile_alloc(class_index, stack, &zeroed);
+    void *p = hak_profile_alloc(class_index, due, &zeroed);
     if (p != NULL) {
         hak_shared_count(class_index, 1, 0);
     }
@@ -142,20 +144,23 @@ static void *sampled_shared_own(unsigned class_index, const struct hak_stack *st
 }
 
 /* A block that is sampled, of a thread without magazines. NULL: the sample is lost, or there is no memory */
-static HAK_COLD void *sampled_shared_due(unsigned class_index, const void *site) {
-    struct hak_stack stack;
-    hak_stack_capture(&stack, site);
+static HAK_COLD void *sampled_shared_due(unsigned class_index, const void *site, uint32_t epoch) {
+    struct hak_due due;
+    due.epoch = epoch;
+    due.thread = 0;
+    hak_stack_capture(&due.stack, site);
     if (!profile_is_in_place(class_index)) {
-        return sampled_shared_own(class_index, &stack);
+        return sampled_shared_own(class_index, &due);
     }
     void *p = hak_shared_alloc(class_index);
-    return p == NULL || hak_profile_note(p, class_index, &stack) ? p : sampled_mark(p, class_index);
+    return p == NULL || hak_profile_note(p, class_index, &due) ? p : sampled_mark(p, class_index);
 }
 
 /* A thread without magazines: one trial a block. */
 static void *sampled_shared(unsigned class_index, const void *caller) {
-    const bool is_due = sampling_is_on() && hak_profile_try(class_index);
-    void *p = is_due ? sampled_shared_due(class_index, sampled_site(caller)) : NULL;
+    uint32_t epoch;
+    const bool is_due = sampling_is_on() && hak_profile_try(class_index, &epoch);
+    void *p = is_due ? sampled_shared_due(class_index, sampled_site(caller), epoch) : NULL;
     return p != NULL ? p : sampled_mark(hak_shared_alloc(class_index), class_index);
 }
 

@@ -60,21 +60,28 @@ static void memo_add_object(const struct link_map *object) {
     }
 }
 
+/* hakmem's own. */
+static const struct link_map *memo_own_object(void) { return memo_object_of((uintptr_t)&hak_stack_memo_init); }
+
 /* The program is the first of all objects. */
-static void memo_note_objects(bool is_start) {
-    const struct link_map *own = memo_object_of((uintptr_t)&hak_stack_memo_init), *first = own;
+static const struct link_map *memo_first_object(void) {
+    const struct link_map *first = memo_own_object();
     while (first != NULL && first->l_prev != NULL) {
         first = first->l_prev;
     }
-    if (!is_start) {
-        memo_add_object(first);
-        memo_add_object(own);
-        memo_add_object(memo_object_of((uintptr_t)&abort));
-        return;
-    }
-    for (const struct link_map *object = first; object != NULL; object = object->l_next) {
+    return first;
+}
+
+void hak_stack_memo_note_start(void) {
+    for (const struct link_map *object = memo_first_object(); object != NULL; object = object->l_next) {
         memo_add_object(object);
     }
+}
+
+static void memo_note_few(void) {
+    memo_add_object(memo_first_object());
+    memo_add_object(memo_own_object());
+    memo_add_object(memo_object_of((uintptr_t)&abort));
 }
 
 static bool memo_stays(uintptr_t address) {
@@ -89,13 +96,15 @@ static bool memo_stays(uintptr_t address) {
 
 static size_t memo_bytes(void) { return bits_round_up(MEMO_ENTRIES * sizeof(struct memo_entry), hak_os_page_size()); }
 
-void hak_stack_memo_init(bool is_start) {
+void hak_stack_memo_init(void) {
     void *memory;
     /* Acquire needs no partner: whoever is the first does it. */
     if (hak_exchange_acquire(&memo_is_made, true)) {
         return;
     }
-    memo_note_objects(is_start);
+    if (memo_object_count == 0) {
+        memo_note_few();
+    }
     if (hak_os_map(memo_bytes(), hak_os_page_size(), &memory) == 0) {
         /* Release: pairs with the acquire of memo_enter. */
         hak_store_release(&memo_entries, (struct memo_entry *)memory);

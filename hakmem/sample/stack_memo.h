@@ -57,9 +57,12 @@ struct memo_walk {
     struct memo_frame frames[MEMO_FRAMES_MAX];
 };
 
-/* Makes the table, unless it is there. Without memory there is none. `is_start`: no thread can load a library meanwhile, and
- * what is loaded now stays; else that is only known of the program, of hakmem and of the C library. */
-void hak_stack_memo_init(bool is_start);
+/* Notes what is loaded, which stays. While the process begins: no thread can load a library meanwhile. */
+void hak_stack_memo_note_start(void);
+
+/* Makes the table, unless it is there. Without memory there is none. Without hak_stack_memo_note_start only the program, hakmem and
+ * the C library are known to stay. */
+void hak_stack_memo_init(void);
 
 /* Fills in callers and is_cut of the stack if a walk from `innermost` that leads to the stack's site was kept and would lead
  * there again. */

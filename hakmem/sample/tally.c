@@ -7,12 +7,12 @@
 
 struct hak_lock hak_tally_lock = HAK_LOCK_INITIALIZER(HAK_RANK_RECORDS);
 
-uint32_t hak_tally_record(struct hak_profile_table *table, const struct hak_stack *stack, uint64_t size) {
-    uint32_t record = hak_record_find(table, stack, size);
+uint32_t hak_tally_record(struct hak_profile_table *table, const struct record_key *key) {
+    uint32_t record = hak_record_find(table, key);
     if (HAK_UNLIKELY(record == PROFILE_RECORDS && hak_record_count(table) < PROFILE_RECORDS)) {
         lock_acquire(&hak_tally_lock);
         const uint32_t before = hak_record_count(table);
-        record = hak_record_claim(table, stack, size);
+        record = hak_record_claim(table, key);
         if (hak_record_count(table) > before) {
             observer_note_record(table, record);
         }

@@ -15,8 +15,8 @@
 /* The records lock. */
 extern HAK_INTERNAL struct hak_lock hak_tally_lock;
 
-/* The record of that path and size. PROFILE_RECORDS: the table is full */
-uint32_t hak_tally_record(struct hak_profile_table *table, const struct hak_stack *stack, uint64_t size);
+/* The record of that key. PROFILE_RECORDS: the table is full */
+uint32_t hak_tally_record(struct hak_profile_table *table, const struct record_key *key);
 
 /* Counts a sample in a record; the free of one; one that is lost: fewer blocks are estimated than there are, and whoever reads the
  * profile is told. */

@@ -225,7 +225,7 @@ class ViewsTest(PathsCase):
 
     def test_options_that_do_not_go_together(self) -> None:
         for line, words in (
-            (("--value=inuse_space",), "--value and --base are of a view"),
+            (("--value=inuse_space",), "--value, --by and --base are of a view"),
             (("--most=3", "--view=tree"), "--most is of --view=top"),
             (("--view=flame", "--format=json"), "has a format of its own"),
             (("--symbols", "--view=top"), "--symbols is of a profile for pprof"),

@@ -155,15 +155,52 @@ HAK_TEST(Profile, SiteIsTheProgramsCall) {
     hak_profile_stop();
 }
 
-HAK_TEST(Profile, RateIsChecked) {
-    HAK_EXPECT_EQ(hak_profile_start((size_t)1 << 41), EINVAL);
+HAK_TEST(Profile, RateIsChecked) { HAK_EXPECT_EQ(hak_profile_start((size_t)1 << 41), EINVAL); }
+
+/* A block of the kind, sampled. Each draw is fair, so some are tried. */
+static void *sampled_alloc(size_t size, const void *site) {
+    for (unsigned i = 0; i < 10000; i++) {
+        void *p = hak_alloc_at(size, site);
+        if (hak_profile_site_of(p) != NULL) return p;
+        hak_free(p);
+    }
+    return NULL;
+}
+
+HAK_TEST(Profile, AnotherRateKeepsWhatWasSampled) {
     HAK_ASSERT_TRUE(hak_profile_start(1) == 0);
-    void *p = hak_alloc(100);
-    HAK_EXPECT_EQ(hak_profile_start(4096), EBUSY);
-    hak_free(p);
+    void *every = hak_alloc_at(100, SITE(40));
     HAK_EXPECT_EQ(hak_profile_start(4096), 0);
-    HAK_EXPECT_EQ(sum_of(NULL).samples, 0);
+    void *some = sampled_alloc(100, SITE(41));
+    HAK_ASSERT_TRUE(some != NULL);
+    HAK_EXPECT_EQ(sum_of(SITE(40)).live_samples, 1);
+    HAK_EXPECT_EQ((uint64_t)(sum_of(SITE(40)).live + 0.5), 1);
+    /* 1 / (1 - exp(-112 / 4096)) is 37, and 1 / (1 - exp(-100 / 4096)) is 41: whichever class there is. */
+    HAK_EXPECT(sum_of(SITE(41)).live > 32 && sum_of(SITE(41)).live < 42);
+    HAK_EXPECT_EQ(hak_profile_start(1 << 20), 0);
+    HAK_EXPECT_EQ((uint64_t)(sum_of(SITE(40)).live + 0.5), 1);
+    HAK_EXPECT(sum_of(SITE(41)).live > 32 && sum_of(SITE(41)).live < 42);
+    hak_free(every);
+    hak_free(some);
+    HAK_EXPECT_EQ(sum_of(SITE(40)).live_samples, 0);
+    HAK_EXPECT_EQ(sum_of(SITE(41)).live_samples, 0);
     hak_profile_stop();
+}
+
+HAK_TEST(Profile, IsWholeWhereItWasNeverSwitched) {
+    HAK_ASSERT_TRUE(hak_profile_start(1) == 0);
+    const struct hak_profile_table *table = hak_profile_table();
+    const uint64_t switches = table->switches;
+    HAK_EXPECT_EQ(table->is_whole, 0); /* the program did it, while it ran */
+    HAK_EXPECT_EQ(hak_profile_start(1), 0);
+    HAK_EXPECT_EQ(table->switches, switches);
+    HAK_EXPECT_EQ(hak_profile_start(2), 0);
+    HAK_EXPECT_EQ(table->switches, switches + 1);
+    HAK_EXPECT_EQ(table->is_on, 1);
+    hak_profile_stop();
+    hak_profile_stop();
+    HAK_EXPECT_EQ(table->switches, switches + 2);
+    HAK_EXPECT_EQ(table->is_on, 0);
 }
 
 /* Blocks of 8 MiB, each written to: their bytes, and what became resident. They are linked by their first word. */

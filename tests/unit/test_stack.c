@@ -255,8 +255,14 @@ static struct hak_stack path(uint64_t site, uint32_t count, uint64_t first) {
     return stack;
 }
 
+static const struct profile_record *claim_of(const struct hak_stack *stack, uint64_t size, uint64_t rate,
+                                             uint64_t thread) {
+    const struct record_key key = {.stack = stack, .size = size, .rate = rate, .thread = thread};
+    return &table.records[hak_record_claim(&table, &key)];
+}
+
 static const struct profile_record *claim(const struct hak_stack *stack, uint64_t size) {
-    return &table.records[hak_record_claim(&table, stack, size)];
+    return claim_of(stack, size, 1, 2);
 }
 
 HAK_TEST(StackTable, StoresAPathOnceForAllSizes) {
@@ -307,7 +313,8 @@ static void sample_without_room(void *unused, unsigned index) {
     (void)unused;
     for (unsigned i = 0; i < SAMPLES; i++) {
         const struct hak_stack stack = path(1000 + i % 3, 1 + i % 2, index);
-        const uint32_t record = hak_tally_record(&table, &stack, (uint64_t)16 << i % 4);
+        const struct record_key key = {.stack = &stack, .size = (uint64_t)16 << i % 4, .rate = 1, .thread = 2};
+        const uint32_t record = hak_tally_record(&table, &key);
         HAK_EXPECT_EQ(record_caller_count(&table.records[record]), 0);
         (void)hak_tally_allocation(&table, record);
     }
@@ -332,6 +339,64 @@ HAK_TEST(StackTable, FullOfRecordsCountsFurtherPathsAsOne) {
     }
     const struct hak_stack one = path(100000, 3, 1), other = path(200000, 3, 9);
     HAK_EXPECT_EQ(claim(&one, 16)->site, 0);
+    HAK_EXPECT_EQ(claim(&one, 16)->thread, 0);
     HAK_EXPECT(claim(&one, 16) == claim(&other, 16));
     HAK_EXPECT_EQ(table.frames_used, 0);
+}
+
+HAK_TEST(StackTable, TellsRatesApart) {
+    memset(&table, 0, sizeof table);
+    const struct hak_stack stack = path(1000, 5, 2000);
+    const struct profile_record *every = claim_of(&stack, 16, 1, 2), *some = claim_of(&stack, 16, 4096, 2);
+    HAK_EXPECT(every != some);
+    HAK_EXPECT_EQ(every->rate, 1);
+    HAK_EXPECT_EQ(some->rate, 4096);
+    HAK_EXPECT(claim_of(&stack, 16, 1, 2) == every);
+    HAK_EXPECT_EQ(table.frames_used, 5);
+}
+
+#define THREADS 40u
+
+/* In any order, so that records of a thread lie before and behind those of others in the index. */
+HAK_TEST(StackTable, TellsThreadsApart) {
+    memset(&table, 0, sizeof table);
+    const struct profile_record *records[THREADS][4][3];
+    for (unsigned i = 0; i < THREADS * 4 * 3; i++) {
+        const unsigned number = i * 7 % (THREADS * 4 * 3), thread = number % THREADS, size = number / THREADS % 4;
+        const unsigned which = number / THREADS / 4;
+        const struct hak_stack stack = path(1000 + which, 5, 2000);
+        records[thread][size][which] = claim_of(&stack, (uint64_t)16 << size, 1, thread);
+    }
+    HAK_EXPECT_EQ(table.used, THREADS * 4 * 3);
+    HAK_EXPECT_EQ(table.frames_used, 3 * 5);
+    for (unsigned i = 0; i < THREADS * 4 * 3; i++) {
+        const unsigned thread = i % THREADS, size = i / THREADS % 4, which = i / THREADS / 4;
+        const struct hak_stack stack = path(1000 + which, 5, 2000);
+        const struct profile_record *record = records[thread][size][which];
+        HAK_EXPECT_EQ(record->thread, thread);
+        HAK_EXPECT_EQ(record->size, (uint64_t)16 << size);
+        HAK_EXPECT_EQ(record->site, 1000 + which);
+        const struct record_key key = {.stack = &stack, .size = record->size, .rate = 1, .thread = thread};
+        HAK_EXPECT(&table.records[hak_record_find(&table, &key)] == record);
+    }
+    HAK_EXPECT_EQ(table.used, THREADS * 4 * 3);
+}
+
+/* The first thread of a path is always told, and paths never want for room for the threads' sake. */
+HAK_TEST(StackTable, FullOfThreadsCountsFurtherOnesAsOne) {
+    memset(&table, 0, sizeof table);
+    const struct hak_stack stack = path(1000, 5, 2000), other = path(2000, 5, 2000);
+    HAK_EXPECT_EQ(claim_of(&other, 16, 1, 2)->thread, 2);
+    for (uint64_t i = 0; i <= PROFILE_OTHERS; i++) HAK_ASSERT_TRUE(claim_of(&stack, 16, 1, 2 + i)->thread == 2 + i);
+    const struct profile_record *rest = claim_of(&stack, 16, 1, 100000);
+    HAK_EXPECT_EQ(rest->thread, 0);
+    HAK_EXPECT(claim_of(&stack, 16, 1, 100001) == rest);
+    HAK_EXPECT_EQ(rest->site, 1000);
+    HAK_EXPECT_EQ(record_caller_count(rest), 5);
+    HAK_EXPECT_EQ(claim_of(&stack, 32, 1, 2)->thread, 2);
+    HAK_EXPECT_EQ(claim_of(&stack, 32, 1, 3)->thread, 0);
+    HAK_EXPECT_EQ(claim_of(&other, 16, 1, 3)->thread, 0);
+    const struct hak_stack more = path(3000, 5, 2000);
+    HAK_EXPECT_EQ(claim_of(&more, 16, 1, 77)->thread, 77);
+    HAK_EXPECT_EQ(table.others, PROFILE_OTHERS + 3);
 }

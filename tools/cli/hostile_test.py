@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from tools.cli import published, samples, shared, symbols, untrusted
+from tools.cli import published, samples, shared, switching, symbols, untrusted
 from tools.cli.command import InputError
 from tools.cli.observe_case import OBSERVED, SCHEMA, ObserveCase
 
@@ -222,7 +222,7 @@ class FileTest(HostileCase):
 
 
 class ProfileTest(HostileCase):
-    _FRAMES_AT = 48 + 16384 * 40
+    _FRAMES_AT = 80 + 16384 * 56
     _SIZE = _FRAMES_AT + 262144 * 8
 
     def table(
@@ -234,11 +234,14 @@ class ProfileTest(HostileCase):
         frames: tuple[int, ...] = (),
         frames_used: int | None = None,
         size: int = _SIZE,
-        magic: bytes = b"hakprof2",
+        magic: bytes = b"hakprof3",
+        state: tuple[int, int, int, int] = (1, 1, 1, 0),
+        sampled: tuple[int, int] = (1, 2),
     ) -> int:
-        """Of one record; `callers` is what the record says of its own."""
-        counts = (rate, 0, used, len(frames) if frames_used is None else frames_used, 0)
-        descriptor = self.share("hakmem-profile", struct.pack("=8s5Q5Q", magic, *counts, *record, callers), size)
+        """Of one record; `callers` is what the record says of its own, and `sampled` its rate and thread."""
+        counts = (rate, *state, 0, used, len(frames) if frames_used is None else frames_used, 0)
+        text = struct.pack("=8s9Q7Q", magic, *counts, *record, callers, *sampled)
+        descriptor = self.share("hakmem-profile", text, size)
         if frames:
             os.pwrite(descriptor, struct.pack(f"={len(frames)}Q", *frames), self._FRAMES_AT)
         return descriptor
@@ -246,7 +249,32 @@ class ProfileTest(HostileCase):
     def test_one_that_is_right(self) -> None:
         self.table()
         found = samples.read(os.getpid())
-        self.assertEqual([(one.size, one.allocations, one.live) for one in found.records], [(64, 2, 1)])
+        self.assertEqual(
+            [(one.size, one.allocations, one.live, one.scale, one.thread) for one in found.records], [(64, 2, 1, 1, 2)]
+        )
+        self.assertTrue(found.is_exact)
+
+    def test_each_record_counts_by_its_own_rate(self) -> None:
+        self.table(rate=1, sampled=(64, 2))
+        (record,) = samples.read(os.getpid()).records
+        self.assertAlmostEqual(record.scale, 1 / (1 - math.exp(-1)))
+
+    def test_a_profile_that_was_switched_is_not_exact(self) -> None:
+        for state, words in (
+            ((1, 0, 2, 1), "The profile was switched while the program ran, last"),
+            ((0, 0, 2, 0), "The profile was switched off while the program ran:"),
+            (
+                (2**64 - 1, 2**64 - 1, 2**64 - 1, 2**64 - 1),
+                "The profile was switched off while the program ran:",
+            ),
+        ):
+            self.table(state=state)
+            with self.subTest(state):
+                said = self.succeed("leaks", str(os.getpid())).replace("\n", " ")
+                self.assertIn(words, said)
+                self.assertIn("; of blocks that were sampled", said)
+                self.assertFalse(json.loads(self.succeed("leaks", "--format=json", str(os.getpid())))["exact"])
+            self.doCleanups()
 
     def test_callers_are_behind_the_call(self) -> None:
         self.table(callers=1 << 8 | 3, frames=(9, 0x2000, 0x3000, 0x4000, 10))
@@ -283,7 +311,10 @@ class ProfileTest(HostileCase):
             {"record": (1, 1, 1, 2)},
             {"size": 100},
             {"size": self._SIZE - 8},
-            {"magic": b"hakprof1"},
+            {"magic": b"hakprof2"},
+            {"sampled": (0, 1)},
+            {"sampled": (2**40 + 1, 1)},
+            {"sampled": (1, 2**32)},
             {"frames_used": 262145},
             {"frames_used": 2**63},
             {"callers": 1},
@@ -304,6 +335,7 @@ class ProfileTest(HostileCase):
     def test_the_largest_numbers_are_written(self) -> None:
         self.table(
             rate=2**40,
+            sampled=(2**40, 2**32 - 1),
             record=(2**64 - 1, 2**64 - 1, 2**64 - 1, 0),
             callers=262112 << 8 | 32,
             frames=(2**64 - 1,) * 262144,
@@ -316,6 +348,66 @@ class ProfileTest(HostileCase):
         for view in ("top", "tree", "folded", "flame"):
             self.succeed("profile", f"--view={view}", "-o", "/dev/null", str(os.getpid()))
         self.assertTrue(math.isfinite(samples.read(os.getpid()).records[0].scale))
+
+
+class SwitchTest(HostileCase):
+    """The words of a page by which its profile is switched."""
+
+    _TAIL_AT = 131072 - 40
+
+    def publish_tail(self, *words: int) -> int:
+        descriptor = self.publish(json.dumps(_example()).encode())
+        os.pwrite(descriptor, struct.pack("=4Q", *words), self._TAIL_AT)
+        return descriptor
+
+    def test_a_state_that_is_none(self) -> None:
+        for profile, words in (
+            (0, "its hakmem is too old"),
+            (3, "a build with guard full, which has no profile"),
+            (2, "its profile has no such state"),
+            ((2**40 + 1) << 2 | 2, "its profile has no such state"),
+            (2**64 - 4, "its profile has no such state"),
+        ):
+            self.publish_tail(profile, 0, 0, 0)
+            with self.subTest(profile), self.assertRaisesRegex(InputError, words):
+                switching.state(os.getpid())
+            self.refuse(2, words, "profile", "--on", str(os.getpid()))
+            self.doCleanups()
+
+    def test_what_is_written_is_one_word(self) -> None:
+        descriptor = self.publish_tail(1, 0, 0, 0)
+        before = os.pread(descriptor, 131072, 0)
+        with mock.patch.object(switching, "_SECONDS_MOST", 0), self.assertRaisesRegex(InputError, "does not answer"):
+            switching.switch(os.getpid(), 4096)
+        after = os.pread(descriptor, 131072, 0)
+        at = self._TAIL_AT + 24
+        self.assertEqual((before[:at], before[at + 8 :]), (after[:at], after[at + 8 :]))
+        self.assertEqual(int.from_bytes(after[at : at + 8], "little") & (1 << 41) - 1, 4096)
+
+    def test_a_word_that_another_wrote_is_waited_for_in_vain(self) -> None:
+        descriptor = self.publish_tail(1, 0, 0, 0)
+
+        def write_another(pid: int) -> bool:
+            os.pwrite(descriptor, struct.pack("=Q", 7), self._TAIL_AT + 24)
+            return True
+
+        with mock.patch("os.path.exists", side_effect=write_another):
+            with self.assertRaisesRegex(InputError, "another command switched its profile"):
+                switching.switch(os.getpid(), 4096)
+
+    def test_any_error_is_a_line(self) -> None:
+        for refused in (1, 2**31, 2**64 - 1):
+            descriptor = self.publish_tail(1, refused, 0, 0)
+
+            def answer(found: int, text: bytes, at: int, descriptor: int = descriptor) -> int:
+                os.lseek(descriptor, self._TAIL_AT + 16, os.SEEK_SET)
+                os.write(descriptor, text * 2)  # switched, wanted
+                return len(text)
+
+            with self.subTest(refused), mock.patch("os.pwrite", side_effect=answer):
+                with self.assertRaisesRegex(InputError, "cannot switch its profile: "):
+                    switching.switch(os.getpid(), 0)
+            self.doCleanups()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from tools.measure import table
 from tools.measure.arguments import whole_number
 from tools.measure.table import Grid
-from tools.cli import lost, samples, saved, show
+from tools.cli import groups, leak_groups, lost, saved, show, switching
 from tools.cli.command import (
     REFUSED,
     Command,
@@ -27,6 +27,7 @@ from tools.cli.command import (
     process_or_file,
     statuses,
 )
+from tools.cli.live import Live, live_of
 from tools.cli.paths import FURTHER, Frame, Names, say_what_has_no_names
 from tools.cli.samples import Record, Samples
 from tools.cli.untrusted import printable
@@ -36,35 +37,6 @@ _DEPTH_MOST = 10**6
 
 # The outermost functions of every path, which tell nothing.
 _STARTS = ("_start", "__libc_start_main", "__libc_start_main_impl", "__libc_start_call_main", "clone", "clone3")
-
-
-@dataclass
-class Live:
-    """Estimates."""
-
-    bytes: float = 0
-    blocks: float = 0
-    # Of these, where it was asked for:
-    lost_bytes: float = 0
-    lost_directly: float = 0
-    lost_through_others: float = 0
-
-    def add(self, other: Live) -> None:
-        for one in fields(Live):
-            setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
-
-    def lost_as_json(self) -> dict[str, int]:
-        return {
-            "bytes": round(self.lost_bytes),
-            "directly": round(self.lost_directly),
-            "through_others": round(self.lost_through_others),
-        }
-
-
-def _live_of(record: Record) -> Live:
-    directly, through_others = (count * record.scale for count in record.lost)
-    live = record.live * record.scale
-    return Live(live * record.size, live, (directly + through_others) * record.size, directly, through_others)
 
 
 @dataclass(frozen=True)
@@ -101,10 +73,12 @@ class _Leaks:
     since: str | None = None
     """The name of the profile that this is the growth from."""
     knows_lost: bool = False
+    groups: list[leak_groups.Group] | None = None
+    """In place of the sites, where they were asked for."""
 
     @property
     def is_exact(self) -> bool:
-        return self.found.rate == 1 and not self.found.dropped
+        return self.found.is_exact
 
 
 _Path = tuple[tuple[int, ...], bool]
@@ -123,14 +97,14 @@ def _gather(found: Samples, depth: int | None) -> list[tuple[_Path, Live]]:
     sites: defaultdict[_Path, Live] = defaultdict(Live)
     for record in found.records:
         if record.live:
-            sites[_path_of(record, depth)].add(_live_of(record))
+            sites[_path_of(record, depth)].add(live_of(record))
     some = {path: live for path, live in sites.items() if live.bytes > 0}
     return sorted(some.items(), key=lambda one: (-one[1].lost_bytes, -one[1].bytes))
 
 
 def look(what: int | Path, seconds: int = 0) -> Samples:
     """Of a process as it is now, or as a file has it."""
-    return saved.read(what) if isinstance(what, Path) else samples.look(what, seconds)
+    return saved.read(what) if isinstance(what, Path) else switching.look(what, seconds)
 
 
 def _named_paths(found: Samples, depth: int | None) -> Iterator[tuple[Site, tuple[tuple[str, str], ...]]]:
@@ -176,7 +150,23 @@ def measure(found: Samples, most: int, depth: int | None, knows_lost: bool = Fal
     )
 
 
-def _as_json(leaks: _Leaks, depth: int) -> dict[str, Any]:
+def measure_by(found: Samples, by: str, most: int, knows_lost: bool) -> _Leaks:
+    """By size or by thread."""
+    gathered = leak_groups.gather(found, groups.Groups(found, by))
+    whole = Live()
+    for one in gathered:
+        whole.add(one.live)
+    left_out = max(0, len(gathered) - most)
+    return _Leaks(found, whole, [], left_out, knows_lost=knows_lost, groups=gathered[:most])
+
+
+def _rows_as_json(leaks: _Leaks, depth: int, by: str | None) -> dict[str, Any]:
+    if by is None or leaks.groups is None:
+        return {"sites": [one.as_json(depth, leaks.knows_lost) for one in leaks.sites]}
+    return {"by": by, "groups": [one.as_json(by, leaks.knows_lost) for one in leaks.groups]}
+
+
+def _as_json(leaks: _Leaks, depth: int, by: str | None) -> dict[str, Any]:
     return {
         "pid": leaks.found.pid or None,
         "since": leaks.since,
@@ -188,8 +178,8 @@ def _as_json(leaks: _Leaks, depth: int) -> dict[str, Any]:
         "bytes": round(leaks.live.bytes),
         "blocks": round(leaks.live.blocks),
         "lost": leaks.live.lost_as_json() if leaks.knows_lost else None,
-        "sites": [one.as_json(depth, leaks.knows_lost) for one in leaks.sites],
-        "sites_left_out": leaks.left_out,
+        **_rows_as_json(leaks, depth, by),
+        ("sites_left_out" if by is None else "groups_left_out"): leaks.left_out,
     }
 
 
@@ -221,9 +211,7 @@ def lines(site: Site, depth: int, knows_lost: bool = False) -> Iterator[list[str
     """Rows of the table: the call, and as many of its callers."""
     call, *callers = site.path
     live = site.live
-    numbers = [show.number(live.blocks), show.size(live.bytes)]
-    if knows_lost:
-        numbers += [show.number(live.lost_directly), show.number(live.lost_through_others), show.size(live.lost_bytes)]
+    numbers = [show.number(live.blocks), show.size(live.bytes), *live.lost_cells(knows_lost)]
     empty = [""] * len(numbers)
     yield [*_named(call), *numbers]
     groups = _groups(callers)
@@ -236,9 +224,13 @@ def lines(site: Site, depth: int, knows_lost: bool = False) -> Iterator[list[str
         yield [f"  {FURTHER.name}", "", *empty]
 
 
-def _caption(leaks: _Leaks) -> str:
+def _caption(leaks: _Leaks, by: str | None) -> str:
     first = "most lost bytes first" if leaks.knows_lost else "most bytes first"
-    caption = f"By call, {first}, its callers below it; blocks count at the size of their class."
+    what = "By call" if by is None else f"By {by}"
+    callers = ", its callers below it" if by is None else "; most by: the function that made most of it"
+    caption = f"{what}, {first}{callers}; blocks count at the size of their class."
+    if by is not None:
+        caption += groups.Groups(leaks.found, by).caption
     if leaks.knows_lost:
         caption += " lost: to which no pointer leads; through others: but from lost blocks."
     if leaks.found.seconds or leaks.since:
@@ -246,16 +238,17 @@ def _caption(leaks: _Leaks) -> str:
     if any(frame.is_library for site in leaks.sites for frame in site.path):
         caption += " The library: what comes with the compiler, headers and sources."
     if leaks.left_out:
-        caption += f" Without {show.counted(leaks.left_out, 'site')} of fewer bytes: --most=N shows more."
+        left_out = show.counted(leaks.left_out, "site" if by is None else "row")
+        caption += f" Without {left_out} of fewer bytes: --most=N shows more."
     if leaks.found.dropped:
         caption += f" Without {show.counted(leaks.found.dropped, 'sample')}, lost for want of memory."
     if leaks.found.shortened:
         caption += f" Of {show.counted(leaks.found.shortened, 'sample')} the callers are not known, for want of room."
-    return caption
+    return caption + leaks.found.switched.note
 
 
-def _print(leaks: _Leaks, depth: int, name: str) -> None:
-    exact = "exact" if leaks.is_exact else f"estimated from a sample every {show.size(leaks.found.rate)}"
+def _print(leaks: _Leaks, depth: int, name: str, by: str | None) -> None:
+    exact = show.exactness(leaks.is_exact, leaks.found.rate)
     what = f"growth in {show.counted(leaks.found.seconds, 'second')}" if leaks.found.seconds else "live"
     what = f"growth since {leaks.since}" if leaks.since else what
     title = f"{what}: {show.size(leaks.live.bytes)} in {show.counted(leaks.live.blocks, 'block')}; {exact}"
@@ -266,7 +259,9 @@ def _print(leaks: _Leaks, depth: int, name: str) -> None:
         head += ["lost", "through others", "lost bytes"]
     rows = [line for site in leaks.sites for line in lines(site, depth, leaks.knows_lost)]
     grid = Grid(title, head, rows, words=2)
-    table.print_grids(name, [grid], _caption(leaks), sys.stdout)
+    if by is not None and leaks.groups is not None:
+        grid = leak_groups.grid(leaks.groups, by, title, leaks.knows_lost)
+    table.print_grids(name, [grid], _caption(leaks, by), sys.stdout)
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -296,6 +291,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="show what came after this profile was written, by path: `hakmem profile PID -o FILE` writes one",
     )
+    groups.add(parser, "in place of the paths show a row for")
     add_seconds(parser)
     add_format(parser)
     parser.add_argument(
@@ -311,18 +307,24 @@ def _run(parsed: argparse.Namespace) -> int:
         raise InputError("--seconds looks twice at a running program: neither --since nor a FILE goes with it")
     if parsed.lost and (parsed.seconds or parsed.since or isinstance(parsed.what, Path)):
         raise InputError("--lost is of a running program as it is now: no --seconds, --since or FILE goes with it")
+    if parsed.by and (parsed.since or parsed.depth is not None):
+        raise InputError(
+            "--by has rows of sizes or threads in place of paths: neither --since nor --depth goes with it"
+        )
     found = lost.look(parsed.what) if parsed.lost else look(parsed.what, parsed.seconds)
     if parsed.since:
         leaks = measure_since(found, parsed.since, parsed.most, parsed.depth)
+    elif parsed.by:
+        leaks = measure_by(found, parsed.by, parsed.most, parsed.lost)
     else:
         leaks = measure(found, parsed.most, parsed.depth, parsed.lost)
     depth = _DEPTH if parsed.depth is None else parsed.depth
     say_what_has_no_names(leaks.found, "leaks")
     if parsed.format == "json":
-        print(json.dumps(_as_json(leaks, depth), indent=2))
+        print(json.dumps(_as_json(leaks, depth, parsed.by), indent=2))
     else:
         name = printable(parsed.what.name) if isinstance(parsed.what, Path) else f"process {parsed.what}"
-        _print(leaks, depth, name)
+        _print(leaks, depth, name, parsed.by)
     return 0
 
 
@@ -331,8 +333,8 @@ COMMAND = Command(
     summary="show which calls made a running program's live blocks",
     description="Lists the blocks that are live in a running program by the call that made them and its callers, function\n"
     "and line where the program has them. The program was started with HAKMEM_LEAKS=1 (every block) or\n"
-    "HAKMEM_PROFILE=FILE (an estimate), and is neither stopped nor asked, but for --lost. A profile that was written\n"
-    "before can be listed as well.\n\n"
+    "HAKMEM_PROFILE=FILE (an estimate), or its profile was switched on since (hakmem profile --on). It is neither\n"
+    "stopped nor asked, but for --lost. A profile that was written before can be listed as well.\n\n"
     + statuses(
         f"0; 1 where addr2line is missing or something else failed; {REFUSED} where there is no such process or "
         "profile, it is another user's, cannot be asked, runs without hakmem or without a profile, or the arguments are wrong"

@@ -5,14 +5,18 @@ from __future__ import annotations
 
 import gzip
 import time
+from dataclasses import replace
 
-from tools.cli import paths, symbols
+from tools.cli import paths, samples, symbols
 from tools.cli.paths import Frame, Names
 from tools.cli.profile_pb2 import Profile
 from tools.cli.samples import VALUES, Mapping, Record, Samples
 
 # A value of the format: 64 bits with a sign.
 _VALUE_MOST = 2**63 - 1
+
+SWITCHED = "the profile was switched while the program ran: what was allocated while it was off is not in it"
+"""hakmem/observe/pprof.c has the same."""
 
 _UNITS = {"objects": "count", "space": "bytes"}
 
@@ -45,6 +49,8 @@ class _Encoder:
             profile.comment.append(self._text("samples were lost for want of memory: estimates are too low"))
         if self._found.shortened:
             profile.comment.append(self._text("samples have a call but no callers: the table of callers is full"))
+        if not self._found.switched.is_whole:
+            profile.comment.append(self._text(SWITCHED))
 
     def mappings(self) -> None:
         """Those of code. By the build id whoever opens the profile elsewhere finds the same file, or its symbols."""
@@ -92,6 +98,8 @@ class _Encoder:
             value=[min(round(value(record)), _VALUE_MOST) for value in VALUES.values()],
         )
         sample.label.add(key=self._text("bytes"), num=min(record.size, _VALUE_MOST))
+        if record.thread:
+            sample.label.add(key=self._text("thread"), num=record.thread)
 
 
 def encode(found: Samples, with_symbols: bool) -> bytes:
@@ -119,11 +127,20 @@ def _addresses(record: Record) -> str:
     return " ".join(f"{address:#x}" for address in (record.site, *(one + 1 for one in record.callers)))
 
 
+def _at_rate(record: Record, rate: int) -> Record:
+    """With the counts that stand for as many blocks at that rate."""
+    ratio = record.scale / samples.scale(record.size, rate)
+    if ratio == 1:
+        return record
+    return replace(record, allocations=round(record.allocations * ratio), live=round(record.live * ratio))
+
+
 def encode_text(found: Samples) -> bytes:
-    """For google-pprof: counts of samples, which it scales itself."""
+    """For google-pprof: counts of samples, which it scales itself, all by one rate."""
     kind = "heapprofile" if found.rate == 1 else f"heap_v2/{found.rate}"
-    lines = [f"heap profile: {_counts(found.records)} {kind}"]
-    lines += [f"{_counts([one])} {_addresses(one)}" for one in found.records if one.allocations]
+    records = [_at_rate(one, found.rate) for one in found.records]
+    lines = [f"heap profile: {_counts(records)} {kind}"]
+    lines += [f"{_counts([one])} {_addresses(one)}" for one in records if one.allocations]
     lines += ["", "MAPPED_LIBRARIES:"]
     lines += [
         f"{one.start:x}-{one.end:x} r-{'x' if one.executable else '-'}p {one.offset:08x} 00:00 0 {one.path}"

@@ -104,7 +104,7 @@ def _why_not(pid: int) -> Unreachable:
     )
 
 
-def _find(pid: int) -> int | None:
+def _find(pid: int, how: int = os.O_RDONLY) -> int | None:
     """A descriptor of its page; None where it has none. The child of a fork may have its parent's for a moment, and that
     of a raw clone for good."""
     owner = _process_owner(pid)
@@ -112,7 +112,7 @@ def _find(pid: int) -> int | None:
         raise Unreachable(f"process {pid} belongs to another user", FORBIDDEN)
     try:
         number = shared.own_number(pid)
-        for descriptor in shared.open_shared(pid, _LABEL):
+        for descriptor in shared.open_shared(pid, _LABEL, how):
             header = shared.read_at(descriptor, _HEADER.size, 0)
             if len(header) == _HEADER.size and _HEADER.unpack(header)[2] == number:
                 return descriptor
@@ -124,8 +124,8 @@ def _find(pid: int) -> int | None:
     return None
 
 
-def _require(pid: int) -> int:
-    found = _find(pid)
+def _require(pid: int, how: int = os.O_RDONLY) -> int:
+    found = _find(pid, how)
     if found is None:
         raise _why_not(pid)
     return found
@@ -136,21 +136,21 @@ class Page:
     """A page that is open."""
 
     pid: int
-    _descriptor: int
+    descriptor: int
 
     def close(self) -> None:
-        os.close(self._descriptor)
+        os.close(self.descriptor)
 
     def renew(self) -> None:
         """Goes over to the process's page of now: it may have closed the other. Unreachable where it has none: it has
         ended, or has become another program."""
         descriptor = _require(self.pid)
-        os.close(self._descriptor)
-        self._descriptor = descriptor
+        os.close(self.descriptor)
+        self.descriptor = descriptor
 
     def _header(self) -> tuple[bytes, int, int, int, int]:
         """Magic, layout, number of the process, sequence, bytes of text."""
-        header = shared.read_at(self._descriptor, _HEADER.size, 0)
+        header = shared.read_at(self.descriptor, _HEADER.size, 0)
         if len(header) < _HEADER.size:
             raise self._malformed("it is cut")
         magic, layout, pid, sequence, _, _, length = _HEADER.unpack(header)
@@ -175,7 +175,7 @@ class Page:
             return None
         if length > _PAGE_BYTES - _HEADER.size:
             raise self._malformed("its length is more than a page")
-        text = shared.read_at(self._descriptor, length, _HEADER.size)
+        text = shared.read_at(self.descriptor, length, _HEADER.size)
         if self._header()[3] != before:
             return None
         if len(text) < length:
@@ -194,6 +194,16 @@ class Page:
             time.sleep(_PAUSE_SECONDS)
         _process_owner(self.pid)
         raise Unreachable(f"process {self.pid} is stopped in the middle of publishing", NOT_PUBLISHED)
+
+
+def open_file(pid: int, how: int) -> int:
+    """A descriptor of a process's page, to be closed by the caller. Unreachable where there is none, or it is not hakmem's."""
+    page = Page(pid, _require(pid, how))
+    try:
+        page.check()
+        return os.dup(page.descriptor)
+    finally:
+        page.close()
 
 
 def open_page(pid: int) -> Page:

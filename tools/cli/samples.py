@@ -24,9 +24,9 @@ from tools.cli.command import InputError
 from tools.cli.symbols import Symbol
 
 _LABEL = "hakmem-profile"
-_MAGIC = b"hakprof2"
-_HEADER = struct.Struct("=8sQQQQQ")
-_RECORD = struct.Struct("=QQQQQ")
+_MAGIC = b"hakprof3"
+_HEADER = struct.Struct("=8s9Q")
+_RECORD = struct.Struct("=7Q")
 _RECORDS = 16384
 _FRAME_BYTES = 8
 _FRAMES = 262144
@@ -38,7 +38,11 @@ _TABLE_BYTES = _FRAMES_AT + _FRAMES * _FRAME_BYTES
 _CALLERS_MOST = 32
 _CUT = 0x80
 _COUNT_MASK = 0x7F
-_RATE_MAX = 2**40
+_THREAD_MAX = 2**32 - 1
+
+RATE_MAX = 2**40
+RATE_DEFAULT = 512 << 10
+"""Bytes between two samples on average: hakmem/sample/profile.h."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,8 @@ class Record:
     """There are more callers than were kept."""
     lost: tuple[int, int] = (0, 0)
     """Of the live ones, those to which no pointer leads, directly and through others; where that was looked for."""
+    thread: int = 0
+    """Number of the thread that allocated; 0: it is not known."""
 
     @property
     def path(self) -> tuple[int, ...]:
@@ -88,6 +94,30 @@ class Mapping:
 
 
 @dataclass(frozen=True)
+class Switched:
+    """How the profile was switched on, off or to another rate while the program ran."""
+
+    is_on: bool = True
+    times: int = 0
+    """Since the program started."""
+    clock_ms: int = 0
+    """CLOCK_MONOTONIC of the last time."""
+    is_whole: bool = True
+    """Never: all that the program allocated was sampled at one rate."""
+
+    @property
+    def note(self) -> str:
+        """A sentence for readers; none where it is whole."""
+        if self.is_whole:
+            return ""
+        state = "" if self.is_on else "off "
+        ago = (time.monotonic_ns() // 10**6 - self.clock_ms) // 1000
+        when = f" {ago} seconds ago" if self.clock_ms and 1 < ago < 10**8 else ""
+        what = f"The profile was switched {state}while the program ran{', last' if when else ''}{when}"
+        return f" {what}: what was allocated without it is not shown."
+
+
+@dataclass(frozen=True)
 class Samples:
     pid: int
     rate: int
@@ -101,6 +131,11 @@ class Samples:
     """What stands at addresses, where the profile says so itself."""
     seconds: int = 0
     """Between the two looks of a difference; its records may have fewer live blocks than none."""
+    switched: Switched = Switched()
+
+    @property
+    def is_exact(self) -> bool:
+        return self.rate == 1 and not self.dropped and self.switched.is_whole
 
     @cached_property
     def _starts(self) -> list[int]:
@@ -145,6 +180,10 @@ class _Malformed(Exception):
 class _Header:
     is_made: bool
     rate: int
+    is_on: int
+    is_whole: int
+    switches: int
+    switched_ms: int
     dropped: int
     used: int
     frames_used: int
@@ -171,7 +210,7 @@ def _header(descriptor: int) -> _Header:
 
 
 def _rows(descriptor: int, used: int) -> list[tuple[int, ...]]:
-    """Of each record size, site, allocations, frees, callers."""
+    """Of each record size, site, allocations, frees, callers, rate, thread."""
     text = shared.read_at(descriptor, used * _RECORD.size, _HEADER.size)
     if len(text) < used * _RECORD.size:
         raise _Malformed
@@ -185,16 +224,19 @@ def _frames(descriptor: int, used: int) -> tuple[int, ...]:
     return struct.unpack(f"={used}Q", text)
 
 
-def _record(earlier: tuple[int, ...], later: tuple[int, ...], rate: int, frames: tuple[int, ...]) -> Record:
-    size, site, allocations, _, callers = later
+def _record(earlier: tuple[int, ...], later: tuple[int, ...], frames: tuple[int, ...]) -> Record:
+    size, site, allocations, _, callers, rate, thread = later
     first, is_cut, count = callers >> 8, bool(callers & _CUT), callers & _COUNT_MASK
     frees = earlier[3]
-    if size == 0 or frees > allocations or (earlier[:2], earlier[4]) != (later[:2], later[4]):
+    if size == 0 or frees > allocations or (earlier[:2], earlier[4:]) != (later[:2], later[4:]):
+        raise _Malformed
+    if not 1 <= rate <= RATE_MAX or thread > _THREAD_MAX:
         raise _Malformed
     if count > _CALLERS_MOST or count and first + count > len(frames):
         raise _Malformed
     live = allocations - frees
-    return Record(site, frames[first : first + count], size, allocations, live, scale(size, rate), is_cut)
+    path = frames[first : first + count]
+    return Record(site, path, size, allocations, live, scale(size, rate), is_cut, thread=thread)
 
 
 def _table_of(descriptor: int) -> _Table | None:
@@ -206,10 +248,10 @@ def _table_of(descriptor: int) -> _Table | None:
     earlier = _rows(descriptor, header.used)
     later = _rows(descriptor, header.used)
     header = _header(descriptor)
-    if not 1 <= header.rate <= _RATE_MAX:
+    if not 1 <= header.rate <= RATE_MAX:
         raise _Malformed
     frames = _frames(descriptor, header.frames_used)
-    return _Table(header, [_record(before, after, header.rate, frames) for before, after in zip(earlier, later)])
+    return _Table(header, [_record(before, after, frames) for before, after in zip(earlier, later)])
 
 
 def _table(pid: int) -> _Table | None:
@@ -278,7 +320,8 @@ def read(pid: int) -> Samples:
     if table is None:
         raise InputError(_why_not(found, pid))
     header = table.header
-    return Samples(pid, header.rate, header.dropped, header.shortened, table.records, found)
+    switched = Switched(header.is_on == 1, header.switches, header.switched_ms, header.is_whole == 1)
+    return Samples(pid, header.rate, header.dropped, header.shortened, table.records, found, switched=switched)
 
 
 def _growth(before: Record | None, now: Record) -> Record:
@@ -294,19 +337,14 @@ def growth(pid: int, seconds: int) -> Samples:
     now = read(pid)
     # Records are never given up: those of the first look are the first ones of the second.
     pairs = list(zip_longest(before.records, now.records))
-    if before.rate != now.rate or any(
+    if (before.rate, before.switched.times) != (now.rate, now.switched.times) or any(
         later is None or earlier is not None and (earlier.path, earlier.size) != (later.path, later.size)
         for earlier, later in pairs
     ):
-        raise InputError(f"process {pid} has become another program, or its profile was started again")
+        raise InputError(f"process {pid} has become another program, or its profile was switched meanwhile")
     records = [_growth(earlier, later) for earlier, later in pairs]
     lost = {name: getattr(now, name) - getattr(before, name) for name in ("dropped", "shortened")}
     return replace(now, records=records, seconds=seconds, **lost)
-
-
-def look(pid: int, seconds: int) -> Samples:
-    """The profile as it stands; with seconds what it grew by in so many from now on."""
-    return growth(pid, seconds) if seconds else read(pid)
 
 
 def _why_not(found: list[Mapping], pid: int) -> str:
@@ -319,5 +357,8 @@ def _why_not(found: list[Mapping], pid: int) -> str:
     if not _is_hakmem(found, pid) and not wanted:
         return f"process {pid} runs without hakmem"
     if not wanted:
-        return f"process {pid} runs hakmem without a profile: start it with HAKMEM_PROFILE=FILE or HAKMEM_LEAKS=1"
+        return (
+            f"process {pid} runs hakmem without a profile: start it with HAKMEM_PROFILE=FILE or HAKMEM_LEAKS=1, or with "
+            "HAKMEM_PUBLISH=1, and then have `hakmem profile --on` switch one on"
+        )
     return f"process {pid} has a profile, but took no sample yet: sampling starts with its first 512 KiB"

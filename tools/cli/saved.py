@@ -7,14 +7,16 @@ from __future__ import annotations
 import gzip
 import warnings
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
 from tools.cli import symbols
 from tools.cli.command import InputError
-from tools.cli.profile_pb2 import Profile
-from tools.cli.samples import Mapping, Record, Samples
+from tools.cli.pprof import SWITCHED
+from tools.cli.profile_pb2 import Profile, Sample
+from tools.cli.samples import Mapping, Record, Samples, Switched
 from tools.cli.symbols import NOTHING, Symbol
 from tools.cli.untrusted import printable
 
@@ -95,6 +97,14 @@ class _Reader:
         shown = [printable(self._text(number), _NAME_MOST) or None for number in (name, file)]
         return Symbol(shown[0], shown[1], line if shown[1] else None)
 
+    def is_switched(self) -> bool:
+        return any(self._text(number) == SWITCHED for number in self._profile.comment)
+
+    def _label(self, sample: Sample, key: str) -> int:
+        """Its number; 0 where the sample has none."""
+        numbers = (label.num for label in sample.label if self._text(label.key) == key and label.num > 0)
+        return next(numbers, 0)
+
     def records(self) -> list[Record]:
         found = []
         for sample in self._profile.sample:
@@ -105,9 +115,9 @@ class _Reader:
                 site, *callers = (self._addresses[number] for number in sample.location_id)
             except KeyError as error:
                 raise _Malformed(f"it names location {error}, which is not there") from None
-            sizes = [label.num for label in sample.label if self._text(label.key) == "bytes" and label.num > 0]
-            size = sizes[0] if sizes else values["alloc_space"] // max(1, values["alloc_objects"])
-            found.append(Record(site, tuple(callers), size, values["alloc_objects"], values["inuse_objects"], 1.0))
+            size = self._label(sample, "bytes") or values["alloc_space"] // max(1, values["alloc_objects"])
+            record = Record(site, tuple(callers), size, values["alloc_objects"], values["inuse_objects"], 1.0)
+            found.append(replace(record, thread=self._label(sample, "thread")))
         return found
 
 
@@ -116,6 +126,15 @@ def read(path: Path) -> Samples:
     try:
         profile = _parsed(path)
         reader = _Reader(profile)
-        return Samples(0, max(1, profile.period), 0, 0, reader.records(), reader.mappings(), known=reader.symbols())
+        return Samples(
+            0,
+            max(1, profile.period),
+            0,
+            0,
+            reader.records(),
+            reader.mappings(),
+            known=reader.symbols(),
+            switched=Switched(is_whole=not reader.is_switched()),
+        )
     except _Malformed as error:
         raise InputError(f"{path}: no profile of a heap for pprof: {error}") from None

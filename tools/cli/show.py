@@ -37,6 +37,16 @@ def short(count: float) -> str:
     return f"{scaled:,.1f} {units[0]}"
 
 
+def every(rate: int) -> str:
+    """How many samples there are."""
+    return "a sample of every block" if rate == 1 else f"a sample every {size(rate)}"
+
+
+def exactness(is_exact: bool, rate: int) -> str:
+    """Of a profile with so many bytes between two samples."""
+    return "exact" if is_exact else "of blocks that were sampled" if rate == 1 else f"estimated from {every(rate)}"
+
+
 _NAME_WIDTH = 72
 
 # Signs that open and close nothing, or come whole.

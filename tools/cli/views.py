@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from tools.measure.table import Grid
 from tools.cli import show
+from tools.cli.groups import Groups
 from tools.cli.paths import Frame, Names
 from tools.cli.samples import VALUES, Samples
 
@@ -54,17 +55,21 @@ def key_of(frame: Frame) -> tuple[str, str]:
     return frame.name, frame.symbol.file or frame.module
 
 
-def weighted(found: Samples, kind: str) -> Iterator[tuple[float, tuple[Frame, ...]]]:
-    """The paths that have some, innermost function first."""
+def weighted(
+    found: Samples, kind: str, groups: Groups | None = None, with_paths: bool = True
+) -> Iterator[tuple[float, tuple[Frame, ...]]]:
+    """The paths that have some, innermost function first. With groups the outermost caller of each is its group; without
+    paths it is all of it."""
     value = VALUES[kind]
-    sums: dict[tuple[tuple[int, ...], bool], float] = {}
+    sums: dict[tuple[tuple[int, ...], bool, tuple[Frame, ...]], float] = {}
     for record in found.records:
-        key = record.path, record.is_cut
+        group = (groups.frame(record),) if groups else ()
+        key = (record.path, record.is_cut, group) if with_paths else ((), False, group)
         sums[key] = sums.get(key, 0) + value(record)
     paths = {key: amount for key, amount in sums.items() if amount > 0}
-    names = Names(found, {address for path, _ in paths for address in path})
-    for (path, is_cut), amount in paths.items():
-        yield amount, names.path(path, is_cut)
+    names = Names(found, {address for path, _, _ in paths for address in path})
+    for (path, is_cut, group), amount in paths.items():
+        yield amount, (*names.path(path, is_cut), *group)
 
 
 def grown(weights: Weights, base: Weights) -> Weights:
@@ -128,6 +133,13 @@ def top(weights: Weights) -> list[Line]:
 
 def _percent(part: float, whole: float) -> str:
     return f"{100 * part / whole:.1f} %" if whole else ""
+
+
+def group_grid(lines: list[Line], kind: str, most: int, title: str, by: str) -> Grid:
+    """Of groups, which call nobody."""
+    whole = sum(line.own for line in lines)
+    rows = [[line.name, shown(line.own, kind), _percent(line.own, whole)] for line in lines[:most]]
+    return Grid(title, [by, kind.replace("_", " "), ""], rows, words=1)
 
 
 def top_grid(lines: list[Line], kind: str, most: int, title: str) -> Grid:

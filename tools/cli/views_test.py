@@ -6,11 +6,13 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import tempfile
 import time
 import unittest
+from pathlib import Path
 from unittest import mock
 
-from tools.cli import flame, leaks, pprof, samples, show, views
+from tools.cli import flame, groups, leak_groups, leaks, live, pprof, samples, saved, show, views
 from tools.cli.command import InputError
 from tools.cli.paths import Frame
 from tools.cli.profile_pb2 import Profile
@@ -118,7 +120,7 @@ class NameTest(unittest.TestCase):
             library,
             *_path("_start", "__libc_start_main", "main", "h", "h", "h"),
         )
-        site = leaks.Site(leaks.Live(64, 1), path)
+        site = leaks.Site(live.Live(64, 1), path)
         names = [line[0].strip() for line in leaks.lines(site, 5)]
         self.assertEqual(names, ["f", "(2 of the library)", "g", "std::move", "h (3 times)", "main"])
         self.assertEqual([line[0].strip() for line in leaks.lines(site, 3)][-1], "(4 more callers)")
@@ -177,6 +179,49 @@ class GrowthTest(unittest.TestCase):
         profile = Profile()
         profile.ParseFromString(gzip.decompress(pprof.encode(found, with_symbols=False)))
         self.assertEqual([list(one.value) for one in profile.sample], [[0, 0, -2, -128]])
+
+
+class GroupsTest(unittest.TestCase):
+    _FOUND = _samples(
+        Record(1, (2,), 64, 3, 3, 1.0, thread=2),
+        Record(1, (2,), 64, 9, 4, 1.0, thread=3),
+        Record(5, (2,), 1152, 1, 1, 2.0, thread=3),
+        Record(5, (2,), 3 << 20, 1, 1, 1.0),
+        Record(5, (2,), 5 << 20, 2, 0, 1.0, thread=3),
+    )
+
+    def rows(self, by: str) -> list[tuple[str, float, float, int]]:
+        with mock.patch.object(groups, "_thread_names", return_value={3: "worker"}):
+            found = leak_groups.gather(self._FOUND, groups.Groups(self._FOUND, by))
+        return [(one.name, one.live.blocks, one.live.bytes, one.call) for one in found]
+
+    def test_by_class(self) -> None:
+        self.assertEqual(
+            self.rows("class"),
+            [("huge blocks", 1, 3 << 20, 5), ("blocks of 1,152 B", 2, 2304, 5), ("blocks of 64 B", 7, 448, 1)],
+        )
+
+    def test_by_thread(self) -> None:
+        self.assertEqual(
+            self.rows("thread"),
+            [("other threads", 1, 3 << 20, 5), ("thread 3 (worker)", 6, 2560, 5), ("thread 2", 3, 192, 1)],
+        )
+
+    def test_outermost_in_a_view(self) -> None:
+        by = groups.Groups(self._FOUND, "class")
+        lines = views.folded(views.weighted(self._FOUND, "inuse_objects", by))
+        self.assertEqual(lines, ["blocks of 1,152 B;0x2;0x5 2", "blocks of 64 B;0x2;0x1 7", "huge blocks;0x2;0x5 1"])
+        listed = views.top(views.weighted(self._FOUND, "inuse_objects", by, with_paths=False))
+        self.assertEqual(
+            [(one.name, one.own) for one in listed],
+            [("blocks of 64 B", 7), ("blocks of 1,152 B", 2), ("huge blocks", 1)],
+        )
+
+    def test_a_thread_comes_back_from_a_file(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "p.pb.gz"
+            path.write_bytes(pprof.encode(self._FOUND, with_symbols=False))
+            self.assertEqual([one.thread for one in saved.read(path).records], [2, 3, 3, 0, 3])
 
 
 class FlameTest(unittest.TestCase):

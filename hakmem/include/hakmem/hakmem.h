@@ -205,11 +205,11 @@ HAK_API bool hak_site_get_stats(const void *site, struct hak_site_stats *stats);
 
 /* ---- Sampling profile -------------------------------------------------------------------------------- */
 
-/* Starts to sample: one sample in `rate` bytes on average, a block of n bytes with probability 1 - exp(-n / rate),
- * independently of all others; 0 means 524,288 and 1 every block. What other threads have in magazines by then is given
- * out unsampled.
- * The environment does the same by HAKMEM_PROFILE. 0; EINVAL: rate is above 2^40; EBUSY: blocks are live that were
- * sampled at another rate; ENOTSUP: a build with guard=full, which has no profile; ENOMEM. */
+/* Starts to sample, or goes on at another rate: one sample in `rate` bytes on average, a block of n bytes with probability
+ * 1 - exp(-n / rate), independently of all others; 0 means 524,288 and 1 every block. What other threads have in magazines by
+ * then is given out unsampled. What was sampled before is kept, with the rate that it was sampled at.
+ * The environment does the same by HAKMEM_PROFILE, and `hakmem profile PID --on` from outside. 0; EINVAL: rate is above 2^40;
+ * ENOTSUP: a build with guard=full, which has no profile; ENOMEM. */
 HAK_API int hak_profile_start(size_t rate);
 
 /* Samples no more. Blocks that were sampled are still seen when they are freed. */
@@ -233,7 +233,7 @@ struct hak_profile_entry {
 
 typedef void (*hak_profile_visitor)(const struct hak_profile_entry *entry, void *argument);
 
-/* Calls visit for each path of calls and block size that was sampled. Result: their number. A snapshot. */
+/* Calls visit for each path of calls, block size and rate that was sampled. Result: their number. A snapshot. */
 HAK_API size_t hak_profile_read(hak_profile_visitor visit, void *argument);
 
 /* A sampled block: what hooks are told. */
