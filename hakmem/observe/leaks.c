@@ -175,13 +175,18 @@ static void leaks_add_place(struct hak_text *line, const struct maps *maps, uint
     hak_maps_add_module(line, maps, address);
 }
 
-static void leaks_write(const struct hak_profile_table *table, const struct leak *leak, const struct maps *maps,
-                        int descriptor) {
+static void leaks_write_call(const struct leak *leak, const struct maps *maps, int descriptor) {
     TEXT_LINE(line);
     leaks_line_start(&line, leak->bytes, leak->blocks);
     hak_text_add(&line, " from ");
     leaks_add_place(&line, maps, leak->path.site);
     hak_text_write_line(&line, descriptor);
+}
+
+/* One line at a time: a handler that ends the process may run on a stack of 8 KiB. */
+static void leaks_write(const struct hak_profile_table *table, const struct leak *leak, const struct maps *maps,
+                        int descriptor) {
+    leaks_write_call(leak, maps, descriptor);
     if (leak->lost_bytes != 0) {
         leaks_write_lost(leak, "lost: ", descriptor);
     }

@@ -43,6 +43,10 @@ class RunningCase(ProfileCase):
             env={**os.environ, "BUILD_WORKING_DIRECTORY": str(self.folder)},
         )
 
+    def start_hakmem(self, *line: str) -> subprocess.Popen[str]:
+        """To be waited for by the caller."""
+        return subprocess.Popen([COMMAND, *line], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
     def answer(self, *line: str, text: str = "") -> str:
         done = self.hakmem(*line, text=text)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
