@@ -16,7 +16,7 @@ from codegen.class_spec import L2, L25, POOLS, TINY, Pool, SpecError, SpecRow
 
 TEMPLATE = "hak_classes.h.j2"
 NOT_OURS = 0  # The class of everything that no pool serves.
-GRANULARITY_SHIFTS = {1: 0, 8: 3}
+GRANULARITY_SHIFTS = {1: 0, 8: 3, 16: 4}
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,11 @@ def smallest_fit(classes: Iterable[SizeClass], size: int) -> int:
     return next(c.number for c in classes if c.row.block_bytes >= size)
 
 
+def granularity_of(entries: int) -> int:
+    """Bytes of size that an entry of a tiny table of so many entries answers for; size 0 has an entry of its own."""
+    return TINY.max_bytes // (entries - 1)
+
+
 def tiny_table(classes: list[SizeClass], granularity: int) -> Table:
     """Indexed by (size + granularity - 1) >> shift: an entry answers for the largest size that maps to it."""
     tiny = of_pool(classes, TINY)
@@ -126,9 +131,11 @@ def render(name: str, spec_text: str, granularity: int, multiple: int = class_sp
     """Returns the header for a spec, or raises SpecError. `name` is the spec's file name without suffix.
 
     Classes whose size is no multiple of `multiple` are left out; their sizes go to the class above. That keeps every
-    size covered, since a pool's last class is a multiple of far more.
+    size covered, since a pool's last class is a multiple of far more. So are those whose size is no multiple of
+    `granularity`: an entry of the table answers for its largest size, and never has a smaller class.
     """
-    rows = [row for row in class_spec.parse_spec(spec_text) if row.block_bytes % multiple == 0]
+    kept = max(multiple, granularity)  # each is a power of two
+    rows = [row for row in class_spec.parse_spec(spec_text) if row.block_bytes % kept == 0]
     classes = number_classes(rows)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -142,6 +149,7 @@ def render(name: str, spec_text: str, granularity: int, multiple: int = class_sp
         name=name,
         granularity=granularity,
         limits=class_spec,
+        size_multiple=max(class_spec.SIZE_MULTIPLE, granularity),
         pools=[{"macro": macros[pool], "limits": pool, "classes": of_pool(classes, pool)} for pool in POOLS],
         classes=classes,
         x_rows=x_rows,

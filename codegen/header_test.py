@@ -21,7 +21,7 @@ from codegen.header_reader import SPECS, Header, read_spec
 
 CHUNK = 65536
 TINY_MAX, L2_MAX, L25_MAX = 1024, 32768, 1048576
-GRANULARITIES = (1, 8)
+GRANULARITIES = (1, 8, 16)
 
 # What the two included headers provide; the real ones hold more.
 COMPILER_H = """
@@ -64,10 +64,11 @@ def header(name: str, granularity: int) -> Header:
 
 
 @lru_cache(maxsize=None)
-def oracle(name: str) -> NDArray[numpy.int64]:
+def oracle(name: str, granularity: int = 1) -> NDArray[numpy.int64]:
     """The class of every size from 0 to 1 MiB. Going down, each block claims all sizes that it holds."""
     classes = numpy.zeros(L25_MAX + 1, dtype=numpy.int64)
-    for number, line in reversed(list(enumerate(read_spec(name), start=1))):
+    lines = [line for line in read_spec(name) if line.block_size % granularity == 0]
+    for number, line in reversed(list(enumerate(lines, start=1))):
         classes[: line.block_size + 1] = number
     return classes
 
@@ -82,7 +83,7 @@ class Mapping(unittest.TestCase):
                     sizes = numpy.arange(TINY_MAX + 1)
                     self.assertEqual(found.number("HAK_TABLE_GRANULARITY"), granularity)
                     mapped = table[(sizes + granularity - 1) >> found.number("HAK_TABLE_SHIFT")]
-                    self.assert_classes(name, sizes, mapped)
+                    self.assert_classes(name, sizes, mapped, granularity)
 
     def test_every_l2_size_maps_to_its_class(self) -> None:
         self.check_large("L2", TINY_MAX + 1, L2_MAX)
@@ -99,8 +100,10 @@ class Mapping(unittest.TestCase):
                 mapped = table[(sizes - 1) >> found.number(f"HAK_{pool}_TABLE_SHIFT")]
                 self.assert_classes(name, sizes, mapped)
 
-    def assert_classes(self, name: str, sizes: NDArray[numpy.int64], mapped: NDArray[numpy.int64]) -> None:
-        wrong = sizes[mapped != oracle(name)[sizes]]
+    def assert_classes(
+        self, name: str, sizes: NDArray[numpy.int64], mapped: NDArray[numpy.int64], granularity: int = 1
+    ) -> None:
+        wrong = sizes[mapped != oracle(name, granularity)[sizes]]
         self.assertEqual(wrong.size, 0, f"{name}: the first wrong sizes are {wrong[:8]}")
 
     def test_a_large_table_is_as_coarse_as_its_sizes_allow(self) -> None:
@@ -124,7 +127,7 @@ class Mapping(unittest.TestCase):
             for granularity in GRANULARITIES:
                 found = header(name, granularity)
                 for table, count, entries in (
-                    ("HAK_SIZE_CLASS_TABLE", "HAK_SIZE_CLASS_TABLE_ENTRIES", {1: 1025, 8: 129}[granularity]),
+                    ("HAK_SIZE_CLASS_TABLE", "HAK_SIZE_CLASS_TABLE_ENTRIES", {1: 1025, 8: 129, 16: 65}[granularity]),
                     ("HAK_L2_CLASS_TABLE", "HAK_L2_TABLE_ENTRIES", L2_MAX >> found.number("HAK_L2_TABLE_SHIFT")),
                     ("HAK_L25_CLASS_TABLE", "HAK_L25_TABLE_ENTRIES", L25_MAX >> found.number("HAK_L25_TABLE_SHIFT")),
                 ):
@@ -133,11 +136,22 @@ class Mapping(unittest.TestCase):
                     self.assertEqual(found.number(count), entries)
                     self.assertEqual([index for index, value in enumerate(values) if value == 0], [entries])
 
-    def test_both_granularities_agree(self) -> None:
+    def test_tables_of_1_and_8_bytes_agree(self) -> None:
         for name in SPECS:
-            bytewise, coarse = (header(name, g).table("HAK_SIZE_CLASS_TABLE") for g in GRANULARITIES)
+            bytewise, coarse = (header(name, granularity).table("HAK_SIZE_CLASS_TABLE") for granularity in (1, 8))
             for size in range(TINY_MAX + 2):
                 self.assertEqual(bytewise[size], coarse[(size + 7) >> 3], f"{name}, size {size}")
+
+    def test_a_table_of_16_bytes_leaves_out_what_it_cannot_tell_apart(self) -> None:
+        for name in SPECS:
+            kept = [row.block_size for row in header(name, 16).all_rows()]
+            every = [row.block_size for row in header(name, 1).all_rows()]
+            self.assertEqual(kept, [size for size in every if size % 16 == 0])
+            self.assertLess(len(kept), len(every))
+
+    def test_granularity_follows_from_the_entries(self) -> None:
+        for entries, granularity in ((1025, 1), (129, 8), (65, 16)):
+            self.assertEqual(class_header.granularity_of(entries), granularity)
 
 
 class Constants(unittest.TestCase):
