@@ -3,7 +3,7 @@
 
 load("@rules_cc//cc:defs.bzl", "cc_test")
 load("//tools/bazel:switchless.bzl", "switchless_library")
-load("//tools/bazel:variants.bzl", "SHIPPED_COMBINATION", "SHIPPED_COMBINATIONS", "SPACING_COMBINATIONS", "SWITCH_COMBINATIONS", "hak_all_variants_test")
+load("//tools/bazel:variants.bzl", "EXPERIMENT_COMBINATIONS", "SHIPPED_COMBINATION", "SHIPPED_COMBINATIONS", "SPACING_COMBINATIONS", "SWITCH_COMBINATIONS", "hak_all_variants_test")
 
 _OTHER_SPACINGS = [
     combination
@@ -22,6 +22,7 @@ def hak_test(
         reentrant = False,
         every_switch = False,
         sanitize_none = None,
+        experiments = [],
         env = {},
         args = [],
         linkopts = [],
@@ -39,7 +40,8 @@ def hak_test(
       deps: libraries on top of the allocator and the harness.
       data: files and programs that the test reads or runs; they are built under the same switches.
       is_switchless: whether srcs see no switch, as a test of the public interface alone; they are compiled once then.
-      spacings: also run, with all switches on, under all other spacings of the classes and tables.
+      spacings: also run, with all switches on, under all other spacings of the classes.
+      experiments: also run as shipped with each other value of these experiments: for what they change.
       guards: values of guard, other than off, to run under as well, with the other switches as shipped.
       reentrant: in debug builds every slow path allocates and frees a block of each class (//tests/harness:reentry).
       env: environment.
@@ -78,6 +80,7 @@ def hak_test(
     combinations = SWITCH_COMBINATIONS if every_switch else SWITCH_COMBINATIONS[:1]
     combinations = combinations + [SHIPPED_COMBINATION] + [SHIPPED_COMBINATIONS[guard] for guard in guards]
     combinations += _OTHER_SPACINGS if spacings else []
+    combinations += [flipped for experiment in experiments for flipped in EXPERIMENT_COMBINATIONS[experiment]]
     hak_all_variants_test(
         name = name,
         size = size,

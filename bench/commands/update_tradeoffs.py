@@ -26,10 +26,10 @@ _TEMPLATE = Path(__file__).with_name("tradeoffs.md.j2")
 _ALL = "_".join(SWITCHES)
 SPACINGS = {
     "pow2, 1": _ALL,
-    "pow2, 8": f"{_ALL}_g8",
     "fine, 1": f"{_ALL}_fine",
     "fine16, 1": f"{_ALL}_fine16",
-    "fine, 8": f"{_ALL}_fine_g8",
+    "fine16, 8": f"{_ALL}_fine16_table_129",
+    "fine16, 16": f"{_ALL}_fine16_table_65",
 }
 """Class spacing and bytes an entry of the tiny table -> the worker with all switches on."""
 

@@ -11,7 +11,7 @@ allows it, a reference allocator, which no change of hakmem touches and by which
   switches     the sixteen combinations of hakmem's switches, preloaded
   compiled-in  the same, linked into the program; with P2 their fast path is inlined
   spacings     other spacings of the size classes, preloaded
-  experiments  the fallbacks that the design keeps ready, preloaded; that of inlining is among the compiled-in ones
+  experiments  hakmem as it ships with one experiment flipped, preloaded
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.engine import worker
+from bench.engine import variants, worker
 from bench.engine.variants import COMBINATIONS, SWITCHES
 from bench.engine.worker import preloaded
 from tools.measure import arguments, peers
@@ -57,23 +57,16 @@ SPACINGS = {
     "pow2": "p0_p1_p2_p3",
     "fine": "p0_p1_p2_p3_fine",
     "fine16": "p0_p1_p2_p3_fine16",
-    "fine-g8": "p0_p1_p2_p3_fine_g8",
 }
 """Name -> variant. All four switches are on."""
 
-_MULTIPLES_OF_8 = ("p0_p1_p2_p3_fine", "p0_p1_p2_p3_fine_g8")
+_MULTIPLES_OF_8 = ("p0_p1_p2_p3_fine",)
 """Variants with classes of 24, 40 .. bytes: too little for a malloc of libc's names, and enough to be measured."""
 
-EXPERIMENTS = {
-    "as-built": "p0_p1_p2_p3",
-    "table-129": "p0_p1_p2_p3_g8",
-    "magazine-half": "p0_p1_p2_p3_half",
-}
+SHIPPED = "shipped"
+FLIPPED = "experiments"
+EXPERIMENTS = {SHIPPED: variants.SHIPPED, **variants.FLIPPED}
 """Name -> variant; the first is what the others are compared with."""
-
-HOT = "inline-hot"
-"""All switches, the fast path left to the compiler. In a library nothing is inlined into the program, so this one is
-compiled in."""
 
 _PEER = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)=(.+)")
 
@@ -199,15 +192,14 @@ def switches() -> Family:
 
 
 def compiled_in() -> Family:
-    """All combinations, linked into the program, and how it would be if the compiler chose what to inline."""
+    """All combinations, linked into the program."""
     found = [
         Contender(
             config, "inlined" if "p2" in config else "static", worker.executable(f"worker_hakmem_{name}"), None, config
         )
         for name, config in COMBINATIONS.items()
     ]
-    found.append(Contender(HOT, "inlined", worker.built("bench/lab/worker_hakmem_p0_p1_p2_p3_hot"), None, ALL))
-    return _with_control(COMPILED_IN, found, ALL, [*switch_pairs(), (HOT, ALL)])
+    return _with_control(COMPILED_IN, found, ALL, switch_pairs())
 
 
 def _against_first(name: str, variants: dict[str, str]) -> Family:
@@ -222,8 +214,8 @@ def spacings() -> Family:
 
 
 def experiments() -> Family:
-    """The fallbacks, against the build as it is."""
-    return _against_first("experiments", EXPERIMENTS)
+    """Each experiment flipped, against what ships."""
+    return _against_first(FLIPPED, EXPERIMENTS)
 
 
 _OTHERS: dict[str, Callable[[], Family]] = {
@@ -232,7 +224,7 @@ _OTHERS: dict[str, Callable[[], Family]] = {
     "switches": switches,
     COMPILED_IN: compiled_in,
     "spacings": spacings,
-    "experiments": experiments,
+    FLIPPED: experiments,
 }
 
 

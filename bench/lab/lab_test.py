@@ -14,7 +14,7 @@ from typing import Any
 
 import jsonschema
 
-from bench.engine.variants import COMBINATIONS
+from bench.engine.variants import COMBINATIONS, FLIPPED
 from bench.lab import contenders, views
 from tools.measure import peers
 
@@ -24,6 +24,7 @@ _UPDATE = str(_BENCH / "lab/update_results")
 _SCHEMA = json.loads((_BENCH / "schema/lab.schema.json").read_text())
 
 _FEW = "--operations=3000"
+_STEP = f"{contenders.COMPILED_IN}/p0+p1+p2"
 
 
 def run(program: str, *line: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -90,14 +91,14 @@ class LabTest(unittest.TestCase):
 
     def test_compiled_in_and_a_peer_of_one_s_own(self) -> None:
         library = peers.installed("libjemalloc.so.2")
-        report = self.measure(f"--peer=mine={library}", "--workload=pair", "--contender=mine", "--contender=inline-hot")
+        report = self.measure(f"--peer=mine={library}", "--workload=pair", "--contender=mine", f"--contender={_STEP}")
         self.assertEqual({row["family"] for row in report["times"]}, {contenders.LIBRARIES, contenders.COMPILED_IN})
         self.assertEqual(
             [(row["one"], row["other"]) for row in report["comparisons"]],
-            [("hakmem", "mine"), ("inline-hot", contenders.ALL)],
+            [("hakmem", "mine"), ("p0+p1+p2", "p0+p1")],
         )
         links = {row["name"]: row["link"] for row in report["contenders"] if row["family"] == contenders.COMPILED_IN}
-        self.assertEqual(links["inline-hot"], "inlined")
+        self.assertEqual((links["p0+p1"], links["p0+p1+p2"]), ("static", "inlined"))
 
     def test_builds_with_a_guard(self) -> None:
         report = self.measure("--workload=pair", "--contender=*-guard", "--contender=*-guard-full")
@@ -125,7 +126,7 @@ class LabTest(unittest.TestCase):
         self.assertEqual({row["threads"] for row in report["workloads"]}, {2})
         self.assertEqual(
             [row["one"] for row in report["comparisons"]],
-            ["fine", "fine16", "fine-g8", "table-129", "magazine-half"],
+            ["fine", "fine16", *FLIPPED],
         )
 
     def test_a_recorded_program(self) -> None:

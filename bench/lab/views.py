@@ -313,8 +313,8 @@ def guards(report: Row) -> dict[str, Row]:
 
 def others(report: Row) -> list[Row]:
     """Comparisons that are of no switch and no peer: the profile, spacings and fallbacks."""
-    found = [row for family in (contenders.WITH_PROFILE, "spacings", "experiments") for row in compared(report, family)]
-    return found + [row for row in compared(report, contenders.COMPILED_IN) if row["one"] == contenders.HOT]
+    families = (contenders.WITH_PROFILE, "spacings", contenders.FLIPPED)
+    return [row for family in families for row in compared(report, family)]
 
 
 def code_bytes(report: Row, family: str, name: str) -> int:

@@ -24,4 +24,18 @@ extern const int hak_unswitched_code_asks_p2, hak_unswitched_code_asks_p3;
 #error "a switch of hakmem is 0 or 1"
 #endif
 
+/* The experiments: each is 0 in what ships, and BUILD defines those that are something else. */
+#ifdef HAK_UNSWITCHED
+extern const int hak_unswitched_code_asks_magazine;
+#define HAK_INLINE_HOT 0 /* there is no fast path in these files, which `inline` could change */
+#define HAK_MAGAZINE_HALF hak_unswitched_code_asks_magazine
+#else
+#ifndef HAK_INLINE_HOT
+#define HAK_INLINE_HOT 0
+#endif
+#ifndef HAK_MAGAZINE_HALF
+#define HAK_MAGAZINE_HALF 0
+#endif
+#endif
+
 #endif

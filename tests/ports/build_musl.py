@@ -18,8 +18,7 @@ _FLAGS = (
 ).split()
 # What ships: hakmem/flags/flags.bzl.
 _SWITCHES = (
-    "HAK_DEBUG=0 HAK_GUARD=0 HAK_P0_CLASS_TABLE=1 HAK_P1_BATCHED_STATS=1 HAK_P2_INLINE_FAST_PATH=1 HAK_P3_SENTINELS=1 "
-    "HAK_INLINE_HOT=0 HAK_MAGAZINE_HALF=0"
+    "HAK_DEBUG=0 HAK_GUARD=0 HAK_P0_CLASS_TABLE=1 HAK_P1_BATCHED_STATS=1 HAK_P2_INLINE_FAST_PATH=1 HAK_P3_SENTINELS=1"
 ).split()
 _LINK = "-shared -Wl,-soname,libhakmem.so -Wl,-z,nodelete,-z,now,-z,defs -Wl,--gc-sections -Wl,--eh-frame-hdr -static-libgcc"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""hak_library: a cc_library of which some files are compiled once for all combinations of P0 to P3.
+"""hak_library: a cc_library of which some files are compiled once for all combinations of P0 to P3 and all experiments.
 
     load("//tools/bazel:unswitched.bzl", "hak_library")
 
@@ -8,24 +8,27 @@
 is used like a cc_library. Unlike those of a switchless_library, the unswitched files may include headers that see the
 switches; only their code must be the same whatever the switches are. That is not believed but shown: they are compiled
 with each switch's macro standing for a variable that exists nowhere (//hakmem/flags:flags.h), so that code which asks a
-switch does not link. The other flags, such as `classes`, hold for them as for every file.
+switch does not link. The same holds for the experiments that code sees (EXPERIMENT_MACROS). The other flags, such as `classes` and
+`table`, hold for them as for every file.
 """
 
 load("@bazel_tools//tools/cpp:toolchain_utils.bzl", "find_cpp_toolchain")
 load("@rules_cc//cc:defs.bzl", "cc_library")
-load("//hakmem/flags:flags.bzl", "SWITCHES")
+load("//hakmem/flags:flags.bzl", "EXPERIMENT_MACROS", "SHIPPED", "SWITCHES")
 load("//tools/bazel:variants.bzl", "FLAGS")
 
 _UNSWITCHED = FLAGS + "unswitched"
 
 def _unswitched_transition_impl(_settings, _attr):
-    return dict({FLAGS + switch: "off" for switch in SWITCHES}, **{_UNSWITCHED: True})
+    values = {FLAGS + switch: "off" for switch in SWITCHES}
+    values.update({FLAGS + name: SHIPPED[name] for name in EXPERIMENT_MACROS})
+    return dict(values, **{_UNSWITCHED: True})
 
 # Equal for all combinations of the switches, so that they have one configuration here.
 _unswitched_transition = transition(
     implementation = _unswitched_transition_impl,
     inputs = [],
-    outputs = [FLAGS + switch for switch in SWITCHES] + [_UNSWITCHED],
+    outputs = [FLAGS + name for name in list(SWITCHES) + list(EXPERIMENT_MACROS)] + [_UNSWITCHED],
 )
 
 def _own_objects(library):

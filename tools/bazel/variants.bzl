@@ -13,7 +13,7 @@ one configuration, wherever they are asked for: tests and benchmarks share their
 on the command line (--config=p3) make no difference to a variant.
 """
 
-load("//hakmem/flags:flags.bzl", "CHOICES", "SHIPPED", FLAG_SWITCHES = "SWITCHES")
+load("//hakmem/flags:flags.bzl", "CHOICES", "EXPERIMENTS", "SHIPPED", FLAG_SWITCHES = "SWITCHES")
 
 # Prefix of the flags' labels, also where this workspace is another's external repository.
 FLAGS = str(Label("//hakmem/flags:flags"))[:-len("flags")]
@@ -21,13 +21,13 @@ _ALLOWLIST = "@bazel_tools//tools/allowlists/function_transition_allowlist"
 
 SWITCHES = FLAG_SWITCHES.keys()
 
-# How a name tells a choice that is not the first.
-_NAMED = {"granularity": "g", "guard": "guard_"}
+# A name tells a choice that is not the first by the flag and its value; the classes by the value alone.
+_NAMED = {"classes": ""}
 
 def _combination(number, **choices):
     on = [switch for bit, switch in enumerate(SWITCHES) if (number >> bit) % 2]
     chosen = {name: choices.get(name, values[0]) for name, values in CHOICES.items()}
-    others = [_NAMED.get(name, "") + value for name, value in chosen.items() if value != CHOICES[name][0]]
+    others = [_NAMED.get(name, name + "_") + value for name, value in chosen.items() if value != CHOICES[name][0]]
     return struct(
         name = "_".join((on or ["none"]) + others),
         config_string = "+".join(on) or "none",
@@ -36,21 +36,21 @@ def _combination(number, **choices):
     )
 
 # All sixteen combinations, at the spacing pow2, which the steps of the ladder have as well. Fields: name, "p0_p2";
-# config_string, "p0+p2" as hak_config_string() gives it; switches; classes, granularity .., values of the flags.
+# config_string, "p0+p2" as hak_config_string() gives it; switches; classes, table .., values of the flags.
 SWITCH_COMBINATIONS = [_combination(number) for number in range(16)]
 
-# The other spacings of classes and tables, each with all switches off and with all on.
-SPACING_COMBINATIONS = [
-    _combination(number, classes = classes, granularity = granularity)
-    for classes, granularity in [("fine", "1"), ("fine16", "1"), ("pow2", "8"), ("fine", "8")]
-    for number in [0, 15]
-]
-
-# The fallbacks that the laboratory measures, with all switches on.
-EXPERIMENT_COMBINATIONS = [_combination(15, inline = "hot"), _combination(15, magazine = "half")]
+# The other spacings of classes, each with all switches off and with all on.
+SPACING_COMBINATIONS = [_combination(number, classes = classes) for classes in ["fine", "fine16"] for number in [0, 15]]
 
 # What ships, and what no flag on the command line means.
 SHIPPED_COMBINATION = _combination(15, classes = SHIPPED["classes"])
+
+# What ships with one experiment flipped. Experiment -> its combinations.
+EXPERIMENT_COMBINATIONS = {
+    name: [_combination(15, classes = SHIPPED["classes"], **{name: value}) for value in values[1:]]
+    for name, values in EXPERIMENTS.items()
+}
+ALL_EXPERIMENTS = [combination for flipped in EXPERIMENT_COMBINATIONS.values() for combination in flipped]
 
 # The same with each value of guard.
 SHIPPED_COMBINATIONS = {guard: _combination(15, classes = SHIPPED["classes"], guard = guard) for guard in ["off", "exact", "full"]}
@@ -228,11 +228,10 @@ hak_usdt_binary = rule(
 
 def variant_env(combination):
     """What a test is told about the variant that it runs in, so that it can hold the build against it."""
-    return {
+    return dict({
         "HAK_TEST_CONFIG": combination.config_string,
         "HAK_TEST_CLASSES": combination.classes,
-        "HAK_TEST_GRANULARITY": combination.granularity,
-    }
+    }, **{"HAK_TEST_" + name.upper(): getattr(combination, name) for name in EXPERIMENTS})
 
 def _stamp(rule, name, actual, combinations, env, tags, none_tags, kwargs):
     for combination in combinations:

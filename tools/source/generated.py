@@ -22,12 +22,9 @@ _ROOT = Path(__file__).parent.parent.parent
 # Run as a plain script, only this folder is on the path, not the one that holds it.
 sys.path.insert(0, str(_ROOT))
 
-from codegen import generate  # noqa: E402
+from codegen import class_header, generate  # noqa: E402
 
 STATUS_REFUSED = 2
-
-# hakmem/flags/BUILD: a choice, its macro, and the value that sets the macro.
-_CHOICES = {"inline": ("HAK_INLINE_HOT", "hot"), "magazine": ("HAK_MAGAZINE_HALF", "half")}
 
 # The shadow has an entry for 16 bytes: with guard every block starts at a multiple of this.
 _GUARD_MULTIPLE = 16
@@ -82,13 +79,12 @@ def build_header(version: str, flags: dict[str, Any]) -> str:
     shipped = flags["SHIPPED"]
     macros = {"HAK_VERSION": f'"{version}"'}
     macros.update({macro: str(int(shipped[switch] == "on")) for switch, macro in flags["SWITCHES"].items()})
-    macros.update({macro: str(int(shipped[choice] == value)) for choice, (macro, value) in _CHOICES.items()})
     return _BUILD.format(macros="".join(f"#define {name} {value}\n" for name, value in macros.items()))
 
 
 def classes_header(shipped: dict[str, str]) -> str:
     spec = str(_ROOT / "codegen/specs" / f"{shipped['classes']}.spec")
-    granularity = int(shipped["granularity"])
+    granularity = class_header.granularity_of(int(shipped["table"]))
     return _CLASSES.format(
         multiple=_GUARD_MULTIPLE,
         guarded=generate.header_for(spec, granularity, _GUARD_MULTIPLE),

@@ -312,7 +312,7 @@ HAK_API void *hak_tiny_alloc_slow(size_t size);
 /* The switches that are on, "p0+p2"; "none" where all are off. */
 HAK_API const char *hak_config_string(void);
 
-/* The class spacing, "pow2", "fine" or "fine16", and the table's granularity in bytes, 1 or 8. */
+/* The class spacing, "pow2", "fine" or "fine16", and the table's granularity in bytes, 1, 8 or 16. */
 HAK_API const char *hak_classes_string(void);
 HAK_API unsigned hak_table_granularity(void);
 

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* What each experiment changes, against the value that the variant is named for: a build that ignored the flag fails here. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "hakmem/flags/flags.h"
+#include "hakmem/front/front_fast.h"
+#include "hakmem/hakmem.h"
+#include "hakmem/size_class/size_class.h"
+#include "tests/harness/harness.h"
+
+/* The variant's value of an experiment, "TABLE" or another; NULL where the test is not run as a variant. */
+static const char *value_of(const char *experiment) {
+    char name[32] = "HAK_TEST_";
+    return getenv(strcat(name, experiment));
+}
+
+static bool is(const char *value, const char *other) { return strcmp(value, other) == 0; }
+
+HAK_TEST(Experiments, TableHasSoManyEntries) {
+    const char *value = value_of("TABLE");
+    if (value == NULL) HAK_SKIP("not run as a variant");
+    HAK_EXPECT_EQ(HAK_SIZE_CLASS_TABLE_ENTRIES, strtoul(value, NULL, 10));
+    HAK_EXPECT_EQ(1 + 1024 / hak_table_granularity(), strtoul(value, NULL, 10));
+    /* What a table by 16 cannot tell from the class of 16 bytes. */
+    HAK_EXPECT_EQ(hak_classes[1].block_size, is(value, "65") || HAK_GUARD ? 16 : 8);
+    for (size_t size = 0; size <= HAK_TINY_MAX; size++) {
+        const unsigned class_index = size_class_tiny(size);
+        HAK_EXPECT_GE(hak_classes[class_index].block_size, size);
+        HAK_EXPECT_EQ(class_index, ladder_chain_tiny(size));
+    }
+}
+
+/* A caller that is hardly ever run, where a compiler does not inline by itself; once with the fast path, once with a call. */
+#define COLD(part) __attribute__((cold, noinline, section(part)))
+COLD("text_of_inlined") static void *cold_inlined(size_t size) { return hak_alloc_inline(size); }
+COLD("text_of_called") static void *cold_called(size_t size) { return hak_alloc(size); }
+extern const char __start_text_of_inlined[], __stop_text_of_inlined[], __start_text_of_called[],
+    __stop_text_of_called[];
+
+HAK_TEST(Experiments, InlineAlwaysHoldsInAColdCaller) {
+    const char *value = value_of("INLINE");
+    if (value == NULL) HAK_SKIP("not run as a variant");
+    if (!HAK_P2_INLINE_FAST_PATH || HAK_GUARD) HAK_SKIP("the fast path is another");
+#ifdef __clang__
+    HAK_SKIP("clang inlines it without being told");
+#endif
+    hak_free_inline(cold_inlined(8)); /* another caller, so that neither function is the only one's */
+    hak_free_inline(hak_alloc_inline(16));
+    hak_free(cold_called(8));
+    const ptrdiff_t inlined = __stop_text_of_inlined - __start_text_of_inlined;
+    const ptrdiff_t called = __stop_text_of_called - __start_text_of_called;
+    HAK_EXPECT_EQ(inlined > 2 * called, is(value, "always"));
+}
+
+#define GENERATED(class_index, size, blocks, chunks, words, reciprocal, capacity) [class_index] = (capacity),
+static const uint16_t generated[HAK_CLASS_COUNT] = {HAK_ALL_CLASSES(GENERATED)};
+
+HAK_TEST(Experiments, MagazinesAreWholeOrHalf) {
+    const char *value = value_of("MAGAZINE");
+    if (value == NULL) HAK_SKIP("not run as a variant");
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
+        const unsigned half = (generated[c] / 2u + 1) / 2 * 2;
+        HAK_EXPECT_EQ(hak_classes[c].magazine, is(value, "half") ? half : generated[c]);
+    }
+}
