@@ -17,12 +17,14 @@ EXPERIMENTS = {
     "table": ["1025", "129", "65"],
     "inline": ["always", "hot"],
     "magazine": ["full", "half"],
+    "counts": ["exchange", "64", "1024"],
 }
 
 # Of an experiment that code sees: the macro, which is 0 in what ships, and what it is with each other value.
 EXPERIMENT_MACROS = {
     "inline": ("HAK_INLINE_HOT", {"hot": 1}),
     "magazine": ("HAK_MAGAZINE_HALF", {"half": 1}),
+    "counts": ("HAK_COUNTS_EVERY", {"64": 64, "1024": 1024}),
 }
 
 # Flag and its values. The first is what the ladder of the switches is measured with; names of combinations leave it out.

@@ -26,15 +26,19 @@ extern const int hak_unswitched_code_asks_p2, hak_unswitched_code_asks_p3;
 
 /* The experiments: each is 0 in what ships, and BUILD defines those that are something else. */
 #ifdef HAK_UNSWITCHED
-extern const int hak_unswitched_code_asks_magazine;
+extern const int hak_unswitched_code_asks_magazine, hak_unswitched_code_asks_counts;
 #define HAK_INLINE_HOT 0 /* there is no fast path in these files, which `inline` could change */
 #define HAK_MAGAZINE_HALF hak_unswitched_code_asks_magazine
+#define HAK_COUNTS_EVERY hak_unswitched_code_asks_counts
 #else
 #ifndef HAK_INLINE_HOT
 #define HAK_INLINE_HOT 0
 #endif
 #ifndef HAK_MAGAZINE_HALF
 #define HAK_MAGAZINE_HALF 0
+#endif
+#ifndef HAK_COUNTS_EVERY
+#define HAK_COUNTS_EVERY 0
 #endif
 #endif
 

@@ -93,6 +93,7 @@ static void thread_end(void *value) {
         return;
     }
     hak_exchange_flush(thread);
+    ladder_end_counting();
     DISTURB();
     thread_give_up_tops(thread); /* before the lock: others do not wait for a reader of this record */
     lock_acquire(&threads_lock);

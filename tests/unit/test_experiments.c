@@ -8,6 +8,7 @@
 #include "hakmem/hakmem.h"
 #include "hakmem/size_class/size_class.h"
 #include "tests/harness/harness.h"
+#include "tests/harness/threads.h"
 
 /* The variant's value of an experiment, "TABLE" or another; NULL where the test is not run as a variant. */
 static const char *value_of(const char *experiment) {
@@ -63,4 +64,50 @@ HAK_TEST(Experiments, MagazinesAreWholeOrHalf) {
         const unsigned half = (generated[c] / 2u + 1) / 2 * 2;
         HAK_EXPECT_EQ(hak_classes[c].magazine, is(value, "half") ? half : generated[c]);
     }
+}
+
+/* A size that nothing else in the program allocates. */
+#define COUNTED_SIZE 200
+
+static uint64_t counted(void) {
+    struct hak_class_stats stats;
+    hak_class_get_stats(size_class_of(COUNTED_SIZE), &stats);
+    return stats.allocations;
+}
+
+static void allocate(void *argument, unsigned index) {
+    (void)index;
+    for (unsigned i = 0; i < *(const unsigned *)argument; i++) hak_free(hak_alloc(COUNTED_SIZE));
+}
+
+HAK_TEST(Experiments, CountsMoveEverySoManyAllocations) {
+    const char *value = value_of("COUNTS");
+    if (value == NULL) HAK_SKIP("not run as a variant");
+    if (!HAK_P1_BATCHED_STATS) HAK_SKIP("counts are estimated");
+    const uint64_t every = is(value, "exchange") ? 1 : strtoul(value, NULL, 10);
+    uint64_t before = counted();
+    unsigned since = 0, steps = 0, one = 1;
+    for (unsigned i = 0; i < 4 * every; i++) {
+        allocate(&one, 0);
+        since++;
+        const uint64_t now = counted();
+        if (now != before) {
+            HAK_EXPECT_EQ(now - before, every);
+            if (steps++ > 0) HAK_EXPECT_EQ(since, every);
+            since = 0;
+        }
+        before = now;
+    }
+    HAK_EXPECT_EQ(steps, 4);
+    struct hak_stats stats;
+    hak_stats_get(&stats);
+    HAK_EXPECT_EQ(stats.exact, every == 1);
+}
+
+HAK_TEST(Experiments, ThreadThatEndsLeavesNoCountBehind) {
+    if (!HAK_P1_BATCHED_STATS) HAK_SKIP("counts are estimated");
+    unsigned few = 10;
+    const uint64_t before = counted();
+    threads_run(1, allocate, &few);
+    HAK_EXPECT_EQ(counted(), before + few);
 }

@@ -130,7 +130,7 @@ struct hak_pool_stats {
 
 struct hak_stats {
     struct hak_pool_stats tiny, l2, l25, huge;
-    bool exact; /* allocations and frees are counted, not estimated: P1 is on */
+    bool exact; /* allocations and frees are counted, not estimated: P1 is on, and counts=exchange */
     bool quiet; /* no other thread allocated or freed while this was read: all figures are of one moment, and
                  * allocations - frees == live_blocks. Never true with P3 off */
 
