@@ -18,6 +18,8 @@ EXPERIMENTS = {
     "inline": ["always", "hot"],
     "magazine": ["full", "half"],
     "counts": ["exchange", "64", "1024"],
+    "drain": ["exhausted", "opportunistic"],
+    "promote": ["later", "at_once"],
 }
 
 # Of an experiment that code sees: the macro, which is 0 in what ships, and what it is with each other value.
@@ -25,6 +27,8 @@ EXPERIMENT_MACROS = {
     "inline": ("HAK_INLINE_HOT", {"hot": 1}),
     "magazine": ("HAK_MAGAZINE_HALF", {"half": 1}),
     "counts": ("HAK_COUNTS_EVERY", {"64": 64, "1024": 1024}),
+    "drain": ("HAK_DRAIN_OPPORTUNISTIC", {"opportunistic": 1}),
+    "promote": ("HAK_PROMOTE_AT_ONCE", {"at_once": 1}),
 }
 
 # Flag and its values. The first is what the ladder of the switches is measured with; names of combinations leave it out.

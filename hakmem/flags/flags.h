@@ -27,9 +27,12 @@ extern const int hak_unswitched_code_asks_p2, hak_unswitched_code_asks_p3;
 /* The experiments: each is 0 in what ships, and BUILD defines those that are something else. */
 #ifdef HAK_UNSWITCHED
 extern const int hak_unswitched_code_asks_magazine, hak_unswitched_code_asks_counts;
+extern const int hak_unswitched_code_asks_drain, hak_unswitched_code_asks_promote;
 #define HAK_INLINE_HOT 0 /* there is no fast path in these files, which `inline` could change */
 #define HAK_MAGAZINE_HALF hak_unswitched_code_asks_magazine
 #define HAK_COUNTS_EVERY hak_unswitched_code_asks_counts
+#define HAK_DRAIN_OPPORTUNISTIC hak_unswitched_code_asks_drain
+#define HAK_PROMOTE_AT_ONCE hak_unswitched_code_asks_promote
 #else
 #ifndef HAK_INLINE_HOT
 #define HAK_INLINE_HOT 0
@@ -39,6 +42,12 @@ extern const int hak_unswitched_code_asks_magazine, hak_unswitched_code_asks_cou
 #endif
 #ifndef HAK_COUNTS_EVERY
 #define HAK_COUNTS_EVERY 0
+#endif
+#ifndef HAK_DRAIN_OPPORTUNISTIC
+#define HAK_DRAIN_OPPORTUNISTIC 0
+#endif
+#ifndef HAK_PROMOTE_AT_ONCE
+#define HAK_PROMOTE_AT_ONCE 0
 #endif
 #endif
 

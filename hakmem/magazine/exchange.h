@@ -79,6 +79,7 @@
 #define HAKMEM_MAGAZINE_EXCHANGE_H
 
 #include "hakmem/guard/guard.h"
+#include "hakmem/ladder/remote.h"
 #include "hakmem/magazine/exchange_flush.h"
 #include "hakmem/magazine/exchange_load.h"
 #include "hakmem/magazine/exchange_room.h"
@@ -107,6 +108,9 @@ HAK_COLD void *hak_exchange_alloc_limited(struct hak_thread *thread, unsigned cl
 HAK_ALWAYS_INLINE void *exchange_alloc_begun(struct hak_thread *thread, unsigned class_index) {
     if (class_index >= HAK_L25_CLASS_FIRST && exchange_is_uncached(class_index)) {
         return hak_exchange_alloc_uncached(thread, class_index);
+    }
+    if (ladder_drains_always()) {
+        hak_exchange_drain(thread, class_index);
     }
     if (HAK_GUARD_EXACT && HAK_UNLIKELY(hak_load_setting(&hak_shadow.limit) == 0)) {
         return hak_exchange_alloc_limited(thread, class_index);

@@ -3,6 +3,7 @@
 #include "hakmem/magazine/exchange_load.h"
 
 #include "hakmem/guard/quarantine.h"
+#include "hakmem/ladder/remote.h"
 #include "hakmem/magazine/exchange_flush.h"
 #include "hakmem/magazine/exchange_hold.h"
 #include "hakmem/magazine/sampling.h"
@@ -53,6 +54,34 @@ static void exchange_unstash(struct hak_thread *thread, unsigned class_index) {
     own->loaded_zeroed = false;
 }
 
+/* Gives up the second active slab if it has run dry and a drain now finds an eighth of it free: it goes to the lists, or back to
+ * the regions, and no longer waits for a third slab. Only where `promote` says so. */
+static void exchange_promote(struct hak_thread *thread, unsigned class_index) {
+    struct slab **active = thread->classes[class_index].active;
+    exchange_assert_held(thread, class_index);
+    if (active[1] != NULL && active[1]->free_count == 0 &&
+        8 * hak_slab_drain(active[1], class_index) >= hak_classes[class_index].blocks) {
+        hak_slab_detach(active[1], class_index);
+        active[1] = NULL;
+    }
+}
+
+void hak_exchange_drain(struct hak_thread *thread, unsigned class_index) {
+    exchange_open(thread);
+    exchange_hold(thread, class_index);
+    if (ladder_promotes_at_once()) {
+        exchange_promote(thread, class_index);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        struct slab *slab = thread->classes[class_index].active[i];
+        if (slab != NULL) {
+            hak_slab_drain(slab, class_index);
+        }
+    }
+    exchange_let_go(thread, class_index);
+    exchange_leave(thread);
+}
+
 /* A slab of the class with free blocks, which is active[0] afterwards. NULL: no memory, nothing changed */
 static struct slab *exchange_active_slab(struct hak_thread *thread, unsigned class_index) {
     struct slab **active = thread->classes[class_index].active;
@@ -63,9 +92,13 @@ static struct slab *exchange_active_slab(struct hak_thread *thread, unsigned cla
             continue;
         }
         hak_slab_drain_before_fresh(slab, class_index);
-        if (slab->free_count > 0 || hak_slab_drain(slab, class_index) > 0) {
+        const bool is_dry = slab->free_count == 0;
+        if (!is_dry || hak_slab_drain(slab, class_index) > 0) {
             active[i] = active[0];
             active[0] = slab;
+            if (ladder_promotes_at_once() && is_dry) {
+                exchange_promote(thread, class_index);
+            }
             return slab;
         }
     }

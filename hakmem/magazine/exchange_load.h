@@ -65,6 +65,9 @@ HAK_ALWAYS_INLINE bool exchange_swap_in(struct hak_thread *thread, unsigned clas
  * no room in magazines. NULL: no memory. pre: the loaded magazine is empty */
 void *hak_exchange_load(struct hak_thread *thread, unsigned class_index);
 
+/* Takes in what other threads freed into the class's active slabs, in a write section of its own. Only where `drain` says so. */
+HAK_COLD void hak_exchange_drain(struct hak_thread *thread, unsigned class_index);
+
 /* Within an exchange: the two magazines change places. pre: the loaded one is empty */
 void hak_exchange_swap(struct hak_thread *thread, unsigned class_index);
 

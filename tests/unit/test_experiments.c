@@ -6,7 +6,9 @@
 #include "hakmem/flags/flags.h"
 #include "hakmem/front/front_fast.h"
 #include "hakmem/hakmem.h"
+#include "hakmem/magazine/record.h"
 #include "hakmem/size_class/size_class.h"
+#include "hakmem/slab/slab.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/threads.h"
 
@@ -110,4 +112,110 @@ HAK_TEST(Experiments, ThreadThatEndsLeavesNoCountBehind) {
     const uint64_t before = counted();
     threads_run(1, allocate, &few);
     HAK_EXPECT_EQ(counted(), before + few);
+}
+
+/* ---- Remote frees ------------------------------------------------------------------------------------ */
+
+#define BLOCKS_MAX 4096
+
+/* What a thread that is all by itself works with. */
+struct work {
+    void (*body)(struct work *work);
+    unsigned class_index;
+    void *blocks[BLOCKS_MAX];
+    unsigned count;
+    const struct slab
+        *of[2]; /* the slabs of which another thread frees all blocks; NULL, NULL: the first block alone */
+};
+
+static void enter(void *argument, unsigned index) {
+    struct work *work = (struct work *)argument;
+    (void)index;
+    work->body(work);
+}
+
+static void in_fresh_thread(size_t size, void (*body)(struct work *work)) {
+    static struct work work;
+    work = (struct work){.body = body, .class_index = size_class_of(size)};
+    threads_run(1, enter, &work);
+    for (unsigned i = 0; i < work.count; i++) hak_free(work.blocks[i]);
+}
+
+static struct hak_thread_class *own(const struct work *work) { return &hak_self->classes[work->class_index]; }
+
+static void take(struct work *work) {
+    HAK_ASSERT_TRUE(work->count < BLOCKS_MAX);
+    work->blocks[work->count++] = hak_alloc(hak_classes[work->class_index].block_size);
+}
+
+static void take_until_exchange(struct work *work) {
+    const uint64_t exchanges = hak_self->exchanges;
+    while (hak_self->exchanges == exchanges && work->count < BLOCKS_MAX) take(work);
+}
+
+static void free_from_outside(void *argument, unsigned index) {
+    struct work *work = (struct work *)argument;
+    const bool is_first = work->of[0] == NULL;
+    (void)index;
+    for (unsigned i = 0; i < work->count; i++) {
+        const struct slab *slab = slab_of(work->blocks[i]);
+        if (is_first ? i > 0 : slab != work->of[0] && slab != work->of[1]) continue;
+        hak_free(work->blocks[i]);
+        work->blocks[i] = NULL;
+    }
+}
+
+static unsigned freed_from_outside(const struct slab *slab, unsigned class_index) {
+    unsigned count = 0;
+    for (unsigned word = 0; word < hak_classes[class_index].bitmap_words; word++) {
+        count += (unsigned)__builtin_popcountll(hak_load_relaxed(&slab_remote_bits(slab, class_index)[word]));
+    }
+    return count;
+}
+
+static void refill_from_a_slab_with_a_remote_free(struct work *work) {
+    take(work);
+    const struct slab *slab = slab_of(work->blocks[0]);
+    HAK_EXPECT(slab == own(work)->active[0]);
+    threads_run(1, free_from_outside, work);
+    HAK_EXPECT_EQ(freed_from_outside(slab, work->class_index), 1);
+    take_until_exchange(work);
+    HAK_EXPECT_EQ(freed_from_outside(slab, work->class_index), is(value_of("DRAIN"), "opportunistic") ? 0 : 1);
+}
+
+/* No thread of the allocator's may take the slabs of a test that waits for a busy machine. */
+#define NOTHING_DECAYS "HAKMEM_PURGE_DELAY_MS=-1"
+
+HAK_TEST_ISOLATED(Experiments, DrainTakesInASlabThatIsNotDry, NOTHING_DECAYS) {
+    if (value_of("DRAIN") == NULL) HAK_SKIP("not run as a variant");
+    in_fresh_thread(64, refill_from_a_slab_with_a_remote_free);
+}
+
+static bool is_dry(const struct slab *slab) { return slab != NULL && slab->free_count == 0; }
+
+static void refill_after_two_dry_slabs_were_freed(struct work *work) {
+    take(work); /* begins the thread */
+    struct slab **active = own(work)->active;
+    do take_until_exchange(work);
+    while (!(is_dry(active[0]) && is_dry(active[1])) && work->count < BLOCKS_MAX);
+    HAK_ASSERT_TRUE(is_dry(active[0]) && is_dry(active[1]));
+    const struct slab *second = active[1];
+    work->of[0] = active[0];
+    work->of[1] = active[1];
+    threads_run(1, free_from_outside, work);
+    HAK_EXPECT_GE(8 * freed_from_outside(second, work->class_index), hak_classes[work->class_index].blocks);
+    HAK_EXPECT_EQ(hak_slab_state_of(second), SLAB_OWNED);
+    take_until_exchange(work);
+    if (is(value_of("PROMOTE"), "at_once")) {
+        HAK_EXPECT(active[1] == NULL);
+        HAK_EXPECT(hak_slab_state_of(second) != SLAB_OWNED);
+    } else {
+        HAK_EXPECT(active[1] == second);
+        HAK_EXPECT_EQ(hak_slab_state_of(second), SLAB_OWNED);
+    }
+}
+
+HAK_TEST_ISOLATED(Experiments, PromoteGivesUpTheOtherSlabInTheDrain, NOTHING_DECAYS) {
+    if (value_of("PROMOTE") == NULL) HAK_SKIP("not run as a variant");
+    in_fresh_thread(1024, refill_after_two_dry_slabs_were_freed);
 }
