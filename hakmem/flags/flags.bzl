@@ -20,6 +20,7 @@ EXPERIMENTS = {
     "counts": ["exchange", "64", "1024"],
     "drain": ["exhausted", "opportunistic"],
     "promote": ["later", "at_once"],
+    "capacity": ["class", "fixed", "site"],
 }
 
 # Of an experiment that code sees: the macro, which is 0 in what ships, and what it is with each other value.
@@ -29,6 +30,7 @@ EXPERIMENT_MACROS = {
     "counts": ("HAK_COUNTS_EVERY", {"64": 64, "1024": 1024}),
     "drain": ("HAK_DRAIN_OPPORTUNISTIC", {"opportunistic": 1}),
     "promote": ("HAK_PROMOTE_AT_ONCE", {"at_once": 1}),
+    "capacity": ("HAK_CAPACITY", {"fixed": 1, "site": 2}),
 }
 
 # Flag and its values. The first is what the ladder of the switches is measured with; names of combinations leave it out.

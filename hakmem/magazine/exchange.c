@@ -146,7 +146,9 @@ void hak_exchange_free_begun(struct hak_thread *thread, unsigned class_index, vo
         exchange_leave(thread);
         return;
     }
-    (void)hak_exchange_is_hot(thread, class_index);
+    if (!ladder_room_is_by_site()) {
+        (void)hak_exchange_is_hot(thread, class_index);
+    }
     if (exchange_returned_level(thread, class_index) == exchange_capacity(thread, class_index)) {
         exchange_hold(thread, class_index);
         exchange_make_room(thread, class_index);

@@ -30,10 +30,11 @@ HAK_ALWAYS_INLINE bool exchange_swap_in(struct hak_thread *thread, unsigned clas
     struct hak_thread_class *own = &thread->classes[class_index];
     void **const empty = hak_loaded[class_index], **const top = hak_returned[class_index];
     const uint32_t level = magazine_level(top, class_index) - own->unused_slots;
-    if (level < exchange_swap_least(thread, class_index) || HAK_UNLIKELY(own->recent_exchanges + 1 >= EXCHANGE_HOT)) {
+    uint8_t *const recent_exchanges = ladder_recent_exchanges(&own->recent_exchanges);
+    if (level < exchange_swap_least(thread, class_index) || HAK_UNLIKELY(*recent_exchanges + 1 >= EXCHANGE_HOT)) {
         return false;
     }
-    own->recent_exchanges++;
+    ++*recent_exchanges;
     exchange_enter(thread);
     if (exchange_counts()) {
         hak_store_release(&own->allocations, own->allocations + own->loaded_level);

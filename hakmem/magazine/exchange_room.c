@@ -23,7 +23,7 @@ uint32_t hak_exchange_first_room(unsigned class_index) {
     const uint32_t most = hak_exchange_most_room(class_index);
     uint32_t blocks = EXCHANGE_FIRST_ROOM_BYTES / hak_classes[class_index].block_size;
     blocks = blocks > EXCHANGE_FIRST_ROOM_BLOCKS ? blocks : EXCHANGE_FIRST_ROOM_BLOCKS;
-    return ladder_room_varies() && blocks < most ? blocks : most;
+    return ladder_room_varies() && !ladder_room_is_whole() && blocks < most ? blocks : most;
 }
 
 /* Notes the room of the class's magazines. */
@@ -130,12 +130,14 @@ static void exchange_grow(struct hak_thread *thread, unsigned class_index) {
 
 bool hak_exchange_is_hot(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
-    if (++own->recent_exchanges < EXCHANGE_HOT) {
+    uint8_t *const recent_exchanges = ladder_recent_exchanges(&own->recent_exchanges);
+    uint16_t *const counted_from = ladder_counted_from(&own->counted_from);
+    if (++*recent_exchanges < EXCHANGE_HOT) {
         return false;
     }
-    const bool is_hot = (uint16_t)(thread->exchanges - own->counted_from) <= EXCHANGE_HOT_OF;
-    own->recent_exchanges = 0;
-    own->counted_from = (uint16_t)thread->exchanges;
+    const bool is_hot = (uint16_t)(thread->exchanges - *counted_from) <= EXCHANGE_HOT_OF;
+    *recent_exchanges = 0;
+    *counted_from = (uint16_t)thread->exchanges;
     if (is_hot && own->unused_slots > 0) {
         exchange_grow(thread, class_index);
     }

@@ -8,6 +8,7 @@
 #define HAKMEM_MAGAZINE_EXCHANGE_ROOM_H
 
 #include "hakmem/ladder/branches.h"
+#include "hakmem/ladder/room.h"
 #include "hakmem/magazine/exchange_levels.h"
 #include "hakmem/magazine/share.h"
 

@@ -29,6 +29,7 @@ HAK_ALWAYS_INLINE void *pool_give(void *p, unsigned class_index, bool marks, boo
 /* Allocates a block of the class without the fast path. `caller` is the return address of the function that this is
  * inlined into; purge_poll_alloc and the profile use it. NULL with errno ENOMEM. */
 HAK_ALWAYS_INLINE void *pool_slow(unsigned class_index, bool *zeroed, const void *caller) {
+    ladder_note_site(caller, hak_self != NULL ? hak_self->exchanges : 0);
     if (HAK_UNLIKELY(sampling_may_be_on())) {
         return hak_pool_alloc_sampled(class_index, zeroed, caller);
     }

@@ -6,7 +6,7 @@
 #include "hakmem/flags/flags.h"
 #include "hakmem/front/front_fast.h"
 #include "hakmem/hakmem.h"
-#include "hakmem/magazine/record.h"
+#include "hakmem/magazine/exchange_room.h"
 #include "hakmem/size_class/size_class.h"
 #include "hakmem/slab/slab.h"
 #include "tests/harness/harness.h"
@@ -218,4 +218,60 @@ static void refill_after_two_dry_slabs_were_freed(struct work *work) {
 HAK_TEST_ISOLATED(Experiments, PromoteGivesUpTheOtherSlabInTheDrain, NOTHING_DECAYS) {
     if (value_of("PROMOTE") == NULL) HAK_SKIP("not run as a variant");
     in_fresh_thread(1024, refill_after_two_dry_slabs_were_freed);
+}
+
+/* ---- Room of magazines ------------------------------------------------------------------------------- */
+
+static uint32_t room(unsigned class_index) { return exchange_capacity(hak_self, class_index); }
+
+static void first_exchange(struct work *work) {
+    take(work);
+    const uint32_t all = hak_classes[work->class_index].magazine;
+    if (is(value_of("CAPACITY"), "fixed")) {
+        HAK_EXPECT_EQ(room(work->class_index), all);
+    } else {
+        HAK_EXPECT_LT(room(work->class_index), all);
+    }
+}
+
+HAK_TEST_ISOLATED(Experiments, CapacityIsWholeAtOnceWhereItIsFixed, NOTHING_DECAYS) {
+    if (value_of("CAPACITY") == NULL) HAK_SKIP("not run as a variant");
+    if (!ladder_room_varies()) HAK_SKIP("without P3 a magazine always has its whole room");
+    in_fresh_thread(1024, first_exchange);
+}
+
+/* More classes than EXCHANGE_HOT_OF / EXCHANGE_HOT: asked for in turn, none is hot by itself. */
+#define CLASSES_IN_TURN 20
+#define FIRST_IN_TURN (HAK_TINY_CLASS_LAST > CLASSES_IN_TURN ? HAK_TINY_CLASS_LAST - CLASSES_IN_TURN + 1u : 1u)
+#define ROUNDS_IN_TURN 4
+
+/* The one place that asks for all of them. */
+static HAK_NOINLINE void *take_from_one_place(size_t size) { return hak_alloc(size); }
+
+static void one_place_asks_for_many_classes(struct work *work) {
+    (void)work;
+    static void *blocks[BLOCKS_MAX];
+    unsigned count = 0;
+    for (unsigned round = 0; round < ROUNDS_IN_TURN; round++) {
+        for (unsigned c = FIRST_IN_TURN; c <= HAK_TINY_CLASS_LAST; c++) {
+            const uint64_t exchanges = hak_self != NULL ? hak_self->exchanges : 0;
+            do blocks[count++] = take_from_one_place(hak_classes[c].block_size);
+            while (hak_self->exchanges == exchanges && count < BLOCKS_MAX);
+        }
+    }
+    HAK_EXPECT_LT(count, BLOCKS_MAX);
+    const bool by_site = is(value_of("CAPACITY"), "site");
+    unsigned grown = 0;
+    for (unsigned c = FIRST_IN_TURN; c <= HAK_TINY_CLASS_LAST; c++) {
+        grown += room(c) > hak_exchange_first_room(c);
+    }
+    HAK_EXPECT_EQ(grown > 0, by_site);
+    while (count > 0) hak_free(blocks[--count]);
+}
+
+HAK_TEST_ISOLATED(Experiments, CapacityFollowsTheSiteWhereItIsAsked, NOTHING_DECAYS) {
+    if (value_of("CAPACITY") == NULL) HAK_SKIP("not run as a variant");
+    if (!ladder_room_varies()) HAK_SKIP("without P3 a magazine always has its whole room");
+    if (HAK_TINY_CLASS_LAST < CLASSES_IN_TURN) HAK_SKIP("these classes are few");
+    in_fresh_thread(1024, one_place_asks_for_many_classes);
 }
