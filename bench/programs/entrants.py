@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.engine import worker
@@ -42,20 +42,23 @@ def _version(library: Path) -> str:
     return done.stdout.strip()
 
 
-def _hakmem(name: str, library: str, folder: Path) -> Contender:
-    path = worker.library(library)
+def _hakmem(name: str, path: Path, folder: Path) -> Contender:
     return allocator.library(name, path, folder, version=_version(path))
 
 
-def _peer(name: str, folder: Path) -> Contender:
+def _peer(name: str, builds: Mapping[str, Path], folder: Path) -> Contender:
+    if name in builds:
+        return _hakmem(name, builds[name], folder)
     if name in _GUARDS:
-        return _hakmem(name, _GUARDS[name], folder)
+        return _hakmem(name, worker.library(_GUARDS[name]), folder)
     return allocator.library(name, peers.library(name), folder, version=peers.version(name))
 
 
-def contenders(chosen: Sequence[str], folder: Path) -> list[Contender]:
-    """hakmem and then the peers `chosen`; `folder` takes a copy of what other users could not read."""
+def contenders(chosen: Sequence[str], builds: Mapping[str, Path], folder: Path) -> list[Contender]:
+    """hakmem and then the peers `chosen`, of which `builds` are hakmem's own; hakmem itself may be among those. `folder`
+    takes a copy of what other users could not read."""
     try:
-        return [_hakmem(HAKMEM, "libhakmem.so", folder), *(_peer(name, folder) for name in chosen)]
+        first = _hakmem(HAKMEM, builds.get(HAKMEM) or worker.library("libhakmem.so"), folder)
+        return [first, *(_peer(name, builds, folder) for name in chosen)]
     except CheckError as error:
         raise BenchError(str(error)) from error

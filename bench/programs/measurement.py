@@ -43,6 +43,8 @@ class Plan:
     rounds: int
     """0: each program runs twice under each allocator to see that it works, and no ratio is reported."""
     seed: int
+    builds: Mapping[str, Path] = field(default_factory=dict)
+    """Peers, or hakmem, that are these builds of hakmem."""
 
 
 @dataclass(frozen=True)
@@ -198,13 +200,23 @@ def result(name: str, found: Mapping[str, Sequence[Measurement | None]], plan: P
     return Result(WORKLOADS[name], [Row(contender, median(runs)) for contender, runs in well.items()], comparisons)
 
 
-def execute(plan: Plan) -> Outcome:
-    """Measures the plan. Nothing but the programs runs meanwhile."""
+@dataclass(frozen=True)
+class Runs:
+    """Everything that a plan's programs took."""
+
+    contenders: list[Contender]
+    found: dict[str, dict[str, list[Measurement | None]]]
+    """Program -> contender -> its runs in rounds' order; None: it failed."""
+    failures: list[Failure]
+
+
+def measured(plan: Plan) -> Runs:
+    """Runs the plan. Nothing but the programs runs meanwhile."""
     conditions.randomise_layout()
     try:
         with runner.scratch_folder() as scratch:
             public = allocator.public_folder(scratch / "public")
-            chosen = entrants.contenders(plan.peers, public)
+            chosen = entrants.contenders(plan.peers, plan.builds, public)
             programs = _Programs(plan, chosen, allocator.tools(public), scratch)
             programs.verify()
             slots = {name: [contender.name for contender in chosen] for name in plan.programs}
@@ -212,4 +224,11 @@ def execute(plan: Plan) -> Outcome:
             found = rounds.run("programs", slots, plan.rounds or 1, plan.seed, programs.measure)
     except CheckError as error:
         raise BenchError(str(error)) from error
-    return Outcome(plan, chosen, [result(name, found[name], plan) for name in plan.programs], programs.failures)
+    return Runs(chosen, found, programs.failures)
+
+
+def execute(plan: Plan) -> Outcome:
+    """Measures the plan and sums up."""
+    runs = measured(plan)
+    results = [result(name, runs.found[name], plan) for name in plan.programs]
+    return Outcome(plan, runs.contenders, results, runs.failures)
