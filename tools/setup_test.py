@@ -109,6 +109,19 @@ class Setup(unittest.TestCase):
         self.assertLess(said.index("reads the lists"), said.index("installs "))
         self.assertTrue(said.endswith("tools/setup: done\n"), said)
 
+    def test_leaves_out_what_the_distribution_has_not(self) -> None:
+        self.fake("apt-cache", '[ "$*" != "show google-perftools" ] && [ "$*" != "show gcc" ] || exit 100')
+        self.assertIn("\ngoogle-perftools |", self.run_setup("--tests", "--check", status=1)[1])  # without any lists
+        self.fake("apt-cache", '[ "$*" != "show google-perftools" ] && [ "$*" != "show git" ] || exit 100')
+        self.assertNotIn("\ngoogle-perftools |", self.run_setup("--tests", "--check", status=1)[1])
+        # Known only when the lists have been read.
+        self.fake("apt-cache", 'case "$*" in "show gcc") ;; show*) exit 100 ;; esac; grep -q update "$LOG"')
+        _, said = self.run_setup("--tests")
+        self.assertIn("tools/setup: leaves out google-perftools: this distribution has none\n", said)
+        (command,) = self.asked("sudo env DEBIAN_FRONTEND=noninteractive apt-get")
+        self.assertNotIn(" google-perftools", command)
+        self.assertIn(" git ", command)
+
     def test_services_neither_start_nor_are_enabled(self) -> None:
         self.run_setup("--tests")
         log = self.log.read_text(encoding="ascii").splitlines()

@@ -6,6 +6,7 @@ from __future__ import annotations
 import gzip
 import math
 import os
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -21,6 +22,9 @@ from tools.cli.symbols import Place
 LIBRARY = Path("hakmem/preload/libhakmem.so").absolute()
 PROGRAM = Path("tests/profile/sites").resolve()  # as /proc names it
 SECONDS = 600
+
+# Reads profiles as text. jeprof was made of google-pprof, which Debian 14 has no more.
+PPROF = shutil.which("google-pprof") or "jeprof"
 
 # What is sampled depends on the clock here, so a false alarm must be rarer than any run: the unit test is seeded and strict.
 DEVIATIONS = 6

@@ -11,7 +11,7 @@ import sys
 import unittest
 from pathlib import Path
 
-from tests.profile.case import EXACT, PROGRAM, by_function, parse
+from tests.profile.case import EXACT, PPROF, PROGRAM, by_function, parse
 from tests.profile.running import RunningCase
 
 
@@ -35,7 +35,7 @@ class RunningTest(CommandCase):
         self.assertIn(f"hakmem.{pid}.pb.gz", self.answer("profile", str(pid)))
         self.answer("profile", str(pid), "--output=now.heap")
         done = subprocess.run(
-            ["google-pprof", "--text", "--inuse_objects", str(PROGRAM), str(self.folder / "now.heap")],
+            [PPROF, "--text", "--inuse_objects", str(PROGRAM), str(self.folder / "now.heap")],
             capture_output=True,
             text=True,
             check=True,

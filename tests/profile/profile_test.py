@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.profile.case import (
     DEVIATIONS,
     EXACT,
+    PPROF,
     PROGRAM,
     ProfileCase,
     by_function,
@@ -35,11 +36,11 @@ _LEAK = re.compile(rf"{_HELD} from 0x[0-9a-f]+: (/.+)\+(0x[0-9a-f]+)")
 _CALLER = re.compile(r"hakmem: leaks:   called from 0x[0-9a-f]+: (/.+)\+(0x[0-9a-f]+)")
 
 
-def google_pprof(profile: Path, value: str) -> dict[str, float]:
-    """What google-pprof's text says, by function: bytes or objects."""
+def pprof_says(profile: Path, value: str) -> dict[str, float]:
+    """What the text of google-pprof or jeprof says, by function: bytes or objects."""
     unit = ["--show_bytes"] if value.endswith("space") else []
     done = subprocess.run(
-        ["google-pprof", "--text", f"--{value}", *unit, str(PROGRAM), str(profile)],
+        [PPROF, "--text", f"--{value}", *unit, str(PROGRAM), str(profile)],
         capture_output=True,
         text=True,
         timeout=600,
@@ -93,22 +94,22 @@ class FileTest(ProfileCase):
             self.assertEqual(profile.period, rate)
             self.check_estimates(by_function(profile), rate)
 
-    def test_google_pprof_names_functions_and_estimates(self) -> None:
+    def test_pprof_names_functions_and_estimates(self) -> None:
         for rate in (1, 4096):
             path = self.folder / f"{rate}.heap"
             self.run_program(HAKMEM_PROFILE=str(path), HAKMEM_PROFILE_RATE=str(rate))
             for value, kind in (("alloc_objects", "allocations"), ("inuse_objects", "live")):
-                found = google_pprof(path, value)
+                found = pprof_says(path, value)
                 for function, exact in EXACT.items():
                     wanted = getattr(exact, kind)
                     error = DEVIATIONS * deviation(wanted, exact.least_bytes, rate) + 1
                     self.assertLessEqual(abs(found[function] - wanted), error, function)
 
-    def test_default_rate_and_google_pprof_by_bytes(self) -> None:
+    def test_default_rate_and_pprof_by_bytes(self) -> None:
         path = self.folder / "default.heap"
         self.run_program(HAKMEM_PROFILE=str(path))
         self.assertRegex(path.read_text().splitlines()[0], r"^heap profile: \d+: \d+ \[\d+: \d+\] @ heap_v2/524288$")
-        found = google_pprof(path, "alloc_space")
+        found = pprof_says(path, "alloc_space")
         self.assertAlmostEqual(found["make_huge"] / (40 * (3 << 20)), 1, delta=0.1)
 
     def test_child_writes_a_file_of_its_own_or_none(self) -> None:
