@@ -3,6 +3,7 @@
 
 load("@bazel_skylib//rules:write_file.bzl", "write_file")
 load("@rules_cc//cc:defs.bzl", "cc_binary")
+load("@rules_python//python:defs.bzl", "py_binary", "py_test")
 load("//tools/bazel:switchless.bzl", "switchless_library")
 load("//tools/bazel:unswitched.bzl", "hak_library")
 load("//tools/bazel:variants.bzl", "SWITCH_COMBINATIONS", "hak_variant_binary")
@@ -129,7 +130,7 @@ def _program(name, variant, switches, visibility):
             "",
         ],
     )
-    native.py_binary(
+    py_binary(
         name = name + variant,
         srcs = [name + variant + ".py"],
         data = [
@@ -160,7 +161,7 @@ def bench_program(name, visibility = None):
 def bench_test(name, program = None, size = "small", **kwargs):
     """A test of the programs: commands/PROGRAM.py, by default commands/NAME.py."""
     main = "commands/%s.py" % (program or name)
-    native.py_test(
+    py_test(
         name = name,
         srcs = [main],
         size = size,

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The compiler's command for C, as the toolchain and the command line's flags make it."""
 
-load("@bazel_tools//tools/build_defs/cc:action_names.bzl", "C_COMPILE_ACTION_NAME")
-load("@bazel_tools//tools/cpp:toolchain_utils.bzl", "find_cpp_toolchain")
+load("@rules_cc//cc:action_names.bzl", "ACTION_NAMES")
+load("@rules_cc//cc:find_cc_toolchain.bzl", "find_cc_toolchain")
+load("@rules_cc//cc/common:cc_common.bzl", "cc_common")
 
 def compile_command(ctx, copts, context = None, local_defines = []):
     """The compiler and the arguments of a position-independent compilation, without -c and -o.
@@ -16,7 +17,7 @@ def compile_command(ctx, copts, context = None, local_defines = []):
     Returns:
       struct(compiler, arguments).
     """
-    toolchain = find_cpp_toolchain(ctx)
+    toolchain = find_cc_toolchain(ctx)
     features = cc_common.configure_features(
         ctx = ctx,
         cc_toolchain = toolchain,
@@ -37,11 +38,11 @@ def compile_command(ctx, copts, context = None, local_defines = []):
     return struct(
         compiler = cc_common.get_tool_for_action(
             feature_configuration = features,
-            action_name = C_COMPILE_ACTION_NAME,
+            action_name = ACTION_NAMES.c_compile,
         ),
         arguments = cc_common.get_memory_inefficient_command_line(
             feature_configuration = features,
-            action_name = C_COMPILE_ACTION_NAME,
+            action_name = ACTION_NAMES.c_compile,
             variables = variables,
         ),
     )

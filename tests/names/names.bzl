@@ -2,6 +2,7 @@
 """names_test: a program with functions of hakmem's former names, linked in one form; linked_archives: what a program links."""
 
 load("@rules_cc//cc:defs.bzl", "cc_test")
+load("@rules_cc//cc/common:cc_info.bzl", "CcInfo")
 load("//tools/bazel:variants.bzl", "VARIANT_ATTRS", "hak_all_variants_test", "variant_attributes", "variant_transition")
 
 def _linked_archives_impl(ctx):

@@ -2,6 +2,7 @@
 """Programs that are run in every form in which hakmem ships: preloaded, plain and with either guard, and linked in."""
 
 load("@rules_cc//cc:defs.bzl", "cc_binary")
+load("@rules_python//python:defs.bzl", "py_test")
 
 LIBRARIES = [
     "//hakmem/preload:libhakmem.so",
@@ -48,7 +49,7 @@ def form_test(name, programs = [], data = [], deps = [], size = "small", tags = 
       tags: as for every test.
       **kwargs: other attributes of every test.
     """
-    native.py_test(
+    py_test(
         name = name,
         size = size,
         srcs = [name + ".py"],

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """preload_test: a program that knows nothing of hakmem, run with libhakmem.so preloaded."""
 
+load("@rules_python//python:defs.bzl", "py_test")
+
 LIBRARY = "//hakmem/preload:libhakmem.so"
 GUARD_LIBRARY = "//hakmem/preload:libhakmem-guard.so"
 GUARD_FULL_LIBRARY = "//hakmem/preload:libhakmem-guard-full.so"
@@ -57,7 +59,7 @@ def preload_test(
     libraries = [] if plain else [library]
     if not plain:
         args += ["--library", "$(location %s)" % library]
-    native.py_test(
+    py_test(
         name = name,
         size = size,
         srcs = ["//tests/preload:run_preloaded.py"],

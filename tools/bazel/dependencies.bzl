@@ -4,9 +4,17 @@
 docs/use-from-bazel.md says what a workspace writes that uses hakmem as an external repository.
 """
 
-load("//tools/bazel:debian.bzl", "debian_no_coverage", "debian_rules_cc")
+load("//tools/bazel:debian.bzl", "debian_no_coverage", "debian_rules_cc", "debian_rules_python", "debian_rules_shell")
 
-# Bazel 4 asks for none of the last three, and Debian 12 has none of them: a repository that nobody loads from need not be there. Later
+# Each by its own way to make it.
+_MADE = {
+    "remote_coverage_tools": debian_no_coverage,
+    "rules_cc": debian_rules_cc,
+    "rules_python": debian_rules_python,
+    "rules_shell": debian_rules_shell,
+}
+
+# Bazel 4 asks for neither of the last two, and Debian 12 has none of them: a repository that nobody loads from need not be there. Later
 # Bazels would download them.
 _RULES = {
     "bazel_skylib": "/usr/share/bazel/tools/skylib",
@@ -14,7 +22,6 @@ _RULES = {
     "rules_proto": "/usr/share/bazel/rules/proto",
     "bazel_features": "/usr/share/bazel/tools/features",
     "rules_license": "/usr/share/bazel/rules/license",
-    "rules_python": "/usr/share/bazel/rules/python",
 }
 
 def hakmem_dependencies():
@@ -22,10 +29,9 @@ def hakmem_dependencies():
 
     Rule sets of other repositories would otherwise load the unpatched rules_cc.
     """
-    if not native.existing_rule("rules_cc"):
-        debian_rules_cc(name = "rules_cc")
-    if not native.existing_rule("remote_coverage_tools"):
-        debian_no_coverage(name = "remote_coverage_tools")
+    for name, make in _MADE.items():
+        if not native.existing_rule(name):
+            make(name = name)
     for name, path in _RULES.items():
         if not native.existing_rule(name):
             native.local_repository(name = name, path = path)

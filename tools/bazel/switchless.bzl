@@ -13,6 +13,7 @@ neither //hakmem/flags nor the generated header of the classes may be among what
 """
 
 load("@rules_cc//cc:defs.bzl", "cc_library")
+load("@rules_cc//cc/common:cc_info.bzl", "CcInfo")
 load("//hakmem/flags:flags.bzl", "SHIPPED")
 load("//tools/bazel:variants.bzl", "FLAGS")
 

@@ -12,8 +12,10 @@ switch does not link. The same holds for the experiments that code sees (EXPERIM
 `table`, hold for them as for every file.
 """
 
-load("@bazel_tools//tools/cpp:toolchain_utils.bzl", "find_cpp_toolchain")
 load("@rules_cc//cc:defs.bzl", "cc_library")
+load("@rules_cc//cc:find_cc_toolchain.bzl", "find_cc_toolchain")
+load("@rules_cc//cc/common:cc_common.bzl", "cc_common")
+load("@rules_cc//cc/common:cc_info.bzl", "CcInfo")
 load("//hakmem/flags:flags.bzl", "EXPERIMENT_MACROS", "SHIPPED", "SWITCHES")
 load("//tools/bazel:variants.bzl", "FLAGS")
 
@@ -46,7 +48,7 @@ def _own_objects(library):
 
 def _joined_impl(ctx):
     parts = [_own_objects(part) for part in ctx.attr.deps + ctx.attr.unswitched]
-    toolchain = find_cpp_toolchain(ctx)
+    toolchain = find_cc_toolchain(ctx)
     linking_context, outputs = cc_common.create_linking_context_from_compilation_outputs(
         actions = ctx.actions,
         name = ctx.label.name,

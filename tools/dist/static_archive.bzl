@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """static_archive: all of a library in one .a, to be linked without Bazel. static_archive.py says what is done to it."""
 
-load("@bazel_tools//tools/build_defs/cc:action_names.bzl", "CPP_LINK_STATIC_LIBRARY_ACTION_NAME")
-load("@bazel_tools//tools/cpp:toolchain_utils.bzl", "find_cpp_toolchain")
+load("@rules_cc//cc:action_names.bzl", "ACTION_NAMES")
+load("@rules_cc//cc:find_cc_toolchain.bzl", "find_cc_toolchain")
+load("@rules_cc//cc/common:cc_common.bzl", "cc_common")
+load("@rules_cc//cc/common:cc_info.bzl", "CcInfo")
 load("//tools/bazel:variants.bzl", "VARIANT_ATTRS", "variant_transition")
 
 def _linker_inputs(deps):
@@ -21,7 +23,7 @@ def _archives(linker_inputs):
     return depset(archives).to_list()
 
 def _static_archive_impl(ctx):
-    toolchain = find_cpp_toolchain(ctx)
+    toolchain = find_cc_toolchain(ctx)
     features = cc_common.configure_features(
         ctx = ctx,
         cc_toolchain = toolchain,
@@ -44,7 +46,7 @@ def _static_archive_impl(ctx):
     arguments.add("--objdump", toolchain.objdump_executable)
     arguments.add("--ar", cc_common.get_tool_for_action(
         feature_configuration = features,
-        action_name = CPP_LINK_STATIC_LIBRARY_ACTION_NAME,
+        action_name = ACTION_NAMES.cpp_link_static_library,
     ))
     for name, its_inputs in members.items():
         archives = _archives(its_inputs)

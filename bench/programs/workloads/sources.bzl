@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """cc_sources: the C sources and headers of a library with all it depends on, for a test that compiles them itself."""
 
+load("@rules_cc//cc/common:cc_info.bzl", "CcInfo")
+
 _UnitsInfo = provider(
     doc = "What a library compiles.",
     fields = {

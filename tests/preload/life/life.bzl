@@ -2,6 +2,7 @@
 """Programs that know nothing of hakmem, and the tests that run them with libhakmem.so preloaded."""
 
 load("@rules_cc//cc:defs.bzl", "cc_binary")
+load("@rules_python//python:defs.bzl", "py_test")
 
 PROGRAM_DEFINES = ["_GNU_SOURCE"]
 
@@ -32,7 +33,7 @@ def life_test(name, programs = [], deps = [], size = "small", tags = []):
       size: as for every test.
       tags: as for every test.
     """
-    native.py_test(
+    py_test(
         name = name,
         size = size,
         srcs = [name + ".py"],

@@ -2,6 +2,7 @@
 """The tests of real programs, one a family."""
 
 load("@rules_cc//cc:defs.bzl", "cc_binary")
+load("@rules_python//python:defs.bzl", "py_test")
 
 # The names in bench/programs/workloads/registry.py.
 FAMILIES = [
@@ -36,7 +37,7 @@ def program_test(name):
 
     Another library: bazel test //tests/preload/programs:NAME --test_arg=--preload=LIBRARY
     """
-    native.py_test(
+    py_test(
         name = name,
         size = "medium",
         timeout = "long",  # for a machine that is busy with other tests as well
@@ -51,7 +52,7 @@ def program_test(name):
 
 def programs_unit_test(name, data = [], size = "small"):
     """NAME.py, a test of the check, or of the workloads' own code."""
-    native.py_test(
+    py_test(
         name = name,
         size = size,
         srcs = [name + ".py"],
