@@ -275,3 +275,10 @@ bool hak_lock_debug_is_held(const struct hak_lock *lock) {
     }
     return false;
 }
+
+bool hak_lock_debug_holds_any(void) {
+    for (unsigned i = held_count; i != 0; i--) {
+        if (!lock_is_passed(held[i - 1])) return true;
+    }
+    return false;
+}

@@ -63,6 +63,9 @@ void hak_lock_debug_push(const struct hak_lock *lock);
 void hak_lock_debug_pop(const struct hak_lock *lock);
 bool hak_lock_debug_is_held(const struct hak_lock *lock);
 
+/* Whether this thread holds or waits for a lock that it did not take for a fork. Only debug builds know. */
+bool hak_lock_debug_holds_any(void);
+
 HAK_COLD void hak_lock_acquire_slow(struct hak_lock *lock);
 HAK_COLD void hak_lock_release_slow(struct hak_lock *lock);
 

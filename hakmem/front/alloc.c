@@ -21,6 +21,7 @@ HAK_ALWAYS_INLINE void *alloc_above_tiny(size_t size) {
         errno = ENOMEM;
         return NULL;
     }
+    thread_expect_outside();
     bool zeroed;
     return hak_pool_alloc_huge(size, 1, &zeroed, profile_call(__builtin_return_address(0)));
 }

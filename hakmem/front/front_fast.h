@@ -43,6 +43,7 @@ HAK_FAST_PATH bool front_is_others(const struct hak_thread *self, const void *p)
 /* Frees `pointer`, any, if it takes no more than a push; false: nothing was done. */
 HAK_FAST_PATH bool front_free_hot(void *pointer) {
     void *const p = bits_untagged(pointer);
+    thread_expect_outside();
     if (HAK_GUARD_FULL) {
         return false; /* guarded.h */
     }

@@ -60,11 +60,21 @@ HAK_ALWAYS_INLINE uint32_t magazine_level(void *const *top, unsigned class_index
     return hak_classes[class_index].magazine - (uint32_t)((end - (uintptr_t)top) / sizeof *top);
 }
 
+/* Debug builds: the thread is between two steps of a fast path, where a signal handler must not allocate. */
+extern HAK_THREAD_LOCAL bool hak_magazine_is_inside;
+
+HAK_ALWAYS_INLINE void magazine_set_inside(bool is_inside) {
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    /* Relaxed: only handlers of this thread read it. */
+    hak_store_relaxed(&hak_magazine_is_inside, is_inside);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
 /* magazine_pop and magazine_take. `marks`, a constant: marks the block as live in the shadow.
  *
  * The top is lowered before the mark is set, and push clears the mark before it raises the top. A fork may fall in
  * between: then the child has lost a block, but no block is marked as live that a magazine or slab holds. */
-HAK_FAST_PATH void *magazine_pop_and_mark(unsigned class_index, bool marks) {
+HAK_FAST_PATH void *magazine_pop_now(unsigned class_index, bool marks) {
     /* Owned, here and below: only this thread writes. A pop makes no other store that readers of statistics could see
      * out of order. */
     void **top = hak_load_owned(&hak_loaded[class_index]);
@@ -87,6 +97,16 @@ HAK_FAST_PATH void *magazine_pop_and_mark(unsigned class_index, bool marks) {
     return p;
 }
 
+HAK_FAST_PATH void *magazine_pop_and_mark(unsigned class_index, bool marks) {
+    if (!HAK_DEBUG) {
+        return magazine_pop_now(class_index, marks);
+    }
+    magazine_set_inside(true);
+    void *p = magazine_pop_now(class_index, marks);
+    magazine_set_inside(false);
+    return p;
+}
+
 /* A block of the class, in guard builds marked as live. NULL: the caller exchanges; in guard builds always while the
  * shadow has the limited form, since hak_loaded holds empty magazines then (record.h). */
 HAK_FAST_PATH void *magazine_pop(unsigned class_index) { return magazine_pop_and_mark(class_index, HAK_GUARD_EXACT); }
@@ -98,7 +118,7 @@ HAK_FAST_PATH bool magazine_is_full(unsigned class_index) {
 
 /* magazine_push, which if `clears`, a constant, also clears `live`, p's entry in the shadow, once there is room for p;
  * false then also where another thread freed p meanwhile. */
-HAK_FAST_PATH bool magazine_push_and_clear(unsigned class_index, void *p, bool clears, uint8_t *live) {
+HAK_FAST_PATH bool magazine_push_now(unsigned class_index, void *p, bool clears, uint8_t *live) {
     void **top = hak_load_owned(&hak_returned[class_index]);
     HAK_IN_REGISTER_BESIDE_X86(top); /* or gcc 12 copies it for arm64 */
     if (HAK_UNLIKELY((uintptr_t)top % MAGAZINE_BYTES == 0)) {
@@ -113,6 +133,16 @@ HAK_FAST_PATH bool magazine_push_and_clear(unsigned class_index, void *p, bool c
      * system may refuse. */
     hak_move_owned_release(&hak_returned[class_index], 1, top);
     return true;
+}
+
+HAK_FAST_PATH bool magazine_push_and_clear(unsigned class_index, void *p, bool clears, uint8_t *live) {
+    if (!HAK_DEBUG) {
+        return magazine_push_now(class_index, p, clears, live);
+    }
+    magazine_set_inside(true);
+    const bool is_pushed = magazine_push_now(class_index, p, clears, live);
+    magazine_set_inside(false);
+    return is_pushed;
 }
 
 /* Puts p into the returned magazine. false: it is full, and the caller exchanges. pre: in guard builds p is not marked

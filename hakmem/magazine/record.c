@@ -11,6 +11,7 @@ HAK_THREAD_LOCAL void **hak_loaded[HAK_CLASS_COUNT] = {[0 ... HAK_CLASS_COUNT - 
 /* NULL counts as the top of a full magazine. */
 HAK_THREAD_LOCAL void **hak_returned[HAK_CLASS_COUNT];
 HAK_THREAD_LOCAL struct hak_thread *hak_self;
+HAK_THREAD_LOCAL bool hak_magazine_is_inside;
 
 void *hak_record_take_limited(struct hak_thread *thread, unsigned class_index) {
     if (thread == NULL) {

@@ -116,6 +116,15 @@ bool hak_thread_is_inside(void) {
     return hak_self != NULL && hak_load_relaxed(&hak_self->sequence) % 2 != 0;
 }
 
+void hak_thread_expect_outside(void) {
+    /* Relaxed: only this thread writes it. */
+    if (hak_load_relaxed(&hak_magazine_is_inside) || hak_thread_is_inside() || hak_lock_debug_holds_any()) {
+        hak_assert_failed(
+            "a signal handler that interrupted the allocator in its thread calls the allocator, which POSIX does not "
+            "allow");
+    }
+}
+
 void hak_thread_fork_child(bool is_whole) {
     if (hak_self != NULL) {
         hak_store_relaxed(&hak_self->tid, hak_os_thread_id());

@@ -37,6 +37,17 @@ void hak_thread_list_release(void);
 /* Whether the calling thread is in the middle of an exchange, which a signal handler then has interrupted. */
 bool hak_thread_is_inside(void);
 
+/* Debug builds: ends the process, with a line, where the calling thread's signal handler interrupted the allocator and now calls it. What
+ * interrupts a call between its steps finds them by the lock that is held, the exchange that is under way or a fast path's mark. */
+HAK_COLD void hak_thread_expect_outside(void);
+
+/* Called where allocations and frees begin. Nothing in other builds. */
+HAK_ALWAYS_INLINE void thread_expect_outside(void) {
+    if (HAK_DEBUG) {
+        hak_thread_expect_outside();
+    }
+}
+
 /* In the child of a fork, by its only thread: flushes the magazines of the threads that the child does not have, and
  * recycles their records. The blocks of a thread that was in the middle of an exchange are lost, since nobody can tell
  * how far the exchange came. If `is_whole` is false, the fork interrupted the allocator in this thread: then nothing is

@@ -5,9 +5,11 @@
 
 #include "hakmem/ladder/counts.h"
 #include "hakmem/magazine/magazine_fast.h"
+#include "hakmem/magazine/thread.h"
 
 /* A block of the class from the loaded magazine; NULL, also for class 0: the caller takes the slow path. */
 HAK_FAST_PATH void *pool_pop(unsigned class_index) {
+    thread_expect_outside();
     void *p = magazine_pop(class_index);
     ladder_count_allocation(p, class_index);
     return p;
