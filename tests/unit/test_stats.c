@@ -325,3 +325,35 @@ HAK_TEST(Stats, EachThreadHasItsOwnCounts) {
     pthread_barrier_destroy(&waiting.allocated);
     pthread_barrier_destroy(&waiting.read);
 }
+
+#define HUGE_MIB ((size_t)1 << 20)
+
+HAK_TEST_ISOLATED(Stats, MostHugeBlocksAndBytesAreKept, "") {
+    void *first = hak_alloc(3 * HUGE_MIB), *second = hak_alloc(2 * HUGE_MIB);
+    HAK_EXPECT_EQ(census_all().huge_blocks_most, 2);
+    HAK_EXPECT_EQ(census_all().huge_bytes_most, census_all().huge.live_bytes);
+    hak_free(first);
+    HAK_EXPECT_EQ(census_all().huge_blocks_most, 2);
+    HAK_EXPECT_GE(census_all().huge_bytes_most, 5 * HUGE_MIB);
+    /* A block that grows may be the most as well. */
+    void *grown = hak_realloc(second, 40 * HUGE_MIB);
+    HAK_ASSERT_TRUE(grown != NULL);
+    const uint64_t most = census_all().huge_bytes_most;
+    HAK_EXPECT_GE(most, 40 * HUGE_MIB);
+    hak_free(grown);
+    HAK_EXPECT_EQ(census_all().huge.live_bytes, 0);
+    HAK_EXPECT_EQ(census_all().huge_bytes_most, most);
+}
+
+HAK_TEST_ISOLATED(Stats, MetadataIsWhatWasTouchedForBlocks, "") {
+    hak_free(hak_alloc(16));
+    const uint64_t small = census_all().metadata_bytes;
+    HAK_EXPECT_GT(small, 0);
+    HAK_EXPECT_LT(small, 64 * HUGE_MIB);
+    static void *blocks[300];
+    /* Each of these is a slab, with a descriptor of its own, in several regions. */
+    for (unsigned i = 0; i < 300; i++) HAK_ASSERT_TRUE((blocks[i] = hak_alloc(HUGE_MIB / 2)) != NULL);
+    HAK_EXPECT_GT(census_all().metadata_bytes, small);
+    HAK_EXPECT_LT(census_all().metadata_bytes, 64 * HUGE_MIB);
+    for (unsigned i = 0; i < 300; i++) hak_free(blocks[i]);
+}
