@@ -94,6 +94,21 @@ class Image(unittest.TestCase):
             if line.split()[:1] == ["LOAD"]:
                 self.assertFalse("W" in line and "E" in line.split()[6:-1], line)
 
+    def test_what_was_relocated_is_read_only(self) -> None:
+        """Full RELRO: with NOW, which is above, what the linker fills in is protected before any code of the library runs."""
+        protected = [line.split() for line in self.segments if "GNU_RELRO" in line]
+        self.assertEqual(1, len(protected), self.segments)
+        begin, size = int(protected[0][2], 16), int(protected[0][5], 16)
+        relocated = {".dynamic", ".got", ".got.plt", ".init_array", ".fini_array", ".data.rel.ro"}
+        found = set()
+        for line in lines_of("readelf", "--wide", "--sections", LIBRARY):
+            fields = re.sub(r"^\s*\[\s*\d+\]", "", line).split()
+            if fields and fields[0] in relocated:
+                found.add(fields[0])
+                address, bytes_ = int(fields[2], 16), int(fields[4], 16)
+                self.assertTrue(begin <= address and address + bytes_ <= begin + size, line)
+        self.assertLessEqual({".dynamic", ".got", ".init_array"}, found)
+
     def test_stack_is_not_executable(self) -> None:
         stack = next(line for line in self.segments if "GNU_STACK" in line)
         self.assertNotIn("E", stack.split()[6:-1])
