@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: MIT
+"""The modules that mutants are made of: their files, the flavours and the tests that have to notice, the quickest first."""
+
+from __future__ import annotations
+
+import dataclasses
+
+# Whatever the module, they hold the content of blocks and the counts.
+_ALWAYS = (
+    "tests/unit:test_every_class",
+    "tests/unit:test_stats",
+    "tests/unit:test_walk",
+    "tests/unit:test_owner",
+    "tests/fuzz:test_calls",
+    "tests/integration:test_remote_free",
+    "tests/integration:test_thread_exit",
+    "tests/stress:test_stress",
+)
+# Without test_accounted: where the system has no thousand threads to give it fails for another reason.
+_MEMORY = (
+    "tests/integration:test_purge",
+    "tests/integration:test_out_of_memory",
+    "tests/integration:test_limited_memory",
+    "tests/integration:test_steady_state",
+)
+
+# Of seconds each, and mostly of waiting.
+SLOW = (*_MEMORY, "tests/integration:test_fork", "tests/integration:test_published")
+
+
+@dataclasses.dataclass(frozen=True)
+class Module:
+    name: str
+    patterns: tuple[str, ...]  # of files
+    tests: tuple[str, ...]
+    flavours: tuple[str, ...] = ("off", "debug", "exact", "full")
+    # ThreadSanitizer alone notices that an order is too weak on a processor whose loads and stores are ordered anyhow.
+    order_tests: tuple[str, ...] = (
+        "tests/unit:test_stats",
+        "tests/unit:test_readers",
+        "tests/integration:test_remote_free",
+        "tests/integration:test_thread_exit",
+        "tests/stress:test_stress",
+    )
+
+
+def _unit(*names: str) -> tuple[str, ...]:
+    return tuple(f"tests/unit:test_{name}" for name in names)
+
+
+MODULES = {
+    module.name: module
+    for module in (
+        Module(
+            "slab",
+            ("hakmem/slab/*.c",),
+            (
+                *_unit(
+                    "slab", "exchange", "slab_purge", "magazine", "corruption", "exchange_check", "region_purge", "idle"
+                ),
+                *_unit("node", "quiet", "sites"),
+                *_ALWAYS,
+                *_MEMORY,
+            ),
+        ),
+        Module(
+            "magazine",
+            ("hakmem/magazine/*.c",),
+            (
+                *_unit(
+                    "magazine",
+                    "exchange",
+                    "stash",
+                    "record",
+                    "share",
+                    "exchange_check",
+                    "idle",
+                    "corruption",
+                    "readers",
+                ),
+                *_unit("quiet", "sites", "hooks", "profile_threads", "profile_estimates", "reentry"),
+                *_ALWAYS,
+                *_MEMORY,
+                "tests/integration:test_fork",
+                "tests/integration:test_own_thread",
+            ),
+        ),
+        Module(
+            "region",
+            ("hakmem/region/*.c",),
+            (
+                *_unit(
+                    "region", "region_bitmap", "runs", "kept", "decay", "region_place", "region_visits", "region_purge"
+                ),
+                *_unit("node", "address_bits", "corruption", "slab", "slab_purge", "realloc", "calloc", "errors"),
+                *_ALWAYS,
+                *_MEMORY,
+                "tests/integration:test_places",
+                "tests/integration:test_fork",
+            ),
+        ),
+        Module(
+            "huge",
+            ("hakmem/huge/*.c", "hakmem/pool/huge.c"),
+            (
+                *_unit(
+                    "kept", "realloc", "calloc", "aligned", "errors", "owner", "walk", "sites", "corruption", "hooks"
+                ),
+                *_ALWAYS,
+                *_MEMORY,
+                "tests/integration:test_places",
+                "tests/integration:test_fork",
+                *_unit("guard", "guard_pages", "guard_realloc", "shadow"),
+            ),
+        ),
+        Module(
+            "guard",
+            ("hakmem/guard/*.c", "hakmem/shadow/*.c"),
+            (
+                *_unit(
+                    "guard",
+                    "guard_pages",
+                    "guard_random",
+                    "guard_realloc",
+                    "shadow",
+                    "address_bits",
+                    "calloc",
+                    "realloc",
+                ),
+                *_unit("aligned", "corruption", "region_place", "reentry", "errors"),
+                *_ALWAYS,
+                *_MEMORY,
+                "tests/integration:test_fork",
+                "tests/integration:test_places",
+            ),
+            ("full", "exact", "full_debug"),
+        ),
+        Module(
+            "purge",
+            (
+                "hakmem/process/purge.c",
+                "hakmem/process/own_thread.c",
+                "hakmem/region/region_purge.c",
+                "hakmem/region/decay.c",
+            ),
+            (
+                *_unit("slab_purge", "region_purge", "decay", "kept", "region", "quiet", "idle", "base"),
+                "tests/integration:test_purge",
+                "tests/integration:test_own_thread",
+                *_ALWAYS,
+                *_MEMORY,
+                "tests/integration:test_fork",
+            ),
+        ),
+        Module(
+            "stats",
+            ("hakmem/observe/read.c", "hakmem/observe/walk.c", "hakmem/observe/stats.c", "hakmem/observe/fields.c"),
+            (
+                *_unit("stats", "walk", "quiet", "readers", "sites", "config", "profile_threads"),
+                *_ALWAYS,
+                *_MEMORY,
+            ),
+        ),
+        Module(
+            "fork",
+            ("hakmem/process/fork.c", "hakmem/process/begin.c", "hakmem/process/init.c", "hakmem/process/renew.c"),
+            (
+                "tests/integration:test_fork",
+                "tests/integration:test_own_thread",
+                *_unit("record", "config", "base", "region", "idle", "guard_random"),
+                *_ALWAYS,
+                *_MEMORY,
+            ),
+        ),
+        Module(
+            "publish",
+            ("hakmem/observe/publish.c", "hakmem/observe/layout.c"),
+            ("tests/integration:test_published", *_unit("publish", "stats"), "tests/integration:test_own_thread"),
+        ),
+    )
+}
