@@ -52,9 +52,9 @@ class Profile:
     """The instructions executed, as text, for messages."""
 
 
-def require_comparable(said: dict[str, Any], name: str, combination: str) -> None:
+def require_comparable(said: dict[str, Any], name: str, config: str) -> None:
     """A BenchError where a build is none that the golden figures could hold for."""
-    if said["config"] != COMBINATIONS[combination]:
+    if said["config"] != config:
         raise BenchError(f"{name} was built with {said['config']}")
     if said["compiler"] != "gcc" or not said["comparable"]:
         raise BenchError(
@@ -88,7 +88,11 @@ def _figures(probe: str, calls: list[lackey.Call], program: Program, base: int) 
 
 def profile(combination: str, name: str | None = None) -> Profile:
     """Runs the probes of the build `combination`, "p0_p2"; `name` is the worker's, worker_hakmem_p0_p2 if not given."""
-    name = name or f"worker_hakmem_{combination}"
+    return profile_of(name or f"worker_hakmem_{combination}", COMBINATIONS[combination])
+
+
+def profile_of(name: str, config: str) -> Profile:
+    """Runs the probes of the worker `name`, which has the switches `config`, "p0+p2"."""
     path = worker.executable(name)
     program = disassembly.disassemble(path)
     figures: dict[str, Figures] = {}
@@ -96,7 +100,7 @@ def profile(combination: str, name: str | None = None) -> Profile:
     with lackey.temporary_folder() as folder:
         output, trace = lackey.trace(path, ["--hot-path"], Path(folder))
         said = json.loads(output)
-        require_comparable(said, name, combination)
+        require_comparable(said, name, config)
         for name, probe in PROBES.items():
             entry = said[f"{name}_address"]
             with trace.open() as lines:

@@ -215,7 +215,12 @@ def spacings() -> Family:
 
 def experiments() -> Family:
     """Each experiment flipped, against what ships."""
-    return _against_first(FLIPPED, EXPERIMENTS)
+    return flipped(list(variants.FLIPPED))
+
+
+def flipped(names: Sequence[str]) -> Family:
+    """Those experiments, "table-129", against what ships."""
+    return _against_first(FLIPPED, {name: EXPERIMENTS[name] for name in (SHIPPED, *names)})
 
 
 _OTHERS: dict[str, Callable[[], Family]] = {

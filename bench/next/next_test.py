@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+"""//bench:next from its command line to its tables, with the experiment of the table and few operations; and its verdicts."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Any
+
+from bench.engine import variants
+from bench.next import measurement, tables, update_next
+from tools.measure.inference import Verdict
+from tools.measure.program import BenchError
+
+_PROGRAM = str(Path(__file__).with_name("next_table"))
+_FEW = ("--workload=pair", "--no-programs", "--operations=3000", "--quick")
+
+
+def run(*line: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([_PROGRAM, *line], capture_output=True, text=True, check=False, env=os.environ)
+
+
+class ProgramTest(unittest.TestCase):
+    whole: dict[str, Any]
+    printed: str
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "outcome.json"
+            done = run(*_FEW, f"--json={file}")
+            if done.returncode != 0:
+                raise AssertionError(done.stderr)
+            cls.printed = done.stdout
+            cls.whole = json.loads(file.read_text())
+
+    def test_each_experiment_that_is_built_has_a_line(self) -> None:
+        self.assertEqual(self.whole["experiments"], ["table-129", "table-65"])
+        for name in self.whole["experiments"]:
+            self.assertIn(name, self.printed)
+
+    def test_the_hot_path_is_that_of_the_build(self) -> None:
+        """A table that is not of bytes takes an addition and a shift."""
+        paths = self.whole["hot_paths"]
+        shipped = paths["shipped"]
+        for name in self.whole["experiments"]:
+            self.assertEqual(paths[name]["malloc"]["instructions"], shipped["malloc"]["instructions"] + 2)
+            self.assertEqual(paths[name]["free"], shipped["free"])
+
+    def test_every_kind_of_figure_is_there(self) -> None:
+        for kind in ("instructions", "time", "peak"):
+            found = [(row["experiment"], row["where"]) for row in self.whole[kind]]
+            self.assertEqual(sorted(found), [("table-129", "pair"), ("table-65", "pair")], kind)
+        self.assertEqual(self.whole["programs"], measurement.NO_PROGRAMS)
+
+    def test_an_outcome_of_some_experiments_is_no_document(self) -> None:
+        with self.assertRaisesRegex(BenchError, "missing: inline-hot"):
+            update_next.page(self.whole)
+
+    def test_a_whole_outcome_is_a_document(self) -> None:
+        path = self.whole["hot_paths"]["table-65"]
+        rows = [row | {"experiment": name} for name in variants.FLIPPED for row in self.whole["time"][:1]]
+        made = update_next.page(
+            self.whole
+            | {"experiments": list(variants.FLIPPED), "time": rows}
+            | {"hot_paths": dict.fromkeys(variants.FLIPPED, path) | {"shipped": path}}
+        )
+        for name in variants.FLIPPED:
+            self.assertIn(f"| `{name}` |", made)
+        self.assertNotRegex(made, r"(?m)^\|.*[^|\n]$")
+
+    def test_wrong_arguments(self) -> None:
+        for line in ("--experiment=drain-*", "--workload=nothing", "--programs=nothing", "--rounds=3"):
+            done = run(line)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), line)
+            self.assertIn("usage: ", done.stderr)
+
+
+class VerdictTest(unittest.TestCase):
+    def rows(self, noise: float, **factors: float) -> dict[str, str]:
+        """Experiment -> verdict, of one that takes the logarithm of so much more; every second round by `noise` more."""
+        logs = {(name, "pair"): [factor + noise * (i % 2) for i in range(20)] for name, factor in factors.items()}
+        control = {(measurement.AGAIN, "pair"): [noise * (-1) ** i for i in range(20)]}
+        return {row["experiment"]: row["verdict"] for row in measurement.compared(control | logs, 1)}
+
+    def test_what_lies_beyond_the_noise_is_decided(self) -> None:
+        self.assertEqual(self.rows(0.001, a=-0.1, b=0.1), {"a": "faster", "b": "slower"})
+
+    def test_what_lies_within_it_is_not(self) -> None:
+        self.assertEqual(self.rows(0.2, a=-0.1, b=0.1), {"a": "undecided", "b": "undecided"})
+
+    def test_without_a_control_nothing_is(self) -> None:
+        found = measurement.compared({("a", "pair"): [0.1] * 20}, 1)
+        self.assertEqual([row["verdict"] for row in found], [Verdict.INCOMPLETE.value])
+
+    def test_an_experiment_s_rows_together(self) -> None:
+        def said(*verdicts: str) -> str:
+            return measurement.verdict([{"verdict": verdict} for verdict in verdicts])
+
+        self.assertEqual(said("faster", "undecided"), "gains")
+        self.assertEqual(said("slower", "equivalent"), "loses")
+        self.assertEqual(said("slower", "faster"), "both")
+        self.assertEqual(said("undecided", "equivalent"), "no difference found")
+
+    def test_the_furthest_from_1_comes_first(self) -> None:
+        def row(ratio: float) -> dict[str, Any]:
+            return {"experiment": "a", "where": "pair", "ratio": ratio, "verdict": "slower"}
+
+        whole = {"time": [row(1.1)], "peak": [row(1.5)], "programs": measurement.NO_PROGRAMS}
+        self.assertEqual([one["ratio"] for one in tables.decided(whole, Verdict.SLOWER)], [1.5, 1.1])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+"""//bench:update_next: writes docs/experiments.md of the workspace, what each experiment is worth.
+
+--from takes the JSON of an earlier run of //bench:next in place of a new one; it has to be complete and of all experiments.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from bench.engine import document, variants
+from bench.lab import contenders, table as lab_table
+from bench.next import next as measuring, tables
+from tools.measure import arguments, program
+from tools.measure.inference import Verdict
+from tools.measure.program import BenchError
+
+NAME = "update_next"
+OUTPUT = Path("docs/experiments.md")
+TEMPLATE = Path(__file__).with_name("experiments.md.j2")
+
+
+def _loaded(path: Path) -> dict[str, Any]:
+    try:
+        whole: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BenchError(f"{path}: {error}") from error
+    if not isinstance(whole, dict) or whole.get("benchmark") != measuring.NAME:
+        raise BenchError(f"{path} is no outcome of //bench:{measuring.NAME}")
+    return whole
+
+
+def page(whole: dict[str, Any]) -> str:
+    """The document of an outcome."""
+    missing = [name for name in variants.FLIPPED if name not in whole["experiments"]]
+    if missing or not whole["complete"]:
+        raise BenchError(f"the document needs a complete outcome of all experiments; missing: {', '.join(missing)}")
+    return document.render(
+        TEMPLATE,
+        command=f"bazel run //bench:{NAME}",
+        whole=whole,
+        shipped=whole["hot_paths"][contenders.SHIPPED],
+        kinds=tables.KINDS,
+        summary={row["name"]: row for row in tables.summary(whole)},
+        losses=tables.decided(whole, Verdict.SLOWER),
+        gains=tables.decided(whole, Verdict.FASTER),
+        rows=tables.rows,
+        interval=lab_table.interval,
+        cell=lab_table.cell,
+    )
+
+
+def main() -> None:
+    """Measures, or reads, and writes the page."""
+    own = measuring.parser(NAME, "Writes docs/experiments.md from an outcome of //bench:next.")
+    own.add_argument(
+        "--from", dest="kept", metavar="FILE", help="what //bench:next -- --json=FILE wrote; measures nothing"
+    )
+    parsed = own.parse_args()
+    workspace = arguments.workspace(f"//bench:{NAME}")
+    whole = _loaded(arguments.caller_path(parsed.kept)) if parsed.kept else measuring.measured(parsed, own)
+    text = page(whole)
+    path = workspace / OUTPUT
+    path.write_text(text, encoding="utf-8")
+    print(f"{path} written")
+
+
+if __name__ == "__main__":
+    program.run(NAME, main)
