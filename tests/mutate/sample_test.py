@@ -20,7 +20,7 @@ SEED = 1
 COUNT = 20
 FILES = 8
 SAMPLED = ("slab", "magazine", "region", "stats")
-# All tests of a module in all builds notice more; docs/decisions/031 has the figures. If three of four are noticed here, fewer
+# All tests of a module in all builds notice more; docs/decisions/033 has the figures. If three of four are noticed here, fewer
 # than 10 of 20 are once in a hundred times: a change of the sources changes the sample.
 LEAST = 10
 
