@@ -158,8 +158,8 @@ class SwitchTest(SwitchCase):
         )
         counted = re.search(r"(?m)^ *(\d+) .* make_second$", done.stdout)
         assert counted is not None, done.stdout
-        # One sample of such a block stands for 205 at that rate.
-        self.assertLessEqual(abs(int(counted[1]) - 1000), 205)
+        # One sample of such a block stands for some 70 at that rate.
+        self.assertLessEqual(abs(int(counted[1]) - 1000), 75)
 
     def test_each_thread_is_told(self) -> None:
         service = self.service()
@@ -180,7 +180,7 @@ class SwitchTest(SwitchCase):
 
     def others(self, found: Samples) -> int:
         """Live blocks of threads that are started, which the C library made."""
-        return sum(one.live for one in found.records if one.size not in (304, 320))
+        return sum(one.live for one in found.records if not 900 <= one.size <= 1024)
 
     def test_child_of_a_fork_has_a_switch_of_its_own(self) -> None:
         service = self.service()

@@ -2,7 +2,7 @@
 /* A service that does what its standard input says, line by line, and says "done" after each; for switch_test.py.
  *
  *     first N         makes N blocks of 64 bytes, which stay
- *     second N        of 300 bytes
+ *     second N        of 900 bytes, as the C library asks for none
  *     third N         of 5,000 bytes
  *     fourth N        of 2,000 bytes
  *     free N          frees the last N of those
@@ -38,7 +38,7 @@ static void *used(void *p) {
 }
 
 SITE static void *make_first(void) { return used(malloc(64)); }
-SITE static void *make_second(void) { return used(malloc(300)); }
+SITE static void *make_second(void) { return used(malloc(900)); }
 SITE static void *make_third(void) { return used(malloc(5000)); }
 SITE static void *make_fourth(void) { return used(malloc(2000)); }
 SITE static void *make_steady(void) { return used(malloc(1000)); }

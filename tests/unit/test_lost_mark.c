@@ -23,10 +23,15 @@ static uint64_t words[LOST_WORDS];
 static unsigned char pages[LOST_PAGES];
 static char target[64] __attribute__((aligned(16)));
 
+/* What the test cannot go on without. */
+static void must(bool is_so) {
+    if (!is_so) abort();
+}
+
 /* For a search that knows one block, `target`. */
 static struct lost_marks marks_of(int page_map, bool has_swap) {
     const int memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
-    HAK_ASSERT_TRUE(memory >= 0);
+    must(memory >= 0);
     block = (struct lost_block){
         .start = (uintptr_t)target, .units = sizeof target >> LOST_SHIFT_CLASS, .shift = LOST_SHIFT_CLASS};
     return (struct lost_marks){.blocks = &block,
@@ -51,20 +56,20 @@ static bool is_found(const void *start, size_t size, int page_map, bool has_swap
 
 static int own_page_map(void) {
     const int page_map = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-    HAK_ASSERT_TRUE(page_map >= 0);
+    must(page_map >= 0);
     return page_map;
 }
 
 static char *mapped(size_t size, int flags) {
     char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
-    HAK_ASSERT_TRUE(memory != MAP_FAILED);
+    must(memory != MAP_FAILED);
     return memory;
 }
 
 static size_t resident_pages(char *memory, size_t size) {
     unsigned char *found = malloc(size / 4096);
     size_t count = 0;
-    HAK_ASSERT_TRUE(found != NULL && mincore(memory, size, found) == 0);
+    must(found != NULL && mincore(memory, size, found) == 0);
     for (size_t i = 0; i < size / 4096; i++) count += found[i] & 1;
     free(found);
     return count;
@@ -110,12 +115,12 @@ static char *file_elsewhere(size_t page) {
     if (folder != NULL && strlen(folder) < sizeof path - 32) strcpy(path, folder);
     strcat(path, "/lost_mark.XXXXXX");
     const int file = mkstemp(path);
-    HAK_ASSERT_TRUE(file >= 0 && unlink(path) == 0 && ftruncate(file, (off_t)(PAGES * page)) == 0);
+    must(file >= 0 && unlink(path) == 0 && ftruncate(file, (off_t)(PAGES * page)) == 0);
     const void *pointer = target;
-    HAK_ASSERT_TRUE(pwrite(file, &pointer, sizeof pointer, (off_t)(PAGES / 2 * page + 16)) == sizeof pointer);
-    HAK_ASSERT_TRUE(fsync(file) == 0 && posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED) == 0);
+    must(pwrite(file, &pointer, sizeof pointer, (off_t)(PAGES / 2 * page + 16)) == sizeof pointer);
+    must(fsync(file) == 0 && posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED) == 0);
     char *memory = mmap(NULL, PAGES * page, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-    HAK_ASSERT_TRUE(memory != MAP_FAILED);
+    must(memory != MAP_FAILED);
     close(file);
     return memory;
 }

@@ -187,6 +187,29 @@ HAK_TEST(Profile, AnotherRateKeepsWhatWasSampled) {
     hak_profile_stop();
 }
 
+/* Else it would stand for as many blocks as one of the new rate. */
+HAK_TEST(Profile, SampleThatWasDrawnBeforeASwitchCountsNoMore) {
+    HAK_ASSERT_TRUE(hak_profile_start(1) == 0);
+    const struct hak_profile_table *table = hak_profile_table();
+    const unsigned class_index = size_class_tiny(100);
+    struct hak_due due = {.epoch = hak_sampling_epoch, .stack = {.site = (uintptr_t)SITE(50)}};
+    bool zeroed;
+    void *p = hak_profile_alloc(class_index, &due, &zeroed);
+    HAK_ASSERT_TRUE(p != NULL);
+    HAK_ASSERT_TRUE(hak_profile_start(1 << 20) == 0);
+    const uint64_t dropped = table->dropped;
+    HAK_EXPECT_PTR_EQ(hak_profile_alloc(class_index, &due, &zeroed), NULL);
+    HAK_EXPECT_EQ(sum_of(SITE(50)).samples, 1);
+    HAK_EXPECT_EQ(table->dropped, dropped); /* nothing is lost by it */
+    due.epoch = hak_sampling_epoch;
+    void *other = hak_profile_alloc(class_index, &due, &zeroed);
+    HAK_ASSERT_TRUE(other != NULL);
+    HAK_EXPECT_EQ(sum_of(SITE(50)).samples, 2);
+    HAK_EXPECT_EQ(hak_profile_forget(p, NULL), (int)class_index);
+    HAK_EXPECT_EQ(hak_profile_forget(other, NULL), (int)class_index);
+    hak_profile_stop();
+}
+
 HAK_TEST(Profile, IsWholeWhereItWasNeverSwitched) {
     HAK_ASSERT_TRUE(hak_profile_start(1) == 0);
     const struct hak_profile_table *table = hak_profile_table();

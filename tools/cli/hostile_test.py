@@ -14,80 +14,41 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from tools.cli import published, samples, shared, switching, symbols, untrusted
+from tools.cli import published, samples, shared, symbols, untrusted
 from tools.cli.command import InputError
-from tools.cli.observe_case import OBSERVED, SCHEMA, ObserveCase
+from tools.cli.hostile_case import HEADER, HostileCase, example, with_value
+from tools.cli.observe_case import OBSERVED, SCHEMA
 
-_HEADER = struct.Struct("=8sII4Q")
 _ESCAPE = "\x1b]0;title\a\x1b[31m"
-
-
-def _example(of: dict[str, Any] = SCHEMA) -> Any:
-    """The least that the schema takes."""
-    if "$ref" in of:
-        return _example(SCHEMA["$defs"][str(of["$ref"]).rpartition("/")[2]])
-    if "const" in of or "enum" in of:
-        return of["const"] if "const" in of else of["enum"][0]
-    if of["type"] == "object":
-        return {name: _example(of["properties"][name]) for name in of["required"]}
-    if of["type"] == "array":
-        return [_example(of["items"])]
-    return {"integer": 1, "boolean": True, "string": "1.2.3"}[of["type"]]
-
-
-def _with(path: str, value: object) -> bytes:
-    """The example with another value at "a/b"; None: without it."""
-    found = _example()
-    *way, last = path.split("/")
-    place = found
-    for step in way:
-        place = place[int(step)] if step.isdigit() else place[step]
-    if value is None:
-        del place[last]
-    else:
-        place[last] = value
-    return json.dumps(found).encode()
-
-
-class HostileCase(ObserveCase):
-    def share(self, label: str, content: bytes, size: int = 131072) -> int:
-        """Shares it, as this process."""
-        descriptor = os.memfd_create(label)
-        self.addCleanup(os.close, descriptor)
-        os.write(descriptor, content)
-        os.ftruncate(descriptor, size)
-        return descriptor
-
-    def publish(self, text: bytes, *, sequence: int = 2, length: int | None = None, size: int = 131072) -> int:
-        header = _HEADER.pack(b"hakmem\0\0", 1, os.getpid(), sequence, 0, 500, len(text) if length is None else length)
-        return self.share("hakmem", header + text, size)
 
 
 _PAGES = {
     "a list": b"[]",
     "nested deeply": b"[" * 100000,
     "no JSON": b"\xff{",
-    "an infinite number": _with("process/threads", 1).replace(b'"threads": 1,', b'"threads": 1e999,'),
-    "no number": _with("process/threads", 1).replace(b'"threads": 1,', b'"threads": NaN,'),
-    "a number of ten thousand digits": _with("clock_ms", 1).replace(b'"clock_ms": 1', b'"clock_ms": 1' + b"0" * 10000),
-    "a number of 65 bits": _with("pools/l2/live_bytes", 2**64),
-    "a negative number": _with("pools/l2/live_bytes", -1),
-    "truth as a number": _with("threads/0/tid", True),
-    "a number as a text": _with("config", 5),
-    "an object without a field": _with("classes/0/block_size", None),
-    "no pools": _with("pools", {}),
-    "a pool of another name": _with("classes/0/pool", _ESCAPE),
-    "another version": _with("version", 2),
+    "an infinite number": with_value("process/threads", 1).replace(b'"threads": 1,', b'"threads": 1e999,'),
+    "no number": with_value("process/threads", 1).replace(b'"threads": 1,', b'"threads": NaN,'),
+    "a number of ten thousand digits": with_value("clock_ms", 1).replace(
+        b'"clock_ms": 1', b'"clock_ms": 1' + b"0" * 10000
+    ),
+    "a number of 65 bits": with_value("pools/l2/live_bytes", 2**64),
+    "a negative number": with_value("pools/l2/live_bytes", -1),
+    "truth as a number": with_value("threads/0/tid", True),
+    "a number as a text": with_value("config", 5),
+    "an object without a field": with_value("classes/0/block_size", None),
+    "no pools": with_value("pools", {}),
+    "a pool of another name": with_value("classes/0/pool", _ESCAPE),
+    "another version": with_value("version", 2),
 }
 
 
 class PageTest(HostileCase):
     def test_what_the_schema_takes_is_taken(self) -> None:
-        self.publish(json.dumps(_example()).encode())
-        self.assertEqual(published.read(os.getpid()), {**_example(), "pid": os.getpid()})
+        self.publish(json.dumps(example()).encode())
+        self.assertEqual(published.read(os.getpid()), {**example(), "pid": os.getpid()})
         for name in SCHEMA["required"]:
             with self.subTest(name), self.assertRaises(untrusted.Malformed):
-                untrusted.statistics(_with(name, None))
+                untrusted.statistics(with_value(name, None))
 
     def test_what_is_not_hakmems_is_refused_with_a_line(self) -> None:
         for name, text in _PAGES.items():
@@ -119,7 +80,7 @@ class PageTest(HostileCase):
             os.ftruncate(descriptor, 0)  # none is found from now on
 
     def test_a_page_that_shrinks_while_it_is_read(self) -> None:
-        descriptor = self.publish(json.dumps(_example()).encode())
+        descriptor = self.publish(json.dumps(example()).encode())
         page = published.open_page(os.getpid())
         self.addCleanup(page.close)
         self.assertEqual(page.read()["pid"], os.getpid())
@@ -132,7 +93,7 @@ class PageTest(HostileCase):
             page.read()
 
     def test_a_page_of_another_process_is_not_its_own(self) -> None:
-        header = _HEADER.pack(b"hakmem\0\0", 1, 1, 2, 0, 500, 2)
+        header = HEADER.pack(b"hakmem\0\0", 1, 1, 2, 0, 500, 2)
         self.share("hakmem", header + b"[]")
         with self.assertRaises(published.Unreachable) as refused:
             published.read(os.getpid())
@@ -348,66 +309,6 @@ class ProfileTest(HostileCase):
         for view in ("top", "tree", "folded", "flame"):
             self.succeed("profile", f"--view={view}", "-o", "/dev/null", str(os.getpid()))
         self.assertTrue(math.isfinite(samples.read(os.getpid()).records[0].scale))
-
-
-class SwitchTest(HostileCase):
-    """The words of a page by which its profile is switched."""
-
-    _TAIL_AT = 131072 - 40
-
-    def publish_tail(self, *words: int) -> int:
-        descriptor = self.publish(json.dumps(_example()).encode())
-        os.pwrite(descriptor, struct.pack("=4Q", *words), self._TAIL_AT)
-        return descriptor
-
-    def test_a_state_that_is_none(self) -> None:
-        for profile, words in (
-            (0, "its hakmem is too old"),
-            (3, "a build with guard full, which has no profile"),
-            (2, "its profile has no such state"),
-            ((2**40 + 1) << 2 | 2, "its profile has no such state"),
-            (2**64 - 4, "its profile has no such state"),
-        ):
-            self.publish_tail(profile, 0, 0, 0)
-            with self.subTest(profile), self.assertRaisesRegex(InputError, words):
-                switching.state(os.getpid())
-            self.refuse(2, words, "profile", "--on", str(os.getpid()))
-            self.doCleanups()
-
-    def test_what_is_written_is_one_word(self) -> None:
-        descriptor = self.publish_tail(1, 0, 0, 0)
-        before = os.pread(descriptor, 131072, 0)
-        with mock.patch.object(switching, "_SECONDS_MOST", 0), self.assertRaisesRegex(InputError, "does not answer"):
-            switching.switch(os.getpid(), 4096)
-        after = os.pread(descriptor, 131072, 0)
-        at = self._TAIL_AT + 24
-        self.assertEqual((before[:at], before[at + 8 :]), (after[:at], after[at + 8 :]))
-        self.assertEqual(int.from_bytes(after[at : at + 8], "little") & (1 << 41) - 1, 4096)
-
-    def test_a_word_that_another_wrote_is_waited_for_in_vain(self) -> None:
-        descriptor = self.publish_tail(1, 0, 0, 0)
-
-        def write_another(pid: int) -> bool:
-            os.pwrite(descriptor, struct.pack("=Q", 7), self._TAIL_AT + 24)
-            return True
-
-        with mock.patch("os.path.exists", side_effect=write_another):
-            with self.assertRaisesRegex(InputError, "another command switched its profile"):
-                switching.switch(os.getpid(), 4096)
-
-    def test_any_error_is_a_line(self) -> None:
-        for refused in (1, 2**31, 2**64 - 1):
-            descriptor = self.publish_tail(1, refused, 0, 0)
-
-            def answer(found: int, text: bytes, at: int, descriptor: int = descriptor) -> int:
-                os.lseek(descriptor, self._TAIL_AT + 16, os.SEEK_SET)
-                os.write(descriptor, text * 2)  # switched, wanted
-                return len(text)
-
-            with self.subTest(refused), mock.patch("os.pwrite", side_effect=answer):
-                with self.assertRaisesRegex(InputError, "cannot switch its profile: "):
-                    switching.switch(os.getpid(), 0)
-            self.doCleanups()
 
 
 if __name__ == "__main__":

@@ -226,10 +226,10 @@ def lines(site: Site, depth: int, knows_lost: bool = False) -> Iterator[list[str
 
 def _caption(leaks: _Leaks, by: str | None) -> str:
     first = "most lost bytes first" if leaks.knows_lost else "most bytes first"
-    what = "By call" if by is None else f"By {by}"
-    callers = ", its callers below it" if by is None else "; most by: the function that made most of it"
-    caption = f"{what}, {first}{callers}; blocks count at the size of their class."
-    if by is not None:
+    if by is None:
+        caption = f"By call, {first}, its callers below it; blocks count at the size of their class."
+    else:
+        caption = f"{first.capitalize()}; most by: the function that made most of it."
         caption += groups.Groups(leaks.found, by).caption
     if leaks.knows_lost:
         caption += " lost: to which no pointer leads; through others: but from lost blocks."

@@ -144,6 +144,23 @@ def _is_on(pid: int) -> bool:
             raise error from None
 
 
+@contextlib.contextmanager
+def _switched_on(pid: int, rate: int) -> Iterator[None]:
+    """Switched off at the end, also where an interrupt comes while this waits for it to be on."""
+    is_own = True
+    try:
+        try:
+            switch(pid, rate)
+        except InputError:
+            is_own = False  # it was not switched, or by another command
+            raise
+        yield
+    finally:
+        if is_own:
+            with contextlib.suppress(InputError):  # it has ended, or another command was faster
+                switch(pid, 0)
+
+
 def look(pid: int, seconds: int, rate: int | None = None) -> Samples:
     """The profile as it stands; with seconds what it grew by in so many from now on, for which it is switched on where it is
     off."""
@@ -153,9 +170,5 @@ def look(pid: int, seconds: int, rate: int | None = None) -> Samples:
         if rate is not None:
             raise InputError(f"process {pid} has its profile on: with --seconds a --rate is for one that is off")
         return samples.growth(pid, seconds)
-    switch(pid, rate or RATE_DEFAULT)
-    try:
+    with _switched_on(pid, rate or RATE_DEFAULT):
         return samples.growth(pid, seconds)
-    finally:
-        with contextlib.suppress(InputError):  # it has ended, or another command was faster
-            switch(pid, 0)

@@ -233,7 +233,7 @@ struct hak_profile_entry {
 
 typedef void (*hak_profile_visitor)(const struct hak_profile_entry *entry, void *argument);
 
-/* Calls visit for each path of calls, block size and rate that was sampled. Result: their number. A snapshot. */
+/* Calls visit for each path of calls, block size, rate and thread that was sampled. Result: their number. A snapshot. */
 HAK_API size_t hak_profile_read(hak_profile_visitor visit, void *argument);
 
 /* A sampled block: what hooks are told. */
