@@ -7,7 +7,7 @@ static size_t share_most(const struct purge_share *share) {
 }
 
 /* What may wait beside the most that was in use. */
-static size_t share_bytes(const struct purge_share *share) {
+static size_t share_may_wait(const struct purge_share *share) {
     const size_t bytes = share_most(share) / PURGE_SHARE;
     return bytes > PURGE_SHARE_LEAST ? bytes : PURGE_SHARE_LEAST;
 }
@@ -44,7 +44,7 @@ size_t hak_purge_share_excess(struct purge_share *share, uint64_t now_ms, uint64
                               size_t waiting) {
     share_age(share, now_ms, delay_ms, in_use);
     share_allow(share, now_ms);
-    const size_t may_wait = share_bytes(share), committed = in_use + waiting;
+    const size_t may_wait = share_may_wait(share), committed = in_use + waiting;
     if (committed <= share_most(share) + may_wait) {
         return 0;
     }
@@ -64,6 +64,6 @@ size_t hak_purge_share_look_at(const struct purge_share *share, size_t committed
         return SIZE_MAX;
     }
     /* Where the system took less than was too much, not before as much again came. */
-    const size_t bound = share_most(share) + share_bytes(share), later = committed + share_bytes(share) / 4;
+    const size_t bound = share_most(share) + share_may_wait(share), later = committed + share_may_wait(share) / 4;
     return committed > bound ? later : bound;
 }
