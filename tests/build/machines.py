@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tests.build.nested_bazel import NestedBazel, clone
 
-# What ships in one configuration, and a test: the packages hold two more, one for each other value of guard, whose commands differ
-# in a macro only. That the packages are the same each time is for //tests/dist:reproducible_test.
+# What ships in one configuration, and a test: the packages hold two more, one for each other value of guard, whose
+# commands differ in a macro only. That the packages are the same each time is for //tests/dist:reproducible_test.
 PACKAGES = ["//hakmem/preload:libhakmem.so", "//:source"]
 TESTS = ["//tests/unit:test_base"]
 
