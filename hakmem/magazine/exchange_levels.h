@@ -34,7 +34,7 @@ HAK_ALWAYS_INLINE void exchange_leave(struct hak_thread *thread) {
 
 /* Blocks in the thread's loaded magazine of the class. */
 HAK_ALWAYS_INLINE uint32_t exchange_loaded_level(const struct hak_thread *thread, unsigned class_index) {
-    const int unused = hak_load_relaxed(&thread->classes[class_index].loaded_unused);
+    const int unused = record_signed(hak_load_relaxed(&thread->classes[class_index].loaded_unused));
     return magazine_level(hak_load_relaxed(&thread->loaded[class_index]), class_index) - (uint32_t)unused;
 }
 

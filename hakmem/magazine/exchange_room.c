@@ -31,7 +31,7 @@ static void exchange_store_unused(struct hak_thread *thread, unsigned class_inde
     const int unused = (int)(hak_classes[class_index].magazine - room);
     hak_store_release(&thread->classes[class_index].unused_slots, (uint8_t)unused);
     hak_store_release(&thread->classes[class_index].loaded_unused,
-                      (int8_t)(is_packed ? unused - RECORD_HALF_SLOTS : unused));
+                      (uint8_t)(is_packed ? unused - RECORD_HALF_SLOTS : unused));
 }
 
 void hak_exchange_unfurnish(struct hak_thread *thread) {

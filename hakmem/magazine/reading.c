@@ -51,7 +51,7 @@ bool hak_reading_magazines(struct hak_thread *thread, unsigned class_index, stru
     /* Acquire, all: pairs with the release stores of exchanges and of free. What is read of one thread and of the next one of the
      * record would not fit together: who sees the tops of that sees that it began. */
     const uint64_t begun = hak_load_acquire(&thread->begun);
-    out->loaded_unused = hak_load_acquire(&thread->classes[class_index].loaded_unused);
+    out->loaded_unused = record_signed(hak_load_acquire(&thread->classes[class_index].loaded_unused));
     out->returned_unused = hak_load_acquire(&thread->classes[class_index].unused_slots);
     if (!reading_enter(thread)) {
         return false;
@@ -87,7 +87,7 @@ static bool reading_by_tops(struct hak_thread *thread, unsigned class_index, con
     const struct reading_magazines magazines = {
         .loaded = classes->loaded[class_index],
         .returned = classes->returned[class_index],
-        .loaded_unused = hak_load_acquire(&thread->classes[class_index].loaded_unused),
+        .loaded_unused = record_signed(hak_load_acquire(&thread->classes[class_index].loaded_unused)),
         .returned_unused = hak_load_acquire(&thread->classes[class_index].unused_slots),
     };
     *out = reading_sum(thread, class_index, &magazines);

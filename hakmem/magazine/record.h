@@ -38,6 +38,11 @@ extern HAK_INTERNAL void *const hak_record_no_slots[MAGAZINE_SLOTS];
 #define RECORD_PACKED_MOST (RECORD_HALF_SLOTS - 1)
 HAK_STATIC_ASSERT(MAGAZINE_SLOTS <= INT8_MAX + 1, "the capacity of any magazine fits loaded_unused");
 
+/* The value of loaded_unused, which holds it modulo 256. */
+HAK_ALWAYS_INLINE int record_signed(uint8_t stored) {
+    return stored > INT8_MAX ? (int)stored - (UINT8_MAX + 1) : (int)stored;
+}
+
 /* The smallest page of any system. */
 #define RECORD_PAGE_BYTES 4096
 
@@ -49,7 +54,7 @@ struct hak_thread_class {
     uint16_t loaded_level;   /* atomic: written by the owner; blocks in the loaded magazine after the last exchange */
     uint16_t returned_level; /* atomic: written by the owner; blocks in the returned magazine after the last exchange */
     uint8_t unused_slots;    /* atomic: written by the owner; slots at each magazine's base that it may not use yet */
-    int8_t loaded_unused;    /* atomic: written by the owner; the same, RECORD_HALF_SLOTS less in a packed class */
+    uint8_t loaded_unused;   /* atomic: written by the owner; for record_signed: RECORD_HALF_SLOTS less if packed */
     uint8_t stashed;         /* atomic: written by the owner; full magazines in the stash */
     bool loaded_zeroed;      /* owner; every block in the loaded magazine reads zero */
     bool is_used;            /* owner; exchanged since hak_exchange_flush_unused last looked */
