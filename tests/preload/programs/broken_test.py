@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 import unittest
 from pathlib import Path
 from typing import ClassVar
@@ -19,7 +20,8 @@ _PROGRAMS = ("lua", "perl", "git", "imagemagick")
 # No defect shows in every program; a check that only one program could fail would be by chance.
 _FAILING_LEAST = 2
 
-# A program that lost its data may go round in circles.
+# A program that lost its data may go round in circles: the kernel ends it. Each takes a few seconds otherwise.
+_PROCESSOR_SECONDS = 60
 _LIMIT_SECONDS = 600.0
 
 
@@ -32,6 +34,7 @@ class BrokenTest(unittest.TestCase):
     def setUpClass(cls) -> None:
         contexts = contextlib.ExitStack()
         cls.addClassCleanup(contexts.close)
+        resource.setrlimit(resource.RLIMIT_CPU, (_PROCESSOR_SECONDS, resource.getrlimit(resource.RLIMIT_CPU)[1]))
         scratch = contexts.enter_context(runner.scratch_folder())
         cls.public = allocator.public_folder(scratch / "public")
         tools = allocator.tools(cls.public)
