@@ -8,6 +8,7 @@ Exit status 0: each test failed. 1: one passed, or failed without the change as 
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import os
 import sys
@@ -54,6 +55,7 @@ def listed(laboratory: mutate.Laboratory, text: str) -> list[Broken]:
 
 
 def main() -> int:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     sys.setrecursionlimit(20000)  # of a syntax tree
     root = Path(os.environ.get("BUILD_WORKSPACE_DIRECTORY", os.getcwd()))
     missed = 0
