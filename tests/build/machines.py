@@ -11,7 +11,7 @@ from tests.build.nested_bazel import NestedBazel, clone
 
 # What ships in one configuration, and a test: the packages hold two more, one for each other value of guard, whose
 # commands differ in a macro only. That the packages are the same each time is for //tests/dist:reproducible_test.
-PACKAGES = ["//hakmem/preload:libhakmem.so", "//:source"]
+PACKAGES = ["//hakmem/preload:libhakmem.so", "//:source", "//tools/dist:bash_completion"]
 TESTS = ["//tests/unit:test_base"]
 
 # Of the outputs: if these are missing, the wrong folder was looked at.
