@@ -61,13 +61,14 @@ static void wipe(void) {
     memset((char *)stack, 0, sizeof stack);
 }
 
-/* Its addresses are in mappings that are gone a moment later. */
+/* Its addresses are in mappings that are gone a moment later. It uses no slab that a lost block lies in: malloc leaves the address of
+ * a slab on the stack, which may be that of its first block. */
 static void *be_busy(void *argument) {
     for (unsigned i = 0;; i++) {
         char *memory = mmap(NULL, BUSY_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (memory == MAP_FAILED) abort();
         for (size_t at = 0; at < BUSY_BYTES; at += 65536) memory[at] = 1;
-        void *huge = malloc((size_t)3 << 20), *large = malloc(100000 + i % 7 * 30000), *small = malloc(i % 1000);
+        void *huge = malloc((size_t)3 << 20), *large = malloc(100000 + i % 7 * 30000), *small = malloc(100 + i % 900);
         memset(huge, 1, (size_t)3 << 20);
         memset(large, 1, 100000);
         free(small);
