@@ -35,8 +35,8 @@ static bool reading_enter(struct hak_thread *thread) {
 void hak_reading_allow(struct hak_thread *thread) { hak_fetch_or_release(&thread->tops, RECORD_HAS_TOPS); }
 
 void hak_reading_end(struct hak_thread *thread) {
-    /* Acquire-release: a reader's addition comes before, and is waited for, or after, and finds the flag gone. */
     DISTURB();
+    /* Acquire-release: a reader's addition comes before, and is waited for, or after, and finds the flag gone. */
     hak_fetch_add_acq_rel(&thread->tops, (uint32_t)-RECORD_HAS_TOPS);
     DISTURB();
     /* Acquire: pairs with the release of reading_leave. */

@@ -99,8 +99,8 @@ static void own_end(struct own_thread *own) {
     if (!hak_compare_exchange_acq_rel(&own->name, &valid, (uint32_t)NAME_BUSY)) {
         return;
     }
-    /* Release: nothing hangs on it but the end. */
     DISTURB();
+    /* Release: nothing hangs on it but the end. */
     hak_fetch_or_release(&own->asked, ASKED_TO_END);
     hak_os_wake(&own->asked);
     hak_os_join_thread(own->thread);
@@ -140,9 +140,9 @@ static int own_begin(struct own_thread *own, bool has_ended, void (*main)(void))
     if (error != 0) {
         hak_store_relaxed(&own->runs, 0u);
     }
+    DISTURB();
     /* Sequentially consistent: pairs with the last user's end. This side notes the thread and looks whether a user is left,
      * that side counts itself out and looks for a thread. One of them sees. */
-    DISTURB();
     (void)hak_exchange_seq_cst(&own->name, (uint32_t)(error == 0 ? NAME_VALID : NAME_NONE));
     DISTURB();
     if (error == 0 && hak_load_seq_cst(&own_users) == 0) {
@@ -200,9 +200,9 @@ void hak_own_thread_nudge(enum own_thread_kind kind) {
 }
 
 void hak_own_thread_leave(enum own_thread_kind kind) {
+    DISTURB();
     /* Sequentially consistent: pairs with hak_own_thread_runs. This side says that it leaves and then looks whether anything is
      * to be done, the other leaves something to be done and then looks whether this one runs. One of them sees. */
-    DISTURB();
     (void)hak_exchange_seq_cst(&own_get(kind)->runs, 0u);
     DISTURB();
 }

@@ -133,8 +133,8 @@ bool hak_region_purge_piece(struct decay_pass *pass) {
             pass->chunk = 0;
             continue;
         }
-        /* Outside the lock: nobody else sees the run meanwhile. */
         DISTURB();
+        /* Outside the lock: nobody else sees the run meanwhile. */
         const size_t bytes = (size_t)span.count * HAK_CHUNK_BYTES;
         const bool clean =
             hak_region_purge_pages(span.region, region_chunk_address(span.region, span.first), bytes, pass) == 0;
