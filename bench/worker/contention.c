@@ -59,9 +59,10 @@ static void print_sites(void) {
 
 static void print_locks(void) {
     static const char *const names[] = {
-        [HAK_RANK_PURGE] = "purge", [HAK_RANK_THREADS] = "threads", [HAK_RANK_SHARED] = "shared",
-        [HAK_RANK_GUARD] = "guard", [HAK_RANK_PROFILE] = "profile", [HAK_RANK_RECORDS] = "records",
-        [HAK_RANK_CLASS] = "class", [HAK_RANK_HUGE] = "huge",       [HAK_RANK_REGION] = "region",
+        [HAK_RANK_PURGE] = "purge",         [HAK_RANK_THREADS] = "threads", [HAK_RANK_SHARED] = "shared",
+        [HAK_RANK_GUARD] = "guard",         [HAK_RANK_PROFILE] = "profile", [HAK_RANK_RECORDS] = "records",
+        [HAK_RANK_CLASS] = "class",         [HAK_RANK_HUGE] = "huge",       [HAK_RANK_REGION] = "region",
+        [HAK_RANK_ZERO_SIZE] = "zero_size",
     };
     unsigned rank;
     struct contention_holds holds;

@@ -247,7 +247,7 @@ static void lock_debug_remove(const struct hak_lock *lock) {
 }
 
 void hak_lock_debug_push(const struct hak_lock *lock) {
-    HAK_CHECK(lock->rank >= HAK_RANK_PURGE && lock->rank <= HAK_RANK_REGION);
+    HAK_CHECK(lock->rank >= HAK_RANK_PURGE && lock->rank <= HAK_RANK_ZERO_SIZE);
     if (lock_is_passed(lock)) {
         return;
     }

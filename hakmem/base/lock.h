@@ -29,12 +29,13 @@ enum hak_lock_rank {
     HAK_RANK_PURGE = 1, /* a purge in progress */
     HAK_RANK_THREADS,   /* list of thread records */
     HAK_RANK_SHARED,    /* magazine of the threads that have none of their own */
-    HAK_RANK_GUARD,     /* quarantines of the full guard build, and its blocks of size 0; many locks, one at a time */
+    HAK_RANK_GUARD,     /* quarantines of the full guard build; many locks, one at a time */
     HAK_RANK_PROFILE,   /* sampled blocks of one class; many locks, one at a time or all, by ascending address */
     HAK_RANK_RECORDS,   /* new records of the profile */
     HAK_RANK_CLASS,     /* partial slabs of one class; many locks, one at a time */
     HAK_RANK_HUGE,      /* huge blocks */
     HAK_RANK_REGION,    /* regions, chunks, spans; kept mappings */
+    HAK_RANK_ZERO_SIZE, /* blocks of size 0 of the full guard build */
 };
 
 /* Flags of the word, below the owner's address. */

@@ -25,9 +25,4 @@ void hak_guard_init(void) {
     }
 }
 
-void hak_guard_fork_locks(lock_visit *visit, struct lock_fork *fork) {
-    hak_quarantine_fork_locks(visit, fork);
-    hak_zero_size_fork_locks(visit, fork);
-}
-
 void hak_guard_fork_child(void) { hak_guard_random_fork_child(); }

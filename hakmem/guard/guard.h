@@ -28,9 +28,6 @@ HAK_ALWAYS_INLINE bool guard_has(enum hak_feature feature) {
  * Called once, by hak_process_begin, when the options are known and before the first block. */
 void hak_guard_init(void);
 
-/* Around fork: the child finds quarantines and blocks of size 0 consistent. */
-void hak_guard_fork_locks(lock_visit *visit, struct lock_fork *fork);
-
 /* In the child: it is to choose otherwise than its parent and its siblings. Its canaries are process/renew.h's. */
 void hak_guard_fork_child(void);
 

@@ -20,7 +20,7 @@ static size_t zero_size_blocks = ZERO_SIZE_BLOCKS; /* guard lock; behind them th
 static size_t zero_size_next;                      /* guard lock; where the search goes on */
 static uint64_t zero_size_allocated;               /* guard lock */
 static uint64_t zero_size_freed;                   /* guard lock */
-static struct hak_lock zero_size_lock = HAK_LOCK_INITIALIZER(HAK_RANK_GUARD);
+static struct hak_lock zero_size_lock = HAK_LOCK_INITIALIZER(HAK_RANK_ZERO_SIZE);
 
 int hak_zero_size_init(void) {
     void *range, *bits;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Blocks of size 0: addresses in a range that nobody may touch, 16 bytes apart.
  *
- * Addresses are taken in turn, so that one that was freed comes again after all others. Any thread; one lock. */
+ * Addresses are taken in turn, so that one that was freed comes again after all others. Any thread; one lock.
+ * Where addresses are scarce, the range gives way (region/give_way.h). */
 #ifndef HAKMEM_GUARD_ZERO_SIZE_H
 #define HAKMEM_GUARD_ZERO_SIZE_H
 

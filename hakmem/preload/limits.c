@@ -12,7 +12,6 @@
 #include <sys/types.h>
 
 #include "hakmem/guard/guard.h"
-#include "hakmem/guard/zero_size.h"
 #include "hakmem/os/os.h"
 #include "hakmem/preload/preload.h"
 #include "hakmem/process/begin.h"
@@ -26,20 +25,13 @@ static int limits_result(int error) {
     return error == 0 ? 0 : -1;
 }
 
-static void limits_give_way(void) {
-    if (HAK_GUARD_FULL) {
-        (void)hak_zero_size_give_way();
-    }
-    (void)hak_region_give_way();
-}
-
 /* pre: the kernel's layout of the limit: two words of 64 bits, as all 64-bit systems have it */
 static int limits_set(pid_t process, int resource, const struct rlimit *new_limit, struct rlimit *old_limit) {
     if (resource == RLIMIT_AS && new_limit != NULL) {
         hak_process_begin(); /* or what it reserves would come later */
         const bool is_own = process == 0 || (uint32_t)process == hak_os_process_id();
         if (is_own && hak_give_way_is_process() && hak_give_way_is_due(new_limit->rlim_cur)) {
-            limits_give_way();
+            (void)hak_region_give_way();
         }
     }
     return hak_os_prlimit(process, resource, new_limit, old_limit);
@@ -78,7 +70,7 @@ PRELOAD_API int mlockall(int flags) {
     hak_process_begin();
     if (hak_give_way_is_process()) {
         if ((flags & MCL_CURRENT) != 0) {
-            limits_give_way();
+            (void)hak_region_give_way();
         } else if ((flags & MCL_FUTURE) != 0) {
             hak_region_stop_reserving(); /* it would count as locked */
         }

@@ -19,6 +19,8 @@
 #include "hakmem/base/lock.h"
 #include "hakmem/base/observer.h"
 #include "hakmem/guard/guard.h"
+#include "hakmem/guard/quarantine.h"
+#include "hakmem/guard/zero_size.h"
 #include "hakmem/huge/huge.h"
 #include "hakmem/magazine/shared.h"
 #include "hakmem/magazine/shuffle.h"
@@ -57,13 +59,16 @@ static void fork_visit(lock_visit *visit, struct lock_fork *fork) {
     hak_thread_fork_locks(visit, fork);
     hak_shared_fork_locks(visit, fork);
     if (HAK_GUARD_FULL) {
-        hak_guard_fork_locks(visit, fork);
+        hak_quarantine_fork_locks(visit, fork);
     }
     hak_profile_fork_locks(visit, fork);
     hak_partial_fork_locks(visit, fork);
     hak_huge_fork_locks(visit, fork);
     hak_region_fork_locks(visit, fork);
     hak_kept_fork_locks(visit, fork);
+    if (HAK_GUARD_FULL) {
+        hak_zero_size_fork_locks(visit, fork);
+    }
 }
 
 static void fork_acquire(void) {

@@ -5,6 +5,7 @@
 #include "hakmem/base/atomic.h"
 #include "hakmem/flags/guard.h"
 #include "hakmem/guard/pages.h"
+#include "hakmem/guard/zero_size.h"
 #include "hakmem/os/os.h"
 #include "hakmem/region/page_map.h"
 #include "hakmem/shadow/shadow.h"
@@ -38,6 +39,7 @@ bool hak_give_way_tables(void) {
     }
     if (HAK_GUARD_FULL) {
         hak_pages_give_way();
+        (void)hak_zero_size_give_way(); /* nothing where many such blocks were allocated */
     }
     return true;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Giving way: unmapping what the flat tables reserve (2 GiB, with guard 8 TiB), of which hardly anything is used. Under
- * a limit on the address space the reservation would leave the program no room, and mlockall would lock it.
+/* Giving way: unmapping what the flat tables reserve (2 GiB, with guard 8 TiB), of which hardly anything is used, and in
+ * the full guard build the addresses of blocks of size 0, as long as few are used. Under a limit on the address space the
+ * reservations would leave the program no room, and mlockall would lock them.
  *
  * 1. Page map and shadow switch to their limited form, so every free that begins from now on takes the cold path.
  * 2. The entries of all units that blocks were allocated in stay mapped (space/units.h), because a free that began
@@ -21,7 +22,7 @@ bool hak_give_way_is_due(uint64_t limit);
 /* Whether giving way may help after memory was refused: the process has a limit on address space. */
 bool hak_give_way_may_help(void);
 
-/* Makes the flat tables give way; false if they did before or there are none. pre: under the region lock */
+/* Makes the flat tables and the blocks of size 0 give way; false if they did before. pre: under the region lock */
 bool hak_give_way_tables(void);
 
 /* Notes which process this is: at the start, and after fork. A child that vfork made is not the process of the memory

@@ -15,7 +15,6 @@
 #include "hakmem/base/lock.h"
 #include "hakmem/base/options.h"
 #include "hakmem/flags/guard.h"
-#include "hakmem/guard/zero_size.h"
 #include "hakmem/os/os.h"
 #include "hakmem/region/decay.h"
 #include "hakmem/region/give_way.h"
@@ -179,15 +178,6 @@ static int kept_map(size_t size, size_t alignment, void **start) {
     return error;
 }
 
-/* Whether the process has more addresses than before. */
-static bool kept_give_way(void) {
-    if (!hak_give_way_may_help()) {
-        return false;
-    }
-    const bool gave = HAK_GUARD_FULL && hak_zero_size_give_way();
-    return hak_region_give_way() || gave;
-}
-
 int hak_kept_alloc(size_t size, size_t alignment, void **start, bool *zeroed) {
     *zeroed = !kept_take_kept(size, alignment, start);
     if (!*zeroed) {
@@ -197,7 +187,7 @@ int hak_kept_alloc(size_t size, size_t alignment, void **start, bool *zeroed) {
     if (error != 0 && hak_kept_purge(UINT64_MAX) > 0) {
         error = kept_map(size, alignment, start);
     }
-    return error != 0 && kept_give_way() ? kept_map(size, alignment, start) : error;
+    return error != 0 && hak_give_way_may_help() && hak_region_give_way() ? kept_map(size, alignment, start) : error;
 }
 
 void hak_kept_free(void *start, size_t size) {

@@ -146,8 +146,8 @@ int hak_region_purge_pages(struct region *region, void *start, size_t size, cons
  * although the program uses only part of it. Thread-safe. */
 void hak_region_settle(struct region *region);
 
-/* Unmaps all unused address space: the flat tables and the unused reservations of regions. Later regions reserve
- * nothing. false: there was nothing to unmap. See give_way.h */
+/* Unmaps all unused address space: the flat tables, blocks of size 0, and the unused reservations of regions. Later
+ * regions reserve nothing. false: there was nothing to unmap. See give_way.h */
 bool hak_region_give_way(void);
 
 /* Makes regions that are mapped from now on reserve nothing. */

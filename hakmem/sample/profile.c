@@ -26,7 +26,7 @@ struct profile_class hak_profile_classes[HAK_CLASS_COUNT] = {
 struct hak_profile_table *hak_profile_samples;
 static struct block_table profile_huge; /* lock of class 0; the live ones; of an entry the size is its record */
 
-HAK_STATIC_ASSERT(HAK_CLASS_COUNT + HAK_RANK_REGION <= LOCK_FORK_OWN_MAX, "fork may interrupt who holds all locks");
+HAK_STATIC_ASSERT(HAK_CLASS_COUNT + HAK_RANK_ZERO_SIZE <= LOCK_FORK_OWN_MAX, "fork may interrupt who holds all locks");
 HAK_STATIC_ASSERT(PROFILE_RECORDS < LIVE_NONE, "a record's number fits");
 
 /* A sampled block that lives. */

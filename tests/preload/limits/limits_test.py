@@ -52,8 +52,9 @@ class LimitsTest(forms.FormTest):
         self.as_under_glibc("address_limit")
 
     def test_address_space_that_is_limited_past_the_library(self) -> None:
-        """Then the program's own mappings are refused until hakmem itself was refused something."""
+        """Then the program's own mappings are refused until hakmem itself was refused something, whatever that was."""
         self.as_under_glibc("address_limit", "raw")
+        self.as_under_glibc("address_limit", "raw", "small")
 
     def test_threads_free_while_address_space_is_limited(self) -> None:
         self.as_under_glibc("address_limit_threads")
