@@ -3,7 +3,9 @@
  * was closed, and goes with the threads that allocate. What a tool reads of it is tools/cli's to test.
  *
  * The page is found as others find it, by its name, but among the process's own mappings. */
+#include <fcntl.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,12 +25,25 @@
 /* A reading of the page. */
 struct found {
     unsigned mappings;
-    struct publish_page *page;
+    const struct publish_page *page;       /* a copy; NULL: there is none, or it was being written */
     uint64_t text[PUBLISH_TEXT_WORDS + 1]; /* ended by a NUL */
     size_t length;
 };
 
 static struct found found;
+
+/* As another process reads it. Nothing orders this thread behind the one that maps the page, so it is not read in place. */
+static const struct publish_page *copy_page(off_t address) {
+    static struct publish_page copy;
+    const off_t sequence = address + (off_t)offsetof(struct publish_page, sequence);
+    uint64_t before, after;
+    const int memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+    const bool is_whole = pread(memory, &before, sizeof before, sequence) == (ssize_t)sizeof before &&
+                          pread(memory, &copy, sizeof copy, address) == (ssize_t)sizeof copy &&
+                          pread(memory, &after, sizeof after, sequence) == (ssize_t)sizeof after && before == after;
+    close(memory);
+    return is_whole ? &copy : NULL;
+}
 
 static void look(void) {
     char line[512];
@@ -38,7 +53,7 @@ static void look(void) {
     while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
         if (strstr(line, NAME) == NULL) continue;
         found.mappings++;
-        found.page = (struct publish_page *)strtoull(line, NULL, 16);
+        found.page = copy_page((off_t)strtoull(line, NULL, 16));
     }
     if (maps != NULL) fclose(maps);
 }
