@@ -14,10 +14,11 @@
 
 #define THREADS 3
 #define SLOTS_MAX 262144
+#define LIVE_MIB_OF_SLOTS 40
 
 static const struct {
     size_t least, most; /* sizes of the phase */
-    unsigned slots;     /* about twice the blocks that the live set has */
+    unsigned slots;     /* about twice the blocks that a live set of LIVE_MIB_OF_SLOTS has */
 } phases[] = {
     {100, 1024, 262144}, {1100000, 4000000, 64}, {1025, 32768, 16384}, {32769, 1048576, 512}, {100, 2000000, 512},
 };
@@ -68,9 +69,15 @@ static size_t size_in(size_t least, size_t most, uint64_t *random) {
     return size > most ? most : size;
 }
 
+/* A larger live set has more blocks, or the slots would bound it. */
+static unsigned slots_of(unsigned phase) {
+    const size_t wanted = phases[phase].slots * (live_bytes_limit / MIB) / LIVE_MIB_OF_SLOTS;
+    return wanted < SLOTS_MAX ? (unsigned)wanted : SLOTS_MAX;
+}
+
 static void run_phase(unsigned phase, uint64_t *random) {
     const size_t least = phases[phase].least, most = phases[phase].most;
-    const unsigned count = phases[phase].slots;
+    const unsigned count = slots_of(phase);
     uint64_t bytes = 0;
     while (bytes < volume_bytes / THREADS) {
         const size_t size = size_in(least, most, random);
