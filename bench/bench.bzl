@@ -12,7 +12,7 @@ def _worker_srcs():
     """The worker and its workloads: a new file of either is part of every worker."""
     return native.glob(
         ["worker/**/*.c", "worker/**/*.h"],
-        exclude = ["worker/*_test.c"],
+        exclude = ["worker/*_test.c", "worker/probe_main.c"],
     )
 
 # What calls the contender itself or names its switches, beside the workloads.
@@ -70,6 +70,28 @@ def bench_worker(name, contender, deps = [], **kwargs):
         **kwargs
     )
 
+def bench_probe(name, contender, deps):
+    """The probes of the hot path as a program of their own.
+
+    Args:
+      name: of the executable.
+      contender: a name of bench/worker/contender.h.
+      deps: libraries of the contender.
+    """
+    hak_library(
+        name = name + "_main",
+        srcs = ["worker/contender.c", "worker/fail.c", "worker/hot_path_probes.c"] + _headers(),
+        unswitched_srcs = ["worker/hot_path.c", "worker/probe_main.c"],
+        alwayslink = True,
+        local_defines = _defines(contender),
+        deps = deps + _DEPS,
+    )
+    cc_binary(
+        name = name,
+        linkopts = _LINKOPTS,
+        deps = [":%s_main" % name],
+    )
+
 def bench_shared_worker(name, contender, library, deps):
     """The workloads compiled for one contender that they call in a shared object: once, whatever its switches.
 
@@ -106,14 +128,20 @@ def bench_peer_worker(name, contender, **kwargs):
         actual = ":" + name + "_build",
     )
 
+# The steps of the ladder, each built through the variants.
+LADDER_STEPS = ["none", "p0", "p0_p1", "p0_p1_p2", "p0_p1_p2_p3"]
+
+# Where a program needs the probes of every combination.
+PROBE_VARIANTS = [":probe_hakmem_" + combination.name for combination in SWITCH_COMBINATIONS]
+
 # Where a program needs the compiled-in worker of every combination.
 WORKER_VARIANTS = [":worker_hakmem_" + combination.name for combination in SWITCH_COMBINATIONS]
 
-# Every benchmark with its switches fixed.
-PROGRAM_VARIANTS = [
-    ":%s_%s" % (name, combination.name)
+# Every benchmark with its switches fixed, at the ladder's steps and one that is none of them; `bazel build //bench:all` has all.
+TESTED_PROGRAM_VARIANTS = [
+    ":%s_%s" % (name, combination)
     for name in ["allocators", "tiny", "tiny_mt"]
-    for combination in SWITCH_COMBINATIONS
+    for combination in LADDER_STEPS + ["p1_p3"]
 ]
 
 def _program(name, variant, switches, visibility):

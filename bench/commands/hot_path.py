@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The hot path of malloc and free: what one call of each executes, in each of the sixteen builds.
 
-The compiled-in worker calls its probes (bench/hot_path_probes.c) under valgrind; the path that most calls take is
-the hot one. The figures of all builds are a checked-in fact, golden/hot_path.json, so that a review sees them change.
+A program calls the probes (bench/worker/hot_path_probes.c) under valgrind; the path that most calls take is the hot
+one. The figures of all builds are a checked-in fact, golden/hot_path.json, so that a review sees them change.
 They hold for one compiler, optimised, and are refused for any other build.
 """
 
@@ -87,12 +87,12 @@ def _figures(probe: str, calls: list[lackey.Call], program: Program, base: int) 
 
 
 def profile(combination: str, name: str | None = None) -> Profile:
-    """Runs the probes of the build `combination`, "p0_p2"; `name` is the worker's, worker_hakmem_p0_p2 if not given."""
-    return profile_of(name or f"worker_hakmem_{combination}", COMBINATIONS[combination])
+    """Runs the probes of the build `combination`, "p0_p2"; `name` is the program's, probe_hakmem_p0_p2 if not given."""
+    return profile_of(name or f"probe_hakmem_{combination}", COMBINATIONS[combination])
 
 
 def profile_of(name: str, config: str) -> Profile:
-    """Runs the probes of the worker `name`, which has the switches `config`, "p0+p2"."""
+    """Runs the probes of the program `name`, which has the switches `config`, "p0+p2"."""
     path = worker.executable(name)
     program = disassembly.disassemble(path)
     figures: dict[str, Figures] = {}

@@ -12,17 +12,25 @@ from bench.engine.variants import COMBINATIONS
 
 _BENCH = Path(__file__).parent.parent
 _BENCHMARKS = ("tiny", "tiny_mt", "allocators")
+_STEPS = ("none", "p0", "p0_p1", "p0_p1_p2", "p0_p1_p2_p3", "p1_p3")
+"""Those whose workers the test builds: the ladder's, and one that is none of them."""
 
 
 class VariantsTest(unittest.TestCase):
-    def test_workers_say_their_targets_name(self) -> None:
+    def test_probes_say_their_targets_name(self) -> None:
         for name, config in COMBINATIONS.items():
+            with self.subTest(name=name):
+                self.assertEqual(worker.config(worker.executable(f"probe_hakmem_{name}")), config)
+
+    def test_workers_say_their_targets_name(self) -> None:
+        for name in _STEPS:
             for kind in ("worker_hakmem", "worker_hakmem_shared"):
                 with self.subTest(worker=kind, name=name):
-                    self.assertEqual(worker.config(worker.executable(f"{kind}_{name}")), config)
+                    self.assertEqual(worker.config(worker.executable(f"{kind}_{name}")), COMBINATIONS[name])
 
     def test_benchmarks_say_their_targets_name(self) -> None:
-        for name, config in COMBINATIONS.items():
+        for name in _STEPS:
+            config = COMBINATIONS[name]
             for kind in _BENCHMARKS:
                 with self.subTest(benchmark=kind, name=name):
                     program = [str(_BENCH / f"{kind}_{name}"), "--config-only"]

@@ -19,8 +19,8 @@ from bench.lab import contenders, views
 from tools.measure import peers
 
 _BENCH = Path(__file__).parents[1]
-_LAB = str(_BENCH / "lab/lab_all")
-_UPDATE = str(_BENCH / "lab/update_results")
+_LAB = str(_BENCH / "lab/lab_tested")
+_UPDATE = str(_BENCH / "lab/update_results_tested")
 _SCHEMA = json.loads((_BENCH / "schema/lab.schema.json").read_text())
 
 _FEW = "--operations=3000"
