@@ -124,11 +124,11 @@ def measure_since(found: Samples, base: Path, most: int, depth: int | None) -> _
         before[key].bytes += site.live.bytes
         before[key].blocks += site.live.blocks
     sums: dict[tuple[tuple[str, str], ...], Site] = {}
-    for site, key in _named_paths(found, depth):
+    for site, key in _named_paths(saved.as_saved(found), depth):
         sum_ = sums.setdefault(key, Site(Live(-before[key].bytes, -before[key].blocks), site.path, site.is_cut))
         sum_.live.bytes += site.live.bytes
         sum_.live.blocks += site.live.blocks
-    # Estimates in files are rounded.
+    # Sums of the same numbers in another order differ by less.
     grown = sorted((one for one in sums.values() if one.live.bytes >= 1), key=lambda one: -one.live.bytes)
     whole = Live(sum(one.live.bytes for one in grown), sum(one.live.blocks for one in grown))
     return _Leaks(found, whole, grown[:most], max(0, len(grown) - most), printable(base.name))

@@ -122,7 +122,7 @@ def _write(parsed: argparse.Namespace, found: Samples) -> None:
         "file": str(output),
         "seconds": found.seconds,
         "rate_bytes": found.rate,
-        "samples": sum(one.allocations for one in found.records),
+        "samples": round(sum(one.allocations for one in found.records)),
         "dropped": found.dropped,
         "shortened": found.shortened,
         "live_bytes": round(sum(map(samples.VALUES["inuse_space"], found.records))),
@@ -141,7 +141,8 @@ def _view(parsed: argparse.Namespace, found: Samples, kind: str) -> str:
     """The text of a view."""
     by = groups.Groups(found, parsed.by) if parsed.by else None
     is_listed = parsed.view == "top" and by is not None
-    weights = list(views.weighted(found, kind, by, not is_listed))
+    compared = saved.as_saved(found) if parsed.base else found
+    weights = list(views.weighted(compared, kind, by, not is_listed))
     if parsed.base:
         base = saved.read(parsed.base)
         before = groups.Groups(base, parsed.by) if parsed.by else None

@@ -54,8 +54,9 @@ class Record:
     callers: tuple[int, ...]
     """Of the function that the call is in, and so on outwards."""
     size: int
-    allocations: int
-    live: int
+    allocations: float
+    """Whole, but for those of a file, which are estimates of blocks."""
+    live: float
     scale: float
     """Blocks that a sample stands for."""
     is_cut: bool = False

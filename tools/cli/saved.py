@@ -16,7 +16,7 @@ from tools.cli import symbols
 from tools.cli.command import InputError
 from tools.cli.pprof import SWITCHED
 from tools.cli.profile_pb2 import Profile, Sample
-from tools.cli.samples import Mapping, Record, Samples, Switched
+from tools.cli.samples import VALUES, Mapping, Record, Samples, Switched
 from tools.cli.symbols import NOTHING, Symbol
 from tools.cli.untrusted import printable
 
@@ -46,6 +46,27 @@ def _parsed(path: Path) -> Profile:
     except (gzip.BadGzipFile, zlib.error, EOFError, DecodeError):
         raise _Malformed("it is not compressed by gzip, or holds something else") from None
     return profile
+
+
+def _record(site: int, callers: tuple[int, ...], size: int, thread: int, values: dict[str, int]) -> Record:
+    """`size`: of each block; 0: the sample does not say it."""
+    if size:
+        # The file's counts of blocks are rounded estimates: by them a block of 1 MiB that stands for 1.2 would be one.
+        allocations, live = (values[name] / size for name in _SPACES)
+    else:
+        allocations, live = (values[name] for name in _OBJECTS)
+        size = values["alloc_space"] // max(1, values["alloc_objects"])
+    return Record(site, callers, size, allocations, live, 1.0, thread=thread)
+
+
+def as_saved(found: Samples) -> Samples:
+    """As it would be read from a file, of which the values are rounded: so that the same samples are equal."""
+    records = []
+    for one in found.records:
+        values = {name: round(value(one)) for name, value in VALUES.items()}
+        record = _record(one.site, one.callers, one.size, one.thread, values)
+        records.append(replace(record, is_cut=one.is_cut))
+    return replace(found, records=records)
 
 
 class _Reader:
@@ -115,9 +136,8 @@ class _Reader:
                 site, *callers = (self._addresses[number] for number in sample.location_id)
             except KeyError as error:
                 raise _Malformed(f"it names location {error}, which is not there") from None
-            size = self._label(sample, "bytes") or values["alloc_space"] // max(1, values["alloc_objects"])
-            record = Record(site, tuple(callers), size, values["alloc_objects"], values["inuse_objects"], 1.0)
-            found.append(replace(record, thread=self._label(sample, "thread")))
+            thread = self._label(sample, "thread")
+            found.append(_record(site, tuple(callers), self._label(sample, "bytes"), thread, values))
         return found
 
 

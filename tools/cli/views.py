@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from tools.measure.table import Grid
 from tools.cli import show
 from tools.cli.groups import Groups
-from tools.cli.paths import Frame, Names
+from tools.cli.paths import FURTHER, Frame, Names
 from tools.cli.samples import VALUES, Samples
 
 Weights = Iterable[tuple[float, tuple[Frame, ...]]]
@@ -78,10 +78,12 @@ def grown(weights: Weights, base: Weights) -> Weights:
     paths: dict[tuple[tuple[str, str], ...], tuple[Frame, ...]] = {}
     for sign, those in ((1, weights), (-1, base)):
         for amount, path in those:
-            key = tuple(map(key_of, path))
+            # A file does not say of a path that there are more callers.
+            key = tuple(key_of(frame) for frame in path if frame != FURTHER)
             sums[key] = sums.get(key, 0) + sign * amount
             paths.setdefault(key, path)
-    return [(amount, paths[key]) for key, amount in sums.items() if amount > 0]
+    # Whole blocks or bytes grow, and sums of the same numbers in another order differ by less.
+    return [(amount, paths[key]) for key, amount in sums.items() if amount >= 0.5]
 
 
 def tree(weights: Weights, name: str) -> Node:
