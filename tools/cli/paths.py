@@ -19,8 +19,11 @@ from tools.cli.untrusted import printable
 _REST = 0
 
 
-# Of headers and sources that come with compilers: what programs inline of these are containers and allocators.
-_LIBRARY_FILE = re.compile(r"/usr/(local/)?include/c\+\+/|/rustc/|.*/rustlib/src/|.*/include/c\+\+/")
+# Of headers and sources that come with compilers: what programs inline of these are containers and allocators. Debian's
+# Rust was built below /usr/src, and the other crates of Rust's library below vendor or deps.
+_LIBRARY_FILE = re.compile(
+    r"/usr/(local/)?include/c\+\+/|.*/include/c\+\+/|" r"/rustc/|/rust/deps/|/usr/src/rustc-[^/]+/|.*/rustlib/src/"
+)
 
 
 @dataclass(frozen=True)

@@ -54,29 +54,34 @@ _SIGN = re.compile(r"\boperator\s*(?:\(\)|->\*?|<=>|<<=?|>>=?|[<>]=?)|->|[<(>)]|
 
 
 def _elided(text: str, depth: int) -> str:
-    """Without what stands in so many brackets, or more."""
+    """Without what stands in so many brackets, or more. Those around the type at the beginning of a name of Rust's,
+    "<Vec<T>>::push", do not count, but at a depth of 0."""
     parts = []
     open_now = 0
+    is_type = depth > 0 and text.startswith("<")
+    most = depth + 1 if is_type else max(1, depth)
     for sign in _SIGN.findall(text):
         if sign in "<(":
             open_now += 1
-            if open_now == depth:
+            if open_now == most:
                 parts.append(f"{sign}..")
         elif sign in ">)":
-            if open_now == depth:
+            if open_now == most:
                 parts.append(sign)
             open_now = max(0, open_now - 1)
-            if open_now + 1 >= depth:
+            if open_now + 1 >= most:
                 continue
-        if open_now < depth:
+        if open_now < most:
             parts.append(sign)
+        if is_type and open_now == 0:
+            is_type, most = False, depth
     return "".join(parts)
 
 
 def function(name: str, width: int = _NAME_WIDTH) -> str:
     """The name of a function, for a table: of one that is long, arguments of templates and parameters go, innermost first."""
     shorter = name
-    for depth in (4, 3, 2, 1):
+    for depth in (4, 3, 2, 1, 0):
         if len(shorter) > width:
             shorter = _elided(name, depth)
     return shorter if len(shorter) <= width else shorter[: width - 2] + ".."

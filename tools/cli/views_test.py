@@ -103,12 +103,30 @@ class NameTest(unittest.TestCase):
             (f"f({text}, {text})::{{lambda({text})#1}}::operator()(int)", "f(..)::{lambda(..)#1}::operator()(..)"),
             (f"std::operator-><{text} >({text}, {text})", "std::operator-><..>(..)"),
             (f"<Vec<fn({'u8, ' * 20}) -> Box<str>>>::new", "<Vec<fn(..) -> Box<..>>>::new"),
+            (
+                f"<hashbrown::RawTable<(u64, {text})>>::reserve::<hashbrown::make_hasher<u64>::{{closure#0}}>",
+                "<hashbrown::RawTable<..>>::reserve::<..>",
+            ),
+            (f"<&dyn {'core::ops::Fn + ' * 5}Sync as core::ops::FnOnce<()>>::call_once", "<..>::call_once"),
             ("x" * 100, "x" * 70 + ".."),
             (">" * 100 + "f", "f"),
         ):
             with self.subTest(name):
                 self.assertEqual(show.function(name), shown)
         self.assertLessEqual(len(show.function("<" * 100)), 72)
+
+    def test_what_comes_with_compilers(self) -> None:
+        for file, is_library in (
+            ("/usr/include/c++/12/bits/move.h", True),
+            ("/usr/lib/llvm-14/include/c++/v1/vector", True),
+            ("/rustc/59807616e1fa2540724bfbac14d7976d7e4a3860/library/alloc/src/vec/mod.rs", True),
+            ("/rust/deps/hashbrown-0.16.1/src/raw/mod.rs", True),
+            ("/usr/src/rustc-1.63.0/library/alloc/src/alloc.rs", True),
+            ("/usr/src/rustc-1.63.0/vendor/hashbrown/src/raw/mod.rs", True),
+            ("/home/me/rust/deps.rs", False),
+            ("/home/me/.cargo/registry/src/index.crates.io/serde-1.0/src/lib.rs", False),
+        ):
+            self.assertEqual(Frame(1, None, Symbol("f", file, 1)).is_library, is_library, file)
 
     def test_rows_of_callers(self) -> None:
         library = Frame(1, Place("/bin/p", 1), Symbol("std::move", "/usr/include/c++/12/bits/move.h", 7))
