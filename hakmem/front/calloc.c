@@ -13,7 +13,7 @@
 /* Not from a magazine. NULL with errno ENOMEM */
 static HAK_NOINLINE void *calloc_missed(size_t bytes, unsigned class_index, const void *site, bool *zeroed) {
     const bool entered = profile_enter(site);
-    void *p = class_index != 0 ? hak_pool_alloc_slow_zeroed(class_index, zeroed)
+    void *p = class_index != 0 ? hak_pool_alloc_slow_zeroed(class_index, bytes, zeroed)
                                : hak_pool_alloc_huge(bytes, 1, zeroed, site);
     profile_leave(entered);
     if (class_index == 0 && p != NULL && !*zeroed) {

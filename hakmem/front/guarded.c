@@ -63,7 +63,7 @@ static struct guarded guarded_get(size_t alignment, size_t size) {
         if (HAK_LIKELY(block.p != NULL)) {
             block.zeroed = exchange_is_zeroed(block.class_index);
         } else {
-            block.p = hak_pool_alloc_slow_zeroed(block.class_index, &block.zeroed);
+            block.p = hak_pool_alloc_slow_zeroed(block.class_index, size, &block.zeroed);
         }
         block.block_bytes = hak_classes[block.class_index].block_size;
         block.fresh = guarded_is_fresh(&block);
@@ -154,7 +154,7 @@ static HAK_NOINLINE void *guarded_alloc_missed(size_t size, unsigned class_index
     if (class_index == 0 || hak_self == NULL) {
         return guarded_give(FRONT_ALIGNMENT_NONE, size, false, caller);
     }
-    void *p = hak_pool_alloc_slow(class_index);
+    void *p = hak_pool_alloc_slow(class_index, size);
     return p == NULL ? NULL : guarded_finish(p, class_index, size, hak_options.guard, caller);
 }
 

@@ -17,7 +17,7 @@ HAK_FAST_PATH void *l2_pop(size_t size) {
 /* NULL with errno ENOMEM. pre: HAK_TINY_MAX < size <= HAK_L2_MAX */
 LADDER_POOL_ENTRY void *l2_alloc(size_t size) {
     void *p = l2_pop(size);
-    return HAK_LIKELY(p != NULL) ? p : pool_alloc_missed(size_class_l2(size));
+    return HAK_LIKELY(p != NULL) ? p : pool_alloc_missed(size_class_l2(size), size);
 }
 
 #endif

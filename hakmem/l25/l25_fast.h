@@ -17,7 +17,7 @@ HAK_FAST_PATH void *l25_pop(size_t size) {
 /* NULL with errno ENOMEM. pre: HAK_L2_MAX < size <= HAK_L25_MAX */
 LADDER_POOL_ENTRY void *l25_alloc(size_t size) {
     void *p = l25_pop(size);
-    return HAK_LIKELY(p != NULL) ? p : pool_alloc_missed(size_class_l25(size));
+    return HAK_LIKELY(p != NULL) ? p : pool_alloc_missed(size_class_l25(size), size);
 }
 
 #endif

@@ -45,6 +45,7 @@ static void share_raise(uint64_t *to, uint64_t value) {
 /* A tool reads in the order of hak_record_read. */
 static void share_copy_counts(const struct hak_profile_table *table, uint32_t index) {
     const struct profile_record now = hak_record_read(table, index);
+    share_raise(&share_table->records[index].asked, now.asked);
     share_raise(&share_table->records[index].allocations, now.allocations);
     share_raise(&share_table->records[index].frees, now.frees);
 }
@@ -85,6 +86,7 @@ static void share_copy_all(const struct hak_profile_table *table) {
     for (uint32_t index = 0; index < hak_record_count(table); index++) {
         const struct profile_record now = hak_record_read(table, index);
         share_copy_record(table, index);
+        hak_store_relaxed(&share_table->records[index].asked, now.asked);
         hak_store_relaxed(&share_table->records[index].allocations, now.allocations);
         hak_store_release(&share_table->records[index].frees, now.frees);
     }

@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-#define PROFILE_MAGIC 0x33666f72706b6168u /* "hakprof3" in memory */
+#define PROFILE_MAGIC 0x34666f72706b6168u /* "hakprof4" in memory */
 #define PROFILE_SHARE_LABEL "hakmem-profile"
 
 /* From the next sample on there is a file. Called while the process is initialised. */

@@ -99,6 +99,8 @@ size_t hak_profile_read(hak_profile_visitor visit, void *argument) {
             .allocations = record.allocations,
             .live = record.allocations - record.frees,
             .scale = 1 / hak_chance_of(record.size, record.rate),
+            .thread = record.thread,
+            .asked = record.asked,
         };
         visit(&entry, argument);
         count++;

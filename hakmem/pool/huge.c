@@ -8,9 +8,10 @@
 #include "hakmem/sample/hooks.h"
 #include "hakmem/sample/profile.h"
 
-static void pool_note_huge(const void *p, const void *site) {
+/* `asked`: as in pool.h */
+static void pool_note_huge(const void *p, size_t asked, const void *site) {
     if (HAK_UNLIKELY(sampling_is_on()) && p != NULL) {
-        hak_profile_note_huge(p, hak_huge_usable_size(p), hak_profile_site != NULL ? hak_profile_site : site);
+        hak_profile_note_huge(p, hak_huge_usable_size(p), asked, hak_profile_site != NULL ? hak_profile_site : site);
         hooks_note_sampled(p);
     }
 }
@@ -18,7 +19,7 @@ static void pool_note_huge(const void *p, const void *site) {
 void *hak_pool_alloc_huge(size_t size, size_t alignment, bool *zeroed, const void *site) {
     hak_process_begin();
     void *p = hak_huge_alloc(size, alignment, zeroed);
-    pool_note_huge(p, site);
+    pool_note_huge(p, size, site);
     purge_poll_alloc(NULL);
     return p;
 }
@@ -39,7 +40,7 @@ void *hak_pool_realloc_huge(void *p, size_t size) {
         (void)hak_profile_forget(p, NULL);
     }
     void *moved = hak_huge_realloc(p, size);
-    pool_note_huge(moved, NULL);
+    pool_note_huge(moved, size, NULL);
     purge_poll(NULL);
     return moved;
 }

@@ -5,19 +5,19 @@
 #include "hakmem/process/begin.h"
 #include "hakmem/sample/hooks.h"
 
-void *hak_pool_alloc_sampled(unsigned class_index, bool *zeroed, const void *caller) {
+void *hak_pool_alloc_sampled(unsigned class_index, size_t asked, bool *zeroed, const void *caller) {
     hak_process_begin();
-    void *p = pool_give(hak_sampled_alloc(class_index, caller), class_index, false, zeroed, caller);
+    void *p = pool_give(hak_sampled_alloc(class_index, asked, caller), class_index, false, zeroed, caller);
     hooks_note_sampled(p); /* last: a hook may allocate */
     return p;
 }
 
-void *hak_pool_alloc_slow(unsigned class_index) {
+void *hak_pool_alloc_slow(unsigned class_index, size_t asked) {
     bool zeroed;
-    return pool_slow(class_index, &zeroed, __builtin_return_address(0));
+    return pool_slow(class_index, asked, &zeroed, __builtin_return_address(0));
 }
 
-void *hak_pool_alloc_slow_zeroed(unsigned class_index, bool *zeroed) {
+void *hak_pool_alloc_slow_zeroed(unsigned class_index, size_t asked, bool *zeroed) {
     *zeroed = false;
-    return pool_slow(class_index, zeroed, __builtin_return_address(0));
+    return pool_slow(class_index, asked, zeroed, __builtin_return_address(0));
 }

@@ -28,10 +28,10 @@ HAK_ALWAYS_INLINE void *pool_give(void *p, unsigned class_index, bool marks, boo
 
 /* Allocates a block of the class without the fast path. `caller` is the return address of the function that this is
  * inlined into; purge_poll_alloc and the profile use it. NULL with errno ENOMEM. */
-HAK_ALWAYS_INLINE void *pool_slow(unsigned class_index, bool *zeroed, const void *caller) {
+HAK_ALWAYS_INLINE void *pool_slow(unsigned class_index, size_t asked, bool *zeroed, const void *caller) {
     ladder_note_site(caller, hak_self != NULL ? hak_self->exchanges : 0);
     if (HAK_UNLIKELY(sampling_may_be_on())) {
-        return hak_pool_alloc_sampled(class_index, zeroed, caller);
+        return hak_pool_alloc_sampled(class_index, asked, zeroed, caller);
     }
     struct hak_thread *thread = hak_self;
     void *p = HAK_LIKELY(thread != NULL) ? exchange_alloc_begun(thread, class_index) : hak_exchange_alloc(class_index);
@@ -39,10 +39,10 @@ HAK_ALWAYS_INLINE void *pool_slow(unsigned class_index, bool *zeroed, const void
 }
 
 /* What follows a miss of pool_pop. NULL with errno ENOMEM. */
-HAK_ALWAYS_INLINE void *pool_alloc_missed(unsigned class_index) {
+HAK_ALWAYS_INLINE void *pool_alloc_missed(unsigned class_index, size_t asked) {
     bool zeroed;
-    return ladder_splits_paths() ? hak_pool_alloc_slow(class_index)
-                                 : pool_slow(class_index, &zeroed, __builtin_return_address(0));
+    return ladder_splits_paths() ? hak_pool_alloc_slow(class_index, asked)
+                                 : pool_slow(class_index, asked, &zeroed, __builtin_return_address(0));
 }
 
 #endif

@@ -3,6 +3,8 @@
 #ifndef HAKMEM_SAMPLE_DUE_H
 #define HAKMEM_SAMPLE_DUE_H
 
+#include <stddef.h>
+
 #include "hakmem/sample/stack.h"
 
 struct hak_due {
@@ -10,6 +12,7 @@ struct hak_due {
      * sample counts no more: it would stand for another number of blocks. */
     uint32_t epoch;
     uint32_t thread; /* number of the allocating thread's record; 0: it has none */
+    size_t asked;    /* bytes that the program asked for */
     struct hak_stack stack;
 };
 

@@ -127,7 +127,7 @@ static bool profile_enter_locked(struct profile_class *of, const void *start, ui
         hak_live_note(start, class_index, (uint16_t)record);
     }
     hak_count_add(&of->live, 1);
-    *is_behind = hak_tally_allocation(hak_profile_samples, record);
+    *is_behind = hak_tally_allocation(hak_profile_samples, record, due->asked);
     PROBE_3(sample, start, size, due->stack.site);
     return true;
 }
@@ -166,7 +166,7 @@ bool hak_profile_note(void *p, unsigned class_index, const struct hak_due *due) 
     return entered;
 }
 
-void hak_profile_note_huge(const void *start, size_t size, const void *site) {
+void hak_profile_note_huge(const void *start, size_t size, size_t asked, const void *site) {
     struct profile_class *of = &hak_profile_classes[PROFILE_HUGE];
     struct hak_due due;
     bool is_behind = false;
@@ -174,6 +174,7 @@ void hak_profile_note_huge(const void *start, size_t size, const void *site) {
         return;
     }
     due.thread = hak_self != NULL ? hak_self->number : 0;
+    due.asked = asked;
     hak_stack_capture(&due.stack, site); /* without the lock: it takes microseconds */
     lock_acquire(&of->lock);
     if (profile_wants_locked(&due) && !profile_enter_locked(of, start, size, &due, &is_behind)) {

@@ -79,8 +79,8 @@ void *hak_profile_alloc(unsigned class_index, const struct hak_due *due, bool *z
 /* Enters a block that was just allocated. false: as NULL above. pre: profile_is_in_place(class_index) */
 bool hak_profile_note(void *p, unsigned class_index, const struct hak_due *due);
 
-/* Samples a huge block, by chance. `size` is that of the block, in bytes. */
-void hak_profile_note_huge(const void *start, size_t size, const void *site);
+/* Samples a huge block, by chance. `size` is that of the block, in bytes; `asked` what the program asked for. */
+void hak_profile_note_huge(const void *start, size_t size, size_t asked, const void *site);
 
 /* What hak_profile_forget found. Else: the class of the block. */
 #define PROFILE_NOT_SAMPLED (-1)

@@ -181,5 +181,6 @@ struct profile_record hak_record_read(const struct hak_profile_table *table, uin
                                    .frees = frees,
                                    .callers = record->callers,
                                    .rate = record->rate,
-                                   .thread = record->thread};
+                                   .thread = record->thread,
+                                   .asked = hak_load_relaxed(&record->asked)};
 }

@@ -25,6 +25,7 @@ struct profile_record {
     uint64_t rate;        /* constant; bytes a sample, while these were taken */
     uint64_t
         thread; /* constant; who allocated: number of a thread's record (magazine/record.h); 0: of any, or of none */
+    uint64_t asked; /* atomic; bytes that all its samples were asked for, also those that were freed */
 };
 
 /* What makes a record another than the others. */

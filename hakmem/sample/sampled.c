@@ -104,11 +104,12 @@ static void *sampled_mark(void *p, unsigned class_index) {
 }
 
 /* A block that is sampled, unless the sample is lost. NULL: no memory. pre: as sampled_take */
-static HAK_COLD void *sampled_due(struct hak_thread *thread, unsigned class_index, const void *site) {
+static HAK_COLD void *sampled_due(struct hak_thread *thread, unsigned class_index, size_t asked, const void *site) {
     const bool in_place = profile_is_in_place(class_index);
     struct hak_due due;
     due.epoch = thread->samples[class_index].epoch;
     due.thread = thread->number;
+    due.asked = asked;
     hak_stack_capture(&due.stack, site);
     void *p = in_place ? NULL : sampled_take_own(thread, class_index, &due);
     bool is_sampled = p != NULL;
@@ -120,11 +121,11 @@ static HAK_COLD void *sampled_due(struct hak_thread *thread, unsigned class_inde
     return is_sampled ? p : sampled_mark(p, class_index);
 }
 
-static void *sampled_begun(struct hak_thread *thread, unsigned class_index, const void *caller) {
+static void *sampled_begun(struct hak_thread *thread, unsigned class_index, size_t asked, const void *caller) {
     void *p;
     hak_sampling_unpark(thread, class_index);
     if (HAK_UNLIKELY(sampled_is_due(thread, class_index))) {
-        p = sampled_due(thread, class_index, sampled_site(caller));
+        p = sampled_due(thread, class_index, asked, sampled_site(caller));
     } else {
         p = sampled_mark(sampled_take(thread, class_index), class_index);
     }
@@ -144,10 +145,11 @@ static void *sampled_shared_own(unsigned class_index, const struct hak_due *due)
 }
 
 /* A block that is sampled, of a thread without magazines. NULL: the sample is lost, or there is no memory */
-static HAK_COLD void *sampled_shared_due(unsigned class_index, const void *site, uint32_t epoch) {
+static HAK_COLD void *sampled_shared_due(unsigned class_index, size_t asked, const void *site, uint32_t epoch) {
     struct hak_due due;
     due.epoch = epoch;
     due.thread = 0;
+    due.asked = asked;
     hak_stack_capture(&due.stack, site);
     if (!profile_is_in_place(class_index)) {
         return sampled_shared_own(class_index, &due);
@@ -157,21 +159,21 @@ static HAK_COLD void *sampled_shared_due(unsigned class_index, const void *site,
 }
 
 /* A thread without magazines: one trial a block. */
-static void *sampled_shared(unsigned class_index, const void *caller) {
+static void *sampled_shared(unsigned class_index, size_t asked, const void *caller) {
     uint32_t epoch;
     const bool is_due = sampling_is_on() && hak_profile_try(class_index, &epoch);
-    void *p = is_due ? sampled_shared_due(class_index, sampled_site(caller), epoch) : NULL;
+    void *p = is_due ? sampled_shared_due(class_index, asked, sampled_site(caller), epoch) : NULL;
     return p != NULL ? p : sampled_mark(hak_shared_alloc(class_index), class_index);
 }
 
 /* The profile is not on, or the thread has not begun, or has ended. */
-static HAK_COLD void *sampled_other(unsigned class_index, const void *caller) {
+static HAK_COLD void *sampled_other(unsigned class_index, size_t asked, const void *caller) {
     struct hak_thread *thread = hak_thread_begin();
     if (thread == NULL) {
-        return sampled_shared(class_index, caller);
+        return sampled_shared(class_index, asked, caller);
     }
     if (sampling_is_on()) {
-        return sampled_begun(thread, class_index, caller);
+        return sampled_begun(thread, class_index, asked, caller);
     }
     sampling_before_flush(thread, class_index);
     return sampled_mark(hak_exchange_alloc(class_index), class_index);
@@ -197,14 +199,14 @@ HAK_ALWAYS_INLINE void *sampled_swap_in(struct hak_thread *thread, unsigned clas
     return p;
 }
 
-void *hak_sampled_alloc(unsigned class_index, const void *caller) {
+void *hak_sampled_alloc(unsigned class_index, size_t asked, const void *caller) {
     struct hak_thread *thread = hak_self;
     const bool is_usual = HAK_LIKELY(thread != NULL && sampling_is_on());
     void *p = is_usual && !HAK_GUARD_EXACT ? sampled_swap_in(thread, class_index) : NULL;
     if (p != NULL) {
         return p;
     }
-    return is_usual ? sampled_begun(thread, class_index, caller) : sampled_other(class_index, caller);
+    return is_usual ? sampled_begun(thread, class_index, asked, caller) : sampled_other(class_index, asked, caller);
 }
 
 /* Counts the free of a block of the profile's own slabs. */

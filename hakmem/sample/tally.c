@@ -21,8 +21,9 @@ uint32_t hak_tally_record(struct hak_profile_table *table, const struct record_k
     return record;
 }
 
-bool hak_tally_allocation(struct hak_profile_table *table, uint32_t record) {
-    /* Relaxed: the profile's lock of the block's class orders it before the free. */
+bool hak_tally_allocation(struct hak_profile_table *table, uint32_t record, uint64_t asked) {
+    /* Relaxed, both: the profile's lock of the block's class orders them before the free. */
+    hak_fetch_add_relaxed(&table->records[record].asked, asked);
     hak_fetch_add_relaxed(&table->records[record].allocations, (uint64_t)1);
     return observer_note_sample(table, record);
 }

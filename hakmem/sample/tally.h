@@ -18,9 +18,9 @@ extern HAK_INTERNAL struct hak_lock hak_tally_lock;
 /* The record of that key. PROFILE_RECORDS: the table is full */
 uint32_t hak_tally_record(struct hak_profile_table *table, const struct record_key *key);
 
-/* Counts a sample in a record; the free of one; one that is lost: fewer blocks are estimated than there are, and whoever reads the
+/* Counts a sample in a record, of a block for which `asked` bytes were asked; the free of one; one that is lost: fewer blocks are estimated than there are, and whoever reads the
  * profile is told. */
-bool hak_tally_allocation(struct hak_profile_table *table, uint32_t record);
+bool hak_tally_allocation(struct hak_profile_table *table, uint32_t record, uint64_t asked);
 bool hak_tally_free(struct hak_profile_table *table, uint32_t record);
 bool hak_tally_lost(struct hak_profile_table *table);
 

@@ -143,7 +143,7 @@ class InstalledCase(unittest.TestCase):
 
     def test_profile_and_leaks(self) -> None:
         pid = self.start("run", "--leaks", "--", self.program, "wait")
-        self.assertRegex(self.succeed("leaks", pid).stdout, r"(?m)^keep +misused\.c:\d+ +1 +64 B$")
+        self.assertRegex(self.succeed("leaks", pid).stdout, r"(?m)^keep +misused\.c:\d+ +1 +64 B +64 B$")
         output = self.folder / "now.pb.gz"
         self.succeed("profile", pid, "-o", output)
         self.assertEqual(output.read_bytes()[:2], b"\x1f\x8b")

@@ -62,7 +62,7 @@ class LeaksTest(PathsCase):
         self.assertEqual(set(found), set(_LEAKS))
         for size, path in _LEAKS.items():
             site = found[size]
-            self.assertEqual(site["blocks"], _BLOCKS)
+            self.assertEqual((site["blocks"], site["asked"]), (_BLOCKS, _BLOCKS * size))
             frames = [site, *site["callers"]]
             self.assertEqual([one["function"] for one in frames][: 2 + len(path)], ["checked", "xmalloc", *path])
             for one in frames[: 2 + len(path)]:
@@ -84,7 +84,8 @@ class LeaksTest(PathsCase):
         table = self.answer("leaks", str(pid))
         self.assertRegex(
             table,
-            rf"(?m)^checked +planted\.c:{_LINES['checked']} +7 +\S+ KiB *\n  xmalloc +planted\.c:{_LINES['xmalloc']} *\n"
+            rf"(?m)^checked +planted\.c:{_LINES['checked']} +7 +\S+ KiB +684 KiB *\n"
+            rf"  xmalloc +planted\.c:{_LINES['xmalloc']} *\n"
             rf"  cache_put +planted\.c:{_LINES['cache_put']} *\n  handle_request +planted\.c:\d+ *\n  main +planted\.c:\d+ *$",
         )
         self.assertRegex(table, r"(?m)^  descend \(\d+ times\) +planted\.c:\d+ *$")
@@ -131,6 +132,7 @@ class GrowthTest(PathsCase):
         for what in (pid, "after.pb.gz"):
             found = json.loads(self.answer("leaks", "--since=before.pb.gz", "--format=json", what))
             self.assertEqual((found["since"], found["pid"]), ("before.pb.gz", process.pid if what == pid else None))
+            self.assertIsNone(found["asked"], "a file does not have it")
             self.assertEqual(
                 [(one["blocks"], one["callers"][1]["function"]) for one in found["sites"]],
                 [(1, "cache_put"), (1, "parse_body"), (1, "parse_header")],

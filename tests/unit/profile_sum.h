@@ -15,6 +15,8 @@ struct sum {
     const void *site;
     double allocations, live; /* estimates */
     uint64_t samples, live_samples;
+    uint64_t asked;
+    uint64_t thread; /* of the last entry */
 };
 
 static inline void sum_add(const struct hak_profile_entry *entry, void *argument) {
@@ -22,6 +24,8 @@ static inline void sum_add(const struct hak_profile_entry *entry, void *argument
     if (sum->site != NULL && entry->site != sum->site) return;
     sum->samples += entry->allocations;
     sum->live_samples += entry->live;
+    sum->asked += entry->asked;
+    sum->thread = entry->thread;
     sum->allocations += (double)entry->allocations * entry->scale;
     sum->live += (double)entry->live * entry->scale;
 }

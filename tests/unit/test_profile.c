@@ -43,6 +43,36 @@ HAK_TEST(Profile, EveryBlockOfEveryPoolIsSeenAndSeenAgain) {
     hak_profile_stop();
 }
 
+/* What the profile counted as asked for since. */
+static uint64_t asked_since(uint64_t before) { return sum_of(NULL).asked - before; }
+
+HAK_TEST(Profile, KnowsTheBytesThatWereAskedFor) {
+    HAK_ASSERT_TRUE(hak_profile_start(1) == 0);
+    for (unsigned i = 0; i < CENSUS_SIZE_COUNT; i++) {
+        const size_t size = census_sizes[i];
+        uint64_t before = sum_of(NULL).asked;
+        void *p = hak_alloc(size);
+        HAK_EXPECT_EQ(asked_since(before), size);
+        hak_free(p);
+        HAK_EXPECT_EQ(asked_since(before), size); /* of all samples, freed or not */
+        before = sum_of(NULL).asked;
+        hak_free(hak_calloc(1, size));
+        HAK_EXPECT_EQ(asked_since(before), size);
+        before = sum_of(NULL).asked;
+        hak_free(hak_aligned_alloc(64, size));
+        HAK_EXPECT_EQ(asked_since(before), size);
+        p = hak_alloc(8);
+        before = sum_of(NULL).asked;
+        p = hak_realloc(p, size + 1000); /* it moves */
+        HAK_EXPECT_EQ(asked_since(before), size + 1000);
+        hak_free(p);
+        before = sum_of(SITE(40)).asked;
+        hak_free(hak_alloc_at(size, SITE(40)));
+        HAK_EXPECT_EQ(sum_of(SITE(40)).asked, before + size);
+    }
+    hak_profile_stop();
+}
+
 HAK_TEST(Profile, OwnerKnowsASampledBlockAtAnyAddressInIt) {
     HAK_ASSERT_TRUE(hak_profile_start(1) == 0);
     for (unsigned i = 0; i < CENSUS_SIZE_COUNT; i++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The sampling profile among threads and processes, and while it is stopped and started. */
 #include <stdint.h>
+#include <unistd.h>
 
 #include "hakmem/base/random.h"
 #include "hakmem/sample/profile.h"
@@ -48,6 +49,30 @@ HAK_TEST(Profile, NoBlockIsLostBetweenThreads) {
         HAK_EXPECT(sum_of(NULL).samples > 0);
     }
     hak_profile_stop();
+}
+
+static uint64_t numbers[SWARM];
+
+/* A block with a site of the thread's own, and the number that the statistics have of the thread. */
+static void allocate_alone(void *argument, unsigned index) {
+    struct hak_thread_stats threads[4 * SWARM];
+    (void)argument;
+    mailbox[0][index] = hak_alloc_at(100, SITE(index));
+    const size_t count = hak_stats_get_threads(threads, 4 * SWARM);
+    for (size_t i = 0; i < count && i < 4 * SWARM; i++) {
+        if (threads[i].tid == (uint64_t)gettid()) numbers[index] = threads[i].number;
+    }
+}
+
+HAK_TEST(Profile, TellsWhichThreadAllocated) {
+    HAK_ASSERT_TRUE(hak_profile_start(1) == 0);
+    threads_run(SWARM, allocate_alone, NULL);
+    for (unsigned i = 0; i < SWARM; i++) {
+        HAK_EXPECT(numbers[i] != 0);
+        HAK_EXPECT_EQ(sum_of(SITE(i)).thread, numbers[i]);
+    }
+    hak_profile_stop();
+    empty_mailboxes();
 }
 
 static void child_goes_on(void) {

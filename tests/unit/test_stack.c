@@ -316,7 +316,7 @@ static void sample_without_room(void *unused, unsigned index) {
         const struct record_key key = {.stack = &stack, .size = (uint64_t)16 << i % 4, .rate = 1, .thread = 2};
         const uint32_t record = hak_tally_record(&table, &key);
         HAK_EXPECT_EQ(record_caller_count(&table.records[record]), 0);
-        (void)hak_tally_allocation(&table, record);
+        (void)hak_tally_allocation(&table, record, key.size - 1);
     }
 }
 

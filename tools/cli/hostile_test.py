@@ -183,7 +183,7 @@ class FileTest(HostileCase):
 
 
 class ProfileTest(HostileCase):
-    _FRAMES_AT = 80 + 16384 * 56
+    _FRAMES_AT = 80 + 16384 * 64
     _SIZE = _FRAMES_AT + 262144 * 8
 
     def table(
@@ -195,13 +195,13 @@ class ProfileTest(HostileCase):
         frames: tuple[int, ...] = (),
         frames_used: int | None = None,
         size: int = _SIZE,
-        magic: bytes = b"hakprof3",
+        magic: bytes = b"hakprof4",
         state: tuple[int, int, int, int] = (1, 1, 1, 0),
-        sampled: tuple[int, int] = (1, 2),
+        sampled: tuple[int, int, int] = (1, 2, 100),
     ) -> int:
-        """Of one record; `callers` is what the record says of its own, and `sampled` its rate and thread."""
+        """Of one record; `callers` is what the record says of its own, and `sampled` its rate, thread and bytes asked for."""
         counts = (rate, *state, 0, used, len(frames) if frames_used is None else frames_used, 0)
-        text = struct.pack("=8s9Q7Q", magic, *counts, *record, callers, *sampled)
+        text = struct.pack("=8s9Q8Q", magic, *counts, *record, callers, *sampled)
         descriptor = self.share("hakmem-profile", text, size)
         if frames:
             os.pwrite(descriptor, struct.pack(f"={len(frames)}Q", *frames), self._FRAMES_AT)
@@ -211,12 +211,13 @@ class ProfileTest(HostileCase):
         self.table()
         found = samples.read(os.getpid())
         self.assertEqual(
-            [(one.size, one.allocations, one.live, one.scale, one.thread) for one in found.records], [(64, 2, 1, 1, 2)]
+            [(one.size, one.allocations, one.live, one.scale, one.thread, one.asked) for one in found.records],
+            [(64, 2, 1, 1, 2, 50)],
         )
         self.assertTrue(found.is_exact)
 
     def test_each_record_counts_by_its_own_rate(self) -> None:
-        self.table(rate=1, sampled=(64, 2))
+        self.table(rate=1, sampled=(64, 2, 3))
         (record,) = samples.read(os.getpid()).records
         self.assertAlmostEqual(record.scale, 1 / (1 - math.exp(-1)))
 
@@ -273,9 +274,9 @@ class ProfileTest(HostileCase):
             {"size": 100},
             {"size": self._SIZE - 8},
             {"magic": b"hakprof2"},
-            {"sampled": (0, 1)},
-            {"sampled": (2**40 + 1, 1)},
-            {"sampled": (1, 2**32)},
+            {"sampled": (0, 1, 0)},
+            {"sampled": (2**40 + 1, 1, 0)},
+            {"sampled": (1, 2**32, 0)},
             {"frames_used": 262145},
             {"frames_used": 2**63},
             {"callers": 1},
@@ -296,7 +297,7 @@ class ProfileTest(HostileCase):
     def test_the_largest_numbers_are_written(self) -> None:
         self.table(
             rate=2**40,
-            sampled=(2**40, 2**32 - 1),
+            sampled=(2**40, 2**32 - 1, 2**64 - 1),
             record=(2**64 - 1, 2**64 - 1, 2**64 - 1, 0),
             callers=262112 << 8 | 32,
             frames=(2**64 - 1,) * 262144,

@@ -10,7 +10,7 @@ from typing import Any
 from tools.measure.table import Grid
 from tools.cli import show
 from tools.cli.groups import Groups, Key
-from tools.cli.live import Live, live_of
+from tools.cli.live import Known, Live, live_of
 from tools.cli.paths import Frame, Names
 from tools.cli.samples import Samples
 
@@ -29,14 +29,12 @@ class Group:
     def call(self) -> int:
         return max(self.calls, key=lambda one: (self.calls[one], -one))
 
-    def as_json(self, by: str, knows_lost: bool) -> dict[str, Any]:
+    def as_json(self, by: str, known: Known) -> dict[str, Any]:
         assert self.most is not None
         return {
             ("block_size" if by == "class" else "thread"): self.key or None,
             "name": self.name,
-            "bytes": round(self.live.bytes),
-            "blocks": round(self.live.blocks),
-            **({"lost": self.live.lost_as_json()} if knows_lost else {}),
+            **self.live.as_json(known),
             "most_by": {"bytes": round(self.calls[self.call]), **self.most.as_json()},
         }
 
@@ -58,12 +56,10 @@ def gather(found: Samples, groups: Groups) -> list[Group]:
     return sorted(some, key=lambda one: (-one.live.lost_bytes, -one.live.bytes, one.key))
 
 
-def grid(groups: list[Group], by: str, title: str, knows_lost: bool) -> Grid:
-    head = [by, "most by", "blocks", "bytes", *(["lost", "through others", "lost bytes"] if knows_lost else [])]
+def grid(groups: list[Group], by: str, title: str, known: Known) -> Grid:
+    head = [by, "most by", *known.head]
     rows = []
     for one in groups:
         assert one.most is not None
-        live = one.live
-        function = show.function(one.most.name)
-        rows.append([one.name, function, show.number(live.blocks), show.size(live.bytes), *live.lost_cells(knows_lost)])
+        rows.append([one.name, show.function(one.most.name), *one.live.cells(known)])
     return Grid(title, head, rows, words=2)

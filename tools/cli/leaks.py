@@ -27,7 +27,7 @@ from tools.cli.command import (
     process_or_file,
     statuses,
 )
-from tools.cli.live import Live, live_of
+from tools.cli.live import Known, Live, known_of, live_of
 from tools.cli.paths import FURTHER, Frame, Names, say_what_has_no_names
 from tools.cli.samples import Record, Samples
 from tools.cli.untrusted import printable
@@ -49,12 +49,10 @@ class Site:
     is_cut: bool = False
     """There are more callers than were kept."""
 
-    def as_json(self, depth: int, knows_lost: bool) -> dict[str, Any]:
+    def as_json(self, depth: int, known: Known) -> dict[str, Any]:
         call, *callers = self.path
         return {
-            "bytes": round(self.live.bytes),
-            "blocks": round(self.live.blocks),
-            **({"lost": self.live.lost_as_json()} if knows_lost else {}),
+            **self.live.as_json(known),
             **call.as_json(),
             "callers": [one.as_json() for one in callers[:depth]],
             "callers_left_out": max(0, len(callers) - depth),
@@ -72,7 +70,7 @@ class _Leaks:
     left_out: int
     since: str | None = None
     """The name of the profile that this is the growth from."""
-    knows_lost: bool = False
+    known: Known = Known()
     groups: list[leak_groups.Group] | None = None
     """In place of the sites, where they were asked for."""
 
@@ -146,7 +144,7 @@ def measure(found: Samples, most: int, depth: int | None, knows_lost: bool = Fal
         whole,
         [Site(live, names.path(path)[:shown], is_cut) for (path, is_cut), live in gathered[:most]],
         max(0, len(gathered) - most),
-        knows_lost=knows_lost,
+        known=known_of(found, knows_lost),
     )
 
 
@@ -157,13 +155,13 @@ def measure_by(found: Samples, by: str, most: int, knows_lost: bool) -> _Leaks:
     for one in gathered:
         whole.add(one.live)
     left_out = max(0, len(gathered) - most)
-    return _Leaks(found, whole, [], left_out, knows_lost=knows_lost, groups=gathered[:most])
+    return _Leaks(found, whole, [], left_out, known=known_of(found, knows_lost), groups=gathered[:most])
 
 
 def _rows_as_json(leaks: _Leaks, depth: int, by: str | None) -> dict[str, Any]:
     if by is None or leaks.groups is None:
-        return {"sites": [one.as_json(depth, leaks.knows_lost) for one in leaks.sites]}
-    return {"by": by, "groups": [one.as_json(by, leaks.knows_lost) for one in leaks.groups]}
+        return {"sites": [one.as_json(depth, leaks.known) for one in leaks.sites]}
+    return {"by": by, "groups": [one.as_json(by, leaks.known) for one in leaks.groups]}
 
 
 def _as_json(leaks: _Leaks, depth: int, by: str | None) -> dict[str, Any]:
@@ -175,9 +173,8 @@ def _as_json(leaks: _Leaks, depth: int, by: str | None) -> dict[str, Any]:
         "rate_bytes": leaks.found.rate,
         "dropped": leaks.found.dropped,
         "shortened": leaks.found.shortened,
-        "bytes": round(leaks.live.bytes),
-        "blocks": round(leaks.live.blocks),
-        "lost": leaks.live.lost_as_json() if leaks.knows_lost else None,
+        "lost": None,
+        **leaks.live.as_json(leaks.known),
         **_rows_as_json(leaks, depth, by),
         ("sites_left_out" if by is None else "groups_left_out"): leaks.left_out,
     }
@@ -207,11 +204,10 @@ def _groups(callers: list[Frame]) -> list[tuple[str, str, int]]:
     return groups
 
 
-def lines(site: Site, depth: int, knows_lost: bool = False) -> Iterator[list[str]]:
+def lines(site: Site, depth: int, known: Known = Known()) -> Iterator[list[str]]:
     """Rows of the table: the call, and as many of its callers."""
     call, *callers = site.path
-    live = site.live
-    numbers = [show.number(live.blocks), show.size(live.bytes), *live.lost_cells(knows_lost)]
+    numbers = site.live.cells(known)
     empty = [""] * len(numbers)
     yield [*_named(call), *numbers]
     groups = _groups(callers)
@@ -225,13 +221,15 @@ def lines(site: Site, depth: int, knows_lost: bool = False) -> Iterator[list[str
 
 
 def _caption(leaks: _Leaks, by: str | None) -> str:
-    first = "most lost bytes first" if leaks.knows_lost else "most bytes first"
+    first = "most lost bytes first" if leaks.known.lost else "most bytes first"
     if by is None:
         caption = f"By call, {first}, its callers below it; blocks count at the size of their class."
     else:
         caption = f"{first.capitalize()}; most by: the function that made most of it."
         caption += groups.Groups(leaks.found, by).caption
-    if leaks.knows_lost:
+    if leaks.known.asked:
+        caption += " Asked for: as the program called; of blocks that differ, by the mean of all that a path made of the class."
+    if leaks.known.lost:
         caption += " lost: to which no pointer leads; through others: but from lost blocks."
     if leaks.found.seconds or leaks.since:
         caption += " Without what did not grow."
@@ -252,15 +250,13 @@ def _print(leaks: _Leaks, depth: int, name: str, by: str | None) -> None:
     what = f"growth in {show.counted(leaks.found.seconds, 'second')}" if leaks.found.seconds else "live"
     what = f"growth since {leaks.since}" if leaks.since else what
     title = f"{what}: {show.size(leaks.live.bytes)} in {show.counted(leaks.live.blocks, 'block')}; {exact}"
-    head = ["function", "where", "blocks", "bytes"]
-    if leaks.knows_lost:
+    if leaks.known.lost:
         blocks = leaks.live.lost_directly + leaks.live.lost_through_others
         title += f"; lost: {show.size(leaks.live.lost_bytes)} in {show.counted(round(blocks), 'block')}"
-        head += ["lost", "through others", "lost bytes"]
-    rows = [line for site in leaks.sites for line in lines(site, depth, leaks.knows_lost)]
-    grid = Grid(title, head, rows, words=2)
+    rows = [line for site in leaks.sites for line in lines(site, depth, leaks.known)]
+    grid = Grid(title, ["function", "where", *leaks.known.head], rows, words=2)
     if by is not None and leaks.groups is not None:
-        grid = leak_groups.grid(leaks.groups, by, title, leaks.knows_lost)
+        grid = leak_groups.grid(leaks.groups, by, title, leaks.known)
     table.print_grids(name, [grid], _caption(leaks, by), sys.stdout)
 
 

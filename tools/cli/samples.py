@@ -24,9 +24,9 @@ from tools.cli.command import InputError
 from tools.cli.symbols import Symbol
 
 _LABEL = "hakmem-profile"
-_MAGIC = b"hakprof3"
+_MAGIC = b"hakprof4"
 _HEADER = struct.Struct("=8s9Q")
-_RECORD = struct.Struct("=7Q")
+_RECORD = struct.Struct("=8Q")
 _RECORDS = 16384
 _FRAME_BYTES = 8
 _FRAMES = 262144
@@ -65,6 +65,8 @@ class Record:
     """Of the live ones, those to which no pointer leads, directly and through others; where that was looked for."""
     thread: int = 0
     """Number of the thread that allocated; 0: it is not known."""
+    asked: float | None = None
+    """Bytes that were asked for, of each block on average; None: it is not known, since files do not have it."""
 
     @property
     def path(self) -> tuple[int, ...]:
@@ -211,7 +213,7 @@ def _header(descriptor: int) -> _Header:
 
 
 def _rows(descriptor: int, used: int) -> list[tuple[int, ...]]:
-    """Of each record size, site, allocations, frees, callers, rate, thread."""
+    """Of each record size, site, allocations, frees, callers, rate, thread, bytes asked for."""
     text = shared.read_at(descriptor, used * _RECORD.size, _HEADER.size)
     if len(text) < used * _RECORD.size:
         raise _Malformed
@@ -226,10 +228,10 @@ def _frames(descriptor: int, used: int) -> tuple[int, ...]:
 
 
 def _record(earlier: tuple[int, ...], later: tuple[int, ...], frames: tuple[int, ...]) -> Record:
-    size, site, allocations, _, callers, rate, thread = later
+    size, site, allocations, _, callers, rate, thread, asked = later
     first, is_cut, count = callers >> 8, bool(callers & _CUT), callers & _COUNT_MASK
     frees = earlier[3]
-    if size == 0 or frees > allocations or (earlier[:2], earlier[4:]) != (later[:2], later[4:]):
+    if size == 0 or frees > allocations or (earlier[:2], earlier[4:7]) != (later[:2], later[4:7]):
         raise _Malformed
     if not 1 <= rate <= RATE_MAX or thread > _THREAD_MAX:
         raise _Malformed
@@ -237,7 +239,9 @@ def _record(earlier: tuple[int, ...], later: tuple[int, ...], frames: tuple[int,
         raise _Malformed
     live = allocations - frees
     path = frames[first : first + count]
-    return Record(site, path, size, allocations, live, scale(size, rate), is_cut, thread=thread)
+    # Two that were counted at once may have one's bytes and not the other's.
+    mean = min(size, asked / allocations) if allocations else None
+    return Record(site, path, size, allocations, live, scale(size, rate), is_cut, thread=thread, asked=mean)
 
 
 def _table_of(descriptor: int) -> _Table | None:

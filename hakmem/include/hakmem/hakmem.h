@@ -229,6 +229,8 @@ struct hak_profile_entry {
     uint64_t allocations;    /* samples: blocks of this size from this path of calls */
     uint64_t live;           /* of these, not freed */
     double scale;            /* blocks a sample stands for: count * scale is an unbiased estimate */
+    uint64_t thread;         /* that allocated, as in hak_owner_info; 0: threads that are not told apart */
+    uint64_t asked;          /* bytes that all these samples were asked for, where block_size is what they got */
 };
 
 typedef void (*hak_profile_visitor)(const struct hak_profile_entry *entry, void *argument);
