@@ -114,6 +114,14 @@ class SwitchTest(SwitchCase):
                 service.do("fourth 300")
                 self.assertEqual(self.blocks(service), {"make_second": 600, "make_fourth": 300})
 
+    def test_it_is_said_how_to_switch_it_on(self) -> None:
+        pid = str(self.service().pid)
+        done = self.hakmem("leaks", pid)
+        self.assertEqual(done.returncode, 2)
+        self.assertEqual(
+            done.stderr, f"hakmem leaks: process {pid} has no profile yet: `hakmem profile {pid} --on` switches one on\n"
+        )
+
     def test_it_is_said_that_something_is_missing(self) -> None:
         service = self.service()
         switching.switch(service.pid, 1)
@@ -178,7 +186,7 @@ class SwitchTest(SwitchCase):
         folded = views.folded(views.weighted(found, "inuse_objects", Groups(found, "thread")))
         self.assertTrue(any(re.match(r"thread \d+ \(anna\);.*;by_name;.*make_second 30$", line) for line in folded))
 
-    def others(self, found: Samples) -> int:
+    def others(self, found: Samples) -> float:
         """Live blocks of threads that are started, which the C library made."""
         return sum(one.live for one in found.records if not 900 <= one.size <= 1024)
 

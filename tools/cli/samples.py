@@ -352,6 +352,13 @@ def growth(pid: int, seconds: int) -> Samples:
     return replace(now, records=records, seconds=seconds, **lost)
 
 
+def _publishes(pid: int) -> bool:
+    for descriptor in shared.open_shared(pid, "hakmem"):
+        os.close(descriptor)
+        return True
+    return False
+
+
 def _why_not(found: list[Mapping], pid: int) -> str:
     environment = b""
     try:
@@ -361,6 +368,8 @@ def _why_not(found: list[Mapping], pid: int) -> str:
     wanted = any(name in environment for name in (b"HAKMEM_PROFILE=", b"HAKMEM_LEAKS=1"))
     if not _is_hakmem(found, pid) and not wanted:
         return f"process {pid} runs without hakmem"
+    if not wanted and _publishes(pid):
+        return f"process {pid} has no profile yet: `hakmem profile {pid} --on` switches one on"
     if not wanted:
         return (
             f"process {pid} runs hakmem without a profile: start it with HAKMEM_PROFILE=FILE or HAKMEM_LEAKS=1, or with "
