@@ -154,6 +154,13 @@ def scale(size: int, rate: int) -> float:
     return 1.0 if rate == 1 else -1 / math.expm1(-size / rate)
 
 
+def forbidden(pid: int) -> InputError:
+    """What is said of a process that may not be looked into."""
+    if os.geteuid() == 0:
+        return InputError(f"process {pid} may not be looked into: root has no right to trace here (CAP_SYS_PTRACE)")
+    return InputError(f"process {pid} is another user's: only its user and root may look into it")
+
+
 def mappings(pid: int) -> list[Mapping]:
     """Of a process; InputError where there is none, or it is another user's."""
     try:
@@ -161,7 +168,7 @@ def mappings(pid: int) -> list[Mapping]:
     except (FileNotFoundError, ProcessLookupError):
         raise InputError(f"there is no process {pid}") from None
     except PermissionError:
-        raise InputError(f"process {pid} is another user's: only its user and root may look into it") from None
+        raise forbidden(pid) from None
     if not lines:
         raise InputError(f"process {pid} has ended, or is the kernel's")
     result: list[Mapping] = []
@@ -319,7 +326,7 @@ def read(pid: int) -> Samples:
     except _Malformed:
         raise InputError(f"process {pid}: what it shares is no profile of this version of hakmem") from None
     except PermissionError:
-        raise InputError(f"process {pid} is another user's: only its user and root may look into it") from None
+        raise forbidden(pid) from None
     except (FileNotFoundError, ProcessLookupError):
         raise InputError(f"there is no process {pid}") from None
     if table is None:

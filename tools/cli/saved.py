@@ -28,6 +28,9 @@ _SPACES = ("alloc_space", "inuse_space")
 
 _NAME_MOST = 4000
 
+# How profiles as text begin.
+_TEXT = b"heap profile: "
+
 
 class _Malformed(Exception):
     """No profile of a heap; the text says why."""
@@ -36,6 +39,11 @@ class _Malformed(Exception):
 def _parsed(path: Path) -> Profile:
     profile = Profile()
     try:
+        with path.open("rb") as plain:
+            if plain.read(len(_TEXT)) == _TEXT:
+                raise _Malformed(
+                    "it is a text for google-pprof; a profile that is written to FILE.pb.gz can be read here"
+                )
         with gzip.open(path) as file:
             text = file.read(_BYTES_MOST + 1)
         if len(text) > _BYTES_MOST:

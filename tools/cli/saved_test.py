@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
-from tools.cli import leaks, pprof, saved, symbols, views
+from tools.cli import leaks, pprof, samples, saved, symbols, views
 from tools.cli.command import InputError
 from tools.cli.profile_pb2 import Profile
 from tools.cli.samples import VALUES, Mapping, Record, Samples
@@ -114,6 +114,15 @@ class RefusalTest(SavedCase):
         for text in (b"", b"text", gzip.compress(b"text")[:-4], gzip.compress(b"\xff" * 50)):
             self.path.write_bytes(text)
             self.refuse("not compressed by gzip, or holds something else|it has no alloc_objects")
+
+    def test_a_process_that_may_not_be_looked_into(self) -> None:
+        for user, words in ((0, "root has no right to trace here"), (1000, "is another user's")):
+            with mock.patch.object(os, "geteuid", return_value=user):
+                self.assertIn(words, str(samples.forbidden(1)))
+
+    def test_one_for_google_pprof(self) -> None:
+        self.path.write_bytes(pprof.encode_text(Samples(os.getpid(), 4096, 0, 0, _RECORDS, _MAPPINGS)))
+        self.refuse("a text for google-pprof; a profile that is written to FILE.pb.gz can be read here")
 
     def test_parts_that_do_not_fit(self) -> None:
         changes: tuple[tuple[str, Callable[[Profile], object]], ...] = (
