@@ -196,9 +196,11 @@ static void leaks_write(const struct hak_profile_table *table, const struct leak
         leaks_add_place(&caller, maps, record_callers(table, &leak->path)[i]);
         hak_text_write_line(&caller, descriptor);
     }
-    if (record_is_cut(&leak->path)) {
+    if (record_is_cut(&leak->path) || record_is_open(&leak->path)) {
         TEXT_LINE(more);
-        hak_text_add(&more, "hakmem: leaks:   and further callers, which HAKMEM_PROFILE_FRAMES leaves out");
+        hak_text_add(&more, "hakmem: leaks:   and further callers, which ");
+        hak_text_add(&more, record_is_cut(&leak->path) ? "HAKMEM_PROFILE_FRAMES leaves out"
+                                                       : "are not known: the last one has no unwind table");
         hak_text_write_line(&more, descriptor);
     }
 }

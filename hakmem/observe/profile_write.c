@@ -95,6 +95,7 @@ size_t hak_profile_read(hak_profile_visitor visit, void *argument) {
             .callers = record_callers(table, &record),
             .caller_count = record_caller_count(&record),
             .is_cut = record_is_cut(&record),
+            .is_open = record_is_open(&record),
             .block_size = record.size,
             .allocations = record.allocations,
             .live = record.allocations - record.frees,

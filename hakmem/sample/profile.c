@@ -279,6 +279,7 @@ bool hak_profile_describe(const void *p, struct hak_profile_sample *out) {
             .callers = record_callers(hak_profile_samples, record),
             .caller_count = record_caller_count(record),
             .is_cut = record_is_cut(record),
+            .is_open = record_is_open(record),
             .scale = 1 / hak_chance_of(record->size, record->rate),
         };
     }

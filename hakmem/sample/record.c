@@ -38,19 +38,20 @@ uint32_t hak_record_count(const struct hak_profile_table *table) {
 static bool record_is_of(const struct hak_profile_table *table, const struct profile_record *record,
                          const struct hak_stack *stack) {
     return record->site == stack->site && record_caller_count(record) == stack->count &&
-           record_is_cut(record) == stack->is_cut &&
+           record_is_cut(record) == stack->is_cut && record_is_open(record) == stack->is_open &&
            memcmp(record_callers(table, record), stack->callers, stack->count * sizeof *stack->callers) == 0;
 }
 
 /* Stores the callers. pre: there is room */
 static uint64_t record_keep_callers(struct hak_profile_table *table, const struct hak_stack *stack) {
+    const uint64_t how = (stack->is_cut ? RECORD_CUT : 0) | (stack->is_open ? RECORD_OPEN : 0);
     if (stack->count == 0) {
-        return 0;
+        return how;
     }
     const uint64_t first = hak_load_relaxed(&table->frames_used);
     memcpy(&table->frames[first], stack->callers, stack->count * sizeof *stack->callers);
     hak_store_relaxed(&table->frames_used, first + stack->count);
-    return first << RECORD_FRAMES_SHIFT | (stack->is_cut ? RECORD_CUT : 0) | stack->count;
+    return first << RECORD_FRAMES_SHIFT | how | stack->count;
 }
 
 /* A look for a key. */

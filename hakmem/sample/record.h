@@ -72,15 +72,18 @@ struct hak_profile_table {
 /* Number of records in use. It may grow at any time. */
 uint32_t hak_record_count(const struct hak_profile_table *table);
 
-/* What `callers` says: index of the first frame, whether there are more callers than were kept, and how many were. */
+/* What `callers` says: index of the first frame, whether there are more callers than were kept or than could be found, and how
+ * many were. */
 #define RECORD_FRAMES_SHIFT 8
 #define RECORD_CUT 0x80u
-#define RECORD_COUNT_MASK 0x7fu
+#define RECORD_OPEN 0x40u
+#define RECORD_COUNT_MASK 0x3fu
 
 HAK_ALWAYS_INLINE uint32_t record_caller_count(const struct profile_record *record) {
     return record->callers & RECORD_COUNT_MASK;
 }
 HAK_ALWAYS_INLINE bool record_is_cut(const struct profile_record *record) { return record->callers & RECORD_CUT; }
+HAK_ALWAYS_INLINE bool record_is_open(const struct profile_record *record) { return record->callers & RECORD_OPEN; }
 HAK_ALWAYS_INLINE const uint64_t *record_callers(const struct hak_profile_table *table,
                                                  const struct profile_record *record) {
     return &table->frames[record->callers >> RECORD_FRAMES_SHIFT];

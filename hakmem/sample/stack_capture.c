@@ -2,6 +2,8 @@
 /* See stack_capture.h. */
 #include "hakmem/sample/stack_capture.h"
 
+#include <link.h>
+#include <sys/auxv.h>
 #include <unwind.h>
 
 #include "hakmem/base/options.h"
@@ -23,7 +25,9 @@ struct stack_walk {
     struct memo_walk *memo;
     uintptr_t call;  /* where the program's call returns to */
     uintptr_t start; /* of the innermost frame that is noted */
+    uintptr_t last;  /* that was found */
     bool is_found;
+    bool is_ended; /* by the outermost frame, which the address 0 follows, or by the option */
 };
 
 /* Notes the frame for stack_memo.h. Left out are the first ones, up to hak_stack_capture's own, and the address 0 that follows
@@ -53,10 +57,21 @@ static _Unwind_Reason_Code stack_visit(struct _Unwind_Context *context, void *ar
     }
     if (address == 0 || stack->count == (uint32_t)hak_options.profile_frames) {
         stack->is_cut = address != 0;
+        walk->is_ended = true;
         return _URC_NORMAL_STOP;
     }
+    walk->last = address;
     stack->callers[stack->count++] = is_exact != 0 ? address : address - 1;
     return _URC_NO_REASON;
+}
+
+/* More than the code at the dynamic linker's entry has, which calls the constructors of all libraries. */
+#define STACK_ENTRY_BYTES 256u
+
+/* Whether the kernel called that function: the dynamic linker's entry has no table, and no callers either. */
+static bool stack_is_entry(uintptr_t address) {
+    const ElfW(Ehdr) *linker = (const ElfW(Ehdr) *)getauxval(AT_BASE);
+    return linker != NULL && address - ((uintptr_t)linker + linker->e_entry) < STACK_ENTRY_BYTES;
 }
 
 /* The frame of the function that called hak_stack_capture, whose own frame begins with the saved frame pointer and ends
@@ -68,7 +83,7 @@ static struct memo_frame stack_innermost(const uintptr_t *own) {
 static HAK_COLD void stack_unwind(struct hak_stack *stack, const struct memo_frame *innermost) {
     struct memo_walk memo;
     struct stack_walk walk = {
-        .stack = stack, .memo = &memo, .call = (uintptr_t)stack->site + 1, .start = innermost->start};
+        .stack = stack, .memo = &memo, .call = (uintptr_t)stack->site + 1, .start = innermost->start, .last = 0};
     memo.count = 0;
     memo.is_odd = false;
     stack_is_walking = true;
@@ -76,6 +91,7 @@ static HAK_COLD void stack_unwind(struct hak_stack *stack, const struct memo_fra
         (void)_Unwind_Backtrace(stack_visit, &walk);
     }
     stack_is_walking = false;
+    stack->is_open = walk.is_found && !walk.is_ended && !stack_is_entry(walk.last);
     hak_stack_memo_keep(&memo, stack);
 }
 
@@ -83,6 +99,7 @@ __attribute__((noinline)) void hak_stack_capture(struct hak_stack *stack, const 
     stack->site = (uintptr_t)site;
     stack->count = 0;
     stack->is_cut = false;
+    stack->is_open = false;
     if (hak_options.profile_frames == 0 || stack_is_walking) {
         return;
     }

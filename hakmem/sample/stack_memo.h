@@ -64,8 +64,8 @@ void hak_stack_memo_note_start(void);
  * the C library are known to stay. */
 void hak_stack_memo_init(void);
 
-/* Fills in callers and is_cut of the stack if a walk from `innermost` that leads to the stack's site was kept and would lead
- * there again. */
+/* Fills in what a stack has beside its site if a walk from `innermost` that leads to the site was kept and would lead there
+ * again. */
 bool hak_stack_memo_find(const struct memo_frame *innermost, struct hak_stack *stack);
 
 /* Keeps what the walk found, in the place of another. */

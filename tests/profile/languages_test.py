@@ -107,6 +107,10 @@ class GoTest(LanguagesCase):
         pid = self.start_waiting(program, HAKMEM_LEAKS="1")
         found = {site["function"]: site for site in self.sites(pid, "--depth=100")}
         leak = found["leak_in_c"]
+        self.assertEqual((leak["open"], leak["cut"]), (True, False))
+        self.assertRegex(
+            self.answer("leaks", str(pid)), r"(?m)^  runtime\.asmcgocall.*\n  \(callers that are not known\) *$"
+        )
         self.assertEqual((leak["blocks"], Path(leak["file"]).name), (30, _GO.name))
         self.assertEqual(leak["line"], _LINES[_GO.name, "leak_in_c"])
         self.assertGreaterEqual(leak["bytes"], 30 * 2100)

@@ -63,6 +63,7 @@ class LeaksTest(PathsCase):
         for size, path in _LEAKS.items():
             site = found[size]
             self.assertEqual((site["blocks"], site["asked"]), (_BLOCKS, _BLOCKS * size))
+            self.assertFalse(site["open"])
             frames = [site, *site["callers"]]
             self.assertEqual([one["function"] for one in frames][: 2 + len(path)], ["checked", "xmalloc", *path])
             for one in frames[: 2 + len(path)]:

@@ -119,7 +119,8 @@ class SwitchTest(SwitchCase):
         done = self.hakmem("leaks", pid)
         self.assertEqual(done.returncode, 2)
         self.assertEqual(
-            done.stderr, f"hakmem leaks: process {pid} has no profile yet: `hakmem profile {pid} --on` switches one on\n"
+            done.stderr,
+            f"hakmem leaks: process {pid} has no profile yet: `hakmem profile {pid} --on` switches one on\n",
         )
 
     def test_it_is_said_that_something_is_missing(self) -> None:

@@ -242,15 +242,22 @@ class ProfileTest(HostileCase):
         self.table(callers=1 << 8 | 3, frames=(9, 0x2000, 0x3000, 0x4000, 10))
         (record,) = samples.read(os.getpid()).records
         self.assertEqual(record.path, (0x1000, 0x2000, 0x3000, 0x4000))
-        self.assertFalse(record.is_cut)
+        self.assertIs(record.end, samples.End.WHOLE)
         (site,) = json.loads(self.succeed("leaks", "--format=json", str(os.getpid())))["sites"]
         self.assertEqual([one["address"] for one in site["callers"]], [0x2000, 0x3000, 0x4000])
         self.assertEqual((site["address"], site["callers"][0]["function"]), (0x1000, None))
 
+    def test_callers_that_are_not_known_are_said(self) -> None:
+        self.table(callers=0 << 8 | 0x40 | 2, frames=(0x2000, 0x3000))
+        (record,) = samples.read(os.getpid()).records
+        self.assertEqual((record.path, record.end), ((0x1000, 0x2000, 0x3000), samples.End.OPEN))
+        for command in (("leaks",), ("profile", "--view=tree")):
+            self.assertRegex(self.succeed(*command, str(os.getpid())), r"(?m)^ *\(callers that are not known\) ")
+
     def test_callers_that_were_not_kept_are_said(self) -> None:
         self.table(callers=0 << 8 | 0x80 | 2, frames=(0x2000, 0x3000))
         (record,) = samples.read(os.getpid()).records
-        self.assertEqual((record.path, record.is_cut), ((0x1000, 0x2000, 0x3000), True))
+        self.assertEqual((record.path, record.end), ((0x1000, 0x2000, 0x3000), samples.End.CUT))
         self.assertRegex(self.succeed("leaks", str(os.getpid())), r"(?m)^  \(further callers\) *$")
         (site,) = json.loads(self.succeed("leaks", "--format=json", str(os.getpid())))["sites"]
         self.assertTrue(site["cut"])

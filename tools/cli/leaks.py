@@ -29,7 +29,7 @@ from tools.cli.command import (
 )
 from tools.cli.live import Known, Live, known_of, live_of
 from tools.cli.paths import FURTHER, Frame, Names, say_what_has_no_names
-from tools.cli.samples import Record, Samples
+from tools.cli.samples import End, Record, Samples
 from tools.cli.untrusted import printable
 
 _DEPTH = 8
@@ -46,8 +46,7 @@ class Site:
     live: Live
     path: tuple[Frame, ...]
     """Innermost first."""
-    is_cut: bool = False
-    """There are more callers than were kept."""
+    end: End = End.WHOLE
 
     def as_json(self, depth: int, known: Known) -> dict[str, Any]:
         call, *callers = self.path
@@ -56,7 +55,8 @@ class Site:
             **call.as_json(),
             "callers": [one.as_json() for one in callers[:depth]],
             "callers_left_out": max(0, len(callers) - depth),
-            "cut": self.is_cut,
+            "cut": self.end is End.CUT,
+            "open": self.end is End.OPEN,
         }
 
 
@@ -79,15 +79,15 @@ class _Leaks:
         return self.found.is_exact
 
 
-_Path = tuple[tuple[int, ...], bool]
-"""Addresses, innermost first, and whether there are more callers than were kept."""
+_Path = tuple[tuple[int, ...], End]
+"""Addresses, innermost first, and how they end."""
 
 
 def _path_of(record: Record, depth: int | None) -> _Path:
     """Callers beyond the depth tell no paths apart; None: all do."""
     if depth is None or len(record.callers) <= depth:
-        return record.path, record.is_cut
-    return record.path[: 1 + depth], False
+        return record.path, record.end
+    return record.path[: 1 + depth], End.WHOLE
 
 
 def _gather(found: Samples, depth: int | None) -> list[tuple[_Path, Live]]:
@@ -110,9 +110,9 @@ def _named_paths(found: Samples, depth: int | None) -> Iterator[tuple[Site, tupl
     gathered = _gather(found, depth)
     names = Names(found, {address for (path, _), _ in gathered for address in path})
     shown = None if depth is None else 1 + depth
-    for (path, is_cut), live in gathered:
+    for (path, end), live in gathered:
         frames = names.path(path)[:shown]
-        yield Site(live, frames, is_cut), tuple((frame.name, frame.where) for frame in frames)
+        yield Site(live, frames, end), tuple((frame.name, frame.where) for frame in frames)
 
 
 def measure_since(found: Samples, base: Path, most: int, depth: int | None) -> _Leaks:
@@ -123,7 +123,7 @@ def measure_since(found: Samples, base: Path, most: int, depth: int | None) -> _
         before[key].blocks += site.live.blocks
     sums: dict[tuple[tuple[str, str], ...], Site] = {}
     for site, key in _named_paths(saved.as_saved(found), depth):
-        sum_ = sums.setdefault(key, Site(Live(-before[key].bytes, -before[key].blocks), site.path, site.is_cut))
+        sum_ = sums.setdefault(key, Site(Live(-before[key].bytes, -before[key].blocks), site.path, site.end))
         sum_.live.bytes += site.live.bytes
         sum_.live.blocks += site.live.blocks
     # Sums of the same numbers in another order differ by less.
@@ -142,7 +142,7 @@ def measure(found: Samples, most: int, depth: int | None, knows_lost: bool = Fal
     return _Leaks(
         found,
         whole,
-        [Site(live, names.path(path)[:shown], is_cut) for (path, is_cut), live in gathered[:most]],
+        [Site(live, names.path(path)[:shown], end) for (path, end), live in gathered[:most]],
         max(0, len(gathered) - most),
         known=known_of(found, knows_lost),
     )
@@ -216,8 +216,8 @@ def lines(site: Site, depth: int, known: Known = Known()) -> Iterator[list[str]]
     left_out = sum(count for _, _, count in groups[depth:])
     if depth > 0 and left_out:
         yield [f"  ({show.counted(left_out, 'more caller')})", "", *empty]
-    if site.is_cut:
-        yield [f"  {FURTHER.name}", "", *empty]
+    for frame in FURTHER[site.end]:
+        yield [f"  {frame.name}", "", *empty]
 
 
 def _caption(leaks: _Leaks, by: str | None) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.cli import symbols
-from tools.cli.samples import Mapping, Samples
+from tools.cli.samples import End, Mapping, Samples
 from tools.cli.symbols import NOTHING, Place, Symbol
 from tools.cli.untrusted import printable
 
@@ -71,7 +71,12 @@ class Frame:
         }
 
 
-FURTHER = Frame(0, None, Symbol("(further callers)", None, None))
+FURTHER = {
+    End.WHOLE: (),
+    End.CUT: (Frame(0, None, Symbol("(further callers)", None, None)),),
+    End.OPEN: (Frame(0, None, Symbol("(callers that are not known)", None, None)),),
+}
+"""What stands in a path in the place of callers that it does not have."""
 
 
 def root_of(pid: int) -> str:
@@ -126,7 +131,7 @@ class Names:
         """Innermost first, at least one."""
         return self._frames[address]
 
-    def path(self, addresses: Iterable[int], is_cut: bool = False) -> tuple[Frame, ...]:
+    def path(self, addresses: Iterable[int], end: End = End.WHOLE) -> tuple[Frame, ...]:
         """With a last one in the place of callers that were not kept, if there are any."""
         found = tuple(frame for address in addresses for frame in self._frames[address])
-        return (*found, FURTHER) if is_cut else found
+        return (*found, *FURTHER[end])

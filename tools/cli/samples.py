@@ -15,6 +15,7 @@ import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
@@ -37,12 +38,23 @@ _LOST = struct.Struct("=II")
 _TABLE_BYTES = _FRAMES_AT + _FRAMES * _FRAME_BYTES
 _CALLERS_MOST = 32
 _CUT = 0x80
-_COUNT_MASK = 0x7F
+_OPEN = 0x40
+_COUNT_MASK = 0x3F
 _THREAD_MAX = 2**32 - 1
 
 RATE_MAX = 2**40
 RATE_DEFAULT = 512 << 10
 """Bytes between two samples on average: hakmem/sample/profile.h."""
+
+
+class End(Enum):
+    """How a path ends."""
+
+    WHOLE = 0
+    CUT = 1
+    """There are more callers than were kept."""
+    OPEN = 2
+    """The outermost function has no unwind table, so its callers are not known."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +71,7 @@ class Record:
     live: float
     scale: float
     """Blocks that a sample stands for."""
-    is_cut: bool = False
-    """There are more callers than were kept."""
+    end: End = End.WHOLE
     lost: tuple[int, int] = (0, 0)
     """Of the live ones, those to which no pointer leads, directly and through others; where that was looked for."""
     thread: int = 0
@@ -236,7 +247,8 @@ def _frames(descriptor: int, used: int) -> tuple[int, ...]:
 
 def _record(earlier: tuple[int, ...], later: tuple[int, ...], frames: tuple[int, ...]) -> Record:
     size, site, allocations, _, callers, rate, thread, asked = later
-    first, is_cut, count = callers >> 8, bool(callers & _CUT), callers & _COUNT_MASK
+    first, count = callers >> 8, callers & _COUNT_MASK
+    end = End.CUT if callers & _CUT else End.OPEN if callers & _OPEN else End.WHOLE
     frees = earlier[3]
     if size == 0 or frees > allocations or (earlier[:2], earlier[4:7]) != (later[:2], later[4:7]):
         raise _Malformed
@@ -248,7 +260,7 @@ def _record(earlier: tuple[int, ...], later: tuple[int, ...], frames: tuple[int,
     path = frames[first : first + count]
     # Two that were counted at once may have one's bytes and not the other's.
     mean = min(size, asked / allocations) if allocations else None
-    return Record(site, path, size, allocations, live, scale(size, rate), is_cut, thread=thread, asked=mean)
+    return Record(site, path, size, allocations, live, scale(size, rate), end, thread=thread, asked=mean)
 
 
 def _table_of(descriptor: int) -> _Table | None:

@@ -73,7 +73,7 @@ def as_saved(found: Samples) -> Samples:
     for one in found.records:
         values = {name: round(value(one)) for name, value in VALUES.items()}
         record = _record(one.site, one.callers, one.size, one.thread, values)
-        records.append(replace(record, is_cut=one.is_cut))
+        records.append(replace(record, end=one.end))
     return replace(found, records=records)
 
 

@@ -16,7 +16,7 @@ from unittest import mock
 from tools.cli import leaks, pprof, samples, saved, symbols, views
 from tools.cli.command import InputError
 from tools.cli.profile_pb2 import Profile
-from tools.cli.samples import VALUES, Mapping, Record, Samples
+from tools.cli.samples import VALUES, End, Mapping, Record, Samples
 from tools.cli.symbols import Symbol
 
 _SEED = 7
@@ -67,7 +67,9 @@ class ReadTest(SavedCase):
         self.assertIsNone(found.mapping(0x1100))  # no code
 
     def test_nothing_grew_since_the_same_samples(self) -> None:
-        records = [Record(0x2100 + place, (), 204800 + place, 2, 2, 1.0366, True, thread=place) for place in range(50)]
+        records = [
+            Record(0x2100 + place, (), 204800 + place, 2, 2, 1.0366, End.CUT, thread=place) for place in range(50)
+        ]
         found = Samples(os.getpid(), 65536, 0, 0, records, _MAPPINGS)
         self.path.write_bytes(pprof.encode(found, with_symbols=False))
         for depth in (None, 0):

@@ -10,7 +10,7 @@ from tools.measure.table import Grid
 from tools.cli import show
 from tools.cli.groups import Groups
 from tools.cli.paths import FURTHER, Frame, Names
-from tools.cli.samples import VALUES, Samples
+from tools.cli.samples import VALUES, End, Samples
 
 Weights = Iterable[tuple[float, tuple[Frame, ...]]]
 """Values and the paths that have them, innermost function first."""
@@ -55,21 +55,24 @@ def key_of(frame: Frame) -> tuple[str, str]:
     return frame.name, frame.symbol.file or frame.module
 
 
+_ENDS = tuple(frame for frames in FURTHER.values() for frame in frames)
+
+
 def weighted(
     found: Samples, kind: str, groups: Groups | None = None, with_paths: bool = True
 ) -> Iterator[tuple[float, tuple[Frame, ...]]]:
     """The paths that have some, innermost function first. With groups the outermost caller of each is its group; without
     paths it is all of it."""
     value = VALUES[kind]
-    sums: dict[tuple[tuple[int, ...], bool, tuple[Frame, ...]], float] = {}
+    sums: dict[tuple[tuple[int, ...], End, tuple[Frame, ...]], float] = {}
     for record in found.records:
         group = (groups.frame(record),) if groups else ()
-        key = (record.path, record.is_cut, group) if with_paths else ((), False, group)
+        key = (record.path, record.end, group) if with_paths else ((), End.WHOLE, group)
         sums[key] = sums.get(key, 0) + value(record)
     paths = {key: amount for key, amount in sums.items() if amount > 0}
     names = Names(found, {address for path, _, _ in paths for address in path})
-    for (path, is_cut, group), amount in paths.items():
-        yield amount, (*names.path(path, is_cut), *group)
+    for (path, end, group), amount in paths.items():
+        yield amount, (*names.path(path, end), *group)
 
 
 def grown(weights: Weights, base: Weights) -> Weights:
@@ -79,7 +82,7 @@ def grown(weights: Weights, base: Weights) -> Weights:
     for sign, those in ((1, weights), (-1, base)):
         for amount, path in those:
             # A file does not say of a path that there are more callers.
-            key = tuple(key_of(frame) for frame in path if frame != FURTHER)
+            key = tuple(key_of(frame) for frame in path if frame not in _ENDS)
             sums[key] = sums.get(key, 0) + sign * amount
             paths.setdefault(key, path)
     # Whole blocks or bytes grow, and sums of the same numbers in another order differ by less.

@@ -225,6 +225,7 @@ struct hak_profile_entry {
     const uint64_t *callers; /* addresses within the calls that led there, innermost first; they stay valid */
     size_t caller_count;     /* at most HAKMEM_PROFILE_FRAMES; 0 where the callers are not known */
     bool is_cut;             /* there are more callers than HAKMEM_PROFILE_FRAMES */
+    bool is_open;            /* the callers of the last one are not known: it has no unwind table */
     size_t block_size;       /* bytes */
     uint64_t allocations;    /* samples: blocks of this size from this path of calls */
     uint64_t live;           /* of these, not freed */
@@ -246,6 +247,7 @@ struct hak_profile_sample {
     const uint64_t *callers; /* they stay valid, and are the same array for each block of this path of calls */
     size_t caller_count;
     bool is_cut;
+    bool is_open;
     double scale; /* blocks that this one stands for: 1 / (1 - exp(-block_size / rate)) */
 };
 
