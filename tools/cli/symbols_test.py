@@ -89,6 +89,22 @@ class SymbolsTest(unittest.TestCase):
         self.assertEqual(symbols.resolve([place])[place].function, "inner")
         self.assertIsNone(symbols.resolve([Place("/elsewhere", place.offset)]).popitem()[1].function)
 
+    def test_debugging_information_in_a_file_of_its_own(self) -> None:
+        program = self.compiled("-g", "-pie")
+        offset = self.address(program, "marked")
+        for number, folder in enumerate((self.folder, self.folder / ".debug")):
+            folder.mkdir(exist_ok=True)
+            bare, linked = self.folder / f"bare{number}", self.folder / f"linked{number}"
+            apart = folder / f"apart{number}"
+            subprocess.run(["objcopy", "--only-keep-debug", program, apart], check=True)
+            subprocess.run(["strip", "-o", bare, program], check=True)
+            subprocess.run(["objcopy", f"--add-gnu-debuglink={apart}", bare, linked], check=True)
+            places = [Place(str(path), offset) for path in (bare, linked)]
+            known = symbols.resolve_all(places)
+            self.assertNotIn("inner", [one.function for one in known[places[0]]])
+            found = [(one.function, one.line) for one in known[places[1]]]
+            self.assertEqual(found, [("inner", 4), ("middle", 6), ("outer", 8)], folder.name)
+
     def test_build_id(self) -> None:
         program = self.compiled("-g", "-pie")
         notes = subprocess.run(["readelf", "--notes", program], capture_output=True, text=True, check=True).stdout
