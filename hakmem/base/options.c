@@ -35,8 +35,7 @@ struct hak_options hak_options = {
     .map_threshold = SIZE_MAX,
 };
 
-/* Decimal, with an optional minus, nothing before or behind it. false where it is not within low..high. */
-static bool parse_integer(const char *text, int64_t low, int64_t high, int64_t *out) {
+bool hak_option_integer(const char *text, int64_t low, int64_t high, int64_t *out) {
     bool negative = *text == '-';
     if (negative) text++;
     if (*text == '\0') return false;
@@ -130,7 +129,7 @@ static bool set_guard(const char *value) {
 }
 
 static bool set_purge_delay_ms(const char *value) {
-    return parse_integer(value, -1, PURGE_DELAY_MS_MAX, &hak_options.purge_delay_ms);
+    return hak_option_integer(value, -1, PURGE_DELAY_MS_MAX, &hak_options.purge_delay_ms);
 }
 
 /* The text may be overwritten later, by a program that sets its title say, so it is copied. */
@@ -142,11 +141,11 @@ static bool set_profile(const char *value) {
 }
 
 static bool set_profile_frames(const char *value) {
-    return parse_integer(value, 0, PROFILE_FRAMES_MAX, &hak_options.profile_frames);
+    return hak_option_integer(value, 0, PROFILE_FRAMES_MAX, &hak_options.profile_frames);
 }
 
 static bool set_profile_rate(const char *value) {
-    return parse_integer(value, 1, OPTIONS_PROFILE_RATE_MAX, &hak_options.profile_rate);
+    return hak_option_integer(value, 1, OPTIONS_PROFILE_RATE_MAX, &hak_options.profile_rate);
 }
 
 static bool set_leaks(const char *value) {
@@ -189,15 +188,8 @@ static bool set_dump_signal(const char *value) {
 static bool set_numa(const char *value) { return set_flag(value, &hak_options.numa); }
 static bool set_publish(const char *value) { return set_flag(value, &hak_options.publish); }
 
-struct option {
-    const char *name;
-    const char *allowed;            /* for the user: the values, and the default */
-    const char *meaning;            /* for the user: a sentence */
-    bool (*set)(const char *value); /* false, and nothing changed, where the value is not allowed */
-};
-
 /* Ascending, as HAKMEM_HELP prints them. */
-static const struct option options[] = {
+static const struct hak_option options[] = {
     {"HAKMEM_DUMP_SIGNAL", "HUP, INT, QUIT or TERM, default none",
      "a signal that ends the program, unless it handles it: profile and list of leaks are written first",
      set_dump_signal},
@@ -245,17 +237,32 @@ static const struct option options[] = {
 
 #define OPTION_COUNT (sizeof options / sizeof options[0])
 
+/* Those of the build beside the table; set before the environment is read. */
+static const struct hak_option *options_further;
+static size_t options_further_count;
+
+void hak_options_add(const struct hak_option *further, size_t count) {
+    options_further = further;
+    options_further_count = count;
+}
+
+static size_t option_count(void) { return OPTION_COUNT + options_further_count; }
+
+static const struct hak_option *option_at(size_t i) {
+    return i < OPTION_COUNT ? &options[i] : &options_further[i - OPTION_COUNT];
+}
+
 static bool set_help(const char *value) {
     bool wanted;
     if (!set_flag(value, &wanted)) return false;
-    for (size_t i = 0; wanted && i < OPTION_COUNT; i++) {
+    for (size_t i = 0; wanted && i < option_count(); i++) {
         TEXT_LINE(line);
         hak_text_add(&line, "hakmem: option: ");
-        hak_text_add(&line, options[i].name);
+        hak_text_add(&line, option_at(i)->name);
         hak_text_add(&line, " (");
-        hak_text_add(&line, options[i].allowed);
+        hak_text_add(&line, option_at(i)->allowed);
         hak_text_add(&line, "): ");
-        hak_text_add(&line, options[i].meaning);
+        hak_text_add(&line, option_at(i)->meaning);
         hak_text_write_line(&line, STDERR_FILENO);
     }
     return true;
@@ -264,15 +271,15 @@ static bool set_help(const char *value) {
 static void warn_unknown(const char *entry) {
     TEXT_LINE(known);
     hak_text_add(&known, "known are ");
-    for (size_t i = 0; i < OPTION_COUNT; i++) {
+    for (size_t i = 0; i < option_count(); i++) {
         if (i != 0) hak_text_add(&known, ", ");
-        hak_text_add(&known, options[i].name);
+        hak_text_add(&known, option_at(i)->name);
     }
     hak_text_add(&known, "; HAKMEM_HELP=1 explains them");
     hak_report_warning("no such option", entry, hak_text_string(&known));
 }
 
-static void warn_malformed(const char *entry, const struct option *option) {
+static void warn_malformed(const char *entry, const struct hak_option *option) {
     TEXT_LINE(allowed);
     hak_text_add(&allowed, "allowed: ");
     hak_text_add(&allowed, option->allowed);
@@ -283,8 +290,8 @@ static void warn_malformed(const char *entry, const struct option *option) {
 static void apply(const char *entry) {
     size_t name_length = strcspn(entry, "=");
     const char *value = entry + name_length + (entry[name_length] == '=');
-    for (size_t i = 0; i < OPTION_COUNT; i++) {
-        const struct option *option = &options[i];
+    for (size_t i = 0; i < option_count(); i++) {
+        const struct hak_option *option = option_at(i);
         if (strlen(option->name) != name_length || memcmp(option->name, entry, name_length) != 0) continue;
         if (!option->set(value)) warn_malformed(entry, option);
         return;

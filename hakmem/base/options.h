@@ -78,6 +78,20 @@ struct hak_options {
 
 extern struct hak_options hak_options;
 
+/* One environment variable. */
+struct hak_option {
+    const char *name;
+    const char *allowed;            /* for the user: the values, and the default */
+    const char *meaning;            /* for the user: a sentence */
+    bool (*set)(const char *value); /* false, and nothing changed, where the value is not allowed */
+};
+
+/* Options that only this build has, for hak_options_init. pre: that was not called yet. They are kept, not copied. */
+void hak_options_add(const struct hak_option *further, size_t count);
+
+/* For `set`: decimal, with an optional minus, nothing before or behind it. false where it is not within low..high. */
+bool hak_option_integer(const char *text, int64_t low, int64_t high, int64_t *out);
+
 /* Reads every environment variable whose name starts with HAKMEM_. An unknown or malformed one changes nothing and
  * causes one line of warning. A process with raised privileges keeps the defaults. Allocates nothing. */
 void hak_options_init(void);

@@ -289,6 +289,33 @@ HAK_TEST(Options, AllowedValuesAreTakenInSilence) {
     }
 }
 
+static bool set_own(const char *value) {
+    int64_t number;
+    if (!hak_option_integer(value, 0, 9, &number)) return false;
+    printf("own %d ", (int)number);
+    return true;
+}
+
+static void init_with_own_option_and_print(void) {
+    static const struct hak_option own = {"HAKMEM_OWN", "0 to 9, default 0", "of this build alone", set_own};
+    hak_options_add(&own, 1);
+    init_and_print();
+}
+
+HAK_TEST(Options, ABuildMayHaveOptionsOfItsOwn) {
+    memset(variables, 0, sizeof variables);
+    variables[0] = (char *)"HAKMEM_OWN=7";
+    HAK_EXPECT(strstr(run(init_and_print)->errors.bytes, "no such option") != NULL);
+    const struct process_result *result = run(init_with_own_option_and_print);
+    HAK_EXPECT_STREQ(result->output.bytes, "own 7 0 750");
+    HAK_EXPECT_STREQ(result->errors.bytes, "");
+    variables[0] = (char *)"HAKMEM_OWN=10";
+    HAK_EXPECT(strstr(run(init_with_own_option_and_print)->errors.bytes, "allowed: 0 to 9, default 0\n") != NULL);
+    variables[0] = (char *)"HAKMEM_HELP=1";
+    HAK_EXPECT(strstr(run(init_with_own_option_and_print)->errors.bytes,
+                      "HAKMEM_OWN (0 to 9, default 0): of this build alone\n") != NULL);
+}
+
 HAK_TEST(Options, MalformedValuesKeepTheDefaultAndSayWhatIsAllowed) {
     const char *misuse[] = {"HAKMEM_ON_MISUSE=", "HAKMEM_ON_MISUSE", "HAKMEM_ON_MISUSE=Abort",
                             "HAKMEM_ON_MISUSE=ignore ", "HAKMEM_ON_MISUSE=1"};
