@@ -21,6 +21,7 @@ EXPERIMENTS = {
     "drain": ["exhausted", "opportunistic"],
     "promote": ["later", "at_once"],
     "capacity": ["class", "fixed", "site"],
+    "learn": ["off", "elo"],
 }
 
 # Of an experiment that code sees: the macro, which is 0 in what ships, and what it is with each other value.
@@ -31,6 +32,7 @@ EXPERIMENT_MACROS = {
     "drain": ("HAK_DRAIN_OPPORTUNISTIC", {"opportunistic": 1}),
     "promote": ("HAK_PROMOTE_AT_ONCE", {"at_once": 1}),
     "capacity": ("HAK_CAPACITY", {"fixed": 1, "site": 2}),
+    "learn": ("HAK_LEARN", {"elo": 1}),
 }
 
 # Flag and its values. The first is what the ladder of the switches is measured with; names of combinations leave it out.

@@ -28,13 +28,14 @@ extern const int hak_unswitched_code_asks_p2, hak_unswitched_code_asks_p3;
 #ifdef HAK_UNSWITCHED
 extern const int hak_unswitched_code_asks_magazine, hak_unswitched_code_asks_counts;
 extern const int hak_unswitched_code_asks_drain, hak_unswitched_code_asks_promote;
-extern const int hak_unswitched_code_asks_capacity;
+extern const int hak_unswitched_code_asks_capacity, hak_unswitched_code_asks_learn;
 #define HAK_INLINE_HOT 0 /* there is no fast path in these files, which `inline` could change */
 #define HAK_MAGAZINE_HALF hak_unswitched_code_asks_magazine
 #define HAK_COUNTS_EVERY hak_unswitched_code_asks_counts
 #define HAK_DRAIN_OPPORTUNISTIC hak_unswitched_code_asks_drain
 #define HAK_PROMOTE_AT_ONCE hak_unswitched_code_asks_promote
 #define HAK_CAPACITY hak_unswitched_code_asks_capacity
+#define HAK_LEARN hak_unswitched_code_asks_learn
 #else
 #ifndef HAK_INLINE_HOT
 #define HAK_INLINE_HOT 0
@@ -53,6 +54,9 @@ extern const int hak_unswitched_code_asks_capacity;
 #endif
 #ifndef HAK_CAPACITY
 #define HAK_CAPACITY 0 /* 1: fixed, 2: by site */
+#endif
+#ifndef HAK_LEARN
+#define HAK_LEARN 0
 #endif
 #endif
 

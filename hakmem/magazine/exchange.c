@@ -83,13 +83,14 @@ static void exchange_release_empty(struct hak_thread *thread, unsigned class_ind
  * magazine is flushed and becomes the empty one. false: the class has no stash */
 static bool exchange_stash(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
-    void **storage = hak_stash_make_room(thread, class_index);
+    void **storage = exchange_may_stash(thread, class_index) ? hak_stash_make_room(thread, class_index) : NULL;
     if (storage == NULL && own->stashed > 0) {
         storage = hak_exchange_flush_stashed(thread, class_index);
     }
     if (storage == NULL) {
         return false;
     }
+    exchange_charge(thread, class_index, LADDER_WORK_STASH, 1);
     hak_stash_put(thread, class_index, stash_storage(hak_load_relaxed(&thread->returned[class_index])));
     hak_store_release(&thread->returned[class_index], stash_base(storage, class_index));
     return true;
@@ -102,6 +103,7 @@ static bool exchange_stash(struct hak_thread *thread, unsigned class_index) {
 static bool exchange_gives_up(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
     return own->batch == 0 || own->overflows++ > hak_classes[class_index].stash + 1u ||
+           exchange_returns_at_once(thread, class_index) ||
            (guard_has(HAK_FEATURE_QUARANTINE) && exchange_returned_level(thread, class_index) < 2) ||
            (class_index >= HAK_L2_CLASS_FIRST && exchange_loaded_level(thread, class_index) > 0 &&
             hak_exchange_bytes_above_tiny(thread) > EXCHANGE_ABOVE_TINY_BYTES);
@@ -146,6 +148,7 @@ void hak_exchange_free_begun(struct hak_thread *thread, unsigned class_index, vo
         exchange_leave(thread);
         return;
     }
+    exchange_learn(thread, class_index);
     if (!ladder_room_is_by_site()) {
         (void)hak_exchange_is_hot(thread, class_index);
     }

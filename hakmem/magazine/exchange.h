@@ -74,7 +74,9 @@
  *     stash, exchange_room, sampling  full magazines; how many blocks a magazine may hold; parked blocks
  *     exchange_hold, share            who may change the active slabs; what each of many threads may hold
  *         |
- *     exchange_levels.h, record       levels, counts and the sequence; what a thread has */
+ *     exchange_levels.h, record       levels, counts and the sequence; what a thread has
+ *
+ * With `learn=elo` exchange_learn stands below exchange_load, and learning.h above exchange_levels.h; nothing of them is in the product. */
 #ifndef HAKMEM_MAGAZINE_EXCHANGE_H
 #define HAKMEM_MAGAZINE_EXCHANGE_H
 

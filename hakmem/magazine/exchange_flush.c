@@ -5,6 +5,7 @@
 #include "hakmem/guard/quarantine.h"
 #include "hakmem/magazine/exchange_hold.h"
 #include "hakmem/magazine/exchange_levels.h"
+#include "hakmem/magazine/learning.h"
 #include "hakmem/magazine/sampling.h"
 #include "hakmem/magazine/stash.h"
 
@@ -16,6 +17,8 @@ void hak_exchange_flush_blocks(struct hak_thread *thread, unsigned class_index, 
         blocks = leaving;
     }
     hak_count_add(&thread->remote_frees, hak_slab_free_blocks(thread->number, class_index, blocks, count));
+    exchange_charge(thread, class_index, LADDER_WORK_FLUSH, 1);
+    exchange_charge(thread, class_index, LADDER_WORK_FLUSH_BLOCK, count);
 }
 
 void hak_exchange_flush_oldest(struct hak_thread *thread, unsigned class_index) {
@@ -72,6 +75,7 @@ void hak_exchange_give_up_slabs(struct hak_thread *thread, unsigned class_index)
         if (own->active[i] != NULL) {
             hak_slab_detach(own->active[i], class_index);
             own->active[i] = NULL;
+            exchange_charge(thread, class_index, LADDER_WORK_SLAB, 1);
         }
     }
 }

@@ -26,6 +26,7 @@ void hak_exchange_swap(struct hak_thread *thread, unsigned class_index) {
         hak_store_release(&thread->returned[class_index], empty_top);
     }
     thread->classes[class_index].loaded_zeroed = false;
+    exchange_charge(thread, class_index, LADDER_WORK_SWAP, 1);
 }
 
 /* Puts the returned magazine's blocks into the quarantine and loads the blocks that leave it in exchange, so that no
@@ -52,6 +53,7 @@ static void exchange_unstash(struct hak_thread *thread, unsigned class_index) {
     void **emptied = stash_storage(hak_load_relaxed(&thread->loaded[class_index]));
     hak_store_release(&thread->loaded[class_index], stash_full_top(hak_stash_take(thread, class_index, emptied)));
     own->loaded_zeroed = false;
+    exchange_charge(thread, class_index, LADDER_WORK_STASH, 1);
 }
 
 /* Gives up the second active slab if it has run dry and a drain now finds an eighth of it free: it goes to the lists, or back to
@@ -109,6 +111,7 @@ static struct slab *exchange_active_slab(struct hak_thread *thread, unsigned cla
     if (slab == NULL) {
         return NULL;
     }
+    exchange_charge(thread, class_index, LADDER_WORK_SLAB, active[1] != NULL ? 2 : 1);
     if (active[1] != NULL) {
         hak_slab_detach(active[1], class_index);
     }
@@ -123,8 +126,9 @@ static uint32_t exchange_next_load(struct hak_thread *thread, unsigned class_ind
     struct hak_thread_class *own = &thread->classes[class_index];
     const struct hak_class *class = &hak_classes[class_index];
     const uint32_t first = class->block_size >= EXCHANGE_FIRST_BYTES ? 1 : EXCHANGE_FIRST_BYTES / class->block_size;
-    const uint32_t wanted = own->batch == 0 ? first : 2u * own->batch;
+    const uint32_t doubled = own->batch == 0 ? first : 2u * own->batch;
     const uint32_t half = (exchange_capacity(thread, class_index) + 1) / 2;
+    const uint32_t wanted = exchange_refill_size(thread, class_index, first, doubled, half);
     own->batch = (uint8_t)(wanted < half ? wanted : half);
     const uint32_t returned = guard_has(HAK_FEATURE_QUARANTINE) ? 0 : exchange_returned_level(thread, class_index);
     return returned < own->batch ? own->batch - returned : 1;
@@ -146,6 +150,8 @@ static bool exchange_refill(struct hak_thread *thread, unsigned class_index) {
         thread->loaded_above_tiny += (size_t)taken * hak_classes[class_index].block_size;
     }
     hak_store_release(&thread->loaded[class_index], base + taken);
+    exchange_charge(thread, class_index, LADDER_WORK_REFILL, 1);
+    exchange_charge(thread, class_index, LADDER_WORK_REFILL_BLOCK, taken);
     return true;
 }
 
@@ -163,8 +169,9 @@ static bool exchange_refill_waiting(struct hak_thread *thread, unsigned class_in
 static bool exchange_load_any(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
     const uint32_t returned = exchange_returned_level(thread, class_index);
-    const bool wants_more =
-        hak_exchange_is_hot(thread, class_index) && own->batch < exchange_capacity(thread, class_index) / 2;
+    const bool wants_more = hak_exchange_is_hot(thread, class_index) &&
+                            own->batch < exchange_capacity(thread, class_index) / 2 &&
+                            exchange_refill_grows(thread, class_index);
     if (guard_has(HAK_FEATURE_QUARANTINE) && exchange_requarantine(thread, class_index)) {
         return true;
     }
@@ -217,6 +224,7 @@ void *hak_exchange_load(struct hak_thread *thread, unsigned class_index) {
         exchange_leave(thread);
         return p;
     }
+    exchange_learn(thread, class_index);
     thread->classes[class_index].overflows = 0;
     exchange_hold(thread, class_index);
     const bool loaded = exchange_load_any(thread, class_index);

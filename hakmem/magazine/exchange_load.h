@@ -4,6 +4,7 @@
 #define HAKMEM_MAGAZINE_EXCHANGE_LOAD_H
 
 #include "hakmem/magazine/exchange_check.h"
+#include "hakmem/magazine/exchange_learn.h"
 #include "hakmem/magazine/exchange_levels.h"
 #include "hakmem/magazine/exchange_room.h"
 
@@ -31,11 +32,14 @@ HAK_ALWAYS_INLINE bool exchange_swap_in(struct hak_thread *thread, unsigned clas
     void **const empty = hak_loaded[class_index], **const top = hak_returned[class_index];
     const uint32_t level = magazine_level(top, class_index) - own->unused_slots;
     uint8_t *const recent_exchanges = ladder_recent_exchanges(&own->recent_exchanges);
-    if (level < exchange_swap_least(thread, class_index) || HAK_UNLIKELY(*recent_exchanges + 1 >= EXCHANGE_HOT)) {
+    if (level < exchange_swap_least(thread, class_index) || HAK_UNLIKELY(*recent_exchanges + 1 >= EXCHANGE_HOT) ||
+        exchange_learns_now(thread, class_index)) {
         return false;
     }
     ++*recent_exchanges;
     exchange_enter(thread);
+    exchange_learn(thread, class_index);
+    exchange_charge(thread, class_index, LADDER_WORK_SWAP, 1);
     if (exchange_counts()) {
         hak_store_release(&own->allocations, own->allocations + own->loaded_level);
         hak_store_release(&own->frees, own->frees + (level - own->returned_level));

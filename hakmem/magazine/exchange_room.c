@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "hakmem/base/bits.h"
+#include "hakmem/magazine/learning.h"
 
 uint32_t hak_exchange_most_room(unsigned class_index) {
     const struct hak_class *class = &hak_classes[class_index];
@@ -118,6 +119,12 @@ void hak_exchange_shrink(struct hak_thread *thread, unsigned class_index) {
     exchange_set_room(thread, class_index, hak_exchange_most_room(class_index), false);
 }
 
+#if HAK_LEARN
+void hak_exchange_give_room(struct hak_thread *thread, unsigned class_index, uint32_t room) {
+    exchange_set_room(thread, class_index, room, room > exchange_capacity(thread, class_index));
+}
+#endif
+
 /* Doubles the room of both magazines, up to the most that the class may have. A class that is worth this is worth storage
  * for each of them, so that a swap need not copy. */
 static void exchange_grow(struct hak_thread *thread, unsigned class_index) {
@@ -138,7 +145,7 @@ bool hak_exchange_is_hot(struct hak_thread *thread, unsigned class_index) {
     const bool is_hot = (uint16_t)(thread->exchanges - *counted_from) <= EXCHANGE_HOT_OF;
     *recent_exchanges = 0;
     *counted_from = (uint16_t)thread->exchanges;
-    if (is_hot && own->unused_slots > 0) {
+    if (is_hot && own->unused_slots > 0 && exchange_may_grow(thread, class_index)) {
         exchange_grow(thread, class_index);
     }
     return is_hot;

@@ -54,6 +54,10 @@ HAK_COLD bool hak_exchange_furnish(struct hak_thread *thread, unsigned class_ind
 /* Leaves the class's magazines the most room that they may have now, or none. pre: they hold no block, and have more */
 HAK_COLD void hak_exchange_shrink(struct hak_thread *thread, unsigned class_index);
 
+/* Gives the class's magazines this room. pre: it is 1 up to the most that they may have, and they hold no block where it is less than
+ * they have. Only with `learn=elo`. */
+void hak_exchange_give_room(struct hak_thread *thread, unsigned class_index, uint32_t room);
+
 /* Takes the magazines of every class away. Also before the thread has the record. pre: they hold no block */
 void hak_exchange_unfurnish(struct hak_thread *thread);
 

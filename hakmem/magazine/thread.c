@@ -8,11 +8,13 @@
 #include <pthread.h>
 
 #include "hakmem/base/assert.h"
+#include "hakmem/base/bits.h"
 #include "hakmem/base/lock.h"
 #include "hakmem/guard/metadata.h"
 #include "hakmem/ladder/counts.h"
 #include "hakmem/magazine/exchange_flush.h"
 #include "hakmem/magazine/exchange_room.h"
+#include "hakmem/magazine/learning.h"
 #include "hakmem/magazine/reading.h"
 #include "hakmem/magazine/record_list.h"
 #include "hakmem/magazine/sampling_state.h"
@@ -175,7 +177,8 @@ static struct hak_thread *thread_record_locked(void) {
     if (thread != NULL) {
         return thread;
     }
-    const size_t bytes = hak_record_bytes();
+    const size_t bytes =
+        hak_record_bytes() + (LADDER_LEARNS ? bits_round_up(ladder_learning_bytes(), hak_os_page_size()) : 0);
     void *memory;
     if ((HAK_GUARD_FULL ? hak_metadata_map_record(bytes, &memory) : hak_os_map(bytes, hak_os_page_size(), &memory)) !=
         0) {
@@ -228,6 +231,9 @@ static void thread_lay_out_locked(struct hak_thread *thread) {
     thread_note_former(thread);
     thread_clear(thread);
     hak_exchange_unfurnish(thread);
+    if (LADDER_LEARNS) {
+        hak_ladder_learning_begin(exchange_learning(thread));
+    }
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT && !ladder_room_varies(); class_index++) {
         (void)hak_exchange_furnish(thread, class_index);
     }

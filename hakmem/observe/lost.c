@@ -12,6 +12,7 @@
 #include "hakmem/base/config.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/huge/huge.h"
+#include "hakmem/ladder/learn.h"
 #include "hakmem/magazine/record.h"
 #include "hakmem/observe/lost_mark.h"
 #include "hakmem/observe/lost_roots.h"
@@ -94,7 +95,7 @@ static void look_note_ranges(struct lost_look *look) {
     hak_profile_visit_notes(look_note_range, look);
     /* Slots above a magazine's top keep the addresses of blocks that were taken. */
     for (struct hak_thread *thread = hak_record_newest(); thread != NULL; thread = thread->older) {
-        look_note_range(thread, hak_record_bytes(), look);
+        look_note_range(thread, hak_record_bytes() + ladder_learning_bytes(), look);
     }
     hak_lost_order_ranges(&look->roots);
 }

@@ -11,6 +11,7 @@
 #include "hakmem/guard/zero_size.h"
 #include "hakmem/huge/huge.h"
 #include "hakmem/ladder/counts.h"
+#include "hakmem/ladder/learn.h"
 #include "hakmem/magazine/reading.h"
 #include "hakmem/magazine/shared.h"
 #include "hakmem/os/os.h"
@@ -93,7 +94,7 @@ static void read_record(struct stats_reading *reading, struct hak_thread *thread
     }
     reading->stats.exchanges += exchanges;
     reading->stats.remote_frees += remote_frees;
-    reading->stats.metadata_bytes += hak_record_bytes();
+    reading->stats.metadata_bytes += hak_record_bytes() + ladder_learning_bytes();
     if (lives) {
         reading->stats.threads++;
         own.allocations = read_since(own.allocations, former.allocations);

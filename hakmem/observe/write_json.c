@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Statistics as JSON: one object in one line. stats.schema.json describes it, and a test compares. */
 #include "hakmem/observe/fields.h"
+#include "hakmem/observe/learned.h"
 #include "hakmem/observe/write.h"
 #include "hakmem/os/os.h"
 
@@ -60,6 +61,7 @@ static void classes(struct hak_text *sink, const struct stats_reading *reading) 
         member_text(sink, "pool", hak_stats_pool_name(hak_stats_pool_of(class_index)));
         member(sink, "block_size", one->block_size, false);
         members(sink, &hak_stats_class_fields, one, false);
+        learned_write_json_class(sink, class_index);
         hak_text_add(sink, "}");
     }
     hak_text_add(sink, "]");
@@ -94,5 +96,6 @@ void hak_stats_write_json(struct hak_text *sink, const struct stats_reading *rea
     json_pools(sink, &reading->stats);
     classes(sink, reading);
     json_threads(sink, reading);
+    learned_write_json_sum(sink);
     hak_text_add(sink, "}\n");
 }

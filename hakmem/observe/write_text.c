@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Statistics as tables for people, 100 columns wide. */
 #include "hakmem/observe/fields.h"
+#include "hakmem/observe/learned.h"
 #include "hakmem/observe/write.h"
 
 #define NAME_COLUMNS 18
@@ -88,5 +89,6 @@ void hak_stats_write_text(struct hak_text *sink, const struct stats_reading *rea
         sink, reading->stats.quiet ? "no thread moved while they were read\n" : "threads moved while they were read\n");
     process(sink, &reading->stats);
     text_blocks(sink, reading);
+    learned_write_text(sink);
     text_threads(sink, reading);
 }

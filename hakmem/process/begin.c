@@ -10,6 +10,7 @@
 #include "hakmem/base/atomic.h"
 #include "hakmem/base/options.h"
 #include "hakmem/guard/metadata.h"
+#include "hakmem/ladder/learn.h"
 #include "hakmem/magazine/thread.h"
 #include "hakmem/os/os.h"
 #include "hakmem/process/own_thread.h"
@@ -42,6 +43,7 @@ static void process_init(void) {
     if (HAK_GUARD_EXACT) {
         hak_shadow_init();
     }
+    ladder_add_options();
     hak_options_init();
     hak_node_init();
     if (HAK_GUARD_EXACT && hak_options.thp != HAK_THP_NEVER) {

@@ -19,6 +19,10 @@ _OPERATE = "docs/operate.md"
 _CMAKE = "CMakeLists.txt"
 _OF_CMAKE = re.compile(r"^(?:option\((HAKMEM_[A-Z_]+)|set\((HAKMEM_[A-Z_]+) \w+ CACHE)", re.MULTILINE)
 
+# Of builds that learn, which are none of the library that is asked.
+_LEARNS = "hakmem/ladder/learn.c"
+_OF_LEARNING = re.compile(r'\{"(HAKMEM_[A-Z_]+)",')
+
 # Names of the build, which begin alike and are no options.
 _OF_THE_BUILD = {"HAKMEM_VERSION", "HAKMEM_SONAME", "HAKMEM_MAINTAINER", "HAKMEM_RELEASE_DATE"}
 
@@ -39,7 +43,9 @@ class Options(unittest.TestCase):
 
     def test_every_option_that_a_document_names_exists(self) -> None:
         cmake = (documents.checkout() / _CMAKE).read_text(encoding="utf-8")
-        known = {*self.known, *_OF_THE_BUILD, *(name for found in _OF_CMAKE.findall(cmake) for name in found)}
+        learns = _OF_LEARNING.findall((documents.checkout() / _LEARNS).read_text(encoding="utf-8"))
+        self.assertEqual(2, len(learns))
+        known = {*self.known, *_OF_THE_BUILD, *learns, *(name for found in _OF_CMAKE.findall(cmake) for name in found)}
         for name, text in self.documents.items():
             if not documents.is_history(name):
                 with self.subTest(document=name):

@@ -126,6 +126,14 @@ class Order:
     """Least first; of names the last."""
 
 
+_LEARNED = ("player", "rating", "matches")
+"""Of classes, in builds that learn; the columns are empty, and so left out, in all others."""
+
+
+def _text(value: str | int | None) -> str:
+    return "" if value is None else printable(str(value))
+
+
 def _columns(counts: Shown) -> dict[str, list[Column]]:
     """Of each table that has rows to sort. A new column stands in docs/statistics.md too."""
 
@@ -154,6 +162,7 @@ def _columns(counts: Shown) -> dict[str, list[Column]]:
             *trend,
             Column("cached", "cached_blocks", count),
             Column("slabs", "slabs", count),
+            *(Column(name, name, _text) for name in _LEARNED),
         ],
         "Threads": [
             Column("thread", "tid", str),
@@ -169,7 +178,7 @@ def _columns(counts: Shown) -> dict[str, list[Column]]:
 
 
 SORTED = {
-    name: [column.name for column in columns if column.name != "trend"]
+    name: [column.name for column in columns if column.name not in ("trend", *_LEARNED)]
     for name, columns in _columns(show.number).items()
     if name != "Pools"
 }
@@ -181,7 +190,18 @@ IMPORTANCE = {
     "Memory": ("live", "resident", "held", "free", "cached", "decaying", "own", "most held"),
     "Events": ("allocations", "frees", "system calls", "remote frees", "exchanges"),
     "Pools": ("live bytes", "growth/min", "live", "allocations", "trend", "free", "cached", "partial", "full", "owned"),
-    "Classes": ("live bytes", "growth/min", "allocations/s", "live", "trend", "allocations", "pool", "slabs", "cached"),
+    "Classes": (
+        "live bytes",
+        "growth/min",
+        "allocations/s",
+        "live",
+        "trend",
+        "allocations",
+        "pool",
+        "slabs",
+        "cached",
+        *_LEARNED,
+    ),
     "Threads": ("allocations/s", "cached", "trend", "allocations", "frees", "remote frees", "exchanges", "growth/min"),
 }
 """Columns that stay where there is no room for all, the most important first. The first of a table always does."""
@@ -202,6 +222,7 @@ def _rows(history: History, kind: str, found: list[dict[str, Any]], key: str, ha
 
     return [
         {
+            **dict.fromkeys(_LEARNED),
             **one,
             "allocations/s": rate(one),
             "growth/min": history.growth((kind, one[key])),

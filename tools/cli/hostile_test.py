@@ -39,6 +39,7 @@ _PAGES = {
     "no pools": with_value("pools", {}),
     "a pool of another name": with_value("classes/0/pool", _ESCAPE),
     "another version": with_value("version", 2),
+    "a player without a rating": with_value("classes/0/player", "lean"),
 }
 
 

@@ -65,6 +65,17 @@ class FittedTest(ObserveCase):
         process = self.observed("load", "2")
         self.history = Example(published.read(process.pid)).history
 
+    def test_what_a_class_learned_has_columns_where_a_build_learns(self) -> None:
+        now = self.history.now
+        assert now is not None
+        learned = {"player": "lean\x1b", "rating": 1612, "matches": 41}
+        both = [{**now, "classes": [{**one, **of} for one in now["classes"]]} for of in ({}, learned)]
+        without, shown = ("\n".join(figures.whole(300, figures.history_of(one), "program")) for one in both)
+        for word in ("player", "rating", "matches"):
+            self.assertNotIn(word, without)
+            self.assertIn(word, shown)
+        self.assertRegex(shown, r"lean\\x1b +1,?612 +41")
+
     def test_no_line_is_too_long_and_no_number_is_cut(self) -> None:
         whole = "\n".join(figures.screen(300, 60, self.history, "program"))
         self.assertIn("▁", whole)

@@ -18,6 +18,7 @@ _SLABS = ("slabs", "slabs_owned", "slabs_full", "slabs_partial")
 _BLOCKS = ("allocations", "frees", "live_blocks", "live_bytes", "cached_blocks", "free_blocks", *_SLABS)
 _OF_POOL = (*_BLOCKS, "cached_bytes", "free_bytes")
 _OF_CLASS = ("class", "block_size", *_BLOCKS)
+_OF_LEARNED = ("rating", "matches")
 _OF_THREAD = (
     "number",
     "tid",
@@ -119,6 +120,10 @@ def statistics(text: bytes) -> dict[str, Any]:
     for one in _all_counts(found.get("classes"), _OF_CLASS, "classes"):
         if one.get("pool") not in _POOLS:
             raise Malformed("a class is of no pool")
+        if "player" in one:
+            _counts(one, _OF_LEARNED, "a class that learned")
+            if not isinstance(one["player"], str):
+                raise Malformed("a class's player is no text")
     if len({0, *(one["class"] for one in found["classes"])}) <= len(found["classes"]):
         raise Malformed("two classes have one number, or the number of none")
     _all_counts(found.get("threads"), _OF_THREAD, "threads")
