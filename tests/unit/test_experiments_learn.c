@@ -217,20 +217,25 @@ HAK_TEST_ISOLATED(Learn, SameCallsAndSeedMakeTheSameChoices, "HAKMEM_LEARN_SEED=
     HAK_EXPECT(strcmp(run(calls_with_another_seed)->output.bytes, first) != 0);
 }
 
-/* A class of a thread that does not exist, whose every slow path costs so much more unless `best` plays. */
+/* A class of a thread that does not exist, whose every slow path costs so many flushed blocks if `best` plays and so many if not. */
 static struct ladder_learning imagined;
 
 #define CHEAP 10u
 #define DEAR 20u
 
-/* Result: how many of the events `best` did not play. */
-static unsigned imagine(unsigned best, unsigned events) {
-    unsigned others = 0;
+/* Of the events that others than `best` played: how many, and how many flushed blocks they cost more. */
+struct others {
+    unsigned events, blocks;
+};
+
+static struct others imagine(unsigned best, unsigned dear, unsigned events) {
+    struct others others = {0, 0};
     for (unsigned i = 0; i < events; i++) {
         const bool is_best = imagined.learners[1].playing == best;
-        hak_ladder_charge(&imagined, 1, LADDER_WORK_FLUSH_BLOCK, is_best ? CHEAP : DEAR);
+        hak_ladder_charge(&imagined, 1, LADDER_WORK_FLUSH_BLOCK, is_best ? CHEAP : dear);
         (void)hak_ladder_event(&imagined, 1, 64, 0);
-        others += !is_best;
+        others.events += !is_best;
+        others.blocks += is_best ? 0 : dear - CHEAP;
     }
     return others;
 }
@@ -238,20 +243,39 @@ static unsigned imagine(unsigned best, unsigned events) {
 HAK_TEST(Learn, TheCheapestPlayerIsFoundAndOthersHardlyPlay) {
     for (unsigned best = 0; best < LADDER_PLAYERS; best++) {
         hak_ladder_learning_begin(&imagined);
-        (void)imagine(best, 30000);
+        (void)imagine(best, DEAR, 30000);
         HAK_EXPECT_EQ(imagined.learners[1].chosen, best);
         const uint32_t matches = imagined.learners[1].matches;
-        HAK_EXPECT_LT(imagine(best, 60000), 60000 / 20);
+        HAK_EXPECT_LT(imagine(best, DEAR, 60000).events, 60000 / 20);
         HAK_EXPECT_EQ(imagined.learners[1].chosen, best);
         HAK_EXPECT_GT(imagined.learners[1].matches, matches); /* they do play */
     }
 }
 
+/* Where others are a tenth dearer the share of windows bounds them. */
+HAK_TEST(Learn, OthersPlayFewWindows) {
+    hak_ladder_learning_begin(&imagined);
+    (void)imagine(2, CHEAP + 1, 120000);
+    HAK_EXPECT_LT(imagine(2, CHEAP + 1, 60000).events, 60000 / 20);
+}
+
+/* Where they are a hundred times as dear what they cost does. */
+HAK_TEST(Learn, OthersCostLittle) {
+    hak_ladder_learning_begin(&imagined);
+    (void)imagine(2, 100 * CHEAP, 200000);
+    HAK_EXPECT_EQ(imagined.learners[1].chosen, 2);
+    HAK_EXPECT_LT(imagine(2, 100 * CHEAP, 400000).blocks, 400000 * CHEAP / 32);
+}
+
+/* Long after the last match but one: the class is doubted, or too few matches would be left to find out. */
 HAK_TEST(Learn, AChangeOfTheClassIsNoticed) {
     hak_ladder_learning_begin(&imagined);
     for (unsigned best = 0; best < LADDER_PLAYERS; best++) {
-        (void)imagine(best, 30000);
+        (void)imagine(best, DEAR, 100000);
         HAK_EXPECT_EQ(imagined.learners[1].chosen, best);
+        HAK_EXPECT_GT(imagined.learners[1].since, 20);
+        (void)imagine((best + 1) % LADDER_PLAYERS, DEAR, 600);
+        HAK_EXPECT_LT(imagined.learners[1].since, 10);
     }
 }
 
