@@ -96,7 +96,8 @@ static uint32_t learn_draw(struct ladder_learner *learner, uint32_t below) {
     return (uint32_t)((uint64_t)x * below >> 32);
 }
 
-/* By the class too, so that classes do not draw alike; never 0. */
+/* By the class too, so that classes do not draw alike; never 0. Relaxed, here and below: a reader of statistics takes what is there, and
+ * no choice depends on what it reads. */
 static void learn_begin(struct ladder_learner *learner, unsigned class_index, uint64_t operations) {
     const uint32_t mixed = (learn_seed ^ class_index << 24) * 0x9e3779b1u;
     learner->random = mixed != 0 ? mixed : 1;
@@ -110,15 +111,23 @@ static void learn_begin(struct ladder_learner *learner, unsigned class_index, ui
     learner->wait = 1;
 }
 
-/* Relaxed, here and below: a reader of statistics takes what is there, and no choice depends on what it reads. */
+/* A reader may look at it meanwhile, which sees that there were no matches. */
+static void learn_clear(struct ladder_learner *learner) {
+    hak_store_relaxed(&learner->matches, 0u);
+    hak_store_relaxed(&learner->chosen, (uint8_t)0);
+    learner->cost = 0;
+    learner->random = learner->usual = 0;
+    learner->operations = 0;
+    learner->allowance = 0;
+    learner->playing = learner->turn = learner->events = 0;
+    learner->since = learner->strikes = learner->room = 0;
+}
+
 void hak_ladder_learning_begin(struct ladder_learning *learning) {
     hak_store_relaxed(&learning->operations, (uint64_t)0);
     hak_store_relaxed(&learning->cost, (uint64_t)0);
     for (unsigned class_index = 0; class_index < HAK_CLASS_COUNT; class_index++) {
-        struct ladder_learner *learner = &learning->learners[class_index];
-        hak_store_relaxed(&learner->matches, 0u);
-        hak_store_relaxed(&learner->chosen, (uint8_t)0);
-        *learner = (struct ladder_learner){0};
+        learn_clear(&learning->learners[class_index]);
     }
 }
 

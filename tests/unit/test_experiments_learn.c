@@ -52,6 +52,21 @@ HAK_TEST(Learn, StatisticsSayWhatWasLearnedWhereItIsAsked) {
     HAK_EXPECT_EQ(ladder_learning_bytes() != 0, learns);
 }
 
+static void body_reads_or_begins(void *argument, unsigned index) {
+    unsigned rounds = 20;
+    (void)argument;
+    for (unsigned i = 0; i < 20; i++) {
+        if (index == 0) {
+            (void)statistics();
+        } else {
+            threads_run(1, body_bursts, &rounds);
+        }
+    }
+}
+
+/* One after the other they have one record. ThreadSanitizer says where a reader's and a learner's accesses meet. */
+HAK_TEST(Learn, StatisticsAreReadWhileThreadsBeginAndLearn) { threads_run(2, body_reads_or_begins, NULL); }
+
 #if HAK_LEARN
 
 /* Runs `body` in a child, which so begins as its siblings do; the result stays valid until the next call. */
