@@ -26,7 +26,7 @@
 #define OF_EACH 20u
 #define UNITS_OF_A_KIND 400u /* of the workload that changes: up to 800,000 operations */
 
-static void *blocks[1000];
+static void *blocks[HANDED]; /* the most that one of them holds at once, but for growth */
 
 static void *taken(size_t size) {
     void *p = hak_alloc(size);
