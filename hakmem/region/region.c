@@ -48,17 +48,22 @@ static unsigned region_find_same_locked(struct region *region, unsigned count, u
     return HAK_REGION_CHUNKS;
 }
 
-/* Position of a run of `count` free chunks that can be written, or HAK_REGION_CHUNKS. */
-static unsigned region_find_locked(struct region *region, unsigned count, unsigned class_index) {
-    unsigned longest;
-    /* Dirty first: its pages are resident already, and the others stay clean. */
-    unsigned first = region_find_same_locked(region, count, class_index);
+/* Position of a run of `count` dirty chunks, whose pages are resident already, or HAK_REGION_CHUNKS. */
+static unsigned region_find_dirty_locked(struct region *region, unsigned count, unsigned class_index) {
+    unsigned longest, first = region_find_same_locked(region, count, class_index);
     if (first == HAK_REGION_CHUNKS) {
         first = bitmap_find_run(region->dirty, HAK_REGION_CHUNKS, count, &longest);
+        if (first == HAK_REGION_CHUNKS) {
+            hak_runs_set(RUNS_DIRTY, region, longest);
+        }
     }
-    if (first == HAK_REGION_CHUNKS) {
-        first = bitmap_find_run(region->free, HAK_REGION_CHUNKS, count, &longest);
-    }
+    return first;
+}
+
+/* Position of a run of `count` free chunks that can be written, or HAK_REGION_CHUNKS. */
+static unsigned region_find_free_locked(struct region *region, unsigned count) {
+    unsigned longest;
+    const unsigned first = bitmap_find_run(region->free, HAK_REGION_CHUNKS, count, &longest);
     if (first == HAK_REGION_CHUNKS) {
         hak_runs_set(RUNS_FREE, region, longest);
         return first;
@@ -116,11 +121,13 @@ static void region_set_behind_locked(struct region *region, unsigned chunk) {
     hak_page_map_set(region_chunk_address(region, chunk), 1, 0);
 }
 
-static bool region_span_take_locked(unsigned node, unsigned count, unsigned class_index, struct span *out) {
+/* A run of that kind, of the oldest region that has one, so that young regions become empty. */
+static bool region_span_take_kind_locked(enum region_runs kind, unsigned node, unsigned count, unsigned class_index,
+                                         struct span *out) {
     struct region *region;
-    /* The oldest first, so that young regions become empty. */
-    for (unsigned from = 0; (region = hak_runs_find(RUNS_FREE, node, from, count)) != NULL; from = region->number + 1) {
-        const unsigned first = region_find_locked(region, count, class_index);
+    for (unsigned from = 0; (region = hak_runs_find(kind, node, from, count)) != NULL; from = region->number + 1) {
+        const unsigned first = kind == RUNS_DIRTY ? region_find_dirty_locked(region, count, class_index)
+                                                  : region_find_free_locked(region, count);
         if (first < HAK_REGION_CHUNKS) {
             hak_region_take_locked(region, first, count, class_index, out);
             if (HAK_GUARD_FULL && pages_chunks_behind() != 0) {
@@ -130,6 +137,12 @@ static bool region_span_take_locked(unsigned node, unsigned count, unsigned clas
         }
     }
     return false;
+}
+
+/* Dirty chunks of any region before clean ones of an older one: what is clean costs page faults and becomes resident. */
+static bool region_span_take_locked(unsigned node, unsigned count, unsigned class_index, struct span *out) {
+    return region_span_take_kind_locked(RUNS_DIRTY, node, count, class_index, out) ||
+           region_span_take_kind_locked(RUNS_FREE, node, count, class_index, out);
 }
 
 /* false: nothing was left to give. */

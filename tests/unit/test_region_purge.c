@@ -187,3 +187,30 @@ static void expect_run_after_purge(bool is_refused) {
 HAK_TEST_ISOLATED(RegionPurge, PurgedRunIsFoundAgain, "HAKMEM_PURGE_DELAY_MS=-1") { expect_run_after_purge(false); }
 
 HAK_TEST_ISOLATED(RegionPurge, RefusedRunIsFoundAgain, "HAKMEM_PURGE_DELAY_MS=-1") { expect_run_after_purge(true); }
+
+/* What is dirty anywhere is used before what an older region has that is clean: a heap does not grow beside what waits. */
+HAK_TEST_ISOLATED(RegionPurge, DirtyChunksOfALaterRegionBeforeCleanOnes, "HAKMEM_PURGE_DELAY_MS=-1") {
+    static struct span spans[2 * HAK_REGION_CHUNKS / 8];
+    unsigned count = 0, late = 0;
+    do {
+        HAK_EXPECT_LT(count, sizeof spans / sizeof spans[0]);
+        spans[count] = take(8);
+        late += spans[count++].region != spans[0].region;
+    } while (late < 3);
+    /* Of the first region 32 chunks go back to the system; then the second one has 16 that wait. */
+    for (unsigned i = 0; i < 4; i++) give_back(&spans[i]);
+    HAK_EXPECT_EQ(hak_region_purge(UINT64_MAX), 4 * bytes_of(&spans[0]));
+    give_back(&spans[count - 3]);
+    give_back(&spans[count - 2]);
+    const size_t dirty = hak_region_dirty_bytes();
+    spans[count - 2] = take(8);
+    spans[count - 3] = take(4);
+    HAK_EXPECT(spans[count - 2].region != spans[0].region && !spans[count - 2].zeroed);
+    HAK_EXPECT(spans[count - 3].region != spans[0].region && !spans[count - 3].zeroed);
+    HAK_EXPECT_EQ(hak_region_dirty_bytes(), dirty - bytes_of(&spans[count - 2]) - bytes_of(&spans[count - 3]));
+    /* Where none that waits is long enough, the oldest region's are taken. */
+    spans[0] = take(8);
+    HAK_EXPECT(spans[0].region == spans[4].region && spans[0].zeroed);
+    give_back(&spans[0]);
+    for (unsigned i = 4; i < count; i++) give_back(&spans[i]);
+}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Which region a span comes from, and how many regions are looked at for it: the oldest that has the room, and no more of
- * them where there are many. Each find of hak_runs_find is one look at a region. */
+/* Which region a span comes from, and how many regions are looked at for it: the oldest that has the room in dirty chunks, else
+ * in any, and no more of them where there are many. Each find of hak_runs_find is one look at a region. */
 #include <stdio.h>
 #include <string.h>
 
@@ -57,26 +57,34 @@ static void grow_to(size_t regions) {
 }
 
 /* By looking at each region. */
-static const struct region *oldest_with_run(unsigned count) {
+static const struct region *oldest_with_run(unsigned count, bool is_dirty) {
     for (const struct region *region = hak_regions.first; region != NULL; region = region->next) {
+        const uint64_t *const chunks = is_dirty ? region->dirty : region->free;
         unsigned longest;
-        if (bitmap_find_run(region->free, HAK_REGION_CHUNKS, count, &longest) < HAK_REGION_CHUNKS) return region;
+        if (bitmap_find_run(chunks, HAK_REGION_CHUNKS, count, &longest) < HAK_REGION_CHUNKS) return region;
     }
     return NULL;
 }
 
 HAK_TEST_ISOLATED(Runs, TheOldestRegionThatHasTheRoom, "") {
+    unsigned later = 0, clean = 0;
     grow_to(70); /* more than fit the first table */
     for (unsigned i = 0; i < 4000; i++) {
         if (random_below(2) == 0 && span_count > 0) {
             free_one_at_random();
             continue;
         }
+        if (random_below(10) == 0) (void)hak_region_purge(DECAY_EVERYTHING);
         const unsigned count = 1 + random_below(LONGEST);
-        const struct region *expected = oldest_with_run(count);
+        const struct region *const dirty = oldest_with_run(count, true), *const any = oldest_with_run(count, false);
         take(count);
-        if (expected != NULL) HAK_EXPECT_PTR_EQ(spans[span_count - 1].region, expected);
+        if (dirty != NULL) HAK_EXPECT_PTR_EQ(spans[span_count - 1].region, dirty);
+        if (dirty == NULL && any != NULL) HAK_EXPECT_PTR_EQ(spans[span_count - 1].region, any);
+        later += dirty != NULL && dirty != any;
+        clean += dirty == NULL && any != NULL;
     }
+    HAK_EXPECT_GT(later, 50); /* both ways were met */
+    HAK_EXPECT_GT(clean, 50);
 }
 
 /* Looks at regions for each of many spans, beside that many regions that are full. */
