@@ -68,8 +68,8 @@ class FittedTest(ObserveCase):
     def test_what_a_class_learned_has_columns_where_a_build_learns(self) -> None:
         now = self.history.now
         assert now is not None
-        learned = {"player": "lean\x1b", "rating": 1612, "matches": 41}
-        both = [{**now, "classes": [{**one, **of} for one in now["classes"]]} for of in ({}, learned)]
+        learned: list[dict[str, Any]] = [{}, {"player": "lean\x1b", "rating": 1612, "matches": 41}]
+        both = [{**now, "classes": [{**one, **of} for one in now["classes"]]} for of in learned]
         without, shown = ("\n".join(figures.whole(300, figures.history_of(one), "program")) for one in both)
         for word in ("player", "rating", "matches"):
             self.assertNotIn(word, without)
