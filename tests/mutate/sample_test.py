@@ -13,6 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 from tests.mutate import broken, mutants, mutate  # noqa: E402
+from tests.mutate.build_files import BuildFiles  # noqa: E402
 from tests.mutate.modules import MODULES, SLOW  # noqa: E402
 from tests.mutate.workshop import FLAVOURS, Workshop  # noqa: E402
 
@@ -111,6 +112,11 @@ class SampleTest(unittest.TestCase):
 
 
 class ListTest(unittest.TestCase):
+    def test_each_test_of_the_build_that_ships_is_found_once_for_each_guard(self) -> None:
+        found = collections.Counter((one.label, one.guard) for one in BuildFiles(Path.cwd()).tests())
+        self.assertGreater(len(found), 100)
+        self.assertEqual({1}, set(found.values()))
+
     def test_each_survivor_that_is_listed_is_a_mutant_and_has_a_reason(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             laboratory = mutate.Laboratory(Workshop(Path.cwd(), Path(folder)))
