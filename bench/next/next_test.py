@@ -13,6 +13,7 @@ from typing import Any
 
 from bench.engine import variants
 from bench.next import measurement, tables, update_next
+from bench.programs import entrants
 from tools.measure.inference import Verdict
 from tools.measure.program import BenchError
 
@@ -112,6 +113,16 @@ class VerdictTest(unittest.TestCase):
 
         whole = {"time": [row(1.1)], "peak": [row(1.5)], "programs": measurement.NO_PROGRAMS}
         self.assertEqual([one["ratio"] for one in tables.decided(whole, Verdict.SLOWER)], [1.5, 1.1])
+
+
+class LibrariesTest(unittest.TestCase):
+    def test_a_library_with_many_thread_local_variables_serves_programs(self) -> None:
+        """capacity=site has more of them than the loader keeps free for a library that is opened late."""
+        for value in variants.EXPERIMENTS["capacity"][1:]:
+            library = Path(__file__).parents[1] / "lab" / f"libhakmem_{variants.flipped('capacity', value)}"
+            with self.subTest(value), tempfile.TemporaryDirectory() as folder:
+                (found,) = entrants.contenders([], {entrants.HAKMEM: library}, Path(folder))
+                self.assertRegex(found.version or "", r"^\d+\.\d+")
 
 
 if __name__ == "__main__":

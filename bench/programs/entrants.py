@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -24,10 +25,10 @@ GUARDS = tuple(_GUARDS)
 
 PEERS = tuple(peers.PEERS)
 
-# Asked in a process of its own: a second allocator has no business in this one.
+# Asked in a process that it serves, as it will be: a library with many thread-local variables cannot be opened later.
 _ASK_VERSION = """
-import ctypes, sys
-version = ctypes.CDLL(sys.argv[1]).hak_version
+import ctypes
+version = ctypes.CDLL(None).hak_version
 version.restype = ctypes.c_char_p
 print(version().decode())
 """
@@ -35,8 +36,9 @@ print(version().decode())
 
 def _version(library: Path) -> str:
     """What a build of hakmem says of itself."""
-    command = [sys.executable, "-c", _ASK_VERSION, str(library)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", _ASK_VERSION]
+    preloaded = os.environ | {"LD_PRELOAD": str(library)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=preloaded)
     if done.returncode != 0:
         raise BenchError(f"{library} does not tell its version: {done.stderr.strip()}")
     return done.stdout.strip()
