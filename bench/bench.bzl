@@ -45,20 +45,12 @@ def _defines(contender):
         "BENCH_CONTENDER=" + contender,
     ]
 
-def bench_worker(name, contender, deps = [], **kwargs):
-    """The workloads compiled for one contender.
-
-    Args:
-      name: of the executable.
-      contender: a name of bench/worker/contender.h, "BENCH_GLIBC".
-      deps: libraries of the contender.
-      **kwargs: further attributes of cc_binary.
-    """
-    calling = _calling_srcs()
+def _calling_program(name, contender, calling, unswitched, deps, **kwargs):
+    """A program that calls one contender: the files `calling`, which a switch changes, and others."""
     hak_library(
         name = name + "_main",
         srcs = calling + _headers(),
-        unswitched_srcs = [file for file in _worker_srcs() if file not in calling + _headers()],
+        unswitched_srcs = unswitched,
         alwayslink = True,  # all, as where they are the program's own
         local_defines = _defines(contender),
         deps = deps + _DEPS,
@@ -70,6 +62,19 @@ def bench_worker(name, contender, deps = [], **kwargs):
         **kwargs
     )
 
+def bench_worker(name, contender, deps = [], **kwargs):
+    """The workloads compiled for one contender.
+
+    Args:
+      name: of the executable.
+      contender: a name of bench/worker/contender.h, "BENCH_GLIBC".
+      deps: libraries of the contender.
+      **kwargs: further attributes of cc_binary.
+    """
+    calling = _calling_srcs()
+    unswitched = [file for file in _worker_srcs() if file not in calling + _headers()]
+    _calling_program(name, contender, calling, unswitched, deps, **kwargs)
+
 def bench_probe(name, contender, deps):
     """The probes of the hot path as a program of their own.
 
@@ -78,19 +83,8 @@ def bench_probe(name, contender, deps):
       contender: a name of bench/worker/contender.h.
       deps: libraries of the contender.
     """
-    hak_library(
-        name = name + "_main",
-        srcs = ["worker/contender.c", "worker/fail.c", "worker/hot_path_probes.c"] + _headers(),
-        unswitched_srcs = ["worker/hot_path.c", "worker/probe_main.c"],
-        alwayslink = True,
-        local_defines = _defines(contender),
-        deps = deps + _DEPS,
-    )
-    cc_binary(
-        name = name,
-        linkopts = _LINKOPTS,
-        deps = [":%s_main" % name],
-    )
+    calling = ["worker/%s.c" % part for part in ["contender", "fail", "hot_path_probes"]]
+    _calling_program(name, contender, calling, ["worker/hot_path.c", "worker/probe_main.c"], deps)
 
 def bench_shared_worker(name, contender, library, deps):
     """The workloads compiled for one contender that they call in a shared object: once, whatever its switches.

@@ -7,12 +7,13 @@ import subprocess
 import unittest
 from pathlib import Path
 
+from bench.commands import ladder
 from bench.engine import worker
 from bench.engine.variants import COMBINATIONS
 
 _BENCH = Path(__file__).parent.parent
 _BENCHMARKS = ("tiny", "tiny_mt", "allocators")
-_STEPS = ("none", "p0", "p0_p1", "p0_p1_p2", "p0_p1_p2_p3", "p1_p3")
+_STEPS = (*ladder.STEPS, "p1_p3")
 """Those whose workers the test builds: the ladder's, and one that is none of them."""
 
 

@@ -28,5 +28,5 @@ static HAK_NOINLINE void *aligned_alloc_slow(size_t alignment, size_t size) {
 void *hak_aligned_alloc(size_t alignment, size_t size) {
     const unsigned class_index =
         !HAK_GUARD_FULL && bits_is_power_of_two(alignment) ? front_aligned_class(alignment, size) : 0;
-    return HAK_LIKELY(class_index != 0) ? pool_alloc_asked(class_index, size) : aligned_alloc_slow(alignment, size);
+    return HAK_LIKELY(class_index != 0) ? pool_alloc(class_index, size) : aligned_alloc_slow(alignment, size);
 }

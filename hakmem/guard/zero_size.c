@@ -15,11 +15,11 @@
 #define ZERO_SIZE_BLOCKS_FEW ((size_t)1 << 20)
 
 static char *zero_size_start;                      /* constant after init */
-static uint64_t *zero_size_live;                   /* guard lock: the words */
-static size_t zero_size_blocks = ZERO_SIZE_BLOCKS; /* guard lock; behind them the range is not ours any more */
-static size_t zero_size_next;                      /* guard lock; where the search goes on */
-static uint64_t zero_size_allocated;               /* guard lock */
-static uint64_t zero_size_freed;                   /* guard lock */
+static uint64_t *zero_size_live;                   /* zero_size_lock: the words */
+static size_t zero_size_blocks = ZERO_SIZE_BLOCKS; /* zero_size_lock; behind them the range is not ours any more */
+static size_t zero_size_next;                      /* zero_size_lock; where the search goes on */
+static uint64_t zero_size_allocated;               /* zero_size_lock */
+static uint64_t zero_size_freed;                   /* zero_size_lock */
 static struct hak_lock zero_size_lock = HAK_LOCK_INITIALIZER(HAK_RANK_ZERO_SIZE);
 
 int hak_zero_size_init(void) {

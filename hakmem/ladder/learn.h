@@ -31,8 +31,8 @@ struct ladder_player {
     uint8_t room;   /* enum ladder_room: the first, more while the class is hot, or all that it may have */
     uint8_t refill; /* enum ladder_refill: a page's blocks, twice as many each time, or half the room at once */
     uint8_t stash;  /* the most magazines in the stash */
-    bool
-        returns_at_once; /* a full returned magazine goes back whole while the loaded one has blocks, and slabs are given up */
+    /* A full returned magazine goes back whole while the loaded one has blocks, and slabs are given up. */
+    bool returns_at_once;
 };
 
 #define LADDER_PLAYERS 6u

@@ -28,15 +28,9 @@ HAK_NOINLINE void *hak_pool_alloc_slow_zeroed(unsigned class_index, size_t asked
 HAK_COLD void *hak_pool_alloc_sampled(unsigned class_index, size_t asked, bool *zeroed, const void *caller);
 
 /* Fast and slow path, for callers that know the class. NULL with errno ENOMEM. */
-HAK_FAST_PATH void *pool_alloc_asked(unsigned class_index, size_t asked) {
+HAK_FAST_PATH void *pool_alloc(unsigned class_index, size_t asked) {
     void *p = pool_pop(class_index);
     return HAK_LIKELY(p != NULL) ? p : hak_pool_alloc_slow(class_index, asked);
-}
-
-/* The same for all of a block. */
-HAK_FAST_PATH void *pool_alloc(unsigned class_index) {
-    void *p = pool_pop(class_index);
-    return HAK_LIKELY(p != NULL) ? p : hak_pool_alloc_slow(class_index, hak_classes[class_index].block_size);
 }
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "hakmem/magazine/exchange.h"
+#include "hakmem/pool/pool.h"
 #include "tests/harness/threads.h"
 
 /* Small enough that its magazines have all their room from the start. */
@@ -31,6 +32,11 @@ static inline void work_in_thread(struct work *work) { threads_run(1, work_enter
 static inline void in_fresh_thread(void (*body)(struct work *work)) {
     struct work work = {{NULL}, body};
     work_in_thread(&work);
+}
+
+/* A block of the class, by the fast or the slow path. */
+static inline void *class_block(unsigned class_index) {
+    return pool_alloc(class_index, hak_classes[class_index].block_size);
 }
 
 static inline uint32_t loaded(void) { return exchange_loaded_level(hak_self, CLASS); }

@@ -5,7 +5,6 @@
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/exchange.h"
 #include "hakmem/magazine/shared.h"
-#include "hakmem/pool/pool.h"
 #include "tests/harness/census.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/pattern.h"
@@ -27,9 +26,9 @@ static unsigned class_of_small_slabs(void) {
     while (c < HAK_L2_CLASS_LAST && hak_classes[c].blocks > hak_classes[c].magazine / 2) c++;
     HAK_EXPECT_GE(hak_classes[c].blocks, 2);
     HAK_EXPECT_EQ(hak_classes[c].stash, 0);
-    hak_free(pool_alloc(c)); /* the thread begins */
+    hak_free(class_block(c)); /* the thread begins */
     for (unsigned round = 0; round < 100 && exchange_capacity(hak_self, c) < hak_classes[c].magazine; round++) {
-        for (uint32_t i = 0; i < 2 * MAGAZINE_SLOTS; i++) many[i] = pool_alloc(c);
+        for (uint32_t i = 0; i < 2 * MAGAZINE_SLOTS; i++) many[i] = class_block(c);
         for (uint32_t i = 0; i < 2 * MAGAZINE_SLOTS; i++) hak_free(many[i]);
     }
     HAK_EXPECT_EQ(exchange_capacity(hak_self, c), hak_classes[c].magazine);
@@ -41,7 +40,7 @@ static unsigned class_of_small_slabs(void) {
 static uint32_t take_whole_slabs(unsigned c, uint32_t least) {
     uint32_t taken = 0;
     while (taken < MANY) {
-        many[taken++] = pool_alloc(c);
+        many[taken++] = class_block(c);
         const struct hak_thread_class *own = &hak_self->classes[c];
         const bool is_whole = own->active[0]->free_count == 0 && exchange_loaded_level(hak_self, c) == 0;
         if (taken >= least && is_whole && own->active[1] != NULL) break;
@@ -70,7 +69,7 @@ static void expect_slab_to_go(unsigned place) {
     /* The loaded magazine holds blocks of others. */
     const uint32_t few = exchange_swap_least(hak_self, c) + 1;
     for (uint32_t i = 0; i < few; i++) hak_free(many[i]);
-    many[few - 1] = pool_alloc(c);
+    many[few - 1] = class_block(c);
     HAK_EXPECT_EQ(exchange_loaded_level(hak_self, c), few - 1);
     for (uint32_t i = others; i < taken; i++) hak_free(many[i]);
     HAK_EXPECT_EQ(hak_slab_state_of(goes), SLAB_OWNED);
@@ -125,8 +124,8 @@ static void expect_freeing_thread_to_give_up(struct work *work) {
     const uint32_t all = CAPACITY * (hak_classes[CLASS].stash + 6u);
     bool has_stashed = false, gave_up = false;
     HAK_EXPECT_LE(all, MANY);
-    for (uint32_t i = 0; i < all; i++) many[i] = pool_alloc(CLASS);
-    while (loaded() == 0) many[0] = (hak_free(many[0]), pool_alloc(CLASS));
+    for (uint32_t i = 0; i < all; i++) many[i] = class_block(CLASS);
+    while (loaded() == 0) many[0] = (hak_free(many[0]), class_block(CLASS));
     for (uint32_t i = 0; i < all && !gave_up; i++) {
         hak_free(many[i]);
         many[i] = NULL;
@@ -144,7 +143,7 @@ HAK_TEST(Exchange, ThreadThatOnlyFreesFromNowOnGivesUpItsStash) { in_fresh_threa
 static void expect_flushed_thread_to_keep_one_magazine(struct work *work) {
     (void)work;
     const uint32_t all = 3 * MAGAZINE_SLOTS;
-    for (uint32_t i = 0; i < all; i++) many[i] = pool_alloc(CLASS);
+    for (uint32_t i = 0; i < all; i++) many[i] = class_block(CLASS);
     hak_thread_flush();
     for (uint32_t i = 0; i < all; i++) {
         hak_free(many[i]);
@@ -160,7 +159,7 @@ HAK_TEST(Exchange, ThreadThatOnlyFreesAfterAFlushKeepsOneMagazine) {
 
 /* The slab of threads without magazines is nobody's memory when it is empty. */
 HAK_TEST(Exchange, TrimGivesUpTheSharedSlabs) {
-    hak_free(pool_alloc(CLASS)); /* the process begins */
+    hak_free(class_block(CLASS)); /* the process begins */
     void *p = hak_shared_alloc(CLASS);
     const struct slab *slab = slab_of(p);
     HAK_EXPECT_EQ(hak_slab_state_of(slab), SLAB_OWNED);
@@ -176,8 +175,8 @@ static void hold_too_much_beside(unsigned c) {
     uint32_t counts[HAK_CLASS_COUNT] = {0};
     size_t bytes = 0;
     for (unsigned k = HAK_L25_CLASS_FIRST - 1; k > c && bytes <= 2 * EXCHANGE_ABOVE_TINY_BYTES; k--) {
-        for (blocks[k][0] = pool_alloc(k), counts[k] = 1; counts[k] < exchange_capacity(hak_self, k); counts[k]++) {
-            blocks[k][counts[k]] = pool_alloc(k);
+        for (blocks[k][0] = class_block(k), counts[k] = 1; counts[k] < exchange_capacity(hak_self, k); counts[k]++) {
+            blocks[k][counts[k]] = class_block(k);
         }
         bytes += (size_t)counts[k] * hak_classes[k].block_size;
     }
@@ -192,9 +191,9 @@ static void expect_large_class_to_give_up(struct work *work) {
     const unsigned c = HAK_L2_CLASS_FIRST;
     uint32_t taken = 0;
     hold_too_much_beside(c);
-    many[taken++] = pool_alloc(c);
+    many[taken++] = class_block(c);
     const uint32_t capacity = exchange_capacity(hak_self, c);
-    while (taken <= capacity || exchange_loaded_level(hak_self, c) == 0) many[taken++] = pool_alloc(c);
+    while (taken <= capacity || exchange_loaded_level(hak_self, c) == 0) many[taken++] = class_block(c);
     HAK_EXPECT_GT(hak_exchange_bytes_above_tiny(hak_self), EXCHANGE_ABOVE_TINY_BYTES);
     for (uint32_t i = 0; i < capacity; i++) hak_free(many[i]);
     HAK_EXPECT_GE(level_of(c), capacity);

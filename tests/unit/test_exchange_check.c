@@ -3,7 +3,6 @@
 #include "hakmem/base/options.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/exchange.h"
-#include "hakmem/pool/pool.h"
 #include "hakmem/slab/slab.h"
 #include "tests/harness/harness.h"
 #include "tests/unit/fresh_thread.h"
@@ -109,7 +108,7 @@ static void expect_stash_is_looked_at(struct work *work) {
     hak_options.on_misuse = HAK_ON_MISUSE_IGNORE;
     class_index = CLASS;
     uint32_t taken = 0;
-    while (taken < filled + CAPACITY || loaded() == 0) work->blocks[taken++] = pool_alloc(CLASS);
+    while (taken < filled + CAPACITY || loaded() == 0) work->blocks[taken++] = class_block(CLASS);
     for (uint32_t i = 0; i < filled; i++) hak_free(work->blocks[i]);
     HAK_EXPECT_EQ(hak_self->classes[CLASS].stashed, 2);
     hak_free(work->blocks[0]);            /* in the older one */

@@ -5,7 +5,6 @@
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/exchange.h"
 #include "hakmem/magazine/reading.h"
-#include "hakmem/pool/pool.h"
 #include "hakmem/region/region.h"
 #include "tests/harness/census.h"
 #include "tests/harness/harness.h"
@@ -172,7 +171,7 @@ static void expect_little_room(struct work *work) {
     for (unsigned round = 0; round < 64; round++) {
         const unsigned count = 1 + round % 16;
         for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
-            for (unsigned i = 0; i < count; i++) work->blocks[i] = pool_alloc(c);
+            for (unsigned i = 0; i < count; i++) work->blocks[i] = class_block(c);
             for (unsigned i = 0; i < count; i++) hak_free(work->blocks[i]);
         }
     }
@@ -281,11 +280,11 @@ HAK_TEST(Magazine, FewBlocksThatCameBackStayUntilThereAreMore) { in_fresh_thread
 static void expect_youngest_half_to_stay(struct work *work) {
     const uint32_t capacity = hak_classes[UNSTASHED].magazine, kept = capacity - capacity / 2;
     HAK_EXPECT_EQ(hak_classes[UNSTASHED].stash, 0);
-    while (hak_self == NULL || exchange_capacity(hak_self, UNSTASHED) < capacity) hak_free(pool_alloc(UNSTASHED));
+    while (hak_self == NULL || exchange_capacity(hak_self, UNSTASHED) < capacity) hak_free(class_block(UNSTASHED));
     hak_thread_flush();
     uint32_t taken = 0;
     while (taken <= capacity || exchange_loaded_level(hak_self, UNSTASHED) == 0) {
-        work->blocks[taken++] = pool_alloc(UNSTASHED);
+        work->blocks[taken++] = class_block(UNSTASHED);
     }
     for (uint32_t i = 0; i < capacity + 1; i++) give_live(UNSTASHED, work->blocks[i]);
     void **top = hak_returned[UNSTASHED];
@@ -333,7 +332,7 @@ static void expect_bound(struct work *work) {
     const unsigned used = HAK_L2_CLASS_FIRST;
     HAK_EXPECT_GT(own_large_bytes(), EXCHANGE_ABOVE_TINY_BYTES);
     for (int round = 0; round < 3; round++) {
-        for (unsigned i = 0; i < BLOCKS_MAX; i++) work->blocks[i] = pool_alloc(used);
+        for (unsigned i = 0; i < BLOCKS_MAX; i++) work->blocks[i] = class_block(used);
         for (unsigned i = 0; i < BLOCKS_MAX; i++) hak_free(work->blocks[i]);
     }
     /* The class in use was empty when the exchange looked, and is full now. */

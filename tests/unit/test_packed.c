@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "hakmem/hakmem.h"
-#include "hakmem/pool/pool.h"
 #include "tests/harness/census.h"
 #include "tests/harness/harness.h"
 #include "tests/unit/fresh_thread.h"
@@ -18,7 +17,7 @@ static unsigned packed_class(void) {
 /* As if other classes had been exchanged meanwhile: the class is never hot. */
 static void *take_cold(unsigned c) {
     hak_self->classes[c].recent_exchanges = 0;
-    return pool_alloc(c);
+    return class_block(c);
 }
 
 static void give_cold(unsigned c, void *p) {
@@ -33,7 +32,7 @@ static void expect_one_storage(struct work *work) {
     for (unsigned c = 2; c < HAK_CLASS_COUNT && !exchange_is_uncached(c); c++) {
         const uint32_t used = hak_self->magazines_used;
         const bool is_packed = hak_exchange_first_room(c) <= RECORD_PACKED_MOST;
-        hak_free(pool_alloc(c));
+        hak_free(class_block(c));
         HAK_EXPECT_EQ(exchange_is_packed(hak_self, c), is_packed);
         HAK_EXPECT_EQ(hak_self->magazines_used - used, is_packed ? 1 : 2);
         packed += is_packed;
@@ -131,7 +130,7 @@ static void expect_blocks_stay_when_hot(struct work *work) {
     HAK_EXPECT(exchange_is_packed(hak_self, c));
     for (uint32_t round = 0; exchange_is_packed(hak_self, c) && round < 1000; round++) {
         const uint32_t end = kept + 1 + round * 7 % (2 * room);
-        for (uint32_t i = kept; i < end; i++) work->blocks[i] = pool_alloc(c);
+        for (uint32_t i = kept; i < end; i++) work->blocks[i] = class_block(c);
         HAK_EXPECT_EQ(census_class(c).live_blocks, live + end - kept);
         for (uint32_t i = kept; i < end; i++) hak_free(work->blocks[i]);
         HAK_EXPECT_EQ(census_class(c).live_blocks, live);

@@ -3,13 +3,12 @@
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/exchange.h"
 #include "hakmem/magazine/stash.h"
-#include "hakmem/pool/pool.h"
 #include "tests/harness/census.h"
 #include "tests/harness/harness.h"
 #include "tests/unit/fresh_thread.h"
 
 static void take_all(struct work *work, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++) work->blocks[i] = pool_alloc(CLASS);
+    for (uint32_t i = 0; i < count; i++) work->blocks[i] = class_block(CLASS);
 }
 
 static void give_all(struct work *work, uint32_t first, uint32_t count) {
@@ -27,7 +26,7 @@ static uint32_t take_burst(struct work *work) {
     HAK_EXPECT_GT(hak_classes[CLASS].stash, 0);
     HAK_EXPECT_LT(BURST, BLOCKS_MAX);
     take_all(work, taken);
-    while (loaded() == 0) work->blocks[taken++] = pool_alloc(CLASS);
+    while (loaded() == 0) work->blocks[taken++] = class_block(CLASS);
     return taken;
 }
 
@@ -41,8 +40,8 @@ static void expect_stash(struct work *work) {
     HAK_EXPECT_EQ(active->free_count, free_count);
     HAK_EXPECT_EQ(census_class(CLASS).cached_blocks, left + 2 * CAPACITY + 1);
     /* The youngest comes first. */
-    for (uint32_t i = 0; i < left; i++) work->blocks[i] = pool_alloc(CLASS);
-    HAK_EXPECT_PTR_EQ(pool_alloc(CLASS), work->blocks[2 * CAPACITY - 1]);
+    for (uint32_t i = 0; i < left; i++) work->blocks[i] = class_block(CLASS);
+    HAK_EXPECT_PTR_EQ(class_block(CLASS), work->blocks[2 * CAPACITY - 1]);
     HAK_EXPECT_EQ(stashed(), 1);
     HAK_EXPECT_EQ(loaded(), CAPACITY - 1);
     HAK_EXPECT_EQ(active->free_count, free_count);
@@ -76,7 +75,7 @@ static void use_every_stash(struct work *work) {
     for (unsigned round = 0; round < 2; round++) {
         for (unsigned k = 1; k < HAK_CLASS_COUNT; k++) {
             const unsigned c = round == 0 ? k : HAK_CLASS_COUNT - k;
-            for (uint32_t i = 0; i < BLOCKS_MAX; i++) work->blocks[i] = pool_alloc(c);
+            for (uint32_t i = 0; i < BLOCKS_MAX; i++) work->blocks[i] = class_block(c);
             for (uint32_t i = 0; i < BLOCKS_MAX; i++) hak_free(work->blocks[i]);
             HAK_EXPECT(hak_self->loaded[c][-(ptrdiff_t)exchange_loaded_level(hak_self, c) - 1] == NULL);
             HAK_EXPECT(hak_returned[c][-(ptrdiff_t)exchange_returned_level(hak_self, c) - 1] == NULL);
@@ -97,7 +96,7 @@ static void claim_zeroed(void) { hak_self->classes[CLASS].loaded_zeroed = true; 
 /* Blocks that are out, and an empty loaded magazine. */
 static uint32_t take_all_loaded(struct work *work) {
     uint32_t taken = 0;
-    while (taken <= CAPACITY || loaded() > 0) work->blocks[taken++] = pool_alloc(CLASS);
+    while (taken <= CAPACITY || loaded() > 0) work->blocks[taken++] = class_block(CLASS);
     return taken;
 }
 
@@ -105,7 +104,7 @@ static void expect_no_claim_by_alloc(struct work *work) {
     const uint32_t taken = take_all_loaded(work), few = CAPACITY / 2;
     give_all(work, 0, few);
     claim_zeroed();
-    work->blocks[0] = pool_alloc(CLASS);
+    work->blocks[0] = class_block(CLASS);
     HAK_EXPECT_EQ(loaded(), few - 1);
     HAK_EXPECT(!exchange_is_zeroed(CLASS));
     hak_free(work->blocks[0]);
@@ -129,7 +128,7 @@ static void expect_no_claim_by_stash(struct work *work) {
     HAK_EXPECT_GT(before, 0);
     while (stashed() == before && again < BLOCKS_MAX) {
         claim_zeroed();
-        work->blocks[again++] = pool_alloc(CLASS);
+        work->blocks[again++] = class_block(CLASS);
     }
     HAK_EXPECT_EQ(stashed(), before - 1);
     HAK_EXPECT(!exchange_is_zeroed(CLASS));
@@ -151,14 +150,14 @@ static void mark_below_spares(void *mark) {
 
 static void expect_no_block_below_a_spare(struct work *work) {
     static int mark;
-    hak_free(pool_alloc(CLASS)); /* the thread begins */
+    hak_free(class_block(CLASS)); /* the thread begins */
     mark_below_spares(&mark);
     const uint32_t taken = take_burst(work);
     give_all(work, 0, taken);
     HAK_EXPECT_GT(stashed(), 0);
     HAK_EXPECT_GT(hak_self->spares_used, 0);
     for (uint32_t i = 0; i < taken; i++) {
-        work->blocks[i] = pool_alloc(CLASS);
+        work->blocks[i] = class_block(CLASS);
         if (work->blocks[i] == &mark) {
             HAK_EXPECT(work->blocks[i] != &mark); /* and is not freed */
             return;
