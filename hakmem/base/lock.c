@@ -243,6 +243,7 @@ static void lock_debug_remove(const struct hak_lock *lock) {
     while (held[i] != lock) i--;
     /* Those above move down: the stack stays sorted whatever the order of releases. */
     for (; i + 1 < held_count; i++) held[i] = held[i + 1];
+    __atomic_signal_fence(__ATOMIC_SEQ_CST); /* for handlers, as above */
     held_count--;
 }
 
@@ -261,12 +262,14 @@ void hak_lock_debug_push(const struct hak_lock *lock) {
     lock_debug_insert(lock);
 }
 
+void hak_lock_debug_expect_held(const struct hak_lock *lock) {
+    HAK_CHECK(lock_is_passed(lock) || hak_lock_debug_is_held(lock));
+}
+
 void hak_lock_debug_pop(const struct hak_lock *lock) {
-    if (lock_is_passed(lock)) {
-        return;
+    if (!lock_is_passed(lock)) {
+        lock_debug_remove(lock);
     }
-    HAK_CHECK(hak_lock_debug_is_held(lock));
-    lock_debug_remove(lock);
 }
 
 bool hak_lock_debug_is_held(const struct hak_lock *lock) {

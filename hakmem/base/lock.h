@@ -61,6 +61,7 @@ HAK_ALWAYS_INLINE uintptr_t lock_self(void) { return (uintptr_t)&hak_lock_depend
 
 /* The check of the lock order. Only debug builds call these functions. */
 void hak_lock_debug_push(const struct hak_lock *lock);
+void hak_lock_debug_expect_held(const struct hak_lock *lock);
 void hak_lock_debug_pop(const struct hak_lock *lock);
 bool hak_lock_debug_is_held(const struct hak_lock *lock);
 
@@ -87,13 +88,15 @@ HAK_ALWAYS_INLINE void lock_acquire(struct hak_lock *lock) {
 /* Releases the lock. Locks may be released in any order. pre: this thread holds the lock */
 HAK_ALWAYS_INLINE void lock_release(struct hak_lock *lock) {
     DISTURB();
-    if (HAK_DEBUG) hak_lock_debug_pop(lock);
+    if (HAK_DEBUG) hak_lock_debug_expect_held(lock);
     contention_released(lock, lock->rank);
     uintptr_t own_word = lock_self();
     /* Acquire-release: publishes what was written under the lock to the next holder. */
     if (HAK_UNLIKELY(!hak_compare_exchange_acq_rel(&lock->word, &own_word, (uintptr_t)0))) {
         hak_lock_release_slow(lock);
     }
+    /* After the release: a handler that comes in between is still told that it interrupted the allocator. */
+    if (HAK_DEBUG) hak_lock_debug_pop(lock);
 }
 
 HAK_ALWAYS_INLINE void lock_assert_held(const struct hak_lock *lock) { HAK_ASSERT(hak_lock_debug_is_held(lock)); }

@@ -135,7 +135,8 @@ static void exchange_make_room(struct hak_thread *thread, unsigned class_index) 
     exchange_release_empty(thread, class_index);
 }
 
-void hak_exchange_free_begun(struct hak_thread *thread, unsigned class_index, void *p) {
+/* hak_exchange_free_begun. */
+HAK_ALWAYS_INLINE void exchange_free_begun_now(struct hak_thread *thread, unsigned class_index, void *p) {
     if (exchange_is_uncached(class_index)) {
         exchange_free_uncached(thread, class_index, p);
         return;
@@ -162,4 +163,10 @@ void hak_exchange_free_begun(struct hak_thread *thread, unsigned class_index, vo
     bool pushed = magazine_push(class_index, p);
     HAK_ASSERT(pushed);
     (void)pushed;
+}
+
+void hak_exchange_free_begun(struct hak_thread *thread, unsigned class_index, void *p) {
+    const bool was_inside = magazine_enter();
+    exchange_free_begun_now(thread, class_index, p);
+    magazine_leave(was_inside);
 }

@@ -105,9 +105,8 @@ HAK_COLD void *hak_exchange_alloc_uncached(struct hak_thread *thread, unsigned c
 /* exchange_alloc_begun for guard builds while the shadow has the limited form; the loaded magazine may hold blocks. */
 HAK_COLD void *hak_exchange_alloc_limited(struct hak_thread *thread, unsigned class_index);
 
-/* Allocates a block. NULL: no memory. pre: the thread has begun, and its loaded magazine of the class is empty or, in
- * guard builds, the shadow has the limited form */
-HAK_ALWAYS_INLINE void *exchange_alloc_begun(struct hak_thread *thread, unsigned class_index) {
+/* exchange_alloc_begun. */
+HAK_ALWAYS_INLINE void *exchange_alloc_begun_now(struct hak_thread *thread, unsigned class_index) {
     if (class_index >= HAK_L25_CLASS_FIRST && exchange_is_uncached(class_index)) {
         return hak_exchange_alloc_uncached(thread, class_index);
     }
@@ -121,6 +120,15 @@ HAK_ALWAYS_INLINE void *exchange_alloc_begun(struct hak_thread *thread, unsigned
         return magazine_take(class_index);
     }
     return hak_exchange_load(thread, class_index);
+}
+
+/* Allocates a block. NULL: no memory. pre: the thread has begun, and its loaded magazine of the class is empty or, in
+ * guard builds, the shadow has the limited form */
+HAK_ALWAYS_INLINE void *exchange_alloc_begun(struct hak_thread *thread, unsigned class_index) {
+    const bool was_inside = magazine_enter();
+    void *p = exchange_alloc_begun_now(thread, class_index);
+    magazine_leave(was_inside);
+    return p;
 }
 
 #endif

@@ -60,14 +60,26 @@ HAK_ALWAYS_INLINE uint32_t magazine_level(void *const *top, unsigned class_index
     return hak_classes[class_index].magazine - (uint32_t)((end - (uintptr_t)top) / sizeof *top);
 }
 
-/* Debug builds: the thread is between two steps of a fast path, where a signal handler must not allocate. */
+/* Debug builds: the thread is between two steps that a signal handler would disturb if it allocated. */
 extern HAK_THREAD_LOCAL bool hak_magazine_is_inside;
 
-HAK_ALWAYS_INLINE void magazine_set_inside(bool is_inside) {
+/* Debug builds, nothing in others: marks such steps. They may lie within others: what enter returned, leave restores. */
+HAK_ALWAYS_INLINE bool magazine_enter(void) {
+    if (!HAK_DEBUG) {
+        return false;
+    }
+    /* Relaxed, here and below: only handlers of this thread read it. */
+    const bool was_inside = hak_load_relaxed(&hak_magazine_is_inside);
+    hak_store_relaxed(&hak_magazine_is_inside, true);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    /* Relaxed: only handlers of this thread read it. */
-    hak_store_relaxed(&hak_magazine_is_inside, is_inside);
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    return was_inside;
+}
+
+HAK_ALWAYS_INLINE void magazine_leave(bool was_inside) {
+    if (HAK_DEBUG) {
+        __atomic_signal_fence(__ATOMIC_SEQ_CST);
+        hak_store_relaxed(&hak_magazine_is_inside, was_inside);
+    }
 }
 
 /* magazine_pop and magazine_take. `marks`, a constant: marks the block as live in the shadow.
@@ -98,12 +110,9 @@ HAK_FAST_PATH void *magazine_pop_now(unsigned class_index, bool marks) {
 }
 
 HAK_FAST_PATH void *magazine_pop_and_mark(unsigned class_index, bool marks) {
-    if (!HAK_DEBUG) {
-        return magazine_pop_now(class_index, marks);
-    }
-    magazine_set_inside(true);
+    const bool was_inside = magazine_enter();
     void *p = magazine_pop_now(class_index, marks);
-    magazine_set_inside(false);
+    magazine_leave(was_inside);
     return p;
 }
 
@@ -136,12 +145,9 @@ HAK_FAST_PATH bool magazine_push_now(unsigned class_index, void *p, bool clears,
 }
 
 HAK_FAST_PATH bool magazine_push_and_clear(unsigned class_index, void *p, bool clears, uint8_t *live) {
-    if (!HAK_DEBUG) {
-        return magazine_push_now(class_index, p, clears, live);
-    }
-    magazine_set_inside(true);
+    const bool was_inside = magazine_enter();
     const bool is_pushed = magazine_push_now(class_index, p, clears, live);
-    magazine_set_inside(false);
+    magazine_leave(was_inside);
     return is_pushed;
 }
 

@@ -118,9 +118,13 @@ bool hak_thread_is_inside(void) {
     return hak_self != NULL && hak_load_relaxed(&hak_self->sequence) % 2 != 0;
 }
 
-void hak_thread_expect_outside(void) {
+bool hak_thread_is_outside(void) {
     /* Relaxed: only this thread writes it. */
-    if (hak_load_relaxed(&hak_magazine_is_inside) || hak_thread_is_inside() || hak_lock_debug_holds_any()) {
+    return !hak_load_relaxed(&hak_magazine_is_inside) && !hak_thread_is_inside() && !hak_lock_debug_holds_any();
+}
+
+void hak_thread_expect_outside(void) {
+    if (!hak_thread_is_outside()) {
         hak_assert_failed(
             "a signal handler that interrupted the allocator in its thread calls the allocator, which POSIX does not "
             "allow");

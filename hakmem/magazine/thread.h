@@ -37,8 +37,11 @@ void hak_thread_list_release(void);
 /* Whether the calling thread is in the middle of an exchange, which a signal handler then has interrupted. */
 bool hak_thread_is_inside(void);
 
-/* Debug builds: ends the process, with a line, where the calling thread's signal handler interrupted the allocator and now calls it. What
- * interrupts a call between its steps finds them by the lock that is held, the exchange that is under way or a fast path's mark. */
+/* Debug builds: whether the calling thread holds no lock of the allocator, is in no exchange, and between no two steps that a call in
+ * a signal handler would disturb (magazine_enter). */
+HAK_COLD bool hak_thread_is_outside(void);
+
+/* Debug builds: ends the process, with a line, where the calling thread's signal handler interrupted the allocator and now calls it. */
 HAK_COLD void hak_thread_expect_outside(void);
 
 /* Called where allocations and frees begin. Nothing in other builds. */

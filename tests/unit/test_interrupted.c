@@ -45,7 +45,7 @@ static void raise_with_a_lock(void) {
 
 static void raise_in_a_fast_path(void) {
     handle(SIGUSR1);
-    magazine_set_inside(true);
+    (void)magazine_enter();
     raise(SIGUSR1);
 }
 
