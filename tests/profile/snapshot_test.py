@@ -156,6 +156,10 @@ class ShotTest(unittest.TestCase):
         (cells,) = snapshot.Snapshot(now, before).classes.values()
         self.assertEqual([(cell.live, cell.old) for cell in cells], [(3, 2), (1, 0)])
 
+    def test_one_of_each_is_said_as_one(self) -> None:
+        one = snapshot.Snapshot(Map(1, [self.slab(0, 1)], [Huge(0, 24)], 0), None)
+        self.assertEqual(snapshot.summary(one), "2 live blocks, 1.0 KiB in 1 slab and 1 huge block")
+
     def test_what_many_slabs_hold_is_summed_up(self) -> None:
         many = Map(1, [self.slab(number << 16, 0, 9, record=number % 2) for number in range(10)], [], 0)
         shot = snapshot.Snapshot(many, None, cells_most=4)

@@ -99,8 +99,10 @@ function summary(size, cells) {
     const sum = (name) => cells.reduce((total, cell) => total + cell[name], 0);
     const live = sum("live");
     const empty = sum("pages") * 4096 - live * size;
+    const alone = sum("alone");
     return counted(live, "block") + ", " + shownBytes(live * size) + " in " + counted(sum("slabs"), "slab") + "; " +
-        shownBytes(Math.max(0, empty)) + " free in them; " + counted(sum("alone"), "page") + " held by one block alone";
+        shownBytes(Math.max(0, empty)) + " free in " + (sum("slabs") === 1 ? "it" : "them") +
+        (alone > 0 ? "; " + counted(alone, "page") + " held by one block alone" : "");
 }
 
 const drawn = data.classes.map(([size, rows]) => {

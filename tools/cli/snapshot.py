@@ -182,6 +182,13 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pid", type=process_id, metavar="PID")
 
 
+def summary(shot: Snapshot) -> str:
+    """What the map shows, in a line."""
+    blocks, slabs = show.counted(shot.blocks, "live block"), show.counted(shot.slabs, "slab")
+    huge = show.counted(len(shot.huge), "huge block")
+    return f"{blocks}, {show.size(shot.bytes + shot.huge_bytes)} in {slabs} and {huge}"
+
+
 def _run(parsed: argparse.Namespace) -> int:
     earlier: Map | None = None
     if parsed.seconds:
@@ -193,8 +200,7 @@ def _run(parsed: argparse.Namespace) -> int:
     output: Path = parsed.output or caller_path(f"hakmem.{parsed.pid}.snapshot.html")
     title = f"{published.program_of(parsed.pid)} ({parsed.pid}): live blocks by slab"
     output.write_text(page(shot, profile, title, parsed.seconds), encoding="utf-8")
-    blocks, slabs = show.counted(shot.blocks, "live block"), show.counted(shot.slabs, "slab")
-    print(f"{output}: {blocks}, {show.size(shot.bytes + shot.huge_bytes)} in {slabs} and {len(shot.huge)} huge blocks")
+    print(f"{output}: {summary(shot)}")
     return 0
 
 
