@@ -2,8 +2,10 @@
 /* See leaks.h.
  *
  *     hakmem: leaks: 4160 bytes in 3 blocks live, from 2 paths; exact
+ *     hakmem: leaks:   asked for: 4100 bytes
  *     hakmem: leaks:   of these, nothing reaches 4096 bytes in 2 blocks: 1 block directly, 1 block through others
  *     hakmem: leaks: 4096 bytes in 2 blocks from 0x55d0c8a7e1b3: /usr/bin/true+0x11b3
+ *     hakmem: leaks:   asked for: 4040 bytes
  *     hakmem: leaks:   lost: 4096 bytes in 2 blocks: 1 block directly, 1 block through others
  *     hakmem: leaks:   called from 0x55d0c8a7e240: /usr/bin/true+0x1240
  *
@@ -21,7 +23,9 @@
 
 struct leak {
     struct profile_record path; /* the first record of the path of calls */
-    double bytes, blocks;       /* estimates, as are the next three */
+    double bytes, blocks;       /* estimates, as are the next four */
+    double
+        asked; /* bytes that the program asked for; of what a path's blocks of one class were asked for, the mean counts */
     double lost_bytes, lost_directly, lost_indirectly;
 };
 
@@ -38,6 +42,7 @@ static void leaks_add(struct leak *leak, const struct profile_record *record, co
     const uint64_t live = record->allocations - record->frees;
     leak->blocks += (double)live * scale;
     leak->bytes += (double)live * bytes;
+    leak->asked += (double)live * scale * (double)record->asked / (double)record->allocations;
     leak->lost_directly += lost->directly * scale;
     leak->lost_indirectly += lost->indirectly * scale;
     leak->lost_bytes += ((double)lost->directly + lost->indirectly) * bytes;
@@ -107,8 +112,22 @@ static void leaks_line_start(struct hak_text *line, double bytes, double blocks)
     leaks_amount(line, bytes, blocks);
 }
 
+/* The functions that write a line are not inlined: a handler that ends the process may run on a stack of 8 KiB, so no two lines lie
+ * on it at once.
+ *
+ * Of a path, or the sum; nothing where it is what the blocks take. */
+HAK_NOINLINE static void leaks_write_asked(const struct leak *leak, int descriptor) {
+    const uint64_t asked = (uint64_t)(leak->asked + 0.5);
+    if (asked != (uint64_t)(leak->bytes + 0.5)) {
+        TEXT_LINE(line);
+        hak_text_add(&line, "hakmem: leaks:   asked for: ");
+        leaks_number(&line, asked, "byte");
+        hak_text_write_line(&line, descriptor);
+    }
+}
+
 /* A path's, or the sum. */
-static void leaks_write_lost(const struct leak *leak, const char *what, int descriptor) {
+HAK_NOINLINE static void leaks_write_lost(const struct leak *leak, const char *what, int descriptor) {
     TEXT_LINE(line);
     hak_text_add(&line, "hakmem: leaks:   ");
     hak_text_add(&line, what);
@@ -148,23 +167,35 @@ static void leaks_add_trust(struct hak_text *line, const struct hak_profile_tabl
     leaks_add_dropped(line, hak_load_relaxed(&table->shortened), " without callers, since their table is full");
 }
 
-static void leaks_write_sum(const struct hak_profile_table *table, const struct leak *leaks, uint32_t count,
-                            bool knows_lost, int descriptor) {
-    TEXT_LINE(line);
+static struct leak leaks_sum(const struct leak *leaks, uint32_t count) {
     struct leak sum = {0};
     for (uint32_t i = 0; i < count; i++) {
         sum.bytes += leaks[i].bytes;
         sum.blocks += leaks[i].blocks;
+        sum.asked += leaks[i].asked;
         sum.lost_bytes += leaks[i].lost_bytes;
         sum.lost_directly += leaks[i].lost_directly;
         sum.lost_indirectly += leaks[i].lost_indirectly;
     }
-    leaks_line_start(&line, sum.bytes, sum.blocks);
+    return sum;
+}
+
+HAK_NOINLINE static void leaks_write_heading(const struct hak_profile_table *table, const struct leak *sum,
+                                             uint32_t count, int descriptor) {
+    TEXT_LINE(line);
+    leaks_line_start(&line, sum->bytes, sum->blocks);
     hak_text_add(&line, " live, from ");
     leaks_number(&line, count, "path");
     hak_text_add(&line, "; ");
     leaks_add_trust(&line, table);
     hak_text_write_line(&line, descriptor);
+}
+
+static void leaks_write_sum(const struct hak_profile_table *table, const struct leak *leaks, uint32_t count,
+                            bool knows_lost, int descriptor) {
+    const struct leak sum = leaks_sum(leaks, count);
+    leaks_write_heading(table, &sum, count, descriptor);
+    leaks_write_asked(&sum, descriptor);
     if (knows_lost) {
         leaks_write_lost(&sum, "of these, nothing reaches ", descriptor);
     }
@@ -175,7 +206,7 @@ static void leaks_add_place(struct hak_text *line, const struct maps *maps, uint
     hak_maps_add_module(line, maps, address);
 }
 
-static void leaks_write_call(const struct leak *leak, const struct maps *maps, int descriptor) {
+HAK_NOINLINE static void leaks_write_call(const struct leak *leak, const struct maps *maps, int descriptor) {
     TEXT_LINE(line);
     leaks_line_start(&line, leak->bytes, leak->blocks);
     hak_text_add(&line, " from ");
@@ -183,25 +214,33 @@ static void leaks_write_call(const struct leak *leak, const struct maps *maps, i
     hak_text_write_line(&line, descriptor);
 }
 
-/* One line at a time: a handler that ends the process may run on a stack of 8 KiB. */
+HAK_NOINLINE static void leaks_write_caller(uint64_t address, const struct maps *maps, int descriptor) {
+    TEXT_LINE(line);
+    hak_text_add(&line, "hakmem: leaks:   called from ");
+    leaks_add_place(&line, maps, address);
+    hak_text_write_line(&line, descriptor);
+}
+
+HAK_NOINLINE static void leaks_write_further(const struct leak *leak, int descriptor) {
+    TEXT_LINE(line);
+    hak_text_add(&line, "hakmem: leaks:   and further callers, which ");
+    hak_text_add(&line, record_is_cut(&leak->path) ? "HAKMEM_PROFILE_FRAMES leaves out"
+                                                   : "are not known: the last one has no unwind table");
+    hak_text_write_line(&line, descriptor);
+}
+
 static void leaks_write(const struct hak_profile_table *table, const struct leak *leak, const struct maps *maps,
                         int descriptor) {
     leaks_write_call(leak, maps, descriptor);
+    leaks_write_asked(leak, descriptor);
     if (leak->lost_bytes != 0) {
         leaks_write_lost(leak, "lost: ", descriptor);
     }
     for (uint32_t i = 0; i < record_caller_count(&leak->path); i++) {
-        TEXT_LINE(caller);
-        hak_text_add(&caller, "hakmem: leaks:   called from ");
-        leaks_add_place(&caller, maps, record_callers(table, &leak->path)[i]);
-        hak_text_write_line(&caller, descriptor);
+        leaks_write_caller(record_callers(table, &leak->path)[i], maps, descriptor);
     }
     if (record_is_cut(&leak->path) || record_is_open(&leak->path)) {
-        TEXT_LINE(more);
-        hak_text_add(&more, "hakmem: leaks:   and further callers, which ");
-        hak_text_add(&more, record_is_cut(&leak->path) ? "HAKMEM_PROFILE_FRAMES leaves out"
-                                                       : "are not known: the last one has no unwind table");
-        hak_text_write_line(&more, descriptor);
+        leaks_write_further(leak, descriptor);
     }
 }
 

@@ -124,9 +124,13 @@ class LostTest(unittest.TestCase):
     def test_paths_with_lost_blocks_come_first(self) -> None:
         said = _run([str(_PROGRAM)], environment({"HAKMEM_LEAKS": "1"})).splitlines()
         paths = [i for i, line in enumerate(said) if re.match(r"hakmem: leaks: \d+ bytes? in \d+ blocks? from ", line)]
-        lost = [said[i + 1].startswith("hakmem: leaks:   lost: ") for i in paths]
+        ends = [*paths[1:], len(said)]
+        lost = [any("  lost: " in line for line in said[first:end]) for first, end in zip(paths, ends)]
         self.assertEqual(lost, sorted(lost, reverse=True))
-        self.assertIn("16777216 bytes in 8 blocks: 0 blocks directly, 8 blocks through others", said[paths[0] + 1])
+        self.assertIn(
+            "hakmem: leaks:   lost: 16777216 bytes in 8 blocks: 0 blocks directly, 8 blocks through others",
+            said[paths[0] : ends[0]],
+        )
 
     def test_blocks_that_are_not_sampled_are_followed(self) -> None:
         said = _run([str(_PROGRAM)], environment({"HAKMEM_LEAKS": "1", "HAKMEM_PROFILE_RATE": "65536"}))

@@ -31,6 +31,7 @@ def _number(thing: str) -> str:
 
 _HELD = rf"hakmem: leaks: {_number('byte')} in {_number('block')}"
 _SUM = re.compile(rf"{_HELD} live, from {_number('path')}; (.+)")
+_ASKED = re.compile(rf"hakmem: leaks:   asked for: {_number('byte')}")
 _LOST = re.compile(r"hakmem: leaks:   (?:of these, nothing reaches|lost:) .+")
 _LEAK = re.compile(rf"{_HELD} from 0x[0-9a-f]+: (/.+)\+(0x[0-9a-f]+)")
 _CALLER = re.compile(r"hakmem: leaks:   called from 0x[0-9a-f]+: (/.+)\+(0x[0-9a-f]+)")
@@ -170,7 +171,9 @@ class LeaksTest(ProfileCase):
     def test_every_live_block_by_call(self) -> None:
         first, *lines = self.run_program(HAKMEM_LEAKS="1").splitlines()
         whole = matched(_SUM, first)
-        leaks = [matched(_LEAK, line) for line in lines if not _CALLER.fullmatch(line) and not _LOST.fullmatch(line)]
+        leaks = [
+            matched(_LEAK, line) for line in lines if not any(one.fullmatch(line) for one in (_ASKED, _CALLER, _LOST))
+        ]
         self.assertEqual((whole[4], int(whole[3])), ("exact", len(leaks)))
         self.assertEqual(sum(int(one[1]) for one in leaks), int(whole[1]))
         self.assertEqual(sum(int(one[2]) for one in leaks), int(whole[2]))
@@ -179,8 +182,21 @@ class LeaksTest(ProfileCase):
         blocks = {known[place].function: int(one[2]) for one, place in places.items() if place.path == str(PROGRAM)}
         self.assertEqual(blocks, {function: exact.live for function, exact in EXACT.items()})
 
+    def test_bytes_that_were_asked_for(self) -> None:
+        lines = self.run_program(HAKMEM_LEAKS="1").splitlines()
+        asked: dict[int, int] = {}
+        for line, following in zip(lines, lines[1:]):
+            if (leak := _LEAK.fullmatch(line)) is not None:
+                more = _ASKED.fullmatch(following)
+                asked[int(leak[2])] = int(more[1] if more else leak[1])
+        for function in ("make_small", "make_zeroed", "make_large", "make_huge"):
+            exact = EXACT[function]
+            self.assertEqual(asked[exact.live], exact.live * exact.least_bytes, function)
+        self.assertEqual(sum(asked.values()), int(matched(_ASKED, lines[1])[1]))
+
     def test_callers_up_to_the_program_s_start(self) -> None:
-        lines = [line for line in self.run_program(HAKMEM_LEAKS="1").splitlines() if not _LOST.fullmatch(line)]
+        said = self.run_program(HAKMEM_LEAKS="1").splitlines()
+        lines = [line for line in said if not _LOST.fullmatch(line) and not _ASKED.fullmatch(line)]
         position = next(i for i, line in enumerate(lines) if f" in {EXACT['make_zeroed'].live} blocks" in line)
         callers: list[Place] = []
         while (found := _CALLER.fullmatch(lines[position + 1 + len(callers)])) is not None:
@@ -219,7 +235,7 @@ class LeaksTest(ProfileCase):
         first, *lines = done.stderr.splitlines()
         self.assertRegex(first, _SUM)
         for line in lines:
-            self.assertRegex(line, f"(?:{_LEAK.pattern})|(?:{_CALLER.pattern})|(?:{_LOST.pattern})")
+            self.assertRegex(line, "|".join(f"(?:{one.pattern})" for one in (_LEAK, _CALLER, _LOST, _ASKED)))
         self.assertIn(" in 1 block from ", done.stderr)
 
     def test_off_by_default(self) -> None:
