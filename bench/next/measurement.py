@@ -176,8 +176,10 @@ def programs(plan: Plan) -> Row:
 
 
 def verdict(rows: Sequence[Row]) -> str:
-    """What an experiment's rows say together."""
-    verdicts = {row["verdict"] for row in rows}
+    """What an experiment's rows say together; where nothing was compared, nothing."""
+    verdicts = {row["verdict"] for row in rows} - {Verdict.INCOMPLETE.value}
+    if not verdicts:
+        return "not measured"
     gains, losses = Verdict.FASTER.value in verdicts, Verdict.SLOWER.value in verdicts
     if gains and losses:
         return "both"

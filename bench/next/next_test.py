@@ -106,6 +106,11 @@ class VerdictTest(unittest.TestCase):
         self.assertEqual(said("slower", "equivalent"), "loses")
         self.assertEqual(said("slower", "faster"), "both")
         self.assertEqual(said("undecided", "equivalent"), "no difference found")
+        self.assertEqual(said("undecided", "incomplete"), "no difference found")
+
+    def test_an_experiment_of_which_nothing_was_compared_has_no_verdict(self) -> None:
+        self.assertEqual(measurement.verdict([]), "not measured")
+        self.assertEqual(measurement.verdict([{"verdict": Verdict.INCOMPLETE.value}]), "not measured")
 
     def test_the_furthest_from_1_comes_first(self) -> None:
         def row(ratio: float) -> dict[str, Any]:
