@@ -41,7 +41,6 @@ def parser(name: str, description: str) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = result.add_argument
-    add("--experiment", dest="experiments", action="append", default=[], metavar="GLOB", help="only these experiments")
     add("--workload", dest="workloads", action="append", default=[], metavar="GLOB", help="only these workloads")
     add(
         "--programs",
@@ -134,6 +133,9 @@ def measured(parsed: argparse.Namespace, own: argparse.ArgumentParser) -> dict[s
 def main() -> None:
     """Parses the command line, measures and prints."""
     own = parser(NAME, f"What each experiment is worth beside what ships ({contenders.SHIPPED}).")
+    own.add_argument(
+        "--experiment", dest="experiments", action="append", default=[], metavar="GLOB", help="only these experiments"
+    )
     whole = measured(own.parse_args(), own)
     tables.write(whole, sys.stdout)
     if not whole["complete"]:

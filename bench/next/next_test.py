@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from bench.engine import variants
-from bench.next import measurement, tables, update_next
+from bench.next import measurement, next as next_program, tables, update_next
 from bench.programs import entrants
 from tools.measure.inference import Verdict
 from tools.measure.program import BenchError
@@ -62,6 +66,10 @@ class ProgramTest(unittest.TestCase):
         with self.assertRaisesRegex(BenchError, "missing: inline-hot"):
             update_next.page(self.whole)
 
+    def test_an_outcome_that_was_ended_is_no_document(self) -> None:
+        with self.assertRaisesRegex(BenchError, r"partial \(interrupted\)"):
+            update_next.page(self.whole | {"complete": False, "ended_by": "interrupted"})
+
     def test_a_whole_outcome_is_a_document(self) -> None:
         path = self.whole["hot_paths"]["table-65"]
         rows = [row | {"experiment": name} for name in variants.FLIPPED for row in self.whole["time"][:1]]
@@ -79,6 +87,28 @@ class ProgramTest(unittest.TestCase):
             done = run(line)
             self.assertEqual((done.returncode, done.stdout), (2, ""), line)
             self.assertIn("usage: ", done.stderr)
+
+
+class DocumentArgumentsTest(unittest.TestCase):
+    def test_what_can_give_no_document_is_refused_before_anything_is_measured(self) -> None:
+        """An hour later it would have been refused all the same; and no file is not the wish to measure."""
+        for argument, why in (
+            ("--experiment=table-*", "unrecognized arguments: --experiment"),
+            ("--from=", "argument --from: .* is no file"),
+            ("--from=/nowhere.json", "argument --from: '/nowhere.json' is no file"),
+        ):
+            errors = io.StringIO()
+            with (
+                self.subTest(argument),
+                mock.patch.object(sys, "argv", [update_next.NAME, argument]),
+                mock.patch.dict(os.environ, BUILD_WORKSPACE_DIRECTORY="/nowhere"),
+                mock.patch.object(next_program, "outcome", side_effect=AssertionError("measured")),
+                contextlib.redirect_stderr(errors),
+                self.assertRaises(SystemExit) as ended,
+            ):
+                update_next.main()
+            self.assertEqual(ended.exception.code, 2, argument)
+            self.assertRegex(errors.getvalue(), why)
 
 
 class VerdictTest(unittest.TestCase):

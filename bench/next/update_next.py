@@ -34,9 +34,11 @@ def _loaded(path: Path) -> dict[str, Any]:
 
 def page(whole: dict[str, Any]) -> str:
     """The document of an outcome."""
+    if not whole["complete"]:
+        raise BenchError(f"the document needs a complete outcome; this one is partial ({whole['ended_by']})")
     missing = [name for name in variants.FLIPPED if name not in whole["experiments"]]
-    if missing or not whole["complete"]:
-        raise BenchError(f"the document needs a complete outcome of all experiments; missing: {', '.join(missing)}")
+    if missing:
+        raise BenchError(f"the document needs an outcome of all experiments; missing: {', '.join(missing)}")
     return document.render(
         TEMPLATE,
         command=f"bazel run //bench:{NAME}",
@@ -54,13 +56,22 @@ def page(whole: dict[str, Any]) -> str:
 
 def main() -> None:
     """Measures, or reads, and writes the page."""
-    own = measuring.parser(NAME, "Writes docs/experiments.md from an outcome of //bench:next.")
-    own.add_argument(
-        "--from", dest="kept", metavar="FILE", help="what //bench:next -- --json=FILE wrote; measures nothing"
+    own = measuring.parser(
+        NAME, "Writes docs/experiments.md: of all experiments, measured now or by //bench:next before."
     )
+    own.add_argument(
+        "--from",
+        dest="kept",
+        type=arguments.caller_path,
+        metavar="FILE",
+        help="what //bench:next -- --json=FILE wrote; measures nothing",
+    )
+    own.set_defaults(experiments=[])
     parsed = own.parse_args()
     workspace = arguments.workspace(f"//bench:{NAME}")
-    whole = _loaded(arguments.caller_path(parsed.kept)) if parsed.kept else measuring.measured(parsed, own)
+    if parsed.kept is not None and not parsed.kept.is_file():
+        own.error(f"argument --from: '{parsed.kept}' is no file")
+    whole = measuring.measured(parsed, own) if parsed.kept is None else _loaded(parsed.kept)
     text = page(whole)
     path = workspace / OUTPUT
     path.write_text(text, encoding="utf-8")
