@@ -22,9 +22,9 @@ HAK_ALWAYS_INLINE void exchange_charge(struct hak_thread *thread, unsigned class
     }
 }
 
-/* Whether the room of the class may grow while it is hot. */
+/* Whether the room of the class may grow while it is hot: also where it was whole, since its share may have become smaller meanwhile. */
 HAK_ALWAYS_INLINE bool exchange_may_grow(struct hak_thread *thread, unsigned class_index) {
-    return !LADDER_LEARNS || ladder_player(exchange_learning(thread), class_index)->room == LADDER_ROOM_GROWS;
+    return !LADDER_LEARNS || ladder_player(exchange_learning(thread), class_index)->room != LADDER_ROOM_LITTLE;
 }
 
 /* Blocks of the next refill: `doubled`, or what the player says. `first` and `half` are the least and the most. */

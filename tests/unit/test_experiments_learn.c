@@ -9,6 +9,7 @@
 #include "hakmem/hakmem.h"
 #include "hakmem/ladder/learn.h"
 #include "hakmem/magazine/exchange.h"
+#include "hakmem/magazine/share.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/threads.h"
 
@@ -195,6 +196,28 @@ static void print_player(void *argument, unsigned index) {
 
 HAK_TEST_ISOLATED(Learn, TheEnvironmentNamesThePlayer, "HAKMEM_LEARN_PLAYER=roomy") {
     threads_run(1, print_player, NULL);
+}
+
+static void use_magazines_of(unsigned class_index) {
+    void *blocks[MAGAZINE_SLOTS];
+    const unsigned count = hak_classes[class_index].magazine;
+    for (unsigned round = 0; round < 40; round++) {
+        for (unsigned i = 0; i < count; i++) blocks[i] = hak_alloc(hak_classes[class_index].block_size);
+        for (unsigned i = 0; i < count; i++) hak_free(blocks[i]);
+    }
+}
+
+HAK_TEST_ISOLATED(Learn, PlayerWithAllRoomHasItAgainWhenThreadsAreFewer, "HAKMEM_LEARN_PLAYER=roomy") {
+    const unsigned c = HAK_L2_CLASS_FIRST, most = hak_classes[c].magazine;
+    if (!ladder_room_varies()) HAK_SKIP("without P3 a magazine always has its whole room");
+    use_magazines_of(c);
+    HAK_EXPECT_EQ(exchange_capacity(hak_self, c), most);
+    hak_share_divide(32);
+    use_magazines_of(c);
+    HAK_EXPECT_LT(exchange_capacity(hak_self, c), most);
+    hak_share_divide(1);
+    use_magazines_of(c);
+    HAK_EXPECT_EQ(exchange_capacity(hak_self, c), most);
 }
 
 /* ---- Choices ----------------------------------------------------------------------------------------- */
