@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.commands import hot_path
 from bench.commands.hot_path import Figures, Profile
-from bench.engine.variants import COMBINATIONS, FLIPPED
+from bench.engine.variants import COMBINATIONS, FLIPPED, FLIPPED_CONFIG
 
 _GOLDEN = Path(__file__).parent.parent / "golden" / hot_path.GOLDEN.name
 _ALL = "p0_p1_p2_p3"
@@ -53,7 +53,7 @@ class HotPathTest(unittest.TestCase):
 
     def test_learning_leaves_the_hot_path_alone(self) -> None:
         """learn=elo: what is learned, and what it costs, lies on slow paths alone."""
-        learns = hot_path.profile(_ALL, f"probe_hakmem_{FLIPPED['learn-elo']}")
+        learns = hot_path.profile_of(f"probe_hakmem_{FLIPPED['learn-elo']}", FLIPPED_CONFIG["learn-elo"])
         self.assertEqual(learns.figures, self.profiles[_ALL].figures)
 
     def test_inlined_paths_call_nothing(self) -> None:

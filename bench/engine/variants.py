@@ -39,3 +39,10 @@ FLIPPED = {
     for value in values[1:]
 }
 """A name for people, "table-129" -> name in targets."""
+
+FLIPPED_CONFIG = {
+    f"{experiment}-{value}": "+".join([*SWITCHES, f"{experiment}={value}"])
+    for experiment, values in EXPERIMENTS.items()
+    for value in values[1:]
+}
+"""The same names -> hak_config_string()."""

@@ -67,6 +67,8 @@ SHIPPED = "shipped"
 FLIPPED = "experiments"
 EXPERIMENTS = {SHIPPED: variants.SHIPPED, **variants.FLIPPED}
 """Name -> variant; the first is what the others are compared with."""
+CONFIGS = {SHIPPED: ALL, **variants.FLIPPED_CONFIG}
+"""Name -> what the build has to say that it is: a run of one that ignores its flag fails."""
 
 _PEER = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)=(.+)")
 
@@ -208,7 +210,7 @@ def compiled_in() -> Family:
 
 def _against_first(name: str, variants: dict[str, str]) -> Family:
     first, *others = variants
-    found = [_variant(own, variant) for own, variant in variants.items()]
+    found = [_variant(own, variant, CONFIGS.get(own, ALL)) for own, variant in variants.items()]
     return _with_control(name, found, first, [(other, first) for other in others])
 
 

@@ -69,7 +69,7 @@ def hot_paths(experiments: Sequence[str]) -> dict[str, Row]:
     found = {}
     builds = {contenders.SHIPPED: variants.SHIPPED} | {name: variants.FLIPPED[name] for name in experiments}
     for name, variant in progress.shown("next: hot paths", list(builds.items())):
-        profile = hot_path.profile_of(f"worker_hakmem_{variant}", contenders.ALL)
+        profile = hot_path.profile_of(f"worker_hakmem_{variant}", contenders.CONFIGS[name])
         found[name] = {call: dataclasses.asdict(figures) for call, figures in profile.figures.items()}
     return found
 

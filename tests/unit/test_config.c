@@ -9,13 +9,16 @@
 #include "hakmem/hakmem.h"
 #include "tests/harness/harness.h"
 
+/* Experiments that are flipped stand behind. */
 HAK_TEST(Config, StringNamesTheSwitchesOfTheHeaders) {
-    char expected[32] = "";
+    char expected[32] = "", found[32] = "";
     if (HAK_P0_CLASS_TABLE) strcat(expected, "+p0");
     if (HAK_P1_BATCHED_STATS) strcat(expected, "+p1");
     if (HAK_P2_INLINE_FAST_PATH) strcat(expected, "+p2");
     if (HAK_P3_SENTINELS) strcat(expected, "+p3");
-    HAK_EXPECT_STREQ(hak_config_string(), expected[0] != '\0' ? expected + 1 : "none");
+    memcpy(found, hak_config_string(),
+           strnlen(hak_config_string(), strlen(expected[0] != '\0' ? expected + 1 : "none")));
+    HAK_EXPECT_STREQ(found, expected[0] != '\0' ? expected + 1 : "none");
 }
 
 HAK_TEST(Config, BuildIsTheOneThatTheVariantIsNamedFor) {

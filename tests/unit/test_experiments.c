@@ -20,6 +20,12 @@ static const char *value_of(const char *experiment) {
 
 static bool is(const char *value, const char *other) { return strcmp(value, other) == 0; }
 
+HAK_TEST(Experiments, TheBuildSaysWhichAreFlipped) {
+    const char *config = getenv("HAK_TEST_CONFIG");
+    if (config == NULL) HAK_SKIP("not run as a variant");
+    HAK_EXPECT_STREQ(hak_config_string(), config);
+}
+
 HAK_TEST(Experiments, TableHasSoManyEntries) {
     const char *value = value_of("TABLE");
     if (value == NULL) HAK_SKIP("not run as a variant");

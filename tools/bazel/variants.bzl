@@ -30,13 +30,13 @@ def _combination(number, **choices):
     others = [_NAMED.get(name, name + "_") + value for name, value in chosen.items() if value != CHOICES[name][0]]
     return struct(
         name = "_".join((on or ["none"]) + others),
-        config_string = "+".join(on) or "none",
+        config_string = "+".join((on or ["none"]) + [name + "=" + chosen[name] for name, values in EXPERIMENTS.items() if chosen[name] != values[0]]),
         switches = {switch: switch in on for switch in SWITCHES},
         **chosen
     )
 
 # All sixteen combinations, at the spacing pow2, which the steps of the ladder have as well. Fields: name, "p0_p2";
-# config_string, "p0+p2" as hak_config_string() gives it; switches; classes, table .., values of the flags.
+# config_string, "p0+p2" or "p0+p2+learn=elo" as hak_config_string() gives it; switches; classes, table .., values of the flags.
 SWITCH_COMBINATIONS = [_combination(number) for number in range(16)]
 
 # The other spacings of classes, each with all switches off and with all on.

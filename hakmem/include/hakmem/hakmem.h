@@ -313,7 +313,8 @@ HAK_API void *hak_tiny_alloc_slow(size_t size);
 
 /* ---- What was built ---------------------------------------------------------------------------------- */
 
-/* The switches that are on, "p0+p2"; "none" where all are off. */
+/* The switches that are on, "p0+p2", or "none" where all are off; and the experiments that are not as they ship,
+ * "p0+p1+p2+p3+learn=elo". */
 HAK_API const char *hak_config_string(void);
 
 /* The class spacing, "pow2", "fine" or "fine16", and the table's granularity in bytes, 1, 8 or 16. */
