@@ -70,6 +70,18 @@ class ProgramTest(unittest.TestCase):
         with self.assertRaisesRegex(BenchError, r"partial \(interrupted\)"):
             update_next.page(self.whole | {"complete": False, "ended_by": "interrupted"})
 
+    def test_an_outcome_with_a_failure_is_no_document(self) -> None:
+        for failed in ({"failures": ["one"]}, {"programs": {"failures": ["one"]}}):
+            with self.assertRaisesRegex(BenchError, "nothing failed"):
+                update_next.page(self.whole | failed)
+
+    def test_what_lacks_a_part_is_no_outcome(self) -> None:
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as kept:
+            kept.write('{"benchmark": "next"}')
+            kept.flush()
+            with self.assertRaisesRegex(BenchError, "is no outcome of //bench:next"):
+                update_next._loaded(Path(kept.name))  # pylint: disable=protected-access
+
     def test_a_whole_outcome_is_a_document(self) -> None:
         path = self.whole["hot_paths"]["table-65"]
         rows = [row | {"experiment": name} for name in variants.FLIPPED for row in self.whole["time"][:1]]
@@ -80,6 +92,7 @@ class ProgramTest(unittest.TestCase):
         )
         for name in variants.FLIPPED:
             self.assertIn(f"| `{name}` |", made)
+        self.assertRegex(made, r"`table-65`: [a-z ]+ \(0 \+, 0 - of 2\)")
         self.assertNotRegex(made, r"(?m)^\|.*[^|\n]$")
 
     def test_wrong_arguments(self) -> None:
@@ -92,15 +105,16 @@ class ProgramTest(unittest.TestCase):
 class DocumentArgumentsTest(unittest.TestCase):
     def test_what_can_give_no_document_is_refused_before_anything_is_measured(self) -> None:
         """An hour later it would have been refused all the same; and no file is not the wish to measure."""
-        for argument, why in (
+        for argument, *others, why in (
             ("--experiment=table-*", "unrecognized arguments: --experiment"),
             ("--from=", "argument --from: .* is no file"),
             ("--from=/nowhere.json", "argument --from: '/nowhere.json' is no file"),
+            (f"--from={__file__}", "--quick", "--no-programs", "cannot go with --programs, --quick"),
         ):
             errors = io.StringIO()
             with (
                 self.subTest(argument),
-                mock.patch.object(sys, "argv", [update_next.NAME, argument]),
+                mock.patch.object(sys, "argv", [update_next.NAME, argument, *others]),
                 mock.patch.dict(os.environ, BUILD_WORKSPACE_DIRECTORY="/nowhere"),
                 mock.patch.object(next_program, "outcome", side_effect=AssertionError("measured")),
                 contextlib.redirect_stderr(errors),

@@ -73,6 +73,7 @@ def summary(whole: Row) -> list[Row]:
             "free": whole["hot_paths"][name]["free"]["instructions"],
             "means": {kind: mean(of(whole, kind, name)) for kind in KINDS},
             "tallies": {kind: tally(of(whole, kind, name)) for kind in KINDS},
+            "decided": tally([row for kind in KINDS for row in of(whole, kind, name)]),
             "verdict": measurement.verdict([row for kind in KINDS for row in of(whole, kind, name)]),
         }
         for name in whole["experiments"]

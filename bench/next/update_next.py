@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,30 @@ NAME = "update_next"
 OUTPUT = Path("docs/experiments.md")
 TEMPLATE = Path(__file__).with_name("experiments.md.j2")
 
+# Without them there is no page.
+_PARTS = {
+    *(
+        "complete",
+        "ended_by",
+        "experiments",
+        "failures",
+        "hot_paths",
+        "instructions",
+        "machine",
+        "notes",
+        "peak",
+        "programs",
+    ),
+    *("rounds", "seed", "ships", "time"),
+}
+
 
 def _loaded(path: Path) -> dict[str, Any]:
     try:
         whole: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BenchError(f"{path}: {error}") from error
-    if not isinstance(whole, dict) or whole.get("benchmark") != measuring.NAME:
+    if not isinstance(whole, dict) or whole.get("benchmark") != measuring.NAME or not _PARTS <= whole.keys():
         raise BenchError(f"{path} is no outcome of //bench:{measuring.NAME}")
     return whole
 
@@ -36,6 +54,8 @@ def page(whole: dict[str, Any]) -> str:
     """The document of an outcome."""
     if not whole["complete"]:
         raise BenchError(f"the document needs a complete outcome; this one is partial ({whole['ended_by']})")
+    if whole["failures"] or whole["programs"]["failures"]:
+        raise BenchError("the document needs an outcome in which nothing failed")
     missing = [name for name in variants.FLIPPED if name not in whole["experiments"]]
     if missing:
         raise BenchError(f"the document needs an outcome of all experiments; missing: {', '.join(missing)}")
@@ -52,6 +72,13 @@ def page(whole: dict[str, Any]) -> str:
         interval=lab_table.interval,
         cell=lab_table.cell,
     )
+
+
+def _given(parsed: argparse.Namespace, own: argparse.ArgumentParser) -> list[str]:
+    """Options of a measurement that are not as they are by default."""
+    options = {"workloads": "--workload", "programs": "--programs", "quick": "--quick", "rounds": "--rounds"}
+    options |= {"operations": "--operations", "seed": "--seed", "json": "--json"}
+    return [option for name, option in options.items() if getattr(parsed, name) != own.get_default(name)]
 
 
 def main() -> None:
@@ -71,6 +98,8 @@ def main() -> None:
     workspace = arguments.workspace(f"//bench:{NAME}")
     if parsed.kept is not None and not parsed.kept.is_file():
         own.error(f"argument --from: '{parsed.kept}' is no file")
+    if parsed.kept is not None and (given := _given(parsed, own)):
+        own.error(f"argument --from: measures nothing, and cannot go with {', '.join(given)}")
     whole = measuring.measured(parsed, own) if parsed.kept is None else _loaded(parsed.kept)
     text = page(whole)
     path = workspace / OUTPUT
