@@ -102,6 +102,12 @@ class ObserveCase(unittest.TestCase):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         return done.stdout
 
+    def of_all(self, *line: str) -> str:
+        """What a command prints that looks at every process: others than the test's may publish what is malformed, which is said."""
+        done = self.run_command(*line)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
     def refuse(self, status: int, words: str, *line: str) -> None:
         done = self.run_command(*line)
         self.assertEqual((done.returncode, done.stdout), (status, ""), done.stderr)

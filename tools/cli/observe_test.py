@@ -101,13 +101,16 @@ class TopTest(ObserveCase):
 
     def test_without_a_number_the_busiest(self) -> None:
         idle, busy = self.observed("quiet"), self.observed("load", "2")
-        self.assertIn(f"observed ({busy.pid})", self.succeed("top", "--interval=0.5", "--count=1"))
+        # Another program of this machine may be busier.
+        shown = re.match(r"\S+ \((\d+)\)", self.of_all("top", "--interval=0.5", "--count=1"))
+        assert shown is not None
+        self.assertNotEqual(int(shown[1]), idle.pid)
         listed = [
-            json.loads(line) for line in self.succeed("top", "--list", "--interval=0.5", "--format=json").splitlines()
+            json.loads(line) for line in self.of_all("top", "--list", "--interval=0.5", "--format=json").splitlines()
         ]
         ours = [one["pid"] for one in listed if one["pid"] in (idle.pid, busy.pid)]
         self.assertEqual(ours, [busy.pid, idle.pid])
-        table = self.succeed("top", "--list", "--interval=0.5")
+        table = self.of_all("top", "--list", "--interval=0.5")
         self.assertRegex(table, rf"(?m)^{busy.pid} +observed +[0-9,.]+ ")
 
 

@@ -80,9 +80,24 @@ def _wants_to_publish(pid: int) -> bool:
         return False
 
 
+# In the ninth field of /proc/PID/stat: the kernel has begun to end it (PF_EXITING of include/linux/sched.h).
+_ENDING = 0x4
+
+
+def _is_ending(pid: int) -> bool:
+    """Whether it is on its way to its end: it maps nothing any more, and is not gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return True
+    return int(fields[6]) & _ENDING != 0
+
+
 def _why_not(pid: int) -> Unreachable:
     """Why a process has no page."""
     mapped = _mapped(pid)
+    if not mapped and _is_ending(pid):
+        return Unreachable(f"process {pid} has ended", GONE)
     if shared.name_of(_LABEL) in mapped:
         return Unreachable(
             f"process {pid} publishes, but has closed its page: another comes within half a second", NOT_PUBLISHED

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 import unittest
 from pathlib import Path
@@ -143,6 +144,19 @@ class RefusalTest(ObserveCase):
         process.wait(SECONDS)
         self.refuse(published.GONE, f"there is no process {process.pid}", "stat", str(process.pid))
         self.refuse(published.GONE, f"there is no process {process.pid}", "top", str(process.pid))
+
+    def test_a_process_that_is_about_to_be_gone(self) -> None:
+        """While the kernel closes its files it maps nothing, and has not ended yet: long here, by a file that lies in memory."""
+        program = "import os; os.write(os.memfd_create('held'), bytes(256 << 20)); print('ready', flush=True); input()"
+        process = self.start(sys.executable, "-c", program)
+        process.kill()
+        said: set[int] = set()
+        while published.GONE not in said:
+            try:
+                os.close(published._require(process.pid))  # pylint: disable=protected-access
+            except published.Unreachable as error:
+                said.add(error.status)
+        self.assertEqual(said, {published.GONE})
 
     def test_a_process_without_hakmem(self) -> None:
         process = self.start(OBSERVED, "quiet", preload="")
