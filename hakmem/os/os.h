@@ -108,6 +108,10 @@ int hak_os_purge_by_mapping(void *start, size_t size);
  * resident reads zero or is swapped out. pre: `pages` has a byte for each page. ENOMEM, EAGAIN */
 int hak_os_resident(void *start, size_t size, unsigned char *pages);
 
+/* Makes the pages of a range of private memory resident, as a write to each would, and changes no byte. After an error some may be.
+ * EINVAL: Linux before 5.14; ENOMEM: there is no memory, or not all of the range is mapped and writable; EFAULT, EAGAIN */
+int hak_os_populate(void *start, size_t size);
+
 /* Whether the system can swap pages out. */
 bool hak_os_has_swap(void);
 

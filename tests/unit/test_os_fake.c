@@ -26,6 +26,7 @@ static unsigned call_each(void) {
     if (mapped != NULL && hak_os_make_inaccessible(mapped, 0) != 0) failed |= OS_FAKE_MAKE_INACCESSIBLE;
     if (mapped != NULL && hak_os_resident(mapped, MIB, resident) != 0) failed |= OS_FAKE_RESIDENT;
     if (hak_os_random(resident, 16) != 0) failed |= OS_FAKE_RANDOM;
+    if (mapped != NULL && hak_os_populate(mapped, 4096) != 0) failed |= OS_FAKE_POPULATE;
     if (mapped != NULL && hak_os_purge(mapped, MIB) != 0) failed |= OS_FAKE_PURGE;
     if (mapped != NULL && hak_os_no_huge_pages(mapped, MIB) != 0) failed |= OS_FAKE_NO_HUGE_PAGES;
     if (mapped != NULL && hak_os_huge_pages(mapped, MIB) != 0) failed |= OS_FAKE_HUGE_PAGES;
@@ -60,14 +61,14 @@ static unsigned bits(unsigned word) { return (unsigned)__builtin_popcount(word);
 HAK_TEST(OsFake, WithoutAPlanNothingFails) {
     os_fake_reset();
     HAK_EXPECT_EQ(call_each(), 0);
-    HAK_EXPECT_EQ(os_fake_calls(), 18);
+    HAK_EXPECT_EQ(os_fake_calls(), 19);
     os_fake_reset();
     HAK_EXPECT_EQ(os_fake_calls(), 0);
 }
 
 HAK_TEST(OsFake, EachCallFailsInItsTurnAndOnlyThat) {
     unsigned seen = 0;
-    for (uint64_t n = 1; n <= 18; n++) {
+    for (uint64_t n = 1; n <= 19; n++) {
         os_fake_reset();
         os_fake_fail_at(n);
         unsigned failed = call_each();
@@ -76,7 +77,7 @@ HAK_TEST(OsFake, EachCallFailsInItsTurnAndOnlyThat) {
     }
     HAK_EXPECT_EQ(seen, OS_FAKE_ALL);
     os_fake_reset();
-    os_fake_fail_at(19);
+    os_fake_fail_at(20);
     HAK_EXPECT_EQ(call_each(), 0);
     os_fake_reset();
 }

@@ -131,6 +131,25 @@ HAK_TEST(OsResident, KnowsThePagesThatWereTouched) {
     HAK_EXPECT_EQ(errno, EDOM);
 }
 
+HAK_TEST(OsPopulate, MakesTheRangeResidentAndChangesNoByte) {
+    const size_t page = hak_os_page_size();
+    unsigned char resident[16];
+    unsigned char *start = map(16 * page, page);
+    HAK_EXPECT_EQ(hak_os_no_huge_pages(start, 16 * page), 0);
+    start[3 * page] = 7;
+    errno = EDOM;
+    const int error = hak_os_populate(start, 8 * page);
+    HAK_EXPECT_EQ(errno, EDOM);
+    if (error == EINVAL) HAK_SKIP("Linux before 5.14");
+    HAK_EXPECT_EQ(error, 0);
+    HAK_ASSERT_TRUE(hak_os_resident(start, 16 * page, resident) == 0);
+    for (unsigned i = 0; i < 16; i++) HAK_EXPECT_EQ(resident[i] & 1, i < 8);
+    for (size_t i = 0; i < 8 * page; i++) HAK_ASSERT_TRUE(start[i] == (i == 3 * page ? 7 : 0));
+    HAK_EXPECT_EQ(hak_os_unmap(start, 16 * page), 0);
+    HAK_EXPECT_EQ(hak_os_populate(start, 8 * page), ENOMEM);
+    HAK_EXPECT_EQ(errno, EDOM);
+}
+
 HAK_TEST(OsRandom, DiffersFromCallToCall) {
     uint64_t first = 0, second = 0;
     errno = EDOM;

@@ -111,6 +111,7 @@ WRAP(OS_FAKE_MAKE_INACCESSIBLE, hak_os_make_inaccessible, (void *start, size_t s
 WRAP(OS_FAKE_RESIDENT, hak_os_resident, (void *start, size_t size, unsigned char *pages), (start, size, pages))
 WRAP(OS_FAKE_RANDOM, hak_os_random, (void *out, size_t size), (out, size))
 WRAP(OS_FAKE_UNMAP, hak_os_unmap, (void *start, size_t size), (start, size))
+WRAP(OS_FAKE_POPULATE, hak_os_populate, (void *start, size_t size), (start, size))
 WRAP(OS_FAKE_PURGE, hak_os_purge, (void *start, size_t size), (start, size))
 WRAP(OS_FAKE_REMAP, hak_os_remap, (void *start, size_t old_size, size_t new_size, size_t alignment, void **out),
      (start, old_size, new_size, alignment, out))

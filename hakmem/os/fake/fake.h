@@ -32,7 +32,8 @@ enum os_fake_kind {
     OS_FAKE_COMMIT = 1 << 15,
     OS_FAKE_MAP_AT = 1 << 16,
     OS_FAKE_RESERVE_FIRST = 1 << 17,
-    OS_FAKE_ALL = (1 << 18) - 1,
+    OS_FAKE_POPULATE = 1 << 18,
+    OS_FAKE_ALL = (1 << 19) - 1,
 };
 
 /* Makes only the n-th call from now fail; 0 cancels that. */
