@@ -3,7 +3,7 @@
 
 load("@rules_cc//cc:defs.bzl", "cc_test")
 load("//tools/bazel:switchless.bzl", "switchless_library")
-load("//tools/bazel:variants.bzl", "EXPERIMENT_COMBINATIONS", "SHIPPED_COMBINATION", "SHIPPED_COMBINATIONS", "SPACING_COMBINATIONS", "SWITCH_COMBINATIONS", "hak_all_variants_test")
+load("//tools/bazel:variants.bzl", "EXPERIMENT_COMBINATIONS", "LEARN_BY_SITE_COMBINATION", "SHIPPED_COMBINATION", "SHIPPED_COMBINATIONS", "SPACING_COMBINATIONS", "SWITCH_COMBINATIONS", "hak_all_variants_test")
 
 _OTHER_SPACINGS = [
     combination
@@ -81,6 +81,7 @@ def hak_test(
     combinations = combinations + [SHIPPED_COMBINATION] + [SHIPPED_COMBINATIONS[guard] for guard in guards]
     combinations += _OTHER_SPACINGS if spacings else []
     combinations += [flipped for experiment in experiments for flipped in EXPERIMENT_COMBINATIONS[experiment]]
+    combinations += [LEARN_BY_SITE_COMBINATION] if "learn" in experiments and "capacity" in experiments else []
     hak_all_variants_test(
         name = name,
         size = size,

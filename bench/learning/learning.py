@@ -18,34 +18,35 @@ from tools.measure.program import BenchError
 
 NAME = "learning"
 LEARNER = "elo"
-PLAYERS = ("shipped", "little", "lean", "roomy", "shallow", "returning")
+PLAYERS = ("shipped", "little", "lean", "roomy", "shallow", "returning", "ahead")
 UNITS = {"burst": 6000, "pair": 4000, "handover": 3000, "growth": 1000, "forty": 8000, "changing": 9600}
 """Of each workload: some millions of operations."""
 
 _QUICK = 40
 _PROGRAM = Path(__file__).with_name("workloads_p0_p1_p2_p3_fine16_learn_elo")
+_BY_SITE = Path(__file__).with_name("workloads_p0_p1_p2_p3_fine16_capacity_site_learn_elo")
 
 Costs = dict[str, tuple[float, float]]
 """Player -> cost of an operation in the second half of the run, and in all of it."""
 
 
-def _sums(line: str) -> tuple[int, int]:
+def _sums(built: Path, line: str) -> tuple[int, int]:
     found = json.loads(line)
     if "learning" not in found:
-        raise BenchError(f"{_PROGRAM} is not built with learn=elo")
+        raise BenchError(f"{built} is not built with learn=elo")
     return found["learning"]["operations"], found["learning"]["cost"]
 
 
-def cost(workload: str, units: int, player: str, seed: int) -> tuple[float, float]:
+def cost(built: Path, workload: str, units: int, player: str, seed: int) -> tuple[float, float]:
     """One run of the workload."""
     own = {"HAKMEM_LEARN_PLAYER": player, "HAKMEM_LEARN_SEED": str(seed), "HAKMEM_PURGE_DELAY_MS": "-1"}
     kept = {key: value for key, value in os.environ.items() if not key.startswith("HAKMEM_")}
     done = subprocess.run(
-        [_PROGRAM, workload, str(units)], env={**kept, **own}, capture_output=True, text=True, check=False
+        [built, workload, str(units)], env={**kept, **own}, capture_output=True, text=True, check=False
     )
     if done.returncode != 0 or done.stderr:
         raise BenchError(f"{workload} with {player} ended with {done.returncode}: {done.stderr.strip()}")
-    (half_operations, half_cost), (operations, whole_cost) = map(_sums, done.stdout.splitlines())
+    (half_operations, half_cost), (operations, whole_cost) = (_sums(built, line) for line in done.stdout.splitlines())
     return (whole_cost - half_cost) / (operations - half_operations), whole_cost / operations
 
 
@@ -69,12 +70,14 @@ def main() -> None:
     """Parses the command line, runs everything and prints."""
     parser = argparse.ArgumentParser(prog=NAME, description=(__doc__ or "").split("\n")[0], allow_abbrev=False)
     parser.add_argument("--quick", action="store_true", help=f"a {_QUICK}th of the units, in which little is learned")
+    parser.add_argument("--site", action="store_true", help="a learner for each place in the program: capacity=site too")
     arguments.add_seed(parser, "for HAKMEM_LEARN_SEED")
     parsed = parser.parse_args()
+    built = _BY_SITE if parsed.site else _PROGRAM
     print(head())
     for workload, units in UNITS.items():
         units = units // _QUICK if parsed.quick else units
-        costs = {player: cost(workload, units, player, parsed.seed) for player in (*PLAYERS, LEARNER)}
+        costs = {player: cost(built, workload, units, player, parsed.seed) for player in (*PLAYERS, LEARNER)}
         print(row(workload, costs), flush=True)
 
 

@@ -28,7 +28,7 @@
 
 static void *blocks[HANDED]; /* the most that one of them holds at once, but for growth */
 
-static void *taken(size_t size) {
+static inline __attribute__((always_inline)) void *taken(size_t size) {
     void *p = hak_alloc(size);
     if (p == NULL) {
         fputs("workloads: no memory\n", stderr);

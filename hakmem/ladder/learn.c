@@ -44,19 +44,22 @@ enum learn_turn { LEARN_ALONE, LEARN_RIVAL, LEARN_AFTER };
 #define LEARN_MOST_RATING (2900 * LEARN_POINT)
 
 const struct ladder_player hak_ladder_players[LADDER_PLAYERS] = {
-    {"shipped", LADDER_ROOM_GROWS, LADDER_REFILL_DOUBLES, LADDER_STASH_ALL, false},
-    {"little", LADDER_ROOM_LITTLE, LADDER_REFILL_PAGE, 0, true},
-    {"lean", LADDER_ROOM_LITTLE, LADDER_REFILL_DOUBLES, 0, false},
-    {"roomy", LADDER_ROOM_WHOLE, LADDER_REFILL_HALF, LADDER_STASH_ALL, false},
-    {"shallow", LADDER_ROOM_WHOLE, LADDER_REFILL_DOUBLES, 1, false},
-    {"returning", LADDER_ROOM_WHOLE, LADDER_REFILL_HALF, 0, true},
+    {"shipped", LADDER_ROOM_GROWS, LADDER_REFILL_DOUBLES, LADDER_STASH_ALL, false, false},
+    {"little", LADDER_ROOM_LITTLE, LADDER_REFILL_PAGE, 0, true, false},
+    {"lean", LADDER_ROOM_LITTLE, LADDER_REFILL_DOUBLES, 0, false, false},
+    {"roomy", LADDER_ROOM_WHOLE, LADDER_REFILL_HALF, LADDER_STASH_ALL, false, false},
+    {"shallow", LADDER_ROOM_WHOLE, LADDER_REFILL_DOUBLES, 1, false, false},
+    {"returning", LADDER_ROOM_WHOLE, LADDER_REFILL_HALF, 0, true, false},
+    {"ahead", LADDER_ROOM_GROWS, LADDER_REFILL_DOUBLES, LADDER_STASH_ALL, false, true},
 };
 
-/* Instructions, by callgrind, of builds for x86-64 by gcc 12 -O2: docs/decisions/037 has what was run. */
+/* Instructions, by callgrind, of builds for x86-64 by gcc 12 -O2; of what the kernel does, how many take as long. docs/decisions/037 has
+ * what was run. */
 static const uint16_t learn_tariff[LADDER_WORK_COUNT] = {
-    [LADDER_WORK_EVENT] = 100,  [LADDER_WORK_SWAP] = 60,         [LADDER_WORK_STASH] = 60,
-    [LADDER_WORK_REFILL] = 110, [LADDER_WORK_REFILL_BLOCK] = 17, [LADDER_WORK_SLAB] = 750,
-    [LADDER_WORK_FLUSH] = 240,  [LADDER_WORK_FLUSH_BLOCK] = 56,  [LADDER_WORK_MOVE] = 200,
+    [LADDER_WORK_EVENT] = 100,   [LADDER_WORK_SWAP] = 60,         [LADDER_WORK_STASH] = 60,
+    [LADDER_WORK_REFILL] = 110,  [LADDER_WORK_REFILL_BLOCK] = 17, [LADDER_WORK_SLAB] = 750,
+    [LADDER_WORK_FLUSH] = 240,   [LADDER_WORK_FLUSH_BLOCK] = 56,  [LADDER_WORK_MOVE] = 200,
+    [LADDER_WORK_FAULT] = 20000, [LADDER_WORK_POPULATE] = 2000,   [LADDER_WORK_POPULATE_PAGE] = 15000,
 };
 
 static uint32_t learn_seed = 1;                 /* constant after init */
@@ -80,7 +83,7 @@ static bool learn_set_player(const char *value) {
 }
 
 const struct hak_option hak_ladder_options[LADDER_OPTIONS] = {
-    {"HAKMEM_LEARN_PLAYER", "elo, shipped, little, lean, roomy, shallow or returning, default elo",
+    {"HAKMEM_LEARN_PLAYER", "elo, shipped, little, lean, roomy, shallow, returning or ahead, default elo",
      "who decides how magazines are exchanged: what is learned, or one player throughout", learn_set_player},
     {"HAKMEM_LEARN_SEED", "0 to 4294967295, default 1",
      "the draw of those who play: with the same calls and the same seed the same are chosen", learn_set_seed},
@@ -96,10 +99,10 @@ static uint32_t learn_draw(struct ladder_learner *learner, uint32_t below) {
     return (uint32_t)((uint64_t)x * below >> 32);
 }
 
-/* By the class too, so that classes do not draw alike; never 0. Relaxed, here and below: a reader of statistics takes what is there, and
+/* By the class and the place too, so that they do not draw alike; never 0. Relaxed, here and below: a reader of statistics takes what is there, and
  * no choice depends on what it reads. */
-static void learn_begin(struct ladder_learner *learner, unsigned class_index, uint64_t operations) {
-    const uint32_t mixed = (learn_seed ^ class_index << 24) * 0x9e3779b1u;
+static void learn_begin(struct ladder_learner *learner, unsigned class_index, unsigned site, uint64_t operations) {
+    const uint32_t mixed = (learn_seed ^ class_index << 24 ^ site << 16) * 0x9e3779b1u;
     learner->random = mixed != 0 ? mixed : 1;
     learner->seen_at = (uint32_t)operations;
     for (unsigned player = 0; player < LADDER_PLAYERS; player++) {
@@ -119,7 +122,8 @@ static void learn_clear(struct ladder_learner *learner) {
     learner->random = learner->usual = 0;
     learner->operations = 0;
     learner->allowance = 0;
-    learner->playing = learner->turn = learner->events = 0;
+    learner->playing = learner->events = 0;
+    learner->turn = learner->site = 0;
     learner->since = learner->strikes = learner->room = 0;
 }
 
@@ -127,8 +131,15 @@ void hak_ladder_learning_begin(struct ladder_learning *learning) {
     hak_store_relaxed(&learning->operations, (uint64_t)0);
     hak_store_relaxed(&learning->cost, (uint64_t)0);
     for (unsigned class_index = 0; class_index < HAK_CLASS_COUNT; class_index++) {
-        learn_clear(&learning->learners[class_index]);
+        for (unsigned site = 0; site < LADDER_LEARNERS; site++) {
+            learning->callers[class_index][site] = NULL;
+            learn_clear(&learning->learners[class_index][site]);
+        }
     }
+}
+
+static struct ladder_learner *learn_playing(struct ladder_learning *learning, unsigned class_index) {
+    return &learning->learners[class_index][learning->learners[class_index][0].site];
 }
 
 static void learn_add_cost(struct ladder_learning *learning, struct ladder_learner *learner, uint64_t cost) {
@@ -138,7 +149,14 @@ static void learn_add_cost(struct ladder_learning *learning, struct ladder_learn
 
 void hak_ladder_charge(struct ladder_learning *learning, unsigned class_index, enum ladder_work work, uint32_t count) {
     const uint64_t instructions = (uint64_t)learn_tariff[work] * count;
-    learn_add_cost(learning, &learning->learners[class_index], instructions << LADDER_COST_SHIFT);
+    learn_add_cost(learning, learn_playing(learning, class_index), instructions << LADDER_COST_SHIFT);
+}
+
+/* A 4096th of the tariff for each byte, which is a unit of costs. */
+void hak_ladder_charge_bytes(struct ladder_learning *learning, unsigned class_index, enum ladder_work work,
+                             uint32_t bytes) {
+    HAK_STATIC_ASSERT(LADDER_COST_SHIFT == 12, "a page of 4 KiB");
+    learn_add_cost(learning, learn_playing(learning, class_index), (uint64_t)learn_tariff[work] * bytes);
 }
 
 /* Instructions by operation of the window, times 256. */
@@ -219,8 +237,13 @@ static unsigned learn_best(const struct ladder_learner *learner, unsigned withou
     return best;
 }
 
-/* The next best or any other: half of the matches each. */
+/* First each once, in an order that begins where the generator stands, which nobody moves meanwhile; then the next best or any other, half of
+ * the matches each. */
 static unsigned learn_draw_rival(struct ladder_learner *learner) {
+    if (learner->since < LADDER_PLAYERS - 1) {
+        const unsigned next = (learner->random + learner->since) % (LADDER_PLAYERS - 1);
+        return next + (next >= learner->chosen);
+    }
     if (learner->since >= LEARN_ROUND && learn_draw(learner, 2) == 0) {
         return learn_best(learner, learner->chosen);
     }
@@ -284,41 +307,72 @@ static void learn_end_window(struct ladder_learner *learner) {
     }
 }
 
-bool hak_ladder_is_due(const struct ladder_learning *learning, unsigned class_index) {
-    const struct ladder_learner *learner = &learning->learners[class_index];
-    return learner->random == 0 || learner->turn == LEARN_RIVAL || learner->events + 1u >= learn_window(learner);
+/* The learner of the place: its own, the first that nobody has, or the last one, which all the others have. */
+static unsigned learn_site(const struct ladder_learning *learning, unsigned class_index, const void *caller) {
+    const void *const *callers = learning->callers[class_index];
+    if (LADDER_LEARNERS == 1 || caller == NULL) {
+        return learning->learners[class_index][0].site;
+    }
+    unsigned site = 0;
+    while (site + 1 < LADDER_LEARNERS && callers[site] != caller && callers[site] != NULL) site++;
+    return site;
 }
 
-bool hak_ladder_event(struct ladder_learning *learning, unsigned class_index, uint32_t operations, size_t held_bytes) {
-    struct ladder_learner *learner = &learning->learners[class_index];
-    hak_store_relaxed(&learning->operations, learning->operations + operations);
-    if (learner->random == 0) {
-        learn_begin(learner, class_index, learning->operations);
-        return true;
-    }
+bool hak_ladder_is_due(const struct ladder_learning *learning, unsigned class_index, const void *caller) {
+    const struct ladder_learner *learner = ladder_learner(learning, class_index);
+    return learner->random == 0 || learner->turn == LEARN_RIVAL || learner->events + 1u >= learn_window(learner) ||
+           learn_site(learning, class_index, caller) != learning->learners[class_index][0].site;
+}
+
+/* Enters what was held since the class's last slow path. */
+static void learn_hold(struct ladder_learning *learning, struct ladder_learner *learner, uint32_t operations,
+                       size_t held_bytes) {
     const uint32_t meanwhile = (uint32_t)learning->operations - learner->seen_at;
     learner->seen_at = (uint32_t)learning->operations;
     learner->operations += operations;
-    learn_add_cost(learning, learner,
-                   (uint64_t)held_bytes * meanwhile + ((uint64_t)learn_tariff[LADDER_WORK_EVENT] << LADDER_COST_SHIFT));
+    learn_add_cost(learning, learner, (uint64_t)held_bytes * meanwhile);
+}
+
+/* Counts a slow path. true: it ended the window */
+static bool learn_count(struct ladder_learning *learning, struct ladder_learner *learner) {
+    learn_add_cost(learning, learner, (uint64_t)learn_tariff[LADDER_WORK_EVENT] << LADDER_COST_SHIFT);
     learner->events++;
     if (learner->events == LEARN_WARM_EVENTS) {
         learner->cost = learner->operations = 0;
     }
-    if (learner->events < learn_window(learner) && !learn_is_lost(learner)) {
-        return false;
-    }
-    learn_account(learner);
+    return learner->events >= learn_window(learner) || learn_is_lost(learner);
+}
+
+bool hak_ladder_event(struct ladder_learning *learning, unsigned class_index, const void *caller, uint32_t operations,
+                      size_t held_bytes) {
+    struct ladder_learner *learner = learn_playing(learning, class_index);
     const uint8_t played = learner->playing;
-    learn_end_window(learner);
-    learner->events = 0;
-    learner->cost = learner->operations = 0;
+    hak_store_relaxed(&learning->operations, learning->operations + operations);
+    if (learner->random != 0) {
+        learn_hold(learning, learner, operations, held_bytes);
+    }
+    const unsigned site = learn_site(learning, class_index, caller);
+    if (LADDER_LEARNERS > 1 && caller != NULL) {
+        learning->learners[class_index][0].site = (uint8_t)(site & 15u);
+        learning->callers[class_index][site] = caller;
+        learner = learn_playing(learning, class_index);
+        learner->seen_at = (uint32_t)learning->operations;
+    }
+    if (learner->random == 0) {
+        learn_begin(learner, class_index, site, learning->operations);
+        return true;
+    }
+    if (learn_count(learning, learner)) {
+        learn_account(learner);
+        learn_end_window(learner);
+        learner->events = 0;
+        learner->cost = learner->operations = 0;
+    }
     return learner->playing != played;
 }
 
-void hak_ladder_add_learned(struct ladder_learned *sum, const struct ladder_learning *learning, unsigned class_index) {
-    const struct ladder_learner *learner = &learning->learners[class_index];
-    /* Relaxed, all: each is one snapshot. */
+/* Relaxed, all: each is one snapshot. */
+static void learn_add_learned(struct ladder_learned *sum, const struct ladder_learner *learner) {
     const uint32_t matches = hak_load_relaxed(&learner->matches);
     sum->matches += matches;
     if (matches > sum->most) {
@@ -326,6 +380,12 @@ void hak_ladder_add_learned(struct ladder_learned *sum, const struct ladder_lear
         sum->most = matches;
         sum->player = hak_ladder_players[chosen].name;
         sum->rating = (unsigned)(hak_load_relaxed(&learner->ratings[chosen]) / LEARN_POINT);
+    }
+}
+
+void hak_ladder_add_learned(struct ladder_learned *sum, const struct ladder_learning *learning, unsigned class_index) {
+    for (unsigned site = 0; site < LADDER_LEARNERS; site++) {
+        learn_add_learned(sum, &learning->learners[class_index][site]);
     }
 }
 

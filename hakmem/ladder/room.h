@@ -41,6 +41,11 @@ HAK_ALWAYS_INLINE void ladder_note_site(const void *caller, uint64_t exchanges) 
     }
 }
 
+/* Who causes the slow path, where that is noted; NULL otherwise, and in the product. */
+HAK_ALWAYS_INLINE const void *ladder_caller(void) {
+    return ladder_room_is_by_site() && hak_ladder_site != NULL ? hak_ladder_site->caller : NULL;
+}
+
 /* Where exchanges are counted: what is given, which is the class's, in the product. */
 HAK_ALWAYS_INLINE uint8_t *ladder_recent_exchanges(uint8_t *of_class) {
     return ladder_room_is_by_site() && hak_ladder_site != NULL ? &hak_ladder_site->recent_exchanges : of_class;

@@ -149,7 +149,7 @@ HAK_ALWAYS_INLINE void exchange_free_begun_now(struct hak_thread *thread, unsign
         exchange_leave(thread);
         return;
     }
-    exchange_learn(thread, class_index);
+    exchange_learn(thread, class_index, NULL);
     if (!ladder_room_is_by_site()) {
         (void)hak_exchange_is_hot(thread, class_index);
     }

@@ -76,7 +76,8 @@
  *         |
  *     exchange_levels.h, record       levels, counts and the sequence; what a thread has
  *
- * With `learn=elo` exchange_learn stands below exchange_load, and learning.h above exchange_levels.h; nothing of them is in the product. */
+ * With `learn=elo` exchange_learn and populate stand below exchange_load, and learning.h above exchange_levels.h; nothing of them is in the
+ * product. */
 #ifndef HAKMEM_MAGAZINE_EXCHANGE_H
 #define HAKMEM_MAGAZINE_EXCHANGE_H
 

@@ -42,8 +42,9 @@ static void exchange_empty_stash(struct hak_thread *thread, unsigned class_index
 }
 
 /* The player whose turn it is gets the magazines as it wants them. */
-static void exchange_begin_turn(struct hak_thread *thread, unsigned class_index, uint32_t grown) {
+static void exchange_begin_turn(struct hak_thread *thread, unsigned class_index) {
     const struct ladder_player *player = ladder_player(exchange_learning(thread), class_index);
+    const uint32_t grown = ladder_first_learner(exchange_learning(thread), class_index)->room;
     exchange_empty_stash(thread, class_index, player->stash);
     if (!ladder_room_varies()) {
         return;
@@ -61,9 +62,9 @@ static void exchange_begin_turn(struct hak_thread *thread, unsigned class_index,
     }
 }
 
-void hak_exchange_learn(struct hak_thread *thread, unsigned class_index) {
+void hak_exchange_learn(struct hak_thread *thread, unsigned class_index, const void *caller) {
     struct ladder_learning *learning = exchange_learning(thread);
-    struct ladder_learner *learner = &learning->learners[class_index];
+    struct ladder_learner *first = ladder_first_learner(learning, class_index);
     const struct hak_thread_class *own = &thread->classes[class_index];
     const uint32_t loaded = exchange_loaded_level(thread, class_index);
     const uint32_t returned = exchange_returned_level(thread, class_index);
@@ -71,12 +72,11 @@ void hak_exchange_learn(struct hak_thread *thread, unsigned class_index) {
     const size_t magazines = (own->loaded_level + own->returned_level + loaded + returned) / 2u;
     const size_t held = magazines + (size_t)own->stashed * hak_classes[class_index].magazine;
     const bool grew = ladder_player(learning, class_index)->room == LADDER_ROOM_GROWS;
-    if (hak_ladder_event(learning, class_index, operations, held * hak_classes[class_index].block_size)) {
-        const uint8_t grown = learner->room;
+    if (hak_ladder_event(learning, class_index, caller, operations, held * hak_classes[class_index].block_size)) {
         if (grew) {
-            learner->room = (uint8_t)exchange_capacity(thread, class_index);
+            first->room = (uint8_t)exchange_capacity(thread, class_index);
         }
-        exchange_begin_turn(thread, class_index, grown);
+        exchange_begin_turn(thread, class_index);
     }
 }
 

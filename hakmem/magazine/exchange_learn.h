@@ -8,18 +8,19 @@
 
 #include "hakmem/magazine/learning.h"
 
-/* Within an exchange: counts it, before it changes anything; another player may begin its turn, which changes the room of the magazines. */
-HAK_NOINLINE void hak_exchange_learn(struct hak_thread *thread, unsigned class_index);
+/* Within an exchange: counts it, before it changes anything; another player may begin its turn, which changes the room of the magazines.
+ * `caller`: the place that causes it, where malloc does and learners are by site; NULL: whoever caused the one before */
+HAK_NOINLINE void hak_exchange_learn(struct hak_thread *thread, unsigned class_index, const void *caller);
 
-HAK_ALWAYS_INLINE void exchange_learn(struct hak_thread *thread, unsigned class_index) {
+HAK_ALWAYS_INLINE void exchange_learn(struct hak_thread *thread, unsigned class_index, const void *caller) {
     if (LADDER_LEARNS) {
-        hak_exchange_learn(thread, class_index);
+        hak_exchange_learn(thread, class_index, caller);
     }
 }
 
 /* Whether a slow path that only swaps has to take the long way, where players change. Outside of exchanges. */
-HAK_ALWAYS_INLINE bool exchange_learns_now(struct hak_thread *thread, unsigned class_index) {
-    return LADDER_LEARNS && hak_ladder_is_due(exchange_learning(thread), class_index);
+HAK_ALWAYS_INLINE bool exchange_learns_now(struct hak_thread *thread, unsigned class_index, const void *caller) {
+    return LADDER_LEARNS && hak_ladder_is_due(exchange_learning(thread), class_index, caller);
 }
 
 #endif

@@ -6,6 +6,7 @@
 #include "hakmem/ladder/remote.h"
 #include "hakmem/magazine/exchange_flush.h"
 #include "hakmem/magazine/exchange_hold.h"
+#include "hakmem/magazine/populate.h"
 #include "hakmem/magazine/sampling.h"
 #include "hakmem/magazine/stash.h"
 
@@ -144,6 +145,7 @@ static bool exchange_refill(struct hak_thread *thread, unsigned class_index) {
         return false;
     }
     void **base = hak_load_relaxed(&thread->loaded[class_index]);
+    const uint32_t fresh_from = slab->fresh_from;
     uint32_t taken = hak_slab_take(slab, class_index, base, exchange_next_load(thread, class_index),
                                    &thread->classes[class_index].loaded_zeroed);
     if (class_index >= HAK_L2_CLASS_FIRST) {
@@ -152,6 +154,7 @@ static bool exchange_refill(struct hak_thread *thread, unsigned class_index) {
     hak_store_release(&thread->loaded[class_index], base + taken);
     exchange_charge(thread, class_index, LADDER_WORK_REFILL, 1);
     exchange_charge(thread, class_index, LADDER_WORK_REFILL_BLOCK, taken);
+    exchange_populate(thread, class_index, slab, fresh_from);
     return true;
 }
 
@@ -224,7 +227,7 @@ void *hak_exchange_load(struct hak_thread *thread, unsigned class_index) {
         exchange_leave(thread);
         return p;
     }
-    exchange_learn(thread, class_index);
+    exchange_learn(thread, class_index, ladder_caller());
     thread->classes[class_index].overflows = 0;
     exchange_hold(thread, class_index);
     const bool loaded = exchange_load_any(thread, class_index);

@@ -33,12 +33,12 @@ HAK_ALWAYS_INLINE bool exchange_swap_in(struct hak_thread *thread, unsigned clas
     const uint32_t level = magazine_level(top, class_index) - own->unused_slots;
     uint8_t *const recent_exchanges = ladder_recent_exchanges(&own->recent_exchanges);
     if (level < exchange_swap_least(thread, class_index) || HAK_UNLIKELY(*recent_exchanges + 1 >= EXCHANGE_HOT) ||
-        exchange_learns_now(thread, class_index)) {
+        exchange_learns_now(thread, class_index, ladder_caller())) {
         return false;
     }
     ++*recent_exchanges;
     exchange_enter(thread);
-    exchange_learn(thread, class_index);
+    exchange_learn(thread, class_index, ladder_caller());
     exchange_charge(thread, class_index, LADDER_WORK_SWAP, 1);
     if (exchange_counts()) {
         hak_store_release(&own->allocations, own->allocations + own->loaded_level);

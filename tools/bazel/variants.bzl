@@ -52,6 +52,9 @@ EXPERIMENT_COMBINATIONS = {
 }
 ALL_EXPERIMENTS = [combination for flipped in EXPERIMENT_COMBINATIONS.values() for combination in flipped]
 
+# Two experiments of which the one changes what the other does: learners by the place in the program.
+LEARN_BY_SITE_COMBINATION = _combination(15, classes = SHIPPED["classes"], capacity = "site", learn = "elo")
+
 # The same with each value of guard.
 SHIPPED_COMBINATIONS = {guard: _combination(15, classes = SHIPPED["classes"], guard = guard) for guard in ["off", "exact", "full"]}
 
