@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "hakmem/hakmem.h"
@@ -75,6 +76,7 @@ static void populate(struct populated *seen, const char *player, bool refused) {
             HAK_EXPECT(hak_ladder_options[i].set(player));
         }
     }
+    prctl(PR_SET_THP_DISABLE, 1L, 0L, 0L, 0L); /* where all mappings get huge pages a touched byte costs one */
     os_fake_reset();
     os_fake_fail_only(OS_FAKE_POPULATE);
     if (refused) os_fake_fail_from(1);

@@ -29,6 +29,13 @@ static HAK_NOINLINE void there(void) {
     for (unsigned i = BLOCKS; i > 0; i--) blocks[i - 1] = hak_alloc(SIZE);
 }
 
+/* A place of another class, which causes the last slow path of malloc before the frees. */
+static HAK_NOINLINE void elsewhere(void) {
+    static void *others[BLOCKS];
+    for (unsigned i = 0; i < BLOCKS; i++) others[i] = hak_alloc(4 * SIZE);
+    for (unsigned i = 0; i < BLOCKS; i++) hak_free(others[i]);
+}
+
 static void free_all(void) {
     for (unsigned i = 0; i < BLOCKS; i++) hak_free(blocks[i]);
 }
@@ -45,6 +52,7 @@ static void body_places(void *argument, unsigned index) {
     (void)index;
     here();
     const struct ladder_learner *first = ladder_learner(learning, c);
+    elsewhere();
     free_all();
     HAK_EXPECT(ladder_learner(learning, c) == first); /* frees are entered where the last refill was */
     there();
