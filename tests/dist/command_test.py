@@ -2,6 +2,7 @@
 """The command hakmem as the packages install it: below a prefix that nobody knew of, and in the Debian package."""
 
 import ast
+import gzip
 import json
 import os
 import re
@@ -169,16 +170,21 @@ class InstalledCase(unittest.TestCase):
         self.assertEqual({path for path in self.prefix.rglob("*")}, before)
 
     def test_what_python_lacks_is_named(self) -> None:
-        # -S: without the folders of Debian's packages.
-        done = subprocess.run(
-            [sys.executable, "-S", self.command, "--help"],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={"PATH": "/usr/bin:/bin"},
-        )
-        self.assertEqual((done.returncode, done.stdout), (1, ""))
-        self.assertRegex(done.stderr, r"\Ahakmem: Python's module \S+ is missing: install python3-\w+\n\Z")
+        report = self.folder / "report"
+        report.write_text(f"hakmem: free(0x1): double free\nhakmem:   called from 0x1: {sys.executable}+0x1\n")
+        profile = self.folder / "some.pb.gz"
+        profile.write_bytes(gzip.compress(b"x"))
+        for line, module in ((("explain", report), "elftools"), (("profile", "--view=top", profile), "google")):
+            # -S: without the folders of Debian's packages.
+            done = subprocess.run(
+                [sys.executable, "-S", self.command, *line],
+                capture_output=True,
+                text=True,
+                check=False,
+                env={"PATH": "/usr/bin:/bin"},
+            )
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertRegex(done.stderr, rf"\Ahakmem: Python's module {module}\S* is missing: install python3-\w+\n\Z")
 
     def test_the_launcher_knows_the_package_of_each_module(self) -> None:
         packages = packages_of(self.command)

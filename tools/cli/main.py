@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tools.measure import program
 from tools.cli.command import InputError, REFUSED, statuses
@@ -19,8 +19,8 @@ from tools.cli.version import VERSION
 NAME = "hakmem"
 
 
-def parser() -> argparse.ArgumentParser:
-    """The parser with all subcommands; the chosen one's Command is in `command`, its parser in `parser`."""
+def parser(names: Iterable[str] = COMMANDS) -> argparse.ArgumentParser:
+    """The parser with those subcommands; the chosen one's Command is in `command`, its parser in `parser`."""
     result = argparse.ArgumentParser(
         prog=NAME,
         description="Tools around the allocator hakmem.",
@@ -34,7 +34,8 @@ def parser() -> argparse.ArgumentParser:
     )
     result.add_argument("--version", action="version", version=f"{NAME} {VERSION}", help="show the version and end")
     commands = result.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in COMMANDS:
+    for name in names:
+        command = COMMANDS[name]()
         own = commands.add_parser(
             command.name,
             help=command.summary,
@@ -49,7 +50,9 @@ def parser() -> argparse.ArgumentParser:
 
 def execute(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line; the status."""
-    parsed, unknown = parser().parse_known_args(arguments)
+    line = sys.argv[1:] if arguments is None else arguments
+    named = [name for name in COMMANDS if name in line[:1]]
+    parsed, unknown = parser(named or COMMANDS).parse_known_args(line)
     if unknown:
         parsed.parser.error(
             f"unknown arguments: {' '.join(unknown)}"

@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from tools.cli import paths, samples, symbols
 from tools.cli.paths import Frame, Names
-from tools.cli.profile_pb2 import Profile
 from tools.cli.samples import VALUES, Mapping, Record, Samples
 
 # A value of the format: 64 bits with a sign.
@@ -25,6 +24,9 @@ class _Encoder:
     """Makes one protocol buffer."""
 
     def __init__(self, found: Samples, names: Names | None) -> None:
+        # Here: it takes longer than the start of a command that needs none.
+        from tools.cli.profile_pb2 import Profile
+
         self.profile = Profile(string_table=[b""], time_nanos=time.time_ns(), period=found.rate)
         self._found = found
         self._names = names

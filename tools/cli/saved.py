@@ -9,16 +9,17 @@ import warnings
 import zlib
 from dataclasses import replace
 from pathlib import Path
-
-from google.protobuf.message import DecodeError
+from typing import TYPE_CHECKING
 
 from tools.cli import symbols
 from tools.cli.command import InputError
 from tools.cli.pprof import SWITCHED
-from tools.cli.profile_pb2 import Profile, Sample
 from tools.cli.samples import VALUES, Mapping, Record, Samples, Switched
 from tools.cli.symbols import NOTHING, Symbol
 from tools.cli.untrusted import printable
+
+if TYPE_CHECKING:
+    from tools.cli.profile_pb2 import Profile, Sample
 
 # Of what is in the compressed file.
 _BYTES_MOST = 256 * 1024 * 1024
@@ -37,6 +38,11 @@ class _Malformed(Exception):
 
 
 def _parsed(path: Path) -> Profile:
+    # Here: they take longer than the start of a command that reads no profile.
+    from google.protobuf.message import DecodeError
+
+    from tools.cli.profile_pb2 import Profile
+
     profile = Profile()
     try:
         with path.open("rb") as plain:

@@ -20,9 +20,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import SymbolTableSection
-
 from tools.measure.program import BenchError
 from tools.cli.untrusted import printable
 
@@ -48,6 +45,9 @@ _ADDRESS = re.compile(r"0x[0-9a-f]{8,16}")
 def read_elf(path: str, read: Callable[[Any], None]) -> None:
     """Calls `read` with the ELF file of that path, as elftools has it. Where it is none, or is made to mislead its reader, what
     was read so far is all."""
+    # Here: it takes longer than the start of a command that reads none.
+    from elftools.elf.elffile import ELFFile
+
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC), "rb") as file:
             if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -117,6 +117,8 @@ class _Binary:
         read_elf(path, self._read)
 
     def _read(self, elf: Any) -> None:
+        from elftools.elf.sections import SymbolTableSection
+
         segments = [one["p_vaddr"] for one in elf.iter_segments() if one["p_type"] == "PT_LOAD"]
         self.base = min(segments, default=0) // _PAGE * _PAGE
         tables = [section for section in elf.iter_sections() if isinstance(section, SymbolTableSection)]
