@@ -143,22 +143,35 @@ bool attack_spray_overlaps(size_t size, unsigned count) {
     return false;
 }
 
-bool attack_is_owned(uintptr_t address) {
-    static unsigned sorted_count;
-    if (sorted_count != block_count) {
-        sort();
-        sorted_count = block_count;
-    }
-    unsigned low = 0, high = sorted_count;
+static bool ends_by(unsigned place, uintptr_t address) {
+    return (uintptr_t)sorted[place].start + sorted[place].size <= address;
+}
+
+/* The place of the first of the sorted blocks that does not end by `address`. */
+static unsigned first_behind(uintptr_t address) {
+    unsigned low = 0, high = block_count;
     while (low < high) {
         const unsigned middle = (low + high) / 2;
-        if ((uintptr_t)sorted[middle].start + sorted[middle].size <= address) {
+        if (ends_by(middle, address)) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
-    return low < sorted_count && (uintptr_t)sorted[low].start <= address;
+    return low;
+}
+
+bool attack_is_owned(uintptr_t address) {
+    static unsigned sorted_count, place;
+    if (sorted_count != block_count) {
+        sort();
+        sorted_count = block_count;
+        place = first_behind(address);
+    }
+    /* Who asks goes from word to word: the place is mostly that of the last one. */
+    const bool is_behind_last = place == 0 || ends_by(place - 1, address);
+    if (!is_behind_last || (place < block_count && ends_by(place, address))) place = first_behind(address);
+    return place < block_count && (uintptr_t)sorted[place].start <= address;
 }
 
 struct attack_pair attack_neighbours(size_t size, bool highest) {
