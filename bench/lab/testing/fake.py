@@ -7,7 +7,6 @@ in which it keeps its worker and counts its runs.
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -23,12 +22,13 @@ from tools.measure.contender import Contender
 RUNS = "runs"
 """The file in the folder that is a byte longer after each timed run."""
 
+# A test starts it hundreds of times, and to import json takes as long as all the rest of it.
 _WORKER = """#!{python} -IS
-import json, math, os, sys, zlib
+import math, os, sys, zlib
 folder = os.path.dirname(os.path.abspath(__file__))
 given = dict(word[2:].split("=", 1) if "=" in word else (word[2:], "") for word in sys.argv[1:])
 library = os.environ.get("LD_PRELOAD", "")
-factor = json.load(open(os.path.join(folder, "factors.json")))[os.path.basename(library) or "glibc"]
+factor = {factors!r}[os.path.basename(library) or "glibc"]
 operations = int(given["operations"]) * int(given["threads"])
 # The same for all contenders of a round: what the machine does to them; then a little of their own.
 shared = math.exp(0.6 * (zlib.crc32((given["workload"] + given["seed"]).encode()) / 2**32 - 0.5))
@@ -55,7 +55,7 @@ elif "latency" in given:
 elif "verify" not in given:
     with open(os.path.join(folder, {runs!r}), "a") as count:
         count.write(".")
-print(json.dumps(result))
+print(repr(result).replace("'", '"').replace("None", "null").replace("True", "true"))
 """
 
 FACTORS = {"libhakmem.so": 1.0, "libmimalloc.so": 1.25, "libquick.so": 0.8, "glibc": 1.0005}
@@ -66,9 +66,10 @@ def make(folder: Path, factors: dict[str, float] | None = None) -> Family:
     """Writes the worker and the libraries into `folder`, and returns the family that runs them."""
     worker = folder / "worker"
     libc = peers.installed("libc.so.6")
-    worker.write_text(_WORKER.format(python=sys.executable, libc=str(libc), runs=RUNS), encoding="utf-8")
+    worker.write_text(
+        _WORKER.format(python=sys.executable, factors=factors or FACTORS, libc=str(libc), runs=RUNS), encoding="utf-8"
+    )
     worker.chmod(0o755)
-    (folder / "factors.json").write_text(json.dumps(factors or FACTORS), encoding="utf-8")
     libraries = {}
     for name in (factors or FACTORS).keys() - {"glibc"}:
         libraries[name] = folder / name
