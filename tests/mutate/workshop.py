@@ -10,9 +10,11 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import hashlib
+import math
 import os
 import re
 import resource
+import select
 import signal
 import subprocess
 import sys
@@ -29,6 +31,7 @@ from tools.source import generated  # noqa: E402
 
 _COMMON = ("-O1", "-g0", "-w", "-fno-stack-protector", "-fcf-protection=none", "-pthread", "-D_GNU_SOURCE")
 _MOST_RESIDENT_BYTES = 6 << 30  # a mutant that allocates without end
+_PROCESSOR_SECONDS_TO_END = 5  # between the signal that can be caught and the one that cannot
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +70,7 @@ class NotCompiled(Exception):
 class Run:
     status: str  # passed, failed, timeout
     seconds: float
+    processor_seconds: float
     said: str
 
 
@@ -94,11 +98,25 @@ def _resident_bytes(group: int) -> int:
     return total
 
 
-def run_limited(arguments: Sequence[str], cwd: Path, environment: dict[str, str], seconds: float) -> Run:
-    """Runs a program that may never end, or allocate without end, with all that it starts."""
+def _has_ended(pid: int) -> bool:
+    """Waits a second for that; who has ended is still to be waited for."""
+    descriptor = os.pidfd_open(pid)
+    try:
+        return bool(select.select([descriptor], [], [], 1.0)[0])
+    finally:
+        os.close(descriptor)
+
+
+def run_limited(
+    arguments: Sequence[str], cwd: Path, environment: dict[str, str], seconds: float, processor_seconds: float
+) -> Run:
+    """Runs a program that may never end, or allocate without end, with all that it starts. Of `processor_seconds` each process
+    has its own."""
+    most = math.ceil(processor_seconds)
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_CPU, (most, most + _PROCESSOR_SECONDS_TO_END))
 
     with tempfile.TemporaryFile() as said:
         began = time.monotonic()
@@ -114,21 +132,22 @@ def run_limited(arguments: Sequence[str], cwd: Path, environment: dict[str, str]
         )
         status = ""
         while status == "":
-            try:
-                code = process.wait(timeout=1.0)
-                status = "passed" if code == 0 else "failed"
-            except subprocess.TimeoutExpired:
-                if time.monotonic() - began > seconds:
-                    status = "timeout"
-                elif _resident_bytes(process.pid) > _MOST_RESIDENT_BYTES:
-                    status = "failed"
+            if _has_ended(process.pid):
+                status = "ended"
+            elif time.monotonic() - began > seconds:
+                status = "timeout"
+            elif _resident_bytes(process.pid) > _MOST_RESIDENT_BYTES:
+                status = "failed"
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        _, ending, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(ending)
+        if status == "ended":
+            status = {0: "passed", -signal.SIGXCPU: "timeout"}.get(process.returncode, "failed")
         took = time.monotonic() - began
         size = said.seek(0, os.SEEK_END)
         said.seek(max(0, size - 20000))
-        return Run(status, took, said.read().decode("utf-8", "replace"))
+        return Run(status, took, usage.ru_utime + usage.ru_stime, said.read().decode("utf-8", "replace"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -239,7 +258,7 @@ class Workshop:
                     raise NotCompiled(f"{source} has no case")
         return ":".join(f"{suite}.{name}" for suite, name in cases)
 
-    def run(self, test: Test, program: Path, scratch: Path, seconds: float) -> Run:
+    def run(self, test: Test, program: Path, scratch: Path, seconds: float, processor_seconds: float) -> Run:
         arguments = [str(program), "--gtest_brief=1", f"--gtest_filter={self.cases_of(test)}"]
         for one in test.arguments:
             # The only kind of argument: cases to leave out, under this guard.
@@ -254,7 +273,7 @@ class Workshop:
             "TSAN_OPTIONS": "atexit_sleep_ms=0:detect_deadlocks=0:die_after_fork=0",
             **dict(test.environment),
         }
-        return run_limited(arguments, scratch, environment, seconds)
+        return run_limited(arguments, scratch, environment, seconds, processor_seconds)
 
 
 @contextlib.contextmanager
