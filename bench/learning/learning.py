@@ -70,7 +70,9 @@ def main() -> None:
     """Parses the command line, runs everything and prints."""
     parser = argparse.ArgumentParser(prog=NAME, description=(__doc__ or "").split("\n")[0], allow_abbrev=False)
     parser.add_argument("--quick", action="store_true", help=f"a {_QUICK}th of the units, in which little is learned")
-    parser.add_argument("--site", action="store_true", help="a learner for each place in the program: capacity=site too")
+    parser.add_argument(
+        "--site", action="store_true", help="a learner for each place in the program: capacity=site too"
+    )
     arguments.add_seed(parser, "for HAKMEM_LEARN_SEED")
     parsed = parser.parse_args()
     built = _BY_SITE if parsed.site else _PROGRAM

@@ -103,7 +103,7 @@ class ObserveCase(unittest.TestCase):
         return done.stdout
 
     def of_all(self, *line: str) -> str:
-        """What a command prints that looks at every process: others than the test's may publish what is malformed, which is said."""
+        """What a command prints that looks at every process: what others than the test's publish may be malformed."""
         done = self.run_command(*line)
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout

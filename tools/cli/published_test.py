@@ -146,7 +146,7 @@ class RefusalTest(ObserveCase):
         self.refuse(published.GONE, f"there is no process {process.pid}", "top", str(process.pid))
 
     def test_a_process_that_is_about_to_be_gone(self) -> None:
-        """While the kernel closes its files it maps nothing, and has not ended yet: long here, by a file that lies in memory."""
+        """While the kernel closes its files it maps nothing, and has not ended yet; a file in memory takes it long."""
         program = "import os; os.write(os.memfd_create('held'), bytes(256 << 20)); print('ready', flush=True); input()"
         process = self.start(sys.executable, "-c", program)
         process.kill()
