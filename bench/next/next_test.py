@@ -71,7 +71,8 @@ class ProgramTest(unittest.TestCase):
             update_next.page(self.whole | {"complete": False, "ended_by": "interrupted"})
 
     def test_an_outcome_with_a_failure_is_no_document(self) -> None:
-        for failed in ({"failures": ["one"]}, {"programs": {"failures": ["one"]}}):
+        some: list[dict[str, Any]] = [{"failures": ["one"]}, {"programs": {"failures": ["one"]}}]
+        for failed in some:
             with self.assertRaisesRegex(BenchError, "nothing failed"):
                 update_next.page(self.whole | failed)
 

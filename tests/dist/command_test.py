@@ -174,7 +174,10 @@ class InstalledCase(unittest.TestCase):
         report.write_text(f"hakmem: free(0x1): double free\nhakmem:   called from 0x1: {sys.executable}+0x1\n")
         profile = self.folder / "some.pb.gz"
         profile.write_bytes(gzip.compress(b"x"))
-        for line, module in ((("explain", report), "elftools"), (("profile", "--view=top", profile), "google")):
+        for line, module in (
+            (("explain", str(report)), "elftools"),
+            (("profile", "--view=top", str(profile)), "google"),
+        ):
             # -S: without the folders of Debian's packages.
             done = subprocess.run(
                 [sys.executable, "-S", self.command, *line],
