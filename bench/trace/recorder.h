@@ -51,18 +51,38 @@
 /* A buffer holds some ten thousand records. */
 #define RECORDER_BUFFER_BYTES 32768
 
+/* The whole records of a buffer. */
+struct recorder_records {
+    uint64_t last; /* number of the last one */
+    uint32_t used; /* bytes */
+    uint32_t events;
+};
+
 struct recorder_thread {
     struct recorder_lock lock;
     struct recorder_thread *next;      /* constant once it is listed */
     struct recorder_thread *next_idle; /* registry lock */
     uint32_t number;                   /* all below: its own lock */
-    uint32_t used;                     /* bytes of whole records in `buffer` */
-    uint32_t events;                   /* records in it */
-    uint32_t until_clock;              /* events until it looks whether a flush is due */
-    uint32_t site;                     /* of the last record with one; 0 at a chunk's start */
-    uint64_t first, last;              /* numbers of the first and the last record */
+    uint32_t whole;                    /* which of the two below holds; atomic, for a signal's handler */
+    struct recorder_records records[2];
+    uint32_t until_clock; /* events until it looks whether a flush is due */
+    uint32_t site;        /* of the last record with one; 0 at a chunk's start */
+    uint64_t first;       /* number of the first record */
     uint8_t buffer[RECORDER_BUFFER_BYTES];
 };
+
+/* pre: the lock is held, if not by the caller then by what its signal handler interrupted */
+HAK_ALWAYS_INLINE struct recorder_records recorder_records(const struct recorder_thread *thread) {
+    return thread->records[hak_load_relaxed(&thread->whole)]; /* relaxed: the lock orders, or it is the same thread */
+}
+
+/* In one step: a handler that interrupts this finds the records of before or those of now. */
+HAK_ALWAYS_INLINE void recorder_set_records(struct recorder_thread *thread, struct recorder_records now) {
+    const uint32_t other = 1 - hak_load_relaxed(&thread->whole);
+    thread->records[other] = now;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    hak_store_relaxed(&thread->whole, other); /* relaxed: as above */
+}
 
 /* Live blocks whose addresses hash alike. The table doubles before it is three quarters full. */
 struct recorder_block {

@@ -12,20 +12,20 @@ static uint8_t *put_age(uint8_t *at, const struct recorder_event *event, uint64_
     return trace_put(at, event->block == 0 ? 0 : number - event->block);
 }
 
-/* pre: the buffer's lock is held and it has room for a record. `used` moves last: a signal's handler that writes the
- * buffer out finds whole records. */
+/* pre: the buffer's lock is held and it has room for a record. What the buffer holds changes last: a signal's handler that writes it out
+ * finds whole records. */
 static void append(struct recorder_thread *thread, const struct recorder_event *event, uint64_t number, uint32_t site) {
-    uint8_t *const start = thread->buffer + thread->used, *at = start + 1;
+    const struct recorder_records before = recorder_records(thread);
+    uint8_t *const start = thread->buffer + before.used, *at = start + 1;
     *start = (uint8_t)event->kind;
-    if (thread->used == 0) {
+    if (before.used == 0) {
         thread->first = number;
-        thread->last = number - 1;
         thread->site = 0;
     }
-    if (number == thread->last + 1) {
+    if (before.used == 0 || number == before.last + 1) {
         *start |= TRACE_NEXT_NUMBER;
     } else {
-        at = trace_put(at, number - thread->last);
+        at = trace_put(at, number - before.last);
     }
     if (event->has_age) {
         at = put_age(at, event, number);
@@ -41,9 +41,9 @@ static void append(struct recorder_thread *thread, const struct recorder_event *
             thread->site = site;
         }
     }
-    thread->last = number;
-    thread->events++;
-    thread->used = (uint32_t)(at - thread->buffer);
+    recorder_set_records(thread,
+                         (struct recorder_records){
+                             .last = number, .used = (uint32_t)(at - thread->buffer), .events = before.events + 1});
 }
 
 /* true where a second has passed since all buffers were written: for one thread, that does it. */
@@ -65,7 +65,7 @@ uint64_t events_add(const struct recorder_event *event) {
         recorder_lock_give(&thread->lock);
         return 0;
     }
-    bool full = thread->used + TRACE_RECORD_MAX > sizeof thread->buffer;
+    bool full = recorder_records(thread).used + TRACE_RECORD_MAX > sizeof thread->buffer;
     if (full) {
         output_events(thread);
     }

@@ -122,20 +122,20 @@ void output_open(void) {
 
 void output_events(struct recorder_thread *thread) {
     struct recorder *recorder = recorder_state;
-    if (thread->used == 0 || !recorder_lock_take(&recorder->output_lock, &recorder_self)) {
+    const struct recorder_records records = recorder_records(thread);
+    if (records.used == 0 || !recorder_lock_take(&recorder->output_lock, &recorder_self)) {
         return;
     }
     if (open_file(recorder)) {
         sites_write();
-        uint8_t start[4 * TRACE_VARINT_MAX], *at = trace_put(trace_put(start, thread->first), thread->last);
-        at = trace_put(trace_put(at, thread->events), system_clock_ns(false) - recorder->start_ns);
+        uint8_t start[4 * TRACE_VARINT_MAX], *at = trace_put(trace_put(start, thread->first), records.last);
+        at = trace_put(trace_put(at, records.events), system_clock_ns(false) - recorder->start_ns);
         size_t length = (size_t)(at - start);
         memcpy(recorder->payload, start, length);
-        memcpy(recorder->payload + length, thread->buffer, thread->used);
-        output_chunk(TRACE_EVENTS, thread->number, recorder->payload, length + thread->used);
+        memcpy(recorder->payload + length, thread->buffer, records.used);
+        output_chunk(TRACE_EVENTS, thread->number, recorder->payload, length + records.used);
     }
-    thread->used = 0;
-    thread->events = 0;
+    recorder_set_records(thread, (struct recorder_records){0});
     recorder_lock_give(&recorder->output_lock);
 }
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import resource
 import signal
 import subprocess
@@ -296,6 +297,15 @@ class ProcessesTest(RecorderCase):
             if runs >= 20 and not found["complete"]:
                 return
         self.fail("no event was interrupted in 400 runs")
+
+    def test_a_handler_that_exits_at_each_instruction_of_the_recorder(self) -> None:
+        """The chance that an interval timer has to meet two instructions is small."""
+        instructions = 0
+        while (status := self.start("steps", "basic", "stepped", str(instructions))) == 0:
+            recording.info(self.output)
+            instructions += 1
+        self.assertEqual(status, 3)
+        self.assertGreater(instructions, 200 if platform.machine() == "x86_64" else -1)
 
     def test_an_end_while_threads_go_on(self) -> None:
         """All that has a number is in the file, whatever the threads are doing when the trace is closed."""

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A program with known calls, for the recorder's tests: steps NAME makes the calls of that name between two blocks of
  * MARK bytes, so that what the C library allocates for itself does not matter. Nothing here goes through stdio. */
+#include <dlfcn.h>
 #include <errno.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -11,6 +12,7 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #define MARK 1234567
@@ -184,6 +186,45 @@ static void interrupted(void) {
     }
 }
 
+/* The same behind so many of the recorder's instructions in an allocation, by the processor's single steps. */
+#ifdef __x86_64__
+static unsigned long instructions_left;
+static const void *recorder; /* where its file is mapped */
+
+static void leave_when_due(int signal, siginfo_t *info, void *interrupted) {
+    const greg_t at = ((const ucontext_t *)interrupted)->uc_mcontext.gregs[REG_RIP];
+    struct dl_find_object found;
+    (void)signal;
+    (void)info;
+    if (_dl_find_object((void *)(uintptr_t)at, &found) == 0 && found.dlfo_map_start == recorder &&
+        instructions_left-- == 0) {
+        _exit(EXIT_SUCCESS);
+    }
+}
+
+static void stepped(const char *instructions) {
+    struct sigaction action = {.sa_sigaction = leave_when_due, .sa_flags = SA_SIGINFO};
+    struct dl_find_object found;
+    if (_dl_find_object(dlsym(RTLD_DEFAULT, "malloc"), &found) != 0 || sigaction(SIGTRAP, &action, NULL) != 0) {
+        _exit(EXIT_FAILURE);
+    }
+    recorder = found.dlfo_map_start;
+    instructions_left = strtoul(instructions, NULL, 10);
+    /* TF of EFLAGS, bit 8; what lies below the stack pointer is the compiler's. */
+    __asm__ volatile("leaq -128(%%rsp), %%rsp\n pushfq\n orq $0x100, (%%rsp)\n popfq\n leaq 128(%%rsp), %%rsp" ::
+                         : "memory");
+    keep(malloc(100));
+    __asm__ volatile("leaq -128(%%rsp), %%rsp\n pushfq\n andq $-0x101, (%%rsp)\n popfq\n leaq 128(%%rsp), %%rsp" ::
+                         : "memory");
+    _exit(3); /* there are fewer */
+}
+#else
+static void stepped(const char *instructions) {
+    (void)instructions;
+    _exit(3);
+}
+#endif
+
 /* The ends of a program. */
 static void end(const char *how, char **argv) {
     if (strcmp(how, "_exit") == 0) {
@@ -197,6 +238,8 @@ static void end(const char *how, char **argv) {
         raise(SIGTERM);
     } else if (strcmp(how, "interrupted") == 0) {
         interrupted();
+    } else if (strcmp(how, "stepped") == 0) {
+        stepped(argv[3]);
     } else if (strcmp(how, "kill") == 0) {
         raise(SIGKILL);
     } else if (strcmp(how, "abort") == 0) {
