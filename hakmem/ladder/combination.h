@@ -3,9 +3,9 @@
 #ifndef HAKMEM_LADDER_COMBINATION_H
 #define HAKMEM_LADDER_COMBINATION_H
 
-#include "hakmem/base/compiler.h"
 #include "codegen/hak_classes.h"
 #include "hakmem/base/assert.h"
+#include "hakmem/base/compiler.h"
 #include "hakmem/flags/flags.h"
 
 /* Text behind the switches, in the order of hakmem/flags/flags.bzl: strings of the preprocessor, since they are joined to one. */

@@ -24,8 +24,7 @@
 struct leak {
     struct profile_record path; /* the first record of the path of calls */
     double bytes, blocks;       /* estimates, as are the next four */
-    double
-        asked; /* bytes that the program asked for; of what a path's blocks of one class were asked for, the mean counts */
+    double asked;               /* bytes that the program asked for: of a path's blocks of one class the mean */
     double lost_bytes, lost_directly, lost_indirectly;
 };
 
@@ -112,10 +111,10 @@ static void leaks_line_start(struct hak_text *line, double bytes, double blocks)
     leaks_amount(line, bytes, blocks);
 }
 
-/* The functions that write a line are not inlined: a handler that ends the process may run on a stack of 8 KiB, so no two lines lie
- * on it at once.
- *
- * Of a path, or the sum; nothing where it is what the blocks take. */
+/* The functions that write a line, here and below, are not inlined: a handler that ends the process may run on a stack of 8 KiB,
+ * which has no room for two lines at once. */
+
+/* Of a path, or the sum; nothing where it is what the blocks take. */
 HAK_NOINLINE static void leaks_write_asked(const struct leak *leak, int descriptor) {
     const uint64_t asked = (uint64_t)(leak->asked + 0.5);
     if (asked != (uint64_t)(leak->bytes + 0.5)) {

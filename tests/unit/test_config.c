@@ -9,16 +9,17 @@
 #include "hakmem/hakmem.h"
 #include "tests/harness/harness.h"
 
-/* Experiments that are flipped stand behind. */
+/* Experiments that are flipped stand behind, "+learn=elo". */
 HAK_TEST(Config, StringNamesTheSwitchesOfTheHeaders) {
-    char expected[32] = "", found[32] = "";
+    char expected[32] = "";
     if (HAK_P0_CLASS_TABLE) strcat(expected, "+p0");
     if (HAK_P1_BATCHED_STATS) strcat(expected, "+p1");
     if (HAK_P2_INLINE_FAST_PATH) strcat(expected, "+p2");
     if (HAK_P3_SENTINELS) strcat(expected, "+p3");
-    memcpy(found, hak_config_string(),
-           strnlen(hak_config_string(), strlen(expected[0] != '\0' ? expected + 1 : "none")));
-    HAK_EXPECT_STREQ(found, expected[0] != '\0' ? expected + 1 : "none");
+    const char *switches = expected[0] != '\0' ? expected + 1 : "none", *config = hak_config_string();
+    HAK_EXPECT(strncmp(config, switches, strlen(switches)) == 0);
+    const char *behind = config + strlen(switches);
+    HAK_EXPECT(behind[0] == '\0' || (behind[0] == '+' && strcspn(behind, "=") < strcspn(behind + 1, "+")));
 }
 
 HAK_TEST(Config, BuildIsTheOneThatTheVariantIsNamedFor) {

@@ -51,10 +51,15 @@ class Unreachable(Exception):
         self.status = status
 
 
+def _status(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat from the third on, which is its state."""
+    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+
+
 def _process_owner(pid: int) -> int:
     try:
         owner = os.stat(f"/proc/{pid}").st_uid
-        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
+        state = _status(pid)[0]
     except (FileNotFoundError, ProcessLookupError):
         raise Unreachable(f"there is no process {pid}", GONE) from None
     if state in "ZX":
@@ -87,10 +92,9 @@ _ENDING = 0x4
 def _is_ending(pid: int) -> bool:
     """Whether it is on its way to its end: it maps nothing any more, and is not gone."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        return int(_status(pid)[6]) & _ENDING != 0
     except OSError:
         return True
-    return int(fields[6]) & _ENDING != 0
 
 
 def _why_not(pid: int) -> Unreachable:
