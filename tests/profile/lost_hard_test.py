@@ -4,6 +4,7 @@ read, on a handler's small stack, and in a copy that is killed, outlives its pro
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -27,6 +28,9 @@ _LIVE = re.compile(r"hakmem: leaks: \d+ bytes in (\d+) blocks live, from \d+ pat
 
 # What the program, the library and the search need, and much below 20 GiB.
 _RESIDENT_MOST_BYTES = 400 << 20
+
+# A copy that is stopped before it has asked to end with its program has a few; one that looks soon has a hundred.
+_LOOKING_LEAST_FAULTS = 20
 
 
 class ExitTest(RunningCase):
@@ -111,6 +115,14 @@ def _children(pid: int) -> list[int]:
     return found
 
 
+def _faults(pid: int) -> int:
+    """Its page faults that read nothing from a disk; 0 where it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[7])
+    except OSError:
+        return 0
+
+
 def _state(pid: int) -> str:
     """One letter; Z: it has ended; empty: it is gone."""
     try:
@@ -149,7 +161,10 @@ class CopyTest(RunningCase):
             time.sleep(0.002)
 
     def stop_copy(self, pid: int) -> tuple[subprocess.Popen[str], int]:
-        """Asks, and stops the copy while it looks: the command that waits, and the copy. Where it was too fast, once more."""
+        """Asks, and stops the copy while it looks: the command that waits, and the copy. Where it was too fast, once more.
+
+        One that is stopped before its first instructions has not asked yet to end with its program, so it goes on a little:
+        each page that it writes costs it a fault, and to look takes hundreds."""
         while True:
             command = self.ask(pid)
             while command.poll() is None:
@@ -159,9 +174,11 @@ class CopyTest(RunningCase):
                     except ProcessLookupError:
                         continue
                     self.until(lambda: _state(copy) in ("T", "Z", ""), "it stops")
-                    if _state(copy) == "T":
+                    if _state(copy) == "T" and _faults(copy) >= _LOOKING_LEAST_FAULTS:
                         self.addCleanup(self.end_copy, copy)
                         return command, copy
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(copy, signal.SIGCONT)
 
     def end_copy(self, copy: int) -> None:
         if _state(copy) not in ("", "Z"):

@@ -149,6 +149,7 @@ class RefusalTest(ObserveCase):
         """While the kernel closes its files it maps nothing, and has not ended yet; a file in memory takes it long."""
         program = "import os; os.write(os.memfd_create('held'), bytes(256 << 20)); print('ready', flush=True); input()"
         process = self.start(sys.executable, "-c", program)
+        self.until(lambda: self.is_published(process.pid), "published")
         process.kill()
         said: set[int] = set()
         while published.GONE not in said:
