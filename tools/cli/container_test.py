@@ -61,7 +61,7 @@ class ContainerTest(ObserveCase):
         self.assertIn(pid, published.processes())
         self.assertIn(f"contained ({pid})", self.succeed("stat", str(pid)))
         self.assertIn(f"contained ({pid})", self.succeed("top", "--count=1", "--interval=0.5", str(pid)))
-        self.assertRegex(self.succeed("top", "--list", "--interval=0.5"), rf"(?m)^{pid} +contained ")
+        self.assertRegex(self.of_all("top", "--list", "--interval=0.5"), rf"(?m)^{pid} +contained ")
         self.assertIn(f'pid="{pid}",command="contained"', self.succeed("stat", "--format=prometheus", str(pid)))
 
     def test_functions_are_those_of_its_own_files(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import time
 import unittest
@@ -30,6 +31,11 @@ def page_of(pid: int) -> Path:
 
 
 class ObserveCase(unittest.TestCase):
+    def __init__(self, methodName: str = "runTest") -> None:
+        super().__init__(methodName)
+        self.started: list[int] = []
+        """The numbers of the test's programs."""
+
     def start(
         self,
         *line: str,
@@ -58,6 +64,7 @@ class ObserveCase(unittest.TestCase):
             process.communicate()
 
         self.addCleanup(end)
+        self.started.append(process.pid)
         if is_ready:
             self.said = self.line_of(process)
         return process
@@ -102,10 +109,17 @@ class ObserveCase(unittest.TestCase):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         return done.stdout
 
-    def of_all(self, *line: str) -> str:
-        """What a command prints that looks at every process: what others than the test's publish may be malformed."""
+    def of_all(self, *line: str, malformed: tuple[int, ...] = ()) -> str:
+        """What a command prints that looks at every process: of those that other tests start meanwhile it may say that what
+        they publish is malformed. Of this test's it says that of those numbers alone."""
         done = self.run_command(*line)
         self.assertEqual(done.returncode, 0, done.stderr)
+        said = re.compile(rf"hakmem {line[0]}: process (\d+): what it publishes is not hakmem's: .+")
+        found = [said.fullmatch(one) for one in done.stderr.splitlines()]
+        self.assertNotIn(None, found, done.stderr)
+        numbers = [int(one[1]) for one in found if one is not None]
+        ours = {os.getpid(), *self.started}
+        self.assertEqual(sorted(one for one in numbers if one in ours), sorted(malformed), done.stderr)
         return done.stdout
 
     def refuse(self, status: int, words: str, *line: str) -> None:
