@@ -11,11 +11,13 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import jsonschema
 from prometheus_client.parser import text_string_to_metric_families
 
-from tools.cli import figures, published
+from tools.cli import figures, process_list, process_top, published
 from tools.cli.observe_case import COMMAND, OBSERVED, ObserveCase, SCHEMA, SECONDS
 
 
@@ -101,10 +103,7 @@ class TopTest(ObserveCase):
 
     def test_without_a_number_the_busiest(self) -> None:
         idle, busy = self.observed("quiet"), self.observed("load", "2")
-        # Another program of this machine may be busier.
-        shown = re.match(r"\S+ \((\d+)\)", self.of_all("top", "--interval=0.5", "--count=1"))
-        assert shown is not None
-        self.assertNotEqual(int(shown[1]), idle.pid)
+        self.assertNotEqual(self.shown_without_a_number(), idle.pid)
         listed = [
             json.loads(line) for line in self.of_all("top", "--list", "--interval=0.5", "--format=json").splitlines()
         ]
@@ -112,6 +111,68 @@ class TopTest(ObserveCase):
         self.assertEqual(ours, [busy.pid, idle.pid])
         table = self.of_all("top", "--list", "--interval=0.5")
         self.assertRegex(table, rf"(?m)^{busy.pid} +observed +[0-9,.]+ ")
+
+    def shown_without_a_number(self) -> int:
+        """Another program of this machine may be busier, and may have ended before there are two readings of it."""
+        while True:
+            done = self.run_command("top", "--interval=0.5", "--count=1")
+            if done.returncode == 0:
+                shown = re.match(r"\S+ \((\d+)\)", done.stdout)
+                assert shown is not None
+                return int(shown[1])
+            self.assertEqual(done.returncode, published.GONE, done.stderr)
+            self.assertEqual({str(pid) for pid in self.started} & set(re.findall(r"\d+", done.stderr)), set())
+
+
+class ActivityTest(ObserveCase):
+    """Readings that stand here, of a process that is there."""
+
+    def setUp(self) -> None:
+        self.process = self.observed("quiet")
+        self.before = published.read(self.process.pid)
+        tiny = self.before["pools"]["tiny"]
+        more = {**tiny, "allocations": tiny["allocations"] + 1000}
+        pools = {**self.before["pools"], "tiny": more}
+        self.later = {**self.before, "clock_ms": self.before["clock_ms"] + 500, "pools": pools}
+
+    def activity(self, *readings: dict[str, Any] | published.Unreachable) -> tuple[list[float], int]:
+        """The rates of by_activity where these are the readings, and how often it slept."""
+        pids = [self.process.pid]
+        with (
+            mock.patch.object(published, "processes", return_value=pids),
+            mock.patch.object(published, "read", side_effect=readings) as read,
+            mock.patch("time.sleep") as slept,
+        ):
+            found = process_list.by_activity(0.5)
+        self.assertEqual(read.call_count, len(readings))
+        return [rate for rate, _ in found], slept.call_count
+
+    def test_one_that_did_not_publish_meanwhile_is_waited_for(self) -> None:
+        self.assertEqual(self.activity(self.before, self.later), ([2000.0], 1))
+        self.assertEqual(self.activity(self.before, self.before, self.before, self.later), ([2000.0], 3))
+
+    def test_one_that_ends_meanwhile_is_not_in_the_list(self) -> None:
+        gone = published.Unreachable("", published.GONE)
+        self.assertEqual(self.activity(self.before, self.before, gone), ([], 2))
+
+    def test_one_that_is_stopped_is_not_waited_for(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+        self.until(lambda: published.is_stopped(self.process.pid), "it stops")
+        self.assertEqual(self.activity(self.before, self.before), ([0.0], 1))
+
+    def test_in_a_list_that_is_watched_it_keeps_its_rate(self) -> None:
+        pid = self.process.pid
+        self.assertEqual(process_list.activity({pid: self.before}, {pid: self.before})[0][0], 0.0)
+        self.assertEqual(process_list.activity({pid: self.before}, {pid: self.before}, {pid: 7.0})[0][0], 7.0)
+        self.assertEqual(process_list.activity({pid: self.before}, {pid: self.later}, {pid: 7.0})[0][0], 2000.0)
+
+    def test_the_next_is_shown_where_the_busiest_has_ended(self) -> None:
+        with mock.patch.object(
+            process_list, "by_activity", return_value=[(9.0, {"pid": 2**31 - 1}), (1.0, self.before)]
+        ):
+            page = process_top._busiest(0.5)  # pylint: disable=protected-access
+        self.addCleanup(page.close)
+        self.assertEqual(page.pid, self.process.pid)
 
 
 class RunTest(ObserveCase):

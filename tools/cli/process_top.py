@@ -61,15 +61,17 @@ def _list(parsed: argparse.Namespace) -> int:
     return 0
 
 
-def _busiest(interval: float) -> int:
-    found = process_list.by_activity(interval)
-    if not found:
-        raise Unreachable(
-            "no process of yours publishes: `hakmem run --publish -- PROGRAM` starts one, or HAKMEM_PUBLISH=1",
-            published.NOT_PUBLISHED,
-        )
-    pid: int = found[0][1]["pid"]
-    return pid
+def _busiest(interval: float) -> published.Page:
+    """The page of the busiest process that has not ended meanwhile."""
+    for _, one in process_list.by_activity(interval):
+        try:
+            return published.open_page(one["pid"])
+        except Unreachable:
+            continue
+    raise Unreachable(
+        "no process of yours publishes: `hakmem run --publish -- PROGRAM` starts one, or HAKMEM_PUBLISH=1",
+        published.NOT_PUBLISHED,
+    )
 
 
 def _new_reading(page: published.Page, before: Statistics | None, interval: float) -> Statistics:
@@ -122,7 +124,7 @@ def _run(parsed: argparse.Namespace) -> int:
     page = None
     was_shown = False
     try:
-        page = published.open_page(parsed.pid or _busiest(min(parsed.interval, 1.0)))
+        page = published.open_page(parsed.pid) if parsed.pid else _busiest(min(parsed.interval, 1.0))
         was_shown = parsed.count is None
         if parsed.format == "table" and parsed.count is None and sys.stdout.isatty():
             with Terminal().taken() as terminal:

@@ -56,6 +56,14 @@ def _status(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether a signal or a debugger holds it: it publishes nothing before it goes on."""
+    try:
+        return _status(pid)[0] in "Tt"
+    except OSError:
+        return False
+
+
 def _process_owner(pid: int) -> int:
     try:
         owner = os.stat(f"/proc/{pid}").st_uid

@@ -166,7 +166,8 @@ class Screen:
     def _look_at_all(self) -> None:
         chosen = self._found[self._chosen][1]["pid"] if self._found else self.page.pid
         now = process_list.read_all(published.processes(), say=lambda error: None)
-        self._found, self._read = process_list.activity(self._read, now), now
+        known = {one["pid"]: rate for rate, one in self._found}
+        self._found, self._read = process_list.activity(self._read, now, known), now
         places = [place for place, (_, one) in enumerate(self._found) if one["pid"] == chosen]
         self._chosen = places[0] if places else max(0, min(self._chosen, len(self._found) - 1))
 
