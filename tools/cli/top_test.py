@@ -241,6 +241,13 @@ class TerminalCase(ObserveCase):
         os.write(self.leader, keys.encode())
         return self.wait_for(lambda text: re.search(words, text), f"{keys!r} gives {words}")
 
+    def mark(self, frame: str, pid: int) -> None:
+        """Goes to that process in the list step by step: others come and go in it, and change places as they are busy."""
+        while not re.search(rf"(?m)^> +{pid} ", frame):
+            rows = re.findall(r"(?m)^(>?) +(\d+) +\S", frame)
+            at, wanted = [mark for mark, _ in rows].index(">"), [int(one) for _, one in rows].index(pid)
+            frame = self.press("\x1b[B" if at < wanted else "\x1b[A", r"(?m)^> +\d+ ")
+
     def ended(self, status: int) -> None:
         while self.process.poll() is None:
             self.read()
@@ -296,10 +303,7 @@ class ScreenTest(TerminalCase):
         frame = self.press("p", rf"(?m)^> +{process.pid} +observed ")
         self.assertRegex(frame, rf"(?m)^  +{other.pid} +observed ")
         self.press("\x1b", rf"^observed \({process.pid}\)")
-        frame = self.press("p", rf"(?m)^> +{process.pid} ")
-        rows = re.findall(r"(?m)^(>?) +(\d+) +\S", frame)
-        steps = [pid for _, pid in rows].index(str(other.pid)) - [mark for mark, _ in rows].index(">")
-        self.press(("\x1b[B" if steps > 0 else "\x1b[A") * abs(steps), rf"(?m)^> +{other.pid} ")
+        self.mark(self.press("p", rf"(?m)^> +{process.pid} "), other.pid)
         self.press("\r", rf"^observed \({other.pid}\)")
         os.write(self.leader, b"q")
         self.ended(0)
