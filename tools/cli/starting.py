@@ -6,9 +6,11 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from tools.measure import program
 from tools.cli.command import CALLER_FOLDER, REFUSED, caller_path, statuses
@@ -30,6 +32,10 @@ def own_statuses(not_started: str) -> str:
 
 # Sent to the program when they are sent to this one. Ctrl-C reaches both anyway.
 _FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
+
+_Handler = Callable[[int, FrameType | None], Any] | int | None
+"""What signal.signal() takes and gives."""
 
 
 class StartError(Exception):
@@ -54,11 +60,15 @@ class Line:
         """Runs it to its end: its number as a process, and its own status. StartError where the kernel does not take it."""
         # The program starts in that folder and may go on to another, where the variable would mislead it.
         environment = {name: value for name, value in environment.items() if name != CALLER_FOLDER}
-        try:
-            process = subprocess.Popen(self.words, executable=self.executable, cwd=self.folder, env=environment)
-        except OSError as error:
-            raise StartError(f"{self.words[0]} cannot be executed: {error.strerror}", NOT_EXECUTABLE) from None
-        return process.pid, _wait(process)
+        with _Signals() as signals:
+            try:
+                process = subprocess.Popen(self.words, executable=self.executable, cwd=self.folder, env=environment)
+            except OSError as error:
+                raise StartError(f"{self.words[0]} cannot be executed: {error.strerror}", NOT_EXECUTABLE) from None
+            signals.send_to(process)
+            status = process.wait()
+        # As a shell has it: 128 and the signal's number where one ended it.
+        return process.pid, 128 - status if status < 0 else status
 
 
 def line_of(command: str, words: list[str]) -> Line:
@@ -86,17 +96,43 @@ def _find(name: str, folder: str) -> tuple[str | None, int]:
     return found, NOT_EXECUTABLE if any(map(os.path.exists, paths)) else NOT_FOUND
 
 
-def _wait(process: subprocess.Popen[bytes]) -> int:
-    """The program's own status: as a shell has it, 128 and the signal's number where one ended it."""
+class _Signals:
+    """Passes on to a program what is sent to this process: within the block, which begins before the program does, since who
+    has seen the program may send one before this process goes on."""
 
-    def forward(number: int, _frame: FrameType | None) -> None:
-        process.send_signal(number)
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._early: list[int] = []
+        """Those that came before it was known which process the program is."""
+        self._before: dict[signal.Signals, _Handler] = {}
 
-    before = {number: signal.signal(number, forward) for number in _FORWARDED}
-    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        status = process.wait()
-    finally:
-        for number, handler in before.items():
+    def __enter__(self) -> _Signals:
+        # What this process ignores the program ignores too; a handler would be the default there.
+        for number in (*_FORWARDED, signal.SIGINT):
+            if signal.getsignal(number) != signal.SIG_IGN:
+                self._handle(number)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
-    return 128 - status if status < 0 else status
+
+    def _handle(self, number: signal.Signals) -> None:
+        self._before[number] = signal.signal(number, self._pass_on)
+
+    def _pass_on(self, number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGINT:
+            return
+        if self._process is None:
+            self._early.append(number)
+        else:
+            self._process.send_signal(number)
+
+    def send_to(self, process: subprocess.Popen[bytes]) -> None:
+        """From now on; first what came already."""
+        self._process = process
+        for number in self._early:
+            process.send_signal(number)
+        for number in _FORWARDED:
+            if number not in self._before:
+                self._handle(number)
