@@ -64,7 +64,7 @@ def between(before: Look, after: Look) -> Load:
     if total <= 0:
         return Load(0.0, 0.0)
     others = after.busy - before.busy - (after.own - before.own)
-    return Load(max(0.0, others / total), max(0.0, (after.steal - before.steal) / total))
+    return Load(*(min(1.0, max(0.0, one / total)) for one in (others, after.steal - before.steal)))
 
 
 def _look_twice() -> Load:

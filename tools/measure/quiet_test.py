@@ -40,6 +40,11 @@ class LookTest(unittest.TestCase):
         self.assertEqual(quiet.between(Look(1, 1, 0, 0), Look(2, 1.1, 0, 5)), Load(0.0, 0.0))
         self.assertEqual(quiet.between(Look(1, 1, 0, 0), Look(1, 1, 0, 0)), Load(0.0, 0.0))
 
+    def test_nothing_is_above_one(self) -> None:
+        """Sums of hundredths are rounded, and the kernel's count of idle time may go back a little."""
+        self.assertEqual(quiet.between(Look(0.1, 0.0, 0, 0), Look(0.3, 0.2, 0, 0)), Load(1.0, 0.0))
+        self.assertEqual(quiet.between(Look(5.0, 1.0, 1.0, 0), Look(5.1, 1.2, 1.2, 0)), Load(1.0, 1.0))
+
 
 class RequireTest(unittest.TestCase):
     def looks(self, seconds: float, *others: float) -> int:
