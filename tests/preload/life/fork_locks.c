@@ -22,7 +22,7 @@
 #include "tests/preload/life/life.h"
 #include "tests/preload/life/load.h"
 
-#define CHILD_SECONDS 10
+#define CHILD_SECONDS 120
 #define LARGE_BYTES (3 * MIB)
 
 /* Enough to be in the slow path now and then while the stream's lock is held. */

@@ -18,7 +18,7 @@
 #include "tests/preload/life/load.h"
 
 /* A child takes some milliseconds; the rest is for a machine that does other things. */
-#define CHILD_SECONDS 20
+#define CHILD_SECONDS 120
 
 extern char **environ;
 
