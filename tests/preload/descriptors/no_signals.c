@@ -10,16 +10,15 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-/* The page that is published comes after half a second. */
+/* The page that is published comes after half a second, or later: the parent says when it has read that it does not. */
 static int allocate_under_limit(void) {
-    const struct timespec pause = {0, 900000000};
     const struct rlimit none = {0, 0};
+    char byte;
     setrlimit(RLIMIT_FSIZE, &none);
     for (int i = 0; i < 400; i++) memset(malloc(20000), 1, 20000);
-    if (getenv("HAKMEM_PUBLISH") != NULL) nanosleep(&pause, NULL);
+    if (getenv("HAKMEM_PUBLISH") != NULL) return read(STDIN_FILENO, &byte, 1) != 0;
     return 0;
 }
 
@@ -30,27 +29,33 @@ static int free_twice(void) {
     return 0;
 }
 
-static int count_warnings(FILE *from) {
+/* Closes `go_on` at the first. */
+static int count_warnings(FILE *from, int go_on) {
     char line[4096];
     int count = 0;
     while (fgets(line, sizeof line, from) != NULL) {
-        count += strstr(line, "hakmem: warning: ") != NULL && strstr(line, "HAKMEM_PROBE") == NULL;
+        if (strstr(line, "hakmem: warning: ") == NULL || strstr(line, "HAKMEM_PROBE") != NULL) continue;
+        if (count++ == 0) close(go_on);
     }
     return count;
 }
 
 int main(int argc, char **argv) {
-    int ends[2], status = -1, warnings = 0;
-    if (argc < 2 || pipe(ends) != 0) return 2;
+    int ends[2], turn[2], status = -1, warnings = 0;
+    if (argc < 2) return 2;
     if (argc > 2) return strcmp(argv[1], "size") == 0 ? allocate_under_limit() : free_twice();
+    if (pipe(ends) != 0 || pipe(turn) != 0) return 2;
     fflush(stdout);
     const pid_t child = fork();
     if (child == 0) {
         signal(SIGPIPE, SIG_DFL);
         signal(SIGXFSZ, SIG_DFL);
-        dup2(ends[1], 2);
-        close(ends[0]);
-        close(ends[1]);
+        dup2(turn[0], STDIN_FILENO);
+        dup2(ends[1], STDERR_FILENO);
+        for (int i = 0; i < 2; i++) {
+            close(turn[i]);
+            close(ends[i]);
+        }
         execl(argv[0], argv[0], argv[1], "child", (char *)NULL);
         _exit(127);
     }
@@ -58,7 +63,7 @@ int main(int argc, char **argv) {
     if (strcmp(argv[1], "reader") == 0) {
         close(ends[0]);
     } else {
-        warnings = count_warnings(fdopen(ends[0], "r"));
+        warnings = count_warnings(fdopen(ends[0], "r"), turn[1]);
     }
     waitpid(child, &status, 0);
     printf("status %d, signal %d, warnings %d\n", WEXITSTATUS(status), WTERMSIG(status), warnings);

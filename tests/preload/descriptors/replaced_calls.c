@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "tests/preload/published_page.h"
 
 static void allocate(void) { free(malloc(100)); }
 
@@ -61,12 +62,11 @@ int dup2(int file, int other) {
 }
 
 int main(void) {
-    const struct timespec pause = {0, 700000000};
     for (int i = 0; i < 2000; i++) {
         void *volatile p = malloc(1000);
         if (i % 2 == 0) free(p);
     }
-    if (getenv("HAKMEM_PUBLISH") != NULL) nanosleep(&pause, NULL);
+    if (getenv("HAKMEM_PUBLISH") != NULL) published_page_wait();
     puts("end");
     return 0;
 }
