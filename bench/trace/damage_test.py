@@ -309,7 +309,10 @@ class FuzzTest(DamageTest):
             chunks = [*sound[:place], replace(sound[place], payload=bytes(payload)), *sound[place + 1 :]]
             self.path.write_bytes(trace_file.encode(chunks))
             done = subprocess.run(
-                [str(recording.built("replay")), "--info", str(self.path)], capture_output=True, check=False, timeout=60
+                [str(recording.built("replay")), "--info", str(self.path)],
+                capture_output=True,
+                check=False,
+                timeout=600,
             )
             self.assertIn(done.returncode, (0, 2), (payload, done.stderr))
             statuses.add(done.returncode)

@@ -14,7 +14,7 @@ from pathlib import Path
 PROGRAM = "tools/remote/cache"
 PREFIX = "--config=remote-cache --remote_cache=http://"
 DIGEST = "0123456789abcdef" * 4
-_SECONDS = 60
+_SECONDS = 600
 
 
 class Cache(unittest.TestCase):

@@ -16,6 +16,9 @@ from bench.programs.workloads.process import Process, Usage, descendants
 _MIB = 1 << 20
 _PYTHON = "/usr/bin/python3"
 
+# Of a machine that is busy.
+_SECONDS = 600
+
 
 class ProcessTest(unittest.TestCase):
     def setUp(self) -> None:
@@ -47,22 +50,22 @@ class ProcessTest(unittest.TestCase):
         return (self.folder / "output").read_text()
 
     def wait_for(self, text: str) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + _SECONDS
         while text not in self.written():
-            self.assertLess(time.monotonic(), deadline, "the program did not say so within a minute")
+            self.assertLess(time.monotonic(), deadline, "the program did not say so")
             time.sleep(0.01)
 
     def test_statuses(self) -> None:
-        self.assertEqual(self.start("true").wait(60), 0)
-        self.assertEqual(self.start("sh", "-c", "exit 7").wait(60), 7)
-        self.assertEqual(self.start("sh", "-c", "kill -SEGV $$").wait(60), -signal.SIGSEGV)
+        self.assertEqual(self.start("true").wait(_SECONDS), 0)
+        self.assertEqual(self.start("sh", "-c", "exit 7").wait(_SECONDS), 7)
+        self.assertEqual(self.start("sh", "-c", "kill -SEGV $$").wait(_SECONDS), -signal.SIGSEGV)
 
     def test_program_that_is_not_there(self) -> None:
-        self.assertEqual(self.start("no-such-program").wait(60), 127)
+        self.assertEqual(self.start("no-such-program").wait(_SECONDS), 127)
         self.assertIn("no-such-program cannot be started: No such file", self.written())
 
     def test_preload_reaches_the_program_only(self) -> None:
-        self.assertEqual(self.start("sh", "-c", "echo preload=$LD_PRELOAD", preload="/x/y.so").wait(60), 0)
+        self.assertEqual(self.start("sh", "-c", "echo preload=$LD_PRELOAD", preload="/x/y.so").wait(_SECONDS), 0)
         # The dynamic linker of sh complains about the missing library; that of launch has none to miss.
         self.assertEqual(self.written().count("/x/y.so' from LD_PRELOAD"), 1)
         self.assertIn("preload=/x/y.so", self.written())
@@ -71,25 +74,25 @@ class ProcessTest(unittest.TestCase):
         """A program that needs little looks little, though this process is much larger."""
         ballast = bytearray(200 * _MIB)
         small = self.start("true")
-        small.wait(60)
+        small.wait(_SECONDS)
         self.assertLess(small.usage.peak_bytes, 8 * _MIB)
         del ballast
         large = self.python(f"x = bytearray({100 * _MIB}); x[::4096] = bytes(len(x[::4096]))")
-        large.wait(60)
+        large.wait(_SECONDS)
         self.assertGreater(large.usage.peak_bytes, 100 * _MIB)
         self.assertLess(large.usage.peak_bytes, 150 * _MIB)
 
     def test_processor_time_of_the_whole_tree_counts(self) -> None:
         burn = "import time\nwhile time.process_time() < 0.4: pass"
         process = self.start("sh", "-c", f"{_PYTHON} -S -c '{burn}'; {_PYTHON} -S -c '{burn}'")
-        process.wait(60)
+        process.wait(_SECONDS)
         self.assertGreater(process.usage.cpu_seconds, 0.79)
         self.assertLess(process.usage.cpu_seconds, 1.6)
         self.assertGreaterEqual(process.usage.wall_seconds, 0.79)
 
     def test_waiting_costs_wall_time_only(self) -> None:
         process = self.start("sleep", "0.3")
-        process.wait(60)
+        process.wait(_SECONDS)
         self.assertGreaterEqual(process.usage.wall_seconds, 0.3)
         self.assertLess(process.usage.cpu_seconds, 0.1)
 
@@ -97,7 +100,7 @@ class ProcessTest(unittest.TestCase):
         self.assertEqual(Usage(1.0, 2.0, 30).then(Usage(0.5, 0.25, 20)), Usage(1.5, 2.25, 30))
 
     def test_limit_of_time_ends_the_whole_tree(self) -> None:
-        process = self.start("sh", "-c", "sleep 600 & setsid sleep 600 & echo started; wait")
+        process = self.start("sh", "-c", "sleep 6000 & setsid sleep 6000 & echo started; wait")
         self.wait_for("started")
         while len(descendants(process.pid)) < 3:
             time.sleep(0.01)
@@ -105,14 +108,14 @@ class ProcessTest(unittest.TestCase):
         with self.assertRaisesRegex(CheckError, "sh had not ended after 0.1 s"):
             process.wait(0.1)
         for child in below:
-            child.wait(60)
+            child.wait(_SECONDS)
             self.assertFalse(child.is_running())
 
     def test_signal_is_passed_on(self) -> None:
         process = self.start("sh", "-c", "trap 'exit 9' TERM; echo ready; while :; do sleep 0.01; done")
         self.wait_for("ready")
         process.signal(signal.SIGTERM)
-        self.assertEqual(process.wait(60), 9)
+        self.assertEqual(process.wait(_SECONDS), 9)
 
     def test_shared_memory_counts_once(self) -> None:
         """Three processes share 90 MiB from one ancestor, and each has 20 MiB of its own."""
@@ -123,13 +126,13 @@ class ProcessTest(unittest.TestCase):
             "    if os.fork() == 0:\n"
             f"        own = bytearray(b'y' * {20 * _MIB})\n"
             "        os.write(1, b'child')\n"
-            "        time.sleep(600)\n"
-            "time.sleep(600)\n"
+            "        time.sleep(6000)\n"
+            "time.sleep(6000)\n"
         )
         process = self.python(code)
         self.wait_for("child" * 3)
         with memory.Sampler(process.pid) as sampler:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + _SECONDS
             while sampler.samples < 2:
                 self.assertLess(time.monotonic(), deadline)
                 time.sleep(0.01)
@@ -139,7 +142,7 @@ class ProcessTest(unittest.TestCase):
 
     def test_ended_tree_has_no_memory(self) -> None:
         process = self.start("true")
-        process.wait(60)
+        process.wait(_SECONDS)
         self.assertEqual(memory.tree_bytes(process.pid), 0)
 
 
