@@ -154,7 +154,10 @@ def _find(pid: int, how: int = os.O_RDONLY) -> int | None:
 def _require(pid: int, how: int = os.O_RDONLY) -> int:
     found = _find(pid, how)
     if found is None:
-        raise _why_not(pid)
+        why = _why_not(pid)
+        found = _find(pid, how)  # it may have come meanwhile
+        if found is None:
+            raise why
     return found
 
 

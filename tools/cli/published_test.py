@@ -11,10 +11,11 @@ import sys
 import time
 import unittest
 from pathlib import Path
+from unittest import mock
 
 import jsonschema
 
-from tools.cli import published
+from tools.cli import published, shared
 from tools.cli.observe_case import OBSERVED, SCHEMA, SECONDS, ObserveCase, page_of
 
 
@@ -95,6 +96,11 @@ class PageTest(ObserveCase):
         process = self.start(OBSERVED, "close")
         self.until(lambda: self.is_published(process.pid), "published once more")
         self.assertEqual(published.read(process.pid)["pid"], process.pid)
+
+    def test_a_page_that_comes_while_it_is_looked_for_is_found(self) -> None:
+        pid = self.observed("quiet").pid
+        with mock.patch.object(shared, "open_shared", side_effect=[iter(()), shared.open_shared(pid, "hakmem")]):
+            self.assertEqual(published.read(pid)["pid"], pid)
 
     def test_top_goes_on_with_the_new_page(self) -> None:
         process = self.start(OBSERVED, "close")
