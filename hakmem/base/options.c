@@ -216,7 +216,9 @@ static const struct hak_option options[] = {
      "callers of each sampled allocation's call that the profile and the list of leaks keep; 0: the call alone",
      set_profile_frames},
     {"HAKMEM_PROFILE_RATE", "1 to 1099511627776, default 524288",
-     "bytes between two samples of the profile, on average; 1: every allocation", set_profile_rate},
+     "bytes between two samples of the profile, on average; 1: every allocation; at the default more in a thread that "
+     "would take more than 32 samples a millisecond",
+     set_profile_rate},
     {"HAKMEM_PUBLISH", "0 or 1, default 0",
      "publishes the statistics twice a second in shared memory, for hakmem stat and top; hakmem profile can switch the "
      "profile on there",

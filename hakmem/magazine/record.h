@@ -79,15 +79,19 @@ struct hak_thread_stash {
 struct hak_thread_sample {
     uint64_t at;  /* owner; the allocation of this number is sampled */
     void *parked; /* atomic: written by the owner; the block of the loaded magazine whose slot holds NULL instead */
-    uint32_t parked_at; /* owner; that slot, from the magazine's base on */
+    uint16_t parked_at; /* owner; that slot, from the magazine's base on */
+    uint8_t thinning;   /* owner; that of the thread when `at` was drawn */
     uint32_t epoch;     /* owner; hak_sampling_epoch when `at` was drawn; 0: never drawn */
 };
 
 /* The generator that a thread draws samples from. It stays in the record, so that later threads of the record draw
  * other numbers. */
 struct hak_thread_chance {
-    uint64_t random; /* owner; never 0 where it is used */
-    uint32_t epoch;  /* owner; hak_sampling_epoch when it was seeded; 0: never seeded */
+    uint64_t random;   /* owner; never 0 where it is used */
+    uint64_t since_ms; /* owner, as the next two; sample/thinning.h: what was spent counts from then on */
+    uint32_t epoch;    /* owner; hak_sampling_epoch when it was seeded; 0: never seeded */
+    uint16_t spent;    /* on samples */
+    uint8_t thinning;  /* by what power of two fewer samples are taken */
 };
 
 /* What earlier threads of the record had counted, over all classes, when its thread began. */

@@ -11,7 +11,7 @@ void hak_sampling_park(struct hak_thread *thread, unsigned class_index) {
     if (ladder_reads_slots() && HAK_UNLIKELY(left < level)) {
         struct hak_thread_sample *sample = &thread->samples[class_index];
         void **slot = hak_load_relaxed(&thread->loaded[class_index]) - 1 - left;
-        sample->parked_at = level - 1 - (uint32_t)left;
+        sample->parked_at = (uint16_t)(level - 1 - (uint32_t)left);
         /* Release, both: the child of a fork in between finds the block in two places, not in none. */
         hak_store_release(&sample->parked, *slot);
         hak_store_release(slot, (void *)NULL);

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "hakmem/magazine/exchange.h"
+#include "hakmem/magazine/sampling.h"
 #include "hakmem/pool/pool.h"
 #include "hakmem/process/purge.h"
 #include "hakmem/sample/sampled.h"
@@ -30,7 +31,7 @@ HAK_ALWAYS_INLINE void *pool_give(void *p, unsigned class_index, bool marks, boo
  * inlined into; purge_poll_alloc and the profile use it. NULL with errno ENOMEM. */
 HAK_ALWAYS_INLINE void *pool_slow(unsigned class_index, size_t asked, bool *zeroed, const void *caller) {
     ladder_note_site(caller, hak_self != NULL ? hak_self->exchanges : 0);
-    if (HAK_UNLIKELY(sampling_may_be_on())) {
+    if (HAK_UNLIKELY(sampling_may_be_on()) && (hak_self == NULL || !sampling_is_far(hak_self, class_index))) {
         return hak_pool_alloc_sampled(class_index, asked, zeroed, caller);
     }
     struct hak_thread *thread = hak_self;

@@ -82,8 +82,10 @@ void hak_profile_misuse_sites(const void *block, struct hak_misuse_sites *sites)
     }
 }
 
-uint64_t hak_profile_draw(uint64_t *random, unsigned class_index) {
-    return hak_chance_until_next(random, hak_classes[class_index].block_size, profile_rate());
+bool hak_profile_thins_out(void) { return profile_rate() == PROFILE_RATE_DEFAULT; }
+
+uint64_t hak_profile_draw(uint64_t *random, unsigned class_index, unsigned thinning) {
+    return hak_chance_until_next(random, hak_classes[class_index].block_size, profile_rate() << thinning);
 }
 
 /* One trial with the class's own generator. */
@@ -114,7 +116,8 @@ static bool profile_wants_locked(const struct hak_due *due) {
 static bool profile_enter_locked(struct profile_class *of, const void *start, uint64_t size, const struct hak_due *due,
                                  bool *is_behind) {
     const unsigned class_index = (unsigned)(of - hak_profile_classes);
-    const struct record_key key = {.stack = &due->stack, .size = size, .rate = profile_rate(), .thread = due->thread};
+    const uint64_t rate = profile_rate() << due->thinning;
+    const struct record_key key = {.stack = &due->stack, .size = size, .rate = rate, .thread = due->thread};
     const uint32_t record = hak_tally_record(hak_profile_samples, &key);
     const bool is_huge = class_index == PROFILE_HUGE;
     if (record == PROFILE_RECORDS ||
@@ -175,7 +178,8 @@ void hak_profile_note_huge(const void *start, size_t size, size_t asked, const v
     }
     due.thread = hak_self != NULL ? hak_self->number : 0;
     due.asked = asked;
-    hak_stack_capture(&due.stack, site); /* without the lock: it takes microseconds */
+    due.thinning = 0;
+    (void)hak_stack_capture(&due.stack, site); /* without the lock: it takes microseconds */
     lock_acquire(&of->lock);
     if (profile_wants_locked(&due) && !profile_enter_locked(of, start, size, &due, &is_behind)) {
         is_behind = hak_tally_lost(hak_profile_samples);

@@ -59,8 +59,12 @@ int hak_profile_turn_on(uint64_t rate);
 
 void hak_profile_turn_off(void);
 
-/* Blocks of the class that are passed over before the next sample. `random`: of base/random.h, the caller's own */
-uint64_t hak_profile_draw(uint64_t *random, unsigned class_index);
+/* Whether threads thin their samples out (thinning.h): at the default rate alone. */
+bool hak_profile_thins_out(void);
+
+/* Blocks of the class that are passed over before the next sample. `random`: of base/random.h, the caller's own; `thinning`: the thread's,
+ * 0 where hak_profile_thins_out() is false */
+uint64_t hak_profile_draw(uint64_t *random, unsigned class_index, unsigned thinning);
 
 /* What a thread draws from first; its number makes it another than that of other threads. */
 uint64_t hak_profile_random_of(uint32_t thread_number);

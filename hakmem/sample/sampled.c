@@ -8,8 +8,10 @@
 #include "hakmem/magazine/exchange_hold.h"
 #include "hakmem/magazine/shared.h"
 #include "hakmem/magazine/thread.h"
+#include "hakmem/os/os.h"
 #include "hakmem/sample/hooks.h"
 #include "hakmem/sample/stack_capture.h"
+#include "hakmem/sample/thinning.h"
 #include "hakmem/slab/moving.h"
 
 /* Draws when the next sample is due, behind the `made` allocations of the class that the thread made so far. */
@@ -20,7 +22,8 @@ static HAK_COLD void sampled_draw(struct hak_thread *thread, unsigned class_inde
         *chance = (struct hak_thread_chance){.random = hak_profile_random_of(thread->number), .epoch = epoch};
     }
     struct hak_thread_sample *sample = &thread->samples[class_index];
-    sample->at = made + hak_profile_draw(&chance->random, class_index);
+    sample->at = made + hak_profile_draw(&chance->random, class_index, chance->thinning);
+    sample->thinning = chance->thinning;
     sample->epoch = epoch;
 }
 
@@ -110,12 +113,16 @@ static HAK_COLD void *sampled_due(struct hak_thread *thread, unsigned class_inde
     due.epoch = thread->samples[class_index].epoch;
     due.thread = thread->number;
     due.asked = asked;
-    hak_stack_capture(&due.stack, site);
+    due.thinning = thread->samples[class_index].thinning;
+    const bool is_unwound = hak_stack_capture(&due.stack, site);
     void *p = in_place ? NULL : sampled_take_own(thread, class_index, &due);
     bool is_sampled = p != NULL;
     if (p == NULL) {
         p = sampled_take(thread, class_index);
         is_sampled = in_place && p != NULL && hak_profile_note(p, class_index, &due);
+    }
+    if (hak_profile_thins_out()) {
+        hak_thinning_note(&thread->chance, is_unwound ? THINNING_UNWOUND : THINNING_FOUND, hak_os_clock_ms());
     }
     sampled_draw(thread, class_index, sampling_made(thread, class_index));
     return is_sampled ? p : sampled_mark(p, class_index);
@@ -150,7 +157,8 @@ static HAK_COLD void *sampled_shared_due(unsigned class_index, size_t asked, con
     due.epoch = epoch;
     due.thread = 0;
     due.asked = asked;
-    hak_stack_capture(&due.stack, site);
+    due.thinning = 0;
+    (void)hak_stack_capture(&due.stack, site);
     if (!profile_is_in_place(class_index)) {
         return sampled_shared_own(class_index, &due);
     }

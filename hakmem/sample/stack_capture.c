@@ -95,16 +95,18 @@ static HAK_COLD void stack_unwind(struct hak_stack *stack, const struct memo_fra
     hak_stack_memo_keep(&memo, stack);
 }
 
-__attribute__((noinline)) void hak_stack_capture(struct hak_stack *stack, const void *site) {
+__attribute__((noinline)) bool hak_stack_capture(struct hak_stack *stack, const void *site) {
     stack->site = (uintptr_t)site;
     stack->count = 0;
     stack->is_cut = false;
     stack->is_open = false;
     if (hak_options.profile_frames == 0 || stack_is_walking) {
-        return;
+        return false;
     }
     const struct memo_frame innermost = stack_innermost(__builtin_frame_address(0));
-    if (!hak_stack_memo_find(&innermost, stack)) {
+    const bool is_known = hak_stack_memo_find(&innermost, stack);
+    if (!is_known) {
         stack_unwind(stack, &innermost);
     }
+    return !is_known;
 }
