@@ -8,6 +8,7 @@
 #include "hakmem/base/probe.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/thread.h"
+#include "hakmem/os/os.h"
 #include "hakmem/region/block_table.h"
 #include "hakmem/sample/chance.h"
 #include "hakmem/sample/freed.h"
@@ -17,6 +18,7 @@
 #include "hakmem/sample/stack_capture.h"
 #include "hakmem/sample/stack_memo.h"
 #include "hakmem/sample/tally.h"
+#include "hakmem/sample/thinning.h"
 
 HAK_THREAD_LOCAL const void *hak_profile_site;
 
@@ -89,21 +91,21 @@ uint64_t hak_profile_draw(uint64_t *random, unsigned class_index, unsigned thinn
 }
 
 /* One trial with the class's own generator. */
-static bool profile_try_locked(struct profile_class *of, uint64_t size) {
-    return hak_chance_try(&of->random, size, profile_rate());
+static bool profile_try_locked(struct profile_class *of, uint64_t size, unsigned thinning) {
+    return hak_chance_try(&of->random, size, profile_rate() << thinning);
 }
 
 /* The same from outside; `epoch` is that of the rate. */
-static bool profile_try(struct profile_class *of, uint64_t size, uint32_t *epoch) {
+static bool profile_try(struct profile_class *of, uint64_t size, unsigned thinning, uint32_t *epoch) {
     lock_acquire(&of->lock);
-    const bool is_sampled = sampling_is_on() && profile_try_locked(of, size);
+    const bool is_sampled = sampling_is_on() && profile_try_locked(of, size, thinning);
     *epoch = hak_load_relaxed(&hak_sampling_epoch); /* it changes under all locks */
     lock_release(&of->lock);
     return is_sampled;
 }
 
 bool hak_profile_try(unsigned class_index, uint32_t *epoch) {
-    return profile_try(&hak_profile_classes[class_index], hak_classes[class_index].block_size, epoch);
+    return profile_try(&hak_profile_classes[class_index], hak_classes[class_index].block_size, 0, epoch);
 }
 
 /* Whether a sample still counts: the profile may have been switched since it was drawn. Relaxed: the epoch changes under all
@@ -169,17 +171,30 @@ bool hak_profile_note(void *p, unsigned class_index, const struct hak_due *due) 
     return entered;
 }
 
+/* How this thread thins huge blocks out. */
+static unsigned profile_thinning_huge(void) {
+    const struct hak_thread *thread = hak_self;
+    /* Relaxed: with another epoch the profile was switched since, and a sample counts no more. */
+    if (thread == NULL || thread->chance.epoch != hak_load_relaxed(&hak_sampling_epoch)) {
+        return 0;
+    }
+    return thread->chance.thinning < THINNING_HUGE_MOST ? thread->chance.thinning : THINNING_HUGE_MOST;
+}
+
 void hak_profile_note_huge(const void *start, size_t size, size_t asked, const void *site) {
     struct profile_class *of = &hak_profile_classes[PROFILE_HUGE];
     struct hak_due due;
     bool is_behind = false;
-    if (!profile_try(of, size, &due.epoch)) {
+    due.thinning = profile_thinning_huge();
+    if (!profile_try(of, size, due.thinning, &due.epoch)) {
         return;
     }
     due.thread = hak_self != NULL ? hak_self->number : 0;
     due.asked = asked;
-    due.thinning = 0;
-    (void)hak_stack_capture(&due.stack, site); /* without the lock: it takes microseconds */
+    const bool is_unwound = hak_stack_capture(&due.stack, site); /* without the lock: it takes microseconds */
+    if (hak_self != NULL && hak_self->chance.epoch == due.epoch && hak_profile_thins_out()) {
+        hak_thinning_note(&hak_self->chance, is_unwound ? THINNING_UNWOUND : THINNING_FOUND, hak_os_clock_ms());
+    }
     lock_acquire(&of->lock);
     if (profile_wants_locked(&due) && !profile_enter_locked(of, start, size, &due, &is_behind)) {
         is_behind = hak_tally_lost(hak_profile_samples);

@@ -28,6 +28,9 @@
 #define THINNING_STEP 2u
 #define THINNING_MOST 8u
 
+/* The same for huge blocks, a rate of 8 MiB: few of them are much, and what they cost besides is more. */
+#define THINNING_HUGE_MOST 4u
+
 /* A sample of that cost was taken at `now_ms`: the thread's thinning for what it draws next is in `chance`. By the thread */
 void hak_thinning_note(struct hak_thread_chance *chance, unsigned cost, uint64_t now_ms);
 

@@ -120,6 +120,27 @@ HAK_TEST(Thinning, EachClassCountsByItsOwnDraw) {
     HAK_EXPECT(fabs(sum - 20.0 * 500) <= 2 * sqrt(variance));
 }
 
+/* A large one is sampled however busy the thread is. */
+HAK_TEST(Thinning, HugeBlocksAreThinnedOutLess) {
+    enum { HUGE_BLOCKS = 4000 };
+    const size_t huge = (size_t)2 << 20;
+    if (HAK_GUARD_FULL) HAK_SKIP("guard full has no profile");
+    HAK_ASSERT_TRUE(hak_profile_start(0) == 0);
+    hak_profile_seed(1);
+    churn(10, BLOCKS);
+    struct sum before = sum_of(SITE(15));
+    for (unsigned i = 0; i < HUGE_BLOCKS; i++) hak_free(hak_alloc_at(huge, SITE(15)));
+    struct sum after = sum_of(SITE(15));
+    const double p = hak_chance_of(huge, PROFILE_RATE_DEFAULT << THINNING_HUGE_MOST);
+    const double samples = (double)(after.samples - before.samples), made = after.allocations - before.allocations;
+    HAK_EXPECT(fabs(samples - HUGE_BLOCKS * p) <= 5 * sqrt(HUGE_BLOCKS * p * (1 - p)) + 1);
+    HAK_EXPECT(fabs(made - HUGE_BLOCKS) <= 5 * sqrt(HUGE_BLOCKS * (1 - p) / p));
+    before = sum_of(SITE(16));
+    for (unsigned i = 0; i < 20; i++) hak_free(hak_alloc_at((size_t)100 << 20, SITE(16)));
+    HAK_EXPECT_GE(sum_of(SITE(16)).samples - before.samples, 19);
+    hak_profile_stop();
+}
+
 HAK_TEST(Thinning, AnotherRateThanTheDefaultIsKept) {
     if (HAK_GUARD_FULL) HAK_SKIP("guard full has no profile");
     HAK_ASSERT_TRUE(hak_profile_start(PROFILE_RATE_DEFAULT - 1) == 0);
