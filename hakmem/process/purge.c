@@ -30,6 +30,7 @@ static void (*purge_waiting_start)(void); /* atomic; see hak_purge_start_later *
 static size_t purge_waited;               /* atomic; purge_to_do_bytes when a poll last looked */
 static uint64_t purge_looked_ms;          /* purge lock; when idle threads were last looked for */
 static size_t purge_look_at = SIZE_MAX;   /* atomic; see hak_purge_share_look_at; SIZE_MAX: the thread needs no nudge */
+static size_t purge_begin_at;             /* atomic; purge_resident_bytes when the thread was last begun */
 static struct purge_share purge_share;    /* of the thread that purges */
 static uint64_t purge_thread_again_ms;    /* atomic; no thread was to be had: not before this time again */
 
@@ -40,7 +41,7 @@ static uint64_t purge_thread_again_ms;    /* atomic; no thread was to be had: no
 /* How long idle threads are not looked for again. */
 #define PURGE_IDLE_LOOK_MS 100
 
-/* How long the thread sleeps at most while more waits than its allowance lets it purge. */
+/* How long the thread sleeps at most while more waits than its allowance lets it purge, and before it sleeps for long. */
 #define PURGE_SHARE_MS 50
 
 /* How long a refused thread is not asked for again. */
@@ -258,18 +259,20 @@ static void purge_share_and_sleep(uint64_t now, uint64_t due) {
     if (excess > 0) {
         hak_purge_share_spend(&purge_share, purge_oldest(now, excess));
     }
-    /* Relaxed, both: a hint. A poll that does not see it yet is not the last. */
+    /* Relaxed, all. A poll that does not see it yet may be the last, so the first sleep with it is short, and it stays until a poll takes it:
+     * the look after that sleep sees what such polls have added, and later ones nudge. */
     const size_t look_at = hak_purge_share_look_at(&purge_share, purge_resident_bytes());
+    const bool is_settled = look_at != SIZE_MAX && look_at == hak_load_relaxed(&purge_look_at);
     hak_store_relaxed(&purge_look_at, look_at);
     const uint64_t left = due - now;
-    (void)hak_own_thread_sleep(OWN_THREAD_PURGE, look_at == SIZE_MAX && left > PURGE_SHARE_MS ? PURGE_SHARE_MS : left);
-    hak_store_relaxed(&purge_look_at, SIZE_MAX);
+    (void)hak_own_thread_sleep(OWN_THREAD_PURGE, is_settled || left < PURGE_SHARE_MS ? left : PURGE_SHARE_MS);
 }
 
 /* Purges as long as something waits, then ends: a program that only once had much to give back does not keep a thread for
  * it. */
 static void purge_thread(void) {
-    hak_purge_share_begin(&purge_share, hak_os_clock_ms(), purge_resident_bytes());
+    /* Relaxed: it was written before the thread was begun. */
+    hak_purge_share_begin(&purge_share, hak_os_clock_ms(), hak_load_relaxed(&purge_begin_at));
     do {
         uint64_t due;
         while (!hak_own_thread_must_end(OWN_THREAD_PURGE) && (due = decay_due_ms()) != 0) {
@@ -294,6 +297,9 @@ static bool purge_may_have_thread(uint64_t now) {
 
 /* true: the thread runs */
 static bool purge_start_thread(uint64_t now) {
+    /* Relaxed: where two begin it at once, both know the moment. Not when the thread gets to run: on a busy machine the program may have
+     * freed much by then. */
+    hak_store_relaxed(&purge_begin_at, purge_resident_bytes());
     if (hak_own_thread_start(OWN_THREAD_PURGE, purge_thread) == 0) {
         return true;
     }
