@@ -217,7 +217,7 @@ static const struct hak_option options[] = {
      set_profile_frames},
     {"HAKMEM_PROFILE_RATE", "1 to 1099511627776, default 524288",
      "bytes between two samples of the profile, on average; 1: every allocation; at the default more in a thread that "
-     "would take more than 32 samples a millisecond",
+     "would spend more than about a hundredth of its time on samples",
      set_profile_rate},
     {"HAKMEM_PUBLISH", "0 or 1, default 0",
      "publishes the statistics twice a second in shared memory, for hakmem stat and top; hakmem profile can switch the "

@@ -91,7 +91,7 @@ struct hak_thread_chance {
     uint64_t since_ms; /* owner, as the next two; sample/thinning.h: what was spent counts from then on */
     uint32_t epoch;    /* owner; hak_sampling_epoch when it was seeded; 0: never seeded */
     uint16_t spent;    /* on samples */
-    uint8_t thinning;  /* by what power of two fewer samples are taken */
+    uint8_t thinning;  /* by what power of two fewer samples are taken; the next thread of the record begins with it */
 };
 
 /* What earlier threads of the record had counted, over all classes, when its thread began. */

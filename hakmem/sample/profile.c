@@ -86,6 +86,15 @@ void hak_profile_misuse_sites(const void *block, struct hak_misuse_sites *sites)
 
 bool hak_profile_thins_out(void) { return profile_rate() == PROFILE_RATE_DEFAULT; }
 
+struct hak_thread_chance *hak_profile_chance(struct hak_thread *thread) {
+    /* Relaxed: what is drawn by an older one counts no more. */
+    const uint32_t epoch = hak_load_relaxed(&hak_sampling_epoch);
+    if (HAK_UNLIKELY(thread->chance.epoch != epoch)) {
+        thread->chance = (struct hak_thread_chance){.random = hak_profile_random_of(thread->number), .epoch = epoch};
+    }
+    return &thread->chance;
+}
+
 uint64_t hak_profile_draw(uint64_t *random, unsigned class_index, unsigned thinning) {
     return hak_chance_until_next(random, hak_classes[class_index].block_size, profile_rate() << thinning);
 }
@@ -171,29 +180,20 @@ bool hak_profile_note(void *p, unsigned class_index, const struct hak_due *due) 
     return entered;
 }
 
-/* How this thread thins huge blocks out. */
-static unsigned profile_thinning_huge(void) {
-    const struct hak_thread *thread = hak_self;
-    /* Relaxed: with another epoch the profile was switched since, and a sample counts no more. */
-    if (thread == NULL || thread->chance.epoch != hak_load_relaxed(&hak_sampling_epoch)) {
-        return 0;
-    }
-    return thread->chance.thinning < THINNING_HUGE_MOST ? thread->chance.thinning : THINNING_HUGE_MOST;
-}
-
 void hak_profile_note_huge(const void *start, size_t size, size_t asked, const void *site) {
     struct profile_class *of = &hak_profile_classes[PROFILE_HUGE];
+    struct hak_thread_chance *chance = hak_self != NULL ? hak_profile_chance(hak_self) : NULL;
     struct hak_due due;
     bool is_behind = false;
-    due.thinning = profile_thinning_huge();
-    if (!profile_try(of, size, due.thinning, &due.epoch)) {
-        return;
+    due.thinning = chance == NULL ? 0 : chance->thinning < THINNING_HUGE_MOST ? chance->thinning : THINNING_HUGE_MOST;
+    if (!profile_try(of, size, due.thinning, &due.epoch) || (chance != NULL && chance->epoch != due.epoch)) {
+        return; /* it is not sampled, or the profile was switched since, and the thinning is not that of the new rate */
     }
     due.thread = hak_self != NULL ? hak_self->number : 0;
     due.asked = asked;
     const bool is_unwound = hak_stack_capture(&due.stack, site); /* without the lock: it takes microseconds */
-    if (hak_self != NULL && hak_self->chance.epoch == due.epoch && hak_profile_thins_out()) {
-        hak_thinning_note(&hak_self->chance, is_unwound ? THINNING_UNWOUND : THINNING_FOUND, hak_os_clock_ms());
+    if (chance != NULL && hak_profile_thins_out()) {
+        hak_thinning_note(chance, is_unwound ? THINNING_UNWOUND : THINNING_FOUND, hak_os_clock_ms());
     }
     lock_acquire(&of->lock);
     if (profile_wants_locked(&due) && !profile_enter_locked(of, start, size, &due, &is_behind)) {

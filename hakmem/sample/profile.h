@@ -62,6 +62,12 @@ void hak_profile_turn_off(void);
 /* Whether threads thin their samples out (thinning.h): at the default rate alone. */
 bool hak_profile_thins_out(void);
 
+struct hak_thread;
+struct hak_thread_chance;
+
+/* What a thread draws from, of the profile's present start; begun anew, without thinning, where it was of another. By the thread */
+struct hak_thread_chance *hak_profile_chance(struct hak_thread *thread);
+
 /* Blocks of the class that are passed over before the next sample. `random`: of base/random.h, the caller's own; `thinning`: the thread's,
  * 0 where hak_profile_thins_out() is false */
 uint64_t hak_profile_draw(uint64_t *random, unsigned class_index, unsigned thinning);

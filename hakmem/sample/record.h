@@ -48,7 +48,7 @@ struct hak_profile_table {
     uint64_t magic;       /* PROFILE_MAGIC in shared memory (observe/profile_page.h), which holds the same */
     uint64_t rate;        /* atomic; bytes a sample, of those that are taken now or were taken last */
     uint64_t is_on;       /* atomic; 1: samples are taken */
-    uint64_t is_whole;    /* atomic; 1: they were from the start of the process on, all at this rate */
+    uint64_t is_whole;    /* atomic; 1: all from the start on, at this rate or thinned out */
     uint64_t switches;    /* atomic; how often it was switched on, off or to another rate */
     uint64_t switched_ms; /* atomic; hak_os_clock_ms of the last time */
     uint64_t dropped;     /* atomic; samples lost for want of room or memory */

@@ -16,15 +16,11 @@
 
 /* Draws when the next sample is due, behind the `made` allocations of the class that the thread made so far. */
 static HAK_COLD void sampled_draw(struct hak_thread *thread, unsigned class_index, uint64_t made) {
-    struct hak_thread_chance *chance = &thread->chance;
-    const uint32_t epoch = hak_load_relaxed(&hak_sampling_epoch);
-    if (HAK_UNLIKELY(chance->epoch != epoch)) {
-        *chance = (struct hak_thread_chance){.random = hak_profile_random_of(thread->number), .epoch = epoch};
-    }
+    struct hak_thread_chance *chance = hak_profile_chance(thread);
     struct hak_thread_sample *sample = &thread->samples[class_index];
     sample->at = made + hak_profile_draw(&chance->random, class_index, chance->thinning);
     sample->thinning = chance->thinning;
-    sample->epoch = epoch;
+    sample->epoch = chance->epoch;
 }
 
 /* Whether the next allocation of the class is to be sampled; draws first where nothing was drawn. */

@@ -14,7 +14,7 @@ extern "C" {
 #endif
 
 /* Fills in `stack`. There are no callers where `site` is no call on this thread's stack, and in an allocation that the
- * unwinder makes itself. Result: whether the tables were asked; else the path was known, or there are no callers. Any thread, also one
+ * unwinder makes itself. Result: whether the path was not known, and had to be unwound. Any thread, also one
  * without a record. pre: the process is initialised */
 bool hak_stack_capture(struct hak_stack *stack, const void *site);
 

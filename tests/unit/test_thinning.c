@@ -141,6 +141,16 @@ HAK_TEST(Thinning, HugeBlocksAreThinnedOutLess) {
     hak_profile_stop();
 }
 
+HAK_TEST(Thinning, AThreadOfHugeBlocksAloneThinsOut) {
+    if (HAK_GUARD_FULL) HAK_SKIP("guard full has no profile");
+    HAK_ASSERT_TRUE(hak_profile_start(0) == 0);
+    hak_profile_seed(1);
+    for (unsigned i = 0; i < 4000; i++) hak_free(hak_alloc_at((size_t)2 << 20, SITE(17)));
+    HAK_EXPECT_LT(sum_of(SITE(17)).samples, 2000);
+    HAK_EXPECT_GT(sum_of(SITE(17)).samples, 2 * THINNING_SPENT);
+    hak_profile_stop();
+}
+
 HAK_TEST(Thinning, AnotherRateThanTheDefaultIsKept) {
     if (HAK_GUARD_FULL) HAK_SKIP("guard full has no profile");
     HAK_ASSERT_TRUE(hak_profile_start(PROFILE_RATE_DEFAULT - 1) == 0);
