@@ -37,16 +37,19 @@ HAK_ALWAYS_INLINE uint64_t sampling_left(const struct hak_thread *thread, unsign
     return HAK_LIKELY(sampling_is_drawn(sample, made)) ? sample->at - made : 0;
 }
 
-/* Whether the next sample of the class lies more than a magazine ahead, and no block is parked: then a slow path of malloc goes as if there were
- * no profile. */
+/* The same where the loaded magazine is empty and something is drawn; where the magazine is not empty there are more. */
+HAK_ALWAYS_INLINE int64_t sampling_left_if_empty(const struct hak_thread *thread, unsigned class_index) {
+    const struct hak_thread_class *own = &thread->classes[class_index];
+    return (int64_t)(thread->samples[class_index].at - own->allocations - own->loaded_level);
+}
+
+/* Whether the next sample of the class lies more than a magazine ahead, and no block is parked: then a slow path of malloc
+ * goes as if there were no profile. */
 HAK_ALWAYS_INLINE bool sampling_is_far(const struct hak_thread *thread, unsigned class_index) {
     const struct hak_thread_sample *sample = &thread->samples[class_index];
-    const struct hak_thread_class *own = &thread->classes[class_index];
-    /* As if the loaded magazine were empty: where it is not, the sample is farther. */
-    const int64_t left = (int64_t)(sample->at - own->allocations - own->loaded_level);
     /* Relaxed: the owner wrote it. */
-    return sampling_is_on() && sample->epoch == hak_load_relaxed(&hak_sampling_epoch) && left > MAGAZINE_SLOTS &&
-           hak_load_relaxed(&sample->parked) == NULL;
+    return sampling_is_on() && sample->epoch == hak_load_relaxed(&hak_sampling_epoch) &&
+           sampling_left_if_empty(thread, class_index) > MAGAZINE_SLOTS && hak_load_relaxed(&sample->parked) == NULL;
 }
 
 /* Parks the block at which the slow path has to look, if the magazine has it; nothing in builds without P3.

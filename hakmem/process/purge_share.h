@@ -35,8 +35,8 @@ struct purge_share {
     size_t allowance;
 };
 
-/* The thread begins: whatever waited when that was decided, `committed` with what was in use, was in use a moment before. What the last one
- * left of the allowance stays. */
+/* The thread begins. `committed`: what was in use and what waited when that was decided, which all was in use a moment
+ * before. What the last one left of the allowance stays. */
 void hak_purge_share_begin(struct purge_share *share, uint64_t now_ms, size_t committed);
 
 /* How much is to go back now, bytes, at least PURGE_SHARE_PASS or 0. */

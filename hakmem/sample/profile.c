@@ -84,8 +84,6 @@ void hak_profile_misuse_sites(const void *block, struct hak_misuse_sites *sites)
     }
 }
 
-bool hak_profile_thins_out(void) { return profile_rate() == PROFILE_RATE_DEFAULT; }
-
 struct hak_thread_chance *hak_profile_chance(struct hak_thread *thread) {
     /* Relaxed: what is drawn by an older one counts no more. */
     const uint32_t epoch = hak_load_relaxed(&hak_sampling_epoch);
@@ -95,8 +93,15 @@ struct hak_thread_chance *hak_profile_chance(struct hak_thread *thread) {
     return &thread->chance;
 }
 
-uint64_t hak_profile_draw(uint64_t *random, unsigned class_index, unsigned thinning) {
-    return hak_chance_until_next(random, hak_classes[class_index].block_size, profile_rate() << thinning);
+uint64_t hak_profile_draw(struct hak_thread_chance *chance, unsigned class_index) {
+    const uint64_t rate = profile_rate() << chance->thinning;
+    return hak_chance_until_next(&chance->random, hak_classes[class_index].block_size, rate);
+}
+
+void hak_profile_spend(struct hak_thread_chance *chance, bool is_unwound) {
+    if (profile_rate() == PROFILE_RATE_DEFAULT) {
+        hak_thinning_note(chance, is_unwound ? THINNING_UNWOUND : THINNING_FOUND, hak_os_clock_ms());
+    }
 }
 
 /* One trial with the class's own generator. */
@@ -192,8 +197,8 @@ void hak_profile_note_huge(const void *start, size_t size, size_t asked, const v
     due.thread = hak_self != NULL ? hak_self->number : 0;
     due.asked = asked;
     const bool is_unwound = hak_stack_capture(&due.stack, site); /* without the lock: it takes microseconds */
-    if (chance != NULL && hak_profile_thins_out()) {
-        hak_thinning_note(chance, is_unwound ? THINNING_UNWOUND : THINNING_FOUND, hak_os_clock_ms());
+    if (chance != NULL) {
+        hak_profile_spend(chance, is_unwound);
     }
     lock_acquire(&of->lock);
     if (profile_wants_locked(&due) && !profile_enter_locked(of, start, size, &due, &is_behind)) {

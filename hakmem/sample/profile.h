@@ -59,18 +59,19 @@ int hak_profile_turn_on(uint64_t rate);
 
 void hak_profile_turn_off(void);
 
-/* Whether threads thin their samples out (thinning.h): at the default rate alone. */
-bool hak_profile_thins_out(void);
-
 struct hak_thread;
 struct hak_thread_chance;
 
-/* What a thread draws from, of the profile's present start; begun anew, without thinning, where it was of another. By the thread */
+/* What a thread draws from, of the profile's present start; begun anew, without thinning, where it was of another. By the
+ * thread, as the next two */
 struct hak_thread_chance *hak_profile_chance(struct hak_thread *thread);
 
-/* Blocks of the class that are passed over before the next sample. `random`: of base/random.h, the caller's own; `thinning`: the thread's,
- * 0 where hak_profile_thins_out() is false */
-uint64_t hak_profile_draw(uint64_t *random, unsigned class_index, unsigned thinning);
+/* Blocks of the class that are passed over before the next sample, by the thread's thinning. */
+uint64_t hak_profile_draw(struct hak_thread_chance *chance, unsigned class_index);
+
+/* A sample was taken. At the default rate alone the thread thins out by what its samples cost (thinning.h); `is_unwound`:
+ * what hak_stack_capture said. */
+void hak_profile_spend(struct hak_thread_chance *chance, bool is_unwound);
 
 /* What a thread draws from first; its number makes it another than that of other threads. */
 uint64_t hak_profile_random_of(uint32_t thread_number);

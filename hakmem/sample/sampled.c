@@ -8,17 +8,15 @@
 #include "hakmem/magazine/exchange_hold.h"
 #include "hakmem/magazine/shared.h"
 #include "hakmem/magazine/thread.h"
-#include "hakmem/os/os.h"
 #include "hakmem/sample/hooks.h"
 #include "hakmem/sample/stack_capture.h"
-#include "hakmem/sample/thinning.h"
 #include "hakmem/slab/moving.h"
 
 /* Draws when the next sample is due, behind the `made` allocations of the class that the thread made so far. */
 static HAK_COLD void sampled_draw(struct hak_thread *thread, unsigned class_index, uint64_t made) {
     struct hak_thread_chance *chance = hak_profile_chance(thread);
     struct hak_thread_sample *sample = &thread->samples[class_index];
-    sample->at = made + hak_profile_draw(&chance->random, class_index, chance->thinning);
+    sample->at = made + hak_profile_draw(chance, class_index);
     sample->thinning = chance->thinning;
     sample->epoch = chance->epoch;
 }
@@ -117,9 +115,7 @@ static HAK_COLD void *sampled_due(struct hak_thread *thread, unsigned class_inde
         p = sampled_take(thread, class_index);
         is_sampled = in_place && p != NULL && hak_profile_note(p, class_index, &due);
     }
-    if (hak_profile_thins_out()) {
-        hak_thinning_note(&thread->chance, is_unwound ? THINNING_UNWOUND : THINNING_FOUND, hak_os_clock_ms());
-    }
+    hak_profile_spend(&thread->chance, is_unwound);
     sampled_draw(thread, class_index, sampling_made(thread, class_index));
     return is_sampled ? p : sampled_mark(p, class_index);
 }
@@ -192,7 +188,7 @@ HAK_ALWAYS_INLINE void *sampled_swap_in(struct hak_thread *thread, unsigned clas
     if (HAK_UNLIKELY(!is_drawn || sample->parked != NULL || exchange_loaded_level(thread, class_index) != 0)) {
         return NULL;
     }
-    const int64_t left = (int64_t)(sample->at - own->allocations - own->loaded_level);
+    const int64_t left = sampling_left_if_empty(thread, class_index);
     if (HAK_UNLIKELY(left <= 0) || !exchange_swap_in(thread, class_index)) {
         return NULL;
     }

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* How a thread that allocates very much takes fewer samples, so that they cost it a bounded share of its time.
  *
- * At one rate for all, a thread that does nothing but take and free large blocks would spend much of its time on samples: of blocks of 256 KiB
- * the default rate takes two in five. So it thins them out: a mark (chance.h) counts with a chance of 1 / 2^thinning, which is what sampling
- * at that many times the rate is. A record keeps the rate of its samples, so estimates stay unbiased: whether a thread thins out follows from
- * samples before, and never from the block that is sampled next.
+ * At one rate for all, a thread that does nothing but take and free large blocks would spend much of its time on samples:
+ * of blocks of 256 KiB the default rate takes two in five. So it thins them out: a mark (chance.h) counts with a chance of
+ * 1 / 2^thinning, which is the same as a rate so many times larger. A record keeps the rate of its samples, and whether a
+ * thread thins out follows from samples before, never from the block that is sampled next: estimates stay unbiased.
  *
- * A sample costs THINNING_FOUND where its path of calls is known already, and THINNING_UNWOUND where it was unwound. A thread that spends
- * THINNING_SPENT within THINNING_PERIOD_MS takes a quarter of the samples from its next draws on; one that spends less than an eighth of it
- * takes four times as many, and all of them after THINNING_FORGET_MS without a sample. Only at the default rate: who asks for another one has
- * just that. */
+ * A sample costs THINNING_FOUND where its path of calls is known already, and THINNING_UNWOUND where it was unwound. A thread
+ * that spends THINNING_SPENT within THINNING_PERIOD_MS takes a quarter of the samples from its next draws on; one that spends
+ * less than an eighth of it takes four times as many, and all of them after THINNING_FORGET_MS without a sample. */
 #ifndef HAKMEM_SAMPLE_THINNING_H
 #define HAKMEM_SAMPLE_THINNING_H
 

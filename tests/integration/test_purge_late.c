@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The thread that purges comes late: it gets to run, or to sleep, only after all that it is to purge was freed, as on a machine where it has to
- * wait for a processor. No call of the program follows that could wake it. */
+/* The thread that purges comes late: it gets to run, or to sleep, only after all that it is to purge was freed, as on a
+ * machine where it has to wait for a processor. No call of the program follows that could wake it. */
 #include <stdatomic.h>
 #include <unistd.h>
 
@@ -16,8 +16,8 @@
 #define FROM ((size_t)16384)
 #define TO ((size_t)20480)
 
-/* Whether the thread starts only when the program has freed all, or before which of its sleeps it waits for that; whether the program has;
- * whether the thread was met where it waits. */
+/* Whether the thread starts only when the program has freed all, or before which of its sleeps it waits for that; whether
+ * the program has; whether the thread was met where it waits. */
 static atomic_bool starts_late, is_freed, was_late;
 static atomic_int sleeps_late;
 

@@ -206,9 +206,9 @@ HAK_API bool hak_site_get_stats(const void *site, struct hak_site_stats *stats);
 /* ---- Sampling profile -------------------------------------------------------------------------------- */
 
 /* Starts to sample, or goes on at another rate: one sample in `rate` bytes on average, a block of n bytes with probability
- * 1 - exp(-n / rate), independently of all others; 0 means 524,288 and 1 every block. At 524,288, and at no other rate,
- * a thread whose samples cost it more than about a hundredth of its time takes fewer of them, and each counts for more blocks. What other threads have in magazines by
- * then is given out unsampled. What was sampled before is kept, with the rate that it was sampled at.
+ * 1 - exp(-n / rate), independently of all others; 0 means 524,288 and 1 every block. At 524,288, and at no other rate, a
+ * thread whose samples cost it more than about a hundredth of its time takes fewer of them, and each counts for more blocks.
+ * What other threads have in magazines by then is given out unsampled. What was sampled before is kept, with the rate that it was sampled at.
  * The environment does the same by HAKMEM_PROFILE, and `hakmem profile PID --on` from outside. 0; EINVAL: rate is above 2^40;
  * ENOTSUP: a build with guard=full, which has no profile; ENOMEM. */
 HAK_API int hak_profile_start(size_t rate);
