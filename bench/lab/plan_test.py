@@ -7,6 +7,7 @@ import unittest
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from bench.engine import identity, worker
@@ -217,7 +218,8 @@ class WorkloadsTest(unittest.TestCase):
         self.assertEqual(workloads.threads_for(2, 4, processors=64), 4)
 
     def test_what_is_no_list_is_an_error(self) -> None:
-        for rows in ([{}], [1], 5, [{"name": "x"}]):
+        no_lists: list[Any] = [[{}], [1], 5, [{"name": "x"}]]
+        for rows in no_lists:
             with self.assertRaises(BenchError):
                 workloads.parse(rows, 2)
 

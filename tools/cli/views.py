@@ -66,7 +66,7 @@ def weighted(
     value = VALUES[kind]
     sums: dict[tuple[tuple[int, ...], End, tuple[Frame, ...]], float] = {}
     for record in found.records:
-        group = (groups.frame(record),) if groups else ()
+        group: tuple[Frame, ...] = (groups.frame(record),) if groups else ()
         key = (record.path, record.end, group) if with_paths else ((), End.WHOLE, group)
         sums[key] = sums.get(key, 0) + value(record)
     paths = {key: amount for key, amount in sums.items() if amount > 0}

@@ -37,7 +37,7 @@ def drawn(generator: Any, *shape: int) -> Any:
 
 def _tails() -> Any:
     """Sum of the ranks of positive values -> two-sided p-value, by all ways to sign the ranks."""
-    counts = numpy.ones(1)
+    counts: Any = numpy.ones(1)
     for rank in range(1, _ROUNDS + 1):
         counts = numpy.convolve(counts, numpy.eye(1, rank + 1, rank).ravel() + numpy.eye(1, rank + 1).ravel())
     below = numpy.cumsum(counts) / 2.0**_ROUNDS

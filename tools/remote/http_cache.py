@@ -37,7 +37,7 @@ def _listen(address: str, port: int) -> socket.socket:
     try:
         return socket.create_server((address, port), backlog=511)
     except OSError as error:
-        raise CacheError(f"cannot listen on {address}:{port}: {os.strerror(error.errno)}") from None
+        raise CacheError(f"cannot listen on {address}:{port}: {os.strerror(error.errno or 0)}") from None
 
 
 class HttpCache:
