@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ from typing import Any
 
 from tests.profile.case import parse, texts
 from tests.profile.running import RunningCase
+from tools.cli import namespaces
 
 _PROGRAM = Path("tests/profile/planted").resolve()
 _SOURCE = Path("tests/profile/planted.c")
@@ -96,9 +96,10 @@ class LeaksTest(PathsCase):
         (site,) = [one for one in self.sites(pid, "--depth=0") if one["function"] == "checked"]
         self.assertEqual((site["blocks"], site["callers"]), (_BLOCKS * len(_LEAKS), []))
 
-    @unittest.skipUnless(os.geteuid() == 0, "makes a namespace")
     def test_a_program_whose_files_are_elsewhere(self) -> None:
         """In a container: its paths lead nowhere here."""
+        if reason := namespaces.why_not():
+            self.skipTest(reason)
         with tempfile.TemporaryDirectory() as jail:
             shutil.copy(_PROGRAM, f"{self.folder}/planted")
             script = f'mount -t tmpfs none {jail} && cp {self.folder}/planted {jail}/contained && exec "$0"'

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -12,25 +11,14 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from tools.cli import published
+from tools.cli import namespaces, published
 from tools.cli.observe_case import LIBRARY, OBSERVED, ObserveCase
-
-_UNSHARE = ("unshare", "--pid", "--mount", "--fork", "--kill-child")
-
-
-def _why_not() -> str:
-    if os.geteuid() != 0:
-        return "makes namespaces, which is for root"
-    done = subprocess.run(
-        [*_UNSHARE, "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, text=True, check=False
-    )
-    return f"no namespaces here: {done.stderr.strip()}" if done.returncode else ""
 
 
 class ContainerTest(ObserveCase):
     @classmethod
     def setUpClass(cls) -> None:
-        reason = _why_not()
+        reason = namespaces.why_not()
         if reason:
             print(f"skipped: {reason}")
             raise unittest.SkipTest(reason)
@@ -47,7 +35,7 @@ class ContainerTest(ObserveCase):
         options = "HAKMEM_PUBLISH=1 HAKMEM_PROFILE=/dev/null HAKMEM_PROFILE_RATE=1"
         start = f"{options} LD_PRELOAD={place}/libhakmem.so exec {place}/contained load 1"
         script = f"mount -t tmpfs none {place} && cp {source}/* {place} && {start}"
-        outer = self.start(*_UNSHARE, "sh", "-c", script, preload="", publish="0")
+        outer = self.start(*namespaces.UNSHARE, "sh", "-c", script, preload="", publish="0")
         self.assertEqual(self.said, "ready")
         pid = int(Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text(encoding="ascii"))
         self.assertEqual(list(place.iterdir()), [], "its files are its own")
