@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -69,8 +70,10 @@ def pkg_config(folder: Path, *options: str, **environment: str) -> list[str]:
 def compiled(source: Path, compiler: str, flags: list[str], output: Path, language: str) -> Path:
     """`language` is "c" or "c++", whatever the source's name says."""
     command = COMPILERS[compiler][language == "c++"]
-    standard = "-std=gnu11" if language == "c" else "-std=c++17"
-    run(command, standard, *_WARNINGS, "-O2", "-x", language, source, "-x", "none", "-o", output, *flags)
+    standard, suffix = ("-std=gnu11", ".c") if language == "c" else ("-std=c++17", ".cc")
+    named = output.with_name(output.name + suffix)
+    shutil.copyfile(source, named)
+    run(command, standard, *_WARNINGS, "-O2", named, "-o", output, *flags)
     return output
 
 
