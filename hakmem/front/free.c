@@ -37,7 +37,7 @@ HAK_ALWAYS_INLINE void free_missed(void *p, const void *caller) {
 
 static HAK_COLD void free_guarded_missed(void *p, const void *caller) { free_missed(p, caller); }
 
-void hak_front_free_slow(void *p) {
+static HAK_NOINLINE void free_block_slow(void *p) {
     p = bits_untagged(p);
     if (HAK_GUARD_FULL) {
         if (HAK_UNLIKELY(!guarded_free(p))) {
@@ -58,6 +58,13 @@ void hak_front_free_slow(void *p) {
         return;
     }
     free_missed(p, __builtin_return_address(0));
+}
+
+void hak_front_free_slow(void *p) {
+    /* Before anything is saved for the rest: programs free NULL as often as that. */
+    if (p != NULL) {
+        free_block_slow(p);
+    }
 }
 
 void hak_front_free_remote(void *p) {

@@ -11,12 +11,17 @@
 #include "hakmem/slab/partial.h"
 #include "hakmem/slab/slab.h"
 
+/* The base of no slab: no pointer lies a slab's length behind it. */
+#define BATCH_NOWHERE (UINTPTR_MAX / 2 + 1)
+
 struct batch {
     uint32_t self; /* number of the freeing thread */
     unsigned class_index;
     bool is_late;                      /* the calls that freed the blocks have returned */
     uint32_t remote;                   /* blocks that went to slabs of others so far */
     struct slab *slab;                 /* where the blocks below belong; NULL: nothing gathered */
+    uintptr_t base;                    /* the slab's, or BATCH_NOWHERE */
+    uint32_t turn;                     /* slab_turn(base) */
     uint64_t *free_bits, *remote_bits; /* the slab's */
     bool own;                          /* self owns it */
     bool has_free;                     /* its free_bits may have a bit set; else they are not looked at */
@@ -120,8 +125,12 @@ static void batch_end_slab(struct batch *batch) {
     }
 }
 
-static void batch_begin_slab(struct batch *batch, struct slab *slab, uint32_t first_block) {
+/* Goes on with the slab that `first` lies in. */
+static void batch_begin_slab(struct batch *batch, const struct slab_position *first) {
+    struct slab *slab = first->slab;
     batch->slab = slab;
+    batch->base = first->base;
+    batch->turn = first->turn;
     batch->free_bits = slab_free_bits(slab, batch->class_index);
     batch->remote_bits = slab_remote_bits(slab, batch->class_index);
     /* Relaxed, both: if this thread owns the slab it stored them; else it frees as others do, whatever they become. The
@@ -131,18 +140,7 @@ static void batch_begin_slab(struct batch *batch, struct slab *slab, uint32_t fi
     batch->own = is_owned && batch->self != SLAB_NOBODY && hak_load_relaxed(&slab->owner) == batch->self;
     /* A block that its new owner freed meanwhile, and this call again, is found by a drain. */
     batch->has_free = is_owned || (control & CONTROL_HAS_FREE) != 0;
-    batch->word = first_block / 64;
-}
-
-HAK_ALWAYS_INLINE void batch_add(struct batch *batch, uint32_t block) {
-    const uint32_t word = block / 64;
-    const uint64_t bit = (uint64_t)1 << block % 64;
-    if (word != batch->word || (batch->bits & bit) != 0) {
-        batch_flush_word(batch);
-        batch->word = word;
-    }
-    batch->bits |= bit;
-    batch->bit_count++;
+    batch->word = first->block / 64;
 }
 
 /* What led from p's chunk to its slab: a span that covers the chunk, and starts where it says. Stale where p was freed
@@ -201,14 +199,42 @@ bool hak_slab_is_taken(const void *p, unsigned class_index, enum hak_misuse *wro
     return !slab_has_free(&position, class_index);
 }
 
-/* Blocks are located so many at a time, and then freed, so that their slabs come into the cache meanwhile: a free's loads
- * depend on each other, and its atomic operations are in the way of the next one's loads. */
-#define BATCH_GROUP 16u
+/* Whether a block of the class may start at p, in the slab that begins at `base`. */
+HAK_ALWAYS_INLINE bool batch_is_within(const void *p, uintptr_t base, const struct hak_class *constants) {
+    return (uintptr_t)p - base < (uintptr_t)constants->blocks * constants->block_size;
+}
 
-struct batch_block {
-    struct slab *slab; /* NULL: no block of the class starts there */
-    uint32_t block;    /* its index */
-};
+/* Frees those first ones of the blocks that lie in the batch's slab. Returns how many. The next one is another slab's, or
+ * no block. A block of the slab needs no look at the class: that cannot change while frees are not counted. */
+static uint32_t batch_free_run(struct batch *batch, void *const *blocks, uint32_t count) {
+    const struct hak_class *constants = &hak_classes[batch->class_index];
+    const uint64_t reciprocal = constants->reciprocal, block_size = constants->block_size;
+    const uintptr_t base = batch->base;
+    const uint32_t turn = batch->turn;
+    uint64_t bits = batch->bits;
+    uint32_t i = 0, gathered_from = 0;
+    for (; i < count && batch_is_within(blocks[i], base, constants); i++) {
+        const uint64_t offset = (uintptr_t)blocks[i] - base, place = offset * reciprocal >> HAK_RECIPROCAL_SHIFT;
+        if (HAK_UNLIKELY(offset != place * block_size)) {
+            break;
+        }
+        const uint32_t block = slab_block_at((uint32_t)place, turn, constants);
+        const uint64_t bit = (uint64_t)1 << block % 64;
+        /* A block that is there twice is told by the second look at its word. */
+        if (block / 64 != batch->word || (bits & bit) != 0) {
+            batch->bits = bits;
+            batch->bit_count += i - gathered_from;
+            batch_flush_word(batch);
+            bits = 0;
+            gathered_from = i;
+            batch->word = block / 64;
+        }
+        bits |= bit;
+    }
+    batch->bits = bits;
+    batch->bit_count += i - gathered_from;
+    return i;
+}
 
 /* Fetches what a free of the block writes if others own its slab, or nobody does. */
 HAK_ALWAYS_INLINE void batch_fetch(const struct slab_position *at, unsigned class_index) {
@@ -216,23 +242,25 @@ HAK_ALWAYS_INLINE void batch_fetch(const struct slab_position *at, unsigned clas
     __builtin_prefetch(&slab_remote_bits(at->slab, class_index)[at->block / 64], 1);
 }
 
-static void batch_locate(unsigned class_index, void *const *blocks, uint32_t count, struct batch_block *out) {
+/* Blocks of other slabs are located so many at a time, and then freed, so that their slabs come into the cache meanwhile: a
+ * free's loads depend on each other, and its atomic operations are in the way of the next one's loads. */
+#define BATCH_GROUP 16u
+
+/* Locates blocks up to the first one that lies in the slab of the block before it. Returns how many. A slab of NULL: no block
+ * of the class starts there. pre: count > 0 */
+static uint32_t batch_locate(unsigned class_index, void *const *blocks, uint32_t count, struct slab_position *out) {
     const struct hak_class *constants = &hak_classes[class_index];
-    const uintptr_t slab_bytes = (uintptr_t)constants->blocks * constants->block_size;
-    struct slab_position at = {.base = UINTPTR_MAX}; /* no address lies in that slab */
-    for (uint32_t i = 0; i < count; i++) {
-        const uintptr_t offset = (uintptr_t)blocks[i] - at.base;
-        const uint32_t place = (uint32_t)((uint64_t)(uint32_t)offset * constants->reciprocal >> HAK_RECIPROCAL_SHIFT);
-        if (offset < slab_bytes && offset == (uintptr_t)place * constants->block_size) {
-            at.block = slab_block_at(place, at.turn, constants);
-        } else if (HAK_LIKELY((uintptr_t)blocks[i] >> HAK_ADDRESS_BITS == 0 &&
-                              slab_locate(blocks[i], class_index, &at) && at.offset == 0)) {
-            batch_fetch(&at, class_index);
+    uint32_t i = 0;
+    do {
+        if (HAK_LIKELY((uintptr_t)blocks[i] >> HAK_ADDRESS_BITS == 0 && slab_locate(blocks[i], class_index, &out[i]) &&
+                       out[i].offset == 0)) {
+            batch_fetch(&out[i], class_index);
         } else {
-            at = (struct slab_position){.base = UINTPTR_MAX};
+            out[i] = (struct slab_position){.base = BATCH_NOWHERE};
         }
-        out[i] = (struct batch_block){at.slab, at.block};
-    }
+        i++;
+    } while (i < count && !batch_is_within(blocks[i], out[i - 1].base, constants));
+    return i;
 }
 
 static HAK_COLD void batch_report_wrong(const struct batch *batch, const void *p) {
@@ -243,30 +271,30 @@ static HAK_COLD void batch_report_wrong(const struct batch *batch, const void *p
     }
 }
 
-/* Goes on with the slab of another block. false, and a report: p is no block of the class. */
-HAK_ALWAYS_INLINE bool batch_turn_to(struct batch *batch, const struct batch_block *next, const void *p) {
-    if (HAK_UNLIKELY(next->slab == NULL || !batch_is_of_class(next->slab, batch->class_index))) {
+/* Frees a block of another slab than the one before. `at` is where it lies. */
+HAK_ALWAYS_INLINE void batch_free_other(struct batch *batch, const struct slab_position *at, const void *p) {
+    if (HAK_UNLIKELY(at->slab == NULL || !batch_is_of_class(at->slab, batch->class_index))) {
         batch_report_wrong(batch, p);
-        return false;
+        return;
     }
     batch_end_slab(batch);
-    batch_begin_slab(batch, next->slab, next->block);
-    return true;
+    batch_begin_slab(batch, at);
+    batch->bits = (uint64_t)1 << at->block % 64;
+    batch->bit_count = 1;
 }
 
 uint32_t hak_slab_free_blocks(uint32_t self, unsigned class_index, void *const *blocks, uint32_t count) {
-    struct batch batch = {.self = self, .class_index = class_index, .is_late = count > 1};
-    for (uint32_t from = 0; from < count; from += BATCH_GROUP) {
-        struct batch_block group[BATCH_GROUP];
-        const uint32_t in_group = count - from < BATCH_GROUP ? count - from : BATCH_GROUP;
-        batch_locate(class_index, blocks + from, in_group, group);
-        for (uint32_t i = 0; i < in_group; i++) {
-            /* A block of the slab before needs no look at its class: that cannot change while frees are not counted. */
-            const bool is_same = group[i].slab == batch.slab && group[i].slab != NULL;
-            if (is_same || batch_turn_to(&batch, &group[i], blocks[from + i])) {
-                batch_add(&batch, group[i].block);
-            }
+    struct batch batch = {.self = self, .class_index = class_index, .is_late = count > 1, .base = BATCH_NOWHERE};
+    for (uint32_t from = 0; from < count;) {
+        struct slab_position group[BATCH_GROUP];
+        const uint32_t left = count - from;
+        const uint32_t located =
+            batch_locate(class_index, blocks + from, left < BATCH_GROUP ? left : BATCH_GROUP, group);
+        for (uint32_t i = 0; i < located; i++) {
+            batch_free_other(&batch, &group[i], blocks[from + i]);
         }
+        from += located;
+        from += batch_free_run(&batch, blocks + from, count - from);
     }
     batch_end_slab(&batch);
     return batch.remote;

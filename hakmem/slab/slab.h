@@ -117,7 +117,7 @@ HAK_ALWAYS_INLINE uint32_t slab_place_of(uint32_t block, uint32_t turn, const st
 }
 
 HAK_ALWAYS_INLINE uint32_t slab_block_at(uint32_t place, uint32_t turn, const struct hak_class *constants) {
-    return place >= turn ? place - turn : place + constants->blocks - turn;
+    return place >= turn ? place - turn : place + (constants->blocks - turn);
 }
 
 HAK_ALWAYS_INLINE uintptr_t slab_block_address(uintptr_t base, uint32_t block, const struct hak_class *constants) {
