@@ -362,7 +362,7 @@ class ScreenTest(TerminalCase):
 
     def test_an_exception_gives_the_terminal_back(self) -> None:
         script = "from tools.cli.terminal import Terminal\nwith Terminal().taken(): raise ValueError('here')"
-        self.open([sys.executable, "-c", script])
+        self.open([sys.executable, "-c", script], PYTHON_COLORS="0")
         self.ended(1)
         self.assertIn("ValueError: here", self.text.partition(_LEAVE)[2])
 
