@@ -10,19 +10,44 @@
  * ends by _exit or a signal writes no second line. Runs on the main thread, before main and in exit. */
 #include <dlfcn.h>
 #include <elf.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <link.h>
 #include <malloc.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { LINE_MAX_BYTES = 16384 };
 
+/* Above the descriptors that programs name. */
+enum { KEPT_LEAST = 300 };
+
 static const char *const NAMES[] = {
     "malloc", "free", "calloc", "realloc", "posix_memalign", "aligned_alloc", "malloc_usable_size",
 };
+
+/* The record, open from the start on, for a program that forbids itself to open files later, as xz does by Landlock. -1: none. */
+static int kept = -1;
+static struct stat kept_status;
+
+static void keep(int file) {
+    kept = fcntl(file, F_DUPFD_CLOEXEC, KEPT_LEAST);
+    if (kept >= 0 && fstat(kept, &kept_status) != 0) {
+        abort();
+    }
+}
+
+/* A descriptor of its own for what is kept. -1: the program has closed that, or put another file there */
+static int open_kept(void) {
+    struct stat now;
+    if (kept < 0 || fstat(kept, &now) != 0 || now.st_dev != kept_status.st_dev || now.st_ino != kept_status.st_ino) {
+        return -1;
+    }
+    return fcntl(kept, F_DUPFD_CLOEXEC, KEPT_LEAST);
+}
 
 /* Appends `line` to the record. Failing to is fatal: a missing line must not look like a process that never ran. */
 static void record(const char *line, int length) {
@@ -31,6 +56,11 @@ static void record(const char *line, int length) {
         abort();
     }
     int file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    if (file < 0 && errno == EACCES) {
+        file = open_kept();
+    } else if (kept < 0) {
+        keep(file);
+    }
     if (file < 0 || write(file, line, (size_t)length) != length || close(file) != 0) {
         abort();
     }
