@@ -122,6 +122,16 @@ class Setup(unittest.TestCase):
         self.assertNotIn(" google-perftools", command)
         self.assertIn(" git ", command)
 
+    def test_removes_nothing(self) -> None:
+        there = "ii |amd64|,gcc-multilib, linux-compiler"
+        _, said = self.run_setup("--tests", installed=there)
+        (command,) = self.asked("sudo env DEBIAN_FRONTEND=noninteractive apt-get")
+        self.assertIn(" --no-remove ", command)
+        for name in ("gcc-aarch64-linux-gnu", "g++-riscv64-linux-gnu"):
+            self.assertIn(f"leaves out {name}: it excludes gcc-multilib, which is installed\n", said)
+            self.assertNotIn(name, command)
+        self.assertIn("\ngcc-aarch64-linux-gnu |", self.run_setup("--tests", "--check", status=1)[1])
+
     def test_services_neither_start_nor_are_enabled(self) -> None:
         self.run_setup("--tests")
         log = self.log.read_text(encoding="ascii").splitlines()
