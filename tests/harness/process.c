@@ -106,13 +106,41 @@ void process_finish(struct process *process, struct process_result *result) {
     result->code = result->exited ? WEXITSTATUS(status) : WTERMSIG(status);
 }
 
+#define EMULATOR_WORDS_MAX 8
+
+/* Starts the program; returns where that fails. */
+static void execute(char *const argv[]) {
+    char *command[64], words[1024], program[1024];
+    const char *emulator = getenv(PROCESS_EMULATOR_VARIABLE);
+    if (emulator == NULL) {
+        execv(argv[0], argv);
+        return;
+    }
+    size_t count = 0;
+    snprintf(words, sizeof words, "%s", emulator);
+    char *rest = NULL;
+    for (char *word = strtok_r(words, " ", &rest); word != NULL && count < EMULATOR_WORDS_MAX;
+         word = strtok_r(NULL, " ", &rest)) {
+        command[count++] = word;
+    }
+    /* In the emulator /proc/self/exe would be the emulator. */
+    const ssize_t length = readlink(argv[0], program, sizeof program - 1);
+    program[length < 0 ? 0 : length] = '\0';
+    command[count++] = length < 0 ? argv[0] : program;
+    for (size_t i = 1; argv[i] != NULL && count < sizeof command / sizeof *command - 1; i++) {
+        command[count++] = argv[i];
+    }
+    command[count] = NULL;
+    execv(command[0], command);
+}
+
 bool process_run(char *const argv[], const char *environment, struct process_result *result) {
     struct process process;
     pid_t pid = process_fork(&process);
     if (pid < 0) return false;
     if (pid == 0) {
         if (environment != NULL) set_environment(environment);
-        execv(argv[0], argv);
+        execute(argv);
         dprintf(STDERR_FILENO, "cannot run %s: %s\n", argv[0], strerror(errno));
         _exit(127);
     }

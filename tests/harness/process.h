@@ -16,6 +16,10 @@ extern "C" {
 /* After this many seconds a child is killed by SIGALRM. */
 #define PROCESS_DEADLINE_SECONDS 600
 
+/* Where this variable is set, process_run starts programs by the command in it, words apart by spaces: qemu-user emulates no start
+ * of another program of the emulated processor. .bazelrc sets it. */
+#define PROCESS_EMULATOR_VARIABLE "HAK_TEST_EMULATOR"
+
 /* What one stream of a child held; longer output is cut, the child is not disturbed. */
 struct process_text {
     char bytes[16384]; /* ends with 0 */
