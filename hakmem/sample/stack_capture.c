@@ -30,6 +30,12 @@ struct stack_walk {
     bool is_ended; /* by the outermost frame, which the address 0 follows, or by the option */
 };
 
+/* The unwinder reads a register from where a function saved it, through a null pointer for a register that none saves. So it is
+ * asked only where MEMO_FRAME_POINTER names one. */
+static uintptr_t stack_frame_pointer(struct _Unwind_Context *context) {
+    return MEMO_IS_KNOWN ? _Unwind_GetGR(context, MEMO_FRAME_POINTER) : 0;
+}
+
 /* Notes the frame for stack_memo.h. Left out are the first ones, up to hak_stack_capture's own, and the address 0 that follows
  * the outermost. */
 static void stack_note(struct stack_walk *walk, struct _Unwind_Context *context, uintptr_t address, bool is_exact) {
@@ -39,7 +45,7 @@ static void stack_note(struct stack_walk *walk, struct _Unwind_Context *context,
         memo->frames[memo->count++] = (struct memo_frame){
             .start = start,
             .address = address,
-            .frame_pointer = _Unwind_GetGR(context, MEMO_FRAME_POINTER),
+            .frame_pointer = stack_frame_pointer(context),
         };
     }
     memo->is_odd |= is_exact;

@@ -41,7 +41,7 @@ extern "C" {
 #define MEMO_FRAME_POINTER 6 /* rbp, as DWARF numbers the registers */
 #else
 #define MEMO_IS_KNOWN false
-#define MEMO_FRAME_POINTER 0
+#define MEMO_FRAME_POINTER 0 /* none */
 #endif
 
 struct memo_frame {
