@@ -139,11 +139,13 @@ MODULES = {
             "purge",
             (
                 "hakmem/process/purge.c",
+                "hakmem/process/purge_share.c",
                 "hakmem/process/own_thread.c",
                 "hakmem/region/region_purge.c",
                 "hakmem/region/decay.c",
             ),
             (
+                *_unit("purge_poll", "purge_thread", "purge_share"),
                 *_unit("slab_purge", "region_purge", "decay", "kept", "region", "quiet", "idle", "base"),
                 "tests/integration:test_purge",
                 "tests/integration:test_own_thread",

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+/* What a poll gives back where no thread purges, and when it begins one: in bytes and milliseconds, by a clock that is told. */
+#include <errno.h>
+
+#include "hakmem/base/config.h"
+#include "hakmem/hakmem.h"
+#include "hakmem/os/fake/fake.h"
+#include "hakmem/process/purge.h"
+#include "hakmem/region/held.h"
+#include "hakmem/region/kept.h"
+#include "hakmem/region/region.h"
+#include "tests/harness/harness.h"
+#include "tests/unit/told_purge.h"
+
+#define MIB TOLD_MIB
+#define CHUNK ((size_t)HAK_CHUNK_BYTES)
+#define ALONE "HAKMEM_PURGE_DELAY_MS=1000 HAKMEM_PURGE_THREAD=0"
+#define WITH_THREAD "HAKMEM_PURGE_DELAY_MS=1000 HAKMEM_PURGE_THREAD=1"
+
+static void free_and_poll(size_t bytes) {
+    told_free(bytes);
+    told_poll();
+}
+
+#define EXPECT_WAITING(bytes) HAK_EXPECT_EQ(hak_purge_waiting_bytes(), bytes)
+
+/* 16 MiB; when more waits, what is too much beside 12 MiB goes, in whole huge pages. */
+HAK_TEST_ISOLATED(PurgePoll, SixteenMiBMayWait, ALONE) {
+    told_begin(64 * MIB);
+    for (unsigned mib = 1; mib <= 16; mib++) {
+        free_and_poll(MIB);
+        EXPECT_WAITING(mib * MIB);
+    }
+    free_and_poll(CHUNK);
+    EXPECT_WAITING(10 * MIB + CHUNK); /* of the 4 MiB and a chunk that are too much 6 MiB */
+    HAK_EXPECT_EQ(told_thread.asked, 0);
+}
+
+/* As much as is in use, if that is more. */
+HAK_TEST_ISOLATED(PurgePoll, AsMuchMayWaitAsIsInUse, ALONE) {
+    hak_held_add(40 * MIB);
+    told_begin(64 * MIB);
+    free_and_poll(40 * MIB);
+    EXPECT_WAITING(40 * MIB);
+    /* 11 MiB are too much; but a call gives back twice what came at most, and 8 MiB. */
+    free_and_poll(MIB);
+    EXPECT_WAITING(31 * MIB);
+}
+
+HAK_TEST_ISOLATED(PurgePoll, WhoFreesMuchPaysForIt, ALONE) {
+    told_begin(128 * MIB);
+    free_and_poll(100 * MIB);
+    EXPECT_WAITING(12 * MIB);
+}
+
+/* What is taken back within the delay, half of what was given at least, may wait from then on: twice the bound. */
+HAK_TEST_ISOLATED(PurgePoll, WhatIsTakenBackAtOnceMayWait, ALONE) {
+    told_begin(256 * MIB);
+    free_and_poll(18 * MIB);
+    EXPECT_WAITING(12 * MIB); /* 6 went */
+    hak_held_add(3 * MIB);
+    told_now_ms += 1000;
+    free_and_poll(2 * MIB); /* 14 wait and 3 are in use: 12, and 5 of 6 */
+    EXPECT_WAITING(14 * MIB);
+    free_and_poll(18 * MIB);
+    EXPECT_WAITING(32 * MIB); /* they may */
+    free_and_poll(CHUNK);
+    EXPECT_WAITING(22 * MIB + CHUNK); /* a quarter less than 32, which is 8 and a chunk, in whole huge pages */
+}
+
+HAK_TEST_ISOLATED(PurgePoll, WhatIsTakenBackInPartMayNotWait, ALONE) {
+    told_begin(256 * MIB);
+    free_and_poll(18 * MIB);
+    EXPECT_WAITING(12 * MIB);
+    free_and_poll(3 * MIB); /* half of 6, and no more than that */
+    EXPECT_WAITING(15 * MIB);
+    free_and_poll(3 * MIB); /* now it is learned, after the bound was looked at */
+    EXPECT_WAITING(12 * MIB);
+    free_and_poll(20 * MIB);
+    EXPECT_WAITING(32 * MIB);
+}
+
+HAK_TEST_ISOLATED(PurgePoll, WhatIsTakenBackLateMayNotWait, ALONE) {
+    told_begin(256 * MIB);
+    free_and_poll(18 * MIB);
+    hak_held_add(9 * MIB);
+    told_now_ms += 1001;
+    told_poll(); /* too late; and 8 MiB are due */
+    EXPECT_WAITING(4 * MIB);
+    free_and_poll(12 * MIB); /* and these 4 */
+    EXPECT_WAITING(12 * MIB);
+    free_and_poll(4 * MIB);
+    EXPECT_WAITING(16 * MIB);
+    free_and_poll(CHUNK);
+    EXPECT_WAITING(10 * MIB + CHUNK);
+}
+
+/* What nobody wanted for a whole delay, more than a quarter of what may wait, halves that. */
+static void expect_to_wait_after(size_t aged, size_t may_wait) {
+    told_begin(512 * MIB);
+    free_and_poll(18 * MIB);
+    free_and_poll(4 * MIB);
+    free_and_poll(16 * MIB);
+    EXPECT_WAITING(32 * MIB);
+    HAK_EXPECT_EQ(hak_purge_all(), 32 * MIB);
+    told_poll(); /* and sees that nothing waits, so that all of the next is its to purge */
+    told_skip(MIB);
+    told_free(aged);
+    told_now_ms += 1001;
+    told_poll();
+    EXPECT_WAITING(0);
+    free_and_poll(may_wait);
+    EXPECT_WAITING(may_wait);
+    free_and_poll(CHUNK);
+    EXPECT_WAITING(may_wait - may_wait / 4 - 2 * MIB + CHUNK);
+}
+
+HAK_TEST_ISOLATED(PurgePoll, AQuarterThatAgesChangesNothing, ALONE) { expect_to_wait_after(8 * MIB, 32 * MIB); }
+
+HAK_TEST_ISOLATED(PurgePoll, WhereMoreThanAQuarterAgesLessMayWait, ALONE) {
+    hak_held_add(12 * MIB); /* less than the half */
+    expect_to_wait_after(8 * MIB + CHUNK, 16 * MIB);
+}
+
+HAK_TEST_ISOLATED(PurgePoll, LookComesADelayAfterTheFreeAndAgainWhileAnythingIsLeft, ALONE) {
+    const uint64_t begin_ms = told_now_ms;
+    told_begin(64 * MIB);
+    free_and_poll(12 * MIB);
+    HAK_EXPECT_EQ(decay_due_ms(), begin_ms + 1001);
+    told_now_ms = begin_ms + 1000;
+    told_poll();
+    EXPECT_WAITING(12 * MIB);
+    told_now_ms++;
+    told_poll(); /* a piece, since nothing came */
+    EXPECT_WAITING(4 * MIB);
+    HAK_EXPECT_EQ(decay_due_ms(), told_now_ms);
+    told_skip(MIB);
+    told_now_ms += 100;
+    told_free(2 * MIB);
+    told_poll();
+    EXPECT_WAITING(2 * MIB); /* the others are too young */
+    HAK_EXPECT_EQ(decay_due_ms(), told_now_ms + 251);
+    told_now_ms += 1000;
+    told_poll();
+    EXPECT_WAITING(0);
+    HAK_EXPECT_EQ(decay_due_ms(), 0);
+}
+
+HAK_TEST_ISOLATED(PurgePoll, DelayZeroLeavesNothing, "HAKMEM_PURGE_DELAY_MS=0 HAKMEM_PURGE_THREAD=1") {
+    told_begin(64 * MIB);
+    for (unsigned mib = 1; mib <= 9; mib++) {
+        free_and_poll(mib * MIB);
+        EXPECT_WAITING(0);
+    }
+    HAK_EXPECT_EQ(told_thread.asked, 0);
+}
+
+HAK_TEST_ISOLATED(PurgePoll, DelayMinusOneLeavesAll, "HAKMEM_PURGE_DELAY_MS=-1 HAKMEM_PURGE_THREAD=1") {
+    told_begin(64 * MIB);
+    free_and_poll(64 * MIB);
+    HAK_EXPECT_EQ(decay_due_ms(), 0);
+    hak_decay_schedule(1);
+    told_poll();
+    EXPECT_WAITING(64 * MIB);
+    HAK_EXPECT_EQ(told_thread.asked, 0);
+}
+
+/* What was freed half a delay ago goes before what was freed an eighth ago, and that before all else, wherever it lies; of
+ * the same age, chunks go first. */
+static void expect_goes_first(uint64_t age_ms, bool kept_goes) {
+    struct span span;
+    told_begin(64 * MIB);
+    told_free(6 * MIB);
+    told_now_ms += age_ms;
+    HAK_EXPECT_EQ(hak_region_span_alloc(192, 7, &span), 0);
+    hak_region_span_free(span.region, span.first, span.count);
+    told_poll(); /* 18 MiB wait, 6 of them too much */
+    HAK_EXPECT_EQ(hak_kept_dirty_bytes(), kept_goes ? 0 : 6 * MIB);
+    HAK_EXPECT_EQ(hak_region_dirty_bytes(), kept_goes ? 12 * MIB : 6 * MIB);
+}
+
+HAK_TEST_ISOLATED(PurgePoll, OfOneAgeChunksGoFirst, ALONE) { expect_goes_first(124, false); }
+
+HAK_TEST_ISOLATED(PurgePoll, WhatIsAnEighthOfADelayOldGoesFirst, ALONE) { expect_goes_first(125, true); }
+
+HAK_TEST_ISOLATED(PurgePoll, WhatIsRefusedIsNotToBeDone, ALONE) {
+    told_begin(64 * MIB);
+    told_free(18 * MIB);
+    os_fake_reset();
+    os_fake_fail_only(OS_FAKE_UNMAP | OS_FAKE_PURGE);
+    os_fake_fail_from(1);
+    HAK_EXPECT_EQ(hak_purge_all(), 0);
+    HAK_EXPECT_EQ(hak_kept_refused_bytes(), 18 * MIB);
+    os_fake_reset();
+    told_now_ms += 2000;
+    told_poll();
+    EXPECT_WAITING(18 * MIB);
+    HAK_EXPECT_EQ(decay_due_ms(), 0);
+    HAK_EXPECT_EQ(hak_purge_all(), 18 * MIB);
+    EXPECT_WAITING(0);
+}
+
+HAK_TEST_ISOLATED(PurgePoll, ErrnoStays, ALONE) {
+    told_begin(64 * MIB);
+    told_free(30 * MIB);
+    os_fake_reset();
+    os_fake_fail_only(OS_FAKE_UNMAP | OS_FAKE_PURGE);
+    os_fake_fail_from(1);
+    errno = EDOM;
+    told_poll();
+    HAK_EXPECT_EQ(errno, EDOM);
+    os_fake_reset();
+}
+
+/* ---- The thread ---- */
+
+HAK_TEST_ISOLATED(PurgePoll, MoreThanAMiBIsWorthAThread, WITH_THREAD) {
+    hak_free(hak_alloc(16));
+    told_begin(64 * MIB);
+    free_and_poll(MIB);
+    HAK_EXPECT_EQ(told_thread.asked, 0);
+    told_free(CHUNK);
+    told_poll_quietly();
+    hak_purge_poll_due_alloc(NULL);
+    HAK_EXPECT_EQ(told_thread.asked, 0);
+    told_poll();
+    HAK_EXPECT_EQ(told_thread.asked, 1);
+    HAK_EXPECT(told_thread.runs);
+}
+
+/* Then the thread purges, and no poll does. */
+HAK_TEST_ISOLATED(PurgePoll, WithAThreadPollsLeaveAll, WITH_THREAD) {
+    hak_free(hak_alloc(16));
+    told_begin(64 * MIB);
+    free_and_poll(40 * MIB);
+    EXPECT_WAITING(40 * MIB);
+    told_now_ms += 5000;
+    free_and_poll(20 * MIB);
+    EXPECT_WAITING(60 * MIB);
+    HAK_EXPECT_EQ(told_thread.asked, 1);
+    HAK_EXPECT_EQ(told_thread.nudged, 0); /* it has not said when it wants to be */
+}
+
+HAK_TEST_ISOLATED(PurgePoll, RefusedThreadIsAskedForASecondLater, WITH_THREAD) {
+    hak_free(hak_alloc(16));
+    told_begin(64 * MIB);
+    told_thread.refusal = EAGAIN;
+    free_and_poll(18 * MIB);
+    HAK_EXPECT_EQ(told_thread.asked, 1);
+    EXPECT_WAITING(12 * MIB); /* the poll does it */
+    told_now_ms += 999;
+    told_poll();
+    HAK_EXPECT_EQ(told_thread.asked, 1);
+    told_now_ms++;
+    told_poll();
+    HAK_EXPECT_EQ(told_thread.asked, 2);
+}
+
+HAK_TEST_ISOLATED(PurgePoll, NoThreadInAProcessOfOne, "HAKMEM_PURGE_DELAY_MS=1000") {
+    hak_free(hak_alloc(16));
+    told_begin(64 * MIB);
+    free_and_poll(8 * MIB);
+    HAK_EXPECT_EQ(told_thread.asked, 0);
+}
+
+/* What needs a thread of its own is begun by a poll that may, once, and only where the program has a thread. */
+static unsigned begun;
+
+static void begin(void) { begun++; }
+
+HAK_TEST_ISOLATED(PurgePoll, WhatIsToBeginLaterBeginsOnce, ALONE) {
+    told_begin(MIB);
+    hak_purge_start_later(begin);
+    HAK_EXPECT_EQ(decay_due_ms(), 1);
+    told_poll(); /* nobody allocated yet */
+    HAK_EXPECT_EQ(begun, 0);
+    HAK_EXPECT_EQ(decay_due_ms(), 1);
+    HAK_EXPECT(hak_decay_take()); /* so that no allocation polls */
+    hak_free(hak_alloc(16));
+    told_poll_quietly();
+    HAK_EXPECT_EQ(begun, 0);
+    HAK_EXPECT_EQ(decay_due_ms(), 1);
+    told_poll();
+    HAK_EXPECT_EQ(begun, 1);
+    hak_decay_schedule(1);
+    told_poll();
+    HAK_EXPECT_EQ(begun, 1);
+    HAK_EXPECT_EQ(decay_due_ms(), 0);
+}
+
+/* ---- Around others ---- */
+
+HAK_TEST_ISOLATED(PurgePoll, IdleThreadsAreLookedForTenTimesASecond, "HAKMEM_PURGE_DELAY_MS=0 HAKMEM_PURGE_THREAD=0") {
+    told_begin(64 * MIB);
+    free_and_poll(MIB);
+    HAK_EXPECT_EQ(told_idle_looks, 1);
+    told_now_ms += 99;
+    free_and_poll(MIB);
+    HAK_EXPECT_EQ(told_idle_looks, 1);
+    told_now_ms++;
+    free_and_poll(30 * MIB); /* in several pieces */
+    HAK_EXPECT_EQ(told_idle_looks, 2);
+    (void)hak_purge_all(); /* always */
+    HAK_EXPECT_EQ(told_idle_looks, 3);
+}
+
+/* Between its pieces of 8 MiB. */
+HAK_TEST_ISOLATED(PurgePoll, WhoeverPurgesMakesWayForAFork, ALONE) {
+    told_begin(64 * MIB);
+    told_free(24 * MIB);
+    hak_purge_fork_begin();
+    HAK_EXPECT_EQ(hak_purge_all(), 24 * MIB);
+    HAK_EXPECT_EQ(told_yielded_ms, 4);
+    hak_purge_fork_end();
+    told_free(24 * MIB);
+    HAK_EXPECT_EQ(hak_purge_all(), 24 * MIB);
+    HAK_EXPECT_EQ(told_yielded_ms, 4);
+}
+
+HAK_TEST_ISOLATED(PurgePoll, ChildLooksAgain, ALONE) {
+    told_begin(64 * MIB);
+    hak_purge_fork_begin();
+    hak_purge_fork_child();
+    HAK_EXPECT_EQ(decay_due_ms(), 0); /* nothing waits */
+    told_free(8 * MIB);
+    HAK_EXPECT(hak_decay_take()); /* by a thread that the child does not have */
+    hak_purge_fork_child();
+    HAK_EXPECT_EQ(decay_due_ms(), told_now_ms + 1001);
+    HAK_EXPECT_EQ(hak_purge_all(), 8 * MIB);
+    HAK_EXPECT_EQ(told_yielded_ms, 0); /* those who wanted to fork are not there */
+}

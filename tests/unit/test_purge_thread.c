@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* The thread that purges, step by step: what it purges, how long it sleeps, who wakes it and when it ends. Its main function runs on
+ * the test's thread, by a clock that is told. */
+#include "hakmem/base/config.h"
+#include "hakmem/hakmem.h"
+#include "hakmem/process/purge.h"
+#include "hakmem/region/held.h"
+#include "hakmem/region/kept.h"
+#include "tests/harness/harness.h"
+#include "tests/unit/told_purge.h"
+
+#define MIB TOLD_MIB
+#define CHUNK ((size_t)HAK_CHUNK_BYTES)
+#define WITH_THREAD "HAKMEM_PURGE_DELAY_MS=1000 HAKMEM_PURGE_THREAD=1"
+
+#define EXPECT_WAITING(bytes) HAK_EXPECT_EQ(hak_purge_waiting_bytes(), bytes)
+
+static uint64_t begin_ms;
+
+/* So much is free, and a thread is begun, which does not run yet. */
+static void begin_thread(size_t bytes) {
+    hak_free(hak_alloc(16));
+    hak_held_subtract(hak_held_bytes()); /* the one block's slab: the figures are those of the mapping alone */
+    told_begin(256 * MIB);
+    told_free(bytes);
+    told_poll();
+    HAK_ASSERT_TRUE(told_thread.main != NULL && told_thread.runs);
+    begin_ms = told_now_ms;
+}
+
+static void run_thread(void) {
+    told_thread.is_current = true;
+    told_thread.main();
+    told_thread.is_current = false;
+    HAK_EXPECT(!told_thread.runs);
+}
+
+HAK_TEST_ISOLATED(PurgeThread, SleepsUntilTheLookIsDueAndEndsWhenNothingWaits, WITH_THREAD) {
+    begin_thread(4 * MIB);
+    run_thread();
+    /* The first sleep is short: a poll may not have seen yet when to nudge. */
+    HAK_EXPECT_EQ(told_thread.sleeps, 2);
+    HAK_EXPECT_EQ(told_thread.slept_ms[0], 50);
+    HAK_EXPECT_EQ(told_thread.slept_ms[1], 951);
+    HAK_EXPECT_EQ(told_now_ms, begin_ms + 1001);
+    EXPECT_WAITING(0);
+    HAK_EXPECT_EQ(told_thread.left, 1);
+    HAK_EXPECT_EQ(told_thread.stayed, 0);
+}
+
+/* All that is due, however much: the pieces of 8 MiB are for others' sake. */
+HAK_TEST_ISOLATED(PurgeThread, PurgesAllThatIsDue, WITH_THREAD) {
+    begin_thread(2 * MIB);
+    told_free(200 * MIB);
+    told_now_ms += 1001;
+    run_thread();
+    EXPECT_WAITING(0);
+    HAK_EXPECT_EQ(told_thread.sleeps, 0);
+}
+
+HAK_TEST_ISOLATED(PurgeThread, StopsBetweenPiecesWhenItHasToEnd, WITH_THREAD) {
+    begin_thread(64 * MIB);
+    told_now_ms += 1001;
+    told_thread.ends_at_look = 3; /* before the look that is due, and after each piece */
+    run_thread();
+    EXPECT_WAITING(48 * MIB);
+    HAK_EXPECT_EQ(decay_due_ms(), told_now_ms); /* for whoever polls next */
+}
+
+/* 8 MiB may wait beside what was in use when it was begun; what is more wakes the thread, once, and goes but for three quarters of
+ * that. */
+static unsigned nudged_at_bound, nudged_above;
+
+static void free_in_sleep(void) {
+    if (told_thread.sleeps == 1) {
+        told_free(8 * MIB);
+        told_poll();
+        nudged_at_bound = told_thread.nudged;
+        told_free(CHUNK);
+        told_poll();
+        nudged_above = told_thread.nudged;
+        told_free(CHUNK);
+        told_poll();
+    }
+}
+
+HAK_TEST_ISOLATED(PurgeThread, IsWokenWhereMoreWaitsThanMay, WITH_THREAD) {
+    begin_thread(4 * MIB);
+    told_thread.sleeping = free_in_sleep;
+    told_thread.ends_at_look = 4; /* before the third sleep */
+    run_thread();
+    HAK_EXPECT_EQ(nudged_at_bound, 0);
+    HAK_EXPECT_EQ(nudged_above, 1);
+    HAK_EXPECT_EQ(told_thread.nudged, 1);
+    HAK_EXPECT_EQ(told_thread.asked, 1);
+    HAK_EXPECT_GE(told_thread.sleeps, 2);
+    EXPECT_WAITING(8 * MIB + 2 * CHUNK); /* of 2 MiB and two chunks too much: two huge pages */
+}
+
+/* Who frees before the thread has left, and sees that it still runs, is answered: by it, or by the next one. */
+static void free_while_leaving(void) {
+    if (told_thread.left == 1) {
+        told_free(3 * MIB);
+    }
+}
+
+HAK_TEST_ISOLATED(PurgeThread, StaysForWhatWasFreedWhileItLeft, WITH_THREAD) {
+    begin_thread(4 * MIB);
+    told_thread.leaving = free_while_leaving;
+    told_thread.may_stay = true;
+    run_thread();
+    HAK_EXPECT_EQ(told_thread.left, 2);
+    HAK_EXPECT_EQ(told_thread.stayed, 1);
+    EXPECT_WAITING(0);
+}
+
+HAK_TEST_ISOLATED(PurgeThread, LeavesItToTheNextThatHasBegun, WITH_THREAD) {
+    begin_thread(4 * MIB);
+    told_thread.leaving = free_while_leaving;
+    run_thread();
+    HAK_EXPECT_EQ(told_thread.left, 1);
+    HAK_EXPECT_EQ(told_thread.stayed, 1);
+    EXPECT_WAITING(3 * MIB);
+}
+
+/* Whoever has just stopped allocating is found idle a delay later, and if not then, once more. */
+HAK_TEST_ISOLATED(PurgeThread, LooksTwiceForThreadsThatBecomeIdle, WITH_THREAD) {
+    begin_thread(4 * MIB);
+    told_now_ms += 1001;
+    told_idle_is_pending = true;
+    told_thread.shortest_wake_ms = 400; /* each sleep is interrupted, and taken up again */
+    run_thread();
+    HAK_EXPECT_EQ(told_idle_looks, 3);
+    HAK_EXPECT_EQ(told_now_ms, begin_ms + 1001 + 2000);
+    HAK_EXPECT_EQ(told_thread.sleeps, 6);
+    HAK_EXPECT_EQ(told_thread.slept_ms[0], 1000);
+    HAK_EXPECT_EQ(told_thread.slept_ms[1], 600);
+    HAK_EXPECT_EQ(told_thread.slept_ms[2], 200);
+    HAK_EXPECT_EQ(told_thread.left, 1);
+}
+
+HAK_TEST_ISOLATED(PurgeThread, DoesNotLookWhereNobodyCanBecomeIdle, WITH_THREAD) {
+    begin_thread(4 * MIB);
+    told_now_ms += 1001;
+    run_thread();
+    HAK_EXPECT_EQ(told_idle_looks, 1);
+    HAK_EXPECT_EQ(told_thread.sleeps, 0);
+}
+
+HAK_TEST_ISOLATED(PurgeThread, EndsWhileItWaitsForIdleThreads, WITH_THREAD) {
+    begin_thread(4 * MIB);
+    told_now_ms += 1001;
+    told_idle_is_pending = true;
+    told_thread.ends_at_look = 4;
+    run_thread();
+    HAK_EXPECT_EQ(told_thread.sleeps, 1);
+    HAK_EXPECT_EQ(told_thread.left, 1);
+}
