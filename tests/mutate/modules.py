@@ -90,7 +90,15 @@ MODULES = {
             ("hakmem/region/*.c",),
             (
                 *_unit(
-                    "region", "region_bitmap", "runs", "kept", "decay", "region_place", "region_visits", "region_purge"
+                    "region",
+                    "kept_model",
+                    "region_bitmap",
+                    "runs",
+                    "kept",
+                    "decay",
+                    "region_place",
+                    "region_visits",
+                    "region_purge",
                 ),
                 *_unit("node", "address_bits", "corruption", "slab", "slab_purge", "realloc", "calloc", "errors"),
                 *_ALWAYS,
@@ -146,7 +154,7 @@ MODULES = {
             ),
             (
                 *_unit("purge_poll", "purge_thread", "purge_share"),
-                *_unit("slab_purge", "region_purge", "decay", "kept", "region", "quiet", "idle", "base"),
+                *_unit("kept_model", "slab_purge", "region_purge", "decay", "kept", "region", "quiet", "idle", "base"),
                 "tests/integration:test_purge",
                 "tests/integration:test_own_thread",
                 *_ALWAYS,
