@@ -36,11 +36,11 @@ static void clear_by_purge(char *start, size_t bytes) {
 void hak_huge_clear(void *p, size_t bytes) {
     char *sparse = p; /* from here to `at`: what is hardly resident */
     char *at = p;
+    char *const end = at + bits_round_up(bytes, hak_os_page_size());
     if (hak_units_is_region(p)) { /* chunks that were taken because they are resident */
-        memset(p, 0, bytes);
+        memset(at, 0, (size_t)(end - at));
         return;
     }
-    char *const end = at + bits_round_up(bytes, hak_os_page_size());
     while (at < end) {
         const size_t most = CLEAR_PAGES * hak_os_page_size();
         const size_t piece = (size_t)(end - at) < most ? (size_t)(end - at) : most;

@@ -112,7 +112,18 @@ MODULES = {
             ("hakmem/huge/*.c", "hakmem/pool/huge.c"),
             (
                 *_unit(
-                    "kept", "realloc", "calloc", "aligned", "errors", "owner", "walk", "sites", "corruption", "hooks"
+                    "huge_model",
+                    "huge_clear",
+                    "kept",
+                    "realloc",
+                    "calloc",
+                    "aligned",
+                    "errors",
+                    "owner",
+                    "walk",
+                    "sites",
+                    "corruption",
+                    "hooks",
                 ),
                 *_ALWAYS,
                 *_MEMORY,

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* Clearing a huge block: what is resident is written, what hardly is goes back to the system, by pieces of 512 pages. What is
+ * resident is what the test says, so that the border between the two is exact. */
+#include <errno.h>
+#include <string.h>
+
+#include "hakmem/base/config.h"
+#include "hakmem/huge/huge.h"
+#include "hakmem/os/os.h"
+#include "hakmem/process/begin.h"
+#include "hakmem/region/kept.h"
+#include "tests/harness/harness.h"
+
+#define PIECE_PAGES 512u
+#define MOST_PIECES 8u
+#define UNKNOWN UINT32_MAX
+
+static char *block;
+static uint32_t resident[MOST_PIECES]; /* pages of that piece; UNKNOWN: the system does not say */
+static bool is_told, refuses_purge;
+static unsigned purges;
+static size_t purge_first[MOST_PIECES], purge_pages[MOST_PIECES];
+
+int __real_hak_os_resident(void *start, size_t size, unsigned char *pages);
+int __wrap_hak_os_resident(void *start, size_t size, unsigned char *pages);
+int __real_hak_os_purge(void *start, size_t size);
+int __wrap_hak_os_purge(void *start, size_t size);
+
+int __wrap_hak_os_resident(void *start, size_t size, unsigned char *pages) {
+    const size_t page = hak_os_page_size(), piece = (size_t)((char *)start - block) / page / PIECE_PAGES;
+    if (!is_told) return __real_hak_os_resident(start, size, pages);
+    HAK_EXPECT_EQ((size_t)((char *)start - block) % (PIECE_PAGES * page), 0);
+    if (resident[piece] == UNKNOWN) return EPERM;
+    /* Of each byte only the lowest bit is the answer. */
+    for (size_t i = 0; i < size / page; i++) pages[i] = (unsigned char)(0xAA | (i < resident[piece]));
+    return 0;
+}
+
+int __wrap_hak_os_purge(void *start, size_t size) {
+    if (!is_told) return __real_hak_os_purge(start, size);
+    if (purges < MOST_PIECES) {
+        purge_first[purges] = (size_t)((char *)start - block) / hak_os_page_size();
+        purge_pages[purges] = size / hak_os_page_size();
+    }
+    purges++;
+    return refuses_purge ? EPERM : __real_hak_os_purge(start, size);
+}
+
+static bool is_filled_with(const char *start, size_t size, char value) {
+    for (size_t i = 0; i < size; i++) {
+        if (start[i] != value) return false;
+    }
+    return true;
+}
+
+/* Clears so many bytes of a block that is written all over. */
+static void clear(size_t bytes) {
+    const size_t page = hak_os_page_size(), size = MOST_PIECES * PIECE_PAGES * page;
+    const size_t cleared = (bytes + page - 1) / page * page;
+    bool zeroed;
+    hak_process_begin();
+    hak_kept_purge(UINT64_MAX);
+    block = (char *)hak_huge_alloc(size, 1, &zeroed);
+    HAK_ASSERT_TRUE(block != NULL);
+    memset(block, 7, size);
+    purges = 0;
+    is_told = true;
+    hak_huge_clear(block, bytes);
+    is_told = false;
+    HAK_EXPECT(is_filled_with(block, cleared, 0));
+    HAK_EXPECT(is_filled_with(block + cleared, size - cleared, 7));
+    HAK_EXPECT(hak_huge_free(block));
+}
+
+static void expect_purge(unsigned which, size_t first, size_t pages) {
+    HAK_EXPECT_LT(which, purges);
+    HAK_EXPECT_EQ(purge_first[which], first);
+    HAK_EXPECT_EQ(purge_pages[which], pages);
+}
+
+#define KEEP "HAKMEM_PURGE_DELAY_MS=-1"
+
+HAK_TEST_ISOLATED(HugeClear, ThreeQuartersResidentIsWritten, KEEP) {
+    const uint32_t told[] = {384, 383, 0, 512, 384, 382, 200};
+    const size_t page = 4096;
+    hak_process_begin();
+    if (hak_os_page_size() != page) HAK_SKIP("the figures are of pages of 4 KiB");
+    memcpy(resident, told, sizeof told);
+    clear(6 * PIECE_PAGES * page + 100 * page);
+    HAK_EXPECT_EQ(purges, 2);
+    expect_purge(0, PIECE_PAGES, 2 * PIECE_PAGES);
+    expect_purge(1, 5 * PIECE_PAGES, PIECE_PAGES);
+}
+
+/* Of the last piece it is three quarters of the pages that are to be cleared. */
+HAK_TEST_ISOLATED(HugeClear, PartOfAPieceIsLookedAtAlone, KEEP) {
+    hak_process_begin();
+    const size_t page = hak_os_page_size();
+    resident[0] = 74;
+    clear(100 * page);
+    HAK_EXPECT_EQ(purges, 1);
+    expect_purge(0, 0, 100);
+    resident[0] = 75;
+    clear(99 * page + 1);
+    HAK_EXPECT_EQ(purges, 0);
+}
+
+HAK_TEST_ISOLATED(HugeClear, WhereNobodyKnowsItIsWritten, KEEP) {
+    hak_process_begin();
+    resident[0] = UNKNOWN;
+    resident[1] = 0;
+    clear(2 * PIECE_PAGES * hak_os_page_size());
+    HAK_EXPECT_EQ(purges, 1);
+    expect_purge(0, PIECE_PAGES, PIECE_PAGES);
+}
+
+HAK_TEST_ISOLATED(HugeClear, WhatTheSystemDoesNotTakeIsWritten, KEEP) {
+    hak_process_begin();
+    refuses_purge = true;
+    resident[0] = 512;
+    clear(3 * PIECE_PAGES * hak_os_page_size());
+    HAK_EXPECT_EQ(purges, 1);
+    expect_purge(0, PIECE_PAGES, 2 * PIECE_PAGES);
+}
