@@ -38,10 +38,15 @@ static void add(struct hak_pool_stats *sum, const struct hak_pool_stats *part) {
     sum->allocations += part->allocations;
     sum->frees += part->frees;
     sum->live_blocks += part->live_blocks;
-    sum->slabs += part->slabs;
-    sum->cached_blocks += part->cached_blocks;
     sum->live_bytes += part->live_bytes;
+    sum->cached_blocks += part->cached_blocks;
+    sum->cached_bytes += part->cached_bytes;
     sum->free_blocks += part->free_blocks;
+    sum->free_bytes += part->free_bytes;
+    sum->slabs += part->slabs;
+    sum->slabs_owned += part->slabs_owned;
+    sum->slabs_full += part->slabs_full;
+    sum->slabs_partial += part->slabs_partial;
 }
 
 static struct hak_pool_stats sum_of_pools(void) {
@@ -83,10 +88,15 @@ static void expect_pool(const char *name, const struct hak_pool_stats *pool, siz
         struct hak_pool_stats part = {.allocations = one.allocations,
                                       .frees = one.frees,
                                       .live_blocks = one.live_blocks,
-                                      .slabs = one.slabs,
+                                      .live_bytes = one.live_blocks * one.block_size,
                                       .cached_blocks = one.cached_blocks,
-                                      .live_bytes = one.live_bytes,
-                                      .free_blocks = one.free_blocks};
+                                      .cached_bytes = one.cached_blocks * one.block_size,
+                                      .free_blocks = one.free_blocks,
+                                      .free_bytes = one.free_blocks * one.block_size,
+                                      .slabs = one.slabs,
+                                      .slabs_owned = one.slabs_owned,
+                                      .slabs_full = one.slabs_full,
+                                      .slabs_partial = one.slabs_partial};
         expect_same(name, "slabs by state", one.slabs, one.slabs_owned + one.slabs_full + one.slabs_partial, file,
                     line);
         expect_balance("class", one.block_size, &part, file, line);
@@ -96,6 +106,11 @@ static void expect_pool(const char *name, const struct hak_pool_stats *pool, siz
     expect_same(name, "frees", pool->frees, sum.frees, file, line);
     expect_same(name, "live blocks", pool->live_blocks, sum.live_blocks, file, line);
     expect_same(name, "slabs", pool->slabs, sum.slabs, file, line);
+    expect_same(name, "owned slabs", pool->slabs_owned, sum.slabs_owned, file, line);
+    expect_same(name, "full slabs", pool->slabs_full, sum.slabs_full, file, line);
+    expect_same(name, "partial slabs", pool->slabs_partial, sum.slabs_partial, file, line);
+    expect_same(name, "cached bytes", pool->cached_bytes, sum.cached_bytes, file, line);
+    expect_same(name, "free bytes", pool->free_bytes, sum.free_bytes, file, line);
     expect_same(name, "cached blocks", pool->cached_blocks, sum.cached_blocks, file, line);
     expect_same(name, "live bytes", pool->live_bytes, sum.live_bytes, file, line);
     expect_same(name, "free blocks", pool->free_blocks, sum.free_blocks, file, line);
@@ -107,7 +122,13 @@ void census_expect_consistent(const char *file, int line) {
     expect_pool("l2", &all.l2, HAK_TINY_MAX, HAK_L2_MAX, file, line);
     expect_pool("l25", &all.l25, HAK_L2_MAX, HAK_L25_MAX, file, line);
     expect_balance("huge pool", 0, &all.huge, file, line);
+    struct hak_pool_stats sum = all.tiny;
+    add(&sum, &all.l2);
+    add(&sum, &all.l25);
     expect_same("all", "held bytes", all.held_bytes, all.slab_bytes + all.huge.live_bytes, file, line);
+    expect_same("all", "magazine bytes", all.magazine_bytes, sum.cached_bytes, file, line);
+    expect_same("all", "free bytes of slabs", all.slab_free_bytes, sum.free_bytes, file, line);
+    expect_same("all", "free blocks of slabs", all.slab_free_blocks, sum.free_blocks, file, line);
 }
 
 void census_expect_allocations(uint64_t before, uint64_t after, uint64_t made, const char *file, int line) {

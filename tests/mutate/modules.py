@@ -196,7 +196,11 @@ MODULES = {
         Module(
             "publish",
             ("hakmem/observe/publish.c", "hakmem/observe/layout.c"),
-            ("tests/integration:test_published", *_unit("publish", "stats"), "tests/integration:test_own_thread"),
+            (
+                *_unit("publish_thread", "publish", "stats"),
+                "tests/integration:test_published",
+                "tests/integration:test_own_thread",
+            ),
         ),
     )
 }

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/* The thread that publishes, step by step: when it begins, sleeps and writes, what it answers, when it makes its page anew, and what
+ * becomes of the page. Its main function runs on the test's thread, by a clock that is told, with a page that is the test's. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "hakmem/base/options.h"
+#include "hakmem/base/warning.h"
+#include "hakmem/hakmem.h"
+#include "hakmem/observe/lost.h"
+#include "hakmem/observe/page.h"
+#include "hakmem/observe/publish.h"
+#include "hakmem/observe/switch.h"
+#include "hakmem/os/os.h"
+#include "hakmem/process/own_thread.h"
+#include "hakmem/process/purge.h"
+#include "hakmem/sample/profile.h"
+#include "tests/harness/harness.h"
+
+#define PUBLISHED "HAKMEM_PUBLISH=1"
+
+static uint64_t now_ms = 5000;
+static struct publish_page page;
+static void (*later)(void); /* what waits for a poll that may begin a thread */
+static unsigned laters, begun, left, warned;
+static void (*thread_main)(void);
+static int begin_error;
+static unsigned created, left_file, switch_begun, switch_answered;
+static int create_error;
+static bool is_open;
+static unsigned sleeps, ends_after; /* sleeps; 0: never */
+static uint64_t slept_ms[16], longest_ms;
+static void (*in_sleep)(void);
+static bool has_profile;
+static uint64_t answers[8];
+static unsigned answer_count;
+static bool is_told; /* by the test that runs; the constructor of the library comes before it */
+
+/* ---- What the thread calls ---- */
+
+uint64_t __real_hak_os_clock_ms(void);
+uint64_t __wrap_hak_os_clock_ms(void);
+void __wrap_hak_purge_start_later(void (*start)(void));
+int __wrap_hak_own_thread_start(enum own_thread_kind kind, void (*main)(void));
+bool __wrap_hak_own_thread_sleep(enum own_thread_kind kind, uint64_t duration_ms);
+bool __wrap_hak_own_thread_must_end(enum own_thread_kind kind);
+void __wrap_hak_own_thread_leave(enum own_thread_kind kind);
+int __wrap_hak_os_shared_create(const char *label, size_t size, struct os_shared *out);
+bool __wrap_hak_os_shared_is_open(const struct os_shared *shared);
+void __wrap_hak_os_shared_leave(const struct os_shared *shared);
+void __wrap_hak_switch_begin(struct publish_page *switched);
+void __wrap_hak_switch_answer(struct publish_page *switched);
+void __wrap_hak_lost_answer(uint64_t asked);
+const struct hak_profile_table *__wrap_hak_profile_table(void);
+void __wrap_hak_report_warning(const char *text, const char *subject, const char *remedy);
+void __wrap_hak_report_warning_to(int descriptor, const char *text, const char *subject, const char *remedy);
+
+uint64_t __wrap_hak_os_clock_ms(void) { return is_told ? now_ms : __real_hak_os_clock_ms(); }
+
+void __wrap_hak_purge_start_later(void (*start)(void)) {
+    later = start;
+    laters++;
+}
+
+int __wrap_hak_own_thread_start(enum own_thread_kind kind, void (*main)(void)) {
+    HAK_EXPECT_EQ(kind, OWN_THREAD_PUBLISH);
+    begun++;
+    thread_main = main;
+    return begin_error;
+}
+
+bool __wrap_hak_own_thread_must_end(enum own_thread_kind kind) {
+    HAK_EXPECT_EQ(kind, OWN_THREAD_PUBLISH);
+    return ends_after != 0 && sleeps >= ends_after;
+}
+
+bool __wrap_hak_own_thread_sleep(enum own_thread_kind kind, uint64_t duration_ms) {
+    if (sleeps < sizeof slept_ms / sizeof slept_ms[0]) slept_ms[sleeps] = duration_ms;
+    if (++sleeps > 1000) ends_after = 1; /* it never ends */
+    now_ms += duration_ms < longest_ms ? duration_ms : longest_ms;
+    if (in_sleep != NULL) in_sleep();
+    return !__wrap_hak_own_thread_must_end(kind);
+}
+
+void __wrap_hak_own_thread_leave(enum own_thread_kind kind) {
+    HAK_EXPECT_EQ(kind, OWN_THREAD_PUBLISH);
+    left++;
+}
+
+int __wrap_hak_os_shared_create(const char *label, size_t size, struct os_shared *out) {
+    HAK_EXPECT_STREQ(label, PUBLISH_LABEL);
+    HAK_EXPECT_EQ(size, sizeof page);
+    if (create_error != 0) {
+        out->start = &page; /* nothing of it may be used */
+        return create_error;
+    }
+    created++;
+    memset(&page, 0, sizeof page);
+    *out = (struct os_shared){.start = &page, .size = size, .descriptor = -1};
+    is_open = true;
+    return 0;
+}
+
+bool __wrap_hak_os_shared_is_open(const struct os_shared *shared) {
+    HAK_EXPECT_PTR_EQ(shared->start, &page);
+    return is_open;
+}
+
+void __wrap_hak_os_shared_leave(const struct os_shared *shared) {
+    HAK_EXPECT_PTR_EQ(shared->start, &page);
+    left_file++;
+}
+
+void __wrap_hak_switch_begin(struct publish_page *switched) { switch_begun += switched == &page; }
+
+void __wrap_hak_switch_answer(struct publish_page *switched) { switch_answered += switched == &page; }
+
+void __wrap_hak_lost_answer(uint64_t asked) {
+    if (answer_count < sizeof answers / sizeof answers[0]) answers[answer_count] = asked;
+    answer_count++;
+}
+
+/* What it is does not matter here. */
+const struct hak_profile_table *__wrap_hak_profile_table(void) {
+    return has_profile ? (const struct hak_profile_table *)&page : NULL;
+}
+
+void __wrap_hak_report_warning(const char *text, const char *subject, const char *remedy) {
+    (void)subject;
+    (void)remedy;
+    HAK_EXPECT_EQ(strncmp(text, "HAKMEM_PUBLISH:", 15), 0);
+    warned++;
+}
+
+void __wrap_hak_report_warning_to(int descriptor, const char *text, const char *subject, const char *remedy) {
+    (void)descriptor;
+    __wrap_hak_report_warning(text, subject, remedy);
+}
+
+/* ---- Tests ---- */
+
+/* Sleeps take so long at most, and after so many the thread has to end. */
+static void begin_thread(uint64_t longest, unsigned end) {
+    is_told = true;
+    longest_ms = longest;
+    ends_after = end;
+    HAK_EXPECT_EQ(laters, 1);
+    HAK_ASSERT_TRUE(later != NULL);
+    later();
+    HAK_EXPECT_EQ(begun, 1);
+    HAK_ASSERT_TRUE(thread_main != NULL);
+    thread_main();
+    is_told = false;
+}
+
+/* Twice a second, whoever wakes it meanwhile. A first page is of a process that lived for half of one. */
+HAK_TEST_ISOLATED(PublishThread, WritesTwiceASecond, PUBLISHED) {
+    begin_thread(200, 8);
+    HAK_EXPECT_EQ(created, 1);
+    HAK_EXPECT_EQ(slept_ms[0], 500);
+    HAK_EXPECT_EQ(slept_ms[1], 300);
+    HAK_EXPECT_EQ(slept_ms[2], 100);
+    HAK_EXPECT_EQ(slept_ms[3], 500);
+    HAK_EXPECT_EQ(page.clock_ms, 6000); /* the second; the third was due when it had to end */
+    HAK_EXPECT_EQ(page.sequence, 4);
+    HAK_EXPECT_EQ(page.period_ms, 500);
+    HAK_EXPECT_EQ(page.layout, PUBLISH_LAYOUT);
+    HAK_EXPECT_EQ(memcmp(page.magic, PUBLISH_MAGIC, sizeof page.magic), 0);
+    HAK_EXPECT_EQ(page.pid, getpid());
+    HAK_EXPECT_GT(page.length, 100);
+    HAK_EXPECT_EQ(switch_begun, 1);
+    HAK_EXPECT_EQ(switch_answered, 2);
+    HAK_EXPECT_EQ(warned, 0);
+    /* It goes with the program's threads, and comes back with others. */
+    HAK_EXPECT_EQ(left_file, 1);
+    HAK_EXPECT_EQ(left, 1);
+    HAK_EXPECT_EQ(laters, 2);
+    HAK_EXPECT(later != NULL);
+}
+
+HAK_TEST_ISOLATED(PublishThread, MakesNoPageWhereThreadsEndWithinTheFirstHalfSecond, PUBLISHED) {
+    begin_thread(200, 2);
+    HAK_EXPECT_EQ(created, 0);
+    HAK_EXPECT_EQ(left_file, 0);
+    HAK_EXPECT_EQ(left, 1);
+    HAK_EXPECT_EQ(laters, 2);
+}
+
+/* Also where the sleep ends just when the thread is told to. */
+HAK_TEST_ISOLATED(PublishThread, EndsAtTheEndOfAPeriod, PUBLISHED) {
+    begin_thread(500, 3);
+    HAK_EXPECT_EQ(page.sequence, 4);
+    HAK_EXPECT_EQ(sleeps, 3);
+    HAK_EXPECT_EQ(left, 1);
+}
+
+static void close_page(void) {
+    if (sleeps == 3) is_open = false;
+}
+
+HAK_TEST_ISOLATED(PublishThread, MakesAPageAnewThatWasClosed, PUBLISHED) {
+    in_sleep = close_page;
+    begin_thread(500, 5);
+    HAK_EXPECT_EQ(created, 2);
+    HAK_EXPECT_EQ(left_file, 2);
+    HAK_EXPECT_EQ(switch_begun, 2);
+    HAK_EXPECT_EQ(page.sequence, 4);
+}
+
+static void refuse_page(void) {
+    if (sleeps == 3) {
+        is_open = false;
+        create_error = EMFILE;
+    }
+}
+
+HAK_TEST_ISOLATED(PublishThread, SaysThatItHasNoPageAndGivesUp, PUBLISHED) {
+    in_sleep = refuse_page;
+    begin_thread(500, 9);
+    HAK_EXPECT_EQ(created, 1);
+    HAK_EXPECT_EQ(left_file, 1);
+    HAK_EXPECT_EQ(warned, 1);
+    HAK_EXPECT_EQ(sleeps, 3);
+    HAK_EXPECT_EQ(left, 1);
+    HAK_EXPECT_EQ(laters, 1);
+}
+
+/* Each number once, as long as the page is the same; those before there is a profile when there is one. */
+static void ask(void) {
+    if (sleeps == 2) page.asked = 5;
+    if (sleeps == 4) has_profile = true;
+    if (sleeps == 6) page.asked = 7;
+    if (sleeps == 8) is_open = false;
+    if (sleeps == 9) page.asked = 7;
+}
+
+HAK_TEST_ISOLATED(PublishThread, AnswersEachNumberOnce, PUBLISHED) {
+    in_sleep = ask;
+    begin_thread(500, 12);
+    HAK_EXPECT_EQ(created, 2);
+    HAK_EXPECT_EQ(answer_count, 3);
+    HAK_EXPECT_EQ(answers[0], 5);
+    HAK_EXPECT_EQ(answers[1], 7);
+    HAK_EXPECT_EQ(answers[2], 7); /* of another page */
+}
+
+/* Another one is about to end, or all threads are. */
+HAK_TEST_ISOLATED(PublishThread, BeginsLaterWhereItCannotBeginYet, PUBLISHED) {
+    begin_error = EBUSY;
+    later();
+    HAK_EXPECT_EQ(laters, 2);
+    begin_error = ESRCH;
+    later();
+    HAK_EXPECT_EQ(laters, 3);
+    HAK_EXPECT_EQ(warned, 0);
+    begin_error = EAGAIN;
+    later();
+    HAK_EXPECT_EQ(laters, 3);
+    HAK_EXPECT_EQ(warned, 1);
+    HAK_EXPECT_EQ(begun, 3);
+}
+
+static void become_a_child(void) {
+    if (sleeps == 2) hak_publish_fork_child();
+}
+
+HAK_TEST_ISOLATED(PublishThread, ChildHasNoPageAndAThreadOfItsOwn, PUBLISHED) {
+    in_sleep = become_a_child; /* the child goes on as the thread did, which shows that the page is another */
+    begin_thread(500, 4);
+    HAK_EXPECT_EQ(created, 2);
+    HAK_EXPECT_EQ(left_file, 2);
+    HAK_EXPECT_EQ(laters, 3);
+}
+
+HAK_TEST_ISOLATED(PublishThread, NothingBeginsWithoutTheOption, "") {
+    HAK_EXPECT_EQ(laters, 0);
+    hak_publish_fork_child();
+    HAK_EXPECT_EQ(laters, 0);
+}
