@@ -2,7 +2,8 @@
 """Where a source file can be changed so that it means something else: sites on clang's syntax tree, and what each becomes.
 
 A mutant is one change of one place. Places in assertions are left out, since those hold in every state that is right; so are
-bodies of macros, which stand in other files.
+bodies of macros, which stand in other files; and the border of a comparison that picks one of two values which are equal there,
+as in a < b ? a : b, since it says the same either way.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ _WEAKER = {
 _ASSERTION = re.compile(r"\b(?:HAK_ASSERT|HAK_ASSERT_SLOW|HAK_STATIC_ASSERT)\s*\(")
 _LITERAL = re.compile(r"(0[xX][0-9a-fA-F]+|[0-9]+)([uUlL]*)")
 _EXPECTED_EQUALITY = re.compile(r"HAK_(?:UN)?LIKELY\((?:[^=!&|]+[=!]=[^=!&|]+|!\w+)\)")
+_ASSIGNED = re.compile(r"\{?([^=;{}]+)=([^=;{}]+);?\}?")
 _EFFECTS = ("CallExpr", "AtomicExpr", "CompoundAssignOperator", "StmtExpr")
 
 
@@ -178,8 +180,11 @@ class _Finder:
         self._lines = [0] + [match.end() for match in re.finditer("\n", source)]
         self._left_out = [(match.start(), closing(source, match.end() - 1)) for match in _ASSERTION.finditer(source)]
         self._found: dict[tuple[int, int, str], Mutant] = {}
+        self._same_at_border: set[int] = set()  # where an operator begins
 
     def find(self) -> list[Mutant]:
+        for node, _ in self._tree.nodes:
+            self._look_at_choice(node)
         for node, place in self._tree.nodes:
             self._look_at(node, place)
         for place, _ in self._tree.functions:
@@ -217,6 +222,33 @@ class _Finder:
         )
         self._found.setdefault((begin, end, text), mutant)
 
+    def _text(self, node: dict[str, Any]) -> str:
+        """Without what does not matter to its meaning."""
+        place = node.get("_place", _Place(0, 0))
+        text = re.sub(r"\s+", "", self._source[place.begin : place.end])
+        return text[1:-1] if text.startswith("(") and closing(text, 0) == len(text) else text
+
+    def _look_at_choice(self, node: dict[str, Any]) -> None:
+        """Notes a comparison of two values of which the larger or the smaller is chosen, or their difference or 0."""
+        children = [one for one in node.get("inner", []) if one]
+        if node["kind"] not in ("ConditionalOperator", "IfStmt") or len(children) not in (2, 3):
+            return
+        compared = [one for one in children[0].get("inner", []) if one]
+        if children[0]["kind"] != "BinaryOperator" or children[0]["opcode"] not in _BOUNDARIES or len(compared) != 2:
+            return
+        left, right = map(self._text, compared)
+        first, last = self._text(children[1]), self._text(children[2]) if len(children) == 3 else ""
+        if node["kind"] == "ConditionalOperator":
+            differences = {f"{left}-{right}", f"{right}-{left}"}
+            is_same = {first, last} == {left, right} or ("0" in (first, last) and {first, last} & differences != set())
+        else:
+            assigned = _ASSIGNED.fullmatch(first) if last == "" else None
+            is_same = assigned is not None and {assigned[1], assigned[2]} == {left, right}
+        if is_same and "_place" in compared[0] and "_place" in compared[1]:
+            begin, end = compared[0]["_place"].end, compared[1]["_place"].begin
+            opcode = children[0]["opcode"]
+            self._same_at_border.add(begin + max(self._source[begin:end].find(opcode), 0))
+
     def _look_at(self, node: dict[str, Any], place: _Place) -> None:
         kind = node["kind"]
         children = [one for one in node.get("inner", []) if one]
@@ -245,7 +277,7 @@ class _Finder:
         if between.strip() != opcode:
             return
         begin += between.index(opcode)
-        if opcode in _BOUNDARIES:
+        if opcode in _BOUNDARIES and begin not in self._same_at_border:
             self._add("boundary", begin, begin + len(opcode), _BOUNDARIES[opcode])
         elif opcode in _OPERATORS:
             self._add("operator", begin, begin + len(opcode), _OPERATORS[opcode])

@@ -39,6 +39,15 @@ int sum(int a, int b) {
     sum(1, 2);
     return TWICE(a);
 }
+int most_of(int a, int b);
+int most_of(int a, int b) {
+    if (a < b) {
+        a = b;
+    }
+    if (a > 3) a = b;
+    b = (a > b ? a - b : 0) + (a <= b ? b : a);
+    return a < b ? a : 9;
+}
 """
 
 
@@ -75,6 +84,10 @@ class ToolTest(unittest.TestCase):
 
     def test_assertions_and_bodies_of_macros_are_left_alone(self) -> None:
         self.assertFalse([one for one in self.found.values() if "HAK_ASSERT" in one.before or "define" in one.before])
+
+    def test_a_border_at_which_both_choices_are_equal_is_left_alone(self) -> None:
+        borders = {one.after for one in self.found.values() if one.kind == "boundary" and one.function == "most_of"}
+        self.assertEqual({"if (a >= 3) a = b;", "return a <= b ? a : 9;"}, borders)
 
     def test_a_change_is_of_its_place_alone(self) -> None:
         changed = self.found["while (a < most) a += 2;"].apply(_SOURCE)
