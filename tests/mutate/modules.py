@@ -78,7 +78,8 @@ MODULES = {
                     "corruption",
                     "readers",
                 ),
-                *_unit("quiet", "sites", "hooks", "profile_threads", "profile_estimates", "reentry"),
+                *_unit("quiet", "sites", "hooks", "profile_threads", "profile_estimates", "reentry", "packed"),
+                *_unit("interrupted", "interrupted_steps"),
                 *_ALWAYS,
                 *_MEMORY,
                 "tests/integration:test_fork",
@@ -91,6 +92,7 @@ MODULES = {
             (
                 *_unit(
                     "region",
+                    "region_model",
                     "kept_model",
                     "region_bitmap",
                     "runs",
@@ -188,6 +190,7 @@ MODULES = {
             (
                 "tests/integration:test_fork",
                 "tests/integration:test_own_thread",
+                *_unit("interrupted", "interrupted_steps"),
                 *_unit("record", "config", "base", "region", "idle", "guard_random"),
                 *_ALWAYS,
                 *_MEMORY,

@@ -32,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 from tests.mutate import mutants, workshop  # noqa: E402
 from tests.mutate.build_files import Test  # noqa: E402
-from tests.mutate.modules import MODULES, Module  # noqa: E402
+from tests.mutate.modules import MODULES, SLOW, Module  # noqa: E402
 from tests.mutate.mutants import Mutant  # noqa: E402
 from tests.mutate.workshop import FLAVOURS, Flavour, NotCompiled, Workshop  # noqa: E402
 
@@ -78,9 +78,10 @@ def listed(text: str) -> dict[str, str]:
 
 
 class Laboratory:
-    def __init__(self, shop: Workshop, flavours: Sequence[str] = ()):
+    def __init__(self, shop: Workshop, flavours: Sequence[str] = (), is_quick: bool = False):
         self.shop = shop
         self._only = flavours
+        self._is_quick = is_quick  # without the tests of seconds
         self._seconds_file = shop.folder / "times.json"
         self._seconds: dict[str, list[float]] = {}  # of a clock, and of a processor
         if self._seconds_file.exists():
@@ -166,10 +167,14 @@ class Laboratory:
         if mutant.kind == "order" and not self._only:
             flavours = [*flavours[:1], FLAVOURS["tsan"]]
         verdicts = []
+        rounds = [
+            (flavour, is_slow) for is_slow in ((False,) if self._is_quick else (False, True)) for flavour in flavours
+        ]
         with workshop.scratch_folder(self.shop.folder) as scratch:
-            for flavour in flavours:
+            for flavour, is_slow in rounds:
                 try:
                     labels = module.order_tests if flavour.name == "tsan" else module.tests
+                    labels = tuple(label for label in labels if (label in SLOW) == is_slow)
                     verdict = self.tried(module.name, labels, mutant, flavour, scratch)
                 except NotCompiled as error:
                     return Verdict(module.name, mutant, "not compiled", str(error).strip().splitlines()[-1][:200])
@@ -255,6 +260,9 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--flavour", action="append", default=[], choices=sorted(FLAVOURS), help="only the tests of this build"
     )
+    parser.add_argument(
+        "--quick", action="store_true", help="without the tests that take seconds: what these alone notice survives"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="at a time (one a processor)")
     parser.add_argument("--least", type=float, default=95.0, help="per cent that have to be killed (95)")
     parser.add_argument("--folder", type=Path, help="keeps what was compiled, for the next run of the same sources")
@@ -267,7 +275,7 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def run(options: argparse.Namespace, root: Path, folder: Path) -> int:
-    laboratory = Laboratory(Workshop(root, folder, options.jobs), options.flavour)
+    laboratory = Laboratory(Workshop(root, folder, options.jobs), options.flavour, options.quick)
     modules = [MODULES[name] for name in options.module or MODULES]
     kinds = options.kind or mutants.KINDS
     of_modules = {
