@@ -3,6 +3,7 @@
  * the test's thread, by a clock that is told. */
 #include "hakmem/base/config.h"
 #include "hakmem/hakmem.h"
+#include "hakmem/os/fake/fake.h"
 #include "hakmem/process/purge.h"
 #include "hakmem/region/held.h"
 #include "hakmem/region/kept.h"
@@ -95,6 +96,50 @@ HAK_TEST_ISOLATED(PurgeThread, IsWokenWhereMoreWaitsThanMay, WITH_THREAD) {
     HAK_EXPECT_EQ(told_thread.asked, 1);
     HAK_EXPECT_GE(told_thread.sleeps, 2);
     EXPECT_WAITING(8 * MIB + 2 * CHUNK); /* of 2 MiB and two chunks too much: two huge pages */
+}
+
+/* In the child of a fork nobody waits to be woken. */
+static void become_a_child(void) {
+    if (told_thread.sleeps == 1) {
+        hak_purge_fork_child();
+        told_free(20 * MIB);
+        told_poll();
+        nudged_above = told_thread.nudged;
+    }
+}
+
+HAK_TEST_ISOLATED(PurgeThread, ChildWakesNoThreadOfItsParent, WITH_THREAD) {
+    begin_thread(4 * MIB);
+    told_thread.sleeping = become_a_child;
+    run_thread();
+    HAK_EXPECT_EQ(nudged_above, 0);
+}
+
+/* Also what the system does not take is resident, but nobody is woken for it. */
+static void refuse_in_sleep(void) {
+    if (told_thread.sleeps == 1) {
+        told_skip(MIB);
+        told_free(3 * MIB);
+        os_fake_fail_only(OS_FAKE_UNMAP | OS_FAKE_PURGE);
+        os_fake_fail_from(1);
+        HAK_EXPECT_EQ(hak_purge_all(), 0); /* 7 MiB are refused */
+        os_fake_reset();
+        told_skip(MIB);
+        told_free(12 * MIB);
+        told_poll();
+        nudged_at_bound = told_thread.nudged;
+        told_free(CHUNK);
+        told_poll();
+        nudged_above = told_thread.nudged;
+    }
+}
+
+HAK_TEST_ISOLATED(PurgeThread, IsNotWokenForWhatTheSystemRefused, WITH_THREAD) {
+    begin_thread(4 * MIB);
+    told_thread.sleeping = refuse_in_sleep;
+    run_thread();
+    HAK_EXPECT_EQ(nudged_at_bound, 0);
+    HAK_EXPECT_EQ(nudged_above, 1);
 }
 
 /* Who frees before the thread has left, and sees that it still runs, is answered: by it, or by the next one. */

@@ -360,3 +360,36 @@ HAK_TEST_ISOLATED(Stats, MetadataIsWhatWasTouchedForBlocks, "") {
     HAK_EXPECT_LT(census_all().metadata_bytes, 64 * HUGE_MIB);
     for (unsigned i = 0; i < 300; i++) hak_free(blocks[i]);
 }
+
+/* What was asked of the system, and what waits to go back. */
+HAK_TEST_ISOLATED(Stats, CallsToTheSystemAreCounted, "HAKMEM_PURGE_DELAY_MS=-1") {
+    static void *blocks[1 << 13];
+    enum { COUNT = sizeof blocks / sizeof blocks[0], SIZE = 512 };
+    hak_free(hak_alloc(16));
+    const struct hak_stats before = census_all();
+    void *huge = hak_alloc(40 * HUGE_MIB);
+    const struct hak_stats mapped = census_all();
+    HAK_EXPECT_GT(mapped.system_maps, before.system_maps);
+    HAK_EXPECT_GE(mapped.mapped_bytes, before.mapped_bytes + 40 * HUGE_MIB);
+    HAK_ASSERT_TRUE((huge = hak_realloc(huge, 80 * HUGE_MIB)) != NULL);
+    const struct hak_stats grown = census_all();
+    HAK_EXPECT_GT(grown.system_remaps, mapped.system_remaps);
+    HAK_EXPECT_GE(grown.mapped_bytes, mapped.mapped_bytes + 40 * HUGE_MIB);
+    for (unsigned i = 0; i < COUNT; i++) HAK_ASSERT_TRUE((blocks[i] = hak_alloc(SIZE)) != NULL);
+    for (unsigned i = 0; i < COUNT; i++) hak_free(blocks[i]);
+    hak_free(huge);
+    hak_thread_flush();
+    const struct hak_stats freed = census_all();
+    HAK_EXPECT_GT(freed.slabs_empty, 0);
+    HAK_EXPECT_LE(freed.slabs_empty * 65536, freed.decaying_bytes);
+    const size_t trimmed = hak_trim();
+    const struct hak_stats after = census_all();
+    HAK_EXPECT_GE(trimmed, (size_t)COUNT * SIZE);
+    HAK_EXPECT_EQ(after.slabs_empty, 0);
+    HAK_EXPECT_EQ(after.decaying_bytes, 0);
+    HAK_EXPECT_GT(after.system_unmaps, freed.system_unmaps);
+    HAK_EXPECT_LE(after.mapped_bytes, grown.mapped_bytes - 80 * HUGE_MIB + 8 * HUGE_MIB);
+    HAK_EXPECT_GT(after.system_purges, freed.system_purges);
+    HAK_EXPECT_GE(after.purged_bytes, freed.purged_bytes + (uint64_t)COUNT * SIZE * 3 / 4);
+    HAK_EXPECT_LE(after.purged_bytes, freed.purged_bytes + trimmed);
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* A copy of the process in which something is looked at, and whether a fork here and now would interrupt the allocator. */
+#include <errno.h>
+#include <signal.h>
+#include <sys/mman.h>
+
+#include "hakmem/base/atomic.h"
+#include "hakmem/hakmem.h"
+#include "hakmem/os/fake/fake.h"
+#include "hakmem/process/fork.h"
+#include "tests/harness/census.h"
+#include "tests/harness/harness.h"
+
+/* Shared with the copy. */
+struct seen {
+    uint32_t runs; /* atomic */
+    uint64_t live_blocks;
+};
+
+static struct seen *seen;
+static int private_to_each, failures, last_error;
+
+static void look(void *argument) {
+    HAK_EXPECT_PTR_EQ(argument, &private_to_each);
+    private_to_each++;
+    seen->live_blocks = census_live_blocks();
+    hak_free(hak_alloc(100));
+    (void)hak_fetch_add_acq_rel(&seen->runs, 1u);
+}
+
+static void be_killed(void *argument) {
+    (void)argument;
+    raise(SIGKILL);
+}
+
+static void note_failure(void *argument, int error) {
+    HAK_EXPECT_PTR_EQ(argument, &private_to_each);
+    failures++;
+    last_error = error;
+}
+
+static void begin(void) {
+    hak_free(hak_alloc(16));
+    seen = mmap(NULL, sizeof *seen, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    HAK_EXPECT(seen != MAP_FAILED);
+}
+
+/* The copy sees what the process has, changes nothing of it, and has ended when the call returns. */
+HAK_TEST_ISOLATED(ForkCopy, LooksAtTheProcessAndLeavesItAsItWas, "") {
+    begin();
+    void *p = hak_alloc(48), *huge = hak_alloc((size_t)3 << 20);
+    const uint64_t live = census_live_blocks(), allocations = census_allocations();
+    for (uint32_t round = 1; round <= 3; round++) {
+        hak_fork_copy(look, note_failure, &private_to_each);
+        HAK_EXPECT_EQ(hak_load_acquire(&seen->runs), round);
+        HAK_EXPECT_EQ(seen->live_blocks, live);
+    }
+    HAK_EXPECT_EQ(failures, 0);
+    HAK_EXPECT_EQ(private_to_each, 0);
+    HAK_EXPECT_EQ(census_allocations(), allocations);
+    hak_free(p);
+    hak_free(huge);
+    /* Every lock is free, and a child is as any other. */
+    HAK_EXPECT_EXIT_OK(hak_free(hak_alloc((size_t)3 << 20)));
+    HAK_EXPECT(!hak_fork_would_interrupt());
+}
+
+HAK_TEST_ISOLATED(ForkCopy, SaysThatTheCopyWasKilled, "") {
+    begin();
+    hak_fork_copy(be_killed, note_failure, &private_to_each);
+    HAK_EXPECT_EQ(failures, 1);
+    HAK_EXPECT_EQ(last_error, ECANCELED);
+    HAK_EXPECT_EQ(hak_load_acquire(&seen->runs), 0);
+    hak_free(hak_alloc((size_t)3 << 20));
+}
+
+static bool interrupts;
+static unsigned looks;
+
+static void look_inside(void) {
+    interrupts = hak_fork_would_interrupt();
+    looks++;
+}
+
+/* Whoever makes a region holds its lock. */
+HAK_TEST_ISOLATED(ForkCopy, WouldInterruptWhereALockIsHeld, "") {
+    begin();
+    HAK_EXPECT(!hak_fork_would_interrupt());
+    os_fake_reset();
+    os_fake_within(OS_FAKE_COMMIT, look_inside);
+    void *blocks[64];
+    for (unsigned i = 0; i < 64; i++) blocks[i] = hak_alloc((size_t)1 << 20);
+    HAK_EXPECT_EQ(looks, 1);
+    HAK_EXPECT(interrupts);
+    for (unsigned i = 0; i < 64; i++) hak_free(blocks[i]);
+    os_fake_reset();
+    HAK_EXPECT(!hak_fork_would_interrupt());
+}
