@@ -58,7 +58,7 @@ MODULES = {
                 *_unit(
                     "slab", "exchange", "slab_purge", "magazine", "corruption", "exchange_check", "region_purge", "idle"
                 ),
-                *_unit("node", "quiet", "sites"),
+                *_unit("node", "quiet", "sites", "guard_random"),
                 *_ALWAYS,
                 *_MEMORY,
             ),
@@ -143,6 +143,7 @@ MODULES = {
                     "guard_pages",
                     "guard_random",
                     "guard_realloc",
+                    "guard_renew",
                     "shadow",
                     "address_bits",
                     "calloc",
@@ -190,8 +191,9 @@ MODULES = {
             (
                 "tests/integration:test_fork",
                 "tests/integration:test_own_thread",
-                *_unit("interrupted", "interrupted_steps"),
-                *_unit("record", "config", "base", "region", "idle", "guard_random"),
+                *_unit("fork_copy", "guard_renew", "interrupted", "interrupted_steps"),
+                *_unit("record", "config", "base", "region", "region_place", "node", "idle", "guard_random"),
+                "tests/integration:test_places",
                 *_ALWAYS,
                 *_MEMORY,
             ),

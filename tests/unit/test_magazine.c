@@ -67,6 +67,8 @@ static void expect_ended(void *round) {
     }
     expect_no_magazines(NULL);
     HAK_EXPECT(hak_self == NULL);
+    hak_free(hak_alloc(16)); /* nobody would end it again */
+    HAK_EXPECT(hak_self == NULL);
 }
 
 static void end_late(struct work *work) {
