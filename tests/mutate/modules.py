@@ -167,7 +167,7 @@ MODULES = {
                 "hakmem/region/decay.c",
             ),
             (
-                *_unit("purge_poll", "purge_thread", "purge_share"),
+                *_unit("purge_poll", "purge_thread", "purge_share", "own_thread_steps"),
                 *_unit("kept_model", "slab_purge", "region_purge", "decay", "kept", "region", "quiet", "idle", "base"),
                 "tests/integration:test_purge",
                 "tests/integration:test_own_thread",

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/* The allocator's own threads, step by step: who begins one, who joins it, and what ends it. The system's threads are the test's:
+ * numbers, which run when the test says so. */
+#include <errno.h>
+
+#include "hakmem/base/atomic.h"
+#include "hakmem/os/os.h"
+#include "hakmem/process/begin.h"
+#include "hakmem/process/own_thread.h"
+#include "tests/harness/harness.h"
+
+static int start_error;
+static bool refuses_map, refuses_wiped;
+static unsigned started, woken, waits;
+static uintptr_t joined[8];
+static unsigned joins;
+static void *(*system_main)(void *);
+static void *system_argument;
+static const uint32_t *waited_on;
+static int64_t waited_ms;
+
+int __wrap_hak_os_start_thread(void *(*main)(void *), void *argument, uintptr_t *thread);
+int __real_hak_os_map(size_t size, size_t alignment, void **out);
+int __wrap_hak_os_map(size_t size, size_t alignment, void **out);
+int __real_hak_os_map_wiped(size_t size, void **out);
+int __wrap_hak_os_map_wiped(size_t size, void **out);
+void __wrap_hak_os_join_thread(uintptr_t thread);
+void __wrap_hak_os_wake(const uint32_t *word);
+void __wrap_hak_os_wait(const uint32_t *word, uint32_t value, int64_t duration_ms);
+
+int __wrap_hak_os_start_thread(void *(*main)(void *), void *argument, uintptr_t *thread) {
+    if (start_error != 0) return start_error;
+    system_main = main;
+    system_argument = argument;
+    *thread = 100 + ++started;
+    return 0;
+}
+
+int __wrap_hak_os_map(size_t size, size_t alignment, void **out) {
+    return refuses_map ? ENOMEM : __real_hak_os_map(size, alignment, out);
+}
+
+int __wrap_hak_os_map_wiped(size_t size, void **out) {
+    return refuses_wiped ? EINVAL : __real_hak_os_map_wiped(size, out);
+}
+
+void __wrap_hak_os_join_thread(uintptr_t thread) {
+    if (joins < sizeof joined / sizeof joined[0]) joined[joins] = thread;
+    joins++;
+}
+
+void __wrap_hak_os_wake(const uint32_t *word) {
+    waited_on = word;
+    woken++;
+}
+
+void __wrap_hak_os_wait(const uint32_t *word, uint32_t value, int64_t duration_ms) {
+    HAK_EXPECT_EQ(value, 0);
+    waited_on = word;
+    waited_ms = duration_ms;
+    waits++;
+}
+
+static unsigned runs;
+
+static void own_main(void) {
+    runs++;
+    HAK_EXPECT(hak_own_thread_is_current());
+}
+
+static void other_main(void) {}
+
+static int start(void) { return hak_own_thread_start(OWN_THREAD_PURGE, own_main); }
+
+HAK_TEST_ISOLATED(OwnThreadSteps, NoneBeginsWithoutAThreadOfTheProgram, "") {
+    hak_process_begin();
+    HAK_EXPECT_EQ(hak_own_thread_users(), 0);
+    HAK_EXPECT_EQ(start(), ESRCH);
+    HAK_EXPECT(!hak_own_thread_runs(OWN_THREAD_PURGE));
+    hak_own_thread_user_begun();
+    HAK_EXPECT_EQ(hak_own_thread_users(), 1);
+    HAK_EXPECT_EQ(start(), 0);
+    HAK_EXPECT_EQ(started, 1);
+    HAK_EXPECT_EQ(joins, 0); /* there was none before */
+}
+
+HAK_TEST_ISOLATED(OwnThreadSteps, OneOfAKindRunsAtATime, "") {
+    hak_process_begin();
+    hak_own_thread_user_begun();
+    HAK_EXPECT_EQ(start(), 0);
+    HAK_EXPECT(hak_own_thread_runs(OWN_THREAD_PURGE));
+    HAK_EXPECT(!hak_own_thread_runs(OWN_THREAD_PUBLISH));
+    HAK_EXPECT_EQ(start(), EBUSY);
+    HAK_EXPECT_EQ(hak_own_thread_start(OWN_THREAD_PUBLISH, other_main), 0);
+    HAK_EXPECT_EQ(started, 2);
+    /* It leaves, and the next one joins it. */
+    hak_own_thread_leave(OWN_THREAD_PURGE);
+    HAK_EXPECT(!hak_own_thread_runs(OWN_THREAD_PURGE));
+    HAK_EXPECT_EQ(start(), 0);
+    HAK_EXPECT_EQ(started, 3);
+    HAK_EXPECT_EQ(joins, 1);
+    HAK_EXPECT_EQ(joined[0], 101);
+    /* Or it stays, and there is no next one. */
+    hak_own_thread_leave(OWN_THREAD_PURGE);
+    HAK_EXPECT(hak_own_thread_stay(OWN_THREAD_PURGE));
+    HAK_EXPECT(!hak_own_thread_stay(OWN_THREAD_PURGE));
+    HAK_EXPECT_EQ(start(), EBUSY);
+    HAK_EXPECT_EQ(started, 3);
+}
+
+HAK_TEST_ISOLATED(OwnThreadSteps, LastThreadOfTheProgramEndsThemAll, "") {
+    hak_process_begin();
+    hak_own_thread_user_begun();
+    hak_own_thread_user_begun();
+    HAK_EXPECT_EQ(start(), 0);
+    HAK_EXPECT_EQ(hak_own_thread_start(OWN_THREAD_PUBLISH, other_main), 0);
+    hak_own_thread_user_ended();
+    HAK_EXPECT_EQ(joins, 0);
+    HAK_EXPECT(!hak_own_thread_must_end(OWN_THREAD_PURGE));
+    hak_own_thread_user_ended();
+    HAK_EXPECT_EQ(joins, 2);
+    HAK_EXPECT_EQ(woken, 2);
+    HAK_EXPECT_EQ(joined[0], 101);
+    HAK_EXPECT_EQ(joined[1], 102);
+    HAK_EXPECT_EQ(hak_own_thread_users(), 0);
+    /* The next one has nothing to join, and is not to end. */
+    hak_own_thread_leave(OWN_THREAD_PURGE);
+    hak_own_thread_user_begun();
+    HAK_EXPECT_EQ(start(), 0);
+    HAK_EXPECT_EQ(joins, 2);
+    HAK_EXPECT(!hak_own_thread_must_end(OWN_THREAD_PURGE));
+}
+
+HAK_TEST_ISOLATED(OwnThreadSteps, RefusedThreadLeavesNothing, "") {
+    hak_process_begin();
+    hak_own_thread_user_begun();
+    start_error = EAGAIN;
+    HAK_EXPECT_EQ(start(), EAGAIN);
+    HAK_EXPECT(!hak_own_thread_runs(OWN_THREAD_PURGE));
+    hak_own_thread_user_ended();
+    HAK_EXPECT_EQ(joins, 0);
+    hak_own_thread_user_begun();
+    start_error = 0;
+    HAK_EXPECT_EQ(start(), 0);
+    HAK_EXPECT_EQ(joins, 0);
+}
+
+HAK_TEST_ISOLATED(OwnThreadSteps, RefusedPageLeavesNothing, "") {
+    hak_process_begin();
+    hak_own_thread_user_begun();
+    refuses_map = refuses_wiped = true;
+    HAK_EXPECT_EQ(start(), ENOMEM);
+    HAK_EXPECT(!hak_own_thread_runs(OWN_THREAD_PURGE));
+    /* A kernel that cannot wipe it has a page all the same. */
+    refuses_map = false;
+    HAK_EXPECT_EQ(start(), 0);
+    HAK_EXPECT(hak_own_thread_runs(OWN_THREAD_PURGE));
+}
+
+/* A sleep takes as long as it is told; a nudge ends one, once. */
+HAK_TEST_ISOLATED(OwnThreadSteps, NudgeIsAnsweredOnce, "") {
+    hak_process_begin();
+    hak_own_thread_user_begun();
+    HAK_EXPECT_EQ(start(), 0);
+    HAK_EXPECT(hak_own_thread_sleep(OWN_THREAD_PURGE, 1234));
+    HAK_EXPECT_EQ(waits, 1);
+    HAK_EXPECT_EQ(waited_ms, 1234);
+    const uint32_t *const asked = waited_on;
+    HAK_EXPECT_EQ(hak_load_acquire(asked), 0);
+    hak_own_thread_nudge(OWN_THREAD_PURGE);
+    HAK_EXPECT_EQ(woken, 1);
+    HAK_EXPECT_PTR_EQ(waited_on, asked);
+    HAK_EXPECT_NE(hak_load_acquire(asked), 0); /* so that no sleep begins in between */
+    HAK_EXPECT(!hak_own_thread_must_end(OWN_THREAD_PURGE));
+    HAK_EXPECT(hak_own_thread_sleep(OWN_THREAD_PURGE, 1));
+    HAK_EXPECT_EQ(hak_load_acquire(asked), 0);
+}
+
+HAK_TEST_ISOLATED(OwnThreadSteps, ChildHasNone, "") {
+    hak_process_begin();
+    hak_own_thread_user_begun();
+    hak_own_thread_user_begun();
+    HAK_EXPECT_EQ(start(), 0);
+    hak_own_thread_fork_child(true);
+    HAK_EXPECT_EQ(hak_own_thread_users(), 1);
+    HAK_EXPECT(!hak_own_thread_runs(OWN_THREAD_PURGE));
+    HAK_EXPECT_EQ(start(), 0);
+    HAK_EXPECT_EQ(joins, 0); /* that of the parent */
+    hak_own_thread_fork_child(false);
+    HAK_EXPECT_EQ(hak_own_thread_users(), 0);
+    HAK_EXPECT_EQ(start(), ESRCH);
+}
+
+/* What it allocates makes it no thread of the program. */
+HAK_TEST_ISOLATED(OwnThreadSteps, OwnThreadIsNoneOfTheProgram, "") {
+    hak_process_begin();
+    hak_own_thread_user_begun();
+    HAK_EXPECT_EQ(start(), 0);
+    HAK_EXPECT(!hak_own_thread_is_current());
+    HAK_EXPECT_PTR_EQ(system_main(system_argument),
+                      NULL); /* on this thread, which is one of the allocator's from now on */
+    HAK_EXPECT_EQ(runs, 1);
+    HAK_EXPECT(hak_own_thread_is_current());
+    hak_own_thread_user_begun();
+    HAK_EXPECT_EQ(hak_own_thread_users(), 1);
+    hak_own_thread_user_ended();
+    HAK_EXPECT_EQ(hak_own_thread_users(), 1);
+    HAK_EXPECT_EQ(joins, 0);
+}
