@@ -9,6 +9,7 @@
 #include "hakmem/region/region.h"
 #include "hakmem/slab/moving.h"
 #include "tests/harness/harness.h"
+#include "tests/harness/threads.h"
 
 /* A pool, and its own kind of change each: a top that falls, a top that rises, a table of blocks. */
 #define SMALL ((size_t)48)
@@ -152,6 +153,28 @@ HAK_TEST_ISOLATED(Quiet, AgainInTheChildOfAFork, ENVIRONMENT) {
     HAK_EXPECT_EXIT_OK(expect_quiet_child());
     hak_moving_end();
     expect_quiet_child();
+}
+
+/* Threads count at different places, of which there are fewer than these. Each of them is looked at. */
+static void move_and_look(void *looked, unsigned index) {
+    uint64_t before, meanwhile_begun, after;
+    (void)index;
+    HAK_EXPECT(hak_moving_look(&before));
+    for (uint64_t moves = 1; moves <= 2; moves++) {
+        hak_moving_begin();
+        HAK_EXPECT(!hak_moving_look(&meanwhile_begun));
+        HAK_EXPECT_EQ(meanwhile_begun, before + moves);
+        hak_moving_end();
+        HAK_EXPECT(hak_moving_look(&after));
+        HAK_EXPECT_EQ(after, before + moves);
+    }
+    ++*(unsigned *)looked;
+}
+
+HAK_TEST_ISOLATED(Quiet, MovesOfManyThreadsAreSeenEach, ENVIRONMENT) {
+    unsigned looked = 0;
+    for (unsigned i = 0; i < 40; i++) threads_run(1, move_and_look, &looked); /* one after the other */
+    HAK_EXPECT_EQ(looked, 40);
 }
 
 HAK_TEST(Quiet, EachMoveIsCompared) {
