@@ -94,6 +94,7 @@ MODULES = {
                     "region",
                     "region_model",
                     "kept_model",
+                    "purge_way",
                     "region_bitmap",
                     "runs",
                     "kept",
@@ -167,7 +168,7 @@ MODULES = {
                 "hakmem/region/decay.c",
             ),
             (
-                *_unit("purge_poll", "purge_thread", "purge_share", "own_thread_steps"),
+                *_unit("purge_poll", "purge_thread", "purge_share", "own_thread_steps", "purge_way"),
                 *_unit("kept_model", "slab_purge", "region_purge", "decay", "kept", "region", "quiet", "idle", "base"),
                 "tests/integration:test_purge",
                 "tests/integration:test_own_thread",

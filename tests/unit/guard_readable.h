@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <unistd.h>
 
 #include "hakmem/os/os.h"
@@ -25,6 +26,13 @@ static inline bool is_readable(const volatile char *p) {
     close(ends[0]);
     close(ends[1]);
     return readable;
+}
+
+/* Whether anything is mapped there, readable or not. */
+static inline bool is_mapped(const char *p) {
+    unsigned char resident;
+    const size_t page = hak_os_page_size();
+    return hak_os_resident((void *)((uintptr_t)p & ~(page - 1)), page, &resident) == 0;
 }
 
 /* Resident pages of a range. */

@@ -72,6 +72,8 @@ HAK_TEST(GuardRealloc, WhatABlockLeftWaits) {
         hak_free(other);
     }
     HAK_EXPECT(!is_readable(p));
+    /* Its addresses are ours all the while, and nobody else is given them. */
+    HAK_EXPECT(is_mapped(p) && is_mapped(p + 2 * MIB - 1));
     hak_free(q);
     /* And nothing of it is lost. */
     (void)hak_trim();
