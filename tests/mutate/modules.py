@@ -132,7 +132,7 @@ MODULES = {
                 *_MEMORY,
                 "tests/integration:test_places",
                 "tests/integration:test_fork",
-                *_unit("guard", "guard_pages", "guard_realloc", "shadow"),
+                *_unit("guard_mapping", "guard", "guard_pages", "guard_realloc", "shadow"),
             ),
         ),
         Module(
