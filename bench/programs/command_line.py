@@ -34,6 +34,12 @@ def choice(what: str, known: Sequence[str]) -> Callable[[str], list[str]]:
 def parser(name: str, description: str) -> argparse.ArgumentParser:
     """A parser with what both programs have."""
     result = arguments.parser(name, description, EPILOG)
+    add_peers_and_file(result)
+    return result
+
+
+def add_peers_and_file(result: argparse.ArgumentParser) -> None:
+    """Adds what every program has that preloads allocators to real ones."""
     result.add_argument(
         "--peers",
         type=choice("peer", (*PEERS, *GUARDS)),
@@ -42,7 +48,6 @@ def parser(name: str, description: str) -> argparse.ArgumentParser:
         help=f"allocators beside hakmem (default: {','.join(PEERS)}; its own builds: {','.join(GUARDS)})",
     )
     result.add_argument("--json", metavar="FILE", help="also write the outcome to FILE as JSON")
-    return result
 
 
 def add_choice_of_programs(result: argparse.ArgumentParser) -> None:

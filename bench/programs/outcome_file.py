@@ -12,15 +12,15 @@ from tools.measure.program import BenchError
 _SCHEMA = Path(__file__).with_name("programs.schema.json")
 
 
-def load(path: Path) -> dict[str, Any]:
-    """What the file holds; a BenchError says what is wrong with it."""
+def load(path: Path, schema: Path = _SCHEMA, target: str = "//bench/programs") -> dict[str, Any]:
+    """What the file holds, an outcome of `target` as `schema` describes it; a BenchError says what is wrong with it."""
     import jsonschema
 
     try:
         whole: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        jsonschema.validate(whole, json.loads(_SCHEMA.read_text(encoding="utf-8")))
+        jsonschema.validate(whole, json.loads(schema.read_text(encoding="utf-8")))
     except OSError as error:
         raise BenchError(f"{path}: {error.strerror}") from error
     except (ValueError, jsonschema.ValidationError) as error:
-        raise BenchError(f"{path} is not an outcome of //bench/programs: {str(error).splitlines()[0]}") from error
+        raise BenchError(f"{path} is not an outcome of {target}: {str(error).splitlines()[0]}") from error
     return whole

@@ -52,9 +52,9 @@ def _result_object(result: Result) -> dict[str, Any]:
     }
 
 
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
     """What the figures depend on and a reader cannot guess."""
-    machine = identity.machine()
+    found = identity.machine()
     names = {
         "processor": "cpu_model",
         "processors": "processors_allowed",
@@ -63,7 +63,7 @@ def _machine() -> dict[str, Any]:
         "kernel": "kernel",
         "transparent_huge_pages": "transparent_huge_pages",
     }
-    return {key: machine[of] for key, of in names.items()}
+    return {key: found[of] for key, of in names.items()}
 
 
 def outcome_object(outcome: Outcome) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def outcome_object(outcome: Outcome) -> dict[str, Any]:
         "benchmark": "programs",
         "rounds": outcome.plan.rounds,
         "seed": outcome.plan.seed,
-        "machine": _machine(),
+        "machine": machine(),
         "contenders": [{"name": one.name, "version": one.version} for one in outcome.contenders],
         "programs": [_result_object(result) for result in outcome.results],
         "failures": [dataclasses.asdict(failure) for failure in outcome.failures],

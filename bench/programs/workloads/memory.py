@@ -9,13 +9,15 @@ Programs of one process at a time are better served by the kernel's own peak, pr
 from __future__ import annotations
 
 import threading
+import time
 from types import TracebackType
 
 import psutil
 
 from bench.programs.workloads.process import descendants
 
-_INTERVAL_SECONDS = 0.05
+INTERVAL_SECONDS = 0.05
+"""Between two looks."""
 
 
 def tree_bytes(pid: int) -> int:
@@ -32,16 +34,21 @@ def tree_bytes(pid: int) -> int:
 class Sampler:
     """`with Sampler(pid) as sampler: ...` then `sampler.peak_bytes`: the most that was seen below `pid`."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, interval_seconds: float = INTERVAL_SECONDS) -> None:
         self.peak_bytes = 0
+        self.line: list[tuple[float, int]] = []
+        """Time of each look by time.monotonic(), and what was seen."""
         self.samples = 0
         self._pid = pid
+        self._interval_seconds = interval_seconds
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
 
     def _look(self) -> None:
-        while not self._ended.wait(_INTERVAL_SECONDS):
-            self.peak_bytes = max(self.peak_bytes, tree_bytes(self._pid))
+        while not self._ended.wait(self._interval_seconds):
+            seen = tree_bytes(self._pid)
+            self.line.append((time.monotonic(), seen))
+            self.peak_bytes = max(self.peak_bytes, seen)
             self.samples += 1
 
     def __enter__(self) -> Sampler:

@@ -17,7 +17,7 @@ from pathlib import Path
 from bench.programs.workloads import accounts, witness
 from bench.programs.workloads.allocator import Tools, public_folder
 from bench.programs.workloads.errors import CheckError, expect
-from bench.programs.workloads.memory import Sampler
+from bench.programs.workloads.memory import INTERVAL_SECONDS, Sampler
 from bench.programs.workloads.process import Process, Usage
 from tools.measure.contender import Contender
 from tools.measure.process import ending
@@ -92,6 +92,8 @@ class Session:
         self.folder = public_folder(scratch / "work")
         self.usage = Usage()
         self.peak_sum_bytes = 0
+        self.resident: list[tuple[float, int]] = []
+        """Of all servers so far: each look at their memory, by time.monotonic(), in bytes."""
         self._tools = tools
         self._logs = public_folder(scratch / "logs")
         self._commands = 0
@@ -100,6 +102,7 @@ class Session:
         self._record.chmod(0o666)  # of every user that a server changes to
         self._watched = watched
         self._answers_jemalloc_calls = False
+        self._look_seconds = INTERVAL_SECONDS
         self._limit_seconds = limit_seconds
         self._padding = dict(padding or {})
 
@@ -139,8 +142,9 @@ class Session:
         process = self._start(command, True, None, None, user)
         try:
             self._await(command[0], process, ready, log)
-            with Sampler(process.pid) as sampler:
+            with Sampler(process.pid, self._look_seconds) as sampler:
                 yield process
+            self.resident += sampler.line
             self.peak_sum_bytes = max(self.peak_sum_bytes, sampler.peak_bytes)
             if stop is not None:
                 process.signal(stop)
@@ -164,6 +168,10 @@ class Session:
     def answer_jemalloc_calls(self) -> None:
         """From now on mallocx and its kind reach the allocator too, in programs that call them."""
         self._answers_jemalloc_calls = True
+
+    def look_every(self, seconds: float) -> None:
+        """From now on servers' memory is looked at so often."""
+        self._look_seconds = seconds
 
     def _environment(self, more: Mapping[str, str] | None) -> dict[str, str]:
         """All that a program gets: nothing of the caller's environment changes an outcome."""
