@@ -217,6 +217,10 @@ class WorkloadsTest(unittest.TestCase):
         self.assertEqual(workloads.threads_for(1, 64, processors=64), workloads.THREADS_MAX)
         self.assertEqual(workloads.threads_for(2, 4, processors=64), 4)
 
+    def test_threads_of_a_workload_that_is_about_too_many(self) -> None:
+        for processors, threads in ((1, 4), (2, 8), (16, 64), (64, 64)):
+            self.assertEqual(workloads.threads_for(1, 64, processors=processors, each=4), threads)
+
     def test_what_is_no_list_is_an_error(self) -> None:
         no_lists: list[Any] = [[{}], [1], 5, [{"name": "x"}]]
         for rows in no_lists:

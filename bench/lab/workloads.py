@@ -84,10 +84,12 @@ def run(
     )
 
 
-def threads_for(low: int, high: int, *, processors: int) -> int:
-    """One where the workload allows it and is about nothing else, else as many as there are processors."""
+def threads_for(low: int, high: int, *, processors: int, each: int = 1) -> int:
+    """One where the workload allows it and is about nothing else, else `each` times as many as there are processors."""
     if high == 1:
         return 1
+    if each > 1:
+        return max(low, min(high, each * processors))
     return max(low, min(high, max(2, min(processors, THREADS_MAX))))
 
 
@@ -100,7 +102,7 @@ def parse(rows: Any, processors: int) -> list[Workload]:
                 family=row["group"],
                 description=row["description"],
                 source=row["source"],
-                threads=threads_for(*row["threads"], processors=processors),
+                threads=threads_for(*row["threads"], processors=processors, each=row["threads_per_processor"]),
                 unit=row["unit"],
                 exact=row["exact"],
                 default_operations=row["default_operations"],

@@ -23,6 +23,7 @@ void list_print_json(void) {
         json_text("group", workload->group);
         json_key("threads");
         printf("[%u,%u]", workload->threads_min, workload->threads_max);
+        json_count("threads_per_processor", workload->threads_per_processor == 0 ? 1 : workload->threads_per_processor);
         json_count("unit", workload->unit);
         json_flag("exact", workload->exact);
         json_count("default_operations", workload->default_operations);

@@ -135,15 +135,6 @@ static void set_up_threads(void) {
     }
 }
 
-static void add(struct workload_tally *sum, const struct workload_tally *counts) {
-    sum->allocated += counts->allocated;
-    sum->freed += counts->freed;
-    sum->resized += counts->resized;
-    sum->written += counts->written;
-    sum->read += counts->read;
-    sum->wrong |= counts->wrong;
-}
-
 static HAK_COLD _Noreturn void fail_check(const char *what, uint64_t is, uint64_t wanted) {
     char text[160];
     snprintf(text, sizeof text, "self-check of %s: %s: %" PRIu64 " in place of %" PRIu64, options->workload->name, what,
@@ -167,8 +158,8 @@ static uint64_t mixed_in(uint64_t hash, uint64_t value) {
 static void check_counts(struct report *report) {
     struct workload_tally sum = {0}, measured = {0};
     for (unsigned i = 0; i < options->threads; i++) {
-        add(&sum, &threads[i].tally);
-        add(&measured, &during[i]);
+        workload_tally_add(&sum, &threads[i].tally);
+        workload_tally_add(&measured, &during[i]);
         report->checksum = mixed_in(mixed_in(report->checksum, threads[i].random), threads[i].tally.written);
         latency_merge(&report->latency.alloc, &latencies[i].alloc);
         latency_merge(&report->latency.free, &latencies[i].free);

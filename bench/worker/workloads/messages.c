@@ -3,7 +3,7 @@
  * ring. A message's words are written by the sender and read by the receiver; handover.h orders the two.
  *
  * Run by runner.c on every thread. A thread that has nothing to do gives the processor away. */
-#include "bench/worker/workloads/block.h"
+#include "bench/worker/workloads/handed.h"
 
 #include <sched.h>
 
@@ -31,19 +31,6 @@ HAK_ALWAYS_INLINE void send_block(struct workload_thread *thread, uint32_t size_
     }
     ring->block[slot] = block_tagged(thread, size, (uint32_t)(random >> 32), &ring->expect[slot], mode);
     handover_push(ring);
-}
-
-/* Frees up to `most` of the blocks that have arrived in the ring. Returns how many. */
-HAK_ALWAYS_INLINE uint64_t receive_blocks(struct workload_thread *thread, struct handover_ring *ring, uint64_t most,
-                                          const enum workload_mode mode) {
-    struct handover_batch arrived = handover_arrived(ring);
-    uint64_t end = arrived.tail - arrived.head > most ? arrived.head + most : arrived.tail;
-    for (uint64_t i = arrived.head; i < end; i++) {
-        uint64_t slot = i % HANDOVER_CAPACITY;
-        block_tagged_free(thread, ring->block[slot], &ring->expect[slot], mode);
-    }
-    handover_taken(ring, end);
-    return end - arrived.head;
 }
 
 /* The first half of the threads, rounded up, allocates; the others free. Each producer has a share of all

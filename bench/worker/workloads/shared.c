@@ -117,6 +117,22 @@ const struct workload shared_heap_workload = {
     .run = WORKLOAD_RUN(heap),
 };
 
+/* The same table with more threads than can run. */
+const struct workload oversubscribed_workload = {
+    .name = "oversubscribed",
+    .description = "as shared_heap, by four threads a processor",
+    .source = "bench-malloc-thread of glibc's benchtests, which runs up to 32 threads on any machine; " SHARED_SOURCE,
+    WORKLOAD_THREADS,
+    .threads_per_processor = 4,
+    .unit = 1,
+    .exact = false,
+    .default_operations = 750000,
+    .quick_operations = 7500,
+    .prepare = heap_prepare,
+    .finish = heap_finish,
+    .run = WORKLOAD_RUN(heap),
+};
+
 /* Rows of //bench:contention: the same with blocks of one pool. */
 #define SHARED_ROW(kind, text, operations_given, quick_given) \
     const struct workload shared_##kind##_workload = {        \

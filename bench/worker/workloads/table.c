@@ -17,6 +17,7 @@
     X(replacement_256m)      \
     X(sizes_server)          \
     X(sizes_compiler)        \
+    X(simulated_hour)        \
     X(realloc_growth)        \
     X(calloc)                \
     X(aligned)               \
@@ -30,14 +31,17 @@
     X(larson)                \
     X(producer_consumer)     \
     X(message_ring)          \
+    X(passing)               \
     X(shared_heap)           \
+    X(oversubscribed)        \
     X(shared_l2)             \
     X(shared_l25)            \
     X(shared_huge)           \
     X(burst)                 \
     X(false_sharing_active)  \
     X(false_sharing_passive) \
-    X(thread_churn)
+    X(thread_churn)          \
+    X(waves)
 
 #define DECLARE(name) extern const struct workload name##_workload;
 WORKLOADS(DECLARE)

@@ -45,6 +45,16 @@ struct workload_tally {
                                 * one changed while only its owner wrote it */
 };
 
+/* pre: the thread that counted has ended, or waits at a barrier. */
+static inline void workload_tally_add(struct workload_tally *sum, const struct workload_tally *counts) {
+    sum->allocated += counts->allocated;
+    sum->freed += counts->freed;
+    sum->resized += counts->resized;
+    sum->written += counts->written;
+    sum->read += counts->read;
+    sum->wrong |= counts->wrong;
+}
+
 struct latency_pair;
 
 /* One thread's state. Owned by that thread alone; the rings are shared with its neighbours. */
@@ -74,12 +84,13 @@ struct workload {
     const char *source;      /* the published description that it follows */
     const char *group;       /* "single", "threads", or "contention": the laboratory leaves it out */
     unsigned threads_min, threads_max;
-    uint64_t unit;               /* operations */
-    bool exact;                  /* on one thread the same instructions, unless the allocator asks the clock */
-    uint64_t default_operations; /* of each thread; some 50 to 200 ms */
-    uint64_t quick_operations;   /* a few ms */
-    unsigned store_slots;        /* blocks in the store; 0: it is not used */
-    bool working_set;            /* the blocks have WORKLOAD_SET_BLOCK_BYTES on average */
+    unsigned threads_per_processor; /* that the laboratory runs it with; 0: one */
+    uint64_t unit;                  /* operations */
+    bool exact;                     /* on one thread the same instructions, unless the allocator asks the clock */
+    uint64_t default_operations;    /* of each thread; some 50 to 200 ms */
+    uint64_t quick_operations;      /* a few ms */
+    unsigned store_slots;           /* blocks in the store; 0: it is not used */
+    bool working_set;               /* the blocks have WORKLOAD_SET_BLOCK_BYTES on average */
     void (*prepare)(struct workload_thread *thread); /* NULL: nothing to do */
     void (*finish)(struct workload_thread *thread);  /* likewise */
     workload_run *run[WORKLOAD_MODES];
