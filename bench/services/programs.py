@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Services without a client: three shapes of load, and two languages with a cache."""
+"""Services without a client: four shapes of load, and two languages with a cache."""
 
 from __future__ import annotations
 
@@ -40,6 +40,15 @@ class Drift(Shape):
     task = (
         f"{mib} MiB of blocks, random ones replaced while their mean size goes from 64 bytes to 4 KiB and back; "
         "in the end three of four are freed"
+    )
+
+
+class Churn(Shape):
+    name = "churn"
+    mib = 256
+    task = (
+        f"{mib} MiB of blocks of about 1 KiB, random ones replaced; nine of ten are freed. Three times, with pauses between "
+        "them"
     )
 
 

@@ -17,6 +17,7 @@ _ALL: Sequence[type[Service]] = (
     programs.Python,
     programs.Spike,
     programs.Drift,
+    programs.Churn,
     programs.Pool,
 )
 

@@ -82,7 +82,7 @@ class ShapesTest(unittest.TestCase):
             self.assertIn(part, done.stderr)
 
     def test_every_shape_comes_to_its_end(self) -> None:
-        for shape in ("spike", "drift", "pool"):
+        for shape in ("spike", "drift", "churn", "pool"):
             done = self.shapes(shape, "30", "1", "8")
             self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""), shape)
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Three services that do nothing but ask for memory: shapes SHAPE WORK_MS IDLE_MS MIB
+/* Four services that do nothing but ask for memory: shapes SHAPE WORK_MS IDLE_MS MIB
  *
  *   spike   a light load; in the middle of it four threads hold MIB together, and free all of it
  *   drift   blocks that are replaced at random, MIB of them, while their mean size grows from 64 bytes to 4 KiB and
  *           shrinks again; in the end three of four are freed
+ *   churn   three times blocks of about 1 KiB are replaced at random, MIB of them, and nine of ten freed, with a pause after
+ *           each but the last
  *   pool    64 threads that each work off a burst of blocks now and then, MIB in all of them together, and then wait
  *
  * After that nothing is done for IDLE_MS, and the program ends. In the working folder `marks` gets a line a moment,
@@ -34,7 +36,11 @@ enum { EXIT_BROKEN = 1, EXIT_USAGE = 2 };
 #define SPIKE_SIZE_MAX (64 * 1024)
 #define DRIFT_SIZE_MIN 64
 #define DRIFT_SIZE_MAX 4096
-#define DRIFT_REQUESTS_PER_MS 5
+#define CHURN_SIZE 1024
+#define CHURN_TIDES 3
+
+/* Of the working time: churn and drift do the same work however fast it is done. */
+#define REQUESTS_PER_MS 5
 
 /* Latencies that a thread keeps until it writes them: a page of them. */
 #define KEPT 1024
@@ -227,22 +233,45 @@ static void replace(struct worker *self, struct table *table, size_t mean) {
     took(self, began);
 }
 
-static void drift(struct worker *self) {
-    struct table table = {0};
-    size_t slots = most_bytes / (DRIFT_SIZE_MIN / 2) + 1;
-    table.block = malloc(slots * sizeof *table.block);
-    table.size = malloc(slots * sizeof *table.size);
+/* For as many blocks as there can be of this mean size. */
+static struct table table_new(size_t mean) {
+    size_t slots = most_bytes / (mean / 2) + 1;
+    struct table table = {.block = malloc(slots * sizeof *table.block), .size = malloc(slots * sizeof *table.size)};
     if (table.block == NULL || table.size == NULL) {
         fail("malloc");
     }
-    int64_t requests = work_ns / NS_OF_MS * DRIFT_REQUESTS_PER_MS, half = requests / 2 + 1;
+    return table;
+}
+
+/* Frees random blocks until one in `share` is left. */
+static void table_keep(struct worker *self, struct table *table, size_t share) {
+    for (size_t left = table->count / share; table->count > left;) {
+        drop_any(self, table);
+    }
+}
+
+static void churn(struct worker *self) {
+    struct table table = table_new(CHURN_SIZE);
+    for (unsigned tide = 0; tide < CHURN_TIDES; tide++) {
+        if (tide > 0) {
+            sleep_ns(idle_ns / 4);
+        }
+        for (int64_t i = work_ns / NS_OF_MS * REQUESTS_PER_MS / CHURN_TIDES; i > 0; i--) {
+            replace(self, &table, CHURN_SIZE);
+        }
+        table_keep(self, &table, 10);
+    }
+    rest();
+}
+
+static void drift(struct worker *self) {
+    struct table table = table_new(DRIFT_SIZE_MIN);
+    int64_t requests = work_ns / NS_OF_MS * REQUESTS_PER_MS, half = requests / 2 + 1;
     for (int64_t i = 0; i < requests; i++) {
         int64_t way = i < half ? i : requests - i;
         replace(self, &table, DRIFT_SIZE_MIN + (size_t)(way * (DRIFT_SIZE_MAX - DRIFT_SIZE_MIN) / half));
     }
-    for (size_t left = table.count / 4; table.count > left;) {
-        drop_any(self, &table);
-    }
+    table_keep(self, &table, 4);
     rest();
 }
 
@@ -297,10 +326,10 @@ int main(int argc, char **argv) {
     static const struct {
         const char *name;
         void (*run)(struct worker *self);
-    } shapes[] = {{"spike", spike}, {"drift", drift}, {"pool", pool}};
+    } shapes[] = {{"spike", spike}, {"drift", drift}, {"churn", churn}, {"pool", pool}};
     static struct worker self = {.random = 1};
     if (argc != 5) {
-        fprintf(stderr, "usage: shapes spike|drift|pool WORK_MS IDLE_MS MIB\n");
+        fprintf(stderr, "usage: shapes spike|drift|churn|pool WORK_MS IDLE_MS MIB\n");
         return EXIT_USAGE;
     }
     work_ns = number(argv[2]) * NS_OF_MS;
@@ -316,6 +345,6 @@ int main(int argc, char **argv) {
             return 0;
         }
     }
-    fprintf(stderr, "shapes: there is no shape '%s'; there are spike, drift and pool\n", argv[1]);
+    fprintf(stderr, "shapes: there is no shape '%s'; there are spike, drift, churn and pool\n", argv[1]);
     return EXIT_USAGE;
 }

@@ -115,6 +115,13 @@ def shown(row: Row | None, key: str) -> str:
     return programs.mebibytes(value) if key.endswith("_bytes") else programs.seconds(value)
 
 
+def given_back(row: Row | None) -> str:
+    """How much of the most that it held a service has given back to the system at the end of its idle time."""
+    if row is None or row["idle_bytes"] is None:
+        return shown(row, "idle_bytes")
+    return f"{100 * (1 - row['idle_bytes'] / row['peak_bytes']):.0f} %"
+
+
 FIGURES = {
     "peak_bytes": "peak",
     "mean_bytes": "mean",

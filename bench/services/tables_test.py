@@ -85,7 +85,7 @@ class ReportTest(unittest.TestCase):
 
     def test_csv_has_a_line_a_service_and_allocator(self) -> None:
         lines = list(csv.DictReader(io.StringIO(printed(self.whole, "csv"))))
-        self.assertEqual(len(lines), 3 * 8 - 1)
+        self.assertEqual(len(lines), 3 * 9 - 1)
         self.assertEqual(lines[0]["service"], "redis")
         self.assertEqual(lines[0]["peak_bytes"], str(400 * MIB))
 
@@ -104,8 +104,8 @@ class DocumentTest(unittest.TestCase):
 
     def test_every_service_has_its_rows(self) -> None:
         for service in self.whole["services"]:
-            # Seven figures and the task.
-            self.assertEqual(self.text.count(f"\n| {service['service']} |"), 7 + 1, service["service"])
+            # Seven figures, what is given back, and the task.
+            self.assertEqual(self.text.count(f"\n| {service['service']} |"), 7 + 1 + 1, service["service"])
             self.assertIn(service["task"], self.text)
         self.assertIn("ruby failed under hakmem: ruby under hakmem: it hung\n", self.text)
         self.assertIn("mariadb was not measured: not installed", self.text)
@@ -118,6 +118,12 @@ class DocumentTest(unittest.TestCase):
         known = [row for row in rows if "–" not in row]
         self.assertEqual(known[-1], "| spike | 50.0 | 300.0 | 300.0 | 0.17 |")
         self.assertIn("| ruby | failed | 300.0 | 300.0 | – |", rows)
+
+    def test_what_is_given_back_is_a_share_of_the_peak(self) -> None:
+        rows = self.text.split("## Given back")[1].split("##")[0].splitlines()
+        self.assertIn("| spike | 88 % | 25 % | 25 % |", [row.strip() for row in rows])
+        self.assertIn("| ruby | failed | 25 % | 25 % |", [row.strip() for row in rows])
+        self.assertIn("| rocksdb | – | – | – |", [row.strip() for row in rows])
 
     def test_tables_are_not_torn(self) -> None:
         lines = self.text.splitlines()

@@ -46,7 +46,8 @@ def page(whole: Row) -> str:
         names=tables.names(whole),
         worst_first=tables.worst_first,
         cells=_cells,
-        figures=tables.FIGURES,
+        row_of=tables.row_of,
+        given_back=tables.given_back,
     )
 
 
