@@ -21,7 +21,7 @@ from tools.measure.contender import Contender
 from tools.measure.program import BenchError
 
 NAME = "update_guard"
-_OUTPUT = Path("docs/guard.md")
+OUTPUT = Path("docs/guard.md")
 _TEMPLATE = Path(__file__).with_name("guard.md.j2")
 
 FEATURES = ("zero", "check", "canary", "quarantine", "random", "pages", "zero_size", "metadata")
@@ -116,6 +116,25 @@ def programs_of(whole: dict[str, Any], build: str) -> list[Program]:
     return rows
 
 
+def page(rounds: int, seed: int, whole: dict[str, Any] | None) -> str:
+    """Measures, and returns docs/guard.md; `whole` is an outcome of //bench/programs."""
+    programs = {} if whole is None else {build: programs_of(whole, build) for build in GUARDS}
+    runs = grid.measure(NAME, contenders(), WORKLOADS, rounds_wanted=rounds, seed=seed)
+    return document.render(
+        _TEMPLATE,
+        filters={"mean": paired.geometric_mean},
+        command=f"bazel run //bench:{NAME}",
+        rounds=rounds,
+        machine=conditions.machine(),
+        workloads=list(WORKLOADS),
+        alone=rows_of(runs, [*FEATURES, ALL], NONE, seed),
+        builds=rows_of(runs, [EXACT, NONE, ALL], OFF, seed),
+        programs=programs,
+        titles=GUARDS,
+        programs_rounds=None if whole is None else whole["rounds"],
+    )
+
+
 def main() -> None:
     """Measures and writes the page."""
     parser = arguments.parser(NAME, __doc__ or "", arguments.ENVIRONMENT)
@@ -124,24 +143,10 @@ def main() -> None:
     )
     parsed = parser.parse_args()
     whole = outcome_file.load(arguments.caller_path(parsed.programs)) if parsed.programs else None
-    programs = {} if whole is None else {build: programs_of(whole, build) for build in GUARDS}
-    workspace = arguments.workspace(f"//bench:{NAME}")
+    path = arguments.workspace(f"//bench:{NAME}") / OUTPUT
     grid.prepare()
-    runs = grid.measure(NAME, contenders(), WORKLOADS, rounds_wanted=parsed.rounds, seed=parsed.seed)
-    document.write(
-        workspace / _OUTPUT,
-        _TEMPLATE,
-        filters={"mean": paired.geometric_mean},
-        command=f"bazel run //bench:{NAME}",
-        rounds=parsed.rounds,
-        machine=conditions.machine(),
-        workloads=list(WORKLOADS),
-        alone=rows_of(runs, [*FEATURES, ALL], NONE, parsed.seed),
-        builds=rows_of(runs, [EXACT, NONE, ALL], OFF, parsed.seed),
-        programs=programs,
-        titles=GUARDS,
-        programs_rounds=None if whole is None else whole["rounds"],
-    )
+    path.write_text(page(parsed.rounds, parsed.seed, whole), encoding="utf-8")
+    print(f"{path} written")
 
 
 if __name__ == "__main__":

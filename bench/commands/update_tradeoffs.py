@@ -7,6 +7,7 @@ in interleaved rounds, sizes by nm.
 
 from __future__ import annotations
 
+import argparse
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from tools.measure import arguments, conditions, paired, process, program, progr
 from tools.measure.contender import Contender
 
 NAME = "update_tradeoffs"
-_OUTPUT = Path("docs/tradeoffs.md")
+OUTPUT = Path("docs/tradeoffs.md")
 _TEMPLATE = Path(__file__).with_name("tradeoffs.md.j2")
 
 _ALL = "_".join(SWITCHES)
@@ -147,25 +148,31 @@ def _statistics(parsed: Any) -> dict[str, Any]:
     return {"two_threads": paired.ratio(times[_ALL], times[without("p1")], parsed.seed)}
 
 
-def main() -> None:
-    """Measures and writes the page."""
-    parsed = arguments.parser(NAME, __doc__ or "", arguments.ENVIRONMENT).parse_args()
-    workspace = arguments.workspace(f"//bench:{NAME}")
-    grid.prepare()
+def page(rounds: int, seed: int) -> str:
+    """Measures, and returns docs/tradeoffs.md."""
+    how = argparse.Namespace(rounds=rounds, seed=seed)
     variants = ["none", *SWITCHES, *(without(switch) for switch in SWITCHES), *SPACINGS.values()]
-    measured = Measured(variants, parsed)
-    document.write(
-        workspace / _OUTPUT,
+    measured = Measured(variants, how)
+    return document.render(
         _TEMPLATE,
         command=f"bazel run //bench:{NAME}",
-        rounds=parsed.rounds,
+        rounds=rounds,
         machine=conditions.machine(),
         switches=_switch_rows(measured),
         tables=_table_rows(measured),
         code=_code_rows(),
-        statistics=_statistics(parsed),
+        statistics=_statistics(how),
         combinations=len(COMBINATIONS),
     )
+
+
+def main() -> None:
+    """Measures and writes the page."""
+    parsed = arguments.parser(NAME, __doc__ or "", arguments.ENVIRONMENT).parse_args()
+    path = arguments.workspace(f"//bench:{NAME}") / OUTPUT
+    grid.prepare()
+    path.write_text(page(parsed.rounds, parsed.seed), encoding="utf-8")
+    print(f"{path} written")
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ _EPILOG = (
 FORMATS = ("table", "csv", "markdown", "json")
 
 _ROUNDS_MOST = 1000
+_MINUTES_MOST = 1440
 
 # A run of the laboratory takes a fraction of a second, a slow library's some seconds, and a machine may be busy.
 _TIME_LIMIT_S = 120
@@ -73,6 +74,12 @@ def parser(name: str, description: str) -> argparse.ArgumentParser:
     )
     add = result.add_argument
     add("--quick", action="store_true", help="few workloads, three minutes; without it, all within 45 minutes")
+    add(
+        "--minutes",
+        type=arguments.whole_number(1, _MINUTES_MOST),
+        metavar="N",
+        help="for everything, in place of these; rounds stay as many, and each run becomes shorter",
+    )
     add("--workload", dest="workloads", action="append", default=[], metavar="GLOB", help="only these workloads")
     add("--contender", dest="contenders", action="append", default=[], metavar="GLOB", help="only these contenders")
     add(
@@ -220,6 +227,7 @@ def make_plan(parsed: argparse.Namespace) -> Plan:
         limits=_limits(parsed),
         quiet_seconds=parsed.require_quiet,
         baseline=getattr(parsed, "baseline", None),
+        minutes=parsed.minutes,
     )
     wanted = inference.rounds_wanted(plan.comparisons)
     if plan.rounds < wanted:

@@ -93,6 +93,8 @@ class Plan:
     """The library that all others are compared with; None: hakmem is compared with each."""
     quiet_seconds: float | None = None
     """How long a round waits for a quiet machine; None: it does not look whether it is one."""
+    minutes: int | None = None
+    """For everything; None: what such a run usually has."""
 
     @property
     def records(self) -> bool:
@@ -106,7 +108,8 @@ class Plan:
 
     @property
     def budget_s(self) -> float:
-        return _BUDGET_S[self.quick]
+        """Seconds for everything."""
+        return _BUDGET_S[self.quick] if self.minutes is None else 60.0 * self.minutes
 
 
 def _workloads_of(family: str, available: Mapping[str, Workload], globs: Sequence[str], quick: bool) -> list[str]:
@@ -143,6 +146,7 @@ def make(
     limits: process.Limits = process.Limits(),
     quiet_seconds: float | None = None,
     baseline: str | None = None,
+    minutes: int | None = None,
 ) -> Plan:
     """A plan for `families` and the workloads `available`, those that `globs` leave."""
     workloads = {workload.name: workload for workload in available}
@@ -165,6 +169,7 @@ def make(
         limits=limits,
         quiet_seconds=quiet_seconds,
         baseline=baseline,
+        minutes=minutes,
     )
 
 

@@ -187,6 +187,12 @@ class CalibrationTest(unittest.TestCase):
         many = plan.run_seconds(replace(self.plan, rounds=900), self.calibrated(10, 0.0))
         self.assertGreater(cheap, many)
 
+    def test_a_run_of_fewer_minutes_has_shorter_runs_and_as_many_rounds(self) -> None:
+        whole, short = (replace(self.plan, rounds=900, minutes=minutes) for minutes in (None, 20))
+        self.assertEqual((whole.budget_s, short.budget_s), (2700, 1200))
+        calibrated = self.calibrated(10, 0.0)
+        self.assertGreater(plan.run_seconds(whole, calibrated), plan.run_seconds(short, calibrated))
+
     def test_the_middle_contender_takes_the_time_and_counts_are_whole_units(self) -> None:
         calibrated = {name: Calibration(ns, 0.0) for name, ns in (("a", 10.0), ("b", 20.0), ("c", 200.0))}
         found = plan.operations(self.plan, self.workload, 0.02, calibrated)

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import jsonschema
 
-from bench.lab import contenders, page, table, update_results, views
+from bench.lab import contenders, page, table, result_pages, views
 from bench.lab.plan import Slot
 from bench.lab.results import Results
 from bench.lab.testing import simulated
@@ -150,7 +150,7 @@ class PartialTest(unittest.TestCase):
         self.assertEqual({row["verdict"] for row in report["comparisons"] + report["effects"]}, {"incomplete"})
         self.assertEqual({row["rounds"] for row in report["comparisons"]}, {9})
         self.assertIn("Partial report", page.render(report))
-        self.assertIn("**Partial**", update_results.render(report))
+        self.assertIn("**Partial**", result_pages.render(report))
         out = io.StringIO()
         table.write(report, out)
         self.assertIn("PARTIAL: interrupted during 'rounds'", out.getvalue())
@@ -170,7 +170,7 @@ class PartialTest(unittest.TestCase):
         report = simulated.make(results)
         validate(report)
         self.assertIn("Partial report", page.render(report))
-        update_results.render(report)
+        result_pages.render(report)
         table.write(report, io.StringIO())
 
 
@@ -284,7 +284,7 @@ class TableTest(unittest.TestCase):
 
 class DocumentTest(unittest.TestCase):
     def test_tables_have_as_many_cells_in_each_line(self) -> None:
-        text = update_results.render(simulated.make(simulated.results(_FACTORS)))
+        text = result_pages.render(simulated.make(simulated.results(_FACTORS)))
         lines = text.splitlines()
         self.assertGreater(sum(line.startswith("|") for line in lines), 40)
         for before, line in zip(lines, lines[1:]):
@@ -294,7 +294,7 @@ class DocumentTest(unittest.TestCase):
 
     def section(self, results: Results, heading: str) -> str:
         """The text below a heading."""
-        text = update_results.render(simulated.make(results))
+        text = result_pages.render(simulated.make(results))
         return text.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
 
     def test_every_loss_in_time_is_marked(self) -> None:

@@ -9,7 +9,7 @@ import unittest
 from pathlib import Path
 from typing import Any, ClassVar
 
-from bench.lab import contenders, goals, targets, update_results
+from bench.lab import contenders, goals, targets, result_pages
 from bench.lab.plan import Slot
 from bench.lab.targets import Target
 from bench.lab.testing import simulated
@@ -153,12 +153,12 @@ class NotMeasuredTest(unittest.TestCase):
         count = targets.count(found)
         self.assertEqual((count["met"], count["not_met"]), (0, 0))
         self.assertEqual(count["not_measured"], count["all"])
-        self.assertIn(f"0 of {count['all']} goals are met", update_results.render_targets(report, None))
+        self.assertIn(f"0 of {count['all']} goals are met", result_pages.render_targets(report, None))
 
 
 class DocumentTest(unittest.TestCase):
     def test_a_goal_that_is_missed_is_said_in_plain_words(self) -> None:
-        text = update_results.render_targets(simulated.make(simulated.results(_FACTORS)), PROGRAMS)
+        text = result_pages.render_targets(simulated.make(simulated.results(_FACTORS)), PROGRAMS)
         self.assertRegex(text, r"\| time over all workloads, .* \| at most 0.75 \| 0.80 \| \*\*not met\*\* \|")
         self.assertRegex(text, r"\*\*\d+ of \d+ goals are met; \d+ are not met, 1 were not measured\.\*\*")
         self.assertIn("| redis | mimalloc | 1.25 |", text)

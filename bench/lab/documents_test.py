@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""All documents at once: which are written, from what, and when none is. What is measured for them other tests hold."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from bench.engine import identity
+from bench.lab import command_line, documents, lab, update_results
+from bench.lab.testing import simulated
+from bench.programs import tables
+from bench.programs.measurement import Comparison, Measurement, Outcome, Plan, Result, Row, WORKLOADS
+from tools.measure.contender import Contender
+from tools.measure.paired import Ratio
+from tools.measure.program import BenchError
+
+_OF_REPORT = {"results.md", "targets.md", "allocators.svg"}
+_REST = {"tradeoffs.md": "switches", "guard.md": "guards"}
+
+
+def outcome(names: list[str]) -> dict[str, Any]:
+    """Of //bench/programs, with one peer."""
+    one = Ratio(1.0, 0.9, 1.1)
+    rows = [Row(name, Measurement(1.0, 1.0, 1 << 20, None)) for name in ("hakmem", "glibc")]
+    results = [Result(WORKLOADS[name], rows, [Comparison("glibc", one, one, one)]) for name in names]
+    contenders = [Contender(name, library=Path("/x"), version="1.0") for name in ("hakmem", "glibc")]
+    return tables.outcome_object(Outcome(Plan(names, ["glibc"], 15, 1), contenders, results))
+
+
+class DocumentsTest(unittest.TestCase):
+    def setUp(self) -> None:
+        self.report = simulated.make(simulated.results({"mimalloc": 1.2}))
+        self.trees = [{"id": "a", "modified": False}] * 2
+
+    def measured(self, *line: str, complete: bool = True) -> dict[str, str]:
+        """What a run writes whose measurements are known."""
+        own = update_results._parser()
+        report = self.report | {"complete": complete, "ended_by": "interrupted", "ended_in": "rounds"}
+        with (
+            mock.patch.object(command_line, "make_plan", return_value=None),
+            mock.patch.object(lab, "measure", return_value=report),
+            mock.patch.object(identity, "commit", side_effect=self.trees),
+            mock.patch.object(documents, "programs", return_value=outcome(list(WORKLOADS))),
+            mock.patch.object(documents, "beside_the_laboratory", return_value=_REST),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
+            return update_results._measured(own, own.parse_args(line), Path("/nowhere"))
+
+    def test_everything_is_written_from_one_run(self) -> None:
+        found = self.measured()
+        self.assertEqual(set(found), _OF_REPORT | {"programs.md"} | set(_REST))
+        self.assertIn("# Real programs", found["programs.md"])
+        self.assertIn("# Results", found["results.md"])
+
+    def test_the_laboratory_alone(self) -> None:
+        self.assertEqual(set(self.measured("--lab-only")), _OF_REPORT)
+
+    def test_the_outcome_of_programs_is_kept(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "programs.json"
+            self.measured(f"--programs-json={file}")
+            self.assertEqual(len(json.loads(file.read_text())["programs"]), len(WORKLOADS))
+
+    def test_sources_that_change_meanwhile_leave_every_document(self) -> None:
+        self.trees = [{"id": "a", "modified": False}, {"id": "b", "modified": False}]
+        with self.assertRaisesRegex(BenchError, "the sources changed .*no document is written"):
+            self.measured()
+
+    def test_a_partial_report_leaves_every_document(self) -> None:
+        with self.assertRaises(SystemExit) as end:
+            self.measured(complete=False)
+        self.assertNotEqual(end.exception.code, 0)
+
+    def test_an_outcome_of_some_programs_is_no_page_of_programs(self) -> None:
+        self.assertEqual(set(update_results.of_report(self.report, outcome(["lua"]))), _OF_REPORT)
+
+    def test_the_laboratory_has_a_part_of_the_time(self) -> None:
+        own = update_results._parser()
+        self.assertEqual(own.parse_args([]).minutes, documents.LAB_MINUTES)
+        self.assertEqual(own.parse_args(["--minutes=45"]).minutes, 45)
+
+
+if __name__ == "__main__":
+    unittest.main()
