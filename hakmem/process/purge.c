@@ -191,26 +191,6 @@ static void purge_start_waiting(void) {
     }
 }
 
-/* Sleeps that long, whoever nudges. */
-static void purge_sleep(uint64_t duration_ms) {
-    const uint64_t end = hak_os_clock_ms() + duration_ms;
-    for (uint64_t now; (now = hak_os_clock_ms()) < end && hak_own_thread_sleep(OWN_THREAD_PURGE, end - now);) {
-    }
-}
-
-/* When nothing waits: whoever stopped allocating just now is found idle only later. */
-static void purge_wait_for_idle(void) {
-    const int64_t delay_ms = hak_load_relaxed(&hak_options.purge_delay_ms);
-    for (unsigned looks = 0; looks < 2 && delay_ms > 0 && decay_due_ms() == 0 && hak_idle_is_pending() &&
-                             !hak_own_thread_must_end(OWN_THREAD_PURGE);
-         looks++) {
-        purge_sleep((uint64_t)delay_ms);
-        const uint64_t now = hak_os_clock_ms();
-        struct decay_pass pass = purge_pass(now > (uint64_t)delay_ms ? now - (uint64_t)delay_ms : 0);
-        (void)purge_some(&pass, PURGE_PIECE_BYTES);
-    }
-}
-
 /* Purges so much, the oldest first. Result: how much. */
 static size_t purge_oldest(uint64_t now, size_t bytes) {
     /* As old as half of the delay at least, then an eighth, then any. Relaxed: see options.h. */
@@ -268,22 +248,62 @@ static void purge_share_and_sleep(uint64_t now, uint64_t due) {
     (void)hak_own_thread_sleep(OWN_THREAD_PURGE, is_settled || left < PURGE_SHARE_MS ? left : PURGE_SHARE_MS);
 }
 
+static void purge_while_something_waits(void) {
+    uint64_t due;
+    while (!hak_own_thread_must_end(OWN_THREAD_PURGE) && (due = decay_due_ms()) != 0) {
+        const uint64_t now = hak_os_clock_ms();
+        if (now >= due) {
+            purge_run(now, SIZE_MAX);
+        } else {
+            purge_share_and_sleep(now, due);
+        }
+    }
+}
+
+/* Sleeps that long, or until more waits beside what is in use than may. true: that is so */
+static bool purge_sleep_idle(uint64_t duration_ms) {
+    const size_t look_at = hak_purge_share_look_at(&purge_share, purge_resident_bytes());
+    hak_store_relaxed(&purge_look_at, look_at);
+    const uint64_t begin = hak_os_clock_ms();
+    /* As in purge_share_and_sleep the first sleep is short, and what it ends with is looked at whoever saw the store. */
+    uint64_t most = PURGE_SHARE_MS;
+    for (uint64_t slept = 0, left; slept < duration_ms; slept = hak_os_clock_ms() - begin, most = UINT64_MAX) {
+        left = duration_ms - slept;
+        if (!hak_own_thread_sleep(OWN_THREAD_PURGE, left < most ? left : most)) {
+            return false;
+        }
+        if (decay_due_ms() != 0 && purge_resident_bytes() > look_at) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* When nothing waits: whoever stopped allocating just now is found idle only later. true: more waits meanwhile than may */
+static bool purge_wait_for_idle(void) {
+    const int64_t delay_ms = hak_load_relaxed(&hak_options.purge_delay_ms);
+    for (unsigned looks = 0; looks < 2 && delay_ms > 0 && decay_due_ms() == 0 && hak_idle_is_pending() &&
+                             !hak_own_thread_must_end(OWN_THREAD_PURGE);
+         looks++) {
+        if (purge_sleep_idle((uint64_t)delay_ms)) {
+            return true;
+        }
+        const uint64_t now = hak_os_clock_ms();
+        struct decay_pass pass = purge_pass(now > (uint64_t)delay_ms ? now - (uint64_t)delay_ms : 0);
+        (void)purge_some(&pass, PURGE_PIECE_BYTES);
+    }
+    return false;
+}
+
 /* Purges as long as something waits, then ends: a program that only once had much to give back does not keep a thread for
  * it. */
 static void purge_thread(void) {
     /* Relaxed: it was written before the thread was begun. */
     hak_purge_share_begin(&purge_share, hak_os_clock_ms(), hak_load_relaxed(&purge_begin_at));
     do {
-        uint64_t due;
-        while (!hak_own_thread_must_end(OWN_THREAD_PURGE) && (due = decay_due_ms()) != 0) {
-            const uint64_t now = hak_os_clock_ms();
-            if (now >= due) {
-                purge_run(now, SIZE_MAX);
-            } else {
-                purge_share_and_sleep(now, due);
-            }
-        }
-        purge_wait_for_idle();
+        do {
+            purge_while_something_waits();
+        } while (purge_wait_for_idle());
         /* Whoever scheduled a look in between saw that this thread ran, or is seen here. */
         hak_own_thread_leave(OWN_THREAD_PURGE);
     } while (!hak_own_thread_must_end(OWN_THREAD_PURGE) && hak_decay_is_due() && hak_own_thread_stay(OWN_THREAD_PURGE));

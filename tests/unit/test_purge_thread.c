@@ -177,11 +177,63 @@ HAK_TEST_ISOLATED(PurgeThread, LooksTwiceForThreadsThatBecomeIdle, WITH_THREAD) 
     run_thread();
     HAK_EXPECT_EQ(told_idle_looks, 3);
     HAK_EXPECT_EQ(told_now_ms, begin_ms + 1001 + 2000);
-    HAK_EXPECT_EQ(told_thread.sleeps, 6);
-    HAK_EXPECT_EQ(told_thread.slept_ms[0], 1000);
-    HAK_EXPECT_EQ(told_thread.slept_ms[1], 600);
-    HAK_EXPECT_EQ(told_thread.slept_ms[2], 200);
+    HAK_EXPECT_EQ(told_thread.sleeps, 8);
+    HAK_EXPECT_EQ(told_thread.slept_ms[0], 50);
+    HAK_EXPECT_EQ(told_thread.slept_ms[1], 950);
+    HAK_EXPECT_EQ(told_thread.slept_ms[2], 550);
+    HAK_EXPECT_EQ(told_thread.slept_ms[3], 150);
     HAK_EXPECT_EQ(told_thread.left, 1);
+}
+
+/* What is freed meanwhile wakes it as at any other time; and if nobody sees when to wake it, its first sleep ends soon. */
+static size_t waiting_next;
+
+static void note_in_next_sleep(unsigned sleep) {
+    if (told_thread.sleeps == sleep + 1) {
+        waiting_next = hak_purge_waiting_bytes();
+        told_thread.ends_at_look = 1; /* so this is the last sleep */
+    }
+}
+
+static void free_in_idle_sleep(void) {
+    if (told_thread.sleeps == 2) {
+        told_free(8 * MIB);
+        told_poll();
+        nudged_at_bound = told_thread.nudged;
+        told_free(12 * MIB);
+        told_poll();
+    }
+    note_in_next_sleep(2);
+}
+
+static void free_unseen_in_idle_sleep(void) {
+    if (told_thread.sleeps == 1) {
+        told_free(20 * MIB);
+    }
+    note_in_next_sleep(1);
+}
+
+static void look_for_idle_threads(void (*sleeping)(void)) {
+    begin_thread(4 * MIB);
+    told_now_ms += 1001;
+    told_idle_is_pending = true;
+    told_thread.shortest_wake_ms = 100;
+    told_thread.sleeping = sleeping;
+    run_thread();
+    /* 8 MiB may wait beside the 4 that counted as in use when it was begun. */
+    HAK_EXPECT_EQ(waiting_next, 12 * MIB);
+    HAK_EXPECT_LT(told_now_ms, begin_ms + 1001 + 1000);
+}
+
+HAK_TEST_ISOLATED(PurgeThread, IsWokenWhileItWaitsForIdleThreads, WITH_THREAD) {
+    look_for_idle_threads(free_in_idle_sleep);
+    HAK_EXPECT_EQ(nudged_at_bound, 0);
+    HAK_EXPECT_EQ(told_thread.nudged, 1);
+}
+
+HAK_TEST_ISOLATED(PurgeThread, SeesWhatNobodyWokeItForWhileItWaitsForIdleThreads, WITH_THREAD) {
+    look_for_idle_threads(free_unseen_in_idle_sleep);
+    HAK_EXPECT_EQ(told_thread.nudged, 0);
 }
 
 HAK_TEST_ISOLATED(PurgeThread, DoesNotLookWhereNobodyCanBecomeIdle, WITH_THREAD) {
