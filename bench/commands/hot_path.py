@@ -20,7 +20,8 @@ from bench.engine.variants import COMBINATIONS
 from tools.measure.program import BenchError
 
 GOLDEN = Path("bench/golden/hot_path.json")
-"""Below the workspace's root."""
+"""Below the workspace's root: the figures of the compiler that ships, Debian 12's. Another compiler's stand beside."""
+_GOLDEN_MAJOR = "12"
 
 UPDATE = "bazel run //bench:update_golden"
 
@@ -50,6 +51,12 @@ class Profile:
     """`malloc` and `free`."""
     listings: dict[str, list[str]]
     """The instructions executed, as text, for messages."""
+
+
+def golden_of(compiler: str, golden: Path = GOLDEN) -> Path:
+    """Where the figures of "gcc 14.2.0" stand: each major version has its own."""
+    major = compiler.split()[-1].partition(".")[0]
+    return golden if major == _GOLDEN_MAJOR else golden.with_name(f"{golden.stem}_gcc{major}.json")
 
 
 def require_comparable(said: dict[str, Any], name: str, config: str) -> None:

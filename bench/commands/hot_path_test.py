@@ -11,7 +11,7 @@ from bench.commands import hot_path
 from bench.commands.hot_path import Figures, Profile
 from bench.engine.variants import COMBINATIONS, FLIPPED, FLIPPED_CONFIG
 
-_GOLDEN = Path(__file__).parent.parent / "golden" / hot_path.GOLDEN.name
+_FOLDER = Path(__file__).parent.parent / "golden"
 _ALL = "p0_p1_p2_p3"
 
 
@@ -43,7 +43,10 @@ class HotPathTest(unittest.TestCase):
 
     def test_equals_golden(self) -> None:
         measured = hot_path.golden_object(self.profiles)
-        found = hot_path.differences(json.loads(_GOLDEN.read_text()), measured)
+        golden = _FOLDER / hot_path.golden_of(measured["compiler"]).name
+        if not golden.exists():
+            self.skipTest(f"there are no golden figures of {measured['compiler']}; {hot_path.UPDATE} writes them")
+        found = hot_path.differences(json.loads(golden.read_text()), measured)
         if found:
             self.fail("\n  ".join(["the hot path is not what it was:", *found, f"if that is meant: {hot_path.UPDATE}"]))
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""//bench:update_golden: writes golden/hot_path.json of the workspace from what the sixteen builds execute now."""
+"""//bench:update_golden: writes golden/hot_path.json of the workspace from what the sixteen builds execute now.
+
+With another compiler than Debian 12's, that compiler's file beside it."""
 
 from __future__ import annotations
 
@@ -16,8 +18,9 @@ NAME = "update_golden"
 def main() -> None:
     """Measures, writes and says what changed."""
     argparse.ArgumentParser(prog=NAME, description=__doc__, allow_abbrev=False).parse_args()
-    path = arguments.workspace("//bench:update_golden") / hot_path.GOLDEN
+    workspace = arguments.workspace("//bench:update_golden")
     profiles = {combination: hot_path.profile(combination) for combination in progress.shown(NAME, list(COMBINATIONS))}
+    path = workspace / hot_path.golden_of(hot_path.golden_object(profiles)["compiler"])
     if path.exists():
         for line in hot_path.differences(json.loads(path.read_text()), hot_path.golden_object(profiles)):
             print(line)
