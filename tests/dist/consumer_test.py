@@ -72,6 +72,15 @@ class ConsumerTest(unittest.TestCase):
                     self.assertEqual(consumer.needed(program), set())
                     self.assert_owned(program)
 
+    def test_musl(self) -> None:
+        program = self.scratch / "musl"
+        include, archive = self.prefix / "include", self.library / "musl/libhakmem.a"
+        consumer.run("musl-gcc", "-static", f"-I{include}", consumer.OWNED, archive, "-o", program)
+        self.assert_owned(program)
+        consumer.run("musl-gcc", f"-I{include}", consumer.OWNED, archive, "-o", program)
+        self.assertEqual(consumer.needed(program), {"libc.so"})
+        self.assert_owned(program)
+
     def test_programs_that_know_nothing(self) -> None:
         shared = [_AS_NEEDED, *consumer.pkg_config(self.pkg_config, "--libs")]
         static = ["-static", *consumer.pkg_config(self.pkg_config, "--static", "--libs")]

@@ -36,6 +36,7 @@ _FILES = _PROGRAMS | {
     "lib/hakmem/librecorder.so",
     "lib/libhakmem.a",
     f"lib/{_SHARED}",
+    "lib/musl/libhakmem.a",
     "lib/pkgconfig/hakmem.pc",
     "share/bash-completion/completions/hakmem",
     "share/hakmem/grafana/hakmem.json",

@@ -10,7 +10,7 @@ import unittest
 from pathlib import Path
 
 _FOLDER = Path("tests/ports")
-_SHARED, _ARCHIVE = _FOLDER / "musl/libhakmem.so", _FOLDER / "musl/libhakmem.a"
+_SHARED, _ARCHIVE = Path("tools/dist/musl/libhakmem.so"), Path("tools/dist/musl/libhakmem-musl.a")
 _OPENED = _FOLDER / "musl_dlopen/libhakmem.so"
 _ONLY_GLIBC = {"mallinfo", "mallinfo2", "mallopt", "malloc_trim", "malloc_stats", "malloc_info", "pvalloc", "cfree"}
 

@@ -15,6 +15,9 @@ load(
 
 _HEADER = "//hakmem:include/hakmem/hakmem.h"
 
+# For C programs that musl-gcc links. Debian's package has none: it is for Debian's own C library.
+_MUSL_ARCHIVE = "//tools/dist:musl/libhakmem-musl.a"
+
 # Argument of tarball.py and deb.py -> what it is.
 _INPUTS = {
     "shared": "//hakmem/preload:libhakmem.so",
@@ -123,17 +126,24 @@ def hakmem_packages(tree, tarball, deb, notices):
       deb: name of the Debian package; the file is hakmem.deb.
       notices: licence files, to be installed too.
     """
-    _pack(tarball, tree + ".tar", "//tools/dist:tarball", notices, [])
+    _pack(tarball, tree + ".tar", "//tools/dist:tarball", notices, [], others = {"musl-archive": _MUSL_ARCHIVE})
     _tree(name = tree, tarball = tarball)
     _pack(deb, "hakmem.deb", "//tools/dist:deb", notices, ["'--maintainer=%s'" % HAKMEM_MAINTAINER])
 
-def _pack(name, out, tool, notices, arguments):
+# `others`: more of _INPUTS, which only a build for this machine's processor has.
+def _pack(name, out, tool, notices, arguments, others = {}):
+    command = ["$(execpath %s)" % tool] + packing_arguments(notices, "execpath") + arguments + ["--output=$@"]
+    named = ["--%s=$(execpath %s)" % (other, label) for other, label in others.items()]
     native.genrule(
         name = name,
-        srcs = packing_inputs(notices),
+        srcs = packing_inputs(notices) + select({
+            "//tools/dist:is_cross": [],
+            "//conditions:default": others.values(),
+        }),
         outs = [out],
-        cmd = " ".join(
-            ["$(execpath %s)" % tool] + packing_arguments(notices, "execpath") + arguments + ["--output=$@"],
-        ),
+        cmd = select({
+            "//tools/dist:is_cross": " ".join(command),
+            "//conditions:default": " ".join(command + named),
+        }),
         tools = [tool],
     )

@@ -50,11 +50,17 @@ def archive(entries: list[layout.Entry], epoch: int) -> bytes:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="tarball.py", description=__doc__, allow_abbrev=False)
     layout.add_arguments(parser)
+    parser.add_argument(
+        "--musl-archive", type=Path, help="file that becomes lib/musl/libhakmem.a; without, there is none"
+    )
     parser.add_argument("--output", required=True, type=Path, help="archive to write")
     parsed = parser.parse_args(arguments)
     inputs = layout.inputs_of(parsed)
     try:
         entries = layout.entries(inputs, prefix=_RELOCATABLE_PREFIX, libdir="lib")
+        if parsed.musl_archive is not None:
+            entries.append(layout.Entry("lib/musl/libhakmem.a", layout.read(parsed.musl_archive)))
+            entries.sort(key=lambda entry: entry.path)
         parsed.output.write_bytes(archive(entries, inputs.epoch))
     except layout.Refusal as refusal:
         print(f"tarball.py: {refusal}", file=sys.stderr)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -30,6 +31,12 @@ def main() -> int:
     parser.add_argument("--define", action="append", default=[])
     parser.add_argument("inputs", nargs="+", type=Path, help="sources and headers below hakmem/")
     parsed = parser.parse_args()
+    if shutil.which(COMPILER) is None:
+        print(
+            f"build_musl.py: {COMPILER} is not there, which compiles for musl; tools/setup installs it: musl-tools",
+            file=sys.stderr,
+        )
+        return 1
     with tempfile.TemporaryDirectory() as folder:
         generated = Path(folder, "codegen", "hak_classes.h")
         generated.parent.mkdir()
