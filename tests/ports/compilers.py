@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -86,6 +87,7 @@ def build_and_test(compiler: str, options: str, generated: Path, folder: Path) -
     standard = [] if "-std=" in options else ["-std=gnu11"]
     includes = ["-I.", "-Ihakmem/include", f"-I{generated}", "-include", str(generated / "build.h")]
     objects: dict[str, str] = {}
+    commands: list[list[str]] = []
     for path in sorted((_ROOT / "hakmem").rglob("*.c")):
         name = str(path.relative_to(_ROOT))
         if name.startswith(_LEFT_OUT):
@@ -93,7 +95,9 @@ def build_and_test(compiler: str, options: str, generated: Path, folder: Path) -
         objects[name] = str(folder / (name.replace("/", "_") + ".o"))
         preload = _PRELOAD if name.startswith("hakmem/preload/") else []
         command = [compiler, *chosen, *standard, *_WARNINGS, *_STRICTER, *_COMPILE, *preload, *includes]
-        run([*command, "-c", name, "-o", objects[name]])
+        commands.append([*command, "-c", name, "-o", objects[name]])
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        list(pool.map(run, commands))
     library = str(folder / "libhakmem.so")
     run([compiler, *linking, *_WARNINGS, *_LINK, "-o", library, *objects.values()])
     run(["/bin/true"], LD_PRELOAD=library)
@@ -114,7 +118,9 @@ def build_and_test(compiler: str, options: str, generated: Path, folder: Path) -
         parts.append(made)
     # As Bazel's: the C library's malloc serves GoogleTest, so that the census counts the test's blocks only.
     library_objects = [path for name, path in objects.items() if not name.startswith("hakmem/preload/")]
-    run([cxx, *linking, stress, *parts, *library_objects, "-lgtest", "-lpthread", "-o", program])
+    # GoogleTest is of the distribution's own compiler, and may need what an older one's copy of the C++ runtime lacks.
+    libraries = ["-lgtest", "-l:libstdc++.so.6", "-lpthread"]
+    run([cxx, *linking, stress, *parts, *library_objects, *libraries, "-o", program])
     run([program, "--gtest_brief=1"])
 
 
