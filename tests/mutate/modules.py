@@ -58,7 +58,7 @@ MODULES = {
                 *_unit(
                     "slab", "exchange", "slab_purge", "magazine", "corruption", "exchange_check", "region_purge", "idle"
                 ),
-                *_unit("node", "quiet", "sites", "guard_random"),
+                *_unit("node", "quiet", "sites", "guard_random", "purge_poll", "region_model"),
                 *_ALWAYS,
                 *_MEMORY,
             ),

@@ -272,6 +272,28 @@ HAK_TEST_ISOLATED(HugeModel, WhatIsToBeUnmappedTakesNoChunks, KEEP) {
     HAK_EXPECT_EQ(hak_kept_dirty_bytes(), 0);
 }
 
+/* Each block is entered before it is given out; where the table cannot grow for it, it is kept for another. */
+HAK_TEST_ISOLATED(HugeModel, WhatCannotBeEnteredIsNotLost, KEEP) {
+    bool zeroed;
+    if (HAK_GUARD_FULL) HAK_SKIP("the table is mapped by another call");
+    hak_process_begin();
+    const size_t room = hak_os_page_size() / sizeof *hak_huge_blocks.entries / 2;
+    for (size_t i = 0; i < room; i++) HAK_ASSERT_TRUE(hak_huge_alloc(CHUNK, 1, &zeroed) != NULL);
+    os_fake_reset();
+    os_fake_fail_only(OS_FAKE_MAP);
+    os_fake_fail_at(2); /* the first is the block's */
+    HAK_EXPECT_PTR_EQ(hak_huge_alloc(5 * CHUNK, 1, &zeroed), NULL);
+    HAK_EXPECT_EQ(os_fake_calls(), 2);
+    os_fake_reset();
+    HAK_EXPECT_EQ(hak_kept_dirty_bytes(), 5 * CHUNK);
+    struct hak_huge_totals totals;
+    hak_huge_totals(&totals);
+    HAK_EXPECT_EQ(totals.live_blocks, room);
+    HAK_EXPECT_EQ(hak_held_bytes(), room * CHUNK);
+    HAK_EXPECT(hak_huge_alloc(5 * CHUNK, 1, &zeroed) != NULL);
+    HAK_EXPECT_EQ(hak_kept_dirty_bytes(), 0);
+}
+
 HAK_TEST_ISOLATED(HugeModel, WhatIsLargerThanAnythingIsRefused, KEEP) {
     bool zeroed;
     hak_process_begin();

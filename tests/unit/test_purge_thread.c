@@ -142,6 +142,33 @@ HAK_TEST_ISOLATED(PurgeThread, IsNotWokenForWhatTheSystemRefused, WITH_THREAD) {
     HAK_EXPECT_EQ(nudged_above, 1);
 }
 
+/* What was in use when the thread was begun is forgotten two delays later; what is in use then counts, and an eighth of it may wait.
+ * A little is freed all the while, so that the thread stays. */
+static size_t waiting_before, waiting_after;
+
+static void free_much_later(void) {
+    if (waiting_before != 0 && waiting_after == 0) {
+        waiting_after = hak_purge_waiting_bytes();
+        told_thread.ends_at_look = told_thread.looks + 1;
+    }
+    if (waiting_before == 0 && told_now_ms >= begin_ms + 4000) {
+        told_free(19 * MIB);
+        waiting_before = hak_purge_waiting_bytes();
+    }
+    told_free(CHUNK);
+    told_skip(CHUNK);
+}
+
+HAK_TEST_ISOLATED(PurgeThread, AnEighthOfWhatIsInUseMayWait, WITH_THREAD) {
+    begin_thread(2 * MIB);
+    hak_held_add(160 * MIB);
+    told_thread.sleeping = free_much_later;
+    run_thread();
+    HAK_EXPECT_GE(waiting_before, 19 * MIB);
+    HAK_EXPECT_GE(waiting_after, waiting_before);
+    HAK_EXPECT_LE(waiting_before, 20 * MIB);
+}
+
 /* Who frees before the thread has left, and sees that it still runs, is answered: by it, or by the next one. */
 static void free_while_leaving(void) {
     if (told_thread.left == 1) {
