@@ -58,7 +58,7 @@ MODULES = {
                 *_unit(
                     "slab", "exchange", "slab_purge", "magazine", "corruption", "exchange_check", "region_purge", "idle"
                 ),
-                *_unit("node", "quiet", "sites", "guard_random", "purge_poll", "region_model"),
+                *_unit("node", "quiet", "sites", "guard_random", "purge_poll", "purge_slabs", "region_model"),
                 *_ALWAYS,
                 *_MEMORY,
             ),
@@ -168,7 +168,7 @@ MODULES = {
                 "hakmem/region/decay.c",
             ),
             (
-                *_unit("purge_poll", "purge_thread", "purge_share", "own_thread_steps", "purge_way"),
+                *_unit("purge_poll", "purge_slabs", "purge_thread", "purge_share", "own_thread_steps", "purge_way"),
                 *_unit("kept_model", "slab_purge", "region_purge", "decay", "kept", "region", "quiet", "idle", "base"),
                 "tests/integration:test_purge",
                 "tests/integration:test_own_thread",

@@ -2,16 +2,13 @@
 /* What a poll gives back where no thread purges, and when it begins one: in bytes and milliseconds, by a clock that is told. */
 #include <errno.h>
 
-#include "hakmem/base/atomic.h"
 #include "hakmem/base/config.h"
-#include "hakmem/base/options.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/os/fake/fake.h"
 #include "hakmem/process/purge.h"
 #include "hakmem/region/held.h"
 #include "hakmem/region/kept.h"
 #include "hakmem/region/region.h"
-#include "hakmem/slab/partial.h"
 #include "tests/harness/harness.h"
 #include "tests/unit/told_purge.h"
 
@@ -216,42 +213,6 @@ HAK_TEST_ISOLATED(PurgePoll, NoMoreThan256MiBIsLearned, ALONE) {
     EXPECT_WAITING(256 * MIB);
     free_and_poll(2 * MIB); /* 66 MiB are too much; twice what came and 8 MiB go */
     EXPECT_WAITING(246 * MIB);
-}
-
-/* ---- Pages of slabs ---- */
-
-#define BLOCK_BYTES ((size_t)16384)
-#define BLOCKS 4096u
-
-/* Of 64 MiB one block in eight lives: 56 MiB of pages wait in slabs that are in use. */
-static void leave_partial_slabs(void) {
-    static void *blocks[BLOCKS];
-    for (unsigned i = 0; i < BLOCKS; i++) HAK_ASSERT_TRUE((blocks[i] = hak_alloc(BLOCK_BYTES)) != NULL);
-    for (unsigned i = 0; i < BLOCKS; i++) {
-        if (i % 8 != 0) hak_free(blocks[i]);
-    }
-    hak_thread_flush();
-    HAK_EXPECT_GE(hak_partial_unpurged_bytes(), 50 * MIB);
-}
-
-/* They count as what waits, and not as what is in use; and chunks go before them. */
-HAK_TEST_ISOLATED(PurgePoll, FreePagesOfSlabsWaitToo, "HAKMEM_PURGE_DELAY_MS=-1 HAKMEM_PURGE_THREAD=0") {
-    struct span span;
-    leave_partial_slabs();
-    HAK_EXPECT_EQ(hak_region_span_alloc(32, 7, &span), 0);
-    hak_region_span_free(span.region, span.first, span.count);
-    hak_store_relaxed(&hak_options.purge_delay_ms, (int64_t)1000); /* as mallopt does */
-    hak_decay_note_freed(told_now_ms);
-    told_poll();
-    EXPECT_WAITING(0);
-    /* 16 MiB may wait beside 8; what is more goes but for three quarters of that, by slabs, of which an eighth stays. */
-    HAK_EXPECT_LE(hak_partial_unpurged_bytes(), 16 * MIB);
-    HAK_EXPECT_GE(hak_partial_unpurged_bytes(), 12 * MIB - PURGE_PIECE_BYTES);
-    HAK_EXPECT_GE(hak_partial_purged_bytes(), 38 * MIB);
-    told_now_ms += 1001;
-    for (unsigned i = 0; i < 4; i++) told_poll();
-    HAK_EXPECT_EQ(hak_partial_unpurged_bytes(), 0);
-    HAK_EXPECT_EQ(decay_due_ms(), 0);
 }
 
 HAK_TEST_ISOLATED(PurgePoll, WhatIsRefusedIsNotToBeDone, ALONE) {
