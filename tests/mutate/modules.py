@@ -132,7 +132,7 @@ MODULES = {
                 *_MEMORY,
                 "tests/integration:test_places",
                 "tests/integration:test_fork",
-                *_unit("guard_mapping", "guard", "guard_pages", "guard_realloc", "shadow"),
+                *_unit("guard_mapping", "purge_poll", "guard", "guard_pages", "guard_realloc", "shadow"),
             ),
         ),
         Module(
@@ -181,7 +181,7 @@ MODULES = {
             "stats",
             ("hakmem/observe/read.c", "hakmem/observe/walk.c", "hakmem/observe/stats.c", "hakmem/observe/fields.c"),
             (
-                *_unit("stats", "walk", "quiet", "readers", "sites", "config", "profile_threads"),
+                *_unit("stats", "read_threads", "walk", "quiet", "readers", "sites", "config", "profile_threads"),
                 *_ALWAYS,
                 *_MEMORY,
             ),

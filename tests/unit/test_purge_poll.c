@@ -146,6 +146,22 @@ HAK_TEST_ISOLATED(PurgePoll, LookComesADelayAfterTheFreeAndAgainWhileAnythingIsL
     HAK_EXPECT_EQ(decay_due_ms(), 0);
 }
 
+/* Each call of a huge block is a slow path. */
+HAK_TEST_ISOLATED(PurgePoll, CallsOfHugeBlocksPoll, ALONE) {
+    told_begin(64 * MIB);
+    void *p = NULL;
+    for (unsigned call = 0; call < 3; call++) {
+        told_free(2 * MIB);
+        told_skip(MIB);
+        told_now_ms += 1001;
+        if (call == 0) HAK_ASSERT_TRUE((p = hak_alloc(64 * MIB)) != NULL);
+        if (call == 1) HAK_ASSERT_TRUE((p = hak_realloc(p, 128 * MIB)) != NULL);
+        if (call == 2) hak_free(p);
+        if (call < 2) EXPECT_WAITING(0);
+        HAK_EXPECT(!hak_kept_contains(told_last()));
+    }
+}
+
 HAK_TEST_ISOLATED(PurgePoll, DelayZeroLeavesNothing, "HAKMEM_PURGE_DELAY_MS=0 HAKMEM_PURGE_THREAD=1") {
     told_begin(64 * MIB);
     for (unsigned mib = 1; mib <= 9; mib++) {

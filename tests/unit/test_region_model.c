@@ -11,6 +11,7 @@
 #include "hakmem/region/held.h"
 #include "hakmem/region/region.h"
 #include "hakmem/region/region_list.h"
+#include "hakmem/region/runs.h"
 #include "tests/harness/harness.h"
 #include "tests/unit/told_purge.h"
 
@@ -29,6 +30,10 @@ struct model {
     uint64_t freed_at_ms[CHUNKS];  /* 0: it does not wait */
     uint64_t dirty[REGION_WORDS];  /* the same as bits */
     uint64_t before[REGION_WORDS]; /* what was free before the step */
+    /* Of the span that was freed there last: its class, and where the one of its class was freed before it; 0: none was. */
+    uint8_t class_before[CHUNKS];
+    uint16_t freed_before[CHUNKS];
+    uint16_t freed_last[256]; /* of each class */
 };
 
 struct used {
@@ -42,6 +47,7 @@ static struct used spans[MOST_SPANS];
 static unsigned span_count;
 static size_t held;
 static uint64_t random_state;
+static unsigned classes; /* that spans are of */
 
 static unsigned below(unsigned bound) { return (unsigned)(random_xorshift64(&random_state) % bound); }
 
@@ -70,6 +76,31 @@ static struct model *first_run(bool is_dirty, unsigned count, unsigned *first) {
         unsigned longest;
         *first = bitmap_find_run(is_dirty ? models[i].dirty : models[i].before, CHUNKS, count, &longest);
         if (*first < CHUNKS) return &models[i];
+    }
+    return NULL;
+}
+
+/* Where a span of the class was freed that waits still, of the last four; CHUNKS: nowhere. None of them is looked at again. */
+static unsigned find_same(struct model *model, unsigned count, unsigned class_index) {
+    for (unsigned looks = 0; looks < 4 && model->freed_last[class_index] != 0; looks++) {
+        const unsigned first = model->freed_last[class_index];
+        model->freed_last[class_index] = model->freed_before[first];
+        if (first + count <= CHUNKS && model->class_before[first] == class_index &&
+            bitmap_count_run(model->dirty, first, count) == count)
+            return first;
+    }
+    return CHUNKS;
+}
+
+/* Which chunks that wait are taken for a class, of the regions that may have so many in a row. */
+static struct model *place_of_class(unsigned count, unsigned class_index, unsigned *first) {
+    struct region *region;
+    for (unsigned from = 0; (region = hak_runs_find(RUNS_DIRTY, 0, from, count)) != NULL; from = region->number + 1) {
+        struct model *const model = model_of(region);
+        unsigned longest;
+        *first = find_same(model, count, class_index);
+        if (*first == CHUNKS) *first = bitmap_find_run(model->dirty, CHUNKS, count, &longest);
+        if (*first < CHUNKS) return model;
     }
     return NULL;
 }
@@ -135,19 +166,20 @@ static bool note_used(struct model *model, unsigned first, unsigned count, unsig
 }
 
 static void step_alloc(unsigned longest) {
-    const unsigned count = 1 + below(longest), class_index = 1 + below(hak_class_count() - 1), known = model_count;
+    const unsigned count = 1 + below(longest), class_index = 1 + below(classes), known = model_count;
     unsigned first = 0;
     struct span span;
     note_free_chunks();
     struct model *expected = first_run(true, count, &first);
     const bool is_dirty = expected != NULL;
+    HAK_EXPECT_PTR_EQ(place_of_class(count, class_index, &first), expected);
     if (!is_dirty) expected = first_run(false, count, &first);
     HAK_ASSERT_TRUE(hak_region_span_alloc(count, class_index, &span) == 0);
     struct model *const model = model_of(span.region);
     HAK_EXPECT_EQ(span.count, count);
     /* Chunks that wait before clean ones, of the oldest region; among those, what was of the class goes first. */
     HAK_EXPECT(expected == NULL || model == expected);
-    HAK_EXPECT(expected == NULL || is_dirty || span.first == first);
+    HAK_EXPECT(expected == NULL || span.first == first);
     HAK_EXPECT(expected != NULL || model_count == known + 1 || model == &models[known - 1]);
     uint64_t *const word = region_chunk_address(span.region, span.first);
     if (span.zeroed) HAK_EXPECT_EQ(*word, 0);
@@ -174,6 +206,9 @@ static void step_free(void) {
     } else {
         hak_region_reuse_end(region_chunk_address(freed->model->region, freed->first), freed->count);
     }
+    freed->model->class_before[freed->first] = (uint8_t)freed->class_index;
+    freed->model->freed_before[freed->first] = freed->model->freed_last[freed->class_index];
+    freed->model->freed_last[freed->class_index] = (uint16_t)freed->first;
     for (unsigned chunk = freed->first; chunk < freed->first + freed->count; chunk++) {
         freed->model->is_used[chunk] = false;
         freed->model->class_of[chunk] = 0;
@@ -214,6 +249,7 @@ static void step_purge(void) {
 
 static void run_steps(uint64_t seed, unsigned longest, unsigned most, unsigned steps) {
     random_state = random_mix(seed);
+    classes = seed % 2 == 0 ? hak_class_count() - 1 : 3;
     told_begin(CHUNK); /* the process has begun */
     HAK_EXPECT_EQ(hak_region_count_now(), 0);
     os_fake_reset();

@@ -16,7 +16,7 @@ struct told_thread told_thread;
 unsigned told_idle_looks;
 bool told_idle_is_pending;
 uint64_t told_yielded_ms;
-static char *told_next;
+static char *told_next, *told_freed;
 
 uint64_t __wrap_hak_os_clock_ms(void);
 void __wrap_hak_os_sleep_ms(uint64_t duration_ms);
@@ -110,8 +110,11 @@ void told_begin(size_t bytes) {
 
 void told_free(size_t bytes) {
     hak_kept_free(told_next, bytes);
+    told_freed = told_next;
     told_next += bytes;
 }
+
+const void *told_last(void) { return told_freed; }
 
 void told_skip(size_t bytes) { told_next += bytes; }
 

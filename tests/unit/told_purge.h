@@ -43,6 +43,9 @@ extern uint64_t told_yielded_ms;
 void told_begin(size_t bytes);
 void told_free(size_t bytes);
 
+/* The start of what was freed last. */
+const void *told_last(void);
+
 /* Leaves so many bytes out, which keeps what is freed next from being joined with what was freed before. */
 void told_skip(size_t bytes);
 
