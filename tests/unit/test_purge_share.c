@@ -93,6 +93,17 @@ HAK_TEST(PurgeShare, WhatWasInUseLongAgoDoesNotCount) {
     HAK_EXPECT_LE(program.purged, 300 * MIB);
 }
 
+/* Where nobody looks for two delays nothing of before counts, and a moment earlier it all does. */
+HAK_TEST(PurgeShare, WhatWasInUseTwoDelaysAgoIsForgotten) {
+    for (unsigned more_ms = 0; more_ms < 2; more_ms++) {
+        struct program program = begin(300 * MIB);
+        program.in_use = 10 * MIB;
+        program.waiting = 290 * MIB;
+        program.now_ms += 2 * DELAY_MS + more_ms;
+        HAK_EXPECT_EQ(look(&program) > 0, more_ms == 1);
+    }
+}
+
 /* A program that replaces all of it in a hundredth of a second. */
 HAK_TEST(PurgeShare, AllowanceBoundsWhatGoesBack) {
     struct program program = begin(200 * MIB);

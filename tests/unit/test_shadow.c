@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "hakmem/hakmem.h"
+#include "hakmem/region/region.h"
 #include "hakmem/shadow/shadow.h"
 #include "hakmem/size_class/size_class.h"
 #include "tests/harness/harness.h"
@@ -202,4 +203,31 @@ HAK_TEST(Shadow, ItsPagesGoWithTheMemory) {
     for (unsigned i = 0; i < COUNT; i++) hak_free(blocks[i]);
     hak_trim();
     HAK_EXPECT_EQ(is_resident(entries, page), 0);
+}
+
+/* Pages of the shadow that hold entries of the purged range alone go, and no entry of its neighbours. */
+HAK_TEST(Shadow, PurgeTakesTheEntriesOfItsRangeAlone) {
+    enum { CHUNKS = 12, FIRST = 3, PURGED = 6 };
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    struct span span;
+    hak_free(hak_alloc(16));
+    HAK_ASSERT_TRUE(hak_region_span_alloc(CHUNKS, 1, &span) == 0);
+    char *const start = (char *)region_chunk_address(span.region, span.first), *const purged =
+                                                                                   start + FIRST * HAK_CHUNK_BYTES;
+    const uintptr_t from = (uintptr_t)shadow_entry(purged), to = from + (PURGED * HAK_CHUNK_BYTES >> SHADOW_SHIFT);
+    for (unsigned by_mapping = 0; by_mapping < 2; by_mapping++) {
+        unsigned gone = 0;
+        for (size_t at = 0; at < CHUNKS * HAK_CHUNK_BYTES; at += 16) shadow_set(start + at, 1);
+        hak_shadow_purge(purged, PURGED * HAK_CHUNK_BYTES, by_mapping != 0);
+        for (size_t at = 0; at < CHUNKS * HAK_CHUNK_BYTES; at += 16) {
+            const uintptr_t first = (uintptr_t)shadow_entry(start + at) & ~(page - 1);
+            const bool is_within = from <= first && first + page <= to;
+            if ((shadow_class(start + at) == 0) != is_within) harness_fail(__FILE__, __LINE__, "entry of byte %zu", at);
+            gone += is_within;
+        }
+        HAK_EXPECT_GE(gone,
+                      page > HAK_CHUNK_BYTES >> SHADOW_SHIFT ? 0 : (PURGED - 1) * (HAK_CHUNK_BYTES >> SHADOW_SHIFT));
+        for (size_t at = 0; at < CHUNKS * HAK_CHUNK_BYTES; at += 16) shadow_set(start + at, 0);
+    }
+    hak_region_span_free(span.region, span.first, CHUNKS);
 }
