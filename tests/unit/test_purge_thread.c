@@ -7,6 +7,7 @@
 #include "hakmem/process/purge.h"
 #include "hakmem/region/held.h"
 #include "hakmem/region/kept.h"
+#include "hakmem/region/region.h"
 #include "tests/harness/harness.h"
 #include "tests/unit/told_purge.h"
 
@@ -118,11 +119,14 @@ HAK_TEST_ISOLATED(PurgeThread, ChildWakesNoThreadOfItsParent, WITH_THREAD) {
 /* Also what the system does not take is resident, but nobody is woken for it. */
 static void refuse_in_sleep(void) {
     if (told_thread.sleeps == 1) {
+        struct span span;
+        HAK_EXPECT_EQ(hak_region_span_alloc(16, 7, &span), 0);
+        hak_region_span_free(span.region, span.first, span.count);
         told_skip(MIB);
         told_free(3 * MIB);
         os_fake_fail_only(OS_FAKE_UNMAP | OS_FAKE_PURGE);
         os_fake_fail_from(1);
-        HAK_EXPECT_EQ(hak_purge_all(), 0); /* 7 MiB are refused */
+        HAK_EXPECT_EQ(hak_purge_all(), 0); /* 7 MiB are refused, and the chunks' one */
         os_fake_reset();
         told_skip(MIB);
         told_free(12 * MIB);
