@@ -446,3 +446,20 @@ HAK_TEST(Slab, ConcurrentRemoteFreesAllArrive) {
         give_up(shared.slab, classes[k], hak_classes[classes[k]].blocks);
     }
 }
+
+/* The owner freed the block already when another thread's free of it is drained: it is reported, and counts once. */
+static void drain_what_is_free(void) {
+    struct slab *slab = full_slab(classes[0]);
+    hak_slab_free_blocks(SELF, classes[0], blocks, 1);
+    hak_slab_free_blocks(OTHER, classes[0], blocks, 2);
+    HAK_EXPECT_EQ(hak_slab_drain(slab, classes[0]), 1);
+    HAK_EXPECT_EQ(slab->free_count, 2);
+    HAK_EXPECT_EQ(hak_slab_drain(slab, classes[0]), 0);
+}
+
+HAK_TEST_ISOLATED(Slab, DrainReportsWhatIsFreeAlready, "HAKMEM_ON_MISUSE=abort") {
+    hak_process_begin();
+    HAK_EXPECT_DEATH(drain_what_is_free(), "double free");
+}
+
+HAK_TEST_ISOLATED(Slab, DrainCountsWhatIsFreeAlreadyOnce, "HAKMEM_ON_MISUSE=ignore") { drain_what_is_free(); }
