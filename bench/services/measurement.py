@@ -82,13 +82,12 @@ class Outcome:
 
 def cell(lived: Lived, cpu_seconds: float) -> Cell:
     """The figures of a run."""
-    requests = lived.requests or 1
     return Cell(
         peak_bytes=max(size for _, size in lived.line),
         mean_bytes=services.mean_bytes(lived.line),
         idle_bytes=None if lived.idle_from is None else lived.line[-1][1],
-        cpu_seconds=cpu_seconds / requests,
-        requests=requests,
+        cpu_seconds=cpu_seconds / lived.requests,
+        requests=lived.requests,
         quantiles=lived.quantiles,
         idle_from=lived.idle_from,
         line=lived.line,

@@ -47,8 +47,8 @@ class Churn(Shape):
     name = "churn"
     mib = 256
     task = (
-        f"{mib} MiB of blocks of about 1 KiB, random ones replaced; nine of ten are freed. Three times, with pauses between "
-        "them"
+        f"{mib} MiB of blocks of about 1 KiB, random ones replaced; then all but one in a hundred are freed. Three times, with "
+        "pauses between them"
     )
 
 

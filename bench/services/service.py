@@ -78,7 +78,7 @@ class Lived(Outcome):
     """Seconds since it began to work; None: it does not wait."""
     quantiles: dict[str, float] | None = None
     """By the names of QUANTILES, in seconds; None: the client does not say."""
-    requests: int | None = None
+    requests: int = 1
 
 
 def quantiles(nanoseconds: Sequence[int]) -> dict[str, float] | None:
@@ -125,12 +125,14 @@ class Service(Workload):
         assert record.begin is not None
         line = line_of(session.resident, record.begin, record.end or time.monotonic())
         expect(bool(line), f"{self.name} was over before its memory was looked at")
+        requests = record.requests or len(record.latencies)
+        expect(requests > 0, f"{self.name} came to no request in {self.times.work:.0f} s")
         return Lived(
             outputs={"ended": b"well"},
             line=line,
             idle_from=None if record.idle is None else record.idle - record.begin,
             quantiles=record.quantiles or quantiles(record.latencies),
-            requests=record.requests or len(record.latencies) or None,
+            requests=requests,
         )
 
 

@@ -4,8 +4,8 @@
  *   spike   a light load; in the middle of it four threads hold MIB together, and free all of it
  *   drift   blocks that are replaced at random, MIB of them, while their mean size grows from 64 bytes to 4 KiB and
  *           shrinks again; in the end three of four are freed
- *   churn   three times blocks of about 1 KiB are replaced at random, MIB of them, and nine of ten freed, with a pause after
- *           each but the last
+ *   churn   three times blocks of about 1 KiB are replaced at random, MIB of them, and all but one in a hundred freed, with a
+ *           pause after each but the last
  *   pool    64 threads that each work off a burst of blocks now and then, MIB in all of them together, and then wait
  *
  * After that nothing is done for IDLE_MS, and the program ends. In the working folder `marks` gets a line a moment,
@@ -38,6 +38,7 @@ enum { EXIT_BROKEN = 1, EXIT_USAGE = 2 };
 #define DRIFT_SIZE_MAX 4096
 #define CHURN_SIZE 1024
 #define CHURN_TIDES 3
+#define CHURN_KEPT 100 /* one block in so many */
 
 /* Of the working time: churn and drift do the same work however fast it is done. */
 #define REQUESTS_PER_MS 5
@@ -259,7 +260,7 @@ static void churn(struct worker *self) {
         for (int64_t i = work_ns / NS_OF_MS * REQUESTS_PER_MS / CHURN_TIDES; i > 0; i--) {
             replace(self, &table, CHURN_SIZE);
         }
-        table_keep(self, &table, 10);
+        table_keep(self, &table, CHURN_KEPT);
     }
     rest();
 }
