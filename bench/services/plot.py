@@ -90,7 +90,9 @@ def draw(whole: Row) -> str:
         x = 16 + number * 110
         parts.append(f'<path class="line c{number}" d="M{x} 18h24"/>')
         parts.append(f'<text x="{x + 30}" y="22">{html.escape(name)}</text>')
-    parts.append(f'<text class="faint" x="{width - 12}" y="22" text-anchor="end">MiB over seconds; grey: idle</text>')
+    parts.append(
+        f'<text class="faint" x="{width - 12}" y="22" text-anchor="end">MiB over seconds; grey: idle, from the first on</text>'
+    )
     for number, service in enumerate(services):
         parts += _plot(service, names, number % _COLUMNS * _WIDTH, _LEGEND + number // _COLUMNS * _HEIGHT)
     return "\n".join([*parts, "</svg>"]) + "\n"
