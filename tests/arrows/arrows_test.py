@@ -23,7 +23,7 @@ def layers(readme: str) -> list[str]:
     """The packages of the table's first column, the lowest first: "| `bench/engine` | ..."."""
     return [
         name.replace("/", ".")
-        for name in re.findall(r"^\| `((?:bench|tools/measure)[a-z_/]*)` \|", readme, re.MULTILINE)
+        for name in re.findall(r"^\| `((?:bench|tools/measure)[a-z0-9_/]*)` \|", readme, re.MULTILINE)
     ]
 
 
