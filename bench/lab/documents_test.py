@@ -35,8 +35,13 @@ def outcome(names: list[str]) -> dict[str, Any]:
 
 
 class DocumentsTest(unittest.TestCase):
+    report: dict[str, Any]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.report = simulated.make(simulated.results({"mimalloc": 1.2}))
+
     def setUp(self) -> None:
-        self.report = simulated.make(simulated.results({"mimalloc": 1.2}))
         self.trees = [{"id": "a", "modified": False}] * 2
 
     def measured(self, *line: str, complete: bool = True) -> dict[str, str]:

@@ -292,6 +292,22 @@ class DocumentTest(unittest.TestCase):
                 self.assertEqual(before.count("|"), line.count("|"), f"{before}\n{line}")
         self.assertNotIn("\n\n\n\n", text)
 
+    def test_a_report_of_a_newer_system_stands_below_with_its_versions(self) -> None:
+        report = simulated.make(simulated.results(_FACTORS))
+        newer = simulated.make(simulated.results({"mimalloc": 2.0}))
+        newer["machine"]["distribution"] = "Debian 13"
+        for row in newer["contenders"]:
+            row["version"] = "3.0.1-0-g54eaed1d"
+        alone, both = result_pages.render(report), result_pages.render(report, newer)
+        self.assertTrue(both.startswith(alone.rstrip()))
+        below = both[len(alone.rstrip()) :]
+        self.assertIn("## Beside the peers of Debian 13", below)
+        self.assertIn("| mimalloc 3.0.1 |", below)
+        self.assertRegex(below, r"time, geometric mean \| 0\.5")
+        for before, line in zip(below.splitlines(), below.splitlines()[1:]):
+            if before.startswith("|") and line.startswith("|"):
+                self.assertEqual(before.count("|"), line.count("|"), line)
+
     def section(self, results: Results, heading: str) -> str:
         """The text below a heading."""
         text = result_pages.render(simulated.make(results))

@@ -75,6 +75,34 @@ def _peak_means(report: Row) -> dict[str, float | None]:
     }
 
 
+def _versions(report: Row) -> dict[str, str]:
+    """Library -> what it says of its version, the hash of its commit left out."""
+    return {
+        row["name"]: re.sub(r"-[0-9]+-g[0-9a-f]+$", "", row["version"] or "unknown")
+        for row in report["contenders"]
+        if row["family"] == contenders.LIBRARIES
+    }
+
+
+def _short(report: Row) -> Row:
+    """What the tables on time and the means of a report are made of: two reports have them in one document."""
+    rows, names = views.against_peers(report), views.peers(report)
+    of_peer = {name: [row for row in rows if row["other"] == name] for name in names}
+    return {
+        "peers": names,
+        "matrix": _worst_first(report),
+        "times": views.times(report),
+        "thresholds": views.thresholds(report, contenders.LIBRARIES),
+        "means": {name: views.geometric_mean(of_peer[name]) for name in names},
+        "peak_means": _peak_means(report),
+        "tallies": {name: views.tally(of_peer[name]) for name in names},
+        "memory_losses": views.memory_losses(report),
+        "latency_losses": views.latency_losses(report),
+        "report": report,
+        "versions": _versions(report),
+    }
+
+
 def _environment() -> Any:
     import jinja2
 
@@ -89,33 +117,22 @@ def _text(rendered: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
 
 
-def render(report: Row) -> str:
-    """docs/results.md."""
+def render(report: Row, newer: Row | None = None) -> str:
+    """docs/results.md; `newer` is a report beside the peers of a newer distribution."""
     environment = _environment()
     environment.globals.update(percent=table.percent, effect_name=views.effect_name, mib=MIB)
-    rows = views.against_peers(report)
-    names = views.peers(report)
-    of_peer = {name: [row for row in rows if row["other"] == name] for name in names}
     own = [row for row in report["contenders"] if row["family"] == contenders.LIBRARIES]
-    memory_losses, latency_losses = views.memory_losses(report), views.latency_losses(report)
-    others = views.others(report)
+    short, others = _short(report), views.others(report)
     text = environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
+        **short,
+        short=short,
+        newer=None if newer is None else _short(newer),
         command=_COMMAND,
-        report=report,
         libraries=[row for row in own if not row["name"].endswith(contenders.AGAIN)],
         notes=table.notes(report),
-        memory_losses=memory_losses,
-        latency_losses=latency_losses,
-        peers=names,
-        matrix=_worst_first(report),
-        times=views.times(report),
-        thresholds=views.thresholds(report, contenders.LIBRARIES),
-        means={name: views.geometric_mean(of_peer[name]) for name in names},
-        peak_means=_peak_means(report),
-        tallies={name: views.tally(of_peer[name]) for name in names},
         marks=table.MARKS,
-        memory=views.by_peer(report, views.memory_figures(report), memory_losses),
-        tails=views.by_peer(report, views.tail_figures(report), latency_losses),
+        memory=views.by_peer(report, views.memory_figures(report), short["memory_losses"]),
+        tails=views.by_peer(report, views.tail_figures(report), short["latency_losses"]),
         guards=views.guards(report),
         alone=_alone(report),
         steps=contenders.STEPS,

@@ -33,10 +33,10 @@ def _programs(text: str) -> Row:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def of_report(report: Row, programs: Row | None) -> dict[str, str]:
-    """Name below docs/ -> text: what is made of a report, and of an outcome of real programs."""
+def of_report(report: Row, programs: Row | None, newer: Row | None = None) -> dict[str, str]:
+    """Name below docs/ -> text: what is made of a report, of an outcome of real programs, and of a report of Debian 13."""
     return {
-        "results.md": result_pages.render(report),
+        "results.md": result_pages.render(report, newer),
         "targets.md": result_pages.render_targets(report, programs),
         "allocators.svg": overview.draw(report),
         **(documents.of_programs(programs) if programs is not None else {}),
@@ -69,7 +69,7 @@ def _measured(own: argparse.ArgumentParser, parsed: argparse.Namespace, workspac
         outcome = documents.programs(parsed.seed)
         if kept:
             kept.write_text(json.dumps(outcome, allow_nan=False) + "\n")
-    written = of_report(report, outcome)
+    written = of_report(report, outcome, parsed.newer)
     if not parsed.lab_only:
         written |= documents.beside_the_laboratory(parsed.seed)
     documents.require_same_tree(tree, identity.commit(str(workspace)))
@@ -91,6 +91,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="what `bazel run //bench/programs -- --json=FILE` wrote, in place of running real programs",
     )
+    own.add_argument(
+        "--debian13",
+        dest="newer",
+        type=command_line.kept_report,
+        metavar="FILE",
+        help="what `bazel run //bench/debian13 -- lab --json=FILE` wrote: its tables stand at the end of docs/results.md",
+    )
     own.add_argument("--lab-only", action="store_true", help="write the documents of the laboratory alone")
     own.add_argument("--programs-json", metavar="FILE", help="keep the outcome of real programs")
     own.set_defaults(minutes=documents.LAB_MINUTES)
@@ -103,7 +110,7 @@ def main() -> None:
     parsed = own.parse_args()
     workspace = arguments.workspace(f"//bench:{NAME}")
     kept = parsed.kept
-    written = _measured(own, parsed, workspace) if kept is None else of_report(kept, parsed.programs)
+    written = _measured(own, parsed, workspace) if kept is None else of_report(kept, parsed.programs, parsed.newer)
     for name, text in written.items():
         path = workspace / "docs" / name
         path.write_text(text, encoding="utf-8")

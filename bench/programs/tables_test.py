@@ -106,8 +106,24 @@ class DocumentTest(unittest.TestCase):
             self.assertIn(part, text)
         self.assertNotIn("\n\n\n", text)
 
+    def test_an_outcome_of_a_newer_system_stands_below_with_its_versions(self) -> None:
+        whole, newer = outcome(list(WORKLOADS)), outcome(["lua"])
+        newer["machine"]["system"] = "Debian 13"
+        newer["contenders"][1]["version"] = "2.41"
+        alone, both = update_docs.page(whole), update_docs.page(whole, newer)
+        self.assertTrue(both.startswith(alone.rstrip()))
+        below = both[len(alone.rstrip()) :]
+        self.assertIn("## Beside the peers of Debian 13", below)
+        self.assertIn("| by glibc 2.41 | by jemalloc 1.0 |", below)
+        self.assertIn("| lua | 0.50", below)
+        self.assertIn("| geometric mean | 0.50 | 2.00 |", below)
+        self.assertNotIn("\n\n\n", both)
+        with self.assertRaisesRegex(BenchError, "no ratios"):
+            update_docs.page(whole, outcome(["lua"], 0))
+
     def test_tables_are_not_torn(self) -> None:
-        lines = update_docs.page(outcome(list(WORKLOADS))).splitlines()
+        page = update_docs.page(outcome(list(WORKLOADS)), outcome(["lua"]))
+        lines = page.splitlines()
         for before, line in zip(lines, lines[1:]):
             if line.startswith("|") and before.startswith("|"):
                 self.assertEqual(line.count("|"), before.count("|"), line)

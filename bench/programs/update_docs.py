@@ -20,8 +20,10 @@ _OUTPUT = Path("docs/programs.md")
 _FOLDER = Path(__file__).parent
 
 
-def page(whole: dict[str, Any]) -> str:
-    """The document of an outcome."""
+def page(whole: dict[str, Any], newer: dict[str, Any] | None = None) -> str:
+    """The document of an outcome; `newer` is one beside the peers of a newer distribution, which may have fewer programs."""
+    if newer is not None and not newer["rounds"]:
+        raise BenchError("the outcome of the newer distribution has no ratios: it was run with --once")
     missing = set(measurement.WORKLOADS) - {result["program"] for result in whole["programs"]}
     if missing or not whole["rounds"]:
         what = ", ".join(sorted(missing)) or "ratios"
@@ -31,10 +33,10 @@ def page(whole: dict[str, Any]) -> str:
         filters={"seconds": tables.seconds, "mebibytes": tables.mebibytes},
         command=f"bazel run //bench/programs:{NAME}",
         whole=whole,
-        peers=tables.peers(whole),
+        newer=newer,
         ratios=tables.ratios,
-        failures=tables.failures(whole),
-        means={name: tables.means(whole, name) for name in tables.FIGURES},
+        failures=tables.failures,
+        means=tables.means,
     )
 
 
@@ -44,11 +46,17 @@ def main() -> None:
     parser.add_argument(
         "--from", dest="earlier", metavar="FILE", help="what //bench/programs -- --json=FILE wrote; measures nothing"
     )
+    parser.add_argument(
+        "--debian13",
+        metavar="FILE",
+        help="what //bench/debian13 -- programs --json=FILE wrote: its tables stand at the end",
+    )
     parsed = parser.parse_args()
     workspace = arguments.workspace(f"//bench/programs:{NAME}")
     earlier = parsed.earlier and outcome_file.load(arguments.caller_path(parsed.earlier))
+    newer = outcome_file.load(arguments.caller_path(parsed.debian13)) if parsed.debian13 else None
     path = workspace / _OUTPUT
-    path.write_text(page(earlier or programs.measured(parser, parsed)))
+    path.write_text(page(earlier or programs.measured(parser, parsed), newer))
     print(f"{path} written")
 
 

@@ -66,9 +66,8 @@ def excerpt(whole: Row) -> str:
     shown = [known[-1], known[0]] if len(known) > 1 else known
     lines = [
         "",
-        f"Resident MiB of a service that has had nothing to do for {whole['idle_seconds']:g} seconds: where hakmem does best, and "
-        "where it does",
-        "worst, beside the best of the others. All of them, over time: [docs/services.md](docs/services.md).",
+        f"Resident MiB of a service that has had nothing to do for {whole['idle_seconds']:g} seconds: where hakmem does best,",
+        "and where it does worst, beside the best of the others. All of them, over time: [docs/services.md](docs/services.md).",
         "",
         f"| service | {' | '.join(names)} |",
         f"|---|{'---|' * len(names)}",
