@@ -72,7 +72,14 @@ def draw(across: Axis, up: Axis, lines: Sequence[Line], title: str) -> str:
     for value, text in across.marks:
         x = _x(across, value)
         parts.append(f'<path class="grid" d="M{x} {_TOP}V{_HEIGHT - _BOTTOM}"/>')
-        parts.append(f'<text x="{x}" y="{_HEIGHT - 10}" text-anchor="middle">{html.escape(text)}</text>')
+        # A word at the right edge would be cut by it.
+        edge = x > _WIDTH - _RIGHT - 1 and len(text) > 4
+        place = (
+            f'x="{_WIDTH}" y="{_HEIGHT - 10}" text-anchor="end"'
+            if edge
+            else f'x="{x}" y="{_HEIGHT - 10}" text-anchor="middle"'
+        )
+        parts.append(f"<text {place}>{html.escape(text)}</text>")
     for line in lines:
         points = " ".join(f"{_x(across, x)},{_y(up, y)}" for x, y in line.points)
         parts.append(

@@ -232,6 +232,16 @@ class PageTest(unittest.TestCase):
         # The ratios of two workloads, and memory and the tails of two calls of one.
         self.assertEqual(self.page.count('<svg class="panel"'), 2 + 1 + 2)
 
+    def test_single_calls_fit_a_phone(self) -> None:
+        """Eight columns do at 400 pixels; with both calls in one line there were thirteen. And no word leaves a drawing."""
+        calls = self.page.split('<table class="calls">')[1].split("</table>")[0]
+        head, *lines = calls.split("</tr>")
+        self.assertLessEqual(head.count("<th"), 8)
+        rows = [line for line in lines if "<td" in line]
+        self.assertEqual(len(rows), 2 * len(self.report["latency"]))
+        self.assertEqual({row.count("<td") for row in rows}, {head.count("<th")})
+        self.assertIn('text-anchor="end">longest</text>', self.page)
+
     def test_contents_lead_to_each_section(self) -> None:
         sections = re.findall(r'<h2 id="([^"]+)"', self.page)
         self.assertEqual(re.findall(r'<li><a href="#([^"]+)"', self.page), sections)
