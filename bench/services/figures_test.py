@@ -31,7 +31,7 @@ SQL statistics:
 
 _DB_BENCH = """
 fillrandom   :      10.1 micros/op
-Microseconds per write:
+Microseconds per read:
 Count: 7 Average: 5.0  StdDev: 1
 Percentiles: P50: 1.00 P75: 2.00 P99: 3.00 P99.9: 4.00 P99.99: 5.00
 readrandomwriterandom :  20.0 micros/op ( reads:900 writes:100 total:1000 found:3)

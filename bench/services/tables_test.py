@@ -40,12 +40,16 @@ def cell(idle_mib: float | None, peak_mib: float = 400) -> Cell:
     )
 
 
+def _idle(service: str, contender: str) -> float:
+    own = {"spike": 50.0, "pool": 900.0}.get(service, 290.0)
+    return {"hakmem": own, "mimalloc": 300.0, "glibc": 320.0}[contender]
+
+
 def outcome() -> dict[str, Any]:
     """hakmem is best by far with `spike`, worst with `pool`, and has failed with `ruby`; MariaDB is not installed."""
-    idle: dict[str, float] = {"spike": 50, "pool": 900}
     cells = {
         name: {
-            contender: [cell(None if name == "rocksdb" else idle.get(name, 290) if contender == "hakmem" else 300.0)]
+            contender: [cell(None if name == "rocksdb" else _idle(name, contender))]
             for contender in ["hakmem", *_PEERS]
             if (name, contender) != ("ruby", "hakmem")
         }
@@ -114,15 +118,15 @@ class DocumentTest(unittest.TestCase):
     def test_losses_are_bold_and_stand_first(self) -> None:
         idle = self.text.split("## Memory after 12 idle seconds")[1].split("##")[0]
         rows = [line for line in idle.splitlines() if line.startswith("| ")][1:]
-        self.assertEqual(rows[0], "| pool | **900.0** | 300.0 | 300.0 | 3.00 |")
+        self.assertEqual(rows[0], "| pool | **900.0** | 300.0 | 320.0 | 3.00 |")
         known = [row for row in rows if "–" not in row]
-        self.assertEqual(known[-1], "| spike | 50.0 | 300.0 | 300.0 | 0.17 |")
-        self.assertIn("| ruby | failed | 300.0 | 300.0 | – |", rows)
+        self.assertEqual(known[-1], "| spike | 50.0 | 300.0 | 320.0 | 0.17 |")
+        self.assertIn("| ruby | failed | 300.0 | 320.0 | – |", rows)
 
     def test_what_is_given_back_is_a_share_of_the_peak(self) -> None:
         rows = self.text.split("## Given back")[1].split("##")[0].splitlines()
-        self.assertIn("| spike | 88 % | 25 % | 25 % |", [row.strip() for row in rows])
-        self.assertIn("| ruby | failed | 25 % | 25 % |", [row.strip() for row in rows])
+        self.assertIn("| spike | 88 % | 25 % | 20 % |", [row.strip() for row in rows])
+        self.assertIn("| ruby | failed | 25 % | 20 % |", [row.strip() for row in rows])
         self.assertIn("| rocksdb | – | – | – |", [row.strip() for row in rows])
 
     def test_tables_are_not_torn(self) -> None:
@@ -140,7 +144,7 @@ class DocumentTest(unittest.TestCase):
 class ReadmeTest(unittest.TestCase):
     def test_the_best_and_the_worst_are_shown(self) -> None:
         text = update_docs.excerpt(outcome())
-        self.assertIn("\n| spike | 50.0 | 300.0 | 300.0 |\n| pool | 900.0 | 300.0 | 300.0 |\n", text)
+        self.assertIn("\n| spike | 50.0 | 300.0 | 320.0 |\n| pool | 900.0 | 300.0 | 320.0 |\n", text)
         self.assertIn("(docs/services.md)", text)
 
     def test_readme_has_one_place_for_it(self) -> None:
