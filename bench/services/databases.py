@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.programs.workloads.errors import expect
+from bench.programs.workloads.families import postgres
 from bench.programs.workloads.session import Session, free_port
 from bench.programs.workloads.workload import Need
 from bench.services.service import LOOK_SECONDS, QUANTILES, Record, Service, wait_for
@@ -22,46 +23,27 @@ _LOAD_SHARE = 0.7
 
 
 class Postgres(Service):
-    """As the user `postgres` where root runs it, because the server refuses root."""
+    """The server of bench/programs, with memory for sorts."""
 
     name = "postgres"
     CLIENTS = 20
     task = f"PostgreSQL: pgbench with 8 clients; then {CLIENTS} connections sort a table each, stay open and wait"
-    _PATTERN = "/usr/lib/postgresql/*/bin/"
     needs = tuple(Need(f"/usr/lib/postgresql/*/bin/{program}", "postgresql") for program in ("postgres", "pgbench"))
     programs = frozenset({"postgres"})
-    _USER = "postgres"
     _SORT = (
         "SELECT count(*) FROM (SELECT aid, filler FROM pgbench_accounts ORDER BY filler, abalance, -aid OFFSET 1) AS t;"
     )
 
     def live(self, session: Session, record: Record) -> None:
-        binaries = Path(Need(self._PATTERN + "postgres", "postgresql").find()).parent
         port = str(free_port())
+        command = postgres.prepared(session, port, work_mem="16MB")
         connection = ("-h", _LOOPBACK, "-p", port, "-U", "bench")
-        session.give_folder(self._USER)
-        data = str(session.folder / "data")
-        session.run(
-            str(binaries / "initdb"), "-D", data, "-U", "bench", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync",
-            user=self._USER, measured=False,
-        )  # fmt: skip
-        settings = {
-            "port": port, "listen_addresses": _LOOPBACK, "unix_socket_directories": "", "fsync": "off", "jit": "off",
-            "shared_buffers": "32MB", "work_mem": "16MB", "log_min_messages": "warning",
-        }  # fmt: skip
-        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-
-        def ready() -> bool:
-            probe = f"{binaries}/pg_isready -h {_LOOPBACK} -p {port} -U bench -d postgres || true"
-            return b"accepting connections" in session.tool("sh", "-c", probe).stdout
 
         def pgbench(*words: str) -> None:
-            session.tool(str(binaries / "pgbench"), *connection, *words, "postgres")
+            session.tool(str(postgres.folder() / "pgbench"), *connection, *words, "postgres")
 
         # SIGINT is the server's fast shutdown.
-        with session.serve(
-            str(binaries / "postgres"), "-D", data, *options, ready=ready, stop=signal.SIGINT, user=self._USER
-        ):
+        with session.serve(*command, ready=postgres.answers(session, port), stop=signal.SIGINT, user=postgres.USER):
             pgbench("-i", "-q", "-s", "1")
             record.begin = time.monotonic()
             seconds = max(1, round(_LOAD_SHARE * self.times.work))

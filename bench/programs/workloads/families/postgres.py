@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 from bench.programs.workloads.errors import expect
@@ -37,8 +38,39 @@ SELECT count(bt_index_check(indexrelid, true)) FROM pg_index JOIN pg_class ON pg
 """
 
 
+USER = "postgres"
+"""Whom root gives the server to, which refuses root."""
+
+
+def folder() -> Path:
+    """Where Debian has the programs of the newest version."""
+    return Path(Need(_PATTERN + "postgres", "postgresql").find()).parent
+
+
+def prepared(session: Session, port: str, **more: str) -> list[str]:
+    """Makes a cluster in the session's folder; the server's command line, with `more` settings."""
+    session.give_folder(USER)
+    data = str(session.folder / "data")
+    session.run(
+        str(folder() / "initdb"), "-D", data, "-U", "bench", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync",
+        user=USER, measured=False,
+    )  # fmt: skip
+    settings = {
+        "port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off",
+        "jit": "off", "shared_buffers": "32MB", "log_min_messages": "warning",
+    }  # fmt: skip
+    options = [word for name, value in (settings | more).items() for word in ("-c", f"{name}={value}")]
+    return [str(folder() / "postgres"), "-D", data, *options]
+
+
+def answers(session: Session, port: str) -> Callable[[], bool]:
+    """Whether the server takes connections."""
+    probe = f"{folder()}/pg_isready -h 127.0.0.1 -p {port} -U bench -d postgres || true"
+    return lambda: b"accepting connections" in session.tool("sh", "-c", probe).stdout
+
+
 class Server(Workload):
-    """As the user `postgres` where root runs it, because the server refuses root."""
+    """Transactions whose sums and indexes have to agree."""
 
     name = "postgres"
     task = (
@@ -49,11 +81,8 @@ class Server(Workload):
     programs = frozenset({"postgres", "initdb"})
     memory = Memory.SUM
 
-    _USER = "postgres"
-
     def run(self, session: Session) -> Outcome:
-        binaries = Path(Need(_PATTERN + "postgres", "postgresql").find()).parent
-        port = str(free_port())
+        binaries, port = folder(), str(free_port())
         connection = ("-h", "127.0.0.1", "-p", port, "-U", "bench")
 
         def client(program: str, *words: str) -> bytes:
@@ -62,25 +91,9 @@ class Server(Workload):
         def question(text: str) -> bytes:
             return client("psql", "-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", text)
 
-        def ready() -> bool:
-            probe = f"{binaries}/pg_isready -h 127.0.0.1 -p {port} -U bench -d postgres || true"
-            return b"accepting connections" in session.tool("sh", "-c", probe).stdout
-
-        session.give_folder(self._USER)
-        data = str(session.folder / "data")
-        session.run(
-            str(binaries / "initdb"), "-D", data, "-U", "bench", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync",
-            user=self._USER, measured=False,
-        )  # fmt: skip
-        settings = {
-            "port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off",
-            "jit": "off", "shared_buffers": "32MB", "log_min_messages": "warning",
-        }  # fmt: skip
-        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        command = prepared(session, port)
         # SIGINT is the server's fast shutdown.
-        with session.serve(
-            str(binaries / "postgres"), "-D", data, *options, ready=ready, stop=signal.SIGINT, user=self._USER
-        ):
+        with session.serve(*command, ready=answers(session, port), stop=signal.SIGINT, user=USER):
             session.tool(str(binaries / "createdb"), *connection, "bench")
             client("pgbench", "-i", "-q", "-s", str(_SCALE))
             report = client(
@@ -88,7 +101,7 @@ class Server(Workload):
             ).decode()
             outputs = {"sums": question(_SUMS), "checksums": question(_CHECKSUMS), "indexes": question(_AMCHECK)}
         self._check(outputs["sums"].decode(), outputs["indexes"].decode())
-        shutil.rmtree(data)
+        shutil.rmtree(session.folder / "data")
         return Outcome(outputs, *throughput(report))
 
     def _check(self, sums: str, indexes: str) -> None:
