@@ -101,7 +101,8 @@ static bool open_file(struct recorder *recorder) {
         }
         return false;
     }
-    struct trace_header header = {.magic = TRACE_MAGIC, .version = TRACE_VERSION};
+    struct trace_header header = {.version = TRACE_VERSION};
+    memcpy(header.magic, TRACE_MAGIC, TRACE_MAGIC_BYTES); /* without the zero at its end */
     header.crc = crc32_add(0, &header, sizeof header - sizeof header.crc);
     if (!system_write(recorder->path, &header, sizeof header, NULL, 0)) {
         recorder_give_up("cannot write", recorder->path, errno);
