@@ -192,7 +192,7 @@ MODULES = {
             (
                 "tests/integration:test_fork",
                 "tests/integration:test_own_thread",
-                *_unit("fork_copy", "guard_renew", "interrupted", "interrupted_steps"),
+                *_unit("begin", "fork_copy", "guard_renew", "interrupted", "interrupted_steps"),
                 *_unit("record", "config", "base", "region", "region_place", "node", "idle", "guard_random"),
                 "tests/integration:test_places",
                 *_ALWAYS,
