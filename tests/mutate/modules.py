@@ -58,7 +58,9 @@ MODULES = {
                 *_unit(
                     "slab", "exchange", "slab_purge", "magazine", "corruption", "exchange_check", "region_purge", "idle"
                 ),
-                *_unit("node", "quiet", "sites", "guard_random", "purge_poll", "purge_slabs", "region_model"),
+                *_unit(
+                    "node", "quiet", "sites", "guard_random", "slab_twice", "purge_poll", "purge_slabs", "region_model"
+                ),
                 *_ALWAYS,
                 *_MEMORY,
             ),

@@ -446,25 +446,3 @@ HAK_TEST(Slab, ConcurrentRemoteFreesAllArrive) {
         give_up(shared.slab, classes[k], hak_classes[classes[k]].blocks);
     }
 }
-
-/* Two threads free a block at the same moment, and neither sees the other's bit: the drain does, reports it, and counts it once. */
-static void drain_what_is_free(void) {
-    struct slab *slab = full_slab(classes[0]);
-    uint64_t *const free_bits = slab_free_bits(slab, classes[0]), *const remote_bits =
-                                                                      slab_remote_bits(slab, classes[0]);
-    uint32_t word = 0;
-    hak_slab_free_blocks(OTHER, classes[0], blocks, 2);
-    while (remote_bits[word] == 0) word++;
-    free_bits[word] |= remote_bits[word] & -remote_bits[word];
-    slab->free_count++;
-    HAK_EXPECT_EQ(hak_slab_drain(slab, classes[0]), 1);
-    HAK_EXPECT_EQ(slab->free_count, 2);
-    HAK_EXPECT_EQ(hak_slab_drain(slab, classes[0]), 0);
-}
-
-HAK_TEST_ISOLATED(Slab, DrainReportsWhatIsFreeAlready, "HAKMEM_ON_MISUSE=abort") {
-    hak_process_begin();
-    HAK_EXPECT_DEATH(drain_what_is_free(), "double free");
-}
-
-HAK_TEST_ISOLATED(Slab, DrainCountsWhatIsFreeAlreadyOnce, "HAKMEM_ON_MISUSE=ignore") { drain_what_is_free(); }
