@@ -20,7 +20,7 @@ struct batch {
     bool is_late;                      /* the calls that freed the blocks have returned */
     uint32_t remote;                   /* blocks that went to slabs of others so far */
     struct slab *slab;                 /* where the blocks below belong; NULL: nothing gathered */
-    uintptr_t base;                    /* the slab's, or BATCH_NOWHERE */
+    uintptr_t base;                    /* the slab's */
     uint32_t turn;                     /* slab_turn(base) */
     uint64_t *free_bits, *remote_bits; /* the slab's */
     bool own;                          /* self owns it */
@@ -125,7 +125,7 @@ static void batch_end_slab(struct batch *batch) {
     }
 }
 
-/* Goes on with the slab that `first` lies in. */
+/* Goes on with `first`, in its slab. */
 static void batch_begin_slab(struct batch *batch, const struct slab_position *first) {
     struct slab *slab = first->slab;
     batch->slab = slab;
@@ -141,6 +141,8 @@ static void batch_begin_slab(struct batch *batch, const struct slab_position *fi
     /* A block that its new owner freed meanwhile, and this call again, is found by a drain. */
     batch->has_free = is_owned || (control & CONTROL_HAS_FREE) != 0;
     batch->word = first->block / 64;
+    batch->bits = (uint64_t)1 << first->block % 64;
+    batch->bit_count = 1;
 }
 
 /* What led from p's chunk to its slab: a span that covers the chunk, and starts where it says. Stale where p was freed
@@ -204,8 +206,8 @@ HAK_ALWAYS_INLINE bool batch_is_within(const void *p, uintptr_t base, const stru
     return (uintptr_t)p - base < (uintptr_t)constants->blocks * constants->block_size;
 }
 
-/* Frees those first ones of the blocks that lie in the batch's slab. Returns how many. The next one is another slab's, or
- * no block. A block of the slab needs no look at the class: that cannot change while frees are not counted. */
+/* Frees blocks that lie in the batch's slab, up to the first address at which none starts. Returns how many. They need no look
+ * at the class: that cannot change while frees are not counted. */
 static uint32_t batch_free_run(struct batch *batch, void *const *blocks, uint32_t count) {
     const struct hak_class *constants = &hak_classes[batch->class_index];
     const uint64_t reciprocal = constants->reciprocal, block_size = constants->block_size;
@@ -213,7 +215,7 @@ static uint32_t batch_free_run(struct batch *batch, void *const *blocks, uint32_
     const uint32_t turn = batch->turn;
     uint64_t bits = batch->bits;
     uint32_t i = 0, gathered_from = 0;
-    for (; i < count && batch_is_within(blocks[i], base, constants); i++) {
+    for (; i < count; i++) {
         const uint64_t offset = (uintptr_t)blocks[i] - base, place = offset * reciprocal >> HAK_RECIPROCAL_SHIFT;
         if (HAK_UNLIKELY(offset != place * block_size)) {
             break;
@@ -242,25 +244,35 @@ HAK_ALWAYS_INLINE void batch_fetch(const struct slab_position *at, unsigned clas
     __builtin_prefetch(&slab_remote_bits(at->slab, class_index)[at->block / 64], 1);
 }
 
-/* Blocks of other slabs are located so many at a time, and then freed, so that their slabs come into the cache meanwhile: a
- * free's loads depend on each other, and its atomic operations are in the way of the next one's loads. */
+/* Blocks one after the other that lie in one slab: most blocks of a magazine lie in few slabs. */
+struct batch_piece {
+    struct slab_position at; /* of the first one. A slab of NULL: no block of the class starts there, and it is alone */
+    uint32_t count;          /* how many */
+};
+
+/* So many slabs are located before the first block is freed, so that they come into the cache meanwhile: a free's loads depend
+ * on each other, and its atomic operations are in the way of the next one's loads. */
 #define BATCH_GROUP 16u
 
-/* Locates blocks up to the first one that lies in the slab of the block before it. Returns how many. A slab of NULL: no block
- * of the class starts there. pre: count > 0 */
-static uint32_t batch_locate(unsigned class_index, void *const *blocks, uint32_t count, struct slab_position *out) {
+/* Cuts the first ones of the blocks into pieces. Returns how many pieces. */
+static uint32_t batch_locate(unsigned class_index, void *const *blocks, uint32_t count, struct batch_piece *out) {
     const struct hak_class *constants = &hak_classes[class_index];
-    uint32_t i = 0;
-    do {
-        if (HAK_LIKELY((uintptr_t)blocks[i] >> HAK_ADDRESS_BITS == 0 && slab_locate(blocks[i], class_index, &out[i]) &&
-                       out[i].offset == 0)) {
-            batch_fetch(&out[i], class_index);
+    uint32_t i = 0, found = 0;
+    while (i < count && found < BATCH_GROUP) {
+        const uint32_t first = i;
+        struct slab_position *at = &out[found].at;
+        if (HAK_LIKELY((uintptr_t)blocks[i] >> HAK_ADDRESS_BITS == 0 && slab_locate(blocks[i], class_index, at) &&
+                       at->offset == 0)) {
+            batch_fetch(at, class_index);
         } else {
-            out[i] = (struct slab_position){.base = BATCH_NOWHERE};
+            *at = (struct slab_position){.base = BATCH_NOWHERE};
         }
-        i++;
-    } while (i < count && !batch_is_within(blocks[i], out[i - 1].base, constants));
-    return i;
+        do {
+            i++;
+        } while (i < count && batch_is_within(blocks[i], at->base, constants));
+        out[found++].count = i - first;
+    }
+    return found;
 }
 
 static HAK_COLD void batch_report_wrong(const struct batch *batch, const void *p) {
@@ -271,30 +283,30 @@ static HAK_COLD void batch_report_wrong(const struct batch *batch, const void *p
     }
 }
 
-/* Frees a block of another slab than the one before. `at` is where it lies. */
-HAK_ALWAYS_INLINE void batch_free_other(struct batch *batch, const struct slab_position *at, const void *p) {
+/* Frees the blocks of a piece, and reports those that are none. */
+HAK_ALWAYS_INLINE void batch_free_piece(struct batch *batch, const struct slab_position *at, void *const *blocks,
+                                        uint32_t count) {
     if (HAK_UNLIKELY(at->slab == NULL || !batch_is_of_class(at->slab, batch->class_index))) {
-        batch_report_wrong(batch, p);
+        for (uint32_t i = 0; i < count; i++) {
+            batch_report_wrong(batch, blocks[i]);
+        }
         return;
     }
     batch_end_slab(batch);
     batch_begin_slab(batch, at);
-    batch->bits = (uint64_t)1 << at->block % 64;
-    batch->bit_count = 1;
+    for (uint32_t i = 1; i < count && (i += batch_free_run(batch, blocks + i, count - i)) < count; i++) {
+        batch_report_wrong(batch, blocks[i]);
+    }
 }
 
 uint32_t hak_slab_free_blocks(uint32_t self, unsigned class_index, void *const *blocks, uint32_t count) {
-    struct batch batch = {.self = self, .class_index = class_index, .is_late = count > 1, .base = BATCH_NOWHERE};
+    struct batch batch = {.self = self, .class_index = class_index, .is_late = count > 1};
     for (uint32_t from = 0; from < count;) {
-        struct slab_position group[BATCH_GROUP];
-        const uint32_t left = count - from;
-        const uint32_t located =
-            batch_locate(class_index, blocks + from, left < BATCH_GROUP ? left : BATCH_GROUP, group);
-        for (uint32_t i = 0; i < located; i++) {
-            batch_free_other(&batch, &group[i], blocks[from + i]);
+        struct batch_piece group[BATCH_GROUP];
+        const uint32_t pieces = batch_locate(class_index, blocks + from, count - from, group);
+        for (uint32_t i = 0; i < pieces; from += group[i++].count) {
+            batch_free_piece(&batch, &group[i].at, blocks + from, group[i].count);
         }
-        from += located;
-        from += batch_free_run(&batch, blocks + from, count - from);
     }
     batch_end_slab(&batch);
     return batch.remote;
