@@ -257,8 +257,8 @@ static void run_steps(uint64_t seed, unsigned longest, unsigned steps) {
 
 HAK_TEST_ISOLATED(KeptModel, ShortSpans, "HAKMEM_PURGE_DELAY_MS=-1") {
     threshold = CHUNKS + 1;
-    run_steps(1, 6,
-              500 + HAK_TEST_SCALE(2500)); /* so many at least are needed until as many spans are kept as may be */
+    /* The first 500 at least are needed, until as many spans are kept as may be. */
+    run_steps(1, 6, 500 + HAK_TEST_SCALE(2500));
     HAK_EXPECT_EQ(spans_most, MOST_SPANS);
 }
 
