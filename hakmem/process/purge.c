@@ -263,13 +263,13 @@ static void purge_while_something_waits(void) {
 /* Sleeps that long, or until more waits beside what is in use than may. true: that is so */
 static bool purge_sleep_idle(uint64_t duration_ms) {
     const size_t look_at = hak_purge_share_look_at(&purge_share, purge_resident_bytes());
-    hak_store_relaxed(&purge_look_at, look_at);
-    const uint64_t begin = hak_os_clock_ms();
-    /* As in purge_share_and_sleep the first sleep is short, and what it ends with is looked at whoever saw the store. */
+    const uint64_t end = hak_os_clock_ms() + duration_ms;
+    /* The first sleep is short, and its end does not wait for a nudge: as in purge_share_and_sleep. */
     uint64_t most = PURGE_SHARE_MS;
-    for (uint64_t slept = 0, left; slept < duration_ms; slept = hak_os_clock_ms() - begin, most = UINT64_MAX) {
-        left = duration_ms - slept;
-        if (!hak_own_thread_sleep(OWN_THREAD_PURGE, left < most ? left : most)) {
+    for (uint64_t now; (now = hak_os_clock_ms()) < end; most = duration_ms) {
+        /* Relaxed: as there. Anew for each sleep, since a nudge has taken it, and less may wait by now. */
+        hak_store_relaxed(&purge_look_at, look_at);
+        if (!hak_own_thread_sleep(OWN_THREAD_PURGE, end - now < most ? end - now : most)) {
             return false;
         }
         if (decay_due_ms() != 0 && purge_resident_bytes() > look_at) {

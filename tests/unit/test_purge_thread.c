@@ -267,6 +267,23 @@ HAK_TEST_ISOLATED(PurgeThread, SeesWhatNobodyWokeItForWhileItWaitsForIdleThreads
     HAK_EXPECT_EQ(told_thread.nudged, 0);
 }
 
+/* A nudge for what has gone by the time the thread looks is not its last one. */
+static void free_twice_in_idle_sleep(void) {
+    if (told_thread.sleeps == 2 || told_thread.sleeps == 3) {
+        told_free(20 * MIB);
+        told_poll();
+    }
+    if (told_thread.sleeps == 2) {
+        (void)hak_purge_all();
+    }
+    note_in_next_sleep(3);
+}
+
+HAK_TEST_ISOLATED(PurgeThread, IsWokenAgainWhileItWaitsForIdleThreads, WITH_THREAD) {
+    look_for_idle_threads(free_twice_in_idle_sleep);
+    HAK_EXPECT_EQ(told_thread.nudged, 2);
+}
+
 HAK_TEST_ISOLATED(PurgeThread, DoesNotLookWhereNobodyCanBecomeIdle, WITH_THREAD) {
     begin_thread(4 * MIB);
     told_now_ms += 1001;
