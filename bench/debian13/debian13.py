@@ -26,7 +26,6 @@ from tools.measure.program import BenchError
 
 NAME = "debian13"
 RELEASE = "trixie"
-MIRROR = "http://deb.debian.org/debian"
 ROOT = Path("/var/cache/hakmem/debian13")
 
 PACKAGES = (
@@ -87,7 +86,7 @@ def make(root: Path) -> None:
             f"{root} is there, but no root that this program has made to its end: remove it, or name another --root"
         )
     root.mkdir(parents=True, exist_ok=True)
-    line = ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", RELEASE, str(root), MIRROR]
+    line = ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", RELEASE, str(root)]
     _run(line, f"debootstrap of {root}")
     (root / _MADE).parent.mkdir(parents=True, exist_ok=True)
     (root / _MADE).touch()

@@ -61,7 +61,7 @@ static HAK_NOINLINE void free_block_slow(void *p) {
 }
 
 void hak_front_free_slow(void *p) {
-    /* Before anything is saved for the rest: programs free NULL as often as that. */
+    /* NULL first, before registers are saved for the rest: some programs free it as often as blocks. */
     if (p != NULL) {
         free_block_slow(p);
     }

@@ -48,7 +48,7 @@ bool hak_owner(const void *p, struct hak_owner_info *info) {
     }
     const unsigned class_index = query_class(p);
     if (class_index == 0) {
-        size_t size = 0; /* gcc 12, in one piece with the linker, does not see that it is set where a block is found */
+        size_t size = 0; /* gcc 12 with -flto does not see that hak_huge_find sets it */
         void *start = hak_huge_find(p, &size);
         if (start == NULL) {
             return false;

@@ -11,7 +11,7 @@
 #include "hakmem/slab/partial.h"
 #include "hakmem/slab/slab.h"
 
-/* The base of no slab: no pointer lies a slab's length behind it. */
+/* The base of no slab: no pointer lies within a slab's length behind it. */
 #define BATCH_NOWHERE (UINTPTR_MAX / 2 + 1)
 
 struct batch {
@@ -222,7 +222,7 @@ static uint32_t batch_free_run(struct batch *batch, void *const *blocks, uint32_
         }
         const uint32_t block = slab_block_at((uint32_t)place, turn, constants);
         const uint64_t bit = (uint64_t)1 << block % 64;
-        /* A block that is there twice is told by the second look at its word. */
+        /* Where a block comes a second time, its bit is written first, so that the second is found out. */
         if (block / 64 != batch->word || (bits & bit) != 0) {
             batch->bits = bits;
             batch->bit_count += i - gathered_from;
