@@ -164,6 +164,9 @@ MODULES = {
             "purge",
             (
                 "hakmem/process/purge.c",
+                "hakmem/process/purge_bound.c",
+                "hakmem/process/purge_pass.c",
+                "hakmem/process/purge_thread.c",
                 "hakmem/process/purge_share.c",
                 "hakmem/process/own_thread.c",
                 "hakmem/region/region_purge.c",

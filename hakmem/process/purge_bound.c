@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* See purge_bound.h. */
+#include "hakmem/process/purge_bound.h"
+
+#include "hakmem/base/atomic.h"
+#include "hakmem/base/options.h"
+#include "hakmem/process/purge.h"
+#include "hakmem/region/held.h"
+#include "hakmem/slab/partial.h"
+
+/* All atomic, relaxed: hints. */
+static struct {
+    size_t may_wait;
+    size_t given, level;
+    uint64_t given_at_ms;
+} purge_learned;
+
+static size_t purge_committed_bytes(void) { return hak_held_bytes() + hak_purge_waiting_bytes(); }
+
+static void purge_learn(uint64_t now, size_t bound, size_t in_use) {
+    const size_t given = hak_load_relaxed(&purge_learned.given);
+    if (given == 0) {
+        return;
+    }
+    if (now - hak_load_relaxed(&purge_learned.given_at_ms) > (uint64_t)hak_load_relaxed(&hak_options.purge_delay_ms)) {
+        hak_store_relaxed(&purge_learned.given, (size_t)0);
+    } else if (purge_committed_bytes() > hak_load_relaxed(&purge_learned.level) + given / 2) {
+        const size_t most = 2 * in_use > PURGE_LEARNED_BYTES ? 2 * in_use : PURGE_LEARNED_BYTES;
+        hak_store_relaxed(&purge_learned.may_wait, 2 * bound < most ? 2 * bound : most);
+        hak_store_relaxed(&purge_learned.given, (size_t)0);
+    }
+}
+
+void hak_purge_bound_unlearn(size_t aged) {
+    const size_t may_wait = hak_load_relaxed(&purge_learned.may_wait);
+    if (aged > may_wait / 4) {
+        hak_store_relaxed(&purge_learned.may_wait, may_wait / 2);
+    }
+}
+
+void hak_purge_bound_note_given(uint64_t now, size_t bytes) {
+    if (bytes > 0) {
+        hak_store_relaxed(&purge_learned.given, hak_load_relaxed(&purge_learned.given) + bytes);
+        hak_store_relaxed(&purge_learned.level, purge_committed_bytes());
+        hak_store_relaxed(&purge_learned.given_at_ms, now);
+    }
+}
+
+size_t hak_purge_bound_excess(uint64_t now, size_t to_do) {
+    const size_t held = hak_held_bytes(), unpurged = hak_partial_unpurged_bytes();
+    const size_t in_use = held > unpurged ? held - unpurged : 0;
+    size_t bound = in_use > PURGE_BOUND_BYTES ? in_use : PURGE_BOUND_BYTES;
+    const size_t may_wait = hak_load_relaxed(&purge_learned.may_wait);
+    bound = may_wait > bound ? may_wait : bound;
+    purge_learn(now, bound, in_use);
+    return to_do > bound ? to_do - (bound - bound / 4) : 0;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* What may wait where no thread of our own purges: the larger of PURGE_BOUND_BYTES, of what is in use, and of what the program has
+ * shown that it takes back at once.
+ *
+ * That is found out by what was given back as too much, when, and how much was in the allocator's hands then. A program that takes half
+ * of it again within the delay loses more by the page faults than the memory is worth, and may keep twice as much from then on.
+ * What ages unused halves that. Any thread; two polls at once make it a little wrong at most. */
+#ifndef HAKMEM_PROCESS_PURGE_BOUND_H
+#define HAKMEM_PROCESS_PURGE_BOUND_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* How much is to go back now, bytes, of `to_do` that wait: what is more than the bound, and a quarter of that more, so that not
+ * every call has to. */
+size_t hak_purge_bound_excess(uint64_t now_ms, size_t to_do);
+
+/* So much of it did. */
+void hak_purge_bound_note_given(uint64_t now_ms, size_t bytes);
+
+/* So much was given back that nobody wanted for the whole delay. */
+void hak_purge_bound_unlearn(size_t aged);
+
+#endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/* See purge_pass.h. When to look is region/decay.h's; what to look at is here: free chunks, kept mappings, the pages of
+ * PARTIAL slabs that hold no block in use, and those of the records of ended threads. */
+#include "hakmem/process/purge_pass.h"
+
+#include "hakmem/base/atomic.h"
+#include "hakmem/base/options.h"
+#include "hakmem/magazine/idle.h"
+#include "hakmem/magazine/record_list.h"
+#include "hakmem/magazine/thread.h"
+#include "hakmem/os/os.h"
+#include "hakmem/process/own_thread.h"
+#include "hakmem/process/purge.h"
+#include "hakmem/process/purge_bound.h"
+#include "hakmem/region/decay.h"
+#include "hakmem/region/held.h"
+#include "hakmem/region/kept.h"
+#include "hakmem/region/region.h"
+#include "hakmem/slab/partial.h"
+
+/* Held while a piece is purged, so that a fork finds nothing half-way: neither chunks nor slabs are in the
+ * hands of a thread that the child does not have. */
+static struct hak_lock purge_lock = HAK_LOCK_INITIALIZER(HAK_RANK_PURGE);
+static uint32_t purge_forks;     /* atomic; threads that want the purge lock for a fork, or have it */
+static bool purge_is_child;      /* atomic; this process is the child of a fork */
+static uint64_t purge_looked_ms; /* purge lock; when idle threads were last looked for */
+
+/* How long idle threads are not looked for again. */
+#define PURGE_IDLE_LOOK_MS 100
+
+size_t hak_purge_waiting_bytes(void) { return hak_region_dirty_bytes() + hak_kept_dirty_bytes(); }
+
+size_t hak_purge_to_do_bytes(void) {
+    const size_t waiting = hak_purge_waiting_bytes() + hak_partial_unpurged_bytes();
+    const size_t refused = hak_region_refused_bytes() + hak_kept_refused_bytes();
+    return waiting > refused ? waiting - refused : 0;
+}
+
+size_t hak_purge_in_use_bytes(void) {
+    const size_t held = hak_held_bytes(), free = hak_partial_unpurged_bytes() + hak_partial_purged_bytes();
+    return held > free ? held - free : 0;
+}
+
+size_t hak_purge_resident_bytes(void) {
+    const size_t sum = hak_held_bytes() + hak_purge_waiting_bytes();
+    const size_t gone = hak_partial_purged_bytes() + hak_region_refused_bytes() + hak_kept_refused_bytes();
+    return sum > gone ? sum - gone : 0;
+}
+
+static struct decay_pass purge_pass(uint64_t freed_until_ms) {
+    /* In the child of a fork the kernel does not join the new mappings with what the parent wrote, and they would become too
+     * many. */
+    return (struct decay_pass){.freed_until_ms = freed_until_ms,
+                               .by_mapping = hak_own_thread_users() <= 1 && !hak_load_relaxed(&purge_is_child),
+                               .class_index = 1};
+}
+
+/* Once a pass, and not more often than threads can become idle: where every slow path purges, it must not look at every
+ * thread. */
+static void purge_look_for_idle_locked(struct decay_pass *pass) {
+    const uint64_t now = hak_os_clock_ms();
+    const bool is_time = pass->freed_until_ms == DECAY_EVERYTHING || now >= purge_looked_ms + PURGE_IDLE_LOOK_MS;
+    if (!pass->has_idle && is_time) {
+        hak_idle_take_slabs(pass);
+        purge_looked_ms = now;
+    }
+    pass->has_idle = true;
+}
+
+/* The pass's next piece, of so many bytes. true: the pass is over */
+static bool purge_piece(struct decay_pass *pass, size_t bytes) {
+    pass->left = bytes;
+    lock_acquire(&purge_lock);
+    /* Else slabs first: one that turns out to be free altogether joins the chunks. */
+    purge_look_for_idle_locked(pass);
+    const bool is_over = (pass->chunks_first || hak_partial_purge_piece(pass)) && hak_region_purge_piece(pass) &&
+                         hak_kept_purge_piece(pass) && (!pass->chunks_first || hak_partial_purge_piece(pass)) &&
+                         hak_thread_purge_piece(pass);
+    lock_release(&purge_lock);
+    /* Relaxed: a hint. Who waits for the lock is slower than who takes it again at once. */
+    if (hak_load_relaxed(&purge_forks) != 0) {
+        hak_os_sleep_ms(1);
+    }
+    return is_over;
+}
+
+static bool purge_is_to_stop(void) { return hak_own_thread_is_current() && hak_own_thread_must_end(OWN_THREAD_PURGE); }
+
+/* true: the pass is over; false: it has purged `bytes`, or the thread has to end */
+static bool purge_some(struct decay_pass *pass, size_t bytes) {
+    size_t spent = 0;
+    while (spent < bytes) {
+        const size_t piece = bytes - spent < PURGE_PIECE_BYTES ? bytes - spent : PURGE_PIECE_BYTES;
+        if (purge_piece(pass, piece)) {
+            return true;
+        }
+        spent += pass->left < piece ? piece - pass->left : piece;
+        if (purge_is_to_stop()) {
+            break;
+        }
+    }
+    return false;
+}
+
+void hak_purge_aged(uint64_t now, size_t bytes) {
+    const int64_t delay_ms = hak_load_relaxed(&hak_options.purge_delay_ms);
+    if (!hak_decay_take() || delay_ms < 0) {
+        return;
+    }
+    const uint64_t delay = (uint64_t)delay_ms;
+    DISTURB();
+    struct decay_pass pass = purge_pass(now > delay ? now - delay : 0);
+    const bool is_over = purge_some(&pass, bytes);
+    hak_purge_bound_unlearn(pass.purged);
+    if (!is_over) {
+        hak_decay_schedule(now);
+    } else if (hak_purge_to_do_bytes() > 0 || record_unpurged_bytes() > 0) {
+        /* A quarter of the delay: nothing stays longer than one and a quarter of it. What was refused is not looked for. */
+        hak_decay_schedule(now + delay / 4 + 1);
+    }
+}
+
+size_t hak_purge_oldest(uint64_t now, size_t bytes) {
+    /* As old as half of the delay at least, then an eighth, then any. Relaxed: see options.h. */
+    const uint64_t delay = (uint64_t)hak_load_relaxed(&hak_options.purge_delay_ms);
+    const uint64_t ages[] = {delay / 2, delay / 8, 0};
+    size_t left = bytes, purged = 0;
+    for (unsigned i = 0; i < sizeof ages / sizeof ages[0] && left > 0; i++) {
+        struct decay_pass pass = purge_pass(ages[i] == 0 ? DECAY_ALL_NEW : now > ages[i] ? now - ages[i] : 0);
+        pass.chunks_first = true;
+        const bool is_over = purge_some(&pass, left);
+        purged += pass.purged;
+        left = is_over && left > pass.purged ? left - pass.purged : 0;
+    }
+    return purged;
+}
+
+void hak_purge_idle(uint64_t now) {
+    /* Relaxed: see options.h. */
+    const int64_t delay_ms = hak_load_relaxed(&hak_options.purge_delay_ms);
+    struct decay_pass pass = purge_pass(now > (uint64_t)delay_ms ? now - (uint64_t)delay_ms : 0);
+    (void)purge_some(&pass, PURGE_PIECE_BYTES);
+}
+
+size_t hak_purge_all(void) {
+    struct decay_pass pass = purge_pass(DECAY_EVERYTHING);
+    (void)purge_some(&pass, SIZE_MAX);
+    return pass.purged;
+}
+
+void hak_purge_idle_record(struct hak_thread *record) {
+    if (hak_record_used_bytes(record) > PURGE_IDLE_BYTES) {
+        (void)hak_record_purge(record, purge_pass(0).by_mapping);
+    }
+}
+
+/* Relaxed, both: a hint for the thread that purges. */
+void hak_purge_fork_begin(void) { (void)hak_fetch_add_relaxed(&purge_forks, 1u); }
+
+void hak_purge_fork_end(void) { (void)hak_fetch_add_relaxed(&purge_forks, (uint32_t)-1); }
+
+void hak_purge_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&purge_lock, fork); }
+
+void hak_purge_pass_fork_child(void) {
+    /* Relaxed, both: the child has one thread. Others of the parent may have wanted to fork too. */
+    hak_store_relaxed(&purge_forks, 0u);
+    hak_store_relaxed(&purge_is_child, true);
+    /* A look that a thread had taken upon itself is lost with it. */
+    if (hak_purge_to_do_bytes() > 0 || record_unpurged_bytes() > 0) {
+        hak_decay_note_freed(hak_os_clock_ms());
+    }
+}
