@@ -11,6 +11,44 @@ _OTHER_SPACINGS = [
     if all(combination.switches.values()) and combination.name != SHIPPED_COMBINATION.name
 ]
 
+# Tests of one thread, which ThreadSanitizer has nothing to say about, and takes long for. //tests/harness:one_thread ends them
+# if they begin another. Those with a guard of their own, or without the allocator, are not here.
+ONE_THREAD = [
+    "test_address_bits",
+    "test_aligned",
+    "test_calloc",
+    "test_config",
+    "test_errors",
+    "test_fork_copy",
+    "test_huge_clear",
+    "test_huge_model",
+    "test_kept",
+    "test_kept_model",
+    "test_misuse",
+    "test_node",
+    "test_own_thread_steps",
+    "test_places",
+    "test_profile",
+    "test_publish_thread",
+    "test_purge_poll",
+    "test_purge_slabs",
+    "test_purge_thread",
+    "test_purge_way",
+    "test_realloc",
+    "test_region_bitmap",
+    "test_region_model",
+    "test_region_place",
+    "test_region_purge",
+    "test_region_visits",
+    "test_runs",
+    "test_slab_purge",
+    "test_slab_twice",
+    "test_stack",
+    "test_steady_state",
+    "test_thinning",
+    "test_tiny_size_class",
+]
+
 def hak_test(
         name,
         srcs,
@@ -57,6 +95,9 @@ def hak_test(
         "//tests/harness",
         "//tests/harness:census",
     ]
+    if name in ONE_THREAD:
+        harness = harness + ["//tests/harness:one_thread"]
+        tags = tags + ["one-thread"]
     if is_switchless:
         switchless_library(
             name = name + "_cases",
