@@ -18,7 +18,7 @@ from typing import TypeVar
 from bench.programs import entrants
 from bench.programs.entrants import HAKMEM
 from bench.programs.workloads import allocator, registry, runner
-from bench.programs.workloads.errors import CheckError
+from bench.programs.workloads.errors import FAILURES, CheckError, reason
 from bench.programs.workloads.runner import Run, Runner
 from bench.programs.workloads.workload import Workload
 from tools.measure import conditions, paired, progress, rounds
@@ -161,8 +161,8 @@ class _Programs:
             return None
         try:
             return work()
-        except CheckError as error:
-            self.failures.append(Failure(program, contender.name, str(error)))
+        except FAILURES as error:
+            self.failures.append(Failure(program, contender.name, reason(program, contender.name, error)))
             return None
 
     def _verify(self, program: str, contender: Contender) -> None:

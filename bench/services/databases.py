@@ -30,6 +30,8 @@ class Postgres(Service):
     task = f"PostgreSQL: pgbench with 8 clients; then {CLIENTS} connections sort a table each, stay open and wait"
     needs = tuple(Need(f"/usr/lib/postgresql/*/bin/{program}", "postgresql") for program in ("postgres", "pgbench"))
     programs = frozenset({"postgres"})
+    _APART_SECONDS = 5
+    """That the first and the last connection may be done with their sorts apart: all are open until then."""
     _SORT = (
         "SELECT count(*) FROM (SELECT aid, filler FROM pgbench_accounts ORDER BY filler, abalance, -aid OFFSET 1) AS t;"
     )
@@ -52,12 +54,17 @@ class Postgres(Service):
         record.latencies = pgbench_latencies(session.folder)
 
     def _wait(self, session: Session, record: Record, pgbench: Callable[..., None]) -> None:
-        """Connections that have worked are idle: pgbench's own \\sleep keeps them."""
-        script = session.folder / "idle.sql"
-        script.write_text(f"{self._SORT}\n\\sleep {round(self.times.idle * 1000)} ms\n")
-        pgbench("-n", "-c", str(self.CLIENTS), "-j", "2", "-t", "1", "-f", str(script))
-        record.end = time.monotonic() - 2 * LOOK_SECONDS  # before the connections were closed
-        record.idle = record.end - self.times.idle
+        """Connections that have worked are idle: pgbench's own \\sleep keeps them, until the last has been idle long enough."""
+        script, log = session.folder / "idle.sql", session.folder / "slept"
+        script.write_text(f"{self._SORT}\n\\sleep {round((self.times.idle + self._APART_SECONDS) * 1000)} ms\n")
+        pgbench(
+            "-n", "-c", str(self.CLIENTS), "-j", "2", "-t", "1", "-f", str(script), "-l", f"--log-prefix={log}"
+        )  # fmt: skip
+        ended = time.monotonic()
+        apart = pgbench_apart(session.folder)
+        expect(apart < self._APART_SECONDS - 2 * LOOK_SECONDS, f"the connections were done {apart:.1f} s apart")
+        record.idle = ended - self.times.idle - self._APART_SECONDS
+        record.end = record.idle + self.times.idle
 
 
 def pgbench_latencies(folder: Path) -> array[int]:
@@ -67,6 +74,14 @@ def pgbench_latencies(folder: Path) -> array[int]:
         found.extend(min(int(line.split()[2]) * 1000, 2**32 - 1) for line in log.read_text().splitlines())
     expect(len(found) > 0, "pgbench logged no transaction")
     return found
+
+
+def pgbench_apart(folder: Path) -> float:
+    """Seconds between the ends of the first and the last transaction of a script, by columns five and six of its log."""
+    lines = [line.split() for log in folder.glob("slept.*") for line in log.read_text().splitlines()]
+    ends = [int(line[4]) + int(line[5]) / 1e6 for line in lines]
+    expect(len(ends) > 0, "pgbench logged no transaction")
+    return max(ends) - min(ends)
 
 
 class MariaDB(Service):

@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 import tempfile
+import time
 import unittest
 from pathlib import Path
 from unittest import mock
 
+import psutil
+
 from bench.programs.measurement import Failure
+from bench.programs.workloads import memory
 from bench.programs.workloads.errors import CheckError
 from bench.programs.workloads.process import Usage
 from bench.programs.workloads.runner import Run
@@ -94,6 +98,17 @@ class FiguresTest(unittest.TestCase):
             (Path(folder) / "took.1").write_text("0 0 1500 0 1 2\n1 0 2500 0 1 2\n")
             self.assertEqual(list(databases.pgbench_latencies(Path(folder))), [1_500_000, 2_500_000])
 
+    def test_a_look_that_fails_is_said(self) -> None:
+        with mock.patch.object(memory, "tree_bytes", side_effect=psutil.AccessDenied(1)):
+            with self.assertRaisesRegex(CheckError, "could not be looked at"):
+                with memory.Sampler(1, 0.001):
+                    time.sleep(0.1)
+
+    def test_how_far_connections_are_apart(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "slept.1").write_text("0 0 9 0 100 500000\n1 0 9 0 103 0\n")
+            self.assertAlmostEqual(databases.pgbench_apart(Path(folder)), 2.5)
+
     def test_what_redis_is_filled_with_depends_on_no_clock(self) -> None:
         commands = list(redis.Redis(Times(work=0.02, idle=1)).commands())
         self.assertEqual(len(commands), 100 + 90 + 12)
@@ -132,6 +147,13 @@ class CellsTest(unittest.TestCase):
             measurement._run(outcome, "pool", runner, Contender("broken"))
         self.assertEqual(runner.run.call_count, 2)
         self.assertEqual((outcome.cells, outcome.failures), ({"pool": {}}, [Failure("pool", "broken", "it crashed")]))
+
+    def test_a_server_that_is_gone_ends_no_run(self) -> None:
+        """Its client gets an OSError, or asks for what is not there."""
+        for number, error in enumerate((BrokenPipeError(32, "Broken pipe"), ConnectionResetError(), TimeoutError())):
+            outcome = Outcome(plan(["pool"]), [], cells={"pool": {}})
+            measurement._run(outcome, "pool", mock.Mock(**{"run.side_effect": error}), Contender("x"))
+            self.assertIn("pool under x: ", outcome.failures[0].why, number)
 
     def test_cells_add_up(self) -> None:
         outcome = Outcome(plan(["pool"], rounds=2), [], cells={"pool": {}})

@@ -9,14 +9,14 @@ allocator has no figure there and is run there no more.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.programs import entrants
 from bench.programs.measurement import Failure
 from bench.programs.workloads import allocator, runner
-from bench.programs.workloads.errors import CheckError
+from bench.programs.workloads.errors import FAILURES, CheckError, reason
 from bench.programs.workloads.runner import Runner
 from bench.services import service as services
 from bench.services.registry import SERVICES
@@ -132,8 +132,8 @@ def _run(outcome: Outcome, name: str, by: Runner, contender: Contender) -> None:
         return
     try:
         run = by.run(contender, watched=True)
-    except CheckError as error:
-        outcome.failures.append(Failure(name, contender.name, str(error)))
+    except FAILURES as error:
+        outcome.failures.append(Failure(name, contender.name, reason(name, contender.name, error)))
         outcome.cells[name].pop(contender.name, None)
         return
     assert isinstance(run.outcome, Lived)
@@ -153,8 +153,8 @@ def turns(names: Sequence[str], contenders: Sequence[str], plan: Plan) -> list[t
     return found
 
 
-def execute(plan: Plan) -> Outcome:
-    """Measures the plan. Nothing else should run meanwhile."""
+def execute(plan: Plan, keep: Callable[[Outcome], None] = lambda outcome: None) -> Outcome:
+    """Measures the plan. Nothing else should run meanwhile. `keep` gets what there is after each cell."""
     conditions.randomise_layout()
     try:
         with runner.scratch_folder() as scratch:
@@ -165,6 +165,7 @@ def execute(plan: Plan) -> Outcome:
             by_name = {contender.name: contender for contender in outcome.contenders}
             for name, contender in progress.shown("services", turns(list(found), list(by_name), plan)):
                 _run(outcome, name, found[name], by_name[contender])
+                keep(outcome)
     except CheckError as error:
         raise BenchError(str(error)) from error
     return outcome

@@ -29,6 +29,9 @@ QUANTILES = {"p50": 0.5, "p99": 0.99, "p999": 0.999}
 _PATIENCE = 6
 _POLL_SECONDS = 0.05
 
+# The last look is what a service holds idle: it must not be older. Looks take time themselves.
+_LAST_LOOK_SECONDS = 10 * LOOK_SECONDS
+
 
 @dataclass(frozen=True)
 class Times:
@@ -125,6 +128,11 @@ class Service(Workload):
         assert record.begin is not None
         line = line_of(session.resident, record.begin, record.end or time.monotonic())
         expect(bool(line), f"{self.name} was over before its memory was looked at")
+        last = record.begin + line[-1][0]
+        expect(
+            record.end is None or record.end - last < _LAST_LOOK_SECONDS,
+            f"the last look at {self.name}'s memory was {(record.end or last) - last:.1f} s before the end of its idle time",
+        )
         requests = record.requests or len(record.latencies)
         expect(requests > 0, f"{self.name} came to no request in {self.times.work:.0f} s")
         return Lived(

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 from typing import Any
@@ -80,9 +81,17 @@ def measured(own: argparse.ArgumentParser, parsed: argparse.Namespace) -> dict[s
     if path is not None:
         path.touch()
     progress.every(progress.SECONDS)
-    whole = tables.outcome_object(measurement.execute(wanted))
+
+    def keep(outcome: measurement.Outcome) -> None:
+        if path is not None:
+            text = json.dumps(tables.outcome_object(outcome), allow_nan=False) + "\n"
+            with contextlib.suppress(OSError):  # a full disk ends no run
+                path.with_name(f"{path.name}.partial").write_text(text)
+
+    whole = tables.outcome_object(measurement.execute(wanted, keep))
     if path is not None:
         path.write_text(json.dumps(whole, allow_nan=False) + "\n")
+        path.with_name(f"{path.name}.partial").unlink(missing_ok=True)
     return whole
 
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Four services that do nothing but ask for memory: shapes SHAPE WORK_MS IDLE_MS MIB
  *
- *   spike   a light load; in the middle of it four threads hold MIB together, and free all of it
+ *   spike   a light load; in the middle of it four threads hold MIB together, for a second, and free all of it
  *   drift   blocks that are replaced at random, MIB of them, while their mean size grows from 64 bytes to 4 KiB and
  *           shrinks again; in the end three of four are freed
  *   churn   three times blocks of about 1 KiB are replaced at random, MIB of them, and all but one in a hundred freed, with a
@@ -34,6 +34,7 @@ enum { EXIT_BROKEN = 1, EXIT_USAGE = 2 };
 #define REQUEST_BLOCKS 64
 #define REQUEST_SIZE_MAX 4096
 #define SPIKE_SIZE_MAX (64 * 1024)
+#define SPIKE_HELD_MS 1000 /* several looks at the memory, which nobody would see else */
 #define DRIFT_SIZE_MIN 64
 #define DRIFT_SIZE_MAX 4096
 #define CHURN_SIZE 1024
@@ -151,6 +152,7 @@ static void *spike_thread(void *argument) {
         held += size;
     }
     pthread_barrier_wait(&spike_full);
+    sleep_ns(SPIKE_HELD_MS * NS_OF_MS);
     while (first != NULL) {
         char *p = first;
         memcpy(&first, p, sizeof first);

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 from pathlib import Path
 from typing import Any, TextIO
@@ -40,6 +41,15 @@ def thinned(line: list[tuple[float, int]]) -> list[list[float]]:
     return [[round(when, 2), size] for when, size in kept]
 
 
+_BEYOND_LEAST = 10
+"""Requests of a round that took longer than a quantile: of fewer it says what one or two of them took."""
+
+
+def _quantile(cell: Cell, name: str) -> float | None:
+    enough = cell.quantiles is not None and (1 - QUANTILES[name]) * cell.requests >= _BEYOND_LEAST
+    return figure(cell.quantiles[name]) if enough and cell.quantiles else None
+
+
 def _cell_object(name: str, cell: Cell) -> Row:
     return {
         "name": name,
@@ -48,7 +58,7 @@ def _cell_object(name: str, cell: Cell) -> Row:
         "idle_bytes": cell.idle_bytes,
         "cpu_seconds": figure(cell.cpu_seconds),
         "requests": cell.requests,
-        **{f"{name}_seconds": figure(cell.quantiles[name]) if cell.quantiles else None for name in QUANTILES},
+        **{f"{name}_seconds": _quantile(cell, name) for name in QUANTILES},
         "idle_from": None if cell.idle_from is None else round(cell.idle_from, 2),
         "line": thinned(cell.line),
     }
@@ -100,9 +110,31 @@ def by_best(service: Row, key: str) -> float | None:
 
 
 def worst_first(whole: Row, key: str) -> list[tuple[Row, float | None]]:
-    """The services with their by_best(), the largest first; those without one at the end."""
-    found = [(service, by_best(service, key)) for service in whole["services"]]
-    return sorted(found, key=lambda one: -1.0 if one[1] is None else one[1], reverse=True)
+    """The services with their by_best(): those in which hakmem failed, then the largest first; those without one at the end."""
+
+    def place(one: tuple[Row, float | None]) -> float:
+        if row_of(one[0], HAKMEM) is None:
+            return math.inf
+        return -1.0 if one[1] is None else one[1]
+
+    return sorted(((service, by_best(service, key)) for service in whole["services"]), key=place, reverse=True)
+
+
+LOSS = 1.05
+"""hakmem's figure by that of the best of its peers above which it is said to lose: less is within what one run makes of it."""
+
+
+def losses(whole: Row, key: str) -> list[str]:
+    """Each service in which hakmem failed, or has more than LOSS times a peer's figure; the worst first."""
+    found = []
+    for service, ratio in worst_first(whole, key):
+        if row_of(service, HAKMEM) is None:
+            found.append(f"{service['service']} failed")
+        elif ratio is not None and ratio > LOSS:
+            best = min((row for row in service["contenders"] if row[key] is not None and row["name"] != HAKMEM),
+                       key=lambda row: row[key])  # fmt: skip
+            found.append(f"{service['service']} {ratio:.2f} of {best['name']}'s")
+    return found
 
 
 def shown(row: Row | None, key: str) -> str:

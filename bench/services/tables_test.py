@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import unittest
@@ -93,6 +94,11 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(lines[0]["service"], "redis")
         self.assertEqual(lines[0]["peak_bytes"], str(400 * MIB))
 
+    def test_a_quantile_of_few_requests_is_none(self) -> None:
+        few = dataclasses.replace(cell(50.0), requests=9_000)
+        found = tables._cell_object("hakmem", few)
+        self.assertEqual((found["p99_seconds"], found["p999_seconds"]), (2e-6, None))
+
     def test_long_lines_are_thinned_and_keep_peak_and_end(self) -> None:
         line = [(float(second), 10 + (second == 777) * 90) for second in range(5000)]
         found = tables.thinned(line)
@@ -118,10 +124,18 @@ class DocumentTest(unittest.TestCase):
     def test_losses_are_bold_and_stand_first(self) -> None:
         idle = self.text.split("## Memory after 12 idle seconds")[1].split("##")[0]
         rows = [line for line in idle.splitlines() if line.startswith("| ")][1:]
-        self.assertEqual(rows[0], "| pool | **900.0** | 300.0 | 320.0 | 3.00 |")
+        self.assertTrue(rows[0].startswith("| ruby | failed |"), rows[0])
+        self.assertEqual(rows[1], "| pool | **900.0** | 300.0 | 320.0 | 3.00 |")
         known = [row for row in rows if "–" not in row]
         self.assertEqual(known[-1], "| spike | 50.0 | 300.0 | 320.0 | 0.17 |")
         self.assertIn("| ruby | failed | 300.0 | 320.0 | – |", rows)
+        lost = self.text.split("## Where hakmem loses")[1].split("##")[0]
+        self.assertIn("| idle | ruby failed, pool 3.00 of mimalloc's |", lost)
+
+    def test_a_partial_run_is_no_document(self) -> None:
+        self.whole["failures"] = []
+        with self.assertRaisesRegex(BenchError, "ruby has no figure under hakmem"):
+            update_docs.page(self.whole)
 
     def test_what_is_given_back_is_a_share_of_the_peak(self) -> None:
         rows = self.text.split("## Given back")[1].split("##")[0].splitlines()
@@ -144,7 +158,8 @@ class DocumentTest(unittest.TestCase):
 class ReadmeTest(unittest.TestCase):
     def test_the_best_and_the_worst_are_shown(self) -> None:
         text = update_docs.excerpt(outcome())
-        self.assertIn("\n| spike | 50.0 | 300.0 | 320.0 |\n| pool | 900.0 | 300.0 | 320.0 |\n", text)
+        self.assertIn("\n| spike | 50.0 | 300.0 | 320.0 |\n| ruby | failed | 300.0 | 320.0 |\n| pool | 900.0 |", text)
+        self.assertIn("in 2 of 8: ruby failed, pool 3.00 of mimalloc's.", text)
         self.assertIn("(docs/services.md)", text)
 
     def test_readme_has_one_place_for_it(self) -> None:

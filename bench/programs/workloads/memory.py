@@ -14,6 +14,7 @@ from types import TracebackType
 
 import psutil
 
+from bench.programs.workloads.errors import CheckError
 from bench.programs.workloads.process import descendants
 
 INTERVAL_SECONDS = 0.05
@@ -42,14 +43,18 @@ class Sampler:
         self._pid = pid
         self._interval_seconds = interval_seconds
         self._ended = threading.Event()
+        self._error: Exception | None = None
         self._thread = threading.Thread(target=self._look, daemon=True)
 
     def _look(self) -> None:
-        while not self._ended.wait(self._interval_seconds):
-            seen = tree_bytes(self._pid)
-            self.line.append((time.monotonic(), seen))
-            self.peak_bytes = max(self.peak_bytes, seen)
-            self.samples += 1
+        try:
+            while not self._ended.wait(self._interval_seconds):
+                seen = tree_bytes(self._pid)
+                self.line.append((time.monotonic(), seen))
+                self.peak_bytes = max(self.peak_bytes, seen)
+                self.samples += 1
+        except Exception as error:  # a thread's end would tell nobody
+            self._error = error
 
     def __enter__(self) -> Sampler:
         self._thread.start()
@@ -60,3 +65,5 @@ class Sampler:
     ) -> None:
         self._ended.set()
         self._thread.join()
+        if kind is None and self._error is not None:
+            raise CheckError(f"its memory could not be looked at: {self._error!r}") from self._error

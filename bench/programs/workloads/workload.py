@@ -30,9 +30,7 @@ class Need:
         """The file's path. A missing one is an error, never a reason to do less."""
         found = sorted(glob.glob(self.pattern))
         if not found:
-            raise CheckError(
-                f"{self.pattern} is missing: install Debian's package {self.package} (tools/setup --tests installs it)"
-            )
+            raise CheckError(f"{self.pattern} is missing: install Debian's package {self.package}")
         return found[-1]
 
 
