@@ -126,3 +126,17 @@ def commit(workspace: str | None) -> dict[str, Any] | None:
         return {"id": git("rev-parse", "HEAD"), "modified": bool(git("status", "--porcelain"))}
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def sources(workspace: str | None) -> str | None:
+    """A digest of the commit and of all that tracked files differ from it; None outside of a repository. A file that a run
+    writes beside the sources is none of them, and a change of a file that was modified before is seen."""
+    if workspace is None:
+        return None
+    digest = hashlib.sha256()
+    try:
+        for arguments in (("rev-parse", "HEAD"), ("diff", "--binary", "HEAD")):
+            digest.update(subprocess.run(["git", "-C", workspace, *arguments], capture_output=True, check=True).stdout)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return digest.hexdigest()

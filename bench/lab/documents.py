@@ -9,8 +9,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bench.commands import update_guard, update_tradeoffs
@@ -70,7 +71,34 @@ def beside_the_laboratory(seed: int) -> dict[str, str]:
     return found
 
 
-def require_same_tree(before: Row | None, after: Row | None) -> None:
+def _cells(text: str, first: str) -> list[str]:
+    """The cells of the table's row that begins with `first`; none where there is no such row."""
+    found = re.search(rf"^\| {re.escape(first)} *\|(.*)\|$", text, re.MULTILINE)
+    return [cell.strip() for cell in found[1].split("|")] if found else []
+
+
+def in_readme(readme: str, written: Mapping[str, str]) -> str:
+    """README with those figures of `written` that it repeats, which //tests/docs:figures_test compares."""
+    rows = {}
+    for first in ("time, geometric mean", "peak memory, geometric mean"):
+        if cells := _cells(written.get("results.md", ""), first):
+            rows[f"{first} of the ratios"] = ["", *cells]
+    goal = _cells(written.get("targets.md", ""), "instructions of malloc and free, 8 to 64 bytes, loop included")
+    if len(goal) == 4 and goal[3]:
+        others = (one.split(" ")[1] for one in goal[3].split(", "))
+        rows["instructions of a malloc and a free, loop included"] = [goal[1], *others]
+    for first, cells in rows.items():
+        line = f"| {first} | {' | '.join(cells)} |".replace("|  |", "| |")
+        readme = re.sub(rf"^\| {re.escape(first)} *\|.*\|$", line, readme, flags=re.MULTILINE)
+    time = written.get("programs.md", "").partition("\n## Time\n")[2]
+    means = dict(zip(_cells(time, "program"), _cells(time, "geometric mean")))
+    if {"by glibc", "by mimalloc"} <= means.keys():
+        said = f"is {means['by glibc']} of glibc's and {means['by mimalloc']} of mimalloc's"
+        readme = re.sub(r"is [0-9.]+ of glibc's and [0-9.]+ of mimalloc's", said, readme)
+    return readme
+
+
+def require_same_tree(before: Any, after: Any) -> None:
     """A BenchError where the sources changed while they were measured: the documents would be of two commits."""
     if before != after:
         raise BenchError("the sources changed while they were measured: no document is written")

@@ -51,7 +51,7 @@ class DocumentsTest(unittest.TestCase):
         with (
             mock.patch.object(command_line, "make_plan", return_value=None),
             mock.patch.object(lab, "measure", return_value=report),
-            mock.patch.object(identity, "commit", side_effect=self.trees),
+            mock.patch.object(identity, "sources", side_effect=self.trees),
             mock.patch.object(documents, "programs", return_value=outcome(list(WORKLOADS))),
             mock.patch.object(documents, "beside_the_laboratory", return_value=_REST),
             contextlib.redirect_stdout(io.StringIO()),

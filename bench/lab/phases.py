@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -205,6 +206,9 @@ def work(results: Results) -> None:
             results.ended_in, results.ended_by = name, TERMINATED
         except BenchError as error:
             results.ended_in, results.ended_by = name, str(error)
+        except Exception as error:  # a fault of ours, which must not lose what has been measured
+            traceback.print_exc()
+            results.ended_in, results.ended_by = name, repr(error)
         finally:
             results.seconds[name] = time.monotonic() - began
         if results.ended_in is not None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ def _report(own: argparse.ArgumentParser, parsed: argparse.Namespace) -> Row:
         own.error(str(error))
     report = lab.measure(plan)
     lab.write_files(parsed, report)
+    parsed.status = lab.status(report)
     table.write(report, sys.stdout)
     if not report["complete"]:
         print(f"{NAME}: {report['ended_by']} in '{report['ended_in']}': nothing is written", file=sys.stderr)
@@ -60,19 +62,23 @@ def _report(own: argparse.ArgumentParser, parsed: argparse.Namespace) -> Row:
 
 def _measured(own: argparse.ArgumentParser, parsed: argparse.Namespace, workspace: Path) -> dict[str, str]:
     """Measures everything, or with --lab-only the laboratory alone."""
-    tree = identity.commit(str(workspace))
-    kept = parsed.programs_json and arguments.caller_path(parsed.programs_json)
-    if kept:
+    tree = identity.sources(str(workspace))
+    folder = Path(tempfile.mkdtemp(prefix="hakmem-results-"))
+    parsed.json = parsed.json or folder / "report.json"
+    kept = arguments.caller_path(parsed.programs_json) if parsed.programs_json else folder / "programs.json"
+    if not parsed.lab_only:
         kept.touch()  # found out before an hour has gone
+    print(f"{NAME}: kept for --from and --programs: {parsed.json}, {kept}", file=sys.stderr)
     report, outcome = _report(own, parsed), parsed.programs
+    of_report(report, outcome, parsed.newer)  # what cannot be made of it is found out now
     if not parsed.lab_only and outcome is None:
         outcome = documents.programs(parsed.seed)
-        if kept:
-            kept.write_text(json.dumps(outcome, allow_nan=False) + "\n")
+        kept.write_text(json.dumps(outcome, allow_nan=False) + "\n")
+        parsed.status = parsed.status or (program.FAILED if outcome["failures"] else 0)
     written = of_report(report, outcome, parsed.newer)
     if not parsed.lab_only:
         written |= documents.beside_the_laboratory(parsed.seed)
-    documents.require_same_tree(tree, identity.commit(str(workspace)))
+    documents.require_same_tree(tree, identity.sources(str(workspace)))
     return written
 
 
@@ -100,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     own.add_argument("--lab-only", action="store_true", help="write the documents of the laboratory alone")
     own.add_argument("--programs-json", metavar="FILE", help="keep the outcome of real programs")
-    own.set_defaults(minutes=documents.LAB_MINUTES)
+    own.set_defaults(minutes=documents.LAB_MINUTES, status=0)
     return own
 
 
@@ -111,10 +117,13 @@ def main() -> None:
     workspace = arguments.workspace(f"//bench:{NAME}")
     kept = parsed.kept
     written = _measured(own, parsed, workspace) if kept is None else of_report(kept, parsed.programs, parsed.newer)
+    readme = workspace / "README.md"
+    written["../README.md"] = documents.in_readme(readme.read_text(encoding="utf-8"), written)
     for name, text in written.items():
         path = workspace / "docs" / name
         path.write_text(text, encoding="utf-8")
         print(f"{path} written")
+    sys.exit(parsed.status)
 
 
 if __name__ == "__main__":
