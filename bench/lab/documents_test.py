@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import subprocess
 import tempfile
 import unittest
 from pathlib import Path
@@ -42,7 +43,10 @@ class DocumentsTest(unittest.TestCase):
         cls.report = simulated.make(simulated.results({"mimalloc": 1.2}))
 
     def setUp(self) -> None:
-        self.trees = [{"id": "a", "modified": False}] * 2
+        self.trees = ["a", "a"]
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
 
     def measured(self, *line: str, complete: bool = True) -> dict[str, str]:
         """What a run writes whose measurements are known."""
@@ -52,6 +56,7 @@ class DocumentsTest(unittest.TestCase):
             mock.patch.object(command_line, "make_plan", return_value=None),
             mock.patch.object(lab, "measure", return_value=report),
             mock.patch.object(identity, "sources", side_effect=self.trees),
+            mock.patch.object(tempfile, "mkdtemp", return_value=str(self.folder)),
             mock.patch.object(documents, "programs", return_value=outcome(list(WORKLOADS))),
             mock.patch.object(documents, "beside_the_laboratory", return_value=_REST),
             contextlib.redirect_stdout(io.StringIO()),
@@ -69,15 +74,57 @@ class DocumentsTest(unittest.TestCase):
         self.assertEqual(set(self.measured("--lab-only")), _OF_REPORT)
 
     def test_the_outcome_of_programs_is_kept(self) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "programs.json"
-            self.measured(f"--programs-json={file}")
-            self.assertEqual(len(json.loads(file.read_text())["programs"]), len(WORKLOADS))
+        for line, name in ([f"--programs-json={self.folder}/mine.json"], "mine.json"), ([], "programs.json"):
+            self.measured(*line)
+            self.assertEqual(len(json.loads((self.folder / name).read_text())["programs"]), len(WORKLOADS))
 
     def test_sources_that_change_meanwhile_leave_every_document(self) -> None:
-        self.trees = [{"id": "a", "modified": False}, {"id": "b", "modified": False}]
+        self.trees = ["a", "b"]
         with self.assertRaisesRegex(BenchError, "the sources changed .*no document is written"):
             self.measured()
+
+    def test_sources_are_what_git_tracks(self) -> None:
+        def git(*words: str) -> None:
+            who = ("-c", "user.name=x", "-c", "user.email=x@example.org")
+            subprocess.run(["git", "-C", self.folder, *who, *words], check=True, capture_output=True)
+
+        def sources() -> str | None:
+            return identity.sources(str(self.folder))
+
+        self.assertIsNone(sources())
+        git("init")
+        file = self.folder / "a.c"
+        file.write_text("1")
+        git("add", "a.c")
+        git("commit", "-m", "one")
+        first = sources()
+        (self.folder / "report.json").write_text("beside the sources")
+        self.assertEqual(sources(), first)
+        file.write_text("2")
+        second = sources()
+        file.write_text("3")
+        self.assertEqual(len({first, second, sources()}), 3)
+
+    def test_readme_gets_the_figures_that_it_repeats(self) -> None:
+        readme = (
+            "| time, geometric mean of the ratios | | 1.5 | 2.5 |\n"
+            "| instructions of a malloc and a free, loop included | 1 | 2 | 3 |\n"
+            "| another | | 1.5 | 2.5 |\nThe mean is 0.1 of glibc's and 0.2 of mimalloc's.\n"
+        )
+        written = {
+            "results.md": "| time, geometric mean | 0.5 | 0.6 |\n",
+            "targets.md": "| instructions of malloc and free, 8 to 64 bytes, loop included | at most 42 | 37 | met "
+            "| mimalloc 115, jemalloc 78 |\n",
+            "programs.md": "# P\n\n## Time\n\n| program | by mimalloc | by glibc |\n|---|---|---|\n"
+            "| geometric mean | 0.93 | 0.91 |\n",
+        }
+        self.assertEqual(
+            documents.in_readme(readme, written),
+            "| time, geometric mean of the ratios | | 0.5 | 0.6 |\n"
+            "| instructions of a malloc and a free, loop included | 37 | 115 | 78 |\n"
+            "| another | | 1.5 | 2.5 |\nThe mean is 0.91 of glibc's and 0.93 of mimalloc's.\n",
+        )
+        self.assertEqual(documents.in_readme(readme, {}), readme)
 
     def test_a_partial_report_leaves_every_document(self) -> None:
         with self.assertRaises(SystemExit) as end:
