@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
 from typing import Any, TextIO
 
@@ -66,6 +67,11 @@ def machine() -> dict[str, Any]:
     return {key: found[of] for key, of in names.items()}
 
 
+def commit() -> dict[str, Any] | None:
+    """Of what was measured; None where that was not started by `bazel run`."""
+    return identity.commit(os.environ.get("BUILD_WORKSPACE_DIRECTORY"))
+
+
 def outcome_object(outcome: Outcome) -> dict[str, Any]:
     """The whole outcome as one JSON object."""
     return {
@@ -73,6 +79,7 @@ def outcome_object(outcome: Outcome) -> dict[str, Any]:
         "rounds": outcome.plan.rounds,
         "seed": outcome.plan.seed,
         "machine": machine(),
+        "commit": commit(),
         "contenders": [{"name": one.name, "version": one.version} for one in outcome.contenders],
         "programs": [_result_object(result) for result in outcome.results],
         "failures": [dataclasses.asdict(failure) for failure in outcome.failures],

@@ -73,6 +73,7 @@ def outcome_object(outcome: Outcome) -> Row:
         "seconds": outcome.plan.seconds,
         "idle_seconds": outcome.plan.idle,
         "machine": programs.machine(),
+        "commit": programs.commit(),
         "contenders": [{"name": one.name, "version": one.version} for one in outcome.contenders],
         "services": [
             {
