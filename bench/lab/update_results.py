@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -63,15 +62,11 @@ def _report(own: argparse.ArgumentParser, parsed: argparse.Namespace) -> Row:
 def _measured(own: argparse.ArgumentParser, parsed: argparse.Namespace, workspace: Path) -> dict[str, str]:
     """Measures everything, or with --lab-only the laboratory alone."""
     tree = identity.sources(str(workspace))
-    folder = Path(tempfile.mkdtemp(prefix="hakmem-results-"))
-    parsed.json = parsed.json or folder / "report.json"
-    kept = arguments.caller_path(parsed.programs_json) if parsed.programs_json else folder / "programs.json"
-    if not parsed.lab_only:
-        kept.touch()  # found out before an hour has gone
-    print(f"{NAME}: kept for --from and --programs: {parsed.json}, {kept}", file=sys.stderr)
+    parsed.json = arguments.kept(parsed.json, "report.json")
+    kept = arguments.kept(parsed.programs_json, "programs.json") if not parsed.lab_only else None
     report, outcome = _report(own, parsed), parsed.programs
     of_report(report, outcome, parsed.newer)  # what cannot be made of it is found out now
-    if not parsed.lab_only and outcome is None:
+    if kept is not None and outcome is None:
         outcome = documents.programs(parsed.seed)
         kept.write_text(json.dumps(outcome, allow_nan=False) + "\n")
         parsed.status = parsed.status or (program.FAILED if outcome["failures"] else 0)

@@ -55,6 +55,8 @@ def main() -> None:
     workspace = arguments.workspace(f"//bench/programs:{NAME}")
     earlier = parsed.earlier and outcome_file.load(arguments.caller_path(parsed.earlier))
     newer = outcome_file.load(arguments.caller_path(parsed.debian13)) if parsed.debian13 else None
+    if not earlier:
+        parsed.json = str(arguments.kept(parsed.json, "programs.json"))
     path = workspace / _OUTPUT
     path.write_text(page(earlier or programs.measured(parser, parsed), newer))
     print(f"{path} written")

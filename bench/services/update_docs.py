@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -112,8 +111,7 @@ def main() -> None:
         if set(parsed.services) != set(SERVICES):
             own.error("--services: the document needs all of them")
         marked(readme.read_text(encoding="utf-8"), "")  # found out before an hour has gone
-        parsed.json = parsed.json or str(Path(tempfile.mkdtemp(prefix="hakmem-services-")) / "outcome.json")
-        print(f"{NAME}: the outcome is kept in {arguments.caller_path(parsed.json)}, for --from", file=sys.stderr)
+        parsed.json = str(arguments.kept(parsed.json, "services.json"))
     whole = (
         outcome_file.load(arguments.caller_path(parsed.earlier), tables.SCHEMA, "//bench/services")
         if parsed.earlier

@@ -6,6 +6,8 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -106,6 +108,16 @@ def workloads(parsed: argparse.Namespace) -> dict[str, int]:
 def caller_path(text: str) -> Path:
     """A path of the command line: relative to where `bazel run` was started."""
     return Path(os.environ.get("BUILD_WORKING_DIRECTORY", "."), text)
+
+
+def kept(given: str | Path | None, name: str) -> Path:
+    """Where the outcome of a long run is kept: `given` by the command line, else `name` in a new folder, which is said. A file
+    that cannot be written is found out now, and not after an hour."""
+    path = caller_path(str(given)) if given else Path(tempfile.mkdtemp(prefix="hakmem-")) / name
+    path.touch()
+    if not given:
+        print(f"{name} will be kept as {path}", file=sys.stderr)
+    return path
 
 
 def workspace(target: str) -> Path:
