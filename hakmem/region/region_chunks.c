@@ -90,11 +90,21 @@ void hak_region_chunks_unmap(struct region *region) {
     (void)hak_os_unreserve(region, whole ? HAK_REGION_BYTES : chunks_header_bytes());
 }
 
+/* hak_os_commit within a reservation. Where it fails the kernel may have taken the pages away before it refused; they are reserved
+ * again then, or another mapping could come to lie there. */
+static int chunks_commit(char *start, size_t bytes) {
+    const int error = hak_os_commit(start, bytes);
+    if (error != 0) {
+        (void)hak_os_uncommit(start, bytes);
+    }
+    return error;
+}
+
 /* Makes chunks [ready, end) ready. */
 static int chunks_extend(struct region *region, unsigned end) {
     char *start = region_chunk_address(region, region->ready);
     const size_t bytes = (size_t)(end - region->ready) * HAK_CHUNK_BYTES;
-    const int error = end <= region->reserved ? hak_os_commit(start, bytes) : hak_os_map_at(start, bytes);
+    const int error = end <= region->reserved ? chunks_commit(start, bytes) : hak_os_map_at(start, bytes);
     if (error == 0) {
         region->ready = end;
         region->reserved = end > region->reserved ? end : region->reserved;
@@ -149,7 +159,7 @@ unsigned hak_region_chunks_unskip(struct region *region) {
     if (count == 0) {
         return 0;
     }
-    const int error = region->skipped_is_reserved ? hak_os_commit(start, bytes) : hak_os_map_at(start, bytes);
+    const int error = region->skipped_is_reserved ? chunks_commit(start, bytes) : hak_os_map_at(start, bytes);
     if (error == 0) {
         region->skipped -= count;
     } else if (error == EEXIST) {

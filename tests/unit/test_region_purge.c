@@ -214,3 +214,31 @@ HAK_TEST_ISOLATED(RegionPurge, DirtyChunksOfALaterRegionBeforeCleanOnes, "HAKMEM
     give_back(&spans[0]);
     for (unsigned i = 4; i < count; i++) give_back(&spans[i]);
 }
+
+static struct region *extended;
+
+static void take_away(void) {
+    char *start = region_chunk_address(extended, extended->ready);
+    HAK_EXPECT_EQ(munmap(start, (size_t)(extended->reserved - extended->ready) * HAK_CHUNK_BYTES), 0);
+}
+
+/* Kernels before 6.12 unmap what they then refuse to map. Where nothing is mapped any more, other mappings may come to lie, which
+ * hakmem would replace later. */
+HAK_TEST_ISOLATED(RegionPurge, RefusedChunksStayReserved, "HAKMEM_PURGE_DELAY_MS=-1") {
+    struct span span = take(1), more;
+    extended = span.region;
+    HAK_ASSERT_TRUE(extended->reserved > extended->ready);
+    const unsigned ready = extended->ready;
+    os_fake_reset();
+    os_fake_within(OS_FAKE_COMMIT, take_away);
+    os_fake_fail_only(OS_FAKE_COMMIT);
+    os_fake_fail_from(1);
+    (void)hak_region_span_alloc(extended->reserved - ready, CLASS, &more);
+    os_fake_reset();
+    HAK_EXPECT_EQ(extended->ready, ready);
+    unsigned char is_resident;
+    for (unsigned chunk = ready; chunk < extended->reserved; chunk++) {
+        HAK_EXPECT_EQ(mincore(region_chunk_address(extended, chunk), 1, &is_resident), 0);
+    }
+    give_back(&span);
+}
