@@ -2,6 +2,8 @@
 /* See purge_thread.h. */
 #include "hakmem/process/purge_thread.h"
 
+#include <errno.h>
+
 #include "hakmem/base/atomic.h"
 #include "hakmem/base/options.h"
 #include "hakmem/magazine/idle.h"
@@ -121,12 +123,12 @@ bool hak_purge_thread_start(uint64_t now) {
     /* Relaxed: where two begin it at once, both know the moment. Not when the thread gets to run: on a busy machine the program may have
      * freed much by then. */
     hak_store_relaxed(&purge_begin_at, hak_purge_resident_bytes());
-    if (hak_own_thread_start(OWN_THREAD_PURGE, purge_thread) == 0) {
-        return true;
+    const int error = hak_own_thread_start(OWN_THREAD_PURGE, purge_thread);
+    if (error != 0 && error != EBUSY) { /* EBUSY: another call has begun it just now, or it is about to end */
+        /* Relaxed: a hint. */
+        hak_store_relaxed(&purge_thread_again_ms, now + PURGE_THREAD_AGAIN_MS);
     }
-    /* Relaxed: a hint. */
-    hak_store_relaxed(&purge_thread_again_ms, now + PURGE_THREAD_AGAIN_MS);
-    return false;
+    return error == 0;
 }
 
 void hak_purge_thread_fork_child(void) { hak_store_relaxed(&purge_look_at, (size_t)SIZE_MAX); }

@@ -304,6 +304,17 @@ HAK_TEST_ISOLATED(PurgePoll, RefusedThreadIsAskedForASecondLater, WITH_THREAD) {
     HAK_EXPECT_EQ(told_thread.asked, 2);
 }
 
+/* One that another call has begun meanwhile, or that is about to end, has not been refused. */
+HAK_TEST_ISOLATED(PurgePoll, AThreadThatIsBusyIsAskedForAtOnce, WITH_THREAD) {
+    hak_free(hak_alloc(16));
+    told_begin(64 * MIB);
+    told_thread.refusal = EBUSY;
+    free_and_poll(18 * MIB);
+    HAK_EXPECT_EQ(told_thread.asked, 1);
+    told_poll();
+    HAK_EXPECT_EQ(told_thread.asked, 2);
+}
+
 HAK_TEST_ISOLATED(PurgePoll, NoThreadInAProcessOfOne, "HAKMEM_PURGE_DELAY_MS=1000") {
     hak_free(hak_alloc(16));
     told_begin(64 * MIB);
