@@ -17,6 +17,7 @@
 #include "hakmem/magazine/exchange.h"
 #include "hakmem/pool/huge.h"
 #include "hakmem/process/begin.h"
+#include "hakmem/slab/moving.h"
 
 /* A block that is not the program's yet. */
 struct guarded {
@@ -302,6 +303,7 @@ void *hak_guarded_realloc(void *p, size_t size, const void *caller) {
 }
 
 void hak_guarded_drain(void) {
+    hak_moving_begin(); /* from the quarantines to the slabs */
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
         void *leaving[QUARANTINE_BATCH];
         uint32_t count;
@@ -310,5 +312,6 @@ void hak_guarded_drain(void) {
             hak_slab_free_blocks(SLAB_NOBODY, class_index, leaving, count);
         }
     }
+    hak_moving_end();
     (void)hak_mapping_drain();
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "hakmem/front/guarded.h"
 #include "hakmem/guard/block.h"
 #include "hakmem/guard/quarantine.h"
 #include "hakmem/guard/random.h"
@@ -12,6 +13,7 @@
 #include "hakmem/hakmem.h"
 #include "hakmem/process/begin.h"
 #include "hakmem/size_class/size_class.h"
+#include "hakmem/slab/moving.h"
 #include "hakmem/slab/random.h"
 #include "tests/harness/census.h"
 #include "tests/harness/harness.h"
@@ -295,6 +297,16 @@ HAK_TEST(Quarantine, ABlockComesAgainLate) {
             }
         }
     }
+}
+
+/* Readers of statistics that counted the blocks in the quarantine must not count them in their slabs as well. */
+HAK_TEST(Quarantine, DrainIsSaidToReaders) {
+    uint64_t before = 0, after = 0;
+    for (unsigned k = 0; k < 300; k++) hak_free(hak_alloc(sizes[0]));
+    HAK_EXPECT(hak_moving_look(&before));
+    hak_guarded_drain();
+    HAK_EXPECT(hak_moving_look(&after));
+    HAK_EXPECT_NE(after, before);
 }
 
 HAK_TEST(Quarantine, TrimEndsIt) {
