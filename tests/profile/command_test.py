@@ -12,7 +12,7 @@ import unittest
 from pathlib import Path
 
 from tests.profile.case import EXACT, PPROF, PROGRAM, by_function, parse
-from tests.profile.running import RunningCase
+from tests.profile.running import COMMAND, RunningCase
 
 
 class CommandCase(RunningCase):
@@ -126,6 +126,15 @@ class ExplainTest(CommandCase):
         single = re.sub(r"\d+ bytes in 5000 blocks", "1 byte in 1 block", line)
         (explained,) = json.loads(self.answer("explain", "-", "--format=json", text=single))
         self.assertEqual(explained["function"], "make_small")
+
+    def test_what_the_program_printed_beside_it_is_of_any_kind(self) -> None:
+        """In the pipe of docs/profile.md its own output comes as well: other encodings, and lines of any length."""
+        long = b"called from 0x1: " + b"x" * 1_000_000
+        text = b"caf\xe9 \xff\xfe\n" + long + b"\n" + self.leaks().encode()
+        done = subprocess.run([COMMAND, "explain", "-"], input=text, capture_output=True, check=False, timeout=60)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        self.assertIn("caf\ufffd", done.stdout.decode())
+        self.assertRegex(done.stdout.decode(), r"(?m)^    make_small( at .*sites\.c:\d+)?$")
 
     def test_report_of_misuse_is_behind_the_call(self) -> None:
         line = next(one for one in self.leaks().splitlines() if "sites+" in one and " 5000 blocks " in one)

@@ -324,7 +324,7 @@ class SecondsTest(SwitchCase):
     def test_an_interrupted_look_leaves_it_off(self) -> None:
         service = self.service()
         service.do("steady")
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             with subprocess.Popen(
                 [COMMAND, "profile", "--seconds=100000", str(service.pid)], stdout=subprocess.DEVNULL
             ) as look:

@@ -28,7 +28,7 @@ _WITHIN_THE_CALL = ("leaks:   ", "hakmem:     ")
 
 
 def _place(line: str) -> Place | None:
-    found = _ADDRESS.search(line)
+    found = _ADDRESS.match(line)  # at its start alone: a search would begin anew at each character of a long line
     if found is None:
         return None
     behind = not found["what"].startswith("block") and not found["before"].endswith(_WITHIN_THE_CALL)
@@ -88,7 +88,8 @@ def _print_address(result: dict[str, Any]) -> None:
 
 def _source(text: str) -> list[str]:
     if text == "-":
-        return sys.stdin.read().splitlines()
+        # Beside the report it has what the program itself printed, in any encoding.
+        return sys.stdin.buffer.read().decode("utf-8", "replace").splitlines()
     path = caller_path(text)
     if not path.is_file():
         raise InputError(f"'{text}' is neither an address with --pid, nor a file, nor - for standard input")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+import mmap
 import os
 import struct
 import subprocess
@@ -118,6 +119,25 @@ class NameTest(HostileCase):
         ):
             self.assertIn(r"\x1b]0;title\x07\x1b[31mname", text)
             self.assertNotIn("\x1b", text)
+
+    def test_a_name_that_looks_like_a_line_of_the_kernels_hides_nobody(self) -> None:
+        good = self.observed("quiet")
+        comm = Path("/proc/self/comm")
+        self.addCleanup(comm.write_bytes, comm.read_bytes().rstrip(b"\n"))
+        for end in ("\r", "\f", "\v", "\x1c"):
+            comm.write_bytes(f"{end}NSpid: x y".encode())
+            with self.subTest(end):
+                self.assertEqual(shared.own_number(os.getpid()), os.getpid())
+                self.assertIn(good.pid, published.processes())
+
+    def test_a_file_whose_name_has_the_end_of_a_line(self) -> None:
+        for end in ("\r", "\f", "\x85", "\u2028", "\n"):
+            with self.subTest(end), tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / f"a{end}b"
+                path.write_bytes(b"mapped")
+                with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ):
+                    paths = [one.path for one in samples.mappings(os.getpid())]
+                self.assertIn(str(path).replace("\n", r"\012"), paths)
 
     def test_printable(self) -> None:
         self.assertEqual(untrusted.printable("grün \x9b\x7f\n\u202e"), "grün \\x9b\\x7f\\n\\u202e")

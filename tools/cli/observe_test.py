@@ -44,6 +44,29 @@ class StatTest(ObserveCase):
         self.assertNotIn("\x1b", text)
         self.assertNotIn("allocations/s", text)
 
+    def test_an_encoding_that_has_no_lines(self) -> None:
+        """As that of a locale like de_DE.ISO-8859-1."""
+        process = self.observed("quiet")
+        for line in (
+            ("stat", str(process.pid)),
+            ("top", "--count=1", "--interval=0.5", str(process.pid)),
+            ("top", "--list", "--interval=0.5"),
+        ):
+            done = self.run_command(*line, PYTHONIOENCODING="iso-8859-1")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertNotIn("Traceback", done.stderr)
+            self.assertRegex(done.stdout, r"(?m)^-{20,}$")
+
+    def test_a_name_of_a_file_that_is_no_unicode(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            name = Path(folder) / "caf\udce9"
+            process = self.start(OBSERVED, "quiet")
+            self.until(lambda: self.is_published(process.pid), "published")
+            done = self.run_command("snapshot", str(process.pid), "-o", str(name))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn(r"caf\udce9: ", done.stdout)
+            self.assertGreater(name.stat().st_size, 0)
+
 
 class TopTest(ObserveCase):
     def test_over_a_pipe_plain_text_with_rates(self) -> None:

@@ -78,7 +78,7 @@ def _process_owner(pid: int) -> int:
 def _mapped(pid: int) -> list[str]:
     """The files that it maps."""
     try:
-        lines = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        lines = shared.lines_of(f"/proc/{pid}/maps")
     except PermissionError:
         raise Unreachable(f"process {pid} belongs to another user, or may not be looked at", FORBIDDEN) from None
     except (FileNotFoundError, ProcessLookupError):

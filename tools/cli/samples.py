@@ -175,7 +175,7 @@ def forbidden(pid: int) -> InputError:
 def mappings(pid: int) -> list[Mapping]:
     """Of a process; InputError where there is none, or it is another user's."""
     try:
-        lines = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        lines = shared.lines_of(f"/proc/{pid}/maps")
     except (FileNotFoundError, ProcessLookupError):
         raise InputError(f"there is no process {pid}") from None
     except PermissionError:

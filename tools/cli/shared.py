@@ -65,9 +65,15 @@ def open_shared(pid: int, label: str, how: int = os.O_RDONLY) -> Iterator[int]:
             yield found
 
 
+def lines_of(path: str) -> list[str]:
+    """Of a file of the kernel's, which ends them by a line feed, and has an escape where a name has one. All else that Python
+    takes for the end of a line, a carriage return or a form feed, may stand in names, which are the process's."""
+    return [one for one in Path(path).read_bytes().decode("utf-8", "surrogateescape").split("\n") if one]
+
+
 def own_number(pid: int) -> int:
     """The process's number in its own namespace, by which it names itself."""
-    lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = lines_of(f"/proc/{pid}/status")
     numbers: list[str] = next((line.split() for line in lines if line.startswith("NSpid:")), [])
     return int(numbers[-1]) if len(numbers) > 1 else pid
 

@@ -11,7 +11,7 @@ import sys
 import termios
 import tty
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 # Another screen, no cursor, no wrapping; and back.
@@ -105,7 +105,8 @@ class Terminal:
             self._enter()
             yield self
         finally:
-            self._leave()
+            with suppress(OSError, termios.error):  # the terminal may be gone
+                self._leave()
             signal.set_wakeup_fd(woken)
             for number, handler in before.items():
                 signal.signal(number, handler)
