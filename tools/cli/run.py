@@ -124,11 +124,16 @@ def _in_words(text: str, name: str, others: int) -> str:
     )
 
 
-def _sum_up(parsed: argparse.Namespace, statistics: Path, pid: int, name: str) -> None:
-    """On standard error: standard output is the program's."""
-    text = (statistics / str(pid)).read_text(encoding="ascii")
-    others = len(list(statistics.iterdir())) - 1
-    sys.stderr.write(text if parsed.stats else _in_words(text, name, others))
+def _sum_up(parsed: argparse.Namespace, statistics: Path, pid: int, name: str) -> bool:
+    """On standard error: standard output is the program's. False where it left none, or had no room for all of them."""
+    try:
+        text = (statistics / str(pid)).read_text(encoding="ascii")
+        others = len(list(statistics.iterdir())) - 1
+        said = text if parsed.stats else _in_words(text, name, others)
+    except (FileNotFoundError, ValueError):
+        return False
+    sys.stderr.write(said)
+    return said != ""
 
 
 def _keep_profile(written: Path, output: Path) -> None:
@@ -140,11 +145,8 @@ def _keep_profile(written: Path, output: Path) -> None:
 
 def _report(parsed: argparse.Namespace, results: _Results, pid: int, name: str) -> None:
     missing = []
-    if not parsed.quiet:
-        if (results.statistics / str(pid)).exists():
-            _sum_up(parsed, results.statistics, pid, name)
-        else:
-            missing.append("statistics")
+    if not parsed.quiet and not _sum_up(parsed, results.statistics, pid, name):
+        missing.append("statistics")
     if results.output is not None and not results.is_of_each:
         written = results.profile(pid)
         if written.exists():
@@ -154,7 +156,7 @@ def _report(parsed: argparse.Namespace, results: _Results, pid: int, name: str) 
     if missing:
         print(
             f"hakmem run: {name} left no {' and no '.join(missing)}: a signal or _exit ended it, or it is linked statically\n"
-            "or set-user-ID, or answers malloc itself",
+            "or set-user-ID, or answers malloc itself, or there was no room to write",
             file=sys.stderr,
         )
 
@@ -163,7 +165,8 @@ def _run(parsed: argparse.Namespace) -> int:
     try:
         line = line_of("run", parsed.program)
         output = None if parsed.profile is None else _profile(parsed.profile)
-        with tempfile.TemporaryDirectory(prefix="hakmem-run-") as folder:
+        # Processes that the program left running may write there while it is removed: its status stays.
+        with tempfile.TemporaryDirectory(prefix="hakmem-run-", ignore_cleanup_errors=True) as folder:
             results = _Results(Path(folder), output)
             results.statistics.mkdir()
             pid, status = line.run(_environment(parsed, results))

@@ -30,8 +30,25 @@ def own_statuses(not_started: str) -> str:
     )
 
 
-# Sent to the program when they are sent to this one. Ctrl-C reaches both anyway.
+# Sent to the program when they are sent to this one.
 _FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
+# Likewise, but where Ctrl-C and Ctrl-\ of a terminal reach both anyway. Supervisors of services send them to this one alone.
+_OF_TERMINALS = (signal.SIGINT, signal.SIGQUIT)
+
+
+def _has_terminal() -> bool:
+    """Whether this process is in the foreground of a terminal, and with it the program."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
 
 
 _Handler = Callable[[int, FrameType | None], Any] | int | None
@@ -61,8 +78,10 @@ class Line:
         # The program starts in that folder and may go on to another, where the variable would mislead it.
         environment = {name: value for name, value in environment.items() if name != CALLER_FOLDER}
         with _Signals() as signals:
+            # Where the caller is already nobody goes in again: another user, as of sudo -u, may have no right to.
+            folder = None if self.folder == Path.cwd() else self.folder
             try:
-                process = subprocess.Popen(self.words, executable=self.executable, cwd=self.folder, env=environment)
+                process = subprocess.Popen(self.words, executable=self.executable, cwd=folder, env=environment)
             except OSError as error:
                 raise StartError(f"{self.words[0]} cannot be executed: {error.strerror}", NOT_EXECUTABLE) from None
             signals.send_to(process)
@@ -108,7 +127,7 @@ class _Signals:
 
     def __enter__(self) -> _Signals:
         # What this process ignores the program ignores too; a handler would be the default there.
-        for number in (*_FORWARDED, signal.SIGINT):
+        for number in (*_FORWARDED, *_OF_TERMINALS):
             if signal.getsignal(number) != signal.SIG_IGN:
                 self._handle(number)
         return self
@@ -121,7 +140,7 @@ class _Signals:
         self._before[number] = signal.signal(number, self._pass_on)
 
     def _pass_on(self, number: int, _frame: FrameType | None) -> None:
-        if number == signal.SIGINT:
+        if number in _OF_TERMINALS and _has_terminal():
             return
         if self._process is None:
             self._early.append(number)
