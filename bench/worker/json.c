@@ -18,7 +18,11 @@ static void put_byte(char c) {
 void json_bytes(const char *text, size_t length) {
     putchar('"');
     for (size_t i = 0; i < length; i++) {
-        put_byte((unsigned char)text[i] < 0x80 ? text[i] : '?');
+        if ((unsigned char)text[i] < 0x80) {
+            put_byte(text[i]);
+        } else {
+            printf("\\udc%02x", (unsigned char)text[i]);
+        }
     }
     putchar('"');
 }

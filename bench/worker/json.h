@@ -6,7 +6,8 @@
 
 #include "hakmem/base/compiler.h"
 
-/* A string of `length` bytes from a file. Bytes that are not ASCII become '?', since they need not be UTF-8. */
+/* A string of `length` bytes from a file. Bytes that are not ASCII need not be UTF-8: each becomes what Python has for it in
+ * names of files, a surrogate, of which os.fsencode makes the byte again. */
 void json_bytes(const char *text, size_t length);
 
 /* A string of this process; null for NULL. */

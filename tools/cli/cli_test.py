@@ -13,8 +13,11 @@ import tempfile
 import time
 import unittest
 from pathlib import Path
+from xml.etree import ElementTree
 
 from tools.cli import show
+from tools.measure import trace_file
+from tools.measure.trace_file import Chunk, Event, Kind, Type, varints
 
 _ROOT = Path(__file__).absolute().parents[2]
 _COMMAND = str(_ROOT / "tools/cli/hakmem")
@@ -109,6 +112,32 @@ class WholeTest(CommandCase):
         self.refuse("'none' is not a file", "replay", "none")
         self.refuse("invalid choice: 'other'", "replay", "--peer=other", _STEPS)
 
+    def test_streams_that_are_closed(self) -> None:
+        """The statuses are those of open ones, and nothing goes into another stream."""
+        (self.folder / "report").write_text("hakmem: free(0x1): double free\n")
+        for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
+            for line, status in (
+                (("run", "--", "bash", "-c", "exit 7"), 7),
+                (("record", "--output=a.trace", "--", "bash", "-c", "exit 7"), 7),
+                (("explain", "report"), 0),
+                (("explain", "-"), 0),
+                (("explain", "none"), 2),
+                (("run", "--", "no-such-program"), 127),
+                (("fly",), 2),
+            ):
+                done = subprocess.run(
+                    ["bash", "-c", f'exec "$0" "$@" {closed}', _COMMAND, *line],
+                    cwd=self.folder,
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
+                with self.subTest(closed, line=line):
+                    self.assertEqual(done.returncode, status, done.stderr)
+                    self.assertNotIn("Traceback", done.stderr)
+                    self.assertEqual(done.stdout != "", line == ("explain", "report") and ">&-" not in closed.split())
+
     def test_script_without_a_build(self) -> None:
         start = self.folder / "tools/cli/start.sh"
         start.parent.mkdir(parents=True)
@@ -202,6 +231,16 @@ class PluralTest(CommandCase):
                 self.assertIsNone(fault.search(path.read_text(encoding="utf-8")), path.name)
 
 
+class RunStatusTest(CommandCase):
+    def test_is_the_programs_where_there_was_no_room_for_its_statistics(self) -> None:
+        """As on a full disk: the library makes the file, and cannot write it."""
+        for form in ((), ("--stats=json",), ("--stats=text",)):
+            done = self.run_command("run", *form, "--", "bash", "-c", "trap '' XFSZ; ulimit -f 0; exit 7")
+            self.assertEqual(done.returncode, 7, done.stderr)
+            self.assertIn("left no statistics: ", done.stderr)
+            self.assertNotIn("Traceback", done.stderr)
+
+
 class RunProfileTest(CommandCase):
     """Processes that the program starts have its environment."""
 
@@ -281,6 +320,16 @@ class RecordTest(CommandCase):
         self.refuse("is no trace: it is not overwritten", "record", "--output=a.trace", _STEPS, status=125)
         self.assertEqual(self.trace.read_text(), "dear diary")
 
+    def test_a_recording_that_is_kept_under_another_name_stays(self) -> None:
+        self.succeed("record", "--quiet", "--output=a.trace", "--", _STEPS, "basic")
+        kept = [self.folder / "a.trace.1", self.folder / "a.trace.2.3"]
+        for path in kept:
+            shutil.copy(self.trace, path)
+        (self.folder / "a.trace.3").mkdir()
+        done = self.succeed("record", "--output=a.trace", "--", _STEPS, "basic")
+        self.assertEqual(len(done.stderr.splitlines()), 1, "and is none of the processes")
+        self.assertEqual([path.exists() for path in kept], [True, True])
+
     def test_what_cannot_be_recorded(self) -> None:
         self.refuse("which program?", "record")
         self.refuse("which program?", "record", "--output=a.trace", "--")
@@ -296,6 +345,24 @@ class RecordTest(CommandCase):
         source.write_text("int main(void) { return 0; }\n")
         subprocess.run(["gcc", "-static", "-o", self.folder / "static", source], check=True)
         self.refuse("was not recorded: it is linked statically", "record", "./static", status=125)
+
+    def test_two_at_once_have_a_file_each(self) -> None:
+        line = ("record", "--quiet", "--output=a.trace", "--")
+        with subprocess.Popen(
+            [_COMMAND, *line, "bash", "-c", "echo ready; read -r; exec sort /dev/null"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "BUILD_WORKING_DIRECTORY": str(self.folder)},
+        ) as first:
+            assert first.stdout is not None
+            self.assertEqual(first.stdout.readline(), "ready\n")
+            self.refuse("is being recorded by another command", *line, _STEPS, "basic", status=125)
+            self.succeed("record", "--quiet", "--output=b.trace", "--", _STEPS, "basic")
+            first.communicate("\n", timeout=_SECONDS)
+        self.assertEqual(first.returncode, 0)
+        found = json.loads(self.succeed("trace", "info", "--format=json", "a.trace").stdout)
+        self.assertEqual((found["complete"], Path(found["program"]).name), (True, "bash"))
 
     def test_signals_reach_the_program(self) -> None:
         started = self.folder / "started"
@@ -314,6 +381,27 @@ class RecordTest(CommandCase):
 
 
 class TraceTest(CommandCase):
+    def test_no_escape_sequence_of_a_trace_is_passed_on(self) -> None:
+        escape = b"\x1b]0;title\x07\x1b[31m"
+        events = [Event(1, Kind.MALLOC, size=8, site=1), Event(2, Kind.FREE, block=1)]
+        chunks = [
+            trace_file.meta(program=b"/bin/" + escape, arguments=escape + b"\0"),
+            Chunk(Type.MODULES, varints(1, 1) + trace_file.string(b"/lib/" + escape)),
+            Chunk(Type.SITES, varints(1, 1, 1, 0x1000)),
+            trace_file.encode_events(events),
+            trace_file.end(2),
+        ]
+        self.trace.write_bytes(trace_file.encode(chunks))
+        for line in (("trace", "info"), ("trace", "time"), ("replay", "--rounds=1", "--peer=glibc")):
+            said = self.succeed(*line, "a.trace").stdout
+            self.assertIn(r"\x1b[31m", said)
+            self.assertNotIn("\x1b", said)
+        self.succeed("trace", "plot", "-o", "plot.svg", "a.trace")
+        ElementTree.parse(self.folder / "plot.svg")
+        # A program that is recorded names what it starts.
+        script = r"exec -a $'\e[31mred' sort /dev/null"
+        self.assertNotIn("\x1b", self.succeed("record", "--output=b.trace", "--", "bash", "-c", script).stderr)
+
     def test_info(self) -> None:
         self.succeed("record", "--quiet", "--output=a.trace", "--", _CHURN, "3", "2000")
         found = json.loads(self.succeed("trace", "info", "--format=json", "a.trace").stdout)

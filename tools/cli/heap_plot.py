@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tools.cli import show
 from tools.cli.trace_paths import CallPath, Paths
+from tools.cli.untrusted import printable
 
 _TOP, _HEIGHT, _ROW = 66, 280, 38
 """Pixels: above the areas, of them, and of a line of the legend."""
@@ -108,7 +109,7 @@ def _legend(paths: Paths) -> Iterator[str]:
 def svg(paths: Paths) -> str:
     """The file's text."""
     most = _rounded_up(max(paths.peak_bytes, 1))
-    name = Path(paths.program).name
+    name = printable(Path(paths.program).name)
     legend = list(_legend(paths))
     height = _TOP + _HEIGHT + 58 + _ROW * len(legend)
     peak = f"peak {show.size(paths.peak_bytes)} in {show.counted(paths.peak_blocks, 'block')}"

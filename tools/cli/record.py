@@ -14,6 +14,7 @@ from tools.measure.program import BenchError
 from tools.cli import show
 from tools.cli.command import Command, InputError, caller_path, existing_file
 from tools.cli.starting import Line, NOT_STARTED, StartError, line_of, own_statuses
+from tools.cli.untrusted import printable
 
 OUTPUT = "hakmem.trace"
 
@@ -54,7 +55,7 @@ def _report(output: Path) -> None:
     """A line for each trace, on standard error: standard output is the program's."""
     for path in [output, *recording.processes(output)]:
         found = recording.info(path)
-        name = Path((found["arguments"] or [found["program"]])[0]).name
+        name = printable(Path((found["arguments"] or [found["program"]])[0]).name)  # which a program it starts chooses
         each = f", {found['bytes'] / found['events']:.1f} B each" if found["events"] else ""
         cut = "" if found["complete"] else "; incomplete"
         print(
@@ -78,11 +79,12 @@ def _record(parsed: argparse.Namespace, line: Line) -> int:
         raise InputError(f"--output {parsed.output}: there is no folder {output.parent}")
     settings = recording.Settings(output, parsed.max_events, not parsed.no_children, parsed.lib, parsed.frames)
     try:
-        recording.clear(output)
-        _, status = line.run(settings.environment(os.environ))
-        recording.require(output, line.words[0])
-        if not parsed.quiet:
-            _report(output)
+        with recording.alone(output):
+            recording.clear(output)
+            _, status = line.run(settings.environment(os.environ))
+            recording.require(output, line.words[0])
+            if not parsed.quiet:
+                _report(output)
     except (BenchError, OSError) as error:
         print(f"hakmem record: {error}", file=sys.stderr)
         return NOT_STARTED

@@ -19,6 +19,7 @@ from tools.measure.paired import ROUNDS_MIN, Ratio
 from tools.measure.table import Grid
 from tools.cli import parts, show
 from tools.cli.command import Command, InputError, REFUSED, add_format, existing_file, statuses
+from tools.cli.untrusted import printable
 
 HAKMEM = "hakmem"
 
@@ -191,7 +192,7 @@ def _print_table(result: dict[str, Any]) -> None:
         f"at most {show.size(result['peak_live_bytes'])} live"
     )
     columns = ["allocator", "ns/call", f"by {rows[0][0]}", "95 % interval", "peak RSS", "faults"]
-    heading = f"{Path(result['program']).name}, {show.counted(result['rounds'], 'round')}"
+    heading = f"{printable(Path(result['program']).name)}, {show.counted(result['rounds'], 'round')}"
     table.print_grids(heading, [Grid(title, columns, rows, words=1)], _CAPTION, sys.stdout)
 
 

@@ -17,7 +17,10 @@ from tools.measure.table import Grid
 from tools.cli import heap_plot, show, trace_dhat, trace_time
 from tools.cli.command import Command, InputError, REFUSED, add_format, caller_path, existing_file, statuses
 from tools.cli.trace_paths import Paths
+from tools.cli.untrusted import printable
 
+# Characters of a program's arguments: the recorder keeps no more.
+_LINE_MOST = 4096
 
 _STATUSES = statuses(
     f"0; 1 where something failed; {REFUSED} where the trace is damaged or none, or the arguments are wrong"
@@ -92,8 +95,8 @@ def _facts(found: dict[str, Any]) -> list[list[str]]:
     return [
         ["file", f"{show.size(found['bytes'])}{each}"],
         ["state", _state(found)],
-        ["program", " ".join(found["arguments"]) or found["program"]],
-        ["allocator", found["allocator"] or "unknown"],
+        ["program", printable(" ".join(found["arguments"]) or found["program"], _LINE_MOST)],
+        ["allocator", printable(found["allocator"]) or "unknown"],
         ["recorded", f"{started:%Y-%m-%d %H:%M:%S}, for {found['duration_ns'] / 1e9:.3f} s"],
         ["threads", show.number(found["threads"])],
         ["events", show.number(found["events"])],
@@ -124,7 +127,7 @@ def _grids(found: dict[str, Any]) -> list[Grid]:
     ]
     sites = [
         [
-            f"{Path(site['module']).name or '?'}+{site['address']:#x}",
+            f"{printable(Path(site['module']).name) or '?'}+{site['address']:#x}",
             show.number(site["allocations"]),
             show.size(site["bytes"]),
         ]
@@ -149,7 +152,7 @@ def _show(parsed: argparse.Namespace, found: dict[str, Any], grids: list[Grid], 
     if parsed.format == "json":
         print(json.dumps(found, indent=2))
     else:
-        table.print_grids(str(parsed.trace), grids, caption, sys.stdout)
+        table.print_grids(printable(str(parsed.trace), _LINE_MOST), grids, caption, sys.stdout)
     return 0
 
 

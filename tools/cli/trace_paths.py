@@ -12,7 +12,9 @@ from tools.measure import recording
 from tools.cli import symbols
 from tools.cli.paths import Frame
 from tools.cli.symbols import NOTHING, Place, Symbol
+from tools.cli.untrusted import printable
 
+_PROGRAM_MOST = 4096
 _NO_SITE = 0
 """Of calls for which the recorder had no room."""
 
@@ -70,7 +72,7 @@ class Paths:
 
     def __init__(self, path: Path) -> None:
         self._found: dict[str, Any] = recording.paths(path)
-        self.program: str = self._found["program"]
+        self.program: str = printable(self._found["program"], _PROGRAM_MOST)
         self.pid: int = self._found["pid"]
         self.complete: bool = self._found["complete"]
         self.has_callers: bool = self._found["has_callers"]

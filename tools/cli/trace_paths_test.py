@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 import unittest
 from pathlib import Path
@@ -164,6 +165,20 @@ class RecordedTest(TraceCase):
         self.assertTrue(any("main" in path for path in names), names)
         # The callers of a thread's block are that thread's own.
         self.assertTrue(any(len(path) > 1 and "main" not in path for path in names), names)
+
+    def test_a_program_in_a_folder_whose_name_is_not_ascii(self) -> None:
+        for name in ("für", "漢字", "caf\udce9"):
+            folder = self.path.parent / name
+            folder.mkdir()
+            program = str(shutil.copy(_STEPS, folder))
+            settings = recording.Settings(self.path, frames=32)
+            environment = clean_environment(os.environ)
+            with self.subTest(os.fsencode(name)):
+                self.assertEqual(recording.run([program, "basic"], settings, env=environment), 0)
+                self.assertEqual(recording.info(self.path)["arguments"], [program, "basic"])
+                names = {frame.name for path in Paths(self.path).all() for frame in path.frames}
+                self.assertIn("main", names)
+                heap_plot.svg(Paths(self.path)).encode("utf-8")
 
     def test_no_more_callers_than_asked_for(self) -> None:
         for frames, most in ((1, 2), (0, 1)):

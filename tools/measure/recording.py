@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
 import os
 import re
+import socket
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,9 +73,15 @@ def built(name: str) -> Path:
 
 def processes(output: Path) -> list[Path]:
     """Traces of processes that the program of `output` started: OUTPUT.PID or OUTPUT.PID.N."""
-    pattern = re.compile(re.escape(output.name) + r"\.[0-9]+(\.[0-9]+)?")
-    found = [path for path in output.absolute().parent.iterdir() if pattern.fullmatch(path.name)]
-    return sorted(path for path in found if _is_trace(path))
+    pattern = re.compile(re.escape(output.name) + r"\.([0-9]+)(\.[0-9]+)?")
+    found = [(path, pattern.fullmatch(path.name)) for path in output.absolute().parent.iterdir()]
+    return sorted(path for path, name in found if name and path.is_file() and _is_of(path, int(name[1])))
+
+
+def _is_of(path: Path, pid: int) -> bool:
+    """Whether it is a trace of that process. One that somebody keeps as FILE.1, say, is of another."""
+    with path.open("rb") as file:
+        return trace_file.process_of(file.read(trace_file.PROCESS_BYTES)) == pid
 
 
 def _is_trace(path: Path) -> bool:
@@ -87,6 +97,21 @@ def clear(output: Path) -> None:
         output.unlink()
     for path in processes(output):
         path.unlink()
+
+
+@contextmanager
+def alone(output: Path) -> Iterator[None]:
+    """Within this no other command records to that file: recorders write to whatever has its name, so two would write into one.
+    A name for connections is held meanwhile, which is gone with this process, however that ends."""
+    name = hashlib.sha256(os.fsencode(output.resolve())).hexdigest()
+    with socket.socket(socket.AF_UNIX) as held:
+        try:
+            held.bind(f"\0hakmem-record-{os.geteuid()}-{name}")
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            raise BenchError(f"{output} is being recorded by another command: --output takes another file") from None
+        yield
 
 
 def run(command: Sequence[str], settings: Settings, **options: Any) -> int:
@@ -113,17 +138,31 @@ def require(output: Path, program: str) -> None:
         )
 
 
+def _as_names(found: Any) -> Any:
+    """Texts, and lists of them, as names of files are: the replayer has a surrogate for each byte that is not ASCII."""
+    if isinstance(found, str):
+        return os.fsdecode(os.fsencode(found))
+    if isinstance(found, list) and found and isinstance(found[0], str):
+        return [_as_names(one) for one in found]
+    return found
+
+
 def ask(*arguments: str) -> dict[str, Any]:
     """The replayer's answer. A TraceError where it refuses the trace."""
     done = subprocess.run(
-        [str(built("replay")), *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        [str(built("replay")), *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="surrogateescape",
+        check=False,
     )
     message = done.stderr.strip().removeprefix("replay: ")
     if done.returncode == REFUSED:
         raise TraceError(message)
     if done.returncode != 0:
         raise BenchError(f"the replayer failed: {message}")
-    answer = json.loads(done.stdout)
+    answer = json.loads(done.stdout, object_hook=lambda one: {name: _as_names(value) for name, value in one.items()})
     assert isinstance(answer, dict)
     return answer
 

@@ -188,6 +188,20 @@ class _Cursor:
         return self.at < len(self.data)
 
 
+PROCESS_BYTES = _HEADER.size + _CHUNK.size + 10
+"""Of the beginning of a file, which say what process it is of."""
+
+
+def process_of(head: bytes) -> int | None:
+    """The number of the process, by the beginning of a file; None where that is none of a trace."""
+    start = _HEADER.size + _CHUNK.size
+    if not head.startswith(MAGIC) or len(head) < PROCESS_BYTES:
+        return None
+    if _CHUNK.unpack_from(head, _HEADER.size)[0] != Type.META or all(byte >= 0x80 for byte in head[start:]):
+        return None
+    return _Cursor(head[start:]).varint()
+
+
 def encode_events(events: Sequence[Event], nanoseconds: int = 0) -> Chunk:
     """A chunk of the events of one thread, in ascending order of their numbers."""
     out = bytearray(varints(events[0].number, events[-1].number, len(events), nanoseconds))
