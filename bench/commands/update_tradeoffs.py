@@ -16,7 +16,7 @@ from typing import Any
 from bench.commands import benchmark
 from bench.engine import document, grid, valgrind, worker
 from bench.engine.grid import Samples
-from bench.engine.variants import COMBINATIONS, SWITCHES
+from bench.engine.variants import COMBINATIONS, FLIPPED, FLIPPED_CONFIG, SWITCHES
 from tools.measure import arguments, conditions, paired, process, program, progress
 from tools.measure.contender import Contender
 
@@ -54,9 +54,16 @@ class Comparison:
     """Time by the other's: below 1 is faster."""
 
 
+_CONFIGS = COMBINATIONS | {name: FLIPPED_CONFIG[flipped] for flipped, name in FLIPPED.items()}
+
+
+def config(variant: str) -> str:
+    """What the build `variant` says of itself: all switches are on where its name has another spacing behind them."""
+    return _CONFIGS.get(variant, "+".join(SWITCHES))
+
+
 def _contender(variant: str) -> Contender:
-    """The build `variant`; what stands behind the switches in its name is another spacing, with all switches on."""
-    return benchmark.compiled_in(variant, COMBINATIONS.get(variant, "+".join(SWITCHES)), f"_{variant}")
+    return benchmark.compiled_in(variant, config(variant), f"_{variant}")
 
 
 def symbol_sizes(listing: str) -> dict[str, int]:

@@ -26,6 +26,12 @@ class UpdateTradeoffsTest(unittest.TestCase):
             self.assertNotIn(switch, COMBINATIONS[name].split("+"))
             self.assertEqual(len(COMBINATIONS[name].split("+")), 3)
 
+    def test_what_a_build_says_of_itself(self) -> None:
+        said = [update_tradeoffs.config(name) for name in update_tradeoffs.SPACINGS.values()]
+        whole = "+".join(SWITCHES)
+        self.assertEqual(said, [whole, whole, whole, f"{whole}+table=129", f"{whole}+table=65"])
+        self.assertEqual(update_tradeoffs.config("p0_p2"), "p0+p2")
+
 
 if __name__ == "__main__":
     unittest.main()
