@@ -11,26 +11,12 @@
 #define HAKMEM_PROCESS_PURGE_H
 
 #include "hakmem/base/compiler.h"
-#include "hakmem/base/lock.h"
 #include "hakmem/flags/debug.h"
+#include "hakmem/process/purge_pass.h"
 #include "hakmem/region/decay.h"
 
 /* What a program that stops allocating may keep unpurged, bytes: less than a thread and its stack are worth. */
 #define PURGE_THREAD_BYTES ((size_t)1 << 20)
-
-/* What may wait, bytes, where no thread runs and less is in use. glibc keeps 128 KiB at first, and 64 MiB at most. */
-#define PURGE_BOUND_BYTES ((size_t)16 << 20)
-
-/* What may wait at most, bytes, where the program has shown that it takes it back at once; or twice what is in use. */
-#define PURGE_LEARNED_BYTES ((size_t)256 << 20)
-
-/* What an idle thread's record keeps, bytes, beside its first page. */
-#define PURGE_IDLE_BYTES ((size_t)24 << 10)
-
-/* What is purged, or looked at in vain, in one hold of the purge lock, bytes: some two milliseconds. */
-#define PURGE_PIECE_BYTES ((size_t)8 << 20)
-
-struct hak_thread;
 
 /* The cold half of purge_poll: something decays. */
 HAK_COLD void hak_purge_poll_due(const void *caller);
@@ -69,20 +55,7 @@ HAK_ALWAYS_INLINE void purge_poll_alloc(const void *caller) {
  * replaces what still waits. */
 void hak_purge_start_later(void (*start)(void));
 
-/* Purges everything that is free, decayed or not. Result: bytes. */
-size_t hak_purge_all(void);
-
-/* Returns the storage of the calling thread's magazines to the system where it is worth a system call. pre: they are taken
- * away (hak_exchange_flush_idle) */
-void hak_purge_idle_record(struct hak_thread *record);
-
-/* Around fork: whoever purges lets the lock go for a moment; no purge is in progress; and in the child, whose thread is gone. */
-void hak_purge_fork_begin(void);
-void hak_purge_fork_end(void);
-void hak_purge_fork_locks(lock_visit *visit, struct lock_fork *fork);
+/* In the child of a fork, whose thread that purges is gone; the rest is in purge_pass.h. */
 void hak_purge_fork_child(void);
-
-/* Bytes in whole chunks and mappings that still decay. */
-size_t hak_purge_waiting_bytes(void);
 
 #endif

@@ -4,8 +4,9 @@
 
 #include "hakmem/base/atomic.h"
 #include "hakmem/base/options.h"
-#include "hakmem/process/purge.h"
 #include "hakmem/region/held.h"
+#include "hakmem/region/kept.h"
+#include "hakmem/region/region.h"
 #include "hakmem/slab/partial.h"
 
 /* All atomic, relaxed: hints. */
@@ -15,7 +16,9 @@ static struct {
     uint64_t given_at_ms;
 } purge_learned;
 
-static size_t purge_committed_bytes(void) { return hak_held_bytes() + hak_purge_waiting_bytes(); }
+static size_t purge_committed_bytes(void) {
+    return hak_held_bytes() + hak_region_dirty_bytes() + hak_kept_dirty_bytes();
+}
 
 static void purge_learn(uint64_t now, size_t bound, size_t in_use) {
     const size_t given = hak_load_relaxed(&purge_learned.given);

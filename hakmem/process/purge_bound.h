@@ -11,6 +11,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What may wait, bytes, where no thread runs and less is in use. glibc keeps 128 KiB at first, and 64 MiB at most. */
+#define PURGE_BOUND_BYTES ((size_t)16 << 20)
+
+/* What may wait at most, bytes, where the program has shown that it takes it back at once; or twice what is in use. */
+#define PURGE_LEARNED_BYTES ((size_t)256 << 20)
+
 /* How much is to go back now, bytes, of `to_do` that wait: what is more than the bound, and a quarter of that more, so that not
  * every call has to. */
 size_t hak_purge_bound_excess(uint64_t now_ms, size_t to_do);

@@ -10,7 +10,6 @@
 #include "hakmem/magazine/thread.h"
 #include "hakmem/os/os.h"
 #include "hakmem/process/own_thread.h"
-#include "hakmem/process/purge.h"
 #include "hakmem/process/purge_bound.h"
 #include "hakmem/region/decay.h"
 #include "hakmem/region/held.h"

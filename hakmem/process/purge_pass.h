@@ -7,6 +7,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "hakmem/base/lock.h"
+
+/* What an idle thread's record keeps, bytes, beside its first page. */
+#define PURGE_IDLE_BYTES ((size_t)24 << 10)
+
+/* What is purged, or looked at in vain, in one hold of the purge lock, bytes: some two milliseconds. */
+#define PURGE_PIECE_BYTES ((size_t)8 << 20)
+
+struct hak_thread;
+
+/* Bytes in whole chunks and mappings that still decay. */
+size_t hak_purge_waiting_bytes(void);
+
 /* What waits and has not been refused, but for records of ended threads, which are little. The counts are snapshots. */
 size_t hak_purge_to_do_bytes(void);
 
@@ -25,7 +38,17 @@ size_t hak_purge_oldest(uint64_t now_ms, size_t bytes);
 /* Takes the slabs of threads that have become idle, and purges a piece of what has decayed. */
 void hak_purge_idle(uint64_t now_ms);
 
-/* In the child of a fork. */
+/* Purges everything that is free, decayed or not. Result: bytes. */
+size_t hak_purge_all(void);
+
+/* Returns the storage of the calling thread's magazines to the system where it is worth a system call. pre: they are taken
+ * away (hak_exchange_flush_idle) */
+void hak_purge_idle_record(struct hak_thread *record);
+
+/* Around fork: whoever purges lets the lock go for a moment, and no purge is in progress; and in the child. */
+void hak_purge_fork_begin(void);
+void hak_purge_fork_end(void);
+void hak_purge_fork_locks(lock_visit *visit, struct lock_fork *fork);
 void hak_purge_pass_fork_child(void);
 
 #endif
