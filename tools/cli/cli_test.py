@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
@@ -113,7 +114,8 @@ class WholeTest(CommandCase):
         self.refuse("invalid choice: 'other'", "replay", "--peer=other", _STEPS)
 
     def test_streams_that_are_closed(self) -> None:
-        """The statuses are those of open ones, and nothing goes into another stream."""
+        """The statuses are those of open ones, and nothing goes into another stream. As the package starts it: what Bazel puts
+        before a program in Python needs a standard output itself."""
         (self.folder / "report").write_text("hakmem: free(0x1): double free\n")
         for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
             for line, status in (
@@ -126,8 +128,9 @@ class WholeTest(CommandCase):
                 (("fly",), 2),
             ):
                 done = subprocess.run(
-                    ["bash", "-c", f'exec "$0" "$@" {closed}', _COMMAND, *line],
+                    ["bash", "-c", f'exec "$0" -m tools.cli.main "$@" {closed}', sys.executable, *line],
                     cwd=self.folder,
+                    env={**os.environ, "PYTHONPATH": os.pathsep.join([str(_ROOT), *sys.path])},
                     stdin=subprocess.DEVNULL,
                     capture_output=True,
                     text=True,
