@@ -74,8 +74,8 @@ class DocumentsTest(unittest.TestCase):
         self.assertEqual(set(self.measured("--lab-only")), _OF_REPORT)
 
     def test_the_outcome_of_programs_is_kept(self) -> None:
-        for line, name in ([f"--programs-json={self.folder}/mine.json"], "mine.json"), ([], "programs.json"):
-            self.measured(*line)
+        for given, name in ([f"--programs-json={self.folder}/mine.json"], "mine.json"), (list[str](), "programs.json"):
+            self.measured(*given)
             self.assertEqual(len(json.loads((self.folder / name).read_text())["programs"]), len(WORKLOADS))
 
     def test_sources_that_change_meanwhile_leave_every_document(self) -> None:

@@ -132,8 +132,8 @@ def losses(whole: Row, key: str) -> list[str]:
         if row_of(service, HAKMEM) is None:
             found.append(f"{service['service']} failed")
         elif ratio is not None and ratio > LOSS:
-            best = min((row for row in service["contenders"] if row[key] is not None and row["name"] != HAKMEM),
-                       key=lambda row: row[key])  # fmt: skip
+            others = (row for row in service["contenders"] if row[key] is not None and row["name"] != HAKMEM)
+            best = min(others, key=lambda row: float(row[key]))
             found.append(f"{service['service']} {ratio:.2f} of {best['name']}'s")
     return found
 
