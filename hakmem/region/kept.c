@@ -205,23 +205,27 @@ void hak_kept_free(void *start, size_t size) {
     hak_decay_note_freed(freed.freed_at_ms);
 }
 
+/* Keeps the start of a span that was just removed, where it is longer than `most`: its end is left. `most` 0: any length goes. */
+static void kept_put_back_locked(struct kept_span *removed, size_t most) {
+    if (most != 0 && kept_size(removed) > most) {
+        struct kept_span rest = *removed;
+        rest.end -= most;
+        removed->start = rest.end;
+        kept_insert_locked(rest);
+    }
+}
+
 /* The oldest span if it is that old, or as much of its end as fits the piece. */
 static struct kept_span kept_take_decayed(const struct decay_pass *pass) {
     struct kept_span taken = {0};
     lock_acquire(&kept_lock);
     if (kept_count > 0) {
         const unsigned oldest = kept_oldest_locked();
-        struct kept_span *kept = &kept_spans[oldest];
         /* Huge pages are given back whole. */
         const size_t most = bits_round_up(pass->left, OS_HUGE_PAGE_BYTES);
-        if (kept->freed_at_ms > pass->freed_until_ms) {
-            /* nothing is old enough */
-        } else if (kept_size(kept) <= most || most == 0) {
+        if (kept_spans[oldest].freed_at_ms <= pass->freed_until_ms) {
             taken = kept_remove_locked(oldest);
-        } else {
-            taken = (struct kept_span){.start = kept->end - most, .end = kept->end, .freed_at_ms = kept->freed_at_ms};
-            kept->end -= most;
-            hak_store_relaxed(&kept_bytes, kept_bytes - most);
+            kept_put_back_locked(&taken, most);
         }
     }
     lock_release(&kept_lock);

@@ -76,14 +76,27 @@ static unsigned region_find_free_locked(struct region *region, unsigned count) {
     return error == 0 ? first : HAK_REGION_CHUNKS;
 }
 
-/* The run is taken, and what of it was refused counts no more. */
-static HAK_COLD void region_take_refused_locked(struct region *region, unsigned first, unsigned count) {
+/* What of the run was refused counts no more. pre: its dirty chunks are still noted as such */
+static HAK_COLD void region_forget_refused_locked(struct region *region, unsigned first, unsigned count) {
     size_t refused = 0;
     for (unsigned chunk = first; chunk < first + count; chunk++) {
         const bool is_dirty = bitmap_count_run(region->dirty, chunk, 1) != 0;
         refused += is_dirty && region->freed_at_ms[chunk] == DECAY_REFUSED_MS ? HAK_CHUNK_BYTES : 0;
     }
     hak_store_relaxed(&hak_regions.refused_total, hak_regions.refused_total - refused);
+}
+
+/* The run's chunks wait no more, whatever becomes of them: the only way out of `dirty`, so that both totals follow. Result: how
+ * many of them did. */
+HAK_ALWAYS_INLINE unsigned region_forget_dirty_locked(struct region *region, unsigned first, unsigned count) {
+    const unsigned dirty = bitmap_count_run(region->dirty, first, count);
+    /* Plain subtraction by a relaxed store: only holders of the lock write. */
+    hak_store_relaxed(&hak_regions.dirty_total, hak_regions.dirty_total - (size_t)dirty * HAK_CHUNK_BYTES);
+    if (HAK_UNLIKELY(hak_regions.refused_total != 0)) {
+        region_forget_refused_locked(region, first, count);
+    }
+    bitmap_set_run(region->dirty, first, count, false);
+    return dirty;
 }
 
 /* A chunk that is free is of no class. One that is of a class was made free by a write into the header. */
@@ -96,14 +109,8 @@ HAK_ALWAYS_INLINE void region_expect_free(struct region *region, unsigned chunk)
 
 void hak_region_take_locked(struct region *region, unsigned first, unsigned count, unsigned class_index,
                             struct span *out) {
-    unsigned dirty = bitmap_count_run(region->dirty, first, count);
-    /* Plain subtraction by a relaxed store: only holders of the lock write. */
-    hak_store_relaxed(&hak_regions.dirty_total, hak_regions.dirty_total - (size_t)dirty * HAK_CHUNK_BYTES);
-    if (HAK_UNLIKELY(hak_regions.refused_total != 0)) {
-        region_take_refused_locked(region, first, count);
-    }
+    const unsigned dirty = region_forget_dirty_locked(region, first, count);
     bitmap_set_run(region->free, first, count, false);
-    bitmap_set_run(region->dirty, first, count, false);
     hak_count_add(&hak_regions.taken_total, (size_t)count * HAK_CHUNK_BYTES);
     for (unsigned chunk = first; chunk < first + count; chunk++) {
         region_expect_free(region, chunk);
@@ -232,9 +239,7 @@ static void region_shrink_locked(struct region *region) {
     }
     const unsigned count = region->ready - end;
     if (!HAK_GUARD_FULL && count != 0 && hak_region_chunks_shrink(region, end)) {
-        const unsigned dirty = bitmap_count_run(region->dirty, end, count);
-        hak_store_relaxed(&hak_regions.dirty_total, hak_regions.dirty_total - (size_t)dirty * HAK_CHUNK_BYTES);
-        bitmap_set_run(region->dirty, end, count, false);
+        (void)region_forget_dirty_locked(region, end, count);
     }
 }
 

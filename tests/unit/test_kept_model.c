@@ -35,6 +35,7 @@ static uint8_t to_go[CHUNKS]; /* should have */
 static bool is_refused;       /* the system takes nothing of the arena */
 static unsigned threshold;    /* chunks; so many at once are not kept */
 static unsigned spans_most;   /* at any one time */
+static unsigned parts_asked;  /* how often a part of a refused span was asked for */
 
 /* ---- The system, as far as the arena is concerned ---- */
 
@@ -173,6 +174,7 @@ static void expect_alike(void) {
     }
     HAK_EXPECT_EQ(hak_kept_dirty_bytes(), kept * CHUNK);
     HAK_EXPECT_EQ(hak_kept_refused_bytes(), refused * CHUNK);
+    HAK_EXPECT_LE(hak_kept_refused_bytes(), hak_kept_dirty_bytes());
     HAK_EXPECT_EQ(memcmp(gone, to_go, sizeof gone), 0);
     memset(gone, 0, sizeof gone);
     memset(to_go, 0, sizeof to_go);
@@ -217,16 +219,34 @@ static void step_take(uint64_t *random, unsigned longest) {
     take_place(place);
 }
 
-static void step_purge(uint64_t *random) {
-    const unsigned kind = below(random, 8), left = 1 + below(random, 100);
-    uint64_t until = kind == 0 ? REFUSED : kind == 1 ? REFUSED - 1 : told_now_ms - below(random, 60);
+/* A piece of a pass over all that was freed until then. */
+static void purge_piece(uint64_t until, unsigned left) {
     struct decay_pass pass = {.freed_until_ms = until, .left = left * CHUNK};
     unsigned purged;
-    is_refused = below(random, 6) == 0;
     const bool is_over = hak_kept_purge_piece(&pass);
     HAK_EXPECT_EQ(is_over, purge(&until, left, &purged));
     HAK_EXPECT_EQ(pass.purged, purged * CHUNK);
     HAK_EXPECT_EQ(pass.freed_until_ms, until);
+}
+
+static void step_purge(uint64_t *random) {
+    const unsigned kind = below(random, 8), left = 1 + below(random, 100);
+    is_refused = below(random, 6) == 0;
+    purge_piece(kind == 0 ? REFUSED : kind == 1 ? REFUSED - 1 : told_now_ms - below(random, 60), left);
+    is_refused = false;
+}
+
+/* All of it is refused, and then a little is asked for again: a part of a span, where that is long. Whether it is refused again is
+ * chance. */
+static void step_refuse(uint64_t *random) {
+    is_refused = true;
+    purge_piece(REFUSED - 1, CHUNKS);
+    expect_alike();
+    is_refused = below(random, 2) == 0;
+    const struct run first = oldest_run(CHUNKS);
+    const unsigned left = 1 + below(random, 2 * HUGE_PAGE);
+    parts_asked += length(first) > (left + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    purge_piece(REFUSED, left);
     is_refused = false;
 }
 
@@ -245,6 +265,7 @@ static void run_steps(uint64_t seed, unsigned longest, unsigned steps) {
         if (kind < 10) step_free(&random, longest);
         if (kind >= 10 && kind < 15) step_take(&random, longest);
         if (kind == 15 && below(&random, 4) == 0) step_purge(&random);
+        if (kind == 15 && below(&random, 4) == 0) step_refuse(&random);
         expect_alike();
     }
     /* All of it goes, once nothing is refused. */
@@ -264,7 +285,8 @@ HAK_TEST_ISOLATED(KeptModel, ShortSpans, "HAKMEM_PURGE_DELAY_MS=-1") {
 
 HAK_TEST_ISOLATED(KeptModel, LongSpans, "HAKMEM_PURGE_DELAY_MS=-1") {
     threshold = CHUNKS + 1;
-    run_steps(2, 60, HAK_TEST_SCALE(3000));
+    run_steps(2, 60, 500 + HAK_TEST_SCALE(2500));
+    HAK_EXPECT_GT(parts_asked, 0); /* else nothing of it is tested here */
 }
 
 /* What mallopt says that is to be unmapped when it is freed. */

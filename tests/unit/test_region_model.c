@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Regions against a model: random spans that are taken, freed, reused and purged, by seed. After each step the model knows of each
- * chunk whether it is in use, of which class, and since when it waits; and each choice of a place was the one that is promised. */
+/* Regions against a model: random spans that are taken, freed, reused and purged, by seed, also once the system has refused memory
+ * and what is free at a region's end goes back at each free. After each step the model knows of each chunk whether it is in use, of
+ * which class, and since when it waits; and each choice of a place was the one that is promised. */
+#include <errno.h>
 #include <string.h>
 
 #include "hakmem/base/config.h"
@@ -19,6 +21,7 @@
 #define CHUNKS HAK_REGION_CHUNKS
 #define MOST_REGIONS 12u
 #define MOST_SPANS 64u
+#define LEAST_SHRUNK 16u /* chunks; see region_chunks.c */
 #define REFUSED DECAY_REFUSED_MS
 #define KEEP "HAKMEM_PURGE_DELAY_MS=-1"
 
@@ -48,6 +51,8 @@ static unsigned span_count;
 static size_t held;
 static uint64_t random_state;
 static unsigned classes; /* that spans are of */
+static bool is_scarce;   /* memory was refused once */
+static unsigned shrunk;  /* chunks that were refused before, and went back because memory is scarce */
 
 static unsigned below(unsigned bound) { return (unsigned)(random_xorshift64(&random_state) % bound); }
 
@@ -138,6 +143,7 @@ static void expect_alike(void) {
     }
     HAK_EXPECT_EQ(hak_region_dirty_bytes(), dirty * CHUNK);
     HAK_EXPECT_EQ(hak_region_refused_bytes(), refused * CHUNK);
+    HAK_EXPECT_LE(hak_region_refused_bytes(), hak_region_dirty_bytes());
     HAK_EXPECT_EQ(hak_regions.taken_total, used * CHUNK);
     HAK_EXPECT_EQ(hak_held_bytes(), held);
     HAK_EXPECT_EQ(hak_region_count_now(), model_count);
@@ -198,8 +204,22 @@ static void step_reuse(void) {
     if (start != NULL) (void)note_used(expected, first, count, 0);
 }
 
+/* Something was freed: where memory is scarce and enough chunks at the region's end are free, they are the system's again. */
+static void note_shrunk(struct model *model, unsigned ready) {
+    const unsigned first = REGION_CHUNK_FIRST + model->region->skipped;
+    unsigned end = ready;
+    while (end > first && !model->is_used[end - 1]) end--;
+    const bool shrinks = is_scarce && ready - end >= LEAST_SHRUNK;
+    HAK_EXPECT_EQ(model->region->ready, shrinks ? end : ready);
+    for (unsigned chunk = end; shrinks && chunk < ready; chunk++) {
+        shrunk += model->freed_at_ms[chunk] == REFUSED;
+        set_waiting(model, chunk, 0);
+    }
+}
+
 static void step_free(void) {
     struct used *const freed = &spans[below(span_count)];
+    const unsigned ready = freed->model->region->ready;
     if (freed->class_index != 0) {
         hak_region_span_free(freed->model->region, freed->first, freed->count);
         held -= freed->count * CHUNK;
@@ -214,6 +234,7 @@ static void step_free(void) {
         freed->model->class_of[chunk] = 0;
         set_waiting(freed->model, chunk, told_now_ms);
     }
+    note_shrunk(freed->model, ready);
     *freed = spans[--span_count];
 }
 
@@ -247,10 +268,18 @@ static void step_purge(void) {
     HAK_EXPECT_EQ(pass.purged, is_refused ? 0 : expected);
 }
 
+/* The first region is refused. */
+static void refuse_region(void) {
+    struct span span;
+    os_fake_fail_from(1);
+    HAK_EXPECT_EQ(hak_region_span_alloc(1, 1, &span), ENOMEM);
+}
+
 static void run_steps(uint64_t seed, unsigned longest, unsigned most, unsigned steps) {
     random_state = random_mix(seed);
     classes = seed % 2 == 0 ? hak_class_count() - 1 : 3;
     told_begin(CHUNK); /* the process has begun */
+    if (is_scarce) refuse_region();
     HAK_EXPECT_EQ(hak_region_count_now(), 0);
     os_fake_reset();
     for (unsigned step = 0; step < steps && harness_failure_count() == 0; step++) {
@@ -259,7 +288,7 @@ static void run_steps(uint64_t seed, unsigned longest, unsigned most, unsigned s
         if (kind < 7 && span_count < most) step_alloc(longest);
         if (kind >= 7 && kind < 12 && span_count > 0) step_free();
         if (kind >= 12 && kind < 14 && span_count < most) step_reuse();
-        if (kind == 15 && below(3) == 0) step_purge();
+        if (kind == 15 && (is_scarce || below(3) == 0)) step_purge();
         expect_alike();
     }
     while (span_count > 0 && harness_failure_count() == 0) step_free();
@@ -276,3 +305,10 @@ HAK_TEST_ISOLATED(RegionModel, LongSpansInSeveralRegions, KEEP) {
 }
 
 HAK_TEST_ISOLATED(RegionModel, SpansOfHalfARegion, KEEP) { run_steps(3, 300, 16, HAK_TEST_SCALE(600)); }
+
+/* The longer the spans are, the more often chunks whose purge was refused lie at a region's end. */
+HAK_TEST_ISOLATED(RegionModel, LongSpansWhereMemoryIsScarce, KEEP) {
+    is_scarce = true;
+    run_steps(5, 100, 40, 500 + HAK_TEST_SCALE(1000));
+    HAK_EXPECT_GT(shrunk, 0); /* else nothing of it is tested here */
+}
