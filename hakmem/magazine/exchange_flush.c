@@ -59,11 +59,12 @@ void hak_exchange_flush_magazines(struct hak_thread *thread, unsigned class_inde
 }
 
 bool hak_exchange_fit(struct hak_thread *thread, unsigned class_index) {
-    if (exchange_capacity(thread, class_index) > hak_exchange_most_room(class_index)) {
+    const uint32_t most = hak_exchange_most_room(class_index);
+    if (exchange_capacity(thread, class_index) > most) {
         exchange_hold(thread, class_index);
         hak_exchange_flush_magazines(thread, class_index);
         exchange_let_go(thread, class_index);
-        hak_exchange_shrink(thread, class_index);
+        hak_exchange_shrink(thread, class_index, most);
     }
     return exchange_capacity(thread, class_index) != 0 || hak_exchange_furnish(thread, class_index);
 }

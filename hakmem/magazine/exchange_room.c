@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "hakmem/base/assert.h"
 #include "hakmem/base/bits.h"
 #include "hakmem/magazine/learning.h"
 
@@ -12,10 +13,10 @@ uint32_t hak_exchange_most_room(unsigned class_index) {
     if (exchange_is_uncached(class_index)) {
         return 0;
     }
-    if (!ladder_room_varies() || exchange_is_in_share(class_index, class->magazine)) {
+    if (!ladder_room_varies() || class_index < HAK_L2_CLASS_FIRST) {
         return class->magazine;
     }
-    const uint32_t blocks = (uint32_t)(share_magazine_bytes() / class->block_size);
+    const uint32_t blocks = hak_share_blocks(class->block_size, class->magazine);
     /* In guard builds every block passes through a magazine. */
     return HAK_GUARD_EXACT && blocks == 0 ? 1 : blocks;
 }
@@ -29,6 +30,7 @@ uint32_t hak_exchange_first_room(unsigned class_index) {
 
 /* Notes the room of the class's magazines. */
 static void exchange_store_unused(struct hak_thread *thread, unsigned class_index, uint32_t room, bool is_packed) {
+    HAK_ASSERT(room <= hak_classes[class_index].magazine);
     const int unused = (int)(hak_classes[class_index].magazine - room);
     hak_store_release(&thread->classes[class_index].unused_slots, (uint8_t)unused);
     hak_store_release(&thread->classes[class_index].loaded_unused,
@@ -115,8 +117,9 @@ bool hak_exchange_furnish(struct hak_thread *thread, unsigned class_index) {
     return true;
 }
 
-void hak_exchange_shrink(struct hak_thread *thread, unsigned class_index) {
-    exchange_set_room(thread, class_index, hak_exchange_most_room(class_index), false);
+void hak_exchange_shrink(struct hak_thread *thread, unsigned class_index, uint32_t room) {
+    HAK_ASSERT(room < exchange_capacity(thread, class_index));
+    exchange_set_room(thread, class_index, room, false);
 }
 
 #if HAK_LEARN

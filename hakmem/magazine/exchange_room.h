@@ -35,7 +35,8 @@ HAK_ALWAYS_INLINE bool exchange_is_in_share(unsigned class_index, uint32_t block
            (size_t)blocks * hak_classes[class_index].block_size <= share_magazine_bytes();
 }
 
-/* Blocks that a magazine of the class may have room for, and has room for at first. 0: they stay in none. Any thread. */
+/* Blocks that a magazine of the class may have room for, and has room for at first: at most the class's magazine has slots. 0: they
+ * stay in none. Where another thread begins or ends meanwhile the next call says another number. Any thread. */
 uint32_t hak_exchange_most_room(unsigned class_index);
 uint32_t hak_exchange_first_room(unsigned class_index);
 
@@ -51,8 +52,8 @@ HAK_ALWAYS_INLINE bool exchange_is_unfurnished(const struct hak_thread *thread, 
 /* Gives the class two magazines. false: its blocks are to stay in none. pre: it has none */
 HAK_COLD bool hak_exchange_furnish(struct hak_thread *thread, unsigned class_index);
 
-/* Leaves the class's magazines the most room that they may have now, or none. pre: they hold no block, and have more */
-HAK_COLD void hak_exchange_shrink(struct hak_thread *thread, unsigned class_index);
+/* Leaves the class's magazines this room, or none. pre: they hold no block, and have more */
+HAK_COLD void hak_exchange_shrink(struct hak_thread *thread, unsigned class_index, uint32_t room);
 
 /* Gives the class's magazines this room. pre: it is 1 up to the most that they may have, and they hold no block where it is less than
  * they have. Only with `learn=elo`. */

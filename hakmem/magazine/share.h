@@ -28,6 +28,10 @@ extern HAK_INTERNAL size_t hak_share_magazine;
 /* Relaxed: a hint, which the next exchange of each class follows. */
 HAK_ALWAYS_INLINE size_t share_magazine_bytes(void) { return hak_load_relaxed(&hak_share_magazine); }
 
+/* Blocks of that size that one magazine may have room for now: at most `most`, whatever the share becomes meanwhile, since it reads
+ * it once. Another call may say more or less. Any thread. */
+uint32_t hak_share_blocks(size_t block_size, uint32_t most);
+
 /* Divides the budget among so many threads. pre: the caller has the threads lock */
 void hak_share_divide(uint32_t threads);
 
