@@ -29,6 +29,7 @@ ONE_THREAD = [
     "test_own_thread_steps",
     "test_places",
     "test_profile",
+    "test_profile_realloc",
     "test_publish_thread",
     "test_purge_poll",
     "test_purge_slabs",

@@ -33,6 +33,8 @@ static size_t huge_round(size_t size) {
     return size > PTRDIFF_MAX - HAK_CHUNK_BYTES ? 0 : bits_round_up(size == 0 ? 1 : size, HAK_CHUNK_BYTES);
 }
 
+bool hak_huge_is_possible(size_t size) { return huge_round(size) != 0; }
+
 static void huge_note_most_locked(void) {
     if (hak_huge_blocks.used > huge_live_blocks_most) {
         huge_live_blocks_most = hak_huge_blocks.used;

@@ -17,6 +17,9 @@ extern struct block_table hak_huge_blocks;
  * pre: size <= PTRDIFF_MAX, alignment is a power of two. NULL with errno ENOMEM */
 void *hak_huge_alloc(size_t size, size_t alignment, bool *zeroed);
 
+/* Whether there may be a huge block of so many bytes: none is larger than PTRDIFF_MAX in whole chunks. */
+bool hak_huge_is_possible(size_t size);
+
 /* Makes the first `bytes` of the huge block at p, and the rest of their last page, read zero. Parts of which little is resident are
  * given back to the system in place of being written. pre: p is the start of a huge block of at least so many bytes */
 void hak_huge_clear(void *p, size_t bytes);

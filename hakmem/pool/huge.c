@@ -32,14 +32,29 @@ bool hak_pool_free_huge(void *p, const void *caller) {
     return true;
 }
 
-/* What was sampled of the block is forgotten first, since its address may be another's at once; the block of the new size is a
- * new trial. */
-void *hak_pool_realloc_huge(void *p, size_t size) {
-    if (HAK_UNLIKELY(sampling_was_on())) {
-        hooks_note_freed(p);
-        (void)hak_profile_forget(p, NULL);
-    }
+/* Of a sampled block. The hook is called first, and the record set aside: the address may be another's at once. */
+static HAK_COLD void *pool_realloc_sampled(void *p, size_t size) {
+    hooks_note_freed(p);
+    const uintptr_t aside = hak_profile_set_aside(p);
     void *moved = hak_huge_realloc(p, size);
+    if (aside == 0) {
+        return moved; /* it was not sampled after all */
+    }
+    if (moved != NULL) {
+        hak_profile_forget_aside(aside);
+    } else {
+        hak_profile_put_back(aside, p);
+        hooks_note_sampled(p);
+    }
+    return moved;
+}
+
+/* The block of the new size is a new trial. */
+void *hak_pool_realloc_huge(void *p, size_t size) {
+    if (!hak_huge_is_possible(size)) {
+        return NULL; /* before any hook is called */
+    }
+    void *moved = HAK_UNLIKELY(sampling_was_on()) ? pool_realloc_sampled(p, size) : hak_huge_realloc(p, size);
     pool_note_huge(moved, size, NULL);
     purge_poll(NULL);
     return moved;

@@ -25,7 +25,8 @@ HAK_COLD void hak_hooks_tell_freed(const void *p);
 /* Relaxed: who enters a hook looks again, with acquire. */
 HAK_ALWAYS_INLINE bool hooks_are_set(void) { return HAK_UNLIKELY(hak_load_relaxed(&hak_hooks_state) & HOOKS_SET); }
 
-/* Tells of p if it is a sampled block that was just allocated. Nobody else has p yet. pre: p is NULL or a block's start */
+/* Tells of p if it is a sampled block that was just allocated, or that hooks_note_freed told of and that is not freed after all.
+ * Nobody else has p yet, or any more. pre: p is NULL or a block's start */
 HAK_ALWAYS_INLINE void hooks_note_sampled(const void *p) {
     if (hooks_are_set()) {
         hak_hooks_tell_sampled(p);

@@ -27,6 +27,10 @@ struct profile_class hak_profile_classes[HAK_CLASS_COUNT] = {
 };
 struct hak_profile_table *hak_profile_samples;
 static struct block_table profile_huge; /* lock of class 0; the live ones; of an entry the size is its record */
+static uint64_t profile_asides;         /* lock of class 0; how many of those were ever set aside */
+
+/* With an odd number below it, in the place of a block's start: no address that a program can have. */
+#define PROFILE_ASIDE ((uintptr_t)1 << 63)
 
 HAK_STATIC_ASSERT(HAK_CLASS_COUNT + HAK_RANK_ZERO_SIZE <= LOCK_FORK_OWN_MAX, "fork may interrupt who holds all locks");
 HAK_STATIC_ASSERT(PROFILE_RECORDS < LIVE_NONE, "a record's number fits");
@@ -207,19 +211,27 @@ void hak_profile_note_huge(const void *start, size_t size, size_t asked, const v
     profile_release(of, is_behind);
 }
 
-/* Result: as the observer's */
-static bool profile_leave_locked(struct profile_class *of, void *p, const struct profile_live *live,
-                                 const void *caller) {
-    const bool is_behind = hak_tally_free(hak_profile_samples, live->record);
-    PROBE_3(sample_free, p, hak_profile_samples->records[live->record].size,
-            hak_profile_samples->records[live->record].site);
+/* Tells of the end of a block by its address, which must not be another's yet. */
+static void profile_tell_end(const void *p, const struct profile_record *record, const void *caller) {
+    PROBE_3(sample_free, p, record->size, record->site);
     /* Where some blocks are not sampled, the next one here may be, and its end would be taken for this one's. */
     if (HAK_GUARD_EXACT && profile_rate() == 1) {
         /* realloc's caller, where realloc frees. */
-        hak_freed_note(p, &hak_profile_samples->records[live->record],
-                       hak_profile_site != NULL ? (const char *)hak_profile_site + 1 : caller);
+        hak_freed_note(p, record, hak_profile_site != NULL ? (const char *)hak_profile_site + 1 : caller);
     }
+}
+
+/* Result: as the observer's */
+static bool profile_count_free_locked(struct profile_class *of, uint32_t record) {
     hak_count_add(&of->live, (uint64_t)-1);
+    return hak_tally_free(hak_profile_samples, record);
+}
+
+/* Result: as the observer's */
+static bool profile_leave_locked(struct profile_class *of, void *p, const struct profile_live *live,
+                                 const void *caller) {
+    profile_tell_end(p, &hak_profile_samples->records[live->record], caller);
+    const bool is_behind = profile_count_free_locked(of, live->record);
     if (live->class_index == PROFILE_HUGE) {
         hak_block_table_remove(&profile_huge, live->huge); /* the page map reads 0 there always */
         return is_behind;
@@ -240,6 +252,46 @@ int hak_profile_forget(void *p, const void *caller) {
     const bool is_behind = is_sampled && profile_leave_locked(of, p, &live, caller);
     profile_release(of, is_behind);
     return is_sampled ? (int)live.class_index : PROFILE_NOT_SAMPLED;
+}
+
+/* An entry has another key from now on. There is room: its own. */
+static void profile_rename_locked(struct block_entry *entry, uintptr_t start) {
+    const struct block_entry renamed = {.start = start, .size = entry->size};
+    hak_block_table_remove(&profile_huge, entry);
+    hak_block_table_insert(&profile_huge, renamed);
+}
+
+uintptr_t hak_profile_set_aside(const void *p) {
+    struct profile_class *of = &hak_profile_classes[PROFILE_HUGE];
+    uintptr_t aside = 0;
+    lock_acquire(&of->lock);
+    struct block_entry *entry = hak_block_table_find(&profile_huge, p);
+    if (entry != NULL) {
+        aside = PROFILE_ASIDE | (2 * profile_asides++ + 1);
+        profile_tell_end(p, &hak_profile_samples->records[entry->size], NULL);
+        profile_rename_locked(entry, aside);
+    }
+    lock_release(&of->lock);
+    return aside;
+}
+
+void hak_profile_put_back(uintptr_t aside, const void *p) {
+    struct profile_class *of = &hak_profile_classes[PROFILE_HUGE];
+    lock_acquire(&of->lock);
+    struct block_entry *entry = hak_block_table_find(&profile_huge, (const void *)aside);
+    const struct profile_record *record = &hak_profile_samples->records[entry->size];
+    PROBE_3(sample, p, record->size, record->site);
+    profile_rename_locked(entry, (uintptr_t)p);
+    lock_release(&of->lock);
+}
+
+void hak_profile_forget_aside(uintptr_t aside) {
+    struct profile_class *of = &hak_profile_classes[PROFILE_HUGE];
+    lock_acquire(&of->lock);
+    struct block_entry *entry = hak_block_table_find(&profile_huge, (const void *)aside);
+    const bool is_behind = profile_count_free_locked(of, (uint32_t)entry->size);
+    hak_block_table_remove(&profile_huge, entry);
+    profile_release(of, is_behind);
 }
 
 unsigned hak_profile_class(const void *p) {

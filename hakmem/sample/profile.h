@@ -101,6 +101,13 @@ void hak_profile_note_huge(const void *start, size_t size, size_t asked, const v
  * where the call that frees returns to, or NULL; for reports, where there is guard and every block is sampled. */
 int hak_profile_forget(void *p, const void *caller);
 
+/* For a realloc that may move a huge block: from its move on the address may be another block's, and only then is it known whether it
+ * moved. Result: what to call the block's record by, which no address leads to now and which counts as live; 0: it is not sampled.
+ * One of the next two has to follow: the block is live and starts at p as before; or it is counted as freed. */
+uintptr_t hak_profile_set_aside(const void *p);
+void hak_profile_put_back(uintptr_t aside, const void *p);
+void hak_profile_forget_aside(uintptr_t aside);
+
 /* Class of the sampled block of a slab that starts at p; 0 where there is none. */
 unsigned hak_profile_class(const void *p);
 

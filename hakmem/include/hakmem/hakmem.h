@@ -267,7 +267,8 @@ struct hak_profile_hooks {
 
 /* Calls these for each sampled block from now on, instead of those that were set before; NULL: none. The hooks may be called
  * by several threads at once, for one block never: `sampled`, then `freed`. A realloc that moves a block allocates one and
- * frees the other; of a huge block it is always told as both, `freed` first. Starts no profile: hak_profile_start does.
+ * frees the other; of a huge block it is always told as both, `freed` first, and where the system then refuses to move its
+ * pages, `sampled` is told of it once more: it is still live. Starts no profile: hak_profile_start does.
  * When it returns, no thread is in a hook that was set before, and none will be: it waits for them. Not in a signal handler.
  * In the child of a fork the hooks stay, but for those that another thread was just changing, which are gone.
  * 0; EINVAL: both functions are NULL; EDEADLK: called by a hook; ENOTSUP: a build with guard=full, which has no profile. */
