@@ -152,10 +152,16 @@ void hak_lost_scan(struct lost_marks *marks, uint64_t start, uint64_t end) {
 
 /* ---- From block to block ---- */
 
+/* Whether a whole page lies in the block. Then the program may have made it inaccessible: a coroutine's stack has a guard page. */
+static bool mark_has_page(const struct lost_block *block) {
+    const size_t page = hak_os_page_size();
+    return bits_round_up(block->start, page) + page <= mark_end(block);
+}
+
 static void mark_block(struct lost_marks *marks, uint32_t index) {
     const struct lost_block *block = &marks->blocks[index];
     marks->scanned = index;
-    if (marks->is_alone && block->shift == LOST_SHIFT_CLASS) {
+    if (marks->is_alone && block->shift == LOST_SHIFT_CLASS && !mark_has_page(block)) {
         mark_words(marks, (const uint64_t *)(uintptr_t)block->start, block->units);
     } else {
         hak_lost_scan(marks, block->start, mark_end(block));

@@ -2,7 +2,7 @@
 /* The marking of lost.h: the live blocks in the order of their addresses, what leads to them, and the reading of memory.
  *
  * Memory is read through /proc/self/mem, which fails where nothing is mapped any more or a device does not answer; a load
- * would end the process there. A struct lost_marks belongs to one thread. */
+ * would end the process there, and at a page that the program made inaccessible. A struct lost_marks belongs to one thread. */
 #ifndef HAKMEM_OBSERVE_LOST_MARK_H
 #define HAKMEM_OBSERVE_LOST_MARK_H
 
@@ -34,7 +34,7 @@ struct lost_marks {
     int memory;           /* descriptor of /proc/self/mem */
     int page_map;         /* of /proc/self/pagemap; negative: it cannot be read */
     bool has_swap;        /* pages may be swapped out */
-    bool is_alone;        /* no other thread can free a block: those of classes are read where they lie */
+    bool is_alone;        /* no other thread can free a block: those that hold no whole page are read where they lie */
     enum lost_state sets; /* what becomes of blocks that a scan finds unseen */
 };
 

@@ -7,6 +7,7 @@
  *     lost_hard stack     ends in a handler on an alternate stack of 8 KiB
  *     lost_hard many      200,000 more that are reached; waits for the end of standard input
  *     lost_hard stay      likewise, and a filter refuses exit_group
+ *     lost_hard guarded   has two stacks in blocks, each with a guard page and another block that only the stack leads to; waits likewise
  *
  * Main's callees run on one part of the stack, which is wiped. */
 #include <errno.h>
@@ -31,9 +32,11 @@
 #define BUSY_THREADS 3
 #define BUSY_BYTES ((size_t)16 << 20)
 #define STACK_BYTES 8192
+#define GUARDED 2
 
 void *reached[REACHED];
 void **reached_many;
+void *guarded[GUARDED];
 static volatile bool is_busy[BUSY_THREADS];
 
 static void *made(size_t size) {
@@ -94,6 +97,19 @@ static void make_sparse(void) {
     *(void **)(void *)(memory + SPARSE_BYTES / 2 + 64) = made(777);
 }
 
+/* As coroutines have them. A small stack is read in one go, a large one after a look at its pages. */
+static void make_guarded(void) {
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    for (unsigned i = 0; i < GUARDED; i++) {
+        const size_t size = i == 0 ? 2 * page : 16 * page;
+        if (posix_memalign(&guarded[i], page, size) != 0) abort();
+        char *stack = guarded[i];
+        memset(stack, 0, size);
+        *(void **)(void *)(stack + size - 64) = made(777);
+        if (mprotect(stack, page, PROT_NONE) != 0) abort();
+    }
+}
+
 /* One system call fails from here on, in all threads. */
 static void refuse(unsigned call) {
     struct sock_filter steps[] = {
@@ -138,6 +154,10 @@ int main(int count, char **arguments) {
     wipe();
     if (strcmp(mode, "many") == 0 || strcmp(mode, "stay") == 0) {
         make_many();
+        wait_for_end();
+    } else if (strcmp(mode, "guarded") == 0) {
+        make_guarded();
+        wipe();
         wait_for_end();
     } else if (strcmp(mode, "busy") == 0) {
         start_busy();

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The search for lost blocks where it is hard: beside busy threads, with 20 GiB that nobody touches, where memory cannot be
-read, on a handler's small stack, and in a copy that is killed, outlives its program or may not end."""
+"""The search for lost blocks where it is hard: beside busy threads, with 20 GiB that nobody touches, with blocks that have an
+inaccessible page, where memory cannot be read, on a handler's small stack, and in a copy that is killed, outlives its program or
+may not end."""
 
 from __future__ import annotations
 
@@ -82,6 +83,10 @@ class ExitTest(RunningCase):
         self.assertLess(most, _RESIDENT_MOST_BYTES)
         self.assertEqual(process.returncode, 0)
         self.expect_all(said.read_text(), 1501)
+
+    def test_blocks_with_a_guard_page(self) -> None:
+        """They are stacks: two, and two blocks that only they lead to."""
+        self.expect_all(self.said("guarded"), 1504)
 
     def test_where_memory_cannot_be_read(self) -> None:
         said = self.said("unread")
@@ -193,6 +198,11 @@ class CopyTest(RunningCase):
 
         self.addCleanup(end)
         return command
+
+    def test_a_copy_with_a_guard_page(self) -> None:
+        process = self.publishing("guarded")
+        found = json.loads(self.answer("leaks", "--lost", "--format=json", str(process.pid)))
+        self.assertEqual((found["lost"]["directly"], found["lost"]["through_others"]), (_LOST, 0))
 
     def test_a_copy_that_is_killed(self) -> None:
         process = self.publishing("many")

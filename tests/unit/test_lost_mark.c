@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Where the search for lost blocks looks: which pages of a mapping are read, and that those which the system has put elsewhere are.
+/* Where the search for lost blocks looks: which pages of a mapping are read, that those which the system has put elsewhere are, and that
+ * a block with a page which nobody may touch is read around it.
  *
  * No machine of a test has swap for sure. A page of a file that is not in the page cache is the same to mincore: it holds something
  * and is not resident. What the page map would say of a page that is swapped out stands in a file of the test's own. */
@@ -123,6 +124,63 @@ static char *file_elsewhere(size_t page) {
     must(memory != MAP_FAILED);
     close(file);
     return memory;
+}
+
+/* Whether `target` is found from a reached block of a class, in a process of one thread. */
+static bool is_found_from(const char *start, size_t size) {
+    struct lost_marks marks = marks_of(-1, false);
+    struct lost_block blocks[2] = {
+        block,
+        {.start = (uintptr_t)start,
+         .units = (uint32_t)(size >> LOST_SHIFT_CLASS),
+         .shift = LOST_SHIFT_CLASS,
+         .state = LOST_REACHED},
+    };
+    marks.blocks = blocks;
+    marks.count = 2;
+    marks.is_alone = true;
+    hak_lost_order(&marks);
+    const uint32_t from = blocks[0].start == (uintptr_t)start ? 0 : 1;
+    marks.waiting[marks.waiting_count++] = from;
+    hak_lost_spread(&marks);
+    close(marks.memory);
+    return blocks[1 - from].state == LOST_REACHED;
+}
+
+/* The ways to take a page from a program's own loads. A guard marker needs Linux 6.13; its number is not in older headers. */
+enum { AWAY_PROTECTED, AWAY_UNMAPPED, AWAY_MARKED, AWAYS };
+#define GUARD_INSTALL 102 /* MADV_GUARD_INSTALL */
+
+/* false: this kernel has no such way */
+static bool take_away(char *start, size_t page, unsigned way) {
+    if (way == AWAY_MARKED) return madvise(start, page, GUARD_INSTALL) == 0;
+    must((way == AWAY_PROTECTED ? mprotect(start, page, PROT_NONE) : munmap(start, page)) == 0);
+    return true;
+}
+
+/* A load from it would end the process. */
+HAK_TEST(LostMark, ReadsABlockAroundAPageThatNobodyMayTouch) {
+    const size_t page = hak_os_page_size(), word = sizeof(void *);
+    const struct {
+        size_t start, end, guard, pointer; /* the block, the page, and where a pointer lies */
+    } cases[] = {
+        {0, 2 * page, 0, page + word},
+        {0, 2 * page, page, page - word},
+        {0, 16 * page, 0, 16 * page - word},
+        {word, 4 * page, 2 * page, 3 * page},
+        {page - word, 2 * page, page, page - word},
+        {page, 2 * page + word, page, 2 * page},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        for (unsigned way = 0; way < AWAYS; way++) {
+            char *memory = mapped(PAGES * page, MAP_PRIVATE);
+            memcpy(memory + cases[i].pointer, &(void *){target}, word);
+            if (take_away(memory + cases[i].guard, page, way)) {
+                HAK_EXPECT(is_found_from(memory + cases[i].start, cases[i].end - cases[i].start));
+            }
+            munmap(memory, PAGES * page);
+        }
+    }
 }
 
 HAK_TEST(LostMark, ReadsWhatIsSwappedOut) {
