@@ -14,6 +14,7 @@
 
 #include "hakmem/base/atomic.h"
 #include "hakmem/base/bits.h"
+#include "hakmem/base/c_library.h"
 #include "hakmem/base/text.h"
 #include "hakmem/base/warning.h"
 #include "hakmem/observe/lost.h"
@@ -247,11 +248,17 @@ void hak_leaks_report(const struct hak_profile_table *table, bool finds_lost, in
     const size_t bytes = bits_round_up(sizeof(struct leaks), hak_os_page_size());
     struct maps maps;
     void *memory;
-    if (hak_os_map(bytes, hak_os_page_size(), &memory) != 0 || hak_maps_read(&maps) != 0) {
-        hak_report_warning_to(descriptor, "no memory for the list of leaks, or /proc is not there", NULL, NULL);
+    if (hak_os_map(bytes, hak_os_page_size(), &memory) != 0) {
+        hak_report_warning_to(descriptor, "no memory for the list of leaks", NULL, NULL);
         return;
     }
     struct leaks *leaks = memory;
+    const int maps_error = hak_maps_read(&maps); /* then there are none */
+    if (maps_error != 0) {
+        hak_report_warning_to(descriptor,
+                              "it cannot be read, and the list of leaks does not say which files its calls are in",
+                              "/proc/self/maps", c_library_error_text(maps_error));
+    }
     const int error = finds_lost ? hak_lost_find(leaks->lost, !os_has_threads()) : 0;
     if (error != 0) {
         hak_report_warning_to(descriptor, "it is not known which of the leaks are lost, the memory cannot be read",

@@ -5,10 +5,13 @@
 
 #include "hakmem/base/atomic.h"
 #include "hakmem/base/bits.h"
+#include "hakmem/base/c_library.h"
+#include "hakmem/base/warning.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/exchange.h"
 #include "hakmem/observe/gzip.h"
 #include "hakmem/observe/pprof.h"
+#include "hakmem/os/maps.h"
 #include "hakmem/os/os.h"
 #include "hakmem/process/begin.h"
 #include "hakmem/sample/chance.h"
@@ -37,39 +40,45 @@ static bool ends_with(const char *text, const char *suffix) {
 }
 
 /* `gzip`: a buffer, for either format. */
-static int write_format(int file, bool is_text, struct gzip *gzip, const struct hak_profile_table *table) {
-    struct maps maps;
-    int error = hak_maps_read(&maps);
-    if (error != 0) {
-        return error;
-    }
+static int write_format(int file, bool is_text, struct gzip *gzip, const struct hak_profile_table *table,
+                        const struct maps *maps) {
     if (is_text) {
         gzip->text = text_file(gzip->bytes, sizeof gzip->bytes, file);
-        hak_pprof_write_text(&gzip->text, table, &maps);
-        error = hak_text_end(&gzip->text);
-    } else {
-        hak_gzip_begin(gzip, file);
-        error = hak_pprof_write(&gzip->text, table, &maps);
-        const int end_error = hak_gzip_end(gzip);
-        error = error != 0 ? error : end_error;
+        hak_pprof_write_text(&gzip->text, table, maps);
+        return hak_text_end(&gzip->text);
     }
-    hak_maps_free(&maps);
-    return error;
+    hak_gzip_begin(gzip, file);
+    const int error = hak_pprof_write(&gzip->text, table, maps);
+    const int end_error = hak_gzip_end(gzip);
+    return error != 0 ? error : end_error;
+}
+
+static void write_warn_of_maps(int error) {
+    if (error != 0) {
+        hak_report_warning_to(hak_os_error_kept(),
+                              "it cannot be read, and the profile does not say which files its calls are in",
+                              "/proc/self/maps", c_library_error_text(error));
+    }
 }
 
 static int write_to(const char *path, const struct hak_profile_table *table) {
+    struct maps maps;
     void *memory;
     const size_t bytes = bits_round_up(sizeof(struct gzip), hak_os_page_size());
     int file, error = hak_os_map(bytes, hak_os_page_size(), &memory);
     if (error != 0) {
         return error;
     }
+    /* First, because the process may have one descriptor left. After an error there are none. */
+    const int maps_error = hak_maps_read(&maps);
     error = hak_os_file_create(path, &file);
     if (error == 0) {
-        error = write_format(file, ends_with(path, WRITE_TEXT_SUFFIX), memory, table);
+        write_warn_of_maps(maps_error);
+        error = write_format(file, ends_with(path, WRITE_TEXT_SUFFIX), memory, table, &maps);
         const int close_error = hak_os_file_close(file);
         error = error != 0 ? error : close_error;
     }
+    hak_maps_free(&maps);
     hak_os_unmap(memory, bytes);
     return error;
 }

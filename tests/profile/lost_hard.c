@@ -4,6 +4,9 @@
  *     lost_hard busy      other threads allocate, free, map and unmap while the process ends
  *     lost_hard sparse    has 20 GiB of shared memory, of which one page is touched, and a block that only that page leads to
  *     lost_hard unread    a filter refuses to read a file at a place, as /proc/self/mem is
+ *     lost_hard unopened  a filter refuses to open files that are there, as if there were no /proc
+ *     lost_hard full      has no descriptor left
+ *     lost_hard nearly    has one descriptor left
  *     lost_hard stack     ends in a handler on an alternate stack of 8 KiB
  *     lost_hard many      200,000 more that are reached; waits for the end of standard input
  *     lost_hard stay      likewise, and a filter refuses exit_group
@@ -11,6 +14,7 @@
  *
  * Main's callees run on one part of the stack, which is wiped. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
@@ -22,6 +26,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -110,7 +115,16 @@ static void make_guarded(void) {
     }
 }
 
-/* One system call fails from here on, in all threads. */
+/* From here on, in all threads. */
+static void filter(struct sock_filter *steps, unsigned short count) {
+    struct sock_fprog program = {.len = count, .filter = steps};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) != 0) {
+        _exit(77); /* this machine lets nobody */
+    }
+}
+
+/* One system call fails. */
 static void refuse(unsigned call) {
     struct sock_filter steps[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
@@ -118,11 +132,26 @@ static void refuse(unsigned call) {
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
-    struct sock_fprog program = {.len = sizeof steps / sizeof *steps, .filter = steps};
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-        syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) != 0) {
-        _exit(77); /* this machine lets nobody */
-    }
+    filter(steps, sizeof steps / sizeof *steps);
+}
+
+/* A filter sees no path. What is only read is opened without O_CREAT. The processor is a little-endian one. */
+static void refuse_to_open(void) {
+    struct sock_filter steps[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, O_CREAT, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOENT),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    filter(steps, sizeof steps / sizeof *steps);
+}
+
+/* Of those that a program opens; the library keeps standard error at a higher one. */
+static void limit_descriptors(rlim_t most) {
+    const struct rlimit limit = {.rlim_cur = most, .rlim_max = most};
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) abort();
 }
 
 static void end_here(int number) {
@@ -166,6 +195,10 @@ int main(int count, char **arguments) {
         wipe();
     } else if (strcmp(mode, "unread") == 0) {
         refuse(SYS_pread64);
+    } else if (strcmp(mode, "unopened") == 0) {
+        refuse_to_open();
+    } else if (strcmp(mode, "full") == 0 || strcmp(mode, "nearly") == 0) {
+        limit_descriptors(strcmp(mode, "full") == 0 ? 3 : 4);
     } else if (strcmp(mode, "stack") == 0) {
         end_on_small_stack();
     }

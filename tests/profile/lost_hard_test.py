@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The search for lost blocks where it is hard: beside busy threads, with 20 GiB that nobody touches, with blocks that have an
-inaccessible page, where memory cannot be read, on a handler's small stack, and in a copy that is killed, outlives its program or
-may not end."""
+inaccessible page, where memory or any file cannot be read, on a handler's small stack, and in a copy that is killed, outlives
+its program or may not end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import unittest
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.profile.case import SECONDS, environment
+from tests.profile.case import SECONDS, environment, parse, texts
 from tests.profile.running import RunningCase
 from tools.cli import lost, published, samples, shared
 from tools.cli.command import InputError
@@ -25,7 +25,8 @@ _PROGRAM = Path("tests/profile/lost_hard").resolve()
 _LOST = 500
 _REFUSED = 77
 _SUM = re.compile(r"hakmem: leaks:   of these, nothing reaches \d+ bytes in (\d+) blocks: (\d+) blocks? directly, ")
-_LIVE = re.compile(r"hakmem: leaks: \d+ bytes in (\d+) blocks live, from \d+ paths; exact")
+_LIVE = re.compile(r"hakmem: leaks: \d+ bytes in (\d+) blocks live, from (\d+) paths; exact")
+_ADDRESS = "0x[0-9a-f]+"
 
 # What the program, the library and the search need, and much below 20 GiB.
 _RESIDENT_MOST_BYTES = 400 << 20
@@ -35,11 +36,11 @@ _LOOKING_LEAST_FAULTS = 20
 
 
 class ExitTest(RunningCase):
-    def said(self, mode: str) -> str:
+    def said(self, mode: str, **variables: str) -> str:
         """What it said on standard error; it ends well."""
         done = subprocess.run(
             [_PROGRAM, mode],
-            env=environment({"HAKMEM_LEAKS": "1"}),
+            env=environment({"HAKMEM_LEAKS": "1", **variables}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -96,6 +97,56 @@ class ExitTest(RunningCase):
         self.assertEqual(int(live[1]), 1500)
         self.assertNotIn("lost: ", said)
         self.assertNotIn("nothing reaches", said)
+
+    def expect_paths(self, said: str, place: str) -> None:
+        """All blocks and each path are there, which are lost is not, and addresses end like that."""
+        live, paths = _LIVE.search(said), re.findall(
+            rf"(?m)^hakmem: leaks: \d+ bytes in (\d+) blocks? from {place}$", said
+        )
+        assert live is not None, said
+        self.assertEqual((int(live[1]), sum(int(blocks) for blocks in paths)), (1500, 1500), said)
+        self.assertEqual(int(live[2]), len(paths), said)
+        self.assertRegex(said, rf"(?m)^hakmem: leaks:   called from {place}$")
+        self.assertIn("hakmem: warning: it is not known which of the leaks are lost", said)
+        self.assertNotIn("nothing reaches", said)
+
+    def test_where_no_file_can_be_opened(self) -> None:
+        """As in a chroot without /proc: the calls stand without their files, in the list and in the profile."""
+        for name in ("older.pb.gz", "older.heap"):
+            path = self.folder / name
+            path.write_text("an older profile")
+            said = self.said("unopened", HAKMEM_PROFILE=str(path))
+            self.expect_paths(said, _ADDRESS)
+            for what in ("list of leaks", "profile"):
+                self.assertIn(
+                    f"hakmem: warning: /proc/self/maps: it cannot be read, and the {what} does not say which files its calls "
+                    "are in; No such file or directory\n",
+                    said,
+                )
+        profile = parse(self.folder / "older.pb.gz")
+        self.assertEqual(sum(one.value[2] for one in profile.sample), 1500)
+        self.assertEqual((len(profile.mapping), {one.mapping_id for one in profile.location}), (0, {0}))
+        self.assertRegex(
+            (self.folder / "older.heap").read_text(), r"^heap profile: 1500: \d+ \[\d+: \d+\] @ heapprofile\n"
+        )
+
+    def test_without_a_descriptor(self) -> None:
+        """An older profile stays as it was."""
+        path = self.folder / "older.pb.gz"
+        path.write_text("an older profile")
+        said = self.said("full", HAKMEM_PROFILE=str(path))
+        self.expect_paths(said, _ADDRESS)
+        self.assertIn("does not say which files its calls are in; Too many open files\n", said)
+        self.assertIn("the profile could not be written; Too many open files\n", said)
+        self.assertEqual(path.read_text(), "an older profile")
+
+    def test_with_one_descriptor(self) -> None:
+        """One file after the other can be opened."""
+        path = self.folder / "profile.pb.gz"
+        said = self.said("nearly", HAKMEM_PROFILE=str(path))
+        self.expect_paths(said, rf"{_ADDRESS}: /.+\+{_ADDRESS}")
+        self.assertNotIn("/proc/self/maps", said)
+        self.assertIn(str(_PROGRAM), texts(parse(path)))
 
     def test_on_a_handlers_small_stack(self) -> None:
         """The list is there, and which are lost is not looked for."""

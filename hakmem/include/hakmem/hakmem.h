@@ -217,8 +217,9 @@ HAK_API int hak_profile_start(size_t rate);
 HAK_API void hak_profile_stop(void);
 
 /* Writes all allocations and the live blocks, by path of calls, to a file: in pprof's format (protocol buffer, gzip), or as
- * text for google-pprof where the path ends in ".heap". Allocates nothing. 0, or an errno value; ENODATA: the profile was
- * never started. */
+ * text for google-pprof where the path ends in ".heap". Allocates nothing. Where /proc/self/maps cannot be read, a warning on
+ * standard error says so, and the addresses stand without their files. 0, or an errno value; ENODATA: the profile was never
+ * started. */
 HAK_API int hak_profile_write(const char *path);
 
 struct hak_profile_entry {
