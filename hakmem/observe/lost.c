@@ -237,4 +237,10 @@ static void answer_failed(void *asked, int error) {
     }
 }
 
-void hak_lost_answer(uint64_t asked) { hak_fork_copy(answer_here, answer_failed, &asked); }
+void hak_lost_answer(uint64_t asked) {
+    /* Before the copy, which cannot tell whose the file is: a child that no handler saw would answer in its parent's. */
+    if (hak_profile_page_is_parents()) {
+        hak_profile_show_whole();
+    }
+    hak_fork_copy(answer_here, answer_failed, &asked);
+}

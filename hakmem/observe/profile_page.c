@@ -29,9 +29,32 @@ static struct hak_profile_table *share_table; /* likewise; what the file holds *
 static uint64_t share_frames;                 /* records lock; of the frames, as many are copied */
 static struct share_count share_counts[SHARE_COUNTS];
 
+/* 1: this process made the file. In a page that the kernel clears in each child, also in one of a bare system call, which no handler
+ * of fork sees: it has a copy of all that is above, and the mapping of its parent's file. Where there is no such page, handlers
+ * alone tell a child. */
+static uint32_t share_mark_kept;                      /* atomic; in place of the page */
+static uint32_t *share_mark_place = &share_mark_kept; /* atomic; written under all locks, as what it leads to */
+
 static size_t share_bytes(void) { return bits_round_up(PROFILE_SHARED_BYTES, hak_os_page_size()); }
 
 void hak_profile_page_begin(void) { hak_store_relaxed(&share_state, (uint32_t)SHARE_WANTED); }
+
+static void share_mark(void) {
+    void *page;
+    if (hak_load_relaxed(&share_mark_place) == &share_mark_kept && hak_os_map_wiped(hak_os_page_size(), &page) == 0) {
+        /* Release: pairs with the acquire of share_is_copied. */
+        hak_store_release(&share_mark_place, (uint32_t *)page);
+    }
+    /* Relaxed, both here and where it is read: who may write to the file holds a lock that was held here too, and a child
+     * begins with one thread, for which the kernel has cleared it. */
+    hak_store_relaxed(hak_load_relaxed(&share_mark_place), 1u);
+}
+
+/* Whether this is the child of whoever made the file, which no handler has told so. Any thread. */
+static bool share_is_copied(void) {
+    /* Acquire: pairs with the release in share_mark; the page is there. */
+    return hak_load_relaxed(hak_load_acquire(&share_mark_place)) == 0;
+}
 
 /* Several threads may repeat a count at once, each the value that it saw. Counts only grow, so the largest is the newest. */
 static void share_raise(uint64_t *to, uint64_t value) {
@@ -95,6 +118,8 @@ static void share_copy_all(const struct hak_profile_table *table) {
 }
 
 static void share_make(const struct hak_profile_table *table) {
+    /* First: a fork in a handler that interrupts what follows leaves a child that goes on here with its parent's file. */
+    share_mark();
     const int error = hak_os_shared_create(PROFILE_SHARE_LABEL, share_bytes(), &share_file);
     if (error != 0) {
         /* Where files may not grow, the profile at exit says so, if there is to be one. */
@@ -127,9 +152,9 @@ static bool share_is_to_look(uint32_t index) {
     return count % SHARE_LOOK_EVERY == 0;
 }
 
-/* A program that has closed the descriptor gets another. */
+/* A program that has closed the descriptor gets another; a child gets a file of its own. */
 static bool share_is_lost(void) {
-    return hak_load_relaxed(&share_state) == SHARE_PARENTS ||
+    return hak_profile_page_is_parents() ||
            (hak_load_relaxed(&share_state) == SHARE_ON && !hak_os_shared_is_open(&share_file));
 }
 
@@ -145,7 +170,8 @@ void hak_profile_page_whole(const struct hak_profile_table *table) {
 }
 
 void hak_profile_page_record(const struct hak_profile_table *table, uint32_t index) {
-    if (hak_load_relaxed(&share_state) == SHARE_ON) {
+    /* In a child that no handler saw the sample that goes with it makes the child's file. */
+    if (hak_load_relaxed(&share_state) == SHARE_ON && !share_is_copied()) {
         share_copy_record(table, index);
     }
 }
@@ -154,6 +180,9 @@ bool hak_profile_page_sample(const struct hak_profile_table *table, uint32_t ind
     const uint32_t state = hak_load_relaxed(&share_state);
     if (HAK_UNLIKELY(state != SHARE_ON)) {
         return state != SHARE_OFF;
+    }
+    if (HAK_UNLIKELY(share_is_copied())) {
+        return true;
     }
     if (index < PROFILE_RECORDS) {
         share_copy_counts(table, index);
@@ -168,6 +197,12 @@ struct hak_profile_table *hak_profile_page_shared(void) {
 
 /* Relaxed: a snapshot. */
 bool hak_profile_page_is_shared(void) { return hak_load_relaxed(&share_state) != SHARE_OFF; }
+
+/* Relaxed: as above; a child begins with one thread. */
+bool hak_profile_page_is_parents(void) {
+    const uint32_t state = hak_load_relaxed(&share_state);
+    return state == SHARE_PARENTS || (state == SHARE_ON && share_is_copied());
+}
 
 void hak_profile_page_fork_child(bool is_whole) {
     if (hak_load_relaxed(&share_state) != SHARE_ON) {

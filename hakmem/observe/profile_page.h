@@ -4,8 +4,9 @@
  *
  * The process keeps its own table and repeats each change in the file, so that a fork needs nothing undone. The file is
  * made with the first sample, made again where the program has closed its descriptor, and gone with the process, however
- * that ends. Readers take no lock and ask the process nothing: each record's fields are stored in the order that
- * hak_record_read loads them in. */
+ * that ends. A child makes its own with its next sample, whether a handler of fork saw it begin or not; until then it writes to
+ * none, since the mapping that it has is of its parent's. Readers take no lock and ask the process nothing: each record's fields
+ * are stored in the order that hak_record_read loads them in. */
 #ifndef HAKMEM_OBSERVE_PROFILE_PAGE_H
 #define HAKMEM_OBSERVE_PROFILE_PAGE_H
 
@@ -26,11 +27,15 @@ bool hak_profile_page_sample(const struct hak_profile_table *table, uint32_t ind
 void hak_profile_page_record(const struct hak_profile_table *table, uint32_t index);
 void hak_profile_page_whole(const struct hak_profile_table *table);
 
-/* The shared table; NULL: there is none yet, or it is a parent's. Under the profile lock, or in a copy that was made under it. */
+/* The shared table; NULL: there is none yet, or it is a parent's. Under the profile lock, or in a copy (hak_fork_copy) that was made
+ * under it. pre: !hak_profile_page_is_parents() in the process, since a copy looks like any child that no handler saw */
 struct hak_profile_table *hak_profile_page_shared(void);
 
 /* Whether tools can read the profile, or will from the next sample on. Any thread. */
 bool hak_profile_page_is_shared(void);
+
+/* Whether this is a child, and the file that is mapped here its parent's. Any thread. */
+bool hak_profile_page_is_parents(void);
 
 /* In the child of a fork: the file is the parent's; the child's own is made with its next sample. A sample
  * that the fork interrupted (`is_whole` is false) still goes on with the parent's. */

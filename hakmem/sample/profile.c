@@ -70,9 +70,7 @@ static bool profile_find_locked(const struct profile_class *of, const void *p, s
 static void profile_release(struct profile_class *of, bool is_behind) {
     lock_release(&of->lock);
     if (HAK_UNLIKELY(is_behind)) {
-        hak_profile_lock_all();
-        observer_note_whole(hak_profile_samples);
-        hak_profile_unlock_all();
+        hak_profile_show_whole();
     }
 }
 

@@ -59,6 +59,9 @@ int hak_profile_turn_on(uint64_t rate);
 
 void hak_profile_turn_off(void);
 
+/* Has the observer look at everything. Any thread. pre: the caller holds no lock; there is a table */
+void hak_profile_show_whole(void);
+
 struct hak_thread;
 struct hak_thread_chance;
 

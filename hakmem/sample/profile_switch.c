@@ -101,6 +101,12 @@ void hak_profile_turn_off(void) {
     hak_profile_unlock_all();
 }
 
+void hak_profile_show_whole(void) {
+    hak_profile_lock_all();
+    observer_note_whole(hak_profile_samples);
+    hak_profile_unlock_all();
+}
+
 void hak_profile_init(void) {
     const bool is_wanted = hak_options.profile[0] != '\0' || hak_options.leaks;
     hak_store_relaxed(&hak_sampling_state, (uint32_t)SAMPLING_NEVER);
