@@ -182,8 +182,8 @@ struct os_shared {
 };
 
 /* Makes a file of `size` zeroed bytes that only its owner may read. Its memory is allocated here, so that no store into
- * it fails later. /proc/PID/fd and maps show it as "/memfd:LABEL (deleted)". ENOSPC, EFBIG, EMFILE, ENOMEM, ENOSYS,
- * EACCES */
+ * it fails later, and signals that come meanwhile do no harm. /proc/PID/fd and maps show it as "/memfd:LABEL (deleted)".
+ * ENOSPC, EFBIG, EMFILE, ENOMEM, ENOSYS, EACCES; EINTR: always interrupted */
 int hak_os_shared_create(const char *label, size_t size, struct os_shared *out);
 
 /* Whether the descriptor still refers to that file. */

@@ -14,6 +14,12 @@
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
 
+/* fallocate ends with EINTR, and gives back what it had, where a signal comes; some kernels look for one before each page. So it is
+ * asked for so much at once, which takes some 5 us: a timer's signals come between. A piece is tried so often and not for ever,
+ * because a filter or a tracer of the program's may answer EINTR each time. */
+#define SHARED_PIECE_BYTES ((size_t)64 << 10)
+#define SHARED_TRIES 100
+
 static int shared_open(const char *label) {
     const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
     const int descriptor = (int)syscall(SYS_memfd_create, label, flags | MFD_NOEXEC_SEAL);
@@ -21,13 +27,30 @@ static int shared_open(const char *label) {
     return descriptor >= 0 || errno != EINVAL ? descriptor : (int)syscall(SYS_memfd_create, label, flags);
 }
 
-static int shared_map(int descriptor, size_t size, void **out) {
+/* One piece of the file's memory. EINTR: each try was interrupted */
+static int shared_allocate_piece(int descriptor, size_t at, size_t size) {
+    int error = EINTR;
+    for (unsigned tries = 0; error == EINTR && tries < SHARED_TRIES; tries++) {
+        error = syscall(SYS_fallocate, descriptor, 0, (off_t)at, (off_t)size) == 0 ? 0 : errno;
+    }
+    return error;
+}
+
+/* The file gets its memory: where that is short later, a store into it would end the program. */
+static int shared_allocate(int descriptor, size_t size) {
     struct quiet quiet;
     hak_quiet_begin(&quiet);
-    /* With its memory: where that is short, a store into the file would end the program. */
-    const bool has_memory = syscall(SYS_fallocate, descriptor, 0, (off_t)0, (off_t)size) == 0;
-    const int error = has_memory ? 0 : errno;
+    int error = 0;
+    for (size_t at = 0; error == 0 && at < size; at += SHARED_PIECE_BYTES) {
+        const size_t left = size - at;
+        error = shared_allocate_piece(descriptor, at, left < SHARED_PIECE_BYTES ? left : SHARED_PIECE_BYTES);
+    }
     hak_quiet_end(&quiet);
+    return error;
+}
+
+static int shared_map(int descriptor, size_t size, void **out) {
+    const int error = shared_allocate(descriptor, size);
     if (error != 0) return error;
     (void)syscall(SYS_fchmod, descriptor, S_IRUSR | S_IWUSR);
     /* Nor may who opens it take the memory away. */
