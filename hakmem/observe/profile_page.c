@@ -11,7 +11,7 @@
 #include "hakmem/base/warning.h"
 #include "hakmem/os/os.h"
 
-enum { SHARE_OFF, SHARE_WANTED, SHARE_ON, SHARE_PARENTS };
+enum { SHARE_OFF, SHARE_WANTED, SHARE_ON, SHARE_PARENTS, SHARE_FAILED };
 
 /* Samples between two looks whether the program has closed the descriptor: a look costs some 200 ns. They are counted for so many
  * groups of records, that threads seldom meet there. */
@@ -23,7 +23,10 @@ struct share_count {
     uint32_t samples;
 } HAK_CACHE_ALIGNED;
 
-static uint32_t share_state;                  /* atomic; written under all locks of the profile, as the next two */
+/* Atomic; written under all locks of the profile, as the next three. hak_profile_page_try_again alone takes none: from failed to
+ * wanted. */
+static uint32_t share_state;
+static uint32_t share_problem;                /* atomic; for which the last try failed, an errno value */
 static struct os_shared share_file;           /* read under any of them; valid while the state is on */
 static struct hak_profile_table *share_table; /* likewise; what the file holds */
 static uint64_t share_frames;                 /* records lock; of the frames, as many are copied */
@@ -128,7 +131,9 @@ static void share_make(const struct hak_profile_table *table) {
                                   "no tool can read the profile while the program runs, its memory cannot be made",
                                   NULL, hak_os_file_problem(error));
         }
-        hak_store_relaxed(&share_state, (uint32_t)SHARE_OFF);
+        hak_store_relaxed(&share_problem, (uint32_t)error);
+        /* Release: pairs with the acquire in hak_profile_page_problem. */
+        hak_store_release(&share_state, (uint32_t)SHARE_FAILED);
         return;
     }
     share_table = share_file.start;
@@ -179,7 +184,7 @@ void hak_profile_page_record(const struct hak_profile_table *table, uint32_t ind
 bool hak_profile_page_sample(const struct hak_profile_table *table, uint32_t index) {
     const uint32_t state = hak_load_relaxed(&share_state);
     if (HAK_UNLIKELY(state != SHARE_ON)) {
-        return state != SHARE_OFF;
+        return state == SHARE_WANTED || state == SHARE_PARENTS;
     }
     if (HAK_UNLIKELY(share_is_copied())) {
         return true;
@@ -195,10 +200,20 @@ struct hak_profile_table *hak_profile_page_shared(void) {
     return hak_load_relaxed(&share_state) == SHARE_ON ? share_table : NULL;
 }
 
-/* Relaxed: a snapshot. */
-bool hak_profile_page_is_shared(void) { return hak_load_relaxed(&share_state) != SHARE_OFF; }
+int hak_profile_page_problem(void) {
+    /* Acquire: pairs with the release in share_make; the problem is that of this failure, or of a later one. */
+    const uint32_t state = hak_load_acquire(&share_state);
+    return state == SHARE_OFF ? ENOTSUP : state == SHARE_FAILED ? (int)hak_load_relaxed(&share_problem) : 0;
+}
 
-/* Relaxed: as above; a child begins with one thread. */
+void hak_profile_page_try_again(void) {
+    uint32_t failed = SHARE_FAILED;
+    /* Acquire-release, which nothing needs: whoever holds a lock finds no file before and after it, and nobody else leaves this
+     * state. */
+    (void)hak_compare_exchange_acq_rel(&share_state, &failed, (uint32_t)SHARE_WANTED);
+}
+
+/* Relaxed: a snapshot; a child begins with one thread. */
 bool hak_profile_page_is_parents(void) {
     const uint32_t state = hak_load_relaxed(&share_state);
     return state == SHARE_PARENTS || (state == SHARE_ON && share_is_copied());

@@ -11,6 +11,7 @@
 #include "hakmem/magazine/exchange.h"
 #include "hakmem/observe/gzip.h"
 #include "hakmem/observe/pprof.h"
+#include "hakmem/observe/profile_page.h"
 #include "hakmem/os/maps.h"
 #include "hakmem/os/os.h"
 #include "hakmem/process/begin.h"
@@ -24,6 +25,7 @@ int hak_profile_start(size_t rate) {
         return EINVAL;
     }
     hak_process_begin();
+    hak_profile_page_try_again();
     const int error = hak_profile_turn_on(rate == 0 ? PROFILE_RATE_DEFAULT : rate);
     /* What is in the magazines was loaded without a look at the profile. */
     if (hak_self != NULL) {

@@ -21,15 +21,28 @@ static uint64_t switch_state(void) {
     return rate << PUBLISH_PROFILE_SHIFT | state;
 }
 
+/* Of a profile that is on: nothing changes if no tool can read it. */
+static int switch_rate(uint64_t rate) {
+    hak_profile_show_whole(); /* makes the file where it could not be made before; the same rate would show nothing */
+    const int problem = hak_profile_page_problem();
+    return problem != 0 ? problem : hak_profile_turn_on(rate);
+}
+
 /* A profile that no tool can read is of no use to who switched it on. */
 static int switch_on(uint64_t rate) {
-    const bool was_on = sampling_is_on();
-    const int error = rate > PROFILE_RATE_MAX ? EINVAL : hak_profile_turn_on(rate);
-    if (error == 0 && !was_on && !hak_profile_page_is_shared()) {
-        hak_profile_turn_off();
-        return ENOMEM;
+    if (rate > PROFILE_RATE_MAX) {
+        return EINVAL;
     }
-    return error;
+    hak_profile_page_try_again();
+    if (sampling_is_on()) {
+        return switch_rate(rate);
+    }
+    const int error = hak_profile_turn_on(rate);
+    const int problem = error != 0 ? error : hak_profile_page_problem();
+    if (error == 0 && problem != 0) {
+        hak_profile_turn_off();
+    }
+    return problem;
 }
 
 static int switch_to(uint64_t wanted) {

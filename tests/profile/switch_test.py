@@ -15,85 +15,19 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from tests.profile.case import DEVIATIONS, LIBRARY, SECONDS, deviation, environment
-from tests.profile.running import COMMAND, RunningCase
-from tools.cli import leak_groups, leaks, published, samples, shared, switching, views
+from tests.profile.case import DEVIATIONS, LIBRARY, deviation
+from tests.profile.running import COMMAND
+from tests.profile.service import PROGRAM, SwitchCase
+from tools.cli import leak_groups, published, samples, shared, switching, views
 from tools.cli.command import InputError
 from tools.cli.groups import Groups
-from tools.cli.samples import RATE_DEFAULT, Samples
+from tools.cli.samples import RATE_DEFAULT, RATE_MAX, Samples
 from tools.cli.switching import State
 
-_PROGRAM = Path("tests/profile/switched").resolve()
 _GUARDED = Path("hakmem/preload/libhakmem-guard.so").absolute()
 _GUARDED_FULL = Path("hakmem/preload/libhakmem-guard-full.so").absolute()
 _WANTED_AT = 128 * 1024 - 16
 _SEED = 11
-
-
-class Service:
-    """A program that obeys, line by line."""
-
-    def __init__(self, process: subprocess.Popen[str], pid: int) -> None:
-        self.process = process
-        self.pid = pid
-
-    def do(self, line: str) -> int:
-        """The process that has done it: a child goes on where the line says so."""
-        assert self.process.stdin is not None and self.process.stdout is not None
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-        word, pid = self.process.stdout.readline().split()
-        assert word == "done", word
-        self.pid = int(pid)
-        return self.pid
-
-
-class SwitchCase(RunningCase):
-    def start_service(self, library: Path = LIBRARY, **variables: str) -> Service:
-        process = subprocess.Popen(
-            [_PROGRAM],
-            env=environment({"LD_PRELOAD": str(library), "HAKMEM_PUBLISH": "1", **variables}),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-        def end() -> None:
-            process.communicate()
-
-        self.addCleanup(end)
-        assert process.stdout is not None
-        return Service(process, int(process.stdout.readline().split()[1]))
-
-    def service(self, library: Path = LIBRARY, **variables: str) -> Service:
-        """That publishes already."""
-        found = self.start_service(library, **variables)
-        self.wait_for_page(found.pid)
-        return found
-
-    def wait_for_page(self, pid: int) -> None:
-        end = time.monotonic() + SECONDS
-        while True:
-            try:
-                switching.state(pid)
-                return
-            except InputError as error:
-                # The second: its page is there, and not yet its number in it.
-                if not re.search("publishes nothing yet|has closed its page", str(error)):
-                    raise
-                self.assertLess(time.monotonic(), end, str(error))
-                time.sleep(0.02)
-
-    def blocks(self, service: Service) -> dict[str, int]:
-        """Live blocks by the function that made them, as `leaks` has them."""
-        found = leaks.measure(samples.read(service.pid), 100, 0)
-        self.assertFalse(found.is_exact)
-        calls = [(one.path[0], one.live.blocks) for one in found.sites]
-        return {
-            str(frame.symbol.function): round(blocks)
-            for frame, blocks in calls
-            if frame.place is not None and frame.place.path == str(_PROGRAM)
-        }
 
 
 class SwitchTest(SwitchCase):
@@ -161,7 +95,7 @@ class SwitchTest(SwitchCase):
                 self.assertRegex(said, r"make_second 1000\n")
         # google-pprof scales all by one rate: what was counted by another stands for as many.
         done = subprocess.run(
-            ["google-pprof", "--text", "--inuse_objects", str(_PROGRAM), str(self.folder / "now.heap")],
+            ["google-pprof", "--text", "--inuse_objects", str(PROGRAM), str(self.folder / "now.heap")],
             capture_output=True,
             text=True,
             check=True,
@@ -206,6 +140,34 @@ class SwitchTest(SwitchCase):
         service.do("second 100")
         self.assertEqual(self.blocks(service), {"make_second": 200})
         self.assertEqual((switching.state(parent).is_on, switching.state(child).is_on), (True, False))
+
+    def test_no_descriptor_is_left_for_a_moment(self) -> None:
+        service = self.service()
+        service.do("no-files")
+        for _ in range(2):
+            with self.assertRaisesRegex(InputError, "cannot switch its profile: Too many open files"):
+                switching.switch(service.pid, 1)
+            self.assertFalse(switching.state(service.pid).is_on)
+        service.do("second 100")
+        service.do("files")
+        self.assertEqual(switching.switch(service.pid, 1), State(True, 1))
+        service.do("third 100")
+        self.assertEqual(self.blocks(service), {"make_third": 100})
+
+    def test_no_descriptor_is_left_for_a_profile_that_is_on(self) -> None:
+        # No block of this program is sampled at such a rate.
+        service = self.service(HAKMEM_PROFILE="/dev/null", HAKMEM_PROFILE_RATE=str(RATE_MAX))
+        service.do("no-files")
+        for rate in (1, RATE_MAX):
+            with self.assertRaisesRegex(InputError, "cannot switch its profile: Too many open files"):
+                switching.switch(service.pid, rate)
+            self.assertEqual(switching.state(service.pid), State(True, RATE_MAX))
+        service.do("files")
+        self.assertEqual(switching.switch(service.pid, RATE_MAX), State(True, RATE_MAX))
+        self.assertEqual(samples.read(service.pid).rate, RATE_MAX)
+        switching.switch(service.pid, 1)
+        service.do("third 100")
+        self.assertEqual(self.blocks(service), {"make_third": 100})
 
 
 class CommandTest(SwitchCase):
@@ -358,7 +320,7 @@ class RefusalTest(SwitchCase):
         self.assertNotIn("Traceback", done.stderr)
 
     def test_who_publishes_nothing(self) -> None:
-        pid = str(self.start_waiting(_PROGRAM))
+        pid = str(self.start_waiting(PROGRAM))
         for line in (("--on", pid), ("--off", pid)):
             self.refuse("but does not publish: start it with HAKMEM_PUBLISH=1", *line)
         self.refuse("have `hakmem profile --on` switch one on", "--seconds=1", pid)

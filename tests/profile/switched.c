@@ -10,6 +10,7 @@
  *     steady          has a thread make a block of 1,000 bytes every millisecond, which stays
  *     load N          has N threads allocate and free what they like
  *     rest            ends these threads; they have freed everything
+ *     no-files        lets the system refuse it another descriptor; files: no more
  *     fork            goes on in a child, whose number it says, while the parent waits for it */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -124,6 +126,21 @@ static void end_load(void) {
     for (unsigned i = 0; i < load_count; i++) pthread_join(load_threads[i], NULL);
 }
 
+static void limit_files(bool is_limited) {
+    static rlim_t before;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) abort();
+    if (is_limited) {
+        const int next = dup(STDIN_FILENO);
+        if (next < 0 || close(next) != 0) abort();
+        before = limit.rlim_cur;
+        limit.rlim_cur = (rlim_t)next;
+    } else {
+        limit.rlim_cur = before;
+    }
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) abort();
+}
+
 static void go_on_in_child(void) {
     const pid_t child = fork();
     if (child < 0) abort();
@@ -165,6 +182,8 @@ static void obey(const char *line) {
     if (strcmp(word, "steady") == 0) start(&load_threads[0], steady, NULL);
     if (strcmp(word, "load") == 0) start_load(count);
     if (strcmp(word, "rest") == 0) end_load();
+    if (strcmp(word, "no-files") == 0) limit_files(true);
+    if (strcmp(word, "files") == 0) limit_files(false);
     if (strcmp(word, "fork") == 0) go_on_in_child();
 }
 
