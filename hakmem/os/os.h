@@ -178,7 +178,9 @@ struct os_shared {
     void *start;
     size_t size;
     int descriptor;
-    uint64_t inode; /* of the file: the program may close the descriptor and reuse its number for another file */
+    /* Of the file: the program may close the descriptor and reuse its number for another file. No file that exists beside this one
+     * has both, and it exists as long as it is mapped. */
+    uint64_t device, inode;
 };
 
 /* Makes a file of `size` zeroed bytes that only its owner may read. Its memory is allocated here, so that no store into

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Files in memory that other processes read, where a signal comes while one is made.
+/* Files in memory that other processes read: where a signal comes while one is made, and where another file of the same number is in
+ * its place.
  *
- * syscall(2), by which hakmem/os/linux/shared.c asks the kernel, is wrapped in this program: fallocate is interrupted on demand. */
+ * syscall(2), by which hakmem/os/linux asks the kernel, is wrapped in this program: fallocate is interrupted on demand, and a file
+ * lies on the device that the test says. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/stat.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -27,7 +30,18 @@ static unsigned interruptions_left; /* calls of fallocate from now that a signal
 static unsigned allocations;        /* calls of fallocate */
 static size_t longest;              /* bytes that one of them asked for */
 
+static bool is_elsewhere; /* every file is on another device */
+
+/* Inodes of two file systems may have one number. */
+static long answer_identity(long number, const long *argument) {
+    const long result = real_syscall(number, argument);
+    if (result == 0 && is_elsewhere && number == SYS_fstat) ((struct stat *)argument[1])->st_dev++;
+    if (result == 0 && is_elsewhere && number == SYS_statx) ((struct statx *)argument[4])->stx_dev_minor++;
+    return result;
+}
+
 static long answered_syscall(long number, const long *argument) {
+    if (number == SYS_statx || number == SYS_fstat) return answer_identity(number, argument);
     if (number == SYS_fallocate) {
         allocations++;
         if ((size_t)argument[3] > longest) longest = (size_t)argument[3];
@@ -80,4 +94,16 @@ HAK_TEST_ISOLATED(OsShared, EndsWhereItIsAlwaysInterrupted, "") {
     HAK_EXPECT_EQ(errno, EDOM);
     HAK_EXPECT_LT(always - interruptions_left, 1000000);
     HAK_EXPECT_EQ(fcntl(FIRST_DESCRIPTOR, F_GETFD), -1); /* nothing stays */
+}
+
+HAK_TEST_ISOLATED(OsShared, AFileOfAnotherDeviceInItsPlaceStays, "") {
+    struct os_shared shared;
+    HAK_ASSERT_TRUE(hak_os_shared_create("label", BYTES, &shared) == 0);
+    HAK_EXPECT(hak_os_shared_is_open(&shared));
+    is_elsewhere = true;
+    HAK_EXPECT(!hak_os_shared_is_open(&shared));
+    hak_os_shared_leave(&shared);
+    HAK_EXPECT(fcntl(shared.descriptor, F_GETFD) >= 0);
+    is_elsewhere = false;
+    HAK_EXPECT(hak_os_shared_is_open(&shared));
 }

@@ -70,6 +70,7 @@ int hak_os_shared_create(const char *label, size_t size, struct os_shared *out) 
     (void)syscall(SYS_close, low);
     struct hak_linux_identity identity = {0};
     if (error == 0 && !hak_linux_identity(out->descriptor, &identity)) error = ENOSYS;
+    out->device = identity.device;
     out->inode = identity.inode;
     if (error == 0) error = shared_map(out->descriptor, size, &out->start);
     if (error != 0 && out->descriptor >= 0) (void)syscall(SYS_close, out->descriptor);
@@ -79,7 +80,8 @@ int hak_os_shared_create(const char *label, size_t size, struct os_shared *out) 
 
 bool hak_os_shared_is_open(const struct os_shared *shared) {
     struct hak_linux_identity found;
-    return hak_linux_identity(shared->descriptor, &found) && found.inode == shared->inode && found.type == S_IFREG;
+    return hak_linux_identity(shared->descriptor, &found) && found.device == shared->device &&
+           found.inode == shared->inode && found.type == S_IFREG;
 }
 
 void hak_os_shared_leave(const struct os_shared *shared) {
