@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "hakmem/base/atomic.h"
 #include "hakmem/base/c_library.h"
 #include "hakmem/base/options.h"
 #include "hakmem/base/warning.h"
@@ -37,10 +38,16 @@ static uint64_t publish_answered; /* the publishing thread; the last number that
 
 static struct publish_page *publish_page(void) { return publish_file.start; }
 
+/* Another thread may fork at any moment, and its child drops the page too (hak_publish_fork_child). It must not unmap what the
+ * parent has unmapped already, since something of the program's may lie there by then. So the page is forgotten first. */
 static void publish_drop_page(void) {
-    if (publish_page() != NULL) {
-        hak_os_shared_leave(&publish_file);
-        publish_file.start = NULL;
+    const struct os_shared left = publish_file;
+    if (left.start != NULL) {
+        /* Acquire-release, so that it is stored before the system call. Pairs with the load of `start` in the child: munmap, and fork
+         * when it copies the mappings and what lies in them, take the kernel's lock of the mappings. Where the copy comes second, the
+         * child has neither the mapping nor `start`; where it comes first, it may have the mapping alone, and keeps it. */
+        (void)hak_exchange_acq_rel(&publish_file.start, (void *)NULL);
+        hak_os_shared_leave(&left);
     }
 }
 

@@ -32,6 +32,7 @@ static bool is_open;
 static unsigned sleeps, ends_after; /* sleeps; 0: never */
 static uint64_t slept_ms[16], longest_ms;
 static void (*in_sleep)(void);
+static void (*in_leave)(void); /* while the page is left */
 static bool has_profile;
 static uint64_t answers[8];
 static unsigned answer_count;
@@ -110,6 +111,7 @@ bool __wrap_hak_os_shared_is_open(const struct os_shared *shared) {
 void __wrap_hak_os_shared_leave(const struct os_shared *shared) {
     HAK_EXPECT_PTR_EQ(shared->start, &page);
     left_file++;
+    if (left_file == 1 && in_leave != NULL) in_leave();
 }
 
 void __wrap_hak_switch_begin(struct publish_page *switched) { switch_begun += switched == &page; }
@@ -271,6 +273,16 @@ HAK_TEST_ISOLATED(PublishThread, ChildHasNoPageAndAThreadOfItsOwn, PUBLISHED) {
     HAK_EXPECT_EQ(created, 2);
     HAK_EXPECT_EQ(left_file, 2);
     HAK_EXPECT_EQ(laters, 3);
+}
+
+/* Another thread forks when the page is unmapped: what its child drops may be the program's by then. */
+HAK_TEST_ISOLATED(PublishThread, ChildOfAForkAmidTheDropLeavesWhatIsThere, PUBLISHED) {
+    in_leave = hak_publish_fork_child;
+    begin_thread(500, 3);
+    HAK_EXPECT_EQ(created, 1);
+    HAK_EXPECT_EQ(left_file, 1);
+    HAK_EXPECT_EQ(left, 1);
+    HAK_EXPECT_EQ(laters, 3); /* of the child, and of the thread that has ended */
 }
 
 HAK_TEST_ISOLATED(PublishThread, NothingBeginsWithoutTheOption, "") {
