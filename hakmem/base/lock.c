@@ -165,6 +165,15 @@ void hak_lock_fork_note(struct hak_lock *lock, struct lock_fork *fork) {
     }
 }
 
+bool hak_lock_fork_would_wait(const struct lock_fork *fork) {
+    for (unsigned i = 0; i < fork->own_count; i++) {
+        if (!lock_is_passed(fork->own[i])) {
+            return true;
+        }
+    }
+    return HAK_DEBUG && hak_lock_debug_holds_any();
+}
+
 static bool lock_fork_is_waited_for(const struct lock_fork *fork) {
     for (unsigned i = 0; i < fork->own_count; i++) {
         if ((lock_look(fork->own[i]) & LOCK_WAITERS) != 0) {

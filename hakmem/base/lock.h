@@ -124,6 +124,10 @@ void hak_lock_fork_begin(struct lock_fork *fork);
 /* Adds the lock to fork->own if this thread holds it. */
 void hak_lock_fork_note(struct hak_lock *lock, struct lock_fork *fork);
 
+/* Whether this thread holds one of fork->own for anything but a fork: a call that acquires it again waits for ever. pre: all
+ * locks were noted */
+bool hak_lock_fork_would_wait(const struct lock_fork *fork);
+
 /* Acquires the lock unless this thread holds it; in any order. pre: all locks were noted */
 void hak_lock_fork_acquire(struct hak_lock *lock, struct lock_fork *fork);
 

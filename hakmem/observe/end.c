@@ -73,6 +73,18 @@ static void end_report(int error, int error_file, const char *what, const char *
     }
 }
 
+/* exit may have been called by a handler that interrupted this thread while it held a lock, such as that of huge blocks while
+ * their pages move: a reading would wait for it for ever. For an exchange that was interrupted it waits some milliseconds. */
+static void end_observe_stats(int error_file) {
+    if (hak_fork_would_wait()) {
+        hak_report_warning_to(
+            error_file, "no statistics: a signal handler ended the process in the middle of an allocation", NULL, NULL);
+        return;
+    }
+    end_report(end_write_stats(error_file), error_file, "the statistics of HAKMEM_STATS could not be written",
+               hak_options.stats_path);
+}
+
 static void end_write_leaks_and_profile(int error_file, bool finds_lost) {
     const struct hak_profile_table *table = hak_profile_table();
     if (table != NULL && hak_options.leaks && error_file >= 0 && hak_os_process_id() == end_process) {
@@ -122,8 +134,7 @@ static bool end_may_search(void) {
 __attribute__((destructor(101))) static void end_process_observed(void) {
     const int error_file = hak_os_error_kept();
     if (end_writes_stats()) {
-        end_report(end_write_stats(error_file), error_file, "the statistics of HAKMEM_STATS could not be written",
-                   hak_options.stats_path);
+        end_observe_stats(error_file);
     }
     end_write_leaks_and_profile(error_file, hak_options.leaks && end_may_search());
 }

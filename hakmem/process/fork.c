@@ -149,6 +149,13 @@ bool hak_fork_would_interrupt(void) {
     return fork.own_count != 0 || hak_thread_is_inside();
 }
 
+bool hak_fork_would_wait(void) {
+    struct lock_fork fork;
+    hak_lock_fork_begin(&fork);
+    fork_visit(hak_lock_fork_note, &fork);
+    return hak_lock_fork_would_wait(&fork);
+}
+
 /* pthread_atfork's handlers go with the library that registers them, which for the C library ends where exit calls its
  * destructors. A fork of another thread that was between two of its handlers then never released what the first had taken.
  * Those of nobody stay. */

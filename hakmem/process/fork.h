@@ -13,6 +13,10 @@ void hak_fork_init(void);
 /* Whether the calling thread was interrupted inside the allocator: it holds a lock, or is in an exchange. */
 bool hak_fork_would_interrupt(void);
 
+/* Whether the calling thread was interrupted while it held a lock, for anything but a fork: a call that takes the same lock
+ * waits for ever. Every lock of the allocator is among those that are looked at. */
+bool hak_fork_would_wait(void);
+
 /* Runs a function in a copy of the process, which has the calling thread alone and ends with it; waits for that. No handlers of
  * the program are called, and the program hears nothing of the copy's end. Where there can be none, or it did not come to its
  * end, `fail` is called: EAGAIN, ENOMEM, ECANCELED */

@@ -157,6 +157,32 @@ HAK_TEST(Lock, ForkPassesWhatItsThreadHolds) {
     HAK_EXPECT(hak_lock_is_free(&class_lock));
 }
 
+static bool would_wait(void) {
+    struct lock_fork state;
+    hak_lock_fork_begin(&state);
+    hak_lock_fork_note(&threads_lock, &state);
+    hak_lock_fork_note(&class_lock, &state);
+    return hak_lock_fork_would_wait(&state);
+}
+
+/* What it holds for a fork it may acquire again. */
+HAK_TEST(Lock, ThreadWouldWaitForWhatItHoldsButNotForAFork) {
+    struct lock_fork state;
+    HAK_EXPECT(!would_wait());
+    lock_acquire(&class_lock);
+    HAK_EXPECT(would_wait());
+    lock_release(&class_lock);
+    HAK_EXPECT(!would_wait());
+    hak_lock_fork_begin(&state);
+    hak_lock_fork_acquire(&threads_lock, &state);
+    HAK_EXPECT(!would_wait());
+    lock_acquire(&class_lock);
+    HAK_EXPECT(would_wait());
+    lock_release(&class_lock);
+    HAK_EXPECT(!would_wait());
+    hak_lock_fork_release(&threads_lock, &state);
+}
+
 static void *hold_one_and_wait_for_another(void *holds) {
     lock_acquire(&threads_lock);
     __atomic_store_n((bool *)holds, true, __ATOMIC_RELEASE);

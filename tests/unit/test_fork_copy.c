@@ -74,11 +74,12 @@ HAK_TEST_ISOLATED(ForkCopy, SaysThatTheCopyWasKilled, "") {
     hak_free(hak_alloc((size_t)3 << 20));
 }
 
-static bool interrupts;
+static bool interrupts, waits;
 static unsigned looks;
 
 static void look_inside(void) {
     interrupts = hak_fork_would_interrupt();
+    waits = hak_fork_would_wait();
     looks++;
 }
 
@@ -86,13 +87,16 @@ static void look_inside(void) {
 HAK_TEST_ISOLATED(ForkCopy, WouldInterruptWhereALockIsHeld, "") {
     begin();
     HAK_EXPECT(!hak_fork_would_interrupt());
+    HAK_EXPECT(!hak_fork_would_wait());
     os_fake_reset();
     os_fake_within(OS_FAKE_COMMIT, look_inside);
     void *blocks[64];
     for (unsigned i = 0; i < 64; i++) blocks[i] = hak_alloc((size_t)1 << 20);
     HAK_EXPECT_EQ(looks, 1);
     HAK_EXPECT(interrupts);
+    HAK_EXPECT(waits);
     for (unsigned i = 0; i < 64; i++) hak_free(blocks[i]);
     os_fake_reset();
     HAK_EXPECT(!hak_fork_would_interrupt());
+    HAK_EXPECT(!hak_fork_would_wait());
 }

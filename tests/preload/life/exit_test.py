@@ -2,14 +2,20 @@
 """A process, or a thread of it, ends while somebody allocates."""
 
 import signal
+import tempfile
 import unittest
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from tests.preload.life import run
 from tests.preload.life.case import LifeTest
 
 # Where it is chance what the other threads are at.
 ROUNDS = 10
+
+# A run takes some milliseconds, or for ever.
+SECONDS_OF_A_RUN = 60
 
 ITERATIONS = 4  # PTHREAD_DESTRUCTOR_ITERATIONS
 KEYS = 3
@@ -56,6 +62,36 @@ class ExitTest(LifeTest):
 
     def test_quick_exit_while_threads_fork_with_handlers_of_the_program(self) -> None:
         self.expect_way("quick_exit_forking_handlers", [], ROUNDS)
+
+
+class ExitInHandlerTest(LifeTest):
+    """A signal comes while the thread holds a lock of the allocator, and its handler calls exit."""
+
+    # Most signals come at such a moment: the first dozen of runs has ten of them.
+    WARNED_RUNS = 10
+    MOST_RUNS = 300
+
+    WARNING = "hakmem: warning: no statistics: a signal handler ended the process in the middle of an allocation\n"
+
+    def end_one(self, milliseconds: int, file: Path) -> str:
+        """What it said. There are either statistics or the warning that there are none."""
+        ended = run.program(
+            "exit_in_handler", milliseconds, variables={"HAKMEM_STATS": f"text:{file}"}, seconds=SECONDS_OF_A_RUN
+        )
+        self.assertEqual((ended.status, ended.allocator()), (0, "hakmem"), str(ended))
+        self.assertIn(ended.stderr, ("", self.WARNING))
+        self.assertEqual(file.exists(), ended.stderr == "")
+        if ended.stderr == "":
+            self.assertTrue(file.read_text().startswith("hakmem "))
+        return ended.stderr
+
+    def test_statistics_wait_for_no_lock_of_the_thread_that_ends_the_process(self) -> None:
+        warned = runs = 0
+        with tempfile.TemporaryDirectory() as place:
+            while warned < self.WARNED_RUNS and runs < self.MOST_RUNS:
+                runs += 1
+                warned += self.end_one(1 + runs % 5, Path(place) / str(runs)) != ""
+        self.assertEqual(warned, self.WARNED_RUNS, f"of {runs} runs")
 
 
 class ThreadEndTest(LifeTest):
