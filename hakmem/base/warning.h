@@ -13,13 +13,13 @@
 extern "C" {
 #endif
 
-/* Writes one line to standard error, "hakmem: warning: SUBJECT: TEXT; REMEDY". `text` says what is wrong, `subject`
+/* Writes one line to descriptor 2, "hakmem: warning: SUBJECT: TEXT; REMEDY". `text` says what is wrong, `subject`
  * with what, `remedy` what to do; subject and remedy may be NULL. Unprintable characters of the subject become '?', and
- * a long subject is cut. */
+ * a long subject is cut. Called while the process begins, or before it aborts: later descriptor 2 may be a file of the program's. */
 HAK_COLD void hak_report_warning(const char *text, const char *subject, const char *remedy);
 
-/* As hak_report_warning, but writes to `descriptor`, or nowhere if it is negative. Used at exit, when descriptor 2 may
- * be another file of the program (hak_os_error_kept). */
+/* As hak_report_warning, but writes to `descriptor`, or nowhere if it is negative: for warnings that come later, with
+ * hak_os_error_kept(). */
 HAK_COLD void hak_report_warning_to(int descriptor, const char *text, const char *subject, const char *remedy);
 
 #ifdef __cplusplus

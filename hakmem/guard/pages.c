@@ -42,6 +42,7 @@ int hak_pages_init(void) {
     if (error == 0) {
         pages_state = bytes;
         pages_most = hak_os_mappings_most() / PAGES_SHARE / 2;
+        hak_os_error_keep(false); /* for pages_warn, which may come late */
     }
     return error;
 }
@@ -96,8 +97,9 @@ static HAK_COLD void pages_warn(void) {
     static bool warned; /* atomic */
     /* Relaxed: once, whoever is first. */
     if (!hak_load_relaxed(&warned) && !hak_exchange_acquire(&warned, true)) {
-        hak_report_warning("its share of the system's mappings is used up, more slabs go without", "HAKMEM_GUARD=pages",
-                           "raise vm.max_map_count");
+        hak_report_warning_to(hak_os_error_kept(),
+                              "its share of the system's mappings is used up, more slabs go without",
+                              "HAKMEM_GUARD=pages", "raise vm.max_map_count");
     }
 }
 

@@ -132,8 +132,8 @@ static void publish_start(void) {
     if (error == EBUSY || error == ESRCH) {
         hak_purge_start_later(publish_start); /* it is about to end, or so are the program's threads */
     } else if (error != 0) {
-        hak_report_warning("HAKMEM_PUBLISH: nothing is published, no thread can be started", NULL,
-                           c_library_error_text(error));
+        hak_report_warning_to(hak_os_error_kept(), "HAKMEM_PUBLISH: nothing is published, no thread can be started",
+                              NULL, c_library_error_text(error));
     }
 }
 

@@ -64,8 +64,9 @@ int hak_linux_refuse_high(void *start, size_t size) {
     /* Relaxed: it orders nothing; of two threads that come at once both may say so. */
     if (!hak_load_relaxed(&was_said)) {
         hak_store_relaxed(&was_said, true);
-        hak_report_warning("the system maps memory at addresses that this build has no tables for", NULL,
-                           "build hakmem with a larger HAK_ADDRESS_BITS");
+        hak_report_warning_to(hak_os_error_kept(),
+                              "the system maps memory at addresses that this build has no tables for", NULL,
+                              "build hakmem with a larger HAK_ADDRESS_BITS");
     }
     return ENOMEM;
 }

@@ -38,7 +38,11 @@ class DescriptorCase(FormTest):
 
 class OwnFilesTest(DescriptorCase):
     def _run(
-        self, *more: str, variables: dict[str, str], check: Callable[[run.Ended], object] = lambda ended: None
+        self,
+        *more: str,
+        variables: dict[str, str],
+        check: Callable[[run.Ended], object] = lambda ended: None,
+        of: tuple[str, ...] = _SAMPLING,
     ) -> None:
         def look(ended: run.Ended) -> None:
             foreign = [one.name for one in self.place.iterdir() if one.read_text() != "data\n"]
@@ -46,7 +50,7 @@ class OwnFilesTest(DescriptorCase):
             check(ended)
 
         with self.subTest(variables):
-            self.in_forms("own_files", self.place, *more, stderr=None, variables=variables, check=look, forms=_SAMPLING)
+            self.in_forms("own_files", self.place, *more, stderr=None, variables=variables, check=look, forms=of)
 
     def test_files_in_the_place_of_ours_stay_as_they_are(self) -> None:
         for variables in _AT_EXIT:
@@ -55,6 +59,34 @@ class OwnFilesTest(DescriptorCase):
     def test_a_file_in_the_place_of_standard_error_stays_as_it_is(self) -> None:
         for variables in _AT_EXIT:
             self._run("2", variables=variables, check=lambda ended: self.assertEqual(ended.stderr, ""))
+
+    def _warned_while_it_runs(self, what: str, warning: str, variables: dict[str, str], of: tuple[str, ...]) -> None:
+        """Once where standard error is what it was, else nowhere."""
+        self.place.chmod(0o777)  # for who is no longer root
+        for first, times in (("3", 1), ("2", 0)):
+            self._run(
+                first,
+                what,
+                variables=variables,
+                check=lambda ended: self.assertRegex(ended.stderr, rf"\A(hakmem: warning: {warning}.*\n){{{times}}}\Z"),
+                of=of,
+            )
+
+    def test_a_warning_of_a_program_that_runs_goes_into_no_file(self) -> None:
+        self._warned_while_it_runs(
+            "no_thread",
+            "HAKMEM_PUBLISH: nothing is published, no thread can be started",
+            {"HAKMEM_PUBLISH": "1"},
+            forms.FORMS,
+        )
+
+    def test_a_warning_of_guard_full_goes_into_no_file(self) -> None:
+        self._warned_while_it_runs(
+            "slabs",
+            "HAKMEM_GUARD=pages: its share of the system's mappings is used up",
+            {"HAKMEM_GUARD": "pages"},
+            ("guard_full",),
+        )
 
 
 class CancellationTest(DescriptorCase):
