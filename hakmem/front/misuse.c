@@ -5,7 +5,6 @@
 #include "hakmem/guard/quarantine.h"
 #include "hakmem/guard/zero_size.h"
 #include "hakmem/hakmem.h"
-#include "hakmem/magazine/exchange_check.h"
 #include "hakmem/magazine/thread.h"
 #include "hakmem/process/begin.h"
 #include "hakmem/region/kept.h"
@@ -53,10 +52,6 @@ bool hak_misuse_is_foreign(const void *p) {
     struct hak_owner_info info = {0};
     return misuse_kind(HAK_MISUSE_FREED, p, &info) == HAK_MISUSE_FOREIGN;
 }
-
-/* What came back and was never looked at, as in a program that allocates no more. After the program's own handlers, before what
- * is written at the end, and by the thread that ends the process: the others may still run. */
-__attribute__((destructor(102))) static void misuse_at_exit(void) { hak_exchange_check_at_exit(); }
 
 void hak_misuse_report_block(enum hak_misuse kind, const char *operation, const void *p, const void *caller) {
     struct hak_owner_info info = {0};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the observers do when the library is loaded, and in the child of a fork. */
+/* What the observers do when the library is loaded, in the child of a fork, and when the process ends. */
 #include "hakmem/base/compiler.h"
 #include "hakmem/base/observer.h"
 #include "hakmem/base/options.h"
@@ -19,6 +19,7 @@ static const struct hak_observer observe_table = {
     .record = hak_profile_page_record,
     .whole = hak_profile_page_whole,
     .fork_child = observe_fork_child,
+    .end = hak_observe_end,
 };
 
 /* 102: after process/init.c, and before the constructors of the program that name no priority. */

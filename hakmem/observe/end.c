@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See end.h. The destructor runs last: what the program's own handlers and destructors free is counted.
+/* See end.h. What handlers of exit and destructors free is counted.
  *
  * A process that _exit ends writes nothing, nor does one that a signal ends, but for HAKMEM_DUMP_SIGNAL. Children that end
  * by exit write too; %p tells them apart. */
@@ -130,8 +130,7 @@ static bool end_may_search(void) {
     return !hak_fork_would_interrupt() && (sigaltstack(NULL, &stack) != 0 || (stack.ss_flags & SS_ONSTACK) == 0);
 }
 
-/* 101: behind the program's own, and behind those of libraries that were loaded after this one. */
-__attribute__((destructor(101))) static void end_process_observed(void) {
+void hak_observe_end(void) {
     const int error_file = hak_os_error_kept();
     if (end_writes_stats()) {
         end_observe_stats(error_file);

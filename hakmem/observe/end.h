@@ -7,4 +7,7 @@
  * end. Called once, by the constructor, when the options have been read. */
 void hak_observe_end_init(void);
 
+/* Writes what the options ask for. Called once by a process that ends by exit, when the destructors have run: process/end.c. */
+void hak_observe_end(void);
+
 #endif

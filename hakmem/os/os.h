@@ -162,6 +162,10 @@ uint32_t hak_os_thread_id(void);
  * take the loader's locks, and in the child of a fork these may be locked for ever. */
 void hak_os_init(void);
 
+/* Called by a destructor while exit runs: has `run` called when exit has called the destructors of all libraries. false: it
+ * will not be called, since the C library cannot, or is a copy that exit knows nothing of. */
+bool hak_os_call_last(void (*run)(void *argument));
+
 /* Whether an address lies in the code of the C library or of its loader. Also true if that is not known: before
  * hak_os_init and in a statically linked program. Also true for the code of hakmem if it is a shared library, because
  * the caller cannot be told then. */

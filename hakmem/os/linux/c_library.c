@@ -20,6 +20,7 @@ static unsigned range_count;        /* constant after init */
 static bool is_known;               /* constant after init; one of them is the C library's */
 
 size_t hak_linux_thread_local_bytes; /* constant after init */
+bool hak_linux_is_with_program;      /* constant after init */
 
 struct hak_linux_threads hak_linux_threads = {pthread_create, pthread_join}; /* constant after init */
 
@@ -60,7 +61,9 @@ static int look_at(struct dl_phdr_info *module, size_t size, void *unused) {
         }
     }
     const bool is_library = is_c_library(module->dlpi_name);
-    /* The program has no name. Where hakmem is a part of it, its calls of itself cannot be told from the program's. */
+    /* The program alone has no name. */
+    hak_linux_is_with_program |= module->dlpi_name[0] == '\0';
+    /* Where hakmem is a part of it, its calls of itself cannot be told from the program's. */
     const bool is_own = module->dlpi_name[0] != '\0' && (uintptr_t)&is_known - range.start < range.end - range.start;
     if (range_count < RANGES && (is_library || is_own)) {
         ranges[range_count++] = range;

@@ -129,6 +129,9 @@ int hak_linux_no_huge_pages(void *start, size_t size);
 /* Bytes of thread-local storage of the modules loaded at program start; 0 before hak_os_init. */
 extern size_t hak_linux_thread_local_bytes;
 
+/* Whether this library is in the name space of the program, and so has its C library. Constant after hak_os_init. */
+extern bool hak_linux_is_with_program;
+
 /* The vDSO function of that name; NULL if there is none. */
 void *hak_linux_vdso_function(const char *name);
 
