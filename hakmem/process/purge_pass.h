@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What waits to be purged, and passes over it, of a piece at a time: the part of purging that the polls (purge.c) and the thread
- * of our own (purge_thread.c) share. All functions take the purge lock for as long as a piece takes; pre: as for purge_poll. */
+ * of our own (purge_thread.c) share. The four that purge what waits take the purge lock, a piece at a time; pre: as for purge_poll. The
+ * others do not take it. */
 #ifndef HAKMEM_PROCESS_PURGE_PASS_H
 #define HAKMEM_PROCESS_PURGE_PASS_H
 

@@ -12,8 +12,8 @@ uint64_t hak_decay_due;
 void hak_decay_schedule(uint64_t due_ms) {
     DISTURB();
     /* Sequentially consistent, all: pair with hak_decay_take, so that a look follows each schedule, and with the end of
-     * the thread that looks (process/purge.c). Who only reads an earlier time freed under a lock that the look takes
-     * later: had the look come first, the time would have been read as taken. */
+     * the thread that looks (process/purge_thread.c). Who only reads an earlier time freed under a lock that the look
+     * takes later: had the look come first, the time would have been read as taken. */
     uint64_t due = hak_load_seq_cst(&hak_decay_due);
     DISTURB();
     while ((due == 0 || due > due_ms) && !hak_compare_exchange_seq_cst(&hak_decay_due, &due, due_ms)) {

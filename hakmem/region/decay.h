@@ -2,7 +2,7 @@
 /* When freed memory goes back to the system: HAKMEM_PURGE_DELAY_MS after it was freed, or earlier if much of it waits.
  *
  * This file has the time of the next purge, and the position of a purge that is under way. Regions, kept mappings and
- * slabs note here that they freed something; process/purge.c purges when the time has come. Any thread, no locks. */
+ * slabs note here that they freed something; process/purge_pass.c purges when the time has come. Any thread, no locks. */
 #ifndef HAKMEM_REGION_DECAY_H
 #define HAKMEM_REGION_DECAY_H
 

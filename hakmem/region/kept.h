@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Mappings for blocks above L2.5, and those of freed blocks, which are kept for reuse until they have decayed.
  *
- * huge/ allocates and frees here, from any thread; process/purge.c unmaps what has decayed. One lock guards the list of
+ * huge/ allocates and frees here, from any thread; process/purge_pass.c unmaps what has decayed. One lock guards the list of
  * kept mappings; no system call is made under it. */
 #ifndef HAKMEM_REGION_KEPT_H
 #define HAKMEM_REGION_KEPT_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Returns the pages of free chunks to the kernel once they have decayed; see region.h.
  *
- * Called by process/purge.c, from any thread. A run of chunks is taken out of the free ones meanwhile, so that the system
- * call is made without the region lock. */
+ * Called by process/purge_pass.c, from any thread. A run of chunks is taken out of the free ones meanwhile, so that the
+ * system call is made without the region lock. */
 #include "hakmem/base/bits.h"
 #include "hakmem/guard/pages.h"
 #include "hakmem/os/os.h"

@@ -1,5 +1,5 @@
 /* Records and slabs of threads that begin, stand idle and end, and the child of a fork that falls anywhere among that: thread.c,
- * record_list.c, idle.c, exchange_hold.h, exchange_flush.c, partial.c, process/purge.c and process/fork.c.
+ * record_list.c, idle.c, exchange_hold.h, exchange_flush.c, partial.c, process/purge_pass.c and process/fork.c.
  *
  * Threads begin with a record that another one left, take blocks from a slab that they claim, free any block, and end. A purger takes
  * the slabs of idle threads away, and the pages of records without a thread. One more thread forks: from there the search goes

@@ -1,4 +1,5 @@
-/* Who gives freed memory back to the system, and that somebody does: decay.c, own_thread.c, process/purge.c, region_purge.c.
+/* Who gives freed memory back to the system, and that somebody does: decay.c, own_thread.c, purge.c, purge_pass.c and
+ * purge_thread.c of process/, region_purge.c.
  *
  * Threads of the program take a chunk, write to it, free it, and poll: a poll purges itself, starts a thread of our own, or leaves
  * it to the one that runs. That thread purges while something waits, then leaves. The last thread of the program ends it and waits

@@ -15,7 +15,7 @@
 /* What hak_os_clock_ms says, beside what told_free sets it to. */
 extern uint64_t told_now_ms;
 
-/* The thread that purges, as process/purge.c sees it. */
+/* The thread that purges, as purge.c and purge_thread.c of process/ see it. */
 extern struct told_thread {
     int refusal;               /* what beginning one returns */
     bool runs, is_current;     /* also set by a successful beginning */
