@@ -5,7 +5,7 @@
  * lie in magazines, then the blocks that lie in no slab. The notes are walked with no lock held. An address is noted by one bit, so no
  * block comes twice, whatever threads do meanwhile.
  *
- * A region's notes are found by its number, so that a block in a magazine costs the same whatever there is of regions. No lock is
+ * A region's notes are found by its ordinal, so that a block in a magazine costs the same whatever there is of regions. No lock is
  * held but for the spans of one region at a time, at most HAK_REGION_CHUNKS, and for the table of huge blocks. */
 #include <errno.h>
 
@@ -44,7 +44,7 @@ struct walk_lone {
 
 /* Both arrays are sparse mappings: what nothing is noted in costs address space only. */
 struct walk {
-    struct walk_region *regions; /* by their number */
+    struct walk_region *regions; /* by their ordinal, which is one count for all nodes */
     struct walk_lone *lone;
     size_t region_capacity;
     size_t lone_count, lone_capacity;
@@ -60,11 +60,11 @@ static void walk_note_slab(struct region *region, unsigned first, void *argument
     if (hak_slab_state_and_class(slab, &class_index) == SLAB_EMPTY) {
         return; /* being made, or on its way back to the region */
     }
-    if (region->number >= walk->region_capacity) {
+    if (region->ordinal >= walk->region_capacity) {
         walk->is_cut = true;
         return;
     }
-    struct walk_region *in = &walk->regions[region->number];
+    struct walk_region *in = &walk->regions[region->ordinal];
     in->region = region;
     struct walk_slab *note = &in->slabs[first];
     const struct hak_class *constants = &hak_classes[class_index];
@@ -83,9 +83,9 @@ static void walk_note_slab(struct region *region, unsigned first, void *argument
 
 /* NULL: nothing is noted there. Any p */
 static struct walk_region *walk_find_region(struct walk *walk, const void *p) {
-    const size_t number = hak_units_is_region(p) ? region_of(p)->number : walk->region_capacity;
-    return number < walk->region_capacity && walk->regions[number].region == region_of(p) ? &walk->regions[number]
-                                                                                          : NULL;
+    const size_t ordinal = hak_units_is_region(p) ? region_of(p)->ordinal : walk->region_capacity;
+    return ordinal < walk->region_capacity && walk->regions[ordinal].region == region_of(p) ? &walk->regions[ordinal]
+                                                                                            : NULL;
 }
 
 /* A block in a magazine is free. Found by the notes, not by the region's own tables, which may change. */

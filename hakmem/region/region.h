@@ -52,13 +52,14 @@ struct region {
     unsigned char wall[HAK_REGION_WALL_BYTES];
     struct shadow_region shadow; /* of the shadow; at the wall's end, where it looks */
     struct region *next;         /* constant after it is set: older regions first */
-    uint32_t number;   /* constant after it is set: regions of the node in the order of their making, see runs.h */
+    uint32_t number;   /* constant after it is set: as `ordinal`, but counted for each node by itself, see runs.h */
     uint32_t ready;    /* region lock; chunks before this one can be written, see region_chunks.h */
     uint32_t reserved; /* region lock; chunks before this one are ours to make ready */
     uint32_t skipped;  /* region lock; the first chunks, so many, that are used last, see region_chunks.h */
     bool skipped_is_reserved;     /* region lock; they are ours to make ready */
     uint8_t node;                 /* constant after it is set; that of the thread that made it, see node.h */
     bool is_open;                 /* constant after it is set; it has no wall and no gap, see region_chunks.h */
+    uint32_t ordinal;             /* constant after it is set; regions of all nodes in the order of their making */
     uint64_t free[REGION_WORDS];  /* region lock; chunks that belong to nobody */
     uint64_t dirty[REGION_WORDS]; /* region lock; free chunks whose pages may be resident and not zero */
     uint64_t freed_at_ms[HAK_REGION_CHUNKS];  /* region lock; valid where dirty */

@@ -75,6 +75,7 @@ static int region_grow_locked(unsigned node) {
     const unsigned first = REGION_CHUNK_FIRST + region->skipped;
     bitmap_set_run(region->free, first, HAK_REGION_CHUNKS - first, true);
     region->node = (uint8_t)node;
+    region->ordinal = (uint32_t)hak_load_relaxed(&hak_regions.count); /* relaxed: written under this lock */
     hak_runs_add(region);
     hak_runs_raise(RUNS_FREE, region, HAK_REGION_CHUNKS - first);
     hak_units_note_given(region, HAK_REGION_BYTES);

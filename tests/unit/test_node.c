@@ -194,3 +194,43 @@ HAK_TEST_ISOLATED(Node, WithSeveralTheSlowPathsAsk, NUMA) {
     use_everything();
     HAK_EXPECT_GT(os_fake_node_calls(), calls);
 }
+
+#define WALKED 1000u
+
+static void *walked[WALKED];
+static unsigned walked_seen[WALKED], walked_others;
+
+static bool note_walked(const struct hak_walk_block *block, void *argument) {
+    unsigned i = 0;
+    (void)argument;
+    while (i < WALKED && walked[i] != block->start) i++;
+    if (i < WALKED) {
+        walked_seen[i]++;
+    } else {
+        walked_others++;
+    }
+    return true;
+}
+
+/* The first regions of two nodes have one number, which counts the regions of a node. */
+HAK_TEST_ISOLATED(Node, AWalkFindsTheBlocksOfAllNodes, NUMA) {
+    struct hak_walk_result result = {0};
+    unsigned of_node[2] = {0, 0};
+    begin_with(2);
+    for (unsigned i = 0; i < WALKED; i++) {
+        os_fake_run_on(i * 2 / WALKED);
+        walked[i] = hak_alloc(1000);
+        HAK_ASSERT_TRUE(walked[i] != NULL);
+        of_node[region_of(walked[i])->node]++;
+    }
+    HAK_EXPECT_GE(of_node[0], 100);
+    HAK_EXPECT_GE(of_node[1], 100);
+    HAK_EXPECT_EQ(hak_region_count_now(), 2);
+    HAK_EXPECT_EQ(hak_walk(note_walked, NULL, &result), 0);
+    HAK_EXPECT_EQ(result.blocks, WALKED);
+    HAK_EXPECT_EQ(walked_others, 0);
+    for (unsigned i = 0; i < WALKED; i++) HAK_EXPECT_EQ(walked_seen[i], 1);
+    for (unsigned i = 0; i < WALKED; i++) hak_free(walked[i]);
+    HAK_EXPECT_EQ(hak_walk(note_walked, NULL, &result), 0);
+    HAK_EXPECT_EQ(result.blocks, 0);
+}
