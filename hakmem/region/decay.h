@@ -46,6 +46,8 @@ struct decay_pass {
     size_t left;             /* bytes until the piece ends; what is looked at in vain counts too */
     size_t purged;           /* bytes that went back, in all pieces */
     unsigned class_index;    /* slabs: the classes before it are done */
+    unsigned lists;          /* slabs: the lists of the class that the pass has come to, the last of which it is in */
+    uint32_t list_left;      /* slabs: how many it still takes out of that one */
     struct region *region;   /* chunks: the regions before it are done; NULL: none is */
     unsigned chunk;          /* likewise of its chunks */
 };

@@ -25,25 +25,30 @@
 #define PARTIAL_PURGED CONTROL_LEVEL_LAST
 #define PARTIAL_BUCKETS (PARTIAL_PURGED + CONTROL_LEVEL_LAST + 1)
 
+struct partial_list {
+    struct slab_list slabs;
+    uint32_t count; /* of its slabs */
+};
+
 struct partial_lists {
     struct hak_lock lock;
-    struct slab_list buckets[PARTIAL_BUCKETS]; /* of node 0; index 0 stays empty */
+    struct partial_list buckets[PARTIAL_BUCKETS]; /* of node 0; index 0 stays empty */
 } HAK_CACHE_ALIGNED;
 
 /* Class lock of their class, likewise; of the nodes from 1 on. */
-static struct slab_list partial_far[NODES_MAX - 1][HAK_CLASS_COUNT][PARTIAL_BUCKETS];
+static struct partial_list partial_far[NODES_MAX - 1][HAK_CLASS_COUNT][PARTIAL_BUCKETS];
 
 static struct partial_lists partial_lists[HAK_CLASS_COUNT] = {
     [0 ... HAK_CLASS_COUNT - 1] = {.lock = HAK_LOCK_INITIALIZER(HAK_RANK_CLASS)},
 };
 
 /* The lists of a class and node. */
-HAK_ALWAYS_INLINE struct slab_list *partial_buckets(struct partial_lists *lists, unsigned node) {
+HAK_ALWAYS_INLINE struct partial_list *partial_buckets(struct partial_lists *lists, unsigned node) {
     return HAK_LIKELY(node == 0) ? lists->buckets : partial_far[node - 1][lists - partial_lists];
 }
 
 /* Those that the slab belongs to: a slab is of its region's node. */
-HAK_ALWAYS_INLINE struct slab_list *partial_buckets_of(struct partial_lists *lists, const struct slab *slab) {
+HAK_ALWAYS_INLINE struct partial_list *partial_buckets_of(struct partial_lists *lists, const struct slab *slab) {
     if (HAK_LIKELY(hak_node_count == 1)) {
         return lists->buckets;
     }
@@ -100,7 +105,9 @@ static bool partial_link_locked(struct partial_lists *lists, struct slab *slab, 
         partial_count_unpurged(lists, slab, 1);
     }
     partial_count_purged(lists, slab, 1);
-    hak_list_link(&partial_buckets_of(lists, slab)[slab->bucket], slab);
+    struct partial_list *const list = &partial_buckets_of(lists, slab)[slab->bucket];
+    hak_list_link(&list->slabs, slab);
+    list->count++;
     return is_to_purge;
 }
 
@@ -109,7 +116,9 @@ static void partial_unlink_locked(struct partial_lists *lists, struct slab *slab
     slab_expect(bucket != 0 && bucket < PARTIAL_BUCKETS, slab, "it is in no list of its class");
     const bool is_to_purge = bucket <= CONTROL_LEVEL_LAST;
     slab_expect(is_to_purge == (slab->listed_free != 0), slab, "its list says otherwise whether it was purged");
-    hak_list_unlink(&partial_buckets_of(lists, slab)[bucket], slab);
+    struct partial_list *const list = &partial_buckets_of(lists, slab)[bucket];
+    hak_list_unlink(&list->slabs, slab);
+    list->count--;
     partial_count_purged(lists, slab, (size_t)-1);
     if (is_to_purge) {
         partial_count_unpurged(lists, slab, (size_t)-1);
@@ -206,14 +215,14 @@ HAK_ALWAYS_INLINE void partial_own_locked(struct partial_lists *lists, struct sl
 }
 
 /* Of the fullest level that has a slab; one whose free pages are resident if there is one. NULL: no level has. */
-static struct slab *partial_fullest_locked(const struct slab_list *buckets) {
+static struct slab *partial_fullest_locked(const struct partial_list *buckets) {
     for (unsigned level = 1; level <= CONTROL_LEVEL_LAST; level++) {
-        const struct slab_list *const list = &buckets[level];
-        if (!list_is_empty(list)) {
-            return hak_list_first(list);
+        const struct partial_list *const list = &buckets[level];
+        if (!list_is_empty(&list->slabs)) {
+            return hak_list_first(&list->slabs);
         }
-        if (!list_is_empty(list + PARTIAL_PURGED)) {
-            return hak_list_first(list + PARTIAL_PURGED);
+        if (!list_is_empty(&list[PARTIAL_PURGED].slabs)) {
+            return hak_list_first(&list[PARTIAL_PURGED].slabs);
         }
     }
     return NULL;
@@ -244,21 +253,42 @@ struct slab *hak_partial_claim(unsigned class_index) {
 #define PARTIAL_PURGE_BATCH 32
 #define PARTIAL_PURGE_PIECE 64
 
-/* At most `most` slabs that are due for purging, the oldest of each level first, now OWNED by the caller. Result: how
- * many. */
-static unsigned partial_own_unpurged(struct partial_lists *lists, uint64_t listed_until_ms, struct slab **batch,
+/* The lists of a class that a purge takes from, of all nodes, in the order in which it comes to them. */
+static const struct partial_list *partial_unpurged_list(struct partial_lists *lists, unsigned list) {
+    return &partial_buckets(lists, list / CONTROL_LEVEL_LAST)[list % CONTROL_LEVEL_LAST + 1];
+}
+
+/* The pass goes on to the next list of its class. false: it was in all of them */
+static bool partial_next_list_locked(struct partial_lists *lists, struct decay_pass *pass) {
+    if (pass->lists == hak_node_count * CONTROL_LEVEL_LAST) {
+        return false;
+    }
+    pass->list_left = partial_unpurged_list(lists, pass->lists++)->count;
+    return true;
+}
+
+/* At most `most` slabs of the pass's class that are due for purging, the oldest of each level first, now OWNED by the caller.
+ * Result: how many; fewer than `most`: the class is done.
+ *
+ * Of each list no more are taken than were in it when the pass came to it. Else a pass over everything would not end where others
+ * free into what it has purged, which lists the slab anew, as fast as it purges. What was listed when the pass began is among
+ * them all the same: the oldest are taken first, and a free moves a slab only to the list of an emptier level, which is
+ * counted later. */
+static unsigned partial_own_unpurged(struct partial_lists *lists, struct decay_pass *pass, struct slab **batch,
                                      unsigned most) {
     unsigned count = 0;
     lock_acquire(&lists->lock);
-    for (unsigned list = 0; list < hak_node_count * CONTROL_LEVEL_LAST; list++) {
-        const struct slab_list *const buckets = partial_buckets(lists, list / CONTROL_LEVEL_LAST);
+    do {
         struct slab *slab;
-        while (count < most && (slab = hak_list_last(&buckets[list % CONTROL_LEVEL_LAST + 1])) != NULL &&
-               slab->listed_at_ms <= listed_until_ms) {
+        for (; count < most && pass->list_left > 0; pass->list_left--) {
+            slab = hak_list_last(&partial_unpurged_list(lists, pass->lists - 1)->slabs);
+            if (slab == NULL || slab->listed_at_ms > pass->freed_until_ms) {
+                break;
+            }
             partial_own_locked(lists, slab);
             batch[count++] = slab;
         }
-    }
+    } while (count < most && partial_next_list_locked(lists, pass));
     lock_release(&lists->lock);
     return count;
 }
@@ -269,8 +299,7 @@ bool hak_partial_purge_piece(struct decay_pass *pass) {
         const unsigned most =
             PARTIAL_PURGE_PIECE - done < PARTIAL_PURGE_BATCH ? PARTIAL_PURGE_PIECE - done : PARTIAL_PURGE_BATCH;
         struct slab *batch[PARTIAL_PURGE_BATCH];
-        const unsigned count =
-            partial_own_unpurged(&partial_lists[pass->class_index], pass->freed_until_ms, batch, most);
+        const unsigned count = partial_own_unpurged(&partial_lists[pass->class_index], pass, batch, most);
         if (count > 0) {
             hak_moving_begin(); /* a drain moves bits from one word to another */
         }
@@ -287,7 +316,10 @@ bool hak_partial_purge_piece(struct decay_pass *pass) {
         }
         done += count;
         decay_pass_spend(pass, (size_t)count * hak_classes[pass->class_index].chunks * HAK_CHUNK_BYTES);
-        pass->class_index += count < most;
+        if (count < most) {
+            pass->class_index++;
+            pass->lists = pass->list_left = 0;
+        }
     }
     return pass->class_index == HAK_CLASS_COUNT;
 }

@@ -13,8 +13,8 @@
 void hak_partial_relist(struct slab *slab, unsigned class_index);
 
 /* Returns free pages to the kernel, of at most 64 slabs that have been listed since pass->freed_until_ms or longer and
- * have more free blocks than at their last purge; of each level of a class those first that were listed first. true: no such slab
- * is left */
+ * have more free blocks than at their last purge; of each level of a class those first that were listed first. true: the pass has
+ * been through all classes, and no such slab is left but what others listed since it came to its class */
 bool hak_partial_purge_piece(struct decay_pass *pass);
 
 /* Bytes of blocks in listed slabs that were freed since the slab's last purge; 0: no slab is to be purged. Only a hint:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How many PARTIAL slabs a purge looks at: those that have something to purge, and few under one lock.
+/* How many PARTIAL slabs a purge looks at: those that have something to purge, few under one lock, and not without end.
  *
  * A look at a slab is a call of list.c for it, which the test counts. The slabs belong to a thread number that no thread
  * of the test has. */
@@ -22,6 +22,8 @@ static struct seen {
     unsigned purged;                  /* slabs whose free pages were given back */
     unsigned in_piece, in_piece_most; /* of them under the same purge lock, which a fork waits for */
 } seen;
+
+static void (*while_purging)(void); /* called before the pages of each slab are given back */
 
 static void visit(void) {
     seen.visits++;
@@ -72,6 +74,7 @@ size_t __wrap_hak_slab_purge_free_pages(struct slab *slab, unsigned class_index,
     seen.in_hold = 0;
     seen.purged++;
     seen.in_piece_most = ++seen.in_piece > seen.in_piece_most ? seen.in_piece : seen.in_piece_most;
+    if (while_purging != NULL) while_purging();
     return __real_hak_slab_purge_free_pages(slab, class_index, pass);
 }
 
@@ -143,4 +146,61 @@ HAK_TEST_ISOLATED(SlabPurge, TakesTheOldestFirst, "HAKMEM_PURGE_DELAY_MS=-1") {
     while (!hak_partial_purge_piece(&pass)) continue;
     HAK_EXPECT_EQ(seen.purged, 4 * 5);
     for (unsigned i = 0; i < 50; i++) HAK_EXPECT_EQ(slab_of(blocks[i])->listed_free == 0, i / 5 < 4);
+}
+
+/* ---- Others free meanwhile ---- */
+
+#define BUSY 100u
+#define BUSY_CLASS HAK_TINY_CLASS_FIRST
+#define BUSY_CALLS 10000u
+
+static void *busy_live[BUSY][HAK_CHUNK_BYTES / 8]; /* of each slab */
+static uint32_t busy_count[BUSY];                  /* how many of them */
+static unsigned busy_calls; /* how often others freed; not without end, or a failure would hang */
+
+/* Slabs of many small blocks, of which a quarter is free. */
+static void make_busy_slabs(void) {
+    const uint32_t count = hak_classes[BUSY_CLASS].blocks, wanted = count - count / 4;
+    hak_process_begin();
+    HAK_ASSERT_TRUE(count >= 1000 && wanted <= sizeof busy_live[0] / sizeof busy_live[0][0]);
+    for (unsigned i = 0; i < BUSY; i++) {
+        bool zeroed;
+        struct slab *slab = hak_slab_create(BUSY_CLASS, SELF);
+        HAK_ASSERT_TRUE(slab != NULL);
+        busy_count[i] = hak_slab_take(slab, BUSY_CLASS, busy_live[i], wanted, &zeroed);
+        HAK_EXPECT_EQ(busy_count[i], wanted);
+        hak_slab_detach(slab, BUSY_CLASS);
+    }
+}
+
+static void free_some_of(unsigned slab, uint32_t count) {
+    busy_count[slab] -= count;
+    hak_slab_free_blocks(OTHER, BUSY_CLASS, &busy_live[slab][busy_count[slab]], count);
+}
+
+/* One block of each slab that has just been purged. With the first of them the slab that was listed last, which is purged last
+ * therefore, comes into the list of another level. */
+static void free_into_what_was_purged(void) {
+    if (busy_calls == BUSY_CALLS) return;
+    if (++busy_calls == 1) free_some_of(BUSY - 1, hak_classes[BUSY_CLASS].blocks / 3);
+    for (unsigned i = 0; i < BUSY; i++) {
+        const struct slab *slab = slab_of(busy_live[i][0]);
+        if (hak_slab_state_of(slab) == SLAB_PARTIAL && slab->listed_free == 0) free_some_of(i, 1);
+    }
+}
+
+/* What was free when the purge began goes back, and no more than once for each list that a slab is in. */
+HAK_TEST_ISOLATED(SlabPurge, EndsWhereOthersFreeIntoWhatItPurged, "HAKMEM_PURGE_DELAY_MS=-1") {
+    make_busy_slabs();
+    while_purging = free_into_what_was_purged;
+    purge_all();
+    while_purging = NULL;
+    HAK_EXPECT_GE(seen.purged, BUSY);
+    HAK_EXPECT_LE(seen.purged, 4 * BUSY);
+    HAK_EXPECT_LT(busy_calls, BUSY_CALLS);
+    for (unsigned i = 0; i < BUSY; i++) {
+        HAK_EXPECT_GE(slab_of(busy_live[i][0])->purged_free, hak_classes[BUSY_CLASS].blocks / 4);
+    }
+    purge_all();
+    HAK_EXPECT_EQ(hak_partial_unpurged_bytes(), 0);
 }
