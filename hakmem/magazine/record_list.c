@@ -100,7 +100,7 @@ bool hak_record_purge_piece(struct hak_lock *lock, struct decay_pass *pass) {
     struct hak_thread *batch[RECORD_PURGE_BATCH];
     unsigned count = RECORD_PURGE_BATCH;
     while (pass->left > 0 && count == RECORD_PURGE_BATCH) {
-        count = record_take_old(lock, pass->freed_until_ms, batch);
+        count = record_take_old(lock, hak_decay_pass_until(pass), batch);
         for (unsigned i = 0; i < count; i++) {
             const size_t bytes = hak_record_purge(batch[i], pass->by_mapping);
             pass->purged += bytes;

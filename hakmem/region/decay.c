@@ -34,3 +34,10 @@ bool hak_decay_is_due(void) { return hak_load_seq_cst(&hak_decay_due) != 0; }
 
 /* Acquire: pairs with hak_decay_schedule. Frees from now on schedule anew. */
 bool hak_decay_take(void) { return hak_exchange_acquire(&hak_decay_due, (uint64_t)0) != 0; }
+
+uint64_t hak_decay_pass_until(struct decay_pass *pass) {
+    if (pass->begun_ms == 0) {
+        pass->begun_ms = hak_os_clock_ms();
+    }
+    return pass->freed_until_ms < pass->begun_ms ? pass->freed_until_ms : pass->begun_ms;
+}

@@ -50,7 +50,12 @@ struct decay_pass {
     uint32_t list_left;      /* slabs: how many it still takes out of that one */
     struct region *region;   /* chunks: the regions before it are done; NULL: none is */
     unsigned chunk;          /* likewise of its chunks */
+    uint64_t begun_ms;       /* kept mappings, and records: when the pass came to them; 0: it has not yet */
 };
+
+/* Up to when that was freed which the pass takes of kept mappings and records: not since it came to them. Else it would not
+ * end where others free as fast as it purges. */
+uint64_t hak_decay_pass_until(struct decay_pass *pass);
 
 /* Notes that `bytes` were examined. */
 HAK_ALWAYS_INLINE void decay_pass_spend(struct decay_pass *pass, size_t bytes) {

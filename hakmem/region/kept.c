@@ -215,18 +215,36 @@ static void kept_put_back_locked(struct kept_span *removed, size_t most) {
     }
 }
 
-/* The oldest span if it is that old, or as much of its end as fits the piece. */
-static struct kept_span kept_take_decayed(const struct decay_pass *pass) {
+/* Whether the pass takes it. What was refused is asked for again in a pass over everything, though it counts as the youngest. */
+static bool kept_is_due(const struct kept_span *kept, const struct decay_pass *pass, uint64_t freed_until_ms) {
+    return kept->freed_at_ms == DECAY_REFUSED_MS ? pass->freed_until_ms == DECAY_EVERYTHING
+                                                 : kept->freed_at_ms <= freed_until_ms;
+}
+
+/* The oldest span of those that are due. KEPT_MAX: none is */
+static unsigned kept_oldest_due_locked(const struct decay_pass *pass, uint64_t freed_until_ms) {
+    unsigned oldest = KEPT_MAX;
+    for (unsigned i = 0; i < kept_count; i++) {
+        if (kept_is_due(&kept_spans[i], pass, freed_until_ms) &&
+            (oldest == KEPT_MAX || kept_spans[i].freed_at_ms < kept_spans[oldest].freed_at_ms)) {
+            oldest = i;
+        }
+    }
+    return oldest;
+}
+
+/* The oldest span that is due, or as much of its end as fits the piece. Due is also what others free in the millisecond in which the
+ * pass came here, and what joins an older span while there is one. */
+static struct kept_span kept_take_decayed(struct decay_pass *pass) {
+    const uint64_t freed_until_ms = hak_decay_pass_until(pass);
     struct kept_span taken = {0};
     lock_acquire(&kept_lock);
-    if (kept_count > 0) {
-        const unsigned oldest = kept_oldest_locked();
+    const unsigned oldest = kept_oldest_due_locked(pass, freed_until_ms);
+    if (oldest < KEPT_MAX) {
         /* Huge pages are given back whole. */
         const size_t most = bits_round_up(pass->left, OS_HUGE_PAGE_BYTES);
-        if (kept_spans[oldest].freed_at_ms <= pass->freed_until_ms) {
-            taken = kept_remove_locked(oldest);
-            kept_put_back_locked(&taken, most);
-        }
+        taken = kept_remove_locked(oldest);
+        kept_put_back_locked(&taken, most);
     }
     lock_release(&kept_lock);
     return taken;

@@ -26,7 +26,7 @@ void hak_kept_for_each(void (*visit)(void *start, size_t size, void *argument), 
 /* Unmaps every kept span of which any part was freed at or before `freed_until_ms`. Result: bytes. */
 size_t hak_kept_purge(uint64_t freed_until_ms);
 
-/* The next piece of that, the oldest first. true: nothing is left that is that old */
+/* The next piece of that, the oldest first. true: nothing is left that is that old, but what was freed since the pass came here */
 bool hak_kept_purge_piece(struct decay_pass *pass);
 
 /* Around fork, after the regions' lock, which has the same rank. */

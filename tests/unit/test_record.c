@@ -121,6 +121,20 @@ HAK_TEST_ISOLATED(Record, PagesOfAnEndedThreadDecay, "HAKMEM_PURGE_DELAY_MS=-1")
     HAK_EXPECT_LE(resident_bytes(ended.record), rounded_head_bytes());
 }
 
+/* Else a pass would not end where threads end as fast as it returns their pages. */
+HAK_TEST_ISOLATED(Record, PagesOfAThreadThatEndsDuringAPassStay, "HAKMEM_PURGE_DELAY_MS=-1") {
+    struct ended ended = {NULL, 0};
+    hak_free(hak_alloc(1));
+    threads_run(1, end_a_record, &ended);
+    struct decay_pass pass = {
+        .freed_until_ms = DECAY_EVERYTHING, .left = SIZE_MAX, .begun_ms = ended.record->ended_ms - 1};
+    HAK_EXPECT(hak_thread_purge_piece(&pass));
+    HAK_EXPECT_EQ(pass.purged, 0);
+    pass = (struct decay_pass){.freed_until_ms = DECAY_EVERYTHING, .left = SIZE_MAX};
+    HAK_EXPECT(hak_thread_purge_piece(&pass));
+    HAK_EXPECT_GT(pass.purged, 0);
+}
+
 /* More records than one hold of the lock takes. */
 static void end_together(void *barrier, unsigned index) {
     (void)index;
