@@ -7,12 +7,11 @@
 #include "hakmem/os/os.h"
 #include "hakmem/slab/moving.h"
 
-/* Slabs that are taken in one hold of the threads lock, at most. */
+/* Slabs that one call takes at most, so that a fork, which waits for the purge lock, waits for no more. */
 #define IDLE_BATCH 64
 
 struct idle_batch {
     unsigned count;
-    bool is_pending;
     struct {
         struct slab *slab;
         unsigned class_index;
@@ -42,49 +41,84 @@ static void idle_take_class(struct hak_thread *thread, unsigned class_index, str
     exchange_let_go(thread, class_index);
 }
 
-static void idle_look_locked(struct hak_thread *thread, const struct decay_pass *pass, uint64_t now,
-                             struct idle_batch *batch) {
+/* A record without a thread has no slabs. */
+static bool idle_is_anothers(const struct hak_thread *thread) { return thread != hak_self && thread->link == NULL; }
+
+static bool idle_is_long_enough(const struct hak_thread *thread, const struct decay_pass *pass) {
+    return pass->freed_until_ms == DECAY_EVERYTHING ||
+           (pass->freed_until_ms != DECAY_ALL_NEW && thread->idle_since_ms <= pass->freed_until_ms);
+}
+
+/* The pass comes to a record. With NULL it is behind the last one. */
+static void idle_come_locked(struct decay_pass *pass, struct hak_thread *thread, uint64_t now) {
+    pass->idle = thread;
+    pass->idle_class = HAK_CLASS_COUNT; /* nothing is to be taken */
+    if (thread == NULL || !idle_is_anothers(thread)) {
+        return;
+    }
     /* Acquire: pairs with exchange_leave. */
     const uint32_t sequence = hak_load_acquire(&thread->sequence);
     if (sequence != thread->idle_sequence) {
         thread->idle_sequence = sequence;
         thread->idle_since_ms = now;
-        thread->idle_class = 1;
+        thread->idle_is_taken = false;
     }
-    const bool is_idle = pass->freed_until_ms == DECAY_EVERYTHING ||
-                         (pass->freed_until_ms != DECAY_ALL_NEW && thread->idle_since_ms <= pass->freed_until_ms);
-    for (; is_idle && thread->idle_class < HAK_CLASS_COUNT && batch->count + 2 <= IDLE_BATCH; thread->idle_class++) {
-        idle_take_class(thread, thread->idle_class, batch);
+    if (!thread->idle_is_taken && idle_is_long_enough(thread, pass)) {
+        pass->idle_class = 1;
+        pass->idle_sequence = sequence;
+    } else {
+        pass->idle_is_pending |= !thread->idle_is_taken;
     }
-    batch->is_pending |= thread->idle_class < HAK_CLASS_COUNT;
 }
 
-void hak_idle_take_slabs(const struct decay_pass *pass) {
+/* Takes slabs of the record that the pass has come to, as many as the batch has room for. true: all */
+static bool idle_take_locked(struct decay_pass *pass, struct idle_batch *batch) {
+    struct hak_thread *thread = pass->idle;
+    if (pass->idle_class == HAK_CLASS_COUNT || !idle_is_anothers(thread)) {
+        return true;
+    }
+    for (; pass->idle_class < HAK_CLASS_COUNT; pass->idle_class++) {
+        if (batch->count + 2 > IDLE_BATCH) {
+            return false;
+        }
+        idle_take_class(thread, pass->idle_class, batch);
+    }
+    /* Not where another pass has seen meanwhile that the thread works: it may have slabs again. */
+    thread->idle_is_taken |= thread->idle_sequence == pass->idle_sequence;
+    return true;
+}
+
+static void idle_detach(const struct idle_batch *batch) {
+    if (batch->count == 0) {
+        return;
+    }
+    hak_moving_begin();
+    for (unsigned i = 0; i < batch->count; i++) {
+        hak_slab_detach(batch->taken[i].slab, batch->taken[i].class_index);
+    }
+    hak_moving_end();
+}
+
+bool hak_idle_take_slabs(struct decay_pass *pass) {
     const uint64_t now = hak_os_clock_ms();
     struct idle_batch batch;
-    do {
-        batch.count = 0;
-        batch.is_pending = false;
-        struct hak_thread *newest = hak_thread_list_acquire();
-        for (struct hak_thread *thread = newest; thread != NULL; thread = thread->older) {
-            if (thread != hak_self && thread->link == NULL) {
-                idle_look_locked(thread, pass, now, &batch);
-            }
-        }
-        hak_thread_list_release();
-        DISTURB();
-        if (batch.count > 0) {
-            hak_moving_begin();
-        }
-        for (unsigned i = 0; i < batch.count; i++) {
-            hak_slab_detach(batch.taken[i].slab, batch.taken[i].class_index);
-        }
-        if (batch.count > 0) {
-            hak_moving_end();
-        }
-    } while (batch.count + 2 > IDLE_BATCH);
-    /* Relaxed: a hint. */
-    hak_store_relaxed(&idle_is_pending, batch.is_pending);
+    batch.count = 0;
+    struct hak_thread *newest = hak_thread_list_acquire();
+    if (!pass->has_begun_idle) {
+        pass->has_begun_idle = true;
+        idle_come_locked(pass, newest, now);
+    }
+    while (pass->idle != NULL && idle_take_locked(pass, &batch)) {
+        idle_come_locked(pass, pass->idle->older, now);
+    }
+    hak_thread_list_release();
+    DISTURB();
+    idle_detach(&batch);
+    if (pass->idle == NULL) {
+        /* Relaxed: a hint. */
+        hak_store_relaxed(&idle_is_pending, pass->idle_is_pending);
+    }
+    return batch.count == 0;
 }
 
 bool hak_idle_is_pending(void) { return hak_load_relaxed(&idle_is_pending); }

@@ -8,11 +8,13 @@
 
 #include "hakmem/region/decay.h"
 
-/* Detaches the active slabs of all threads but the caller that have been idle since `freed_until_ms` of the pass, or of
- * all others in a pass over everything. pre: the caller has the purge lock and none of a higher rank */
-void hak_idle_take_slabs(const struct decay_pass *pass);
+/* Detaches active slabs, at most 64, of threads but the caller that have been idle since `freed_until_ms` of the pass, or of any
+ * others in a pass over everything. true: there was none, and the pass has been through all records. It comes to each record once, and
+ * to those of threads that begin meanwhile not at all: so it ends whatever the threads do. pre: the caller has the purge lock
+ * and none of a higher rank */
+bool hak_idle_take_slabs(struct decay_pass *pass);
 
-/* Whether the last call found threads that had not been idle for long enough. Any thread; a hint. */
+/* Whether the last pass found threads that had not been idle for long enough. Any thread; a hint. */
 bool hak_idle_is_pending(void);
 
 #endif

@@ -124,7 +124,7 @@ struct hak_thread {
     uint64_t begun;           /* atomic: written by the owner; how many threads had begun by then, from 1 */
     uint64_t ended_ms;        /* threads lock; of a recycled record: when its thread ended */
     uint32_t idle_sequence;   /* purge lock, as the next two; `sequence` when it was last looked at */
-    uint32_t idle_class;      /* the next class whose slabs are to be taken */
+    bool idle_is_taken;       /* its slabs of all classes were taken since then */
     uint64_t idle_since_ms;   /* when `sequence` was first found as it is */
     uint64_t exchanges;       /* atomic: written by the owner; of all threads that ever had the record */
     uint64_t remote_frees;    /* likewise */

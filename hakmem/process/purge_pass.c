@@ -54,27 +54,29 @@ static struct decay_pass purge_pass(uint64_t freed_until_ms) {
                                .class_index = 1};
 }
 
-/* Once a pass, and not more often than threads can become idle: where every slow path purges, it must not look at every
- * thread. */
-static void purge_look_for_idle_locked(struct decay_pass *pass) {
-    const uint64_t now = hak_os_clock_ms();
-    const bool is_time = pass->freed_until_ms == DECAY_EVERYTHING || now >= purge_looked_ms + PURGE_IDLE_LOOK_MS;
-    if (!pass->has_idle && is_time) {
-        hak_idle_take_slabs(pass);
-        purge_looked_ms = now;
+/* Takes slabs of idle threads, as many as one hold of the lock may. true: there were none. Once a pass, and not more often than
+ * threads can become idle: where every slow path purges, it must not look at every thread. */
+static bool purge_look_for_idle_locked(struct decay_pass *pass) {
+    if (!pass->has_idle && !pass->has_begun_idle) {
+        const uint64_t now = hak_os_clock_ms();
+        if (pass->freed_until_ms == DECAY_EVERYTHING || now >= purge_looked_ms + PURGE_IDLE_LOOK_MS) {
+            purge_looked_ms = now;
+        } else {
+            pass->has_idle = true;
+        }
     }
-    pass->has_idle = true;
+    pass->has_idle = pass->has_idle || hak_idle_take_slabs(pass);
+    return pass->has_idle;
 }
 
-/* The pass's next piece, of so many bytes. true: the pass is over */
+/* The pass's next piece: slabs of idle threads, as long as there are any, and then so many bytes. true: the pass is over */
 static bool purge_piece(struct decay_pass *pass, size_t bytes) {
     pass->left = bytes;
     lock_acquire(&purge_lock);
     /* Else slabs first: one that turns out to be free altogether joins the chunks. */
-    purge_look_for_idle_locked(pass);
-    const bool is_over = (pass->chunks_first || hak_partial_purge_piece(pass)) && hak_region_purge_piece(pass) &&
-                         hak_kept_purge_piece(pass) && (!pass->chunks_first || hak_partial_purge_piece(pass)) &&
-                         hak_thread_purge_piece(pass);
+    const bool is_over = purge_look_for_idle_locked(pass) && (pass->chunks_first || hak_partial_purge_piece(pass)) &&
+                         hak_region_purge_piece(pass) && hak_kept_purge_piece(pass) &&
+                         (!pass->chunks_first || hak_partial_purge_piece(pass)) && hak_thread_purge_piece(pass);
     lock_release(&purge_lock);
     /* Relaxed: a hint. Who waits for the lock is slower than who takes it again at once. */
     if (hak_load_relaxed(&purge_forks) != 0) {
@@ -93,7 +95,9 @@ static bool purge_some(struct decay_pass *pass, size_t bytes) {
         if (purge_piece(pass, piece)) {
             return true;
         }
-        spent += pass->left < piece ? piece - pass->left : piece;
+        if (pass->has_idle) { /* else it has only taken slabs of idle threads */
+            spent += pass->left < piece ? piece - pass->left : piece;
+        }
         if (purge_is_to_stop()) {
             break;
         }

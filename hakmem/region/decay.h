@@ -34,6 +34,7 @@ bool hak_decay_take(void);
 #define DECAY_EVERYTHING UINT64_MAX
 #define DECAY_ALL_NEW (UINT64_MAX - 1)
 
+struct hak_thread;
 struct region;
 
 /* One look at all that waits, in pieces: each call of a purge goes on where the one before stopped. Of the thread that
@@ -41,10 +42,15 @@ struct region;
 struct decay_pass {
     uint64_t freed_until_ms; /* what was freed later stays */
     bool by_mapping;         /* by hak_os_purge_by_mapping, where the range allows it */
-    bool has_idle;           /* slabs of idle threads: done */
     bool chunks_first;       /* before pages of slabs in use, which are taken from first */
     size_t left;             /* bytes until the piece ends; what is looked at in vain counts too */
     size_t purged;           /* bytes that went back, in all pieces */
+    bool has_idle;           /* slabs of idle threads: done, or not looked for */
+    bool has_begun_idle;     /* likewise: `idle` is the record that the pass has come to, NULL behind the last one */
+    bool idle_is_pending;    /* likewise: of those before it some had not been idle for long enough */
+    unsigned idle_class;     /* likewise: the next class to take slabs of */
+    uint32_t idle_sequence;  /* likewise: the record's `sequence` when the pass came to it */
+    struct hak_thread *idle; /* see has_begun_idle */
     unsigned class_index;    /* slabs: the classes before it are done */
     unsigned lists;          /* slabs: the lists of the class that the pass has come to, the last of which it is in */
     uint32_t list_left;      /* slabs: how many it still takes out of that one */

@@ -2,11 +2,14 @@
 /* Slabs of threads that are idle are taken from them, and the threads go on as if nothing had happened. */
 #include <pthread.h>
 
+#include "hakmem/base/atomic.h"
+#include "hakmem/base/lock.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/exchange.h"
 #include "hakmem/magazine/exchange_hold.h"
 #include "hakmem/magazine/idle.h"
 #include "hakmem/os/os.h"
+#include "hakmem/process/purge.h"
 #include "tests/harness/census.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/threads.h"
@@ -21,6 +24,7 @@ struct sleeper {
 };
 
 static bool is_looking;
+static void (*after_detach)(unsigned class_index);
 
 void __real_hak_slab_detach(struct slab *slab, unsigned class_index);
 void __wrap_hak_slab_detach(struct slab *slab, unsigned class_index);
@@ -29,6 +33,7 @@ void __wrap_hak_slab_detach(struct slab *slab, unsigned class_index);
 void __wrap_hak_slab_detach(struct slab *slab, unsigned class_index) {
     if (is_looking) HAK_EXPECT_EQ(hak_load_relaxed(&slab->owner), SLAB_NOBODY);
     __real_hak_slab_detach(slab, class_index);
+    if (after_detach != NULL) after_detach(class_index);
 }
 
 static uint64_t slabs_owned(void) {
@@ -89,8 +94,8 @@ HAK_TEST_ISOLATED(Idle, TrimTakesTheSlabsOfOtherThreads, "HAKMEM_PURGE_DELAY_MS=
 }
 
 static void look_at(uint64_t idle_until_ms) {
-    const struct decay_pass pass = {.freed_until_ms = idle_until_ms};
-    hak_idle_take_slabs(&pass);
+    struct decay_pass pass = {.freed_until_ms = idle_until_ms};
+    while (!hak_idle_take_slabs(&pass)) continue;
 }
 
 /* The first look notes where the thread stands, however old the pass; a later one takes. */
@@ -126,6 +131,102 @@ static void expect_held_class_left(const struct sleeper *sleeper) {
 
 HAK_TEST_ISOLATED(Idle, ClassThatItsOwnerHoldsIsLeft, "HAKMEM_PURGE_DELAY_MS=-1") {
     while_it_sleeps(expect_held_class_left);
+}
+
+/* ---- Many ---- */
+
+static struct sleepers {
+    pthread_barrier_t turn;
+    unsigned count;
+    struct hak_thread *records[THREADS_MAX];
+} sleepers;
+
+/* At least every second of them leaves a slab that is not used up. */
+static unsigned cached_classes(void) {
+    unsigned c = 1;
+    while (c < HAK_CLASS_COUNT && !exchange_is_uncached(c)) c++;
+    return c - 1;
+}
+
+static void work_and_sleep(void *unused, unsigned index) {
+    (void)unused;
+    for (unsigned c = 1; c <= cached_classes(); c++) hak_free(hak_alloc(hak_classes[c].block_size));
+    sleepers.records[index] = hak_self;
+    pthread_barrier_wait(&sleepers.turn);
+    pthread_barrier_wait(&sleepers.turn);
+}
+
+/* hak_trim while they all wait. */
+static void trim_beside_sleepers(void (*after)(unsigned class_index)) {
+    struct threads threads;
+    sleepers.count = 10 * 64 / cached_classes() + 1; /* more slabs than four holds may take */
+    HAK_ASSERT_TRUE(sleepers.count <= THREADS_MAX);
+    pthread_barrier_init(&sleepers.turn, NULL, sleepers.count + 1);
+    threads_start(&threads, sleepers.count, work_and_sleep, NULL);
+    pthread_barrier_wait(&sleepers.turn);
+    HAK_EXPECT_GE(slabs_owned(), 4 * 64);
+    after_detach = after;
+    hak_trim();
+    after_detach = NULL;
+    CENSUS_EXPECT_CONSISTENT();
+    pthread_barrier_wait(&sleepers.turn);
+    threads_join(&threads);
+    pthread_barrier_destroy(&sleepers.turn);
+    CENSUS_EXPECT_CONSISTENT();
+}
+
+static struct hak_lock *purge_lock;
+static unsigned detached, in_hold, in_hold_most;
+
+void __real_hak_lock_release_slow(struct hak_lock *lock);
+void __wrap_hak_lock_release_slow(struct hak_lock *lock);
+
+void __wrap_hak_lock_release_slow(struct hak_lock *lock) {
+    if (lock == purge_lock) in_hold = 0;
+    __real_hak_lock_release_slow(lock);
+}
+
+static void note_lock(struct hak_lock *lock, struct lock_fork *fork) {
+    (void)fork;
+    purge_lock = lock;
+}
+
+/* As if another thread waited for the lock: its release takes the way above. What a trim detaches of its own thread is not counted. */
+static void count_in_hold(unsigned class_index) {
+    (void)class_index;
+    if ((hak_load_relaxed(&purge_lock->word) & ~LOCK_FLAGS) != lock_self()) return;
+    hak_fetch_or_acq_rel(&purge_lock->word, LOCK_WAITERS);
+    detached++;
+    in_hold_most = ++in_hold > in_hold_most ? in_hold : in_hold_most;
+}
+
+HAK_TEST_ISOLATED(Idle, OneHoldOfThePurgeLockTakesFewSlabs, "HAKMEM_PURGE_DELAY_MS=-1") {
+    hak_free(hak_alloc(1));
+    hak_purge_fork_locks(note_lock, NULL);
+    trim_beside_sleepers(count_in_hold);
+    HAK_EXPECT_GE(detached, 4 * 64);
+    HAK_EXPECT_LE(in_hold_most, 64);
+}
+
+/* All slabs that the sleepers can have at one time. */
+static unsigned slabs_most(void) { return sleepers.count * 2 * cached_classes(); }
+
+/* As if the sleepers worked: they have slabs of the class again, and made an exchange. Not without end, or a failure would hang. */
+static void give_slabs_again(unsigned class_index) {
+    if (++detached > 20 * slabs_most()) return;
+    for (unsigned i = 0; i < sleepers.count; i++) {
+        struct hak_thread *record = sleepers.records[i];
+        struct hak_thread_class *own = &record->classes[class_index];
+        hak_store_relaxed(&record->sequence, hak_load_relaxed(&record->sequence) + 2);
+        if (own->active[0] == NULL) own->active[0] = hak_slab_create(class_index, record->number);
+    }
+}
+
+HAK_TEST_ISOLATED(Idle, APassOverThreadsThatWorkEnds, "HAKMEM_PURGE_DELAY_MS=-1") {
+    hak_free(hak_alloc(1));
+    trim_beside_sleepers(give_slabs_again);
+    HAK_EXPECT_GE(detached, 4 * 64);
+    HAK_EXPECT_LE(detached, 2 * slabs_most()); /* once each, and once more to purge its pages */
 }
 
 static void work_and_end(void *unused, unsigned index) {

@@ -376,6 +376,21 @@ HAK_TEST_ISOLATED(PurgePoll, WhoeverPurgesMakesWayForAFork, ALONE) {
     HAK_EXPECT_EQ(told_yielded_ms, 4);
 }
 
+/* And between what it takes of idle threads, which is none of the bytes that it may purge. */
+HAK_TEST_ISOLATED(PurgePoll, SlabsOfIdleThreadsArePiecesOfTheirOwn, ALONE) {
+    told_begin(64 * MIB);
+    free_and_poll(16 * MIB);
+    EXPECT_WAITING(16 * MIB);
+    told_idle_batches = 5;
+    hak_purge_fork_begin();
+    free_and_poll(CHUNK);
+    EXPECT_WAITING(10 * MIB + CHUNK); /* as in SixteenMiBMayWait */
+    HAK_EXPECT_EQ(told_idle_looks, 1);
+    HAK_EXPECT_EQ(told_idle_batches, 0);
+    HAK_EXPECT_GE(told_yielded_ms, 5 + 1);
+    hak_purge_fork_end();
+}
+
 HAK_TEST_ISOLATED(PurgePoll, ChildLooksAgain, ALONE) {
     told_begin(64 * MIB);
     hak_purge_fork_begin();

@@ -13,14 +13,14 @@
 
 uint64_t told_now_ms = 1000000;
 struct told_thread told_thread;
-unsigned told_idle_looks;
+unsigned told_idle_looks, told_idle_batches;
 bool told_idle_is_pending;
 uint64_t told_yielded_ms;
 static char *told_next, *told_freed;
 
 uint64_t __wrap_hak_os_clock_ms(void);
 void __wrap_hak_os_sleep_ms(uint64_t duration_ms);
-void __wrap_hak_idle_take_slabs(const struct decay_pass *pass);
+bool __wrap_hak_idle_take_slabs(struct decay_pass *pass);
 bool __wrap_hak_idle_is_pending(void);
 int __wrap_hak_own_thread_start(enum own_thread_kind kind, void (*main)(void));
 bool __wrap_hak_own_thread_runs(enum own_thread_kind kind);
@@ -35,9 +35,14 @@ uint64_t __wrap_hak_os_clock_ms(void) { return told_now_ms; }
 
 void __wrap_hak_os_sleep_ms(uint64_t duration_ms) { told_yielded_ms += duration_ms; }
 
-void __wrap_hak_idle_take_slabs(const struct decay_pass *pass) {
-    (void)pass;
-    told_idle_looks++;
+bool __wrap_hak_idle_take_slabs(struct decay_pass *pass) {
+    told_idle_looks += !pass->has_begun_idle;
+    pass->has_begun_idle = true;
+    if (told_idle_batches == 0) {
+        return true;
+    }
+    told_idle_batches--;
+    return false;
 }
 
 bool __wrap_hak_idle_is_pending(void) { return told_idle_is_pending; }

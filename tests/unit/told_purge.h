@@ -32,8 +32,9 @@ extern struct told_thread {
     unsigned shortest_wake_ms; /* a sleep takes so long at most: a nudge ended it; 0: as long as was asked */
 } told_thread;
 
-/* Threads that could be idle: how often they were looked for, and whether some are to be looked for again. */
-extern unsigned told_idle_looks;
+/* Threads that could be idle: how often they were looked for, how often slabs of theirs are still found, and whether some are to be
+ * looked for again. */
+extern unsigned told_idle_looks, told_idle_batches;
 extern bool told_idle_is_pending;
 
 /* How often whoever purges slept for a fork, ms in all. */
