@@ -12,8 +12,8 @@
 #include "hakmem/process/purge.h"
 #include "hakmem/sample/sampled.h"
 
-/* p is not NULL, or its class in the page map is 0 or not known yet. `caller` as in purge_poll: every function on the
- * way here is inlined or ends in a jump, so the return address is the program's. */
+/* p is not NULL, or its class in the page map is 0 or not known yet. `caller` as in purge_poll and hak_thread_begin_to_free: every
+ * function on the way here is inlined or ends in a jump, so the return address is the program's. */
 HAK_ALWAYS_INLINE void free_missed(void *p, const void *caller) {
     p = bits_untagged(p);
     if (p == NULL) {
@@ -26,7 +26,7 @@ HAK_ALWAYS_INLINE void free_missed(void *p, const void *caller) {
         hak_guarded_take(p, class_index, caller);
     }
     if (class_index != 0) {
-        hak_exchange_free(class_index, p);
+        hak_exchange_free_called(class_index, p, caller);
         purge_poll(caller);
     } else if (!sampled_free(p, caller) && !(HAK_GUARD_FULL && hak_guarded_free_zero_size(p)) &&
                !hak_pool_free_huge(p, caller)) {

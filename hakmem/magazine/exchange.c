@@ -40,13 +40,19 @@ void *hak_exchange_alloc_uncached(struct hak_thread *thread, unsigned class_inde
     return p;
 }
 
-void hak_exchange_free(unsigned class_index, void *p) {
-    struct hak_thread *thread = hak_thread_begin();
+/* `thread`: the calling one, NULL where it has no record. */
+static void exchange_free(struct hak_thread *thread, unsigned class_index, void *p) {
     if (HAK_UNLIKELY(thread == NULL)) {
         hak_shared_free(class_index, p);
     } else if (!magazine_push(class_index, p)) {
         hak_exchange_free_begun(thread, class_index, p);
     }
+}
+
+void hak_exchange_free(unsigned class_index, void *p) { exchange_free(hak_thread_begin(), class_index, p); }
+
+void hak_exchange_free_called(unsigned class_index, void *p, const void *caller) {
+    exchange_free(hak_thread_begin_to_free(caller), class_index, p);
 }
 
 void hak_exchange_free_at_once(unsigned class_index, void *p) {

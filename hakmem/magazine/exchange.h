@@ -93,6 +93,9 @@ HAK_COLD void *hak_exchange_alloc(unsigned class_index);
 /* Frees p, a block of the class, also for a thread that has not begun or has ended. */
 HAK_COLD void hak_exchange_free(unsigned class_index, void *p);
 
+/* The same for a call of the program or of the C library, `caller` as for hak_thread_begin_to_free. */
+HAK_COLD void hak_exchange_free_called(unsigned class_index, void *p, const void *caller);
+
 /* Frees p. pre: the thread has begun, and its returned magazine of the class is full */
 void hak_exchange_free_begun(struct hak_thread *thread, unsigned class_index, void *p);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Allocation for threads without magazines: threads that have ended but still run destructors, and threads for whose
- * record there was no memory. One lock serves all of them; it is slow and rarely needed. */
+/* Allocation for threads without magazines: threads that have ended but still run destructors, threads for whose record there
+ * was no memory, and threads that have not begun when the C library frees in them. One lock serves all of them; it is slow and
+ * rarely needed. */
 #ifndef HAKMEM_MAGAZINE_SHARED_H
 #define HAKMEM_MAGAZINE_SHARED_H
 

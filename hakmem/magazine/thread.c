@@ -24,6 +24,7 @@
 #include "hakmem/slab/moving.h"
 
 static HAK_THREAD_LOCAL bool thread_has_ended;
+static HAK_THREAD_LOCAL uint16_t thread_untold_frees; /* see THREAD_UNTOLD_FREES */
 
 static struct hak_lock threads_lock = HAK_LOCK_INITIALIZER(HAK_RANK_THREADS);
 static uint64_t threads_begun;               /* threads lock */
@@ -273,6 +274,27 @@ struct hak_thread *hak_thread_begin(void) {
         thread_end(thread);
     }
     return hak_self;
+}
+
+/* In a program that is linked statically nobody can tell the C library's frees from the program's. So a thread that only frees
+ * begins when it has freed so many blocks: at the end of a thread the C library frees one for each stack that it unmaps. */
+#define THREAD_UNTOLD_FREES 256
+
+/* Whether it is the C library that frees, or may be. */
+static bool thread_frees_for_c_library(const void *caller) {
+    if (!hak_os_is_c_library(caller)) {
+        return false;
+    }
+    return hak_os_knows_c_library() || thread_untold_frees++ < THREAD_UNTOLD_FREES;
+}
+
+/* glibc frees the table of a detached thread's thread-local storage in that thread itself, or, with its stack, in another thread that
+ * ends, both times when all destructors have run. */
+struct hak_thread *hak_thread_begin_to_free(const void *caller) {
+    if (hak_self != NULL || thread_has_ended) {
+        return hak_self;
+    }
+    return thread_frees_for_c_library(caller) ? NULL : hak_thread_begin();
 }
 
 struct hak_thread *hak_thread_list_acquire(void) {

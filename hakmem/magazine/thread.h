@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How threads begin and end: a record (record.h) is given to a thread at its first allocation, flushed and taken back
- * by a destructor at its end, and given to later threads again. */
+/* How threads begin and end: a record (record.h) is given to a thread at its first allocation, or at the first block that the
+ * program frees in it, flushed and taken back by a destructor at its end, and given to later threads again. */
 #ifndef HAKMEM_MAGAZINE_THREAD_H
 #define HAKMEM_MAGAZINE_THREAD_H
 
@@ -21,6 +21,11 @@ void hak_thread_init(struct hak_thread_watch watch);
 /* The calling thread's record, made where it has none. NULL: the thread has ended, there is no memory, or the
  * process has not begun: slow paths call hak_process_begin first. */
 struct hak_thread *hak_thread_begin(void);
+
+/* hak_thread_begin for a free. `caller`: the return address of the program's call. Where that is the C library's, a thread without a
+ * record gets none: the C library also frees in threads whose destructors have run, and nothing would take the record back from
+ * those. Result NULL: the block is freed as shared.h says. */
+struct hak_thread *hak_thread_begin_to_free(const void *caller);
 
 /* The next piece of a pass over the records of ended threads, which returns their pages. true: the pass is over. pre: the
  * caller has the purge lock and none of a higher rank */

@@ -210,8 +210,8 @@ void *hak_sampled_alloc(unsigned class_index, size_t asked, const void *caller) 
 }
 
 /* Counts the free of a block of the profile's own slabs. */
-static void sampled_count_free(unsigned class_index) {
-    struct hak_thread *thread = hak_thread_begin();
+static void sampled_count_free(unsigned class_index, const void *caller) {
+    struct hak_thread *thread = hak_thread_begin_to_free(caller);
     if (thread == NULL) {
         hak_shared_count(class_index, 0, 1);
     } else if (exchange_counts()) {
@@ -226,11 +226,11 @@ bool hak_sampled_free_slow(void *p, const void *caller) {
     const int found = hak_profile_forget(p, caller);
     const bool in_place = found > PROFILE_HUGE && profile_is_in_place((unsigned)found);
     if (found > PROFILE_HUGE && !in_place) {
-        sampled_count_free((unsigned)found);
+        sampled_count_free((unsigned)found, caller);
     }
     hak_moving_end();
     if (in_place) {
-        hak_exchange_free((unsigned)found, p);
+        hak_exchange_free_called((unsigned)found, p, caller);
     }
     return found > PROFILE_HUGE;
 }
