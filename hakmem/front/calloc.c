@@ -8,6 +8,8 @@
 #include "hakmem/huge/huge.h"
 #include "hakmem/magazine/exchange.h"
 #include "hakmem/pool/huge.h"
+#include "hakmem/process/own_thread.h"
+#include "hakmem/process/purge.h"
 #include "hakmem/sample/profile.h"
 
 /* Not from a magazine. NULL with errno ENOMEM */
@@ -17,7 +19,7 @@ static HAK_NOINLINE void *calloc_missed(size_t bytes, unsigned class_index, cons
                                : hak_pool_alloc_huge(bytes, 1, zeroed, site);
     profile_leave(entered);
     if (class_index == 0 && p != NULL && !*zeroed) {
-        hak_huge_clear(p, bytes);
+        hak_huge_clear(p, bytes, hak_own_thread_users() > 1, hak_purge_is_by_mapping());
         *zeroed = true;
     }
     return p;

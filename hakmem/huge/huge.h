@@ -21,8 +21,9 @@ void *hak_huge_alloc(size_t size, size_t alignment, bool *zeroed);
 bool hak_huge_is_possible(size_t size);
 
 /* Makes the first `bytes` of the huge block at p, and the rest of their last page, read zero. Parts of which little is resident are
- * given back to the system in place of being written. pre: p is the start of a huge block of at least so many bytes */
-void hak_huge_clear(void *p, size_t bytes);
+ * given back to the system in place of being written. `may_ask`: by mincore, which they are; `by_mapping`: they go back by
+ * hak_os_purge_by_mapping. pre: p is the start of a huge block of at least so many bytes */
+void hak_huge_clear(void *p, size_t bytes, bool may_ask, bool by_mapping);
 
 /* Frees the huge block that starts at p; false if there is none. */
 bool hak_huge_free(void *p);

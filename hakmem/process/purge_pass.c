@@ -46,12 +46,15 @@ size_t hak_purge_resident_bytes(void) {
     return sum > gone ? sum - gone : 0;
 }
 
-static struct decay_pass purge_pass(uint64_t freed_until_ms) {
+bool hak_purge_is_by_mapping(void) {
     /* In the child of a fork the kernel does not join the new mappings with what the parent wrote, and they would become too
-     * many. */
-    return (struct decay_pass){.freed_until_ms = freed_until_ms,
-                               .by_mapping = hak_own_thread_users() <= 1 && !hak_load_relaxed(&purge_is_child),
-                               .class_index = 1};
+     * many. Relaxed: the child had one thread when it was written. */
+    return hak_own_thread_users() <= 1 && !hak_load_relaxed(&purge_is_child);
+}
+
+static struct decay_pass purge_pass(uint64_t freed_until_ms) {
+    return (struct decay_pass){
+        .freed_until_ms = freed_until_ms, .by_mapping = hak_purge_is_by_mapping(), .class_index = 1};
 }
 
 /* Takes slabs of idle threads, as many as one hold of the lock may. true: there were none. Once a pass, and not more often than
@@ -153,7 +156,7 @@ size_t hak_purge_all(void) {
 
 void hak_purge_idle_record(struct hak_thread *record) {
     if (hak_record_used_bytes(record) > PURGE_IDLE_BYTES) {
-        (void)hak_record_purge(record, purge_pass(0).by_mapping);
+        (void)hak_record_purge(record, hak_purge_is_by_mapping());
     }
 }
 

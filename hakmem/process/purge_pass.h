@@ -5,6 +5,7 @@
 #ifndef HAKMEM_PROCESS_PURGE_PASS_H
 #define HAKMEM_PROCESS_PURGE_PASS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,6 +39,9 @@ size_t hak_purge_oldest(uint64_t now_ms, size_t bytes);
 
 /* Takes the slabs of threads that have become idle, and purges a piece of what has decayed. */
 void hak_purge_idle(uint64_t now_ms);
+
+/* Whether memory goes back by mmap over it and not by madvise: the process has one thread, and is no child of a fork. */
+bool hak_purge_is_by_mapping(void);
 
 /* Purges everything that is free, decayed or not. Result: bytes. */
 size_t hak_purge_all(void);

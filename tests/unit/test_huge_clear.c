@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Clearing a huge block: what is resident is written, what hardly is goes back to the system, by pieces of 512 pages. What is
- * resident is what the test says, so that the border between the two is exact. */
+ * resident is what the test says, so that the border between the two is exact; where the system is not to be asked, pages that
+ * are not read zero. */
 #include <errno.h>
 #include <string.h>
 
@@ -18,17 +19,21 @@
 static char *block;
 static uint32_t resident[MOST_PIECES]; /* pages of that piece; UNKNOWN: the system does not say */
 static bool is_told, refuses_purge;
-static unsigned purges;
+static bool may_ask = true, by_mapping;
+static unsigned purges, advised, asked; /* of the purges, those by advice */
 static size_t purge_first[MOST_PIECES], purge_pages[MOST_PIECES];
 
 int __real_hak_os_resident(void *start, size_t size, unsigned char *pages);
 int __wrap_hak_os_resident(void *start, size_t size, unsigned char *pages);
 int __real_hak_os_purge(void *start, size_t size);
 int __wrap_hak_os_purge(void *start, size_t size);
+int __real_hak_os_purge_by_mapping(void *start, size_t size);
+int __wrap_hak_os_purge_by_mapping(void *start, size_t size);
 
 int __wrap_hak_os_resident(void *start, size_t size, unsigned char *pages) {
     const size_t page = hak_os_page_size(), piece = (size_t)((char *)start - block) / page / PIECE_PAGES;
     if (!is_told) return __real_hak_os_resident(start, size, pages);
+    asked++;
     HAK_EXPECT_EQ((size_t)((char *)start - block) % (PIECE_PAGES * page), 0);
     if (resident[piece] == UNKNOWN) return EPERM;
     /* Of each byte only the lowest bit is the answer. */
@@ -36,14 +41,25 @@ int __wrap_hak_os_resident(void *start, size_t size, unsigned char *pages) {
     return 0;
 }
 
-int __wrap_hak_os_purge(void *start, size_t size) {
-    if (!is_told) return __real_hak_os_purge(start, size);
+static void note_purge(void *start, size_t size) {
     if (purges < MOST_PIECES) {
         purge_first[purges] = (size_t)((char *)start - block) / hak_os_page_size();
         purge_pages[purges] = size / hak_os_page_size();
     }
     purges++;
+}
+
+int __wrap_hak_os_purge(void *start, size_t size) {
+    if (!is_told) return __real_hak_os_purge(start, size);
+    note_purge(start, size);
+    advised++;
     return refuses_purge ? EPERM : __real_hak_os_purge(start, size);
+}
+
+int __wrap_hak_os_purge_by_mapping(void *start, size_t size) {
+    if (!is_told) return __real_hak_os_purge_by_mapping(start, size);
+    note_purge(start, size);
+    return refuses_purge ? EAGAIN : __real_hak_os_purge_by_mapping(start, size);
 }
 
 static bool is_filled_with(const char *start, size_t size, char value) {
@@ -53,8 +69,8 @@ static bool is_filled_with(const char *start, size_t size, char value) {
     return true;
 }
 
-/* Clears so many bytes of a block that is written all over. */
-static void clear(size_t bytes) {
+/* Clears so many bytes of a block that is written all over, but for what `leave` makes zero of them. */
+static void clear_left(size_t bytes, void (*leave)(size_t pages)) {
     const size_t page = hak_os_page_size(), size = MOST_PIECES * PIECE_PAGES * page;
     const size_t cleared = (bytes + page - 1) / page * page;
     bool zeroed;
@@ -63,13 +79,26 @@ static void clear(size_t bytes) {
     block = (char *)hak_huge_alloc(size, 1, &zeroed);
     HAK_ASSERT_TRUE(block != NULL);
     memset(block, 7, size);
-    purges = 0;
+    leave(cleared / page);
+    purges = advised = asked = 0;
     is_told = true;
-    hak_huge_clear(block, bytes);
+    hak_huge_clear(block, bytes, may_ask, by_mapping);
     is_told = false;
     HAK_EXPECT(is_filled_with(block, cleared, 0));
     HAK_EXPECT(is_filled_with(block + cleared, size - cleared, 7));
     HAK_EXPECT(hak_huge_free(block));
+}
+
+static void leave_none(size_t pages) { (void)pages; }
+
+static void clear(size_t bytes) { clear_left(bytes, leave_none); }
+
+/* What is not `resident`. */
+static void leave_rest(size_t pages) {
+    const size_t page = hak_os_page_size();
+    for (size_t at = 0; at < pages; at++) {
+        if (at % PIECE_PAGES >= resident[at / PIECE_PAGES]) memset(block + at * page, 0, page);
+    }
 }
 
 static void expect_purge(unsigned which, size_t first, size_t pages) {
@@ -121,4 +150,83 @@ HAK_TEST_ISOLATED(HugeClear, WhatTheSystemDoesNotTakeIsWritten, KEEP) {
     clear(3 * PIECE_PAGES * hak_os_page_size());
     HAK_EXPECT_EQ(purges, 1);
     expect_purge(0, PIECE_PAGES, 2 * PIECE_PAGES);
+}
+
+/* ---- Where the system is not to be asked ---- */
+
+static void expect_read(bool maps) {
+    const uint32_t told[] = {384, 352, 0, 512, 384, 352, 200};
+    const size_t page = hak_os_page_size();
+    may_ask = false;
+    by_mapping = maps;
+    memcpy(resident, told, sizeof told);
+    clear_left(6 * PIECE_PAGES * page + 100 * page, leave_rest);
+    HAK_EXPECT_EQ(asked, 0);
+    HAK_EXPECT_EQ(purges, 2);
+    HAK_EXPECT_EQ(advised, maps ? 0 : 2);
+    expect_purge(0, PIECE_PAGES, 2 * PIECE_PAGES);
+    expect_purge(1, 5 * PIECE_PAGES, PIECE_PAGES);
+}
+
+HAK_TEST_ISOLATED(HugeClear, UnaskedPagesAreReadAndGoBackByMapping, KEEP) { expect_read(true); }
+
+HAK_TEST_ISOLATED(HugeClear, UnaskedPagesAreReadAndGoBackByAdviceInAChild, KEEP) { expect_read(false); }
+
+HAK_TEST_ISOLATED(HugeClear, OfFewPagesEachIsRead, KEEP) {
+    may_ask = false;
+    by_mapping = true;
+    for (uint32_t written = 7; written <= 8; written++) {
+        resident[0] = written;
+        clear_left(10 * hak_os_page_size(), leave_rest);
+        HAK_EXPECT_EQ(purges, written < 8 ? 1 : 0);
+    }
+}
+
+static size_t rhythm;
+
+static void leave_between(size_t pages) {
+    const size_t page = hak_os_page_size();
+    for (size_t at = 0; at < pages; at++) {
+        if (at % rhythm != 0) memset(block + at * page, 0, page);
+    }
+}
+
+HAK_TEST_ISOLATED(HugeClear, EverySoManyPagesAreLittle, KEEP) {
+    may_ask = false;
+    by_mapping = true;
+    const size_t rhythms[] = {2, 3, 4, 8, 11, 16, 32, 64};
+    for (unsigned i = 0; i < sizeof rhythms / sizeof rhythms[0]; i++) {
+        rhythm = rhythms[i];
+        clear_left(2 * PIECE_PAGES * hak_os_page_size(), leave_between);
+        HAK_EXPECT_EQ(purges, 1);
+        expect_purge(0, 0, 2 * PIECE_PAGES);
+    }
+}
+
+static void leave_last_bytes(size_t pages) {
+    const size_t page = hak_os_page_size();
+    for (size_t at = 0; at < pages; at++) memset(block + at * page, 0, page - 1);
+}
+
+HAK_TEST_ISOLATED(HugeClear, OneByteOfAPageIsEnough, KEEP) {
+    may_ask = false;
+    clear_left(2 * PIECE_PAGES * hak_os_page_size(), leave_last_bytes);
+    HAK_EXPECT_EQ(purges, 0);
+}
+
+HAK_TEST_ISOLATED(HugeClear, WhatIsNotMappedAnewIsWritten, KEEP) {
+    may_ask = false;
+    by_mapping = refuses_purge = true;
+    resident[0] = 512;
+    clear_left(3 * PIECE_PAGES * hak_os_page_size(), leave_rest);
+    HAK_EXPECT_EQ(purges, 1);
+    expect_purge(0, PIECE_PAGES, 2 * PIECE_PAGES);
+}
+
+HAK_TEST_ISOLATED(HugeClear, WhatWasAdvisedIsNotMappedAnew, KEEP " HAKMEM_THP=madvise") {
+    may_ask = false;
+    by_mapping = true;
+    clear_left(2 * PIECE_PAGES * hak_os_page_size(), leave_rest);
+    HAK_EXPECT_EQ(purges, 1);
+    HAK_EXPECT_EQ(advised, 1);
 }

@@ -219,7 +219,8 @@ static void step_realloc(bool is_refused) {
 static void step_clear(void) {
     struct block *const block = &blocks[below(count)];
     const size_t bytes = 1 + random_xorshift64(&random_state) % block->size;
-    hak_huge_clear(block->start, bytes);
+    const unsigned way = below(3);
+    hak_huge_clear(block->start, bytes, way == 0, way == 1);
     expect_zero(block->start, (bytes + 4095) / 4096 * 4096);
     for (size_t at = whole_chunks(bytes); at < block->size; at += CHUNK) /* these are as they were */
         HAK_EXPECT_EQ(*(uint64_t *)(block->start + at), block->seed + at);

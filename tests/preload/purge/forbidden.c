@@ -2,7 +2,7 @@
 /*     forbidden CALL..
  *
  * A program of one thread forbids itself system calls, by their numbers, as sandboxes do, and then allocates, frees, and sees
- * time go by. "alive", or it is killed. */
+ * time go by. "alive", or it is killed; "not zero" where calloc did not clear what it gave out. */
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
@@ -27,6 +27,23 @@ static void forbid(unsigned call) {
     }
 }
 
+/* A block of calloc in the place of a huge block that was just freed, of which the first `bytes` were written. */
+static void clear(size_t bytes) {
+    const size_t size = 3000000;
+    char *huge = malloc(5000000);
+    huge = realloc(huge, 4 * size);
+    memset(huge + 3 * size, 1, bytes);
+    free(huge);
+    char *cleared = calloc(1, size);
+    for (size_t i = 0; i < size; i++) {
+        if (cleared[i] != 0) {
+            puts("not zero");
+            exit(0);
+        }
+    }
+    free(cleared);
+}
+
 int main(int argc, char **argv) {
     static void *blocks[3000];
     /* Of the first region; what follows takes two more. */
@@ -40,6 +57,9 @@ int main(int argc, char **argv) {
         void *huge = malloc(3000000);
         huge = realloc(huge, 5000000);
         free(huge);
+        clear(0);
+        clear(1000000);
+        clear(3000000);
         usleep(30000);
         for (int i = 0; i < 3000; i += 50) free(blocks[i]);
     }
