@@ -83,11 +83,13 @@ class LabTest(unittest.TestCase):
     def document(self, report: Path) -> None:
         """update_results from a report that was kept."""
         (self.folder / "docs").mkdir()
+        (self.folder / "README.md").write_text("| time, geometric mean of the ratios | | of an earlier run |\n")
         done = run(_UPDATE, f"--from={report}", BUILD_WORKSPACE_DIRECTORY=str(self.folder))
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("## Memory", (self.folder / "docs/results.md").read_text())
         self.assertIn("mimalloc", (self.folder / "docs/allocators.svg").read_text())
         self.assertRegex((self.folder / "docs/targets.md").read_text(), r"\d+ of \d+ goals are met")
+        self.assertRegex((self.folder / "README.md").read_text(), r"^\| time, .* \| \| [0-9.]+ \|")
 
     def test_compiled_in_and_a_peer_of_one_s_own(self) -> None:
         library = peers.installed("libjemalloc.so.2")
