@@ -217,7 +217,12 @@ class Workshop:
                 Program(
                     hashlib.sha256(repr(key).encode()).hexdigest()[:12],
                     tuple(tests),
-                    tuple(dict.fromkeys(source for test in tests for source in test.sources)),
+                    # A program here also has tests of several threads.
+                    tuple(
+                        dict.fromkeys(
+                            source for test in tests for source in test.sources if not source.endswith("/one_thread.c")
+                        )
+                    ),
                     tuple(dict.fromkeys(option for test in tests for option in test.link_options)),
                 )
                 for key, tests in alike.items()
