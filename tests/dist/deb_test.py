@@ -76,7 +76,7 @@ class DebTest(unittest.TestCase):
         libraries, *command = said["Depends"].split(", ")
         self.assertRegex(libraries, r"^libc6 \(>= [\d.]+\)$")
         self.assertEqual(
-            command, ["binutils", "python3 (>= 3.9)", "python3-protobuf", "python3-pyelftools", "python3-rich"]
+            command, ["binutils", "python3 (>= 3.10)", "python3-protobuf", "python3-pyelftools", "python3-rich"]
         )
         self.assertEqual(said["Recommends"], "python3-numpy")
 

@@ -37,7 +37,7 @@ _SOURCE_CONTROL = "Source: hakmem\n\nPackage: hakmem\nArchitecture: any\n"
 _SHLIBS_PREFIX = "shlibs:Depends="
 
 # What the command hakmem imports and starts: addr2line is one of binutils.
-_COMMAND_NEEDS = ("binutils", "python3 (>= 3.9)", "python3-protobuf", "python3-pyelftools", "python3-rich")
+_COMMAND_NEEDS = ("binutils", "python3 (>= 3.10)", "python3-protobuf", "python3-pyelftools", "python3-rich")
 
 # What `hakmem replay` alone imports, for its intervals: with what it needs itself it is larger than all of this package. Who
 # installs the package without what it recommends is told by the launcher.
