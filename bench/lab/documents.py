@@ -88,7 +88,7 @@ def in_readme(readme: str, written: Mapping[str, str]) -> str:
         others = (one.split(" ")[1] for one in goal[3].split(", "))
         rows["instructions of a malloc and a free, loop included"] = [goal[1], *others]
     for first, cells in rows.items():
-        line = f"| {first} | {' | '.join(cells)} |".replace("|  |", "| |")
+        line = f"| {first} |" + "".join(f" {cell} |" if cell else " |" for cell in cells)
         readme = re.sub(rf"^\| {re.escape(first)} *\|.*\|$", line, readme, flags=re.MULTILINE)
     time = written.get("programs.md", "").partition("\n## Time\n")[2]
     means = dict(zip(_cells(time, "program"), _cells(time, "geometric mean")))

@@ -113,9 +113,9 @@ def main() -> None:
     kept = parsed.kept
     written = _measured(own, parsed, workspace) if kept is None else of_report(kept, parsed.programs, parsed.newer)
     readme = workspace / "README.md"
-    written["../README.md"] = documents.in_readme(readme.read_text(encoding="utf-8"), written)
-    for name, text in written.items():
-        path = workspace / "docs" / name
+    files = {workspace / "docs" / name: text for name, text in written.items()}
+    files[readme] = documents.in_readme(readme.read_text(encoding="utf-8"), written)
+    for path, text in files.items():
         path.write_text(text, encoding="utf-8")
         print(f"{path} written")
     sys.exit(parsed.status)

@@ -22,6 +22,7 @@ from tools.measure.program import BenchError
 NAME = "update_docs"
 COMMAND = f"bazel run //bench/services:{NAME}"
 _FOLDER = Path(__file__).parent
+_LOSS_PERCENT = round(100 * (tables.LOSS - 1))
 _MARKED = re.compile(rf"(<!-- services: {re.escape(COMMAND)} -->\n).*?(<!-- end of services -->)", re.DOTALL)
 
 Row = dict[str, Any]
@@ -52,6 +53,7 @@ def page(whole: Row) -> str:
         names=tables.names(whole),
         worst_first=tables.worst_first,
         losses=tables.losses,
+        loss_percent=_LOSS_PERCENT,
         figures=tables.FIGURES,
         cells=_cells,
         row_of=tables.row_of,
@@ -83,8 +85,8 @@ def excerpt(whole: Row) -> str:
         f"|---|{'---|' * len(names)}",
         *(_sentence(whole, service, "idle_bytes") for service in shown),
         "",
-        f"hakmem holds 5 % more than the best of the others, or fails, in {len(lost)} of {len(known) + len(failed)}"
-        + (f": {', '.join(lost)}." if lost else "."),
+        f"hakmem holds {_LOSS_PERCENT} % more than the best of the others, or fails, in "
+        f"{len(lost)} of {len(known) + len(failed)}{': ' if lost else ''}{', '.join(lost)}.",
         "",
     ]
     return "\n".join(lines) + "\n"
