@@ -289,12 +289,16 @@ HAK_TEST_ISOLATED(PurgePoll, WithAThreadPollsLeaveAll, WITH_THREAD) {
     HAK_EXPECT_EQ(told_thread.nudged, 0); /* it has not said when it wants to be */
 }
 
-HAK_TEST_ISOLATED(PurgePoll, RefusedThreadIsAskedForASecondLater, WITH_THREAD) {
+static void ask_in_vain(int refusal) {
     hak_free(hak_alloc(16));
     told_begin(64 * MIB);
-    told_thread.refusal = EAGAIN;
+    told_thread.refusal = refusal;
     free_and_poll(18 * MIB);
     HAK_EXPECT_EQ(told_thread.asked, 1);
+}
+
+HAK_TEST_ISOLATED(PurgePoll, RefusedThreadIsAskedForASecondLater, WITH_THREAD) {
+    ask_in_vain(EAGAIN);
     EXPECT_WAITING(12 * MIB); /* the poll does it */
     told_now_ms += 999;
     told_poll();
@@ -306,11 +310,7 @@ HAK_TEST_ISOLATED(PurgePoll, RefusedThreadIsAskedForASecondLater, WITH_THREAD) {
 
 /* One that another call has begun meanwhile, or that is about to end, has not been refused. */
 HAK_TEST_ISOLATED(PurgePoll, AThreadThatIsBusyIsAskedForAtOnce, WITH_THREAD) {
-    hak_free(hak_alloc(16));
-    told_begin(64 * MIB);
-    told_thread.refusal = EBUSY;
-    free_and_poll(18 * MIB);
-    HAK_EXPECT_EQ(told_thread.asked, 1);
+    ask_in_vain(EBUSY);
     told_poll();
     HAK_EXPECT_EQ(told_thread.asked, 2);
 }
