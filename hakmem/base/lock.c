@@ -147,6 +147,17 @@ void hak_lock_release_slow(struct hak_lock *lock) {
     }
 }
 
+void hak_lock_release_of(struct hak_lock *lock, uintptr_t owner) {
+    uintptr_t word = lock_look(lock);
+    while (owner != 0 && lock_owner(word) == owner) {
+        /* Acquire-release: as everything that changes the word. Threads of this process may wait already. */
+        if (hak_compare_exchange_acq_rel(&lock->word, &word, (uintptr_t)0)) {
+            lock_wake(lock);
+            return;
+        }
+    }
+}
+
 /* ---- Around fork ---- */
 
 void hak_lock_fork_begin(struct lock_fork *fork) {

@@ -53,6 +53,10 @@ struct hak_lock {
 
 void hak_lock_init(struct hak_lock *lock, enum hak_lock_rank rank);
 
+/* Releases the lock if `owner` holds it, as lock_self() there: a thread that does not exist in this process; 0: nobody. pre: what the lock guards
+ * is whole whenever it is held */
+void hak_lock_release_of(struct hak_lock *lock, uintptr_t owner);
+
 /* Its address identifies the thread. Its value is the lock whose other waiters depend on this thread, because it is
  * about to wake one of them or was the one that was woken. */
 extern HAK_THREAD_LOCAL struct hak_lock *hak_lock_depended_on;

@@ -10,6 +10,7 @@
 
 #include "hakmem/base/assert.h"
 #include "hakmem/base/atomic.h"
+#include "hakmem/base/lock.h"
 #include "hakmem/os/os.h"
 
 enum name_state { NAME_NONE, NAME_BUSY, NAME_VALID };
@@ -23,6 +24,7 @@ struct own_thread {
     uint32_t name;      /* atomic: enum name_state */
     uint32_t asked;     /* atomic; the thread sleeps on it while it is 0 */
     uintptr_t thread;   /* who has made `name` busy */
+    uintptr_t owner;    /* atomic: lock_self() in the thread */
     void (*main)(void); /* who has set `runs` */
 };
 
@@ -33,6 +35,11 @@ struct own_page {
 
 static struct own_page *own_page; /* atomic; NULL: there was never more than one thread */
 static uint32_t own_users;        /* atomic */
+
+/* Atomic: as `owner` of the page, where the kernel does not clear it. A thread writes it after the page, so that nothing is taken for
+ * a thread of the parent's that is this process's own. */
+static uintptr_t own_owner[OWN_THREAD_KINDS];
+
 static HAK_THREAD_LOCAL bool own_is_current;
 
 bool hak_own_thread_is_current(void) { return own_is_current; }
@@ -91,6 +98,13 @@ bool hak_own_thread_runs(enum own_thread_kind kind) {
     return page != NULL && hak_load_seq_cst(&page->threads[kind].runs) != 0;
 }
 
+uintptr_t hak_own_thread_gone(enum own_thread_kind kind) {
+    /* Acquire: pairs with the release in own_main, so that who reads what it wrote reads its page too. */
+    const uintptr_t owner = hak_load_acquire(&own_owner[kind]);
+    /* Relaxed: ordered by the former. */
+    return owner != 0 && hak_load_relaxed(&own_get(kind)->owner) == 0 ? owner : 0;
+}
+
 /* Makes the thread end, if there is one, and waits for it. */
 static void own_end(struct own_thread *own) {
     uint32_t valid = NAME_VALID;
@@ -126,6 +140,9 @@ __attribute__((destructor(101))) static void own_end_at_exit(void) {
 static void *own_main(void *argument) {
     struct own_thread *own = argument;
     own_is_current = true;
+    /* Relaxed, then release: pairs with hak_own_thread_gone. */
+    hak_store_relaxed(&own->owner, lock_self());
+    hak_store_release(&own_owner[own - hak_load_relaxed(&own_page)->threads], lock_self());
     own->main();
     return NULL;
 }
@@ -241,6 +258,9 @@ void hak_own_thread_fork_child(bool has_record) {
     struct own_page *page = hak_load_relaxed(&own_page);
     if (page != NULL) {
         *page = (struct own_page){.is_here = 1};
+    }
+    for (unsigned kind = 0; kind < OWN_THREAD_KINDS; kind++) {
+        hak_store_relaxed(&own_owner[kind], (uintptr_t)0);
     }
     hak_store_relaxed(&own_users, has_record ? 1u : 0u);
 }

@@ -37,6 +37,10 @@ uint32_t hak_own_thread_users(void);
 /* Whether the calling thread is one of ours. */
 bool hak_own_thread_is_current(void);
 
+/* In a child that no handler of fork saw: the owner, as locks know it, that the parent's thread of that kind was, until the
+ * child starts its own. Else 0. What it held it never releases here. */
+uintptr_t hak_own_thread_gone(enum own_thread_kind kind);
+
 /* Starts the thread of a kind. EBUSY: it runs, or is about to end; ESRCH: all of the program's threads have ended; ENOMEM,
  * EAGAIN: as pthread_create. pre: no lock is held, since pthread_create may allocate */
 int hak_own_thread_start(enum own_thread_kind kind, void (*main)(void));
