@@ -38,6 +38,19 @@ double slope_growth(const struct slope *slope) {
     return median(sorted, count) * (double)(slope->count - 1);
 }
 
+/* Of a normal distribution, which the sum of that many signs is near to from 8 values on: the part above is 0.0005. */
+#define DEVIATIONS 3.29
+
+bool slope_rises(const struct slope *slope) {
+    const double n = slope->count;
+    double sum = 0;
+    if (slope->count < 8) return false;
+    for (unsigned i = 0; i < slope->count; i++)
+        for (unsigned j = i + 1; j < slope->count; j++)
+            sum += (slope->values[j] > slope->values[i]) - (slope->values[j] < slope->values[i]);
+    return sum > 0 && (sum - 1) * (sum - 1) > DEVIATIONS * DEVIATIONS * n * (n - 1) * (2 * n + 5) / 18;
+}
+
 double slope_median(const struct slope *slope) {
     memcpy(sorted, slope->values, slope->count * sizeof *sorted);
     return median(sorted, slope->count);

@@ -10,6 +10,9 @@
 #define JUDGES_RESIDENT true
 #endif
 
+/* With fewer nothing is said of a drift: see slope_rises. */
+#define DRIFT_CYCLES 11
+
 static void expect_nothing_wrong(uint64_t seed, unsigned cycles) {
     const struct soak_options options = {
         .seed = seed, .cycles = cycles, .operations = HAK_TEST_SCALE(2000), .judges_resident = JUDGES_RESIDENT};
@@ -21,7 +24,7 @@ static void expect_nothing_wrong(uint64_t seed, unsigned cycles) {
     HAK_EXPECT_EQ(result.children, cycles * 8);
 }
 
-HAK_TEST_ISOLATED(Soak, NothingIsLostAndNothingDrifts, "") { expect_nothing_wrong(1, 6); }
+HAK_TEST_ISOLATED(Soak, NothingIsLostAndNothingDrifts, "") { expect_nothing_wrong(1, DRIFT_CYCLES); }
 
 HAK_TEST_ISOLATED(Soak, NothingIsLostWhereMemoryGoesBackAtOnce, "HAKMEM_PURGE_DELAY_MS=0") {
     expect_nothing_wrong(2, 1);
@@ -47,6 +50,30 @@ HAK_TEST(Slope, IsNoneOfValuesThatStay) {
     static struct slope slope;
     for (unsigned i = 0; i < 60; i++) slope_add(&slope, i % 3 == 0 ? 900 : i % 3 == 1 ? 1000 : 1100);
     HAK_EXPECT(slope_growth(&slope) < 60 && slope_growth(&slope) > -60);
+}
+
+HAK_TEST(Slope, RisesMoreThanByChance) {
+    static struct slope slope;
+    for (unsigned i = 0; i < 7; i++) slope_add(&slope, i);
+    HAK_EXPECT(!slope_rises(&slope)); /* too few */
+    slope_add(&slope, 7);
+    HAK_EXPECT(slope_rises(&slope));
+    slope_add(&slope, 0);
+    HAK_EXPECT(!slope_rises(&slope));
+}
+
+/* A drift of a value a step in noise of 40, and none. */
+HAK_TEST(Slope, RisesInNoise) {
+    static struct slope with, without, falling;
+    for (unsigned i = 0; i < 100; i++) {
+        const double noise = i * 17 % 40;
+        slope_add(&with, i + noise);
+        slope_add(&without, noise);
+        slope_add(&falling, noise - i);
+    }
+    HAK_EXPECT(slope_rises(&with));
+    HAK_EXPECT(!slope_rises(&without));
+    HAK_EXPECT(!slope_rises(&falling));
 }
 
 HAK_TEST(Slope, IsTheSameWhenValuesAreDropped) {
