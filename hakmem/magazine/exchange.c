@@ -104,7 +104,7 @@ static bool exchange_stash(struct hak_thread *thread, unsigned class_index) {
 
 /* Whether a thread whose returned magazine is full should keep no block of the class. True if it loaded none since the
  * class's last flush; if it filled all magazines of the class while malloc never emptied the loaded one; and, for a
- * class above tiny, if it holds more than EXCHANGE_ABOVE_TINY_BYTES of such blocks. With the quarantine also for a
+ * class above tiny, if it holds more of such blocks than it keeps. With the quarantine also for a
  * magazine that has no half to flush. */
 static bool exchange_gives_up(struct hak_thread *thread, unsigned class_index) {
     struct hak_thread_class *own = &thread->classes[class_index];
@@ -112,7 +112,7 @@ static bool exchange_gives_up(struct hak_thread *thread, unsigned class_index) {
            exchange_returns_at_once(thread, class_index) ||
            (guard_has(HAK_FEATURE_QUARANTINE) && exchange_returned_level(thread, class_index) < 2) ||
            (class_index >= HAK_L2_CLASS_FIRST && exchange_loaded_level(thread, class_index) > 0 &&
-            hak_exchange_bytes_above_tiny(thread) > EXCHANGE_ABOVE_TINY_BYTES);
+            hak_exchange_keeps_too_much(thread));
 }
 
 /* Makes room in the returned magazine. pre: it is full */

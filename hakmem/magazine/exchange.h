@@ -25,7 +25,7 @@
  *     end of the thread, hak_trim, child of a fork              flush everything, of all classes
  *
  *     (*) nothing was loaded since the last such flush; or RETURNED fills again and again without malloc emptying
- *         LOADED; or the class is above tiny and the thread holds more than EXCHANGE_ABOVE_TINY_BYTES of such blocks
+ *         LOADED; or the class is above tiny and the thread holds more of such blocks than it keeps (share.h)
  *
  * Before blocks of RETURNED move to where malloc finds them, they are checked (exchange_check.h). With guard's
  * quarantine they never move there: they pass through the quarantine, and what leaves it is loaded instead. Classes

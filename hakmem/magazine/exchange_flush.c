@@ -127,14 +127,18 @@ size_t hak_exchange_bytes_above_tiny(const struct hak_thread *thread) {
     return bytes;
 }
 
+bool hak_exchange_keeps_too_much(const struct hak_thread *thread) {
+    return hak_exchange_bytes_above_tiny(thread) > hak_share_kept_bytes();
+}
+
 void hak_exchange_flush_unused(struct hak_thread *thread, unsigned current) {
-    /* The sum over all classes costs more than a refill, so it is made once for that many loaded bytes. Meanwhile the
+    /* The sum over all classes costs more than a refill, so it is made once for as many loaded bytes as a thread keeps. Meanwhile the
      * classes in use are exchanged, which marks them. */
-    if (thread->loaded_above_tiny < EXCHANGE_ABOVE_TINY_BYTES) {
+    if (thread->loaded_above_tiny < SHARE_KEPT_LEAST_BYTES || thread->loaded_above_tiny < hak_share_kept_bytes()) {
         return;
     }
     thread->loaded_above_tiny = 0;
-    if (hak_exchange_bytes_above_tiny(thread) <= EXCHANGE_ABOVE_TINY_BYTES) {
+    if (!hak_exchange_keeps_too_much(thread)) {
         return;
     }
     for (unsigned class_index = HAK_L2_CLASS_FIRST; class_index < HAK_CLASS_COUNT; class_index++) {

@@ -5,10 +5,6 @@
 
 #include "hakmem/magazine/exchange_room.h"
 
-/* A thread that holds more bytes of L2 and L2.5 blocks in magazines than this flushes the classes among them that it no
- * longer uses. */
-#define EXCHANGE_ABOVE_TINY_BYTES ((size_t)256 << 10)
-
 /* Frees blocks of a class into their slabs, whoever owns those. With guard's quarantine they go in there, and the
  * blocks that leave it are freed. */
 void hak_exchange_flush_blocks(struct hak_thread *thread, unsigned class_index, void *const *blocks, uint32_t count);
@@ -40,8 +36,11 @@ void hak_exchange_give_up_slabs(struct hak_thread *thread, unsigned class_index)
 /* Bytes of L2 and L2.5 blocks in the loaded and returned magazines. */
 size_t hak_exchange_bytes_above_tiny(const struct hak_thread *thread);
 
+/* Whether they are more than the thread keeps (share.h). */
+bool hak_exchange_keeps_too_much(const struct hak_thread *thread);
+
 /* Flushes L2 and L2.5 classes other than `current` that were not exchanged since the last such flush, if the thread
- * holds more than EXCHANGE_ABOVE_TINY_BYTES: a buffer that grows through many classes leaves a few blocks in each.
+ * holds more than it keeps: a buffer that grows through many classes leaves a few blocks in each.
  * Classes in use keep their blocks, or they would flush each other in turn. */
 void hak_exchange_flush_unused(struct hak_thread *thread, unsigned current);
 

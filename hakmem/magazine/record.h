@@ -134,7 +134,7 @@ struct hak_thread {
     uint32_t magazines_touched;       /* owner; the most of them that were used since the pages last went back */
     uint32_t spares_used;             /* owner; of the used ones, what the stashes took */
     uint8_t check_stamp;              /* owner; the current stamp of `check_stamps` */
-    size_t loaded_above_tiny;         /* owner; of classes above tiny, since exchange_bound last summed them up */
+    size_t loaded_above_tiny;         /* owner; bytes of classes above tiny, since unused ones were last looked for */
     struct hak_thread_chance chance;  /* touched only while the profile is on, as are `samples` */
     /* Guard builds, while the shadow has the limited form: the loaded magazines' tops. hak_loaded then holds empty
      * magazines, so that malloc takes the slow path without a further test. */

@@ -32,6 +32,13 @@ HAK_ALWAYS_INLINE size_t share_magazine_bytes(void) { return hak_load_relaxed(&h
  * it once. Another call may say more or less. Any thread. */
 uint32_t hak_share_blocks(size_t block_size, uint32_t most);
 
+/* What a thread keeps in magazines of classes above tiny before it gives up those that it does not use, bytes: its part of an eighth of
+ * what the process holds, within these bounds. So what is kept is little beside what is live. The upper one times the threads that have
+ * no share is the budget. Any thread. */
+#define SHARE_KEPT_LEAST_BYTES ((size_t)256 << 10)
+#define SHARE_KEPT_MOST_BYTES (SHARE_BUDGET_BYTES / SHARE_FREE_THREADS)
+size_t hak_share_kept_bytes(void);
+
 /* Divides the budget among so many threads. pre: the caller has the threads lock */
 void hak_share_divide(uint32_t threads);
 

@@ -207,6 +207,7 @@ static void thread_clear(struct hak_thread *thread) {
         own->batch = own->recent_exchanges = own->overflows = own->checks = 0;
         own->counted_from = (uint16_t)thread->exchanges;
     }
+    thread->loaded_above_tiny = 0;
     for (unsigned class_index = 1; sampling_was_on() && class_index < HAK_CLASS_COUNT; class_index++) {
         hak_store_relaxed(&thread->samples[class_index].parked, NULL);
         thread->samples[class_index].epoch = 0;

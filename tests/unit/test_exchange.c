@@ -174,7 +174,7 @@ static void hold_too_much_beside(unsigned c) {
     static void *blocks[HAK_CLASS_COUNT][MAGAZINE_SLOTS];
     uint32_t counts[HAK_CLASS_COUNT] = {0};
     size_t bytes = 0;
-    for (unsigned k = HAK_L25_CLASS_FIRST - 1; k > c && bytes <= 2 * EXCHANGE_ABOVE_TINY_BYTES; k--) {
+    for (unsigned k = HAK_L25_CLASS_FIRST - 1; k > c && bytes <= 2 * hak_share_kept_bytes(); k--) {
         for (blocks[k][0] = class_block(k), counts[k] = 1; counts[k] < exchange_capacity(hak_self, k); counts[k]++) {
             blocks[k][counts[k]] = class_block(k);
         }
@@ -183,7 +183,7 @@ static void hold_too_much_beside(unsigned c) {
     for (unsigned k = 0; k < HAK_CLASS_COUNT; k++) {
         for (uint32_t i = 0; i < counts[k]; i++) hak_free(blocks[k][i]);
     }
-    HAK_EXPECT_GT(hak_exchange_bytes_above_tiny(hak_self), EXCHANGE_ABOVE_TINY_BYTES);
+    HAK_EXPECT_GT(hak_exchange_bytes_above_tiny(hak_self), hak_share_kept_bytes());
 }
 
 static void expect_large_class_to_give_up(struct work *work) {
@@ -194,7 +194,7 @@ static void expect_large_class_to_give_up(struct work *work) {
     many[taken++] = class_block(c);
     const uint32_t capacity = exchange_capacity(hak_self, c);
     while (taken <= capacity || exchange_loaded_level(hak_self, c) == 0) many[taken++] = class_block(c);
-    HAK_EXPECT_GT(hak_exchange_bytes_above_tiny(hak_self), EXCHANGE_ABOVE_TINY_BYTES);
+    HAK_EXPECT_GT(hak_exchange_bytes_above_tiny(hak_self), hak_share_kept_bytes());
     for (uint32_t i = 0; i < capacity; i++) hak_free(many[i]);
     HAK_EXPECT_GE(level_of(c), capacity);
     hak_free(many[capacity]);

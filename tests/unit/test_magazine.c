@@ -332,14 +332,14 @@ static void expect_bound(struct work *work) {
         for (unsigned i = 0; i < 3; i++) hak_exchange_free(c, work->blocks[i]);
     }
     const unsigned used = HAK_L2_CLASS_FIRST;
-    HAK_EXPECT_GT(own_large_bytes(), EXCHANGE_ABOVE_TINY_BYTES);
+    HAK_EXPECT_GT(own_large_bytes(), hak_share_kept_bytes());
     for (int round = 0; round < 3; round++) {
         for (unsigned i = 0; i < BLOCKS_MAX; i++) work->blocks[i] = class_block(used);
         for (unsigned i = 0; i < BLOCKS_MAX; i++) hak_free(work->blocks[i]);
     }
     /* The class in use was empty when the exchange looked, and is full now. */
     const size_t in_use = (size_t)2 * hak_classes[used].magazine * hak_classes[used].block_size;
-    HAK_EXPECT_LE(own_large_bytes(), EXCHANGE_ABOVE_TINY_BYTES + in_use);
+    HAK_EXPECT_LE(own_large_bytes(), hak_share_kept_bytes() + in_use);
     HAK_EXPECT_GT(census_class(used).cached_blocks, 0);
     CENSUS_EXPECT_CONSISTENT();
 }

@@ -6,6 +6,7 @@
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/exchange.h"
 #include "hakmem/magazine/share.h"
+#include "hakmem/region/held.h"
 #include "tests/harness/census.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/threads.h"
@@ -27,6 +28,35 @@ HAK_TEST_ISOLATED(Share, FewThreadsHaveNoneAndManyDivideIt, "") {
     HAK_EXPECT_EQ(share_magazine_bytes(), SHARE_BUDGET_BYTES / (SHARE_FREE_THREADS + 1) / SHARE_MAGAZINES);
     hak_share_divide(1000);
     HAK_EXPECT_EQ(share_magazine_bytes(), SHARE_LEAST_BYTES / SHARE_MAGAZINES);
+}
+
+/* The part of an eighth of what the process holds, between its bounds. */
+HAK_TEST_ISOLATED(Share, WhatAThreadKeepsFollowsWhatTheProcessHolds, "") {
+    HAK_EXPECT_EQ(hak_share_kept_bytes(), SHARE_KEPT_LEAST_BYTES);
+    void *half = hak_alloc(4 * SHARE_KEPT_MOST_BYTES);
+    hak_share_divide(1);
+    HAK_EXPECT_EQ(hak_share_kept_bytes(), hak_held_bytes() / 8);
+    HAK_EXPECT_GT(hak_share_kept_bytes(), SHARE_KEPT_LEAST_BYTES);
+    HAK_EXPECT_LT(hak_share_kept_bytes(), SHARE_KEPT_MOST_BYTES);
+    hak_share_divide(2);
+    HAK_EXPECT_EQ(hak_share_kept_bytes(), hak_held_bytes() / 16);
+    hak_share_divide(SHARE_FREE_THREADS);
+    HAK_EXPECT_EQ(hak_share_kept_bytes(), SHARE_KEPT_LEAST_BYTES);
+    void *more = hak_alloc(8 * SHARE_KEPT_MOST_BYTES);
+    hak_share_divide(1);
+    HAK_EXPECT_EQ(hak_share_kept_bytes(), SHARE_KEPT_MOST_BYTES);
+    hak_free(half);
+    hak_free(more);
+}
+
+/* However much they hold: what they have together stays bounded. */
+HAK_TEST_ISOLATED(Share, ManyThreadsKeepTheLeast, "") {
+    void *much = hak_alloc(8 * SHARE_FREE_THREADS * SHARE_KEPT_MOST_BYTES);
+    hak_share_divide(SHARE_FREE_THREADS);
+    HAK_EXPECT_EQ(hak_share_kept_bytes(), SHARE_KEPT_MOST_BYTES);
+    hak_share_divide(SHARE_FREE_THREADS + 1);
+    HAK_EXPECT_EQ(hak_share_kept_bytes(), SHARE_KEPT_LEAST_BYTES);
+    hak_free(much);
 }
 
 struct pool {
