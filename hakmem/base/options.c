@@ -234,7 +234,8 @@ static const struct hak_option options[] = {
      "writes all statistics when the program ends, on standard error or to FILE, where %p stands for the process",
      set_stats},
     {"HAKMEM_THP", "never, madvise or auto, default auto",
-     "where the system is asked for huge pages: nowhere, wherever one fits, or once 32 MiB are well in use", set_thp},
+     "where the system is asked for huge pages: nowhere, wherever one fits, or 2 s after 32 MiB are well in use",
+     set_thp},
 };
 
 #define OPTION_COUNT (sizeof options / sizeof options[0])

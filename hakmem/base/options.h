@@ -22,7 +22,7 @@ enum hak_on_misuse {
 enum hak_thp {
     HAK_THP_NEVER,   /* never asks for huge pages */
     HAK_THP_MADVISE, /* asks for them wherever one fits: in regions, and in huge blocks of at least a huge page */
-    HAK_THP_AUTO,    /* asks for them in regions after the first, if most of the first is resident */
+    HAK_THP_AUTO,    /* in regions after the first, if most of the first is resident, after two seconds */
 };
 
 enum hak_purge_thread {

@@ -115,7 +115,11 @@ static bool purge_some(struct decay_pass *pass, size_t bytes) {
 
 void hak_purge_aged(uint64_t now, size_t bytes) {
     const int64_t delay_ms = hak_load_relaxed(&hak_options.purge_delay_ms);
-    if (!hak_decay_take() || delay_ms < 0) {
+    if (!hak_decay_take()) {
+        return;
+    }
+    hak_region_ask_waiting(now);
+    if (delay_ms < 0) {
         return;
     }
     const uint64_t delay = (uint64_t)delay_ms;

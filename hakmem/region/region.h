@@ -33,6 +33,7 @@
 /* The advice on huge pages that the kernel was given for a region. */
 enum region_huge_pages {
     REGION_HUGE_PAGES_NO_WORD,
+    REGION_HUGE_PAGES_WAITING, /* none yet: the region will ask if the process goes on for long enough */
     REGION_HUGE_PAGES_ASKED,   /* to have some here */
     REGION_HUGE_PAGES_SETTLED, /* not to make more, since some of the region was purged */
 };
@@ -146,6 +147,10 @@ int hak_region_purge_pages(struct region *region, void *start, size_t size, cons
 /* Turns huge pages off in a region after a purge. Otherwise khugepaged would populate the range that was just purged,
  * although the program uses only part of it. Thread-safe. */
 void hak_region_settle(struct region *region);
+
+/* Asks for huge pages in the regions that wait for that; where `now_ms` is too early, schedules a look for later. Thread-safe;
+ * takes the region lock once a region. */
+void hak_region_ask_waiting(uint64_t now_ms);
 
 /* Unmaps all unused address space: the flat tables, blocks of size 0, and the unused reservations of regions. Later
  * regions reserve nothing. false: there was nothing to unmap. See give_way.h */

@@ -201,10 +201,13 @@ bool hak_region_chunks_are_dense(struct region *region) {
     return 4 * resident >= 3 * pages;
 }
 
-bool hak_region_chunks_ask_huge(struct region *region) {
+bool hak_region_chunks_ready_all(struct region *region) {
     /* Nothing is in the chunks: where it cannot be all, it is as it was. */
-    return region->reserved == HAK_REGION_CHUNKS && hak_region_chunks_ready(region, HAK_REGION_CHUNKS) == 0 &&
-           hak_os_huge_pages(chunks_huge_pages(region), chunks_huge_pages_bytes(region)) == 0;
+    return region->reserved == HAK_REGION_CHUNKS && hak_region_chunks_ready(region, HAK_REGION_CHUNKS) == 0;
+}
+
+bool hak_region_chunks_ask_huge(struct region *region) {
+    return hak_os_huge_pages(chunks_huge_pages(region), chunks_huge_pages_bytes(region)) == 0;
 }
 
 void hak_region_chunks_refuse_huge(struct region *region) {

@@ -49,7 +49,10 @@ bool hak_region_chunks_release(struct region *region);
 /* Whether at least three quarters of the memory that huge pages may cover are resident. */
 bool hak_region_chunks_are_dense(struct region *region);
 
-/* Makes all of a new region ready and asks for huge pages in it; false if there are none. */
+/* Makes all of a new region ready, as one mapping; false if that cannot be. */
+bool hak_region_chunks_ready_all(struct region *region);
+
+/* Asks for huge pages in a region that is ready as a whole; false if there are none. */
 bool hak_region_chunks_ask_huge(struct region *region);
 
 /* Asks the kernel to make no more huge pages in the region. */

@@ -21,6 +21,67 @@ static bool region_wants_huge_pages_locked(void) {
                                                   os_has_threads() && hak_region_chunks_are_dense(hak_regions.first));
 }
 
+/* From the first region that wants huge pages until one is asked for. In a virtual machine whose host takes free memory back,
+ * whole huge pages of it are what the host took, and each must come from there again: 7 us for 4 KiB, where pages of 4 KiB cost
+ * 1.5 one by one. So who ends within a second or two pays for it and gains nothing. docs/decisions/042 has the figures. */
+#define REGION_HUGE_PAGES_WAIT_MS 2000
+
+static bool region_is_early_locked(void) {
+    const uint64_t now_ms = hak_os_clock_ms();
+    if (hak_regions.huge_pages_from_ms == 0) {
+        hak_regions.huge_pages_from_ms = now_ms + REGION_HUGE_PAGES_WAIT_MS;
+    }
+    return now_ms < hak_regions.huge_pages_from_ms;
+}
+
+/* What a new region asks for. With `auto` the first ones wait. */
+static enum region_huge_pages region_advise_locked(struct region *region) {
+    if (!region_wants_huge_pages_locked() || !hak_region_chunks_ready_all(region)) {
+        return REGION_HUGE_PAGES_NO_WORD;
+    }
+    if (hak_options.thp == HAK_THP_AUTO && region_is_early_locked()) {
+        hak_store_relaxed(&hak_regions.huge_pages_wait, true); /* a hint: who reads it takes the lock */
+        hak_decay_schedule(hak_regions.huge_pages_from_ms);
+        return REGION_HUGE_PAGES_WAITING;
+    }
+    return hak_region_chunks_ask_huge(region) ? REGION_HUGE_PAGES_ASKED : REGION_HUGE_PAGES_NO_WORD;
+}
+
+static void region_ask_locked(struct region *region) {
+    uint32_t waiting = REGION_HUGE_PAGES_WAITING;
+    if (hak_load_relaxed(&region->huge_pages) != waiting) { /* relaxed: the exchange below decides */
+        return;
+    }
+    const bool is_asked = hak_region_chunks_ask_huge(region);
+    /* Acquire-release: pairs with the exchange of a purge, which may settle the region meanwhile. Whoever comes second sees it and
+     * refuses huge pages last. */
+    if (!hak_compare_exchange_acq_rel(&region->huge_pages, &waiting,
+                                      is_asked ? REGION_HUGE_PAGES_ASKED : REGION_HUGE_PAGES_SETTLED)) {
+        hak_region_chunks_refuse_huge(region);
+    }
+}
+
+void hak_region_ask_waiting(uint64_t now_ms) {
+    if (!hak_load_relaxed(&hak_regions.huge_pages_wait)) { /* relaxed: a hint, and seldom set */
+        return;
+    }
+    lock_acquire(&hak_regions.lock);
+    struct region *region = NULL;
+    if (now_ms < hak_regions.huge_pages_from_ms) {
+        hak_decay_schedule(hak_regions.huge_pages_from_ms);
+    } else {
+        region = hak_regions.first;
+        hak_store_relaxed(&hak_regions.huge_pages_wait, false); /* relaxed: under the lock, under which it is set too */
+    }
+    while (region != NULL) {
+        region_ask_locked(region);
+        region = region->next;
+        lock_release(&hak_regions.lock); /* a fork, or who needs a region, waits for one system call */
+        lock_acquire(&hak_regions.lock);
+    }
+    lock_release(&hak_regions.lock);
+}
+
 /* What the tables need for a region. Refused: nothing is left of it. */
 static int region_enter(struct region *region) {
     int error = hak_page_map_add_region(region);
@@ -67,9 +128,9 @@ static int region_grow_locked(unsigned node) {
     if (error != 0) {
         return error;
     }
-    if (region_wants_huge_pages_locked() && hak_region_chunks_ask_huge(region)) {
-        hak_store_relaxed(&region->huge_pages, REGION_HUGE_PAGES_ASKED);
-    } else {
+    const enum region_huge_pages advice = region_advise_locked(region);
+    hak_store_relaxed(&region->huge_pages, (uint32_t)advice); /* relaxed: nobody else knows the region yet */
+    if (advice == REGION_HUGE_PAGES_NO_WORD) {
         hak_region_chunks_skip(region);
     }
     const unsigned first = REGION_CHUNK_FIRST + region->skipped;

@@ -17,6 +17,8 @@ struct region_list {
     size_t refused_total;             /* atomic, likewise; of the dirty bytes, those that the system does not take */
     size_t taken_total;               /* atomic, likewise; bytes of chunks that are in use */
     size_t count;                     /* atomic, likewise */
+    uint64_t huge_pages_from_ms;      /* region lock; no region asks for huge pages before; 0: none wanted any yet */
+    bool huge_pages_wait;             /* atomic, likewise; a region may be REGION_HUGE_PAGES_WAITING */
 };
 
 extern struct region_list hak_regions;

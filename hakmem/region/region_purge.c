@@ -14,10 +14,13 @@
 
 void hak_region_settle(struct region *region) {
     /* Relaxed: nothing hangs on it but this call, which one thread is to make. */
-    uint32_t asked = REGION_HUGE_PAGES_ASKED;
-    if (hak_load_relaxed(&region->huge_pages) == REGION_HUGE_PAGES_ASKED &&
-        hak_compare_exchange_acq_rel(&region->huge_pages, &asked, REGION_HUGE_PAGES_SETTLED)) {
-        hak_region_chunks_refuse_huge(region);
+    uint32_t advice = hak_load_relaxed(&region->huge_pages);
+    while (advice == REGION_HUGE_PAGES_WAITING || advice == REGION_HUGE_PAGES_ASKED) {
+        /* Acquire-release: pairs with the exchange of region_ask_locked, which sees this one or is seen by it. */
+        if (hak_compare_exchange_acq_rel(&region->huge_pages, &advice, REGION_HUGE_PAGES_SETTLED)) {
+            hak_region_chunks_refuse_huge(region);
+            return;
+        }
     }
 }
 

@@ -9,6 +9,7 @@
 #include "hakmem/os/os.h"
 #include "hakmem/process/begin.h"
 #include "hakmem/region/region.h"
+#include "hakmem/region/region_list.h"
 #include "tests/harness/harness.h"
 
 static unsigned by_advice, by_mapping, refused_huge;
@@ -17,6 +18,7 @@ int __real_hak_os_purge(void *start, size_t size);
 int __wrap_hak_os_purge(void *start, size_t size);
 int __real_hak_os_purge_by_mapping(void *start, size_t size);
 int __wrap_hak_os_purge_by_mapping(void *start, size_t size);
+int __wrap_hak_os_huge_pages(void *start, size_t size);
 int __wrap_hak_os_no_huge_pages(void *start, size_t size);
 
 int __wrap_hak_os_purge(void *start, size_t size) {
@@ -27,6 +29,15 @@ int __wrap_hak_os_purge(void *start, size_t size) {
 int __wrap_hak_os_purge_by_mapping(void *start, size_t size) {
     by_mapping++;
     return __real_hak_os_purge_by_mapping(start, size);
+}
+
+static struct region *purged_meanwhile; /* another thread's purge settles it while huge pages are asked for in it */
+
+int __wrap_hak_os_huge_pages(void *start, size_t size) {
+    (void)start;
+    HAK_EXPECT_GE(size, HAK_REGION_BYTES / 2);
+    if (purged_meanwhile != NULL) hak_region_settle(purged_meanwhile);
+    return 0;
 }
 
 int __wrap_hak_os_no_huge_pages(void *start, size_t size) {
@@ -76,8 +87,28 @@ HAK_TEST_ISOLATED(PurgeWay, ByAdviceWhereHugePagesWereAskedFor, KEEP) {
     HAK_EXPECT_EQ(by_mapping, 0);
     HAK_EXPECT_EQ(by_advice, 1);
     HAK_EXPECT_EQ(refused_huge, 1);
+    purge_chunk(REGION_HUGE_PAGES_WAITING, true);
+    HAK_EXPECT_EQ(by_mapping, 0);
+    HAK_EXPECT_EQ(by_advice, 1);
+    HAK_EXPECT_EQ(refused_huge, 1);
     purge_chunk(REGION_HUGE_PAGES_SETTLED, true);
     HAK_EXPECT_EQ(by_mapping, 0);
     HAK_EXPECT_EQ(by_advice, 1);
     HAK_EXPECT_EQ(refused_huge, 0);
+}
+
+/* Huge pages are refused after they were asked for, whichever of the two threads comes first. */
+HAK_TEST_ISOLATED(PurgeWay, APurgeWhileHugePagesAreAskedForHasTheLastWord, KEEP) {
+    struct span span;
+    hak_process_begin();
+    HAK_ASSERT_TRUE(hak_region_span_alloc(1, 7, &span) == 0);
+    hak_store_relaxed(&span.region->huge_pages, (uint32_t)REGION_HUGE_PAGES_WAITING);
+    hak_store_relaxed(&hak_regions.huge_pages_wait, true);
+    refused_huge = 0;
+    purged_meanwhile = span.region;
+    hak_region_ask_waiting(UINT64_MAX);
+    purged_meanwhile = NULL;
+    HAK_EXPECT_EQ(refused_huge, 2);
+    HAK_EXPECT_EQ(hak_load_relaxed(&span.region->huge_pages), REGION_HUGE_PAGES_SETTLED);
+    hak_region_span_free(span.region, span.first, 1);
 }

@@ -11,9 +11,11 @@
 #include "hakmem/base/random.h"
 #include "hakmem/os/os.h"
 #include "hakmem/process/begin.h"
+#include "hakmem/process/purge_pass.h"
 #include "hakmem/region/bitmap.h"
 #include "hakmem/region/page_map.h"
 #include "hakmem/region/region.h"
+#include "hakmem/region/region_list.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/pattern.h"
 #include "tests/harness/system.h"
@@ -133,17 +135,27 @@ static unsigned take_up_to_new_region(struct span *spans, unsigned most) {
     return most;
 }
 
-static void expect_huge_pages_in_new_region(enum hak_thp thp, bool expected) {
-    struct span spans[32];
+#define SPANS 32
+
+/* The last of them lies in the new region. */
+static unsigned take_new_region(enum hak_thp thp, struct span *spans) {
     const enum hak_thp before = hak_options.thp;
     hak_options.thp = thp;
-    const unsigned count = take_up_to_new_region(spans, 32);
+    const unsigned count = take_up_to_new_region(spans, SPANS);
     hak_options.thp = before;
+    return count;
+}
+
+static bool has_huge_pages(const struct span *span) { return is_advised(address_of(span) + bytes_of(span) - 1, " hg"); }
+
+static void expect_huge_pages_in_new_region(enum hak_thp thp, bool expected) {
+    struct span spans[SPANS];
+    const unsigned count = take_new_region(thp, spans);
     const struct span *last = &spans[count - 1];
     /* No huge page fits over a header: something between it and the first chunk is inaccessible. */
     HAK_EXPECT(is_inaccessible((char *)last->region + (size_t)REGION_CHUNK_FIRST * HAK_CHUNK_BYTES - 1));
     char *end = address_of(last) + bytes_of(last) - 1;
-    HAK_EXPECT_EQ(is_advised(end, " hg"), expected);
+    HAK_EXPECT_EQ(has_huge_pages(last), expected);
     HAK_EXPECT(!is_advised(last->region, " hg"));
     for (unsigned i = 0; i < count; i++) give_back(&spans[i]);
     hak_region_purge(UINT64_MAX);
@@ -157,6 +169,48 @@ static pthread_barrier_t second_thread;
 static void *wait_for_the_first(void *unused) {
     pthread_barrier_wait(&second_thread);
     return unused;
+}
+
+/* Whether the wait that begins with the first region that wants huge pages goes on. */
+static void set_early(bool early) { hak_regions.huge_pages_from_ms = early ? UINT64_MAX - 1 : 1; }
+
+/* pre: `auto` has all it wants but time */
+static void expect_early_regions_to_wait(void) {
+    struct span spans[SPANS];
+    set_early(true);
+    expect_huge_pages_in_new_region(HAK_THP_MADVISE, true);
+    while (hak_decay_take()) {
+    }
+    const unsigned count = take_new_region(HAK_THP_AUTO, spans);
+    struct span *last = &spans[count - 1];
+    /* What a poll does, or the thread that purges. Each look that was too early is followed by another. */
+    for (unsigned looks = 0; looks < 2; looks++) {
+        HAK_EXPECT(hak_decay_is_due());
+        hak_purge_aged(hak_os_clock_ms(), SIZE_MAX);
+        HAK_EXPECT(!has_huge_pages(last));
+    }
+    HAK_EXPECT(hak_decay_is_due());
+    set_early(false);
+    hak_purge_aged(hak_os_clock_ms(), SIZE_MAX);
+    HAK_EXPECT(has_huge_pages(last));
+    HAK_EXPECT_EQ(last->region->huge_pages, REGION_HUGE_PAGES_ASKED);
+    for (unsigned i = 0; i < count; i++) give_back(&spans[i]);
+    hak_region_purge(UINT64_MAX);
+    HAK_EXPECT(!has_huge_pages(last));
+}
+
+/* pre: as above */
+static void expect_purged_region_to_ask_no_more(void) {
+    struct span spans[SPANS];
+    set_early(true);
+    const unsigned count = take_new_region(HAK_THP_AUTO, spans);
+    struct span *last = &spans[count - 1];
+    HAK_EXPECT_EQ(last->region->huge_pages, REGION_HUGE_PAGES_WAITING);
+    hak_region_settle(last->region);
+    hak_region_ask_waiting(UINT64_MAX);
+    HAK_EXPECT(!has_huge_pages(last));
+    for (unsigned i = 0; i < count; i++) give_back(&spans[i]);
+    hak_region_purge(UINT64_MAX);
 }
 
 HAK_TEST(Region, HugePagesAreAskedForAsTheOptionSays) {
@@ -173,10 +227,18 @@ HAK_TEST(Region, HugePagesAreAskedForAsTheOptionSays) {
     expect_huge_pages_in_new_region(HAK_THP_AUTO, false);
     memset(address_of(&rest), 1, bytes_of(&rest));
     /* A program of one thread is not asked for what it may have forbidden itself. */
+    set_early(false);
     expect_huge_pages_in_new_region(HAK_THP_AUTO, false);
     pthread_t thread;
     HAK_ASSERT_TRUE(pthread_barrier_init(&second_thread, NULL, 2) == 0);
     HAK_ASSERT_TRUE(pthread_create(&thread, NULL, wait_for_the_first, NULL) == 0);
+    const uint64_t before_ms = hak_os_clock_ms();
+    hak_regions.huge_pages_from_ms = 0;
+    expect_huge_pages_in_new_region(HAK_THP_AUTO, false); /* the first one waits, and says until when */
+    HAK_EXPECT_GE(hak_regions.huge_pages_from_ms, before_ms + 1000);
+    expect_early_regions_to_wait();
+    expect_purged_region_to_ask_no_more();
+    set_early(false);
     expect_huge_pages_in_new_region(HAK_THP_AUTO, true);
     pthread_barrier_wait(&second_thread);
     pthread_join(thread, NULL);
