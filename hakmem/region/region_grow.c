@@ -23,7 +23,7 @@ static bool region_wants_huge_pages_locked(void) {
 
 /* From the first region that wants huge pages until one is asked for. In a virtual machine whose host takes free memory back,
  * whole huge pages of it are what the host took, and each must come from there again: 7 us for 4 KiB, where pages of 4 KiB cost
- * 1.5 one by one. So who ends within a second or two pays for it and gains nothing. docs/decisions/042 has the figures. */
+ * 1.5 one by one. So who ends within a second or two pays for it and gains nothing. docs/decisions/043 has the figures. */
 #define REGION_HUGE_PAGES_WAIT_MS 2000
 
 static bool region_is_early_locked(void) {
