@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,6 +13,13 @@
 #include "hakmem/os/os.h"
 #include "tests/harness/harness.h"
 #include "tests/unit/os_mapping.h"
+
+/* Address space alone. */
+static char *map_nothing(size_t bytes) {
+    char *start = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    HAK_EXPECT(start != MAP_FAILED);
+    return start;
+}
 
 HAK_TEST(OsMapWiped, ReadsZeroInAChildAndStaysInTheParent) {
     void *start = NULL;
@@ -46,6 +54,19 @@ HAK_TEST(OsMapLeft, TakesAPlaceThatIsFreeAndNoOther) {
     HAK_EXPECT_EQ(hak_os_make_writable(bytes, MIB), 0);
     HAK_EXPECT_EQ(bytes[MIB - 1], 0);
     HAK_EXPECT_EQ(hak_os_unmap(bytes, MIB), 0);
+}
+
+/* A hole near the end of a wide range, where the kernel puts the next small mapping: no place below the hole is free. */
+HAK_TEST(OsReserveFirst, FindsAPlaceBeyondAWideMapping) {
+    const size_t wide_bytes = 16 * GIB;
+    char *const wide = map_nothing(wide_bytes);
+    void *first = NULL;
+    HAK_EXPECT_EQ(munmap(wide + wide_bytes - 2 * MIB, MIB), 0);
+    HAK_ASSERT_TRUE(hak_os_reserve_first(MIB, 32 * MIB, &first) == 0);
+    HAK_EXPECT_EQ((uintptr_t)first % (32 * MIB), 0);
+    HAK_EXPECT((char *)first + 32 * MIB <= wide || (char *)first >= wide + wide_bytes);
+    HAK_EXPECT_EQ(hak_os_unmap(first, MIB), 0);
+    HAK_EXPECT_EQ(munmap(wide, wide_bytes), 0);
 }
 
 /* Nothing but this test maps anything there. */

@@ -72,6 +72,18 @@ static int map_there(void *start, size_t size, int protection) {
 
 int hak_os_map_at(void *start, size_t size) { return map_there(start, size, PROT_READ | PROT_WRITE); }
 
+/* In a range that the kernel has free, however far that lies from where it puts small mappings. EEXIST: it was taken meanwhile */
+static int reserve_in_room(size_t size, size_t alignment, void **out) {
+    void *room = NULL;
+    int error = linux_mmap(NULL, 2 * alignment, PROT_NONE, 0, &room);
+    if (error == 0) error = linux_munmap(room, 2 * alignment);
+    if (error != 0) return error;
+    const uintptr_t place = ((uintptr_t)room + alignment - 1) & ~(uintptr_t)(alignment - 1);
+    error = map_there((void *)place, size, PROT_NONE);
+    if (error == 0) *out = (void *)place;
+    return error;
+}
+
 int hak_os_reserve_first(size_t size, size_t alignment, void **out) {
     void *end = NULL;
     /* Below where the kernel puts mappings nowadays. */
@@ -85,6 +97,8 @@ int hak_os_reserve_first(size_t size, size_t alignment, void **out) {
         if (error != EEXIST) break;
     }
     if (error == 0) *out = (void *)place;
+    /* A wide mapping may lie there, as a table of address space. */
+    if (error == EEXIST) error = reserve_in_room(size, alignment, out);
     return error == EEXIST ? ENOMEM : error;
 }
 
