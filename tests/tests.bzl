@@ -20,6 +20,7 @@ ONE_THREAD = [
     "test_config",
     "test_errors",
     "test_fork_copy",
+    "test_front",
     "test_huge_clear",
     "test_huge_model",
     "test_kept",

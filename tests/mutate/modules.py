@@ -81,7 +81,7 @@ MODULES = {
                     "readers",
                 ),
                 *_unit("quiet", "sites", "hooks", "profile_threads", "profile_estimates", "reentry", "packed"),
-                *_unit("first_frees", "interrupted", "interrupted_steps"),
+                *_unit("first_frees", "interrupted", "interrupted_steps", "thread_refused"),
                 *_ALWAYS,
                 *_MEMORY,
                 "tests/integration:test_fork",

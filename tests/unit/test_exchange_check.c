@@ -3,6 +3,7 @@
 #include "hakmem/base/options.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/exchange.h"
+#include "hakmem/magazine/exchange_load.h"
 #include "hakmem/slab/slab.h"
 #include "tests/harness/harness.h"
 #include "tests/unit/fresh_thread.h"
@@ -65,6 +66,34 @@ HAK_TEST(ExchangeCheck, ABlockThatIsThereTwiceIsTakenOutOnce) {
         HAK_EXPECT_EQ(look(depths[i]), 9);
         end(9);
     }
+}
+
+/* Where the look of a swap takes something out, the magazines do not change places: a load decides anew. */
+HAK_TEST(ExchangeCheck, ASwapThatTakesABlockOutIsNone) {
+    begin();
+    free_blocks(20);
+    hak_free(blocks[4]);
+    void **const empty = hak_loaded[class_index];
+    const uint64_t exchanges = hak_self->classes[class_index].recent_exchanges;
+    bool is_out[20] = {false};
+    HAK_ASSERT_TRUE(exchange_swap_least(hak_self, class_index) <= 21 && exchanges + 1 < EXCHANGE_HOT);
+    hak_self->classes[class_index].checks = IN_FULL;
+    HAK_EXPECT(!exchange_swap_in(hak_self, class_index));
+    HAK_EXPECT_EQ(exchange_returned_level(hak_self, class_index), 20);
+    HAK_EXPECT_EQ(exchange_loaded_level(hak_self, class_index), 0);
+    HAK_EXPECT_PTR_EQ((void *)hak_loaded[class_index], (void *)empty);
+    HAK_EXPECT_EQ(hak_self->sequence % 2, 0);
+    /* All 20 come out of the exchange of the next call, once each, where the same happens. */
+    hak_free(blocks[7]);
+    hak_self->classes[class_index].checks = IN_FULL;
+    for (unsigned i = 0; i < 20; i++) {
+        const void *p = hak_alloc(SIZE);
+        unsigned found = 0;
+        for (unsigned k = 0; k < 20; k++) found += blocks[k] == p && !is_out[k];
+        HAK_EXPECT_EQ(found, 1);
+        for (unsigned k = 0; k < 20; k++) is_out[k] |= blocks[k] == p;
+    }
+    end(0);
 }
 
 HAK_TEST(ExchangeCheck, APointerThatNoBlockStartsAtIsTakenOut) {

@@ -266,3 +266,21 @@ HAK_TEST(Idle, ThreadsThatWorkLoseNothing) {
     HAK_EXPECT_EQ(census_live_blocks(), live);
     CENSUS_EXPECT_CONSISTENT();
 }
+
+static void let_go(void *holder, unsigned index) {
+    (void)index;
+    /* Release: pairs with the compare-exchange of the owner, which waits. */
+    hak_store_release((uint8_t *)holder, (uint8_t)EXCHANGE_HOLDER_NONE);
+}
+
+/* What takes a thread's slabs away holds the class meanwhile: the owner waits for that, and never for itself. */
+HAK_TEST(Idle, OwnerWaitsForWhoeverHoldsItsClass) {
+    uint8_t holder = EXCHANGE_HOLDER_OTHER;
+    struct threads threads;
+    threads_start(&threads, 1, let_go, &holder);
+    hak_exchange_hold_rest(&holder, EXCHANGE_HOLDER_OTHER);
+    threads_join(&threads);
+    HAK_EXPECT_EQ(holder, EXCHANGE_HOLDER_OWNER);
+    hak_exchange_hold_rest(&holder, EXCHANGE_HOLDER_OWNER);
+    HAK_EXPECT_EQ(holder, EXCHANGE_HOLDER_OWNER);
+}

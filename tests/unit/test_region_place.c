@@ -2,12 +2,16 @@
 /* A region's header lies between inaccessible bytes, and what is skipped at a region's start is not lost. */
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "hakmem/flags/guard.h"
 #include "hakmem/process/begin.h"
+#include "hakmem/region/bitmap.h"
+#include "hakmem/region/give_way.h"
 #include "hakmem/region/place.h"
 #include "hakmem/region/region.h"
+#include "hakmem/region/region_chunks.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/system.h"
 
@@ -19,6 +23,14 @@ static size_t regions_feigned;
 size_t __real_hak_region_count_now(void);
 size_t __wrap_hak_region_count_now(void);
 size_t __wrap_hak_region_count_now(void) { return __real_hak_region_count_now() + regions_feigned; }
+
+static bool refuses_uncommits;
+
+int __real_hak_os_uncommit(void *start, size_t size);
+int __wrap_hak_os_uncommit(void *start, size_t size);
+int __wrap_hak_os_uncommit(void *start, size_t size) {
+    return refuses_uncommits ? ENOMEM : __real_hak_os_uncommit(start, size);
+}
 
 static struct span take(unsigned count) {
     struct span span;
@@ -112,4 +124,75 @@ HAK_TEST_ISOLATED(RegionPlace, SkippedChunksAreUsedBeforeAnotherRegion, "") {
 
 HAK_TEST_ISOLATED(RegionPlace, SkippedChunksAreUsedAfterTheyWereUnmapped, "") {
     HAK_EXPECT_EQ(count_chunks_of_first_region(true), CHUNKS);
+}
+
+/* What the program maps for itself, at a chunk's address. */
+static char *map_over(struct region *region, unsigned first, unsigned count) {
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+    char *start = region_chunk_address(region, first);
+    char *mapped = mmap(start, (size_t)count * HAK_CHUNK_BYTES, PROT_READ | PROT_WRITE, flags, -1, 0);
+    HAK_EXPECT_PTR_EQ(mapped, start);
+    mapped[0] = 77;
+    return mapped;
+}
+
+/* What locks all later memory has regions reserve their headers alone: another mapping may come to lie behind. */
+HAK_TEST_ISOLATED(RegionPlace, ARegionEndsWhereAnotherMappingLies, "") {
+    struct span span = take(1);
+    const struct region *const before = span.region;
+    hak_region_stop_reserving();
+    while (span.region == before) span = take(1);
+    struct region *const region = span.region;
+    const unsigned end = region->ready + 20;
+    HAK_EXPECT_EQ(region->reserved, region->ready);
+    HAK_EXPECT_EQ(region->skipped, 0);
+    const char *mapped = map_over(region, end, 1);
+    for (; span.region == region; span = take(1)) {
+        HAK_EXPECT_LT(span.first, end);
+        memset(region_chunk_address(region, span.first), 1, HAK_CHUNK_BYTES);
+    }
+    HAK_EXPECT_LE(region->ready, end);
+    HAK_EXPECT_EQ(bitmap_count_run(region->free, 0, HAK_REGION_CHUNKS), 0);
+    HAK_EXPECT_EQ(mapped[0], 77);
+}
+
+HAK_TEST_ISOLATED(RegionPlace, SkippedChunksThatAnotherMappingTookAreNoneAnyMore, "") {
+    struct span span = take(1);
+    struct region *const region = span.region;
+    const unsigned skipped = region->skipped;
+    unsigned count = 0;
+    if (skipped == 0) HAK_SKIP("by chance no chunk is skipped");
+    HAK_EXPECT(hak_region_give_way());
+    const char *mapped = map_over(region, REGION_CHUNK_FIRST, skipped);
+    for (; span.region == region; span = take(1)) count++;
+    HAK_EXPECT_EQ(count, CHUNKS - skipped);
+    HAK_EXPECT_EQ(region->skipped, 0);
+    HAK_EXPECT_EQ(mapped[0], 77);
+}
+
+/* What is ready at a region's end goes back to the reservation, or stays as it was. */
+HAK_TEST_ISOLATED(RegionPlace, AnEndThatIsNotTakenBackStaysReady, "") {
+    struct region *const region = take(40).region;
+    const unsigned ready = region->ready, end = ready - 16;
+    refuses_uncommits = true;
+    HAK_EXPECT(!hak_region_chunks_shrink(region, end));
+    HAK_EXPECT_EQ(region->ready, ready);
+    HAK_EXPECT(!is_inaccessible(region_chunk_address(region, end)));
+    refuses_uncommits = false;
+    HAK_EXPECT(hak_region_chunks_shrink(region, end));
+    HAK_EXPECT_EQ(region->ready, end);
+    HAK_EXPECT_EQ(region->reserved, HAK_REGION_CHUNKS);
+    HAK_EXPECT(is_inaccessible(region_chunk_address(region, end)));
+    /* What is reserved behind the end keeps it, where nothing is to be reserved any more. */
+    hak_region_stop_reserving();
+    HAK_EXPECT(!hak_region_chunks_shrink(region, end - 16));
+    HAK_EXPECT_EQ(region->ready, end);
+}
+
+HAK_TEST(RegionPlace, TablesGiveWayToALimitThatTheyDoNotFitBelow) {
+    hak_process_begin();
+    hak_give_way_note_process();
+    HAK_EXPECT(hak_give_way_is_process());
+    HAK_EXPECT(!hak_give_way_is_due(UINT64_MAX));
+    HAK_EXPECT(hak_give_way_is_due((uint64_t)1 << 20));
 }

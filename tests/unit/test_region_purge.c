@@ -10,6 +10,7 @@
 #include "hakmem/process/begin.h"
 #include "hakmem/region/bitmap.h"
 #include "hakmem/region/region.h"
+#include "hakmem/region/region_chunks.h"
 #include "hakmem/slab/slab.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/pattern.h"
@@ -238,5 +239,20 @@ HAK_TEST_ISOLATED(RegionPurge, RefusedChunksStayReserved, "HAKMEM_PURGE_DELAY_MS
     os_fake_reset();
     HAK_EXPECT_PTR_EQ(first_to_commit(), first);
     HAK_EXPECT_EQ(hak_os_map_at(first_to_commit(), HAK_CHUNK_BYTES), EEXIST);
+    give_back(&span);
+}
+
+/* Whether huge pages would cost memory is not known where the system does not tell what is resident: then they are not asked for. */
+HAK_TEST_ISOLATED(RegionPurge, ARegionOfWhichNothingIsToldIsNotDense, "HAKMEM_PURGE_DELAY_MS=-1") {
+    struct span span = take(1);
+    give_back(&span);
+    span = take(HAK_REGION_CHUNKS - REGION_CHUNK_FIRST);
+    memset(address_of(&span), 1, bytes_of(&span));
+    HAK_EXPECT(hak_region_chunks_are_dense(span.region));
+    os_fake_reset();
+    os_fake_fail_only(OS_FAKE_RESIDENT);
+    os_fake_fail_from(1);
+    HAK_EXPECT(!hak_region_chunks_are_dense(span.region));
+    os_fake_reset();
     give_back(&span);
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "hakmem/base/options.h"
 #include "hakmem/base/random.h"
 #include "hakmem/os/os.h"
 #include "hakmem/process/begin.h"
@@ -310,6 +311,34 @@ HAK_TEST(Slab, SecondFreeInOneCallIsReported) {
     give_up(slab, 3, 0);
 }
 
+static void expect_not_taken(const void *p, unsigned class_index, enum hak_misuse kind) {
+    enum hak_misuse wrong = HAK_MISUSE_OVERFLOW;
+    HAK_EXPECT(!hak_slab_is_taken(p, class_index, &wrong));
+    HAK_EXPECT_EQ(wrong, kind);
+}
+
+/* Between two blocks of its slab: first, what no block starts at; second, what has bits above those of any address. */
+HAK_TEST(Slab, WhatIsNoBlockAmongOthersIsReportedAndTheOthersAreFree) {
+    const unsigned c = 3;
+    const uint32_t selves[] = {SELF, OTHER};
+    for (unsigned i = 0; i < 2; i++) {
+        struct slab *slab = full_slab(c);
+        char *const inside = (char *)blocks[1] + 1, *const tagged = (char *)((uintptr_t)blocks[1] | (uintptr_t)1 << 63);
+        void *wrong[] = {inside, tagged}, *behind[] = {blocks[0], inside};
+        expect_not_taken(inside, c, HAK_MISUSE_INTERIOR);
+        expect_not_taken(tagged, c, HAK_MISUSE_FOREIGN);
+        HAK_EXPECT_DEATH(hak_slab_free_blocks(selves[i], c, wrong, 1), "interior pointer");
+        HAK_EXPECT_DEATH(hak_slab_free_blocks(selves[i], c, wrong + 1, 1), "foreign pointer");
+        HAK_EXPECT_DEATH(hak_slab_free_blocks(selves[i], c, behind, 2), "interior pointer");
+        hak_options.on_misuse = HAK_ON_MISUSE_IGNORE;
+        void *mixed[] = {blocks[0], inside, blocks[1], tagged, blocks[2], blocks[0]};
+        hak_slab_free_blocks(selves[i], c, mixed, 6);
+        hak_options.on_misuse = HAK_ON_MISUSE_ABORT;
+        HAK_EXPECT_EQ(hak_slab_count_free(slab, c), 3);
+        give_up(slab, c, 3);
+    }
+}
+
 /* A block that a magazine holds twice goes back a second time when its slab is gone, or another's. */
 static void expect_report_after_slab(unsigned next_class) {
     const unsigned c = 3;
@@ -325,6 +354,7 @@ static void expect_report_after_slab(unsigned next_class) {
     /* All blocks of the next slab are out, so no bit says anything against it. */
     slab = full_slab(next_class);
     HAK_EXPECT_PTR_EQ((void *)slab_base(slab), start);
+    expect_not_taken(p, c, HAK_MISUSE_DOUBLE_FREE);
     HAK_EXPECT_DEATH(hak_slab_free_blocks(OTHER, c, &p, 1), "double free");
     HAK_EXPECT_DEATH(hak_slab_free_blocks(SELF, c, &p, 1), "double free");
     give_up(slab, next_class, 0);
