@@ -100,11 +100,12 @@ static void line_details(struct hak_text *line, const struct hak_misuse_report *
     struct maps maps;
     (void)hak_maps_read(&maps); /* without, the sites stand alone */
     line_site(line, &maps, "called from", report->caller);
+    /* Before the callers: with long paths there may be no room for all of these. */
+    line_site(line, &maps, "freed before from", sites.freed);
     line_site(line, &maps, "allocated from", sites.allocated);
     for (size_t i = 0; i < sites.caller_count && i < CALLERS_MOST; i++) {
         line_site(line, &maps, "  called from", (const void *)(uintptr_t)sites.callers[i]);
     }
-    line_site(line, &maps, "freed before from", sites.freed);
     hak_maps_free(&maps);
 }
 
