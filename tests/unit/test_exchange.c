@@ -206,3 +206,19 @@ static void expect_large_class_to_give_up(struct work *work) {
 HAK_TEST(Exchange, ClassAboveTinyIsGivenUpWhereTheThreadHoldsTooMuch) {
     in_fresh_thread(expect_large_class_to_give_up);
 }
+
+static void enter_and_call(void) {
+    exchange_enter(hak_self);
+    hak_thread_expect_outside();
+}
+
+/* As a signal handler does that interrupted it. */
+HAK_TEST(Exchange, ACallInTheMiddleOfOneIsSaid) {
+    hak_free(hak_alloc(8));
+    HAK_EXPECT(hak_thread_is_outside());
+    hak_thread_expect_outside();
+    exchange_enter(hak_self);
+    HAK_EXPECT(!hak_thread_is_outside());
+    exchange_leave(hak_self);
+    HAK_EXPECT_DEATH(enter_and_call(), "signal handler that interrupted the allocator");
+}

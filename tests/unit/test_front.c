@@ -84,3 +84,12 @@ HAK_TEST(Front, ABlockIsNotFreedWithASizeThatIsNotItsOwn) {
     hak_free_sized(block, 80);
     HAK_EXPECT_EQ(census_live_blocks(), live - 1);
 }
+
+/* While every allocation is sampled, from the start. */
+HAK_TEST_ISOLATED(Front, AReportNamesTheCallsThatMadeAndFreedABlock, "HAKMEM_LEAKS=1") {
+    if (!HAK_GUARD_EXACT || HAK_GUARD_FULL) HAK_SKIP("without guard reports are short, with full there is no profile");
+    char *const block = hak_alloc(100);
+    HAK_EXPECT_DEATH(hak_free(block + 16), "allocated from .*  called from ");
+    hak_free(block);
+    HAK_EXPECT_DEATH(hak_free(block), "freed before from .*allocated from ");
+}
