@@ -56,7 +56,15 @@ MODULES = {
             ("hakmem/slab/*.c",),
             (
                 *_unit(
-                    "slab", "exchange", "slab_purge", "magazine", "corruption", "exchange_check", "region_purge", "idle"
+                    "slab_edges",
+                    "slab",
+                    "exchange",
+                    "slab_purge",
+                    "magazine",
+                    "corruption",
+                    "exchange_check",
+                    "region_purge",
+                    "idle",
                 ),
                 *_unit(
                     "node", "quiet", "sites", "guard_random", "slab_twice", "purge_poll", "purge_slabs", "region_model"
