@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "hakmem/hakmem.h"
+#include "hakmem/ladder/remote.h"
 #include "hakmem/magazine/exchange.h"
 #include "hakmem/magazine/shared.h"
 #include "tests/harness/census.h"
@@ -97,6 +98,53 @@ HAK_TEST(Exchange, SlabGoesBackWhenItIsEmpty) {
     in_fresh_thread(expect_newest_slab_to_go);
     in_fresh_thread(expect_older_slab_to_go);
 }
+
+/* ---- How much a refill takes, and from where ---- */
+
+/* What waits in the returned magazine counts as loaded already, where no quarantine takes it. */
+static void expect_refill_to_count_what_returned(struct work *work) {
+    uint32_t taken = 0;
+    (void)work;
+    while (taken < 2 * CAPACITY || loaded() != 0) many[taken++] = class_block(CLASS);
+    const uint32_t few = exchange_swap_least(hak_self, CLASS) - 1;
+    HAK_ASSERT_TRUE(few > 0);
+    for (uint32_t i = 0; i < few; i++) hak_free(many[i]);
+    HAK_EXPECT_EQ(returned(), few);
+    many[0] = class_block(CLASS);
+    const uint32_t wanted = hak_self->classes[CLASS].batch;
+    HAK_EXPECT_GT(hak_self->classes[CLASS].active[0]->free_count, 0);
+    HAK_EXPECT_GT(wanted, few);
+    HAK_EXPECT_EQ(returned(), few);
+    HAK_EXPECT_EQ(loaded() + 1, wanted - few);
+}
+
+HAK_TEST_ISOLATED(Exchange, RefillCountsWhatReturned, "") { in_fresh_thread(expect_refill_to_count_what_returned); }
+
+/* A slab that ran dry, of which others free an eighth at once: a drain makes that free to its owner, who keeps the slab unless the
+ * build says that it is given up. */
+static void expect_drain_of_dry_slab(struct work *work) {
+    struct slab **active;
+    uint32_t taken = 0, freed = 0;
+    (void)work;
+    do {
+        many[taken++] = class_block(CLASS);
+        active = hak_self->classes[CLASS].active;
+    } while (taken < MANY && active[1] == NULL);
+    struct slab *const dry = active[1];
+    HAK_ASSERT_TRUE(dry != NULL);
+    HAK_EXPECT_EQ(dry->free_count, 0);
+    const uint32_t eighth = (hak_classes[CLASS].blocks + 7) / 8;
+    for (uint32_t i = 0; i < taken && freed < eighth; i++) {
+        if (slab_of(many[i]) == dry) freed += hak_slab_free_blocks(SLAB_NOBODY, CLASS, &many[i], 1);
+    }
+    HAK_EXPECT_EQ(freed, eighth);
+    hak_exchange_drain(hak_self, CLASS);
+    HAK_EXPECT_PTR_EQ(active[1], ladder_promotes_at_once() ? NULL : dry);
+    HAK_EXPECT_EQ(dry->free_count, eighth);
+    HAK_EXPECT_EQ(hak_slab_state_of(dry), ladder_promotes_at_once() ? SLAB_PARTIAL : SLAB_OWNED);
+}
+
+HAK_TEST_ISOLATED(Exchange, DrainOfADrySlabLeavesItToItsOwner, "") { in_fresh_thread(expect_drain_of_dry_slab); }
 
 /* ---- What is said of blocks that are sampled ---- */
 

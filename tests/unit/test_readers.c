@@ -76,6 +76,20 @@ static struct hak_stats read_now(void) {
     return stats;
 }
 
+/* A thread in the middle of an exchange is waited for as often as there are sleeps left, and not once more. */
+HAK_TEST(Readers, SleepAsOftenAsTheyMay) {
+    const struct reading_classes nothing = {0};
+    hak_free(hak_alloc(SIZE));
+    for (uint32_t may = 0; may <= 2; may++) {
+        uint32_t left = may;
+        const uint32_t before = hak_load_relaxed(&sleeps);
+        exchange_enter(hak_self);
+        (void)__real_hak_reading_class(hak_self, 1, &nothing, &left);
+        exchange_leave(hak_self);
+        HAK_EXPECT(hak_load_relaxed(&sleeps) - before == may && left == 0);
+    }
+}
+
 static bool ignore(const struct hak_walk_block *block, void *argument) {
     (void)block;
     (void)argument;
