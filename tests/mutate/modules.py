@@ -110,6 +110,7 @@ MODULES = {
                     "kept",
                     "decay",
                     "region_place",
+                    "region_dense",
                     "region_visits",
                     "region_purge",
                 ),
@@ -206,7 +207,9 @@ MODULES = {
             (
                 "tests/integration:test_fork",
                 "tests/integration:test_own_thread",
-                *_unit("begin", "fork_copy", "fork_purge", "guard_renew", "interrupted", "interrupted_steps"),
+                *_unit(
+                    "begin", "fork_copy", "fork_purge", "guard_renew", "guard_pages", "interrupted", "interrupted_steps"
+                ),
                 *_unit("record", "config", "base", "region", "region_place", "node", "idle", "guard_random"),
                 "tests/integration:test_places",
                 *_ALWAYS,

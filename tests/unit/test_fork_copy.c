@@ -100,3 +100,20 @@ HAK_TEST_ISOLATED(ForkCopy, WouldInterruptWhereALockIsHeld, "") {
     HAK_EXPECT(!hak_fork_would_interrupt());
     HAK_EXPECT(!hak_fork_would_wait());
 }
+
+/* Outside of any exchange, too: whoever moves a huge block's pages holds the lock of its table. */
+HAK_TEST_ISOLATED(ForkCopy, WouldInterruptAHugeRealloc, "") {
+    begin();
+    char *p = hak_alloc((size_t)40 << 20);
+    os_fake_reset();
+    os_fake_within(OS_FAKE_REMAP, look_inside);
+    p = hak_realloc(p, (size_t)80 << 20);
+    os_fake_reset();
+    HAK_EXPECT(p != NULL);
+    HAK_EXPECT_EQ(looks, 1);
+    HAK_EXPECT(interrupts);
+    HAK_EXPECT(waits);
+    hak_free(p);
+    HAK_EXPECT(!hak_fork_would_interrupt());
+    HAK_EXPECT(!hak_fork_would_wait());
+}
