@@ -19,7 +19,6 @@ ONE_THREAD = [
     "test_calloc",
     "test_config",
     "test_errors",
-    "test_fork_copy",
     "test_front",
     "test_huge_clear",
     "test_huge_model",

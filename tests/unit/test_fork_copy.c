@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* A copy of the process in which something is looked at, and whether a fork here and now would interrupt the allocator. */
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/mman.h>
 
 #include "hakmem/base/atomic.h"
@@ -116,4 +118,28 @@ HAK_TEST_ISOLATED(ForkCopy, WouldInterruptAHugeRealloc, "") {
     hak_free(p);
     HAK_EXPECT(!hak_fork_would_interrupt());
     HAK_EXPECT(!hak_fork_would_wait());
+}
+
+static pthread_barrier_t turn;
+
+/* Beside a thread, so that the process has two when the copy is made. */
+static void *use_a_stream(void *unused) {
+    pthread_barrier_wait(&turn);
+    pthread_barrier_wait(&turn);
+    FILE *const stream = fopen("/dev/null", "r");
+    HAK_EXPECT(stream != NULL && fclose(stream) == 0);
+    return unused;
+}
+
+/* The C library's list of streams is nobody's when the copy is made; a stream that another thread opens enters it. */
+HAK_TEST_ISOLATED(ForkCopy, LeavesTheListOfStreamsToOtherThreads, "") {
+    pthread_t thread;
+    begin();
+    HAK_ASSERT_TRUE(pthread_barrier_init(&turn, NULL, 2) == 0);
+    HAK_ASSERT_TRUE(pthread_create(&thread, NULL, use_a_stream, NULL) == 0);
+    pthread_barrier_wait(&turn);
+    hak_fork_copy(look, note_failure, &private_to_each);
+    HAK_EXPECT_EQ(failures, 0);
+    pthread_barrier_wait(&turn);
+    HAK_EXPECT_EQ(pthread_join(thread, NULL), 0);
 }

@@ -45,6 +45,15 @@ static void drift(struct program *program, size_t bytes, unsigned duration_ms) {
     }
 }
 
+/* Of the thread before it nothing is left that was in use then. */
+HAK_TEST(PurgeShare, AThreadThatBeginsKnowsOfNoFormerUse) {
+    struct purge_share share = {.most = {800 * MIB, 900 * MIB}, .period_ms = 7};
+    hak_purge_share_begin(&share, 1000000, 100 * MIB);
+    HAK_EXPECT_EQ(share.most[0], 100 * MIB);
+    HAK_EXPECT_EQ(share.most[1], 0);
+    HAK_EXPECT_EQ(share.period_ms, 1000000);
+}
+
 HAK_TEST(PurgeShare, WhatWaitsWhileSizesDriftIsBounded) {
     struct program program = begin(800 * MIB);
     for (unsigned round = 0; round < 100; round++) {

@@ -6,6 +6,8 @@
 #include "hakmem/base/options.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/process/purge.h"
+#include "hakmem/process/purge_pass.h"
+#include "hakmem/region/held.h"
 #include "hakmem/region/region.h"
 #include "hakmem/slab/partial.h"
 #include "hakmem/slab/slab.h"
@@ -39,6 +41,9 @@ static void expect_sums(void) {
     hak_region_for_each_span(add_slab, &sum);
     HAK_EXPECT_EQ(hak_partial_unpurged_bytes(), sum.unpurged);
     HAK_EXPECT_EQ(hak_partial_purged_bytes(), sum.purged);
+    /* In use is what slabs and huge blocks hold but for both; resident is what they hold, or what waits, and is not gone. */
+    HAK_EXPECT_EQ(hak_purge_in_use_bytes(), hak_held_bytes() - sum.unpurged - sum.purged);
+    HAK_EXPECT_EQ(hak_purge_resident_bytes(), hak_held_bytes() + hak_purge_waiting_bytes() - sum.purged);
 }
 
 /* Of 64 MiB one block in eight lives: 56 MiB of pages wait in slabs that are in use. */

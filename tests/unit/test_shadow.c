@@ -2,11 +2,13 @@
 /* The shadow of builds with guard, from inside and through the public interface: which addresses read as live, in every
  * combination of the other switches. */
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "hakmem/hakmem.h"
+#include "hakmem/region/place.h"
 #include "hakmem/region/region.h"
 #include "hakmem/shadow/shadow.h"
 #include "hakmem/size_class/size_class.h"
@@ -230,4 +232,36 @@ HAK_TEST(Shadow, PurgeTakesTheEntriesOfItsRangeAlone) {
         for (size_t at = 0; at < CHUNKS * HAK_CHUNK_BYTES; at += 16) shadow_set(start + at, 0);
     }
     hak_region_span_free(span.region, span.first, CHUNKS);
+}
+
+/* ---- Huge pages ---- */
+
+/* Whether the kernel has noted for the mapping around an address that it is to have huge pages: "hg" in smaps. */
+static bool wants_huge_pages(const void *address) {
+    char line[512];
+    bool here = false, found = false;
+    FILE *smaps = fopen("/proc/self/smaps", "r");
+    HAK_EXPECT(smaps != NULL);
+    while (fgets(line, sizeof line, smaps) != NULL) {
+        unsigned long start, end;
+        if (sscanf(line, "%lx-%lx ", &start, &end) == 2) here = (uintptr_t)address - start < end - start;
+        if (here && strncmp(line, "VmFlags:", 8) == 0) found = strstr(line, " hg") != NULL;
+    }
+    fclose(smaps);
+    return found;
+}
+
+/* Of the first block that the system places, which lies just below the end of all of them. */
+static void expect_huge_pages_of_entries(bool expected) {
+    hak_free(hak_alloc(1));
+    const uintptr_t end = hak_place_blocks_end();
+    if (access("/sys/kernel/mm/transparent_hugepage/enabled", R_OK) != 0) HAK_SKIP("the kernel has no huge pages");
+    if (end == 0 || hak_shadow.limit == 0) HAK_SKIP("blocks have no place that is known before");
+    HAK_EXPECT_EQ(wants_huge_pages(&hak_shadow.classes[(end - HAK_CHUNK_BYTES) >> SHADOW_SHIFT]), expected);
+}
+
+HAK_TEST_ISOLATED(Shadow, EntriesOfMappingsWantHugePages, "") { expect_huge_pages_of_entries(true); }
+
+HAK_TEST_ISOLATED(Shadow, EntriesOfMappingsWantNoneWhereNothingDoes, "HAKMEM_THP=never") {
+    expect_huge_pages_of_entries(false);
 }

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* Regions at the edges of their numbers: how much becomes ready at once, from how many free chunks on a region's end is given up, and
+ * from how many purged ones on the header's pages go with them. */
+#include <string.h>
+
+#include "hakmem/os/os.h"
+#include "hakmem/process/begin.h"
+#include "hakmem/region/region.h"
+#include "hakmem/region/region_chunks.h"
+#include "tests/harness/harness.h"
+
+#define CLASS 7u
+#define READY_LEAST 16u /* both as in region_chunks.c */
+#define READY_MOST 64u
+#define ALONE "HAKMEM_PURGE_DELAY_MS=-1"
+#define HEADER_LEAST 16u /* as in region_purge.c */
+
+static struct span take(unsigned count) {
+    struct span span;
+    memset(&span, 0, sizeof span);
+    hak_process_begin();
+    HAK_EXPECT_EQ(hak_region_span_alloc(count, CLASS, &span), 0);
+    return span;
+}
+
+static unsigned clamp(unsigned value, unsigned least, unsigned most) {
+    return value < least ? least : value > most ? most : value;
+}
+
+/* A region of which little is ready. Its blocks are placed at random, so all of it becomes ready first, and the end is given up: nobody
+ * comes there, in a process of its own. */
+static struct region *region_with_little_ready(void) {
+    struct region *const region = take(1).region;
+    while (hak_region_chunks_unskip(region) != 0) continue;
+    HAK_EXPECT_EQ(region->skipped, 0);
+    HAK_EXPECT_EQ(hak_region_chunks_ready(region, HAK_REGION_CHUNKS), 0);
+    HAK_EXPECT_EQ(region->ready, HAK_REGION_CHUNKS);
+    HAK_EXPECT(hak_region_chunks_shrink(region, REGION_CHUNK_FIRST + 1));
+    HAK_EXPECT_EQ(region->ready, REGION_CHUNK_FIRST + 1);
+    return region;
+}
+
+/* Where one chunk more is wanted than is ready, half of what is ready comes, within bounds. */
+HAK_TEST_ISOLATED(RegionEdges, HalfOfWhatIsReadyBecomesReady, ALONE) {
+    struct region *const region = region_with_little_ready();
+    unsigned steps = 0;
+    while (region->ready < HAK_REGION_CHUNKS) {
+        const unsigned before = region->ready;
+        region->skipped = before / 4; /* which was never made ready */
+        const unsigned more = clamp((before - region->skipped) / 2, READY_LEAST, READY_MOST);
+        HAK_EXPECT_EQ(hak_region_chunks_ready(region, before), 0);
+        HAK_EXPECT_EQ(region->ready, before);
+        HAK_EXPECT_EQ(hak_region_chunks_ready(region, before + 1), 0);
+        HAK_EXPECT_EQ(region->ready, clamp(before + more, 0, HAK_REGION_CHUNKS));
+        HAK_ASSERT_TRUE(++steps < HAK_REGION_CHUNKS);
+    }
+    HAK_EXPECT_GE(steps, (HAK_REGION_CHUNKS - REGION_CHUNK_FIRST) / READY_MOST);
+}
+
+HAK_TEST_ISOLATED(RegionEdges, WhatIsWantedBecomesReadyHoweverMuch, ALONE) {
+    struct region *const region = region_with_little_ready();
+    const unsigned wanted = region->ready + READY_MOST + 1;
+    HAK_EXPECT_EQ(hak_region_chunks_ready(region, wanted), 0);
+    HAK_EXPECT_EQ(region->ready, wanted);
+    /* As much as comes by itself, to the chunk. */
+    const unsigned next = wanted + clamp(wanted / 2, READY_LEAST, READY_MOST);
+    HAK_EXPECT_EQ(hak_region_chunks_ready(region, next), 0);
+    HAK_EXPECT_EQ(region->ready, next);
+}
+
+HAK_TEST_ISOLATED(RegionEdges, AnEndIsGivenUpFromSixteenChunksOn, ALONE) {
+    struct region *const region = region_with_little_ready();
+    HAK_EXPECT_EQ(hak_region_chunks_ready(region, region->ready + READY_MOST), 0);
+    const unsigned ready = region->ready;
+    HAK_EXPECT(!hak_region_chunks_shrink(region, ready));
+    HAK_EXPECT(!hak_region_chunks_shrink(region, ready - READY_LEAST + 1));
+    HAK_EXPECT_EQ(region->ready, ready);
+    HAK_EXPECT(hak_region_chunks_shrink(region, ready - READY_LEAST));
+    HAK_EXPECT_EQ(region->ready, ready - READY_LEAST);
+    HAK_EXPECT_EQ(hak_region_chunks_ready(region, ready), 0);
+    *((char *)region_chunk_address(region, ready) - 1) = 1;
+}
+
+/* Calls of a purge of so many chunks. */
+static uint64_t purge_calls(unsigned count) {
+    struct os_counters before, after;
+    const struct span span = take(count);
+    memset(region_chunk_address(span.region, span.first), 1, (size_t)count * HAK_CHUNK_BYTES);
+    hak_region_span_free(span.region, span.first, span.count);
+    hak_os_counters_get(&before);
+    HAK_EXPECT_EQ(hak_region_purge(UINT64_MAX), (size_t)count * HAK_CHUNK_BYTES);
+    hak_os_counters_get(&after);
+    return after.purges - before.purges;
+}
+
+HAK_TEST_ISOLATED(RegionEdges, TheHeadersPagesGoFromSixteenChunksOn, ALONE) {
+    (void)purge_calls(HEADER_LEAST); /* the region's first purge may do more */
+    const uint64_t less = purge_calls(HEADER_LEAST - 2);
+    HAK_EXPECT_GE(less, 1);
+    HAK_EXPECT_EQ(purge_calls(HEADER_LEAST - 1), less);
+    HAK_EXPECT_GT(purge_calls(HEADER_LEAST), less);
+    HAK_EXPECT_GT(purge_calls(HEADER_LEAST + 1), less);
+}
+
+/* The last chunk too comes back first to who freed chunks of the class last. */
+HAK_TEST_ISOLATED(RegionEdges, TheLastChunkIsTakenByTheClassThatFreedIt, ALONE) {
+    enum { WHOLE = HAK_REGION_CHUNKS - REGION_CHUNK_FIRST };
+    static struct span spans[2 * WHOLE];
+    unsigned count = 0;
+    do {
+        spans[count] = take(1);
+    } while (spans[count++].first != HAK_REGION_CHUNKS - 1 && count < 2 * WHOLE);
+    const struct span last = spans[count - 1], early = spans[0];
+    HAK_ASSERT_TRUE(last.first == HAK_REGION_CHUNKS - 1);
+    hak_region_span_free(early.region, early.first, 1);
+    hak_region_span_free(last.region, last.first, 1);
+    const struct span again = take(1), next = take(1);
+    HAK_EXPECT(again.region == last.region && again.first == last.first);
+    HAK_EXPECT(next.region == early.region && next.first == early.first);
+}
