@@ -7,8 +7,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "hakmem/base/options.h"
+#include "hakmem/base/random.h"
 #include "hakmem/guard/canary.h"
 #include "hakmem/guard/chacha.h"
+#include "hakmem/guard/guard.h"
 #include "hakmem/guard/quarantine.h"
 #include "hakmem/guard/random.h"
 #include "hakmem/hakmem.h"
@@ -58,6 +61,50 @@ HAK_TEST(Chacha, HasAsManyRoundsAsItIsTold) {
                                      0x88e11b18, 0x1e1a71ef, 0x72e14c98, 0x416f21b9, 0x6753449f, 0x19566d45,
                                      0xa3424a31, 0x01b086da, 0xb8fd7b38, 0x42fe0c0e};
     expect_block(no_key, no_nonce, 8, 0, block);
+}
+
+/* Word by word, as the RFC writes it. */
+static void plain_quarter(uint32_t x[CHACHA_WORDS], unsigned a, unsigned b, unsigned c, unsigned d) {
+    static const unsigned turns[] = {16, 12, 8, 7};
+    for (unsigned i = 0; i < 4; i++) {
+        uint32_t *const sum = &x[i % 2 == 0 ? a : c], *const turned = &x[i % 2 == 0 ? d : b];
+        *sum += x[i % 2 == 0 ? b : d];
+        *turned ^= *sum;
+        *turned = *turned << turns[i] | *turned >> (32 - turns[i]);
+    }
+}
+
+static void plain_block(const uint32_t key[CHACHA_KEY_WORDS], const uint32_t nonce[CHACHA_NONCE_WORDS], unsigned rounds,
+                        uint32_t counter, uint32_t out[CHACHA_WORDS]) {
+    static const uint32_t constants[] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};
+    uint32_t x[CHACHA_WORDS];
+    memcpy(x, constants, sizeof constants);
+    memcpy(x + 4, key, CHACHA_KEY_WORDS * sizeof *key);
+    x[12] = counter;
+    memcpy(x + 13, nonce, CHACHA_NONCE_WORDS * sizeof *nonce);
+    memcpy(out, x, sizeof x);
+    for (unsigned round = 0; round < rounds; round++) {
+        for (unsigned i = 0; i < 4; i++) {
+            const unsigned skew = round % 2;
+            plain_quarter(x, i, 4 + (i + skew) % 4, 8 + (i + 2 * skew) % 4, 12 + (i + 3 * skew) % 4);
+        }
+    }
+    for (unsigned i = 0; i < CHACHA_WORDS; i++) out[i] += x[i];
+}
+
+/* All four that are made at once. */
+HAK_TEST(Chacha, GivesTheBlocksOfAPlainTwin) {
+    uint64_t random = 17;
+    for (unsigned round = 0; round < 60; round++) {
+        uint32_t key[CHACHA_KEY_WORDS], nonce[CHACHA_NONCE_WORDS], block[CHACHA_WORDS];
+        for (unsigned i = 0; i < CHACHA_KEY_WORDS; i++) key[i] = (uint32_t)random_xorshift64(&random);
+        for (unsigned i = 0; i < CHACHA_NONCE_WORDS; i++) nonce[i] = (uint32_t)random_xorshift64(&random);
+        for (unsigned counter = 0; counter < 4; counter++) {
+            const unsigned rounds = 8 + 4 * (round % 4);
+            plain_block(key, nonce, rounds, counter, block);
+            expect_block(key, nonce, rounds, counter, block);
+        }
+    }
 }
 
 /* ---- What is drawn ---- */
@@ -142,6 +189,25 @@ HAK_TEST_ISOLATED(Random, WithoutTheKernelEverySecretIsAnother, "") {
         const int changed = __builtin_popcountll(words[i] ^ words[i - 1]);
         HAK_EXPECT(changed > 6 && changed < 58);
     }
+}
+
+/* ---- What the system refuses ---- */
+
+/* The features that need address space are switched off alone; each of them if it alone is refused. */
+HAK_TEST_ISOLATED(Guard, WhatIsRefusedIsSwitchedOff, "") {
+    hak_process_begin();
+    const unsigned all = hak_options.guard;
+    os_fake_reset();
+    os_fake_fail_only(OS_FAKE_RESERVE);
+    os_fake_fail_from(1);
+    hak_guard_init(); /* no block is live */
+    HAK_EXPECT_EQ(hak_options.guard, all & ~(unsigned)(HAK_FEATURE_PAGES | HAK_FEATURE_ZERO_SIZE));
+    hak_options.guard = all;
+    os_fake_fail_from(2);
+    hak_guard_init();
+    HAK_EXPECT_EQ(hak_options.guard, all & ~(unsigned)HAK_FEATURE_ZERO_SIZE);
+    os_fake_reset();
+    hak_options.guard = all;
 }
 
 /* ---- What is chosen ---- */

@@ -216,11 +216,15 @@ HAK_TEST(Shadow, PurgeTakesTheEntriesOfItsRangeAlone) {
     HAK_ASSERT_TRUE(hak_region_span_alloc(CHUNKS, 1, &span) == 0);
     char *const start = (char *)region_chunk_address(span.region, span.first), *const purged =
                                                                                    start + FIRST * HAK_CHUNK_BYTES;
-    const uintptr_t from = (uintptr_t)shadow_entry(purged), to = from + (PURGED * HAK_CHUNK_BYTES >> SHADOW_SHIFT);
-    for (unsigned by_mapping = 0; by_mapping < 2; by_mapping++) {
+    const uintptr_t from = (uintptr_t)shadow_entry(purged);
+    /* To a chunk's end, and to an entry behind it. */
+    for (unsigned i = 0; i < 4; i++) {
+        const bool by_mapping = i % 2 != 0;
+        const size_t bytes = PURGED * HAK_CHUNK_BYTES + i / 2 * SHADOW_GRAIN;
+        const uintptr_t to = from + (bytes >> SHADOW_SHIFT);
         unsigned gone = 0;
         for (size_t at = 0; at < CHUNKS * HAK_CHUNK_BYTES; at += 16) shadow_set(start + at, 1);
-        hak_shadow_purge(purged, PURGED * HAK_CHUNK_BYTES, by_mapping != 0);
+        hak_shadow_purge(purged, bytes, by_mapping);
         for (size_t at = 0; at < CHUNKS * HAK_CHUNK_BYTES; at += 16) {
             const uintptr_t first = (uintptr_t)shadow_entry(start + at) & ~(page - 1);
             const bool is_within = from <= first && first + page <= to;
