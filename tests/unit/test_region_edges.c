@@ -81,6 +81,27 @@ HAK_TEST_ISOLATED(RegionEdges, AnEndIsGivenUpFromSixteenChunksOn, ALONE) {
     *((char *)region_chunk_address(region, ready) - 1) = 1;
 }
 
+/* What is reserved and not ready goes, at the end and at the start, and is not asked for twice. */
+static void expect_released(struct region *region, unsigned skipped, bool start_is_reserved) {
+    region->skipped = skipped;
+    region->skipped_is_reserved = start_is_reserved;
+    const bool has_end = region->reserved != region->ready, has_start = skipped != 0 && start_is_reserved;
+    HAK_EXPECT_EQ(hak_region_chunks_release(region), has_end || has_start);
+    HAK_EXPECT_EQ(region->reserved, region->ready);
+    HAK_EXPECT_EQ(region->skipped_is_reserved, start_is_reserved && !has_start);
+    HAK_EXPECT(skipped == 0 || !hak_region_chunks_release(region));
+}
+
+HAK_TEST_ISOLATED(RegionEdges, WhatIsReservedIsReleasedAtEitherEnd, ALONE) {
+    struct region *const region = region_with_little_ready();
+    HAK_EXPECT_EQ(hak_region_chunks_ready(region, 300), 0);
+    HAK_EXPECT(region->reserved > region->ready);
+    expect_released(region, 0, true); /* the end alone */
+    expect_released(region, 0, true); /* nothing */
+    expect_released(region, 30, false);
+    expect_released(region, 30, true); /* the start alone */
+}
+
 /* Calls of a purge of so many chunks. */
 static uint64_t purge_calls(unsigned count) {
     struct os_counters before, after;

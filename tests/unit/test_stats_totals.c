@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* The ways to ask for statistics say the same, blocks of size 0 are there once, and who asks leaves nothing behind. */
+#include <string.h>
+
+#include "hakmem/hakmem.h"
+#include "hakmem/os/os.h"
+#include "tests/harness/harness.h"
+
+enum { CLASSES_MOST = 256, ZERO_SIZED = 5 };
+
+static void expect_pools_equal(const struct hak_pool_stats *a, const struct hak_pool_stats *b) {
+    HAK_EXPECT_EQ(a->allocations, b->allocations);
+    HAK_EXPECT_EQ(a->frees, b->frees);
+    HAK_EXPECT_EQ(a->live_blocks, b->live_blocks);
+    HAK_EXPECT_EQ(a->live_bytes, b->live_bytes);
+}
+
+HAK_TEST_ISOLATED(StatsTotals, AreTheSameWithTheClasses, "") {
+    static struct hak_class_stats classes[CLASSES_MOST];
+    struct hak_stats alone, beside;
+    void *const tiny = hak_alloc(40), *const l2 = hak_alloc(5000), *const huge = hak_alloc((size_t)3 << 20);
+    memset(&beside, 0xEE, sizeof beside);
+    hak_stats_get(&alone);
+    HAK_EXPECT_GT(hak_stats_get_classes(&beside, classes, CLASSES_MOST), 0);
+    HAK_EXPECT_GT(alone.tiny.live_blocks, 0);
+    HAK_EXPECT_GT(alone.l2.live_blocks, 0);
+    expect_pools_equal(&alone.tiny, &beside.tiny);
+    expect_pools_equal(&alone.l2, &beside.l2);
+    expect_pools_equal(&alone.l25, &beside.l25);
+    HAK_EXPECT_EQ(alone.threads, beside.threads);
+    hak_free(tiny);
+    hak_free(l2);
+    hak_free(huge);
+}
+
+static uint64_t allocations(void) {
+    struct hak_stats stats;
+    hak_stats_get(&stats);
+    return stats.tiny.allocations + stats.l2.allocations + stats.l25.allocations;
+}
+
+/* With guard full they lie in a range of their own, and count as of the first class. */
+HAK_TEST_ISOLATED(StatsTotals, HaveBlocksOfSizeZeroOnce, "HAKMEM_GUARD=zero_size") {
+    void *blocks[ZERO_SIZED];
+    hak_free(hak_alloc(0));
+    const uint64_t before = allocations();
+    for (unsigned i = 0; i < ZERO_SIZED; i++) blocks[i] = hak_alloc(0);
+    HAK_EXPECT_EQ(allocations(), before + ZERO_SIZED);
+    for (unsigned i = 0; i < ZERO_SIZED; i++) hak_free(blocks[i]);
+}
+
+static bool visit(const struct hak_walk_block *block, void *argument) {
+    (void)block;
+    ++*(unsigned *)argument;
+    return true;
+}
+
+HAK_TEST_ISOLATED(StatsTotals, AWalkLeavesNoMemoryBehind, "") {
+    struct os_counters before, after;
+    unsigned blocks = 0;
+    void *const p = hak_alloc(100), *const huge = hak_alloc((size_t)3 << 20);
+    hak_os_counters_get(&before);
+    for (unsigned i = 0; i < 3; i++) HAK_EXPECT_EQ(hak_walk(visit, &blocks, NULL), 0);
+    hak_os_counters_get(&after);
+    HAK_EXPECT_GE(blocks, 3 * 2);
+    HAK_EXPECT_EQ(after.mapped_bytes, before.mapped_bytes);
+    HAK_EXPECT_EQ(after.maps - before.maps, after.unmaps - before.unmaps);
+    hak_free(p);
+    hak_free(huge);
+}
