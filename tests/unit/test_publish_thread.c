@@ -6,12 +6,15 @@
 #include <unistd.h>
 
 #include "hakmem/base/options.h"
+#include "hakmem/base/text.h"
 #include "hakmem/base/warning.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/observe/lost.h"
 #include "hakmem/observe/page.h"
 #include "hakmem/observe/publish.h"
+#include "hakmem/observe/read.h"
 #include "hakmem/observe/switch.h"
+#include "hakmem/observe/write.h"
 #include "hakmem/os/os.h"
 #include "hakmem/process/own_thread.h"
 #include "hakmem/process/purge.h"
@@ -179,6 +182,28 @@ HAK_TEST_ISOLATED(PublishThread, WritesTwiceASecond, PUBLISHED) {
     HAK_EXPECT_EQ(left, 1);
     HAK_EXPECT_EQ(laters, 2);
     HAK_EXPECT(later != NULL);
+}
+
+/* What is published is what a reading of the same moment says. */
+HAK_TEST_ISOLATED(PublishThread, WritesWhatTheStatisticsSay, PUBLISHED) {
+    static uint64_t published[PUBLISH_TEXT_WORDS], begun_at[STATS_THREADS_MAX];
+    static char own[PUBLISH_TEXT_BYTES];
+    static struct hak_thread_stats threads[STATS_THREADS_MAX];
+    static struct stats_reading reading = {.threads = threads, .begun = begun_at, .thread_capacity = STATS_THREADS_MAX};
+    size_t length = 0;
+    void *const p = hak_alloc(1000);
+    begin_thread(500, 3);
+    HAK_ASSERT_TRUE(publish_read(&page, published, &length));
+    struct hak_text sink = text_memory(own, sizeof own);
+    is_told = true; /* at the moment that the page has */
+    now_ms = page.clock_ms;
+    hak_stats_read(&reading);
+    HAK_EXPECT_GE(reading.stats.tiny.allocations, 1);
+    hak_stats_write_json(&sink, &reading);
+    is_told = false;
+    HAK_EXPECT_EQ(length, sink.used);
+    HAK_EXPECT_EQ(memcmp(published, own, sink.used), 0);
+    hak_free(p);
 }
 
 HAK_TEST_ISOLATED(PublishThread, MakesNoPageWhereThreadsEndWithinTheFirstHalfSecond, PUBLISHED) {
