@@ -225,6 +225,7 @@ MODULES = {
                 *_unit(
                     "begin", "fork_copy", "fork_purge", "guard_renew", "guard_pages", "interrupted", "interrupted_steps"
                 ),
+                *_unit("shadow", "shadow_reads"),
                 *_unit("record", "config", "base", "region", "region_place", "node", "idle", "guard_random"),
                 "tests/integration:test_places",
                 *_ALWAYS,

@@ -3,7 +3,10 @@
 #include <string.h>
 
 #include "hakmem/hakmem.h"
+#include "hakmem/ladder/branches.h"
+#include "hakmem/magazine/thread.h"
 #include "hakmem/os/os.h"
+#include "hakmem/size_class/size_class.h"
 #include "tests/harness/harness.h"
 
 enum { CLASSES_MOST = 256, ZERO_SIZED = 5 };
@@ -67,4 +70,27 @@ HAK_TEST_ISOLATED(StatsTotals, AWalkLeavesNoMemoryBehind, "") {
     HAK_EXPECT_EQ(after.maps - before.maps, after.unmaps - before.unmaps);
     hak_free(p);
     hak_free(huge);
+}
+
+static bool expect_other(const struct hak_walk_block *block, void *parked) {
+    HAK_EXPECT(block->start != parked);
+    return true;
+}
+
+/* A block that is to be sampled next waits beside its magazine, and is as free as those in it. */
+HAK_TEST_ISOLATED(StatsTotals, AWalkFindsNoParkedBlock, "") {
+    enum { BLOCKS = 2000, SIZE = 64 };
+    static void *blocks[BLOCKS];
+    unsigned found = 0;
+    if (hak_profile_start(2048) != 0) HAK_SKIP("the build has no profile");
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        blocks[i] = hak_alloc(SIZE);
+        void *const parked = hak_self->samples[size_class_of(SIZE)].parked;
+        if (parked == NULL || found == 3) continue;
+        found++;
+        HAK_EXPECT_EQ(hak_walk(expect_other, parked, NULL), 0);
+    }
+    if (ladder_reads_slots()) HAK_EXPECT_EQ(found, 3);
+    for (unsigned i = 0; i < BLOCKS; i++) hak_free(blocks[i]);
+    hak_profile_stop();
 }
