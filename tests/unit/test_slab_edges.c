@@ -242,6 +242,19 @@ HAK_TEST(SlabEdges, AnInnerAddressIsTheProgramsFault) {
     HAK_EXPECT(hak_slab_release_if_empty(slab, c));
 }
 
+/* Bits above those of any address: the page map's index is masked, and says that a block is there. */
+HAK_TEST(SlabEdges, AnAddressWithHighBitsIsForeign) {
+    const unsigned c = 3;
+    struct slab *slab = full_slab(c);
+    enum hak_misuse wrong = HAK_MISUSE_FREED;
+    void *far = (void *)((uintptr_t)blocks[0] | (uintptr_t)1 << HAK_ADDRESS_BITS);
+    HAK_EXPECT(!hak_slab_is_taken(far, c, &wrong));
+    HAK_EXPECT_EQ(wrong, HAK_MISUSE_FOREIGN);
+    HAK_EXPECT_DEATH(hak_slab_free_blocks(SELF, c, &far, 1), "foreign pointer");
+    hak_slab_free_blocks(SELF, c, blocks, hak_classes[c].blocks);
+    HAK_EXPECT(hak_slab_release_if_empty(slab, c));
+}
+
 /* A piece of nothing purges nothing, and one of a byte takes what it meets first. */
 HAK_TEST_ISOLATED(SlabEdges, APieceOfNothingPurgesNothing, "HAKMEM_PURGE_DELAY_MS=-1") {
     const unsigned c = HAK_TINY_CLASS_LAST;
