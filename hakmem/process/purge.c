@@ -28,9 +28,22 @@ void hak_purge_start_later(void (*start)(void)) {
     hak_decay_schedule(1);
 }
 
-static void purge_start_waiting(void) {
+/* Who polls: where the program's call returns to, NULL where a thread must not be begun. */
+struct purge_caller {
+    const void *address;
+    bool is_trusted; /* also where it is not known which addresses are the C library's */
+};
+
+/* Whether a thread may be begun: the C library's own calls may come where pthread_create must not be called. Asked only where one is
+ * wanted, because it is a search. */
+static bool purge_may_start(const struct purge_caller *caller) {
+    return caller->address != NULL &&
+           ((caller->is_trusted && !hak_os_knows_c_library()) || !hak_os_is_c_library(caller->address));
+}
+
+static void purge_start_waiting(const struct purge_caller *caller) {
     /* Relaxed: a hint, and seldom anything. */
-    if (hak_load_relaxed(&purge_waiting_start) == NULL || hak_own_thread_users() == 0) {
+    if (hak_load_relaxed(&purge_waiting_start) == NULL || hak_own_thread_users() == 0 || !purge_may_start(caller)) {
         return;
     }
     /* Acquire: one poll takes it. */
@@ -47,10 +60,8 @@ static void purge_to_bound(uint64_t now, size_t most) {
     }
 }
 
-static void purge_poll_now(bool may_start) {
-    if (may_start) {
-        purge_start_waiting();
-    }
+static void purge_poll_now(const struct purge_caller *caller) {
+    purge_start_waiting(caller);
     const int64_t delay_ms = hak_load_relaxed(&hak_options.purge_delay_ms);
     const uint64_t due = decay_due_ms();
     if (due == 0) {
@@ -67,7 +78,8 @@ static void purge_poll_now(bool may_start) {
         hak_purge_aged(now, most);
     }
     /* Also where a look was due: what was too young for it would wait for a poll that may never come. */
-    if (delay_ms > 0 && may_start && hak_purge_to_do_bytes() > PURGE_THREAD_BYTES && hak_purge_thread_start(now)) {
+    if (delay_ms > 0 && hak_purge_to_do_bytes() > PURGE_THREAD_BYTES && purge_may_start(caller) &&
+        hak_purge_thread_start(now)) {
         return;
     }
     if (delay_ms >= 0) {
@@ -76,9 +88,9 @@ static void purge_poll_now(bool may_start) {
     hak_store_relaxed(&purge_waited, hak_purge_to_do_bytes());
 }
 
-static void purge_poll_from(bool may_start) {
+static void purge_poll_from(struct purge_caller caller) {
     const int saved_errno = errno;
-    purge_poll_now(may_start);
+    purge_poll_now(&caller);
     /* Relaxed: a hint; whoever takes it acquires. What could not be started here waits for the next poll. */
     if (hak_load_relaxed(&purge_waiting_start) != NULL) {
         hak_decay_schedule(1);
@@ -86,11 +98,9 @@ static void purge_poll_from(bool may_start) {
     errno = saved_errno;
 }
 
-void hak_purge_poll_due(const void *caller) { purge_poll_from(caller != NULL && !hak_os_is_c_library(caller)); }
+void hak_purge_poll_due(const void *caller) { purge_poll_from((struct purge_caller){caller, false}); }
 
-void hak_purge_poll_due_alloc(const void *caller) {
-    purge_poll_from(caller != NULL && (!hak_os_knows_c_library() || !hak_os_is_c_library(caller)));
-}
+void hak_purge_poll_due_alloc(const void *caller) { purge_poll_from((struct purge_caller){caller, true}); }
 
 void hak_purge_fork_child(void) {
     hak_purge_thread_fork_child();

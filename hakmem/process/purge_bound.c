@@ -9,6 +9,8 @@
 #include "hakmem/region/region.h"
 #include "hakmem/slab/partial.h"
 
+static size_t purge_bound = PURGE_BOUND_BYTES; /* atomic, relaxed: written where the process has one thread */
+
 /* All atomic, relaxed: hints. */
 static struct {
     size_t may_wait;
@@ -29,7 +31,8 @@ static void purge_learn(uint64_t now, size_t bound, size_t in_use) {
         hak_store_relaxed(&purge_learned.given, (size_t)0);
     } else if (purge_committed_bytes() > hak_load_relaxed(&purge_learned.level) + given / 2) {
         const size_t most = 2 * in_use > PURGE_LEARNED_BYTES ? 2 * in_use : PURGE_LEARNED_BYTES;
-        hak_store_relaxed(&purge_learned.may_wait, 2 * bound < most ? 2 * bound : most);
+        const size_t wanted = bound + (given > bound ? given : bound);
+        hak_store_relaxed(&purge_learned.may_wait, wanted < most ? wanted : most);
         hak_store_relaxed(&purge_learned.given, (size_t)0);
     }
 }
@@ -43,8 +46,12 @@ void hak_purge_bound_unlearn(size_t aged) {
 
 void hak_purge_bound_note_given(uint64_t now, size_t bytes) {
     if (bytes > 0) {
-        hak_store_relaxed(&purge_learned.given, hak_load_relaxed(&purge_learned.given) + bytes);
-        hak_store_relaxed(&purge_learned.level, purge_committed_bytes());
+        /* One giving goes over several polls, and ends where something is taken again: else a program of which much goes and comes would
+         * have to take half of all that ever went, at once. */
+        const size_t given = hak_load_relaxed(&purge_learned.given), level = purge_committed_bytes();
+        const bool is_another = level + bytes > hak_load_relaxed(&purge_learned.level) + given / 8;
+        hak_store_relaxed(&purge_learned.given, is_another ? bytes : given + bytes);
+        hak_store_relaxed(&purge_learned.level, level);
         hak_store_relaxed(&purge_learned.given_at_ms, now);
     }
 }
@@ -52,9 +59,16 @@ void hak_purge_bound_note_given(uint64_t now, size_t bytes) {
 size_t hak_purge_bound_excess(uint64_t now, size_t to_do) {
     const size_t held = hak_held_bytes(), unpurged = hak_partial_unpurged_bytes();
     const size_t in_use = held > unpurged ? held - unpurged : 0;
-    size_t bound = in_use > PURGE_BOUND_BYTES ? in_use : PURGE_BOUND_BYTES;
+    const size_t least = hak_load_relaxed(&purge_bound);
+    size_t bound = in_use > least ? in_use : least;
     const size_t may_wait = hak_load_relaxed(&purge_learned.may_wait);
     bound = may_wait > bound ? may_wait : bound;
     purge_learn(now, bound, in_use);
     return to_do > bound ? to_do - (bound - bound / 4) : 0;
+}
+
+void hak_purge_bound_fork_child(void) {
+    hak_store_relaxed(&purge_bound, PURGE_BOUND_CHILD_BYTES);
+    hak_store_relaxed(&purge_learned.may_wait, (size_t)0);
+    hak_store_relaxed(&purge_learned.given, (size_t)0);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What may wait where no thread of our own purges: the larger of PURGE_BOUND_BYTES, of what is in use, and of what the program has
- * shown that it takes back at once.
+/* What may wait where no thread of our own purges: the larger of PURGE_BOUND_BYTES (PURGE_BOUND_CHILD_BYTES in the child of a fork), of
+ * what is in use, and of what the program has shown that it takes back at once.
  *
  * That is found out by what was given back as too much, when, and how much was in the allocator's hands then. A program that takes half
- * of it again within the delay loses more by the page faults than the memory is worth, and may keep twice as much from then on.
- * What ages unused halves that. Any thread; two polls at once make it a little wrong at most. */
+ * of it again within the delay loses more by the page faults than the memory is worth, and may keep twice as much from then on, or as much
+ * more as was given. What ages unused halves that. Any thread; two polls at once make it a little wrong at most. */
 #ifndef HAKMEM_PROCESS_PURGE_BOUND_H
 #define HAKMEM_PROCESS_PURGE_BOUND_H
 
@@ -13,6 +13,9 @@
 
 /* What may wait, bytes, where no thread runs and less is in use. glibc keeps 128 KiB at first, and 64 MiB at most. */
 #define PURGE_BOUND_BYTES ((size_t)16 << 20)
+
+/* The same in the child of a fork. A server that forks for each connection has hundreds of them, most of which wait for their clients. */
+#define PURGE_BOUND_CHILD_BYTES ((size_t)2 << 20)
 
 /* What may wait at most, bytes, where the program has shown that it takes it back at once; or twice what is in use. */
 #define PURGE_LEARNED_BYTES ((size_t)256 << 20)
@@ -26,5 +29,8 @@ void hak_purge_bound_note_given(uint64_t now_ms, size_t bytes);
 
 /* So much was given back that nobody wanted for the whole delay. */
 void hak_purge_bound_unlearn(size_t aged);
+
+/* In the child of a fork: from now on less may wait, and nothing is learned. pre: one thread */
+void hak_purge_bound_fork_child(void);
 
 #endif

@@ -18,6 +18,7 @@ DOCUMENTS = checkout() / "docs"
 BENCH = checkout() / "bench"
 TEMPLATES = sorted(BENCH.glob("*/*.md.j2"))
 RUN = 4
+_PLACEHOLDER = re.compile(r"\{[%{#].*?[%}#]\}", re.DOTALL)
 
 
 def words(text: str) -> list[str]:
@@ -47,11 +48,12 @@ def is_known(sentence: str, known: set[str]) -> bool:
 
 
 def known_to(template: Path) -> set[str]:
-    """Without statements and placeholders. The sources' strings are broken where their lines end."""
+    """Of statements and placeholders their strings only. The sources' strings are broken where their lines end."""
     sources = sorted(BENCH.glob("*/*.py"))
     texts = [re.sub(r'"\s*\n\s*f?"', "", source.read_text(encoding="utf-8")) for source in sources]
-    text = re.sub(r"\{[%{#].*?[%}#]\}", " ", quoted_out(template.read_text(encoding="utf-8")))
-    return set().union(*map(runs, [text, *texts]))
+    text = quoted_out(template.read_text(encoding="utf-8"))
+    spoken = [string for placeholder in _PLACEHOLDER.findall(text) for string in re.findall(r'"([^"]*)"', placeholder)]
+    return set().union(*map(runs, [_PLACEHOLDER.sub(" ", text), *spoken, *texts]))
 
 
 class TemplatesTest(unittest.TestCase):

@@ -36,6 +36,24 @@ HAK_TEST_ISOLATED(PurgePoll, SixteenMiBMayWait, ALONE) {
     HAK_EXPECT_EQ(told_thread.asked, 0);
 }
 
+/* 2 MiB in the child of a fork, whatever its parent had learned; or as much as is in use. */
+HAK_TEST_ISOLATED(PurgePoll, LessMayWaitInAChild, ALONE) {
+    told_begin(256 * MIB);
+    free_and_poll(18 * MIB);
+    free_and_poll(4 * MIB);
+    free_and_poll(16 * MIB);
+    EXPECT_WAITING(32 * MIB); /* learned */
+    HAK_EXPECT_EQ(hak_purge_all(), 32 * MIB);
+    hak_purge_fork_child();
+    free_and_poll(2 * MIB);
+    EXPECT_WAITING(2 * MIB);
+    free_and_poll(CHUNK);
+    EXPECT_WAITING(CHUNK); /* of the half MiB and a chunk that are too much 2 MiB, a whole huge page */
+    hak_held_add(4 * MIB);
+    free_and_poll(4 * MIB - CHUNK);
+    EXPECT_WAITING(4 * MIB);
+}
+
 /* As much as is in use, if that is more. */
 HAK_TEST_ISOLATED(PurgePoll, AsMuchMayWaitAsIsInUse, ALONE) {
     hak_held_add(40 * MIB);
@@ -374,21 +392,6 @@ HAK_TEST_ISOLATED(PurgePoll, WhoeverPurgesMakesWayForAFork, ALONE) {
     told_free(24 * MIB);
     HAK_EXPECT_EQ(hak_purge_all(), 24 * MIB);
     HAK_EXPECT_EQ(told_yielded_ms, 4);
-}
-
-/* And between what it takes of idle threads, which is none of the bytes that it may purge. */
-HAK_TEST_ISOLATED(PurgePoll, SlabsOfIdleThreadsArePiecesOfTheirOwn, ALONE) {
-    told_begin(64 * MIB);
-    free_and_poll(16 * MIB);
-    EXPECT_WAITING(16 * MIB);
-    told_idle_batches = 5;
-    hak_purge_fork_begin();
-    free_and_poll(CHUNK);
-    EXPECT_WAITING(10 * MIB + CHUNK); /* as in SixteenMiBMayWait */
-    HAK_EXPECT_EQ(told_idle_looks, 1);
-    HAK_EXPECT_EQ(told_idle_batches, 0);
-    HAK_EXPECT_GE(told_yielded_ms, 5 + 1);
-    hak_purge_fork_end();
 }
 
 HAK_TEST_ISOLATED(PurgePoll, ChildLooksAgain, ALONE) {

@@ -6,6 +6,7 @@
 #include "hakmem/base/options.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/process/purge.h"
+#include "hakmem/process/purge_bound.h"
 #include "hakmem/process/purge_pass.h"
 #include "hakmem/region/held.h"
 #include "hakmem/region/region.h"
@@ -91,4 +92,22 @@ HAK_TEST_ISOLATED(PurgeSlabs, FreePagesOfSlabsWaitToo, "HAKMEM_PURGE_DELAY_MS=-1
     (void)hak_trim();
     HAK_EXPECT_EQ(hak_partial_unpurged_bytes(), 0);
     HAK_EXPECT_EQ(hak_partial_purged_bytes(), 0);
+}
+
+/* A fork waits for no more than a piece of what is taken of idle threads either, which is none of the bytes that are to go. */
+HAK_TEST_ISOLATED(PurgeSlabs, ThoseOfIdleThreadsArePiecesOfTheirOwn,
+                  "HAKMEM_PURGE_DELAY_MS=1000 HAKMEM_PURGE_THREAD=0") {
+    told_begin(64 * MIB);
+    told_free(PURGE_BOUND_BYTES);
+    told_poll();
+    HAK_EXPECT_EQ(hak_purge_waiting_bytes(), PURGE_BOUND_BYTES);
+    told_idle_batches = 5;
+    hak_purge_fork_begin();
+    told_free(HAK_CHUNK_BYTES);
+    told_poll();
+    HAK_EXPECT_EQ(hak_purge_waiting_bytes(), 10 * MIB + HAK_CHUNK_BYTES); /* 6 MiB went, a quarter of the bound and more */
+    HAK_EXPECT_EQ(told_idle_looks, 1);
+    HAK_EXPECT_EQ(told_idle_batches, 0);
+    HAK_EXPECT_GE(told_yielded_ms, 5 + 1);
+    hak_purge_fork_end();
 }
