@@ -31,6 +31,7 @@ ONE_THREAD = [
     "test_profile",
     "test_profile_realloc",
     "test_publish_thread",
+    "test_purge_bound",
     "test_purge_poll",
     "test_purge_slabs",
     "test_purge_thread",

@@ -89,7 +89,9 @@ MODULES = {
                     "readers",
                 ),
                 *_unit("quiet", "sites", "hooks", "profile_threads", "profile_estimates", "reentry", "packed"),
-                *_unit("first_frees", "interrupted", "interrupted_steps", "share_changes", "thinning", "thread_refused"),
+                *_unit(
+                    "first_frees", "interrupted", "interrupted_steps", "share_changes", "thinning", "thread_refused"
+                ),
                 *_ALWAYS,
                 *_MEMORY,
                 "tests/integration:test_fork",
@@ -188,7 +190,8 @@ MODULES = {
                 "hakmem/region/decay.c",
             ),
             (
-                *_unit("purge_poll", "purge_slabs", "purge_thread", "purge_share", "own_thread_steps", "purge_way"),
+                *_unit("purge_bound", "purge_poll", "purge_slabs", "purge_thread", "purge_share"),
+                *_unit("own_thread_steps", "purge_way"),
                 *_unit("kept_model", "slab_purge", "region_purge", "decay", "kept", "region", "quiet", "idle", "base"),
                 "tests/integration:test_purge",
                 "tests/integration:test_own_thread",
