@@ -18,7 +18,7 @@ size_t hak_share_kept_bytes(void) {
     if (threads == 0 || threads > SHARE_FREE_THREADS) {
         return SHARE_KEPT_LEAST_BYTES;
     }
-    const size_t part = hak_held_bytes() / (8 * threads);
+    const size_t part = hak_held_bytes() / 8 / threads;
     return part < SHARE_KEPT_LEAST_BYTES  ? SHARE_KEPT_LEAST_BYTES
            : part > SHARE_KEPT_MOST_BYTES ? SHARE_KEPT_MOST_BYTES
                                           : part;
