@@ -23,6 +23,7 @@ ONE_THREAD = [
     "test_huge_clear",
     "test_huge_model",
     "test_kept",
+    "test_kept_huge",
     "test_kept_model",
     "test_misuse",
     "test_node",
@@ -38,17 +39,81 @@ ONE_THREAD = [
     "test_purge_way",
     "test_realloc",
     "test_region_bitmap",
+    "test_region_edges",
     "test_region_model",
     "test_region_place",
     "test_region_purge",
     "test_region_visits",
     "test_runs",
     "test_slab_purge",
-    "test_slab_twice",
     "test_stack",
     "test_steady_state",
     "test_thinning",
     "test_tiny_size_class",
+]
+
+# Tests of code that no switch changes, whatever the sizes of the classes, and of what builds without switches have not: they do not
+# run there. docs/decisions/007 says why nothing is lost.
+UNSWITCHED = [
+    # Regions and kept mappings.
+    "test_address_bits",
+    "test_kept",
+    "test_kept_huge",
+    "test_kept_model",
+    "test_node",
+    "test_places",
+    "test_region",
+    "test_region_bitmap",
+    "test_region_edges",
+    "test_region_model",
+    "test_region_place",
+    "test_region_purge",
+    "test_region_visits",
+    "test_runs",
+    # Huge blocks, and slabs below the magazines.
+    "test_huge_clear",
+    "test_huge_model",
+    "test_slab_edges",
+    "test_slab_purge",
+    # Purging, the allocator's own threads, copies of the process.
+    "test_fork_copy",
+    "test_own_thread",
+    "test_own_thread_steps",
+    "test_purge_child",
+    "test_purge_late",
+    "test_purge_poll",
+    "test_purge_slabs",
+    "test_purge_thread",
+    "test_purge_way",
+    # What is published and written, and the profile's tables.
+    "test_at_exit",
+    "test_hooks_cxx",
+    "test_profile_child",
+    "test_publish_thread",
+    "test_published",
+    "test_read_threads",
+    "test_stack_table",
+    "test_thinning",
+    # Room that only P3 packs; assertions, which only debug builds have; and the long run, whose calls //tests/stress makes as well.
+    "test_interrupted",
+    "test_packed",
+    "test_soak",
+]
+
+# Tests of code that guard exact does not change either.
+UNGUARDED = [
+    "test_fork_copy",
+    "test_hooks_cxx",
+    "test_huge_clear",
+    "test_kept_model",
+    "test_own_thread_steps",
+    "test_publish_thread",
+    "test_published",
+    "test_purge_late",
+    "test_read_threads",
+    "test_region_bitmap",
+    "test_runs",
+    "test_stack_table",
 ]
 
 def hak_test(
@@ -68,8 +133,8 @@ def hak_test(
         linkopts = [],
         size = "small",
         tags = []):
-    """NAME_none, NAME_p0_p1_p2_p3_fine16 as shipped, the same with _guard_exact, and NAME itself for the switches of the
-    command line.
+    """NAME_none but for UNSWITCHED, NAME_p0_p1_p2_p3_fine16 as shipped, the same with _guard_exact but for UNGUARDED, and NAME itself
+    for the switches of the command line.
 
     NAME is tagged "manual", so that `bazel test //...` runs each combination once. NAME_variants is the suite of all. Which
     tests find what only other combinations show, and so run in all: docs/decisions/007-which-combination-catches-what.md.
@@ -120,8 +185,9 @@ def hak_test(
         deps = ([":%s_cases" % name] if is_switchless else deps) + ["//hakmem"] + harness +
                (["//tests/harness:reentry"] if reentrant else []),
     )
-    combinations = SWITCH_COMBINATIONS if every_switch else SWITCH_COMBINATIONS[:1]
-    combinations = combinations + [SHIPPED_COMBINATION] + [SHIPPED_COMBINATIONS[guard] for guard in guards]
+    combinations = SWITCH_COMBINATIONS if every_switch else [] if name in UNSWITCHED else SWITCH_COMBINATIONS[:1]
+    combinations = combinations + [SHIPPED_COMBINATION]
+    combinations += [SHIPPED_COMBINATIONS[guard] for guard in guards if name not in UNGUARDED]
     combinations += _OTHER_SPACINGS if spacings else []
     combinations += [flipped for experiment in experiments for flipped in EXPERIMENT_COMBINATIONS[experiment]]
     combinations += [LEARN_BY_SITE_COMBINATION] if "learn" in experiments and "capacity" in experiments else []

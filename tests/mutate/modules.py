@@ -66,9 +66,7 @@ MODULES = {
                     "region_purge",
                     "idle",
                 ),
-                *_unit(
-                    "node", "quiet", "sites", "guard_random", "slab_twice", "purge_poll", "purge_slabs", "region_model"
-                ),
+                *_unit("node", "quiet", "sites", "guard_random", "purge_poll", "purge_slabs", "region_model"),
                 *_ALWAYS,
                 *_MEMORY,
             ),
@@ -89,9 +87,7 @@ MODULES = {
                     "readers",
                 ),
                 *_unit("quiet", "sites", "hooks", "profile_threads", "profile_estimates", "reentry", "packed"),
-                *_unit(
-                    "first_frees", "interrupted", "interrupted_steps", "share_changes", "thinning", "thread_refused"
-                ),
+                *_unit("first_frees", "interrupted", "share_changes", "thinning", "thread_refused"),
                 *_ALWAYS,
                 *_MEMORY,
                 "tests/integration:test_fork",
@@ -113,8 +109,6 @@ MODULES = {
                     "decay",
                     "region_place",
                     "region_edges",
-                    "region_dense",
-                    "region_tries",
                     "kept_huge",
                     "region_visits",
                     "region_purge",
@@ -225,9 +219,7 @@ MODULES = {
             (
                 "tests/integration:test_fork",
                 "tests/integration:test_own_thread",
-                *_unit(
-                    "begin", "fork_copy", "fork_purge", "guard_renew", "guard_pages", "interrupted", "interrupted_steps"
-                ),
+                *_unit("begin", "fork_copy", "guard_renew", "guard_pages", "interrupted"),
                 *_unit("shadow", "shadow_reads"),
                 *_unit("record", "config", "base", "region", "region_place", "node", "idle", "guard_random"),
                 "tests/integration:test_places",
