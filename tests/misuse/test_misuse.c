@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs each misuse program and reads what it says: one line on standard error that names the pointer and
+/* Runs wrong_calls for each kind of misuse and reads what it says: one line on standard error that names the pointer and
  * what is wrong, then SIGABRT; with HAKMEM_ON_MISUSE=report the same line, and
  * the program goes on; with ignore no line. */
 #include <signal.h>
@@ -11,7 +11,7 @@
 #include "tests/harness/harness.h"
 #include "tests/harness/process.h"
 
-/* A size from each pool; NULL: a program that takes none. */
+/* A size from each pool; "": of a kind that takes none. */
 static const char *const every_pool[] = {"100", "5000", "200000", "3000000", NULL};
 static const char *const slab_pools[] = {"100", "5000", "200000", NULL};
 static const char *const huge_pool[] = {"3000000", NULL};
@@ -33,11 +33,10 @@ static bool is_report(const char *line, const char *operation, const char *point
     return strncmp(line, start, strlen(start)) == 0 && strstr(line, what) != NULL;
 }
 
-static void expect_report(const char *program, const char *size, const char *operation, const char *what,
+static void expect_report(const char *kind, const char *size, const char *operation, const char *what,
                           const char *policy) {
-    char path[256];
-    snprintf(path, sizeof path, "tests/misuse/%s", program);
-    char *argv[] = {path, size[0] != '\0' ? (char *)size : NULL, NULL};
+    char path[] = "tests/misuse/wrong_calls";
+    char *argv[] = {path, (char *)kind, size[0] != '\0' ? (char *)size : NULL, NULL};
     struct process_result *result = (struct process_result *)malloc(sizeof *result);
     HAK_ASSERT_TRUE(result != NULL);
     HAK_ASSERT_TRUE(process_run(argv, policy, result));
@@ -53,18 +52,18 @@ static void expect_report(const char *program, const char *size, const char *ope
                      is_report(result->errors.bytes, operation, pointer, what);
     }
     if (!ended_right || !said_right) {
-        harness_fail(__FILE__, __LINE__, "%s %s %s: %s %d, expected \"%s\" for \"%s\"\noutput: %s\nerrors: %s", program,
+        harness_fail(__FILE__, __LINE__, "%s %s %s: %s %d, expected \"%s\" for \"%s\"\noutput: %s\nerrors: %s", kind,
                      size, policy != NULL ? policy : "", result->exited ? "status" : "signal", result->code, what,
                      pointer, result->output.bytes, result->errors.bytes);
     }
     free(result);
 }
 
-static void expect_reports(const char *program, const char *const *sizes, const char *operation, const char *what) {
+static void expect_reports(const char *kind, const char *const *sizes, const char *operation, const char *what) {
     for (; *sizes != NULL; sizes++) {
-        expect_report(program, *sizes, operation, what, NULL);
-        expect_report(program, *sizes, operation, what, report);
-        expect_report(program, *sizes, operation, what, ignore);
+        expect_report(kind, *sizes, operation, what, NULL);
+        expect_report(kind, *sizes, operation, what, report);
+        expect_report(kind, *sizes, operation, what, ignore);
     }
 }
 
