@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""preload_test: a program that knows nothing of hakmem, run with libhakmem.so preloaded."""
+"""preload_test: programs that know nothing of hakmem, run with libhakmem.so preloaded, a case each."""
 
 load("@rules_python//python:defs.bzl", "py_test")
 
@@ -7,7 +7,7 @@ LIBRARY = "//hakmem/preload:libhakmem.so"
 GUARD_LIBRARY = "//hakmem/preload:libhakmem-guard.so"
 GUARD_FULL_LIBRARY = "//hakmem/preload:libhakmem-guard-full.so"
 
-def preload_test(
+def preload_case(
         name,
         program,
         before = [],
@@ -19,17 +19,14 @@ def preload_test(
         plain = False,
         library = LIBRARY,
         program_args = [],
-        data = [],
-        size = "small",
-        tags = [],
-        **kwargs):
+        data = []):
     """Runs `program` under the library, and checks that the library really served it.
 
     The dynamic linker says which library every name was bound to; all names of malloc's family must lead to
     libhakmem.so, from whichever library.
 
     Args:
-      name: name of the test.
+      name: name of the case.
       program: the executable. Where it ends with status 0, its last line must be "N checks passed".
       before: shared libraries to preload before libhakmem.so.
       after: the same, behind it.
@@ -41,11 +38,11 @@ def preload_test(
       library: what is preloaded as libhakmem.so: LIBRARY, GUARD_LIBRARY or GUARD_FULL_LIBRARY.
       program_args: the program's arguments.
       data: files that it reads.
-      size: as for every test.
-      tags: as for every test.
-      **kwargs: other attributes of every test.
+
+    Returns:
+      The case, for preload_test.
     """
-    args = ["--status", status]
+    args = ["--case", name, "--status", status]
     for other in before:
         args += ["--before", "$(location %s)" % other]
     for other in after:
@@ -56,15 +53,29 @@ def preload_test(
         args += ["--stderr", "'%s'" % stderr]
     if may_bypass:
         args.append("--may-bypass")
-    libraries = [] if plain else [library]
     if not plain:
         args += ["--library", "$(location %s)" % library]
+    return struct(
+        args = args + ["$(location %s)" % program] + program_args,
+        data = [program] + ([] if plain else [library]) + before + after + data,
+    )
+
+def preload_test(name, cases, size = "small", tags = [], **kwargs):
+    """One test of all these cases: a test each would take longer to begin than most of them run.
+
+    Args:
+      name: name of the test.
+      cases: results of preload_case.
+      size: as for every test.
+      tags: as for every test.
+      **kwargs: other attributes of every test.
+    """
     py_test(
         name = name,
         size = size,
         srcs = ["//tests/preload:run_preloaded.py"],
-        args = args + ["$(location %s)" % program] + program_args,
-        data = depset([program] + libraries + before + after + data).to_list(),
+        args = [arg for case in cases for arg in case.args],
+        data = depset([file for case in cases for file in case.data]).to_list(),
         main = "//tests/preload:run_preloaded.py",
         tags = tags + ["no-sanitizer"],  # which bring a malloc of their own
         deps = ["//tests/preload:preloaded"],

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Runs one program under the library and judges it; see preload_test in preload.bzl."""
+"""Runs programs under the library and judges them; see preload_case in preload.bzl.
+
+--case begins a case: its name, and what argparse prints below.
+"""
 
 import argparse
 import re
@@ -29,7 +32,7 @@ def judge(done: preloaded.Run, options: argparse.Namespace) -> list[str]:
     return wrong
 
 
-def main() -> int:
+def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--library", help="libhakmem.so; none: the program runs without it")
     parser.add_argument("--before", action="append", default=[], help="library to preload before it")
@@ -40,7 +43,19 @@ def main() -> int:
     parser.add_argument("--may-bypass", action="store_true", help="names may be bound to other libraries too")
     parser.add_argument("program")
     parser.add_argument("arguments", nargs=argparse.REMAINDER)
-    options = parser.parse_args()
+    return parser.parse_args(arguments)
+
+
+def cases(arguments: list[str]) -> list[tuple[str, argparse.Namespace]]:
+    """Names and options, as they follow each --case."""
+    starts = [at for at, argument in enumerate(arguments) if argument == "--case"]
+    if not starts or starts[0] != 0:
+        sys.exit("run_preloaded: the first argument is --case, which begins each case: --case NAME [options] PROGRAM")
+    ends = [*starts[1:], len(arguments)]
+    return [(arguments[start + 1], parse(arguments[start + 2 : end])) for start, end in zip(starts, ends)]
+
+
+def is_right(name: str, options: argparse.Namespace) -> bool:
     done = preloaded.run(
         options.program,
         options.library,
@@ -51,10 +66,16 @@ def main() -> int:
     )
     wrong = judge(done, options)
     if wrong:
-        print(f"{options.program}:\n  " + "\n  ".join(wrong))
-        print(f"--- standard output\n{done.stdout}--- standard error\n{done.stderr}", end="")
-        return 1
-    return 0
+        print(f"{name}: {options.program}:\n  " + "\n  ".join(wrong))
+        print(f"--- standard output\n{done.stdout}--- standard error\n{done.stderr}", end="", flush=True)
+    return not wrong
+
+
+def main() -> int:
+    chosen = cases(sys.argv[1:])
+    failed = sum(not is_right(name, options) for name, options in chosen)
+    print(f"{len(chosen) - failed} of {len(chosen)} cases are right")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
