@@ -8,10 +8,10 @@ allows it, a reference allocator, which no change of hakmem touches and by which
   libraries    hakmem as it ships, also with its guard, and its peers, preloaded into one and the same program
   guard        the build that checks all it can, by hakmem as it ships
   profile      hakmem as it ships while it samples at the default rate, by itself
-  switches     the sixteen combinations of hakmem's switches, preloaded
+  switches     the sixteen combinations of hakmem's switches, preloaded, as far as they were built
   compiled-in  the same, linked into the program; with P2 their fast path is inlined
   spacings     other spacings of the size classes, preloaded
-  experiments  hakmem as it ships with one experiment flipped, preloaded
+  experiments  hakmem as it ships with one experiment flipped, preloaded, as far as they were built
 """
 
 from __future__ import annotations
@@ -116,8 +116,12 @@ def peer(text: str) -> tuple[str, Path]:
     return name, path
 
 
+def _library(variant: str) -> Path:
+    return worker.built(f"bench/lab/libhakmem_{variant}")
+
+
 def _variant(name: str, variant: str, config: str = ALL) -> Contender:
-    built = preloaded(name, worker.built(f"bench/lab/libhakmem_{variant}"), config)
+    built = preloaded(name, _library(variant), config)
     return replace(built, alignment=8) if variant in _MULTIPLES_OF_8 else built
 
 
@@ -187,25 +191,33 @@ def _with_control(name: str, contenders: list[Contender], reference: str, pairs:
     )
 
 
-def switches() -> Family:
-    """All combinations, preloaded."""
-    found = [_variant(config, name, config) for name, config in COMBINATIONS.items()]
-    return _with_control("switches", found, ALL, switch_pairs())
-
-
-def compiled_in() -> Family:
-    """The combinations that were built, linked into the program: the ladder's steps at least."""
+def _of_switches(family: str, make: Callable[[str, str], Contender]) -> Family:
+    """The combinations that were built, the ladder's steps at least; `make` is given the name of each in targets, and what it
+    says that it is."""
     found: list[Contender] = []
     for name, config in COMBINATIONS.items():
         try:
-            program = worker.executable(f"worker_hakmem_{name}")
+            found.append(make(name, config))
         except worker.NotBuilt:
             if config in STEPS:
                 raise
-            continue
-        found.append(Contender(config, "inlined" if "p2" in config else "static", program, None, config))
     names = {contender.name for contender in found}
-    return _with_control(COMPILED_IN, found, ALL, [pair for pair in switch_pairs() if names.issuperset(pair)])
+    return _with_control(family, found, ALL, [pair for pair in switch_pairs() if names.issuperset(pair)])
+
+
+def switches() -> Family:
+    """The combinations, preloaded."""
+    return _of_switches("switches", lambda name, config: _variant(config, name, config))
+
+
+def compiled_in() -> Family:
+    """The combinations, linked into the program."""
+
+    def make(name: str, config: str) -> Contender:
+        program = worker.executable(f"worker_hakmem_{name}")
+        return Contender(config, "inlined" if "p2" in config else "static", program, None, config)
+
+    return _of_switches(COMPILED_IN, make)
 
 
 def _against_first(name: str, variants: dict[str, str]) -> Family:
@@ -220,8 +232,17 @@ def spacings() -> Family:
 
 
 def experiments() -> Family:
-    """Each experiment flipped, against what ships."""
-    return flipped(list(variants.FLIPPED))
+    """Each experiment that was built, flipped, against what ships."""
+    names = []
+    for name, variant in variants.FLIPPED.items():
+        try:
+            _library(variant)
+        except worker.NotBuilt:
+            continue
+        names.append(name)
+    if not names:
+        raise worker.NotBuilt("no experiment was built")
+    return flipped(names)
 
 
 def flipped(names: Sequence[str]) -> Family:

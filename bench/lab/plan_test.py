@@ -56,6 +56,26 @@ class LeftTest(unittest.TestCase):
             with self.assertRaisesRegex(command_line.UsageError, "switches, compiled-in.* //bench:lab_all"):
                 command_line.families_of(parsed)
 
+    def test_of_switches_and_experiments_is_there_what_was_built(self) -> None:
+        def built_but(*names: str) -> dict[str, contenders.Family]:
+            def built(path: str) -> Path:
+                if path.endswith(names):
+                    raise worker.NotBuilt(path)
+                return Path(path)
+
+            with mock.patch.object(worker, "built", built), mock.patch.object(peers, "installed", Path):
+                return {family.name: family for family in contenders.families([])}
+
+        found = built_but("libhakmem_p1_p3", "libhakmem_p0_p2_p3", "_table_129")
+        self.assertEqual({"p1+p3", "p0+p2+p3"}, set(COMBINATIONS.values()) - set(found["switches"].names()))
+        self.assertNotIn((contenders.ALL, "p0+p2+p3"), found["switches"].pairs)
+        self.assertIn((contenders.ALL, "p1+p2+p3"), found["switches"].pairs)
+        self.assertEqual({"table-129"}, contenders.EXPERIMENTS.keys() - set(found[contenders.FLIPPED].names()))
+        # The ladder is needed, and one experiment.
+        self.assertNotIn("switches", built_but("libhakmem_p0_p1"))
+        flipped = [variant for name, variant in contenders.EXPERIMENTS.items() if name != contenders.SHIPPED]
+        self.assertNotIn(contenders.FLIPPED, built_but(*flipped))
+
 
 class FamiliesTest(unittest.TestCase):
     def test_every_pair_and_control_is_there(self) -> None:

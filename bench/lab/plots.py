@@ -97,8 +97,10 @@ def ratios(report: Row, peer: str) -> str:
 
 
 def effects(report: Row, family: str, workload: str) -> str:
-    """Main effects and interactions of the switches."""
+    """Main effects and interactions of the switches; nothing where not all combinations ran."""
     rows = [row for row in report["effects"] if row["family"] == family and row["workload"] == workload]
+    if not rows:
+        return ""
     figure, axes = _pyplot().subplots(figsize=(6.4, 0.9 + 0.22 * len(rows)))
     threshold = views.thresholds(report, family).get(workload)
     _forest(axes, rows, [views.effect_name(row) for row in rows], [threshold] * len(rows))
