@@ -180,12 +180,12 @@ def bench_program(name, visibility = None):
     for combination in SWITCH_COMBINATIONS:
         _program(name, "_" + combination.name, "fixed to " + combination.config_string, visibility)
 
-def bench_test(name, program = None, size = "small", **kwargs):
-    """A test of the programs: commands/PROGRAM.py, by default commands/NAME.py."""
+def bench_test(name, program = None, parts = [], size = "small", **kwargs):
+    """A test of the programs: commands/PROGRAM.py, by default commands/NAME.py, which may load other tests, its parts."""
     main = "commands/%s.py" % (program or name)
     py_test(
         name = name,
-        srcs = [main],
+        srcs = [main] + ["commands/%s.py" % part for part in parts],
         size = size,
         main = main,
         python_version = "PY3",
