@@ -21,7 +21,7 @@ _PROGRAMS = ("lua", "perl", "git", "imagemagick")
 _FAILING_LEAST = 2
 
 # A program that lost its data may go round in circles: the kernel ends it. Each takes a few seconds otherwise.
-_PROCESSOR_SECONDS = 60
+_PROCESSOR_SECONDS = 20
 _LIMIT_SECONDS = 600.0
 
 
@@ -50,8 +50,11 @@ class BrokenTest(unittest.TestCase):
         runner.check(self.runners[program].run(tested, watched=True), self.references[program], tested)
 
     def failures(self, defect: str) -> list[str]:
-        found = []
+        """As many as are asked for: what fails after them says no more."""
+        found: list[str] = []
         for program in _PROGRAMS:
+            if len(found) == _FAILING_LEAST:
+                break
             try:
                 self.check(_HERE / f"broken_{defect}.so", program)
             except CheckError as error:

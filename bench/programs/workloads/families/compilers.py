@@ -23,6 +23,12 @@ _LIST = Path(__file__).parents[1] / "hakmem_sources.json"
 _GTEST = "/usr/src/googletest/googletest"
 
 
+def _link_in_part(session: Session, compiler: str, objects: list[str]) -> dict[str, bytes]:
+    """Links what is too little for a program; gives back all of it."""
+    session.run(compiler, "-r", "-nostdlib", "-o", "part.o", *objects)
+    return {name: (session.folder / name).read_bytes() for name in [*objects, "part.o"]}
+
+
 def _link_and_try(session: Session, compiler: str, objects: list[str], expected: bytes) -> dict[str, bytes]:
     """Links the objects and runs the program; gives back all of them, and what the program wrote."""
     session.run(compiler, "-o", "program", *objects, "-lpthread")
@@ -80,24 +86,29 @@ class HakmemInC(Workload):
                 "-c", str(session.inputs / unit["source"]), "-o", objects[-1],
             )  # fmt: skip
         if self._is_reduced:
-            session.run(self._compiler, "-r", "-nostdlib", "-o", "part.o", *objects)
-            return Outcome({name: (session.folder / name).read_bytes() for name in [*objects, "part.o"]})
+            return Outcome(_link_in_part(session, self._compiler, objects))
         return Outcome(_link_and_try(session, self._compiler, objects, b"hakmem works: 1000 of 1000 blocks"))
 
 
 class GoogleTestInCxx(Workload):
-    """Compiles GoogleTest and two tests with it."""
+    """Compiles GoogleTest and some tests with it; in tests all but GoogleTest's own source."""
 
-    def __init__(self, name: str, compiler: str, package: str, programs: frozenset[str]) -> None:
+    def __init__(
+        self, name: str, compiler: str, package: str, programs: frozenset[str], is_reduced: bool = False
+    ) -> None:
         self.name = name
         self.task = f"{compiler} -O0 -g of GoogleTest and a test, then a link"
         self.needs = (Need(f"/usr/bin/{compiler}", package), Need(f"{_GTEST}/src/gtest-all.cc", "googletest"))
         self.programs = programs
-        self._compiler = compiler
+        self._compiler, self._package, self._is_reduced = compiler, package, is_reduced
+
+    def reduced(self) -> GoogleTestInCxx:
+        return GoogleTestInCxx(self.name, self._compiler, self._package, frozenset(self.programs), is_reduced=True)
 
     def run(self, session: Session) -> Outcome:
         objects = []
-        for source in (f"{_GTEST}/src/gtest-all.cc", f"{_GTEST}/src/gtest_main.cc", str(_SCRIPTS / "sample_test.cc")):
+        sources = [f"{_GTEST}/src/gtest-all.cc", f"{_GTEST}/src/gtest_main.cc", str(_SCRIPTS / "sample_test.cc")]
+        for source in sources[1:] if self._is_reduced else sources:
             source_path = Path(source).resolve()
             objects.append(source_path.stem + ".o")
             # The scratch folder's name, and that of Bazel's, would get into the debugging information.
@@ -106,8 +117,9 @@ class GoogleTestInCxx(Workload):
                 self._compiler, "-std=c++17", "-O0", "-g", *prefix, f"-I{_GTEST}", f"-I{_GTEST}/include",
                 "-c", str(source_path), "-o", objects[-1],
             )  # fmt: skip
-        built = _link_and_try(session, self._compiler, objects, b"[  PASSED  ] 3 tests.")
-        return Outcome(built)
+        if self._is_reduced:
+            return Outcome(_link_in_part(session, self._compiler, objects))
+        return Outcome(_link_and_try(session, self._compiler, objects, b"[  PASSED  ] 3 tests."))
 
 
 _GCC_PROGRAMS = frozenset({"*-gcc-*", "cc1", "*as", "*ld*"})
