@@ -79,6 +79,7 @@ UNSWITCHED = [
     "test_fork_copy",
     "test_own_thread",
     "test_own_thread_steps",
+    "test_purge_bound",
     "test_purge_child",
     "test_purge_late",
     "test_purge_poll",
