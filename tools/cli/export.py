@@ -14,6 +14,7 @@ from tools.cli import exposition, published, workload
 from tools.cli.command import Command, REFUSED, statuses
 from tools.cli.exposition import Exposition
 from tools.cli.published import Unreachable
+from tools.cli.untrusted import printable
 
 _DEFAULT = "127.0.0.1:9187"
 _ADDRESS = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]]+)):([0-9]{1,5})")
@@ -27,13 +28,30 @@ class _Listen:
     host: str
     port: int
     text: str
+    """For messages."""
+
+
+def _is_host(host: str, is_bracketed: bool) -> bool:
+    """Whether it can be one. Of what cannot, a name like a..b, the resolver raises UnicodeError, and not OSError as it does of
+    a host that there is not."""
+    import ipaddress  # which the other commands need not load
+
+    try:
+        if is_bracketed:
+            ipaddress.IPv6Address(host)
+        else:
+            host.encode("idna")
+    except ValueError:
+        return False
+    return True
 
 
 def _listen(text: str) -> _Listen:
     found = _ADDRESS.fullmatch(text)
-    if found is None or int(found[3]) > 65535:
-        raise argparse.ArgumentTypeError(f"'{text}' is not HOST:PORT, as {_DEFAULT} or [::1]:9187 is")
-    return _Listen(found[1] or found[2], int(found[3]), text)
+    host = (found[1] or found[2]) if found else ""
+    if found is None or int(found[3]) > 65535 or not _is_host(host, found[1] is not None):
+        raise argparse.ArgumentTypeError(f"'{printable(text)}' is not HOST:PORT, as {_DEFAULT} or [::1]:9187 is")
+    return _Listen(host, int(found[3]), printable(text))
 
 
 def labels_of(pid: int) -> dict[str, str]:

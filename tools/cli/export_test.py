@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import gzip
@@ -253,6 +254,21 @@ class ServerTest(ExportCase):
     def test_wrong_places(self) -> None:
         for text in ("", "9187", ":9187", "127.0.0.1", "127.0.0.1:65536", "::1:9187", "[::1]", "a b:1", "127.0.0.1:-1"):
             self.refuse(2, "is not HOST:PORT", "export", f"--listen={text}")
+
+    def test_hosts_that_there_cannot_be(self) -> None:
+        names = ("a..b", ".", ".a", "a" * 64, f"{'a' * 64}.b", "\udcff", "\u00fc..b")
+        for host in (*names, "[::::]", "[1.2.3.4]", "[a]", "[12345::]"):
+            with self.subTest(host):
+                with self.assertRaises(argparse.ArgumentTypeError) as refused:
+                    export._listen(f"{host}:9187")  # pylint: disable=protected-access
+                self.assertIn(" is not HOST:PORT, as 127.0.0.1:9187 ", str(refused.exception))
+                self.assertTrue(str(refused.exception).isprintable())
+        self.refuse(2, "'a..b:9187' is not HOST:PORT", "export", "--listen=a..b:9187")
+
+    def test_hosts_that_there_may_be(self) -> None:
+        for text in ("localhost:0", "a.b.:1", "\u00fc.a:1", "[::1]:65535"):
+            found = export._listen(text)  # pylint: disable=protected-access
+            self.assertEqual(found.host, text.rpartition(":")[0].strip("[]"))
 
 
 class SlowTest(unittest.IsolatedAsyncioTestCase):
