@@ -67,6 +67,17 @@ class WholeTest(CommandCase):
         self.refuse("usage: ", "replay")
         self.refuse("'none' is not a file", "replay", "none")
         self.refuse("invalid choice: 'other'", "replay", "--peer=other", STEPS)
+        self.refuse("is not a whole number from 1 to", "replay", f"--rounds={'1' * 5000}", STEPS)
+
+    def test_names_that_are_too_long(self) -> None:
+        name = "a" * 300
+        since = ("leaks", f"--since={name}", "1")
+        for line in (("replay", name), ("trace", "info", name), ("leaks", name), ("explain", name), since):
+            self.refuse(f"'{name}' cannot be looked at: File name too long", *line)
+
+    def test_numbers_that_are_none_of_a_process(self) -> None:
+        for number in ("0", "2147483648", "\u0663", "\u00b2", "1" * 5000):
+            self.refuse(f"'{number}' is not the number of a process", "stat", number)
 
     def test_streams_that_are_closed(self) -> None:
         """The statuses are those of open ones, and nothing goes into another stream. As the package starts it: what Bazel puts

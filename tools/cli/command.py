@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -65,17 +66,25 @@ def caller_path(text: str) -> Path:
     return Path(os.environ.get(CALLER_FOLDER, ".")) / text
 
 
+def _is_file(path: Path, text: str) -> bool:
+    """For argparse; `text`: how the caller named it."""
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"'{text}' cannot be looked at: {error.strerror}") from None
+
+
 def existing_file(text: str) -> Path:
     """For argparse: the path of a file that is there."""
     path = caller_path(text)
-    if not path.is_file():
+    if not _is_file(path, text):
         raise argparse.ArgumentTypeError(f"'{text}' is not a file")
     return path
 
 
 def process_id(text: str) -> int:
     """For argparse: the number of a process."""
-    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 2**31:
+    if not re.fullmatch("[0-9]{1,10}", text) or not 0 < int(text) < 2**31:
         raise argparse.ArgumentTypeError(f"'{text}' is not the number of a process")
     return int(text)
 
@@ -85,7 +94,7 @@ def process_or_file(text: str) -> int | Path:
     if text.isascii() and text.isdigit():
         return process_id(text)
     path = caller_path(text)
-    if not path.is_file():
+    if not _is_file(path, text):
         raise argparse.ArgumentTypeError(f"'{text}' is not the number of a process, and no file")
     return path
 

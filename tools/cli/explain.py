@@ -91,7 +91,11 @@ def _source(text: str) -> list[str]:
         # Beside the report it has what the program itself printed, in any encoding.
         return sys.stdin.buffer.read().decode("utf-8", "replace").splitlines()
     path = caller_path(text)
-    if not path.is_file():
+    try:
+        is_file = path.is_file()
+    except OSError as error:
+        raise InputError(f"'{text}' cannot be looked at: {error.strerror}") from None
+    if not is_file:
         raise InputError(f"'{text}' is neither an address with --pid, nor a file, nor - for standard input")
     return Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
 

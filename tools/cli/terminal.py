@@ -54,7 +54,7 @@ def _size_of(descriptor: int) -> tuple[int, int]:
     """Columns and lines. A terminal that does not know says zero: then those of the environment count."""
     columns, lines = os.get_terminal_size(descriptor)
     named = (os.environ.get(name, "") for name in ("COLUMNS", "LINES"))
-    wanted = [int(text) if text.isdigit() else 0 for text in named]
+    wanted = [int(text) if re.fullmatch("[0-9]{1,4}", text) else 0 for text in named]
     return columns or wanted[0] or _FALLBACK[0], lines or wanted[1] or _FALLBACK[1]
 
 

@@ -17,6 +17,7 @@ import time
 import unittest
 from collections.abc import Callable, Sequence
 from typing import Any
+from unittest import mock
 
 from rich.cells import cell_len
 
@@ -365,6 +366,15 @@ class ScreenTest(TerminalCase):
         self.open([sys.executable, "-c", script], PYTHON_COLORS="0")
         self.ended(1)
         self.assertIn("ValueError: here", self.text.partition(_LEAVE)[2])
+
+    def test_one_that_does_not_know_its_size_has_that_of_the_environment(self) -> None:
+        for columns, expected in (("100", 100), ("", 80), ("\u00b2", 80), ("99999", 80), ("1" * 5000, 80)):
+            with (
+                mock.patch("os.get_terminal_size", return_value=os.terminal_size((0, 0))),
+                mock.patch.dict(os.environ, COLUMNS=columns, LINES="30"),
+            ):
+                found = terminal._size_of(1)  # pylint: disable=protected-access
+            self.assertEqual(found, (expected, 30))
 
     def test_keys_are_decoded(self) -> None:
         self.assertEqual(

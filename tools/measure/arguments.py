@@ -32,7 +32,8 @@ def whole_number(low: int, high: int, why: str = "") -> Callable[[str], int]:
     """A converter for argparse: decimal digits only, from `low` to `high`; `why` explains the limits."""
 
     def convert(text: str) -> int:
-        if not re.fullmatch(r"[0-9]+", text) or not low <= int(text) <= high:
+        # Python refuses to read thousands of digits, by another exception than those of numbers that are too large.
+        if not re.fullmatch(r"[0-9]{1,20}", text) or not low <= int(text) <= high:
             because = f" ({why})" if why else ""
             raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from {low} to {high}{because}")
         return int(text)
