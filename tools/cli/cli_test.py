@@ -69,6 +69,38 @@ class WholeTest(CommandCase):
         self.refuse("invalid choice: 'other'", "replay", "--peer=other", STEPS)
         self.refuse("is not a whole number from 1 to", "replay", f"--rounds={'1' * 5000}", STEPS)
 
+    def test_what_does_not_go_together(self) -> None:
+        """One option would be ignored, which nobody would notice."""
+        both = "neither PID nor --count goes with it; --interval and --format do"
+        for line, words in (
+            (("top", "--list", "1"), both),
+            (("top", "--list", "--count=2"), both),
+            (("run", "--quiet", "--stats=json", "true"), "no --stats goes with it"),
+            (("run", "--guard-full", "--leaks", "true"), "neither --profile nor --leaks goes with it"),
+            (("run", "--guard-full", "--profile=p.heap", "true"), "neither --profile nor --leaks goes with it"),
+            (("trace", "time", "--format=json", "--depth=3", STEPS), "--format=json has all callers"),
+            (("profile", "--on", "--seconds=5", "1"), "--rate and --format alone go with them"),
+            (("profile", "--off", "--rate=1K", "1"), "--off has no rate"),
+            (("profile", "--rate=1K", "1"), "--rate is of --on, or of --seconds"),
+            (("profile", "--symbols", "--view=top", "1"), "--symbols is of a profile for pprof"),
+            (("profile", "--symbols", "--output=p.heap", "1"), "--symbols is of a profile for pprof"),
+            (("profile", "--seconds=5", "--output=p.heap", "1"), "--seconds is of a profile for pprof"),
+            (("profile", STEPS), "of a FILE there are views alone"),
+            (("profile", "--view=top", "--seconds=5", STEPS), "of a FILE there are views alone"),
+            (("profile", "--by=class", "1"), "--value, --by and --base are of a view"),
+            (("profile", "--view=tree", "--most=5", "1"), "--most is of --view=top"),
+            (("profile", "--view=flame", "--format=json", "1"), "no --format goes with it"),
+            (("leaks", "--seconds=5", STEPS), "neither --since nor a FILE goes with it"),
+            (("leaks", "--lost", "--seconds=5", "1"), "no --seconds, --since or FILE goes with it"),
+            (("leaks", "--by=class", "--depth=3", "1"), "neither --since nor --depth goes with it"),
+            (("explain", "--pid=1", STEPS), "is no address"),
+        ):
+            with self.subTest(line):
+                done = self.run_command(*line)
+                self.assertEqual((done.returncode, done.stdout), (2, ""))
+                self.assertRegex(done.stderr, rf"\Ahakmem {line[0]}: .*{re.escape(words)}.*\n\Z")
+        self.assertEqual(list(self.folder.iterdir()), [])
+
     def test_names_that_are_too_long(self) -> None:
         name = "a" * 300
         since = ("leaks", f"--since={name}", "1")

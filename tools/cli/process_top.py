@@ -117,8 +117,10 @@ def _print(page: published.Page, parsed: argparse.Namespace) -> None:
 
 
 def _run(parsed: argparse.Namespace) -> int:
-    if parsed.list and parsed.pid is not None:
-        raise InputError("--list is about all processes: no PID goes with it")
+    if parsed.list and (parsed.pid is not None or parsed.count is not None):
+        raise InputError(
+            "--list is about all processes, once: neither PID nor --count goes with it; --interval and --format do"
+        )
     if parsed.list:
         return _list(parsed)
     page = None

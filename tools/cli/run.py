@@ -151,7 +151,7 @@ def _report(parsed: argparse.Namespace, results: _Results, pid: int, name: str) 
         written = results.profile(pid)
         if written.exists():
             _keep_profile(written, results.output)
-        elif not parsed.guard_full:  # that has none, and says so
+        else:
             missing.append("profile")
     if missing:
         print(
@@ -161,7 +161,15 @@ def _report(parsed: argparse.Namespace, results: _Results, pid: int, name: str) 
         )
 
 
+def _check(parsed: argparse.Namespace) -> None:
+    if parsed.quiet and parsed.stats:
+        raise InputError("--quiet sums up nothing: no --stats goes with it; --profile, --leaks and --publish do")
+    if parsed.guard_full and (parsed.profile is not None or parsed.leaks):
+        raise InputError("--guard-full has no profile: neither --profile nor --leaks goes with it; --guard has both")
+
+
 def _run(parsed: argparse.Namespace) -> int:
+    _check(parsed)
     try:
         line = line_of("run", parsed.program)
         output = None if parsed.profile is None else _profile(parsed.profile)

@@ -68,9 +68,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     time.add_argument(
         "--depth",
         type=whole_number(0, recording.FRAMES_MAX),
-        default=trace_time.DEPTH,
         metavar="N",
-        help="callers of each call that are shown (default: %(default)s)",
+        help=f"callers of each call that the table shows (default: {trace_time.DEPTH}); JSON has them all",
     )
     add_format(time)
     _add_output(_add_action(actions, "plot", "the heap over time, by path of calls, as an SVG file", _plot), _PLOT)
@@ -162,10 +161,13 @@ def _info(parsed: argparse.Namespace) -> int:
 
 
 def _time(parsed: argparse.Namespace) -> int:
+    if parsed.format == "json" and parsed.depth is not None:
+        raise InputError("--depth is of the table: --format=json has all callers of each path")
     paths = _read(parsed, Paths)
     if parsed.format == "json":
         return _show(parsed, trace_time.as_json(paths, parsed.most), [], "")
-    return _show(parsed, {}, trace_time.grids(paths, parsed.most, parsed.depth), trace_time.caption(paths))
+    depth = trace_time.DEPTH if parsed.depth is None else parsed.depth
+    return _show(parsed, {}, trace_time.grids(paths, parsed.most, depth), trace_time.caption(paths))
 
 
 def _write(parsed: argparse.Namespace, suffix: str, text: str, what: str) -> int:
