@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -110,6 +111,17 @@ class WholeTest(CommandCase):
     def test_numbers_that_are_none_of_a_process(self) -> None:
         for number in ("0", "2147483648", "\u0663", "\u00b2", "1" * 5000):
             self.refuse(f"'{number}' is not the number of a process", "stat", number)
+
+    def test_lines_of_a_report_end_by_a_line_feed(self) -> None:
+        for text, lines in (
+            ("", []),
+            ("\n", [""]),
+            ("a\r\nb", ["a", "b"]),
+            ("a\x85b\u2028c\rd\n", ["a\x85b\u2028c\rd"]),
+        ):
+            (self.folder / "report").write_bytes(text.encode("utf-8"))
+            found = json.loads(self.succeed("explain", "--format=json", "report").stdout)
+            self.assertEqual([one["text"] for one in found], lines)
 
     def test_streams_that_are_closed(self) -> None:
         """The statuses are those of open ones, and nothing goes into another stream. As the package starts it: what Bazel puts

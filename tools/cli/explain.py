@@ -7,7 +7,6 @@ import argparse
 import json
 import re
 import sys
-from pathlib import Path
 from typing import Any
 
 from tools.cli import paths, samples, symbols
@@ -86,10 +85,17 @@ def _print_address(result: dict[str, Any]) -> None:
     print(f"{result['address']:#x}: {printable(result['mapping'])}+{result['offset']:#x}{name}")
 
 
+def _lines(text: bytes) -> list[str]:
+    """Of a report, and of what the program itself printed beside it, in any encoding. They end by a line feed alone, since
+    names of files may have all else that Python takes for their end; but a terminal puts a carriage return before it.
+    """
+    *lines, rest = text.decode("utf-8", "replace").split("\n")
+    return [one.rstrip("\r") for one in ([*lines, rest] if rest else lines)]
+
+
 def _source(text: str) -> list[str]:
     if text == "-":
-        # Beside the report it has what the program itself printed, in any encoding.
-        return sys.stdin.buffer.read().decode("utf-8", "replace").splitlines()
+        return _lines(sys.stdin.buffer.read())
     path = caller_path(text)
     try:
         is_file = path.is_file()
@@ -97,7 +103,7 @@ def _source(text: str) -> list[str]:
         raise InputError(f"'{text}' cannot be looked at: {error.strerror}") from None
     if not is_file:
         raise InputError(f"'{text}' is neither an address with --pid, nor a file, nor - for standard input")
-    return Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+    return _lines(path.read_bytes())
 
 
 def _address(text: str) -> int:

@@ -136,6 +136,7 @@ class TextTest(ObserveCase):
 class WorkloadTest(unittest.TestCase):
     def test_group_and_container(self) -> None:
         number = "0123456789abcdef" * 4
+        ends = "\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"  # of a line, to Python; to the kernel that is a line feed alone
         for text, group, container in (
             (f"0::/system.slice/docker-{number}.scope\n", f"/system.slice/docker-{number}.scope", number),
             (f"12:memory:/docker/{number}\n11:cpu:/\n0::/\n", f"/docker/{number}", number),
@@ -148,8 +149,11 @@ class WorkloadTest(unittest.TestCase):
             ("0::/\n", "", ""),
             ("", "", ""),
             ("0::/\x1b[31m\n", r"/\x1b[31m", ""),
+            *((f"0::/a{end}1:x:/b\n", f"/a{ascii(end)[1:-1]}1:x:/b", "") for end in ends),
+            ("0::/\udcff\n", r"/\udcff", ""),
         ):
-            with self.subTest(text), mock.patch("pathlib.Path.read_text", return_value=text):
+            content = text.encode("utf-8", "surrogateescape")
+            with self.subTest(text), mock.patch("pathlib.Path.read_bytes", return_value=content):
                 found = workload.cgroup_of(1)
                 self.assertEqual(workload.container_of(found), container)
                 if group is not None:

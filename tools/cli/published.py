@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tools.measure.kernel_text import lines_of
 from tools.cli import shared, untrusted
 from tools.cli.untrusted import printable
 
@@ -78,7 +79,7 @@ def _process_owner(pid: int) -> int:
 def _mapped(pid: int) -> list[str]:
     """The files that it maps."""
     try:
-        lines = shared.lines_of(f"/proc/{pid}/maps")
+        lines = lines_of(f"/proc/{pid}/maps")
     except PermissionError:
         raise Unreachable(f"process {pid} belongs to another user, or may not be looked at", FORBIDDEN) from None
     except (FileNotFoundError, ProcessLookupError):

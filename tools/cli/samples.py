@@ -20,6 +20,7 @@ from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
 
+from tools.measure.kernel_text import lines_of
 from tools.cli import shared
 from tools.cli.command import InputError
 from tools.cli.symbols import Symbol
@@ -175,7 +176,7 @@ def forbidden(pid: int) -> InputError:
 def mappings(pid: int) -> list[Mapping]:
     """Of a process; InputError where there is none, or it is another user's."""
     try:
-        lines = shared.lines_of(f"/proc/{pid}/maps")
+        lines = lines_of(f"/proc/{pid}/maps")
     except (FileNotFoundError, ProcessLookupError):
         raise InputError(f"there is no process {pid}") from None
     except PermissionError:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from pathlib import Path
+
+from tools.measure.kernel_text import lines_of
 
 # Those of the allocator's own begin here, where the program's limit allows it.
 _FIRST = 200
@@ -63,12 +64,6 @@ def open_shared(pid: int, label: str, how: int = os.O_RDONLY) -> Iterator[int]:
             continue  # closed meanwhile
         if found is not None:
             yield found
-
-
-def lines_of(path: str) -> list[str]:
-    """Of a file of the kernel's, which ends them by a line feed, and has an escape where a name has one. All else that Python
-    takes for the end of a line, a carriage return or a form feed, may stand in names, which are the process's."""
-    return [one for one in Path(path).read_bytes().decode("utf-8", "surrogateescape").split("\n") if one]
 
 
 def own_number(pid: int) -> int:

@@ -162,7 +162,8 @@ _NO_ANSWER: Answer = [(_UNKNOWN, f"{_UNKNOWN}:0")]
 def parsed(text: str, count: int) -> list[Answer]:
     """Answers are parted by the addresses themselves, which are repeated."""
     answers: list[list[str]] = []
-    for line in text.splitlines():
+    # Names are the file's, and may have whatever else Python takes for the end of a line.
+    for line in text.removesuffix("\n").split("\n"):
         if _ADDRESS.fullmatch(line):
             answers.append([])
         elif answers:
@@ -180,10 +181,8 @@ def _answers(path: str, addresses: list[int]) -> list[Answer]:
     try:
         done = subprocess.run(
             ["addr2line", "--addresses", "--functions", "--inlines", "--demangle", f"--exe={path}"],
-            input="".join(f"{address:#x}\n" for address in addresses),
+            input="".join(f"{address:#x}\n" for address in addresses).encode("ascii"),
             capture_output=True,
-            text=True,
-            errors="replace",
             check=False,
             timeout=_LINES_SECONDS,
         )
@@ -191,12 +190,12 @@ def _answers(path: str, addresses: list[int]) -> list[Answer]:
         return unknown
     except FileNotFoundError:
         raise BenchError("addr2line is missing, which finds functions and lines: install binutils") from None
-    return parsed(done.stdout, len(addresses))
+    return parsed(done.stdout.decode("utf-8", "replace"), len(addresses))
 
 
 def _symbol(name: str | None, position: str) -> Symbol:
     file, _, line = position.split(" (discriminator")[0].rpartition(":")
-    known = file not in ("", _UNKNOWN) and line.isdigit() and line != "0"
+    known = file not in ("", _UNKNOWN) and re.fullmatch("[0-9]{1,9}", line) is not None and line != "0"
     return Symbol(
         function=printable(name, _NAME_MOST) if name else None,
         file=printable(file, _NAME_MOST) if known else None,

@@ -9,9 +9,10 @@ import subprocess
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 from tools.cli import symbols
-from tools.cli.symbols import Place
+from tools.cli.symbols import Place, Symbol
 
 _SOURCE = """\
 int sink;
@@ -118,6 +119,17 @@ class SymbolsTest(unittest.TestCase):
         lines = "0x0000000000001000\n" + "f\na.c:1\n" * 5000 + "outermost\na.c:2\n"
         (answer,) = symbols.parsed(lines, 1)
         self.assertEqual((len(answer), answer[-1]), (64, ("outermost", "a.c:2")))
+
+    def test_names_may_have_what_looks_like_the_end_of_a_line(self) -> None:
+        for end in "\r\v\f\x1c\x85\u2028":
+            text = f"0x0000000000001000\nf{end}0x0000000000002000\na{end}b.c:1\n"
+            self.assertEqual(symbols.parsed(text, 1), [[(f"f{end}0x0000000000002000", f"a{end}b.c:1")]], ascii(end))
+
+    def test_a_line_that_is_no_number_is_none(self) -> None:
+        place = Place("/bin/true", 0)
+        for line in ("\u00b2", "1" * 5000, "0", "?", ""):
+            with mock.patch.object(symbols, "_answers", return_value=[[("f", f"a.c:{line}")]]):
+                self.assertEqual(symbols.resolve([place]), {place: Symbol("f", None, None)}, line)
 
     def test_an_answer_that_does_not_fit_is_none(self) -> None:
         for text in (

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
+from tools.measure.kernel_text import lines_of
 from tools.cli.untrusted import printable
 
 # Docker, containerd, CRI-O and podman name the group of a container by its number: docker-NUMBER.scope, /docker/NUMBER, ..
@@ -18,7 +18,7 @@ _GROUP_MOST = 1000
 def cgroup_of(pid: int) -> str:
     """The path of its group: of version 2, else of the first hierarchy that has it in one. "": it has none, or is gone."""
     try:
-        lines = Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8", errors="backslashreplace").splitlines()
+        lines = lines_of(f"/proc/{pid}/cgroup")
     except OSError:
         return ""
     groups = [fields[2] for fields in (line.split(":", 2) for line in reversed(lines)) if len(fields) == 3]

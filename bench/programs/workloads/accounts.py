@@ -14,7 +14,7 @@ _MAP = Path("/proc/self/uid_map")
 
 def known_here(uid: int, uid_map: str) -> bool:
     """Whether the user namespace has the user: a sandbox's may have root alone. `uid_map` is the kernel's file."""
-    ranges = (tuple(int(field) for field in line.split()) for line in uid_map.splitlines())
+    ranges = (tuple(int(field) for field in line.split()) for line in uid_map.split("\n") if line)
     return any(first <= uid < first + count for first, _, count in ranges)
 
 

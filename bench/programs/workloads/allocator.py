@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench.programs.workloads.errors import CheckError
 from tools.measure.contender import Contender, GLIBC
+from tools.measure.kernel_text import lines_of
 
 # Folders of the system, open to every user; a library elsewhere is copied to where it is.
 _PUBLIC = (Path("/usr"), Path("/lib"), Path("/lib64"))
@@ -30,8 +31,8 @@ class Tools:
 def glibc() -> Contender:
     """The C library itself, preloaded like the others: a program that is linked with an allocator of its own, as
     Debian's redis is with jemalloc, is then answered by glibc all the same."""
-    with open("/proc/self/maps", encoding="utf-8") as maps:
-        paths = {line.split()[-1] for line in maps if line.rstrip().endswith("/libc.so.6")}
+    maps = lines_of("/proc/self/maps")
+    paths = {line.split(maxsplit=5)[-1] for line in maps if line.endswith("/libc.so.6")}
     if len(paths) != 1:
         raise CheckError(f"which C library runs here is not clear: {sorted(paths)}")
     return Contender(GLIBC, library=Path(paths.pop()))
