@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See layout.h. The order is that of LAYOUT in tools/cli/memory_map.py. */
+/* See layout.h. The order is that of NUMBERS in tools/cli/memory_layout.py. */
 #include "hakmem/observe/layout.h"
 
 #include "hakmem/flags/guard.h"

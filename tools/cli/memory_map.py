@@ -3,7 +3,8 @@
 
 hakmem/observe/layout.h says where its data lie. Each slab's bits are read once, and then what threads have in magazines, whose
 blocks are free. The process goes on meanwhile: a block that was allocated or freed during the look may be told either way. The
-memory may be anybody's, so every number is checked before it is used, and lists are followed no further than they can be long.
+memory may be anybody's, so every number is checked before it is used (memory_layout.py), and a list that comes back to where it
+was is refused, as are slabs or huge blocks that overlap whenever they are looked at.
 """
 
 from __future__ import annotations
@@ -13,34 +14,22 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from tools.cli import samples
-from tools.cli.command import InputError
+from tools.cli import memory_layout, samples
+from tools.cli.memory_layout import REGION_BYTES, Layout, Unreadable
 from tools.cli.samples import Mapping
-
-_MAGIC = b"hakmem layout 2\0"
-ADDRESSES = ("regions", "records", "huge", "live_groups", "classes")
-NUMBERS = (
-    "guard region_bytes chunk_bytes region_chunks header_bytes next span_first chunk_class hidden descriptors "
-    "descriptor_bytes free_bits remote_bits bitmap_words owner control inline_free inline_remote inline_words class_count "
-    "class_bytes block_size blocks class_words magazine chunks older tops tid number loaded returned thread_class_bytes "
-    "unused loaded_unused stashed stashes stash_bytes parked sample_bytes slots entry_bytes entry_start entry_size "
-    "table_capacity live_places live_group"
-).split()
-_LAYOUT = struct.Struct(f"={len(_MAGIC)}s{len(ADDRESSES) + len(NUMBERS)}Q")
 
 _PAGE = 4096
 _REGIONS_MOST = 1 << 20
 _THREADS_MOST = 1 << 16
 _HUGE_MOST = 1 << 24
 _STASH_MOST = 64
+_ADDRESS_MOST = 1 << 63
+_LOOKS = 5
+"""At what may be torn since the process changes it meanwhile."""
 _READ_MOST = 1 << 30
 """More bytes than anything here has."""
 _OWNED_BY_PROFILE = 2**32 - 1
 _EMPTY = 0
-
-
-class Unreadable(InputError):
-    """The process's memory cannot be looked at, or is not what hakmem writes."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +89,7 @@ class Map:
     guard: int
 
 
-class _Memory:
+class Memory:
     """/proc/PID/mem."""
 
     def __init__(self, pid: int) -> None:
@@ -112,10 +101,11 @@ class _Memory:
     def read(self, address: int, size: int) -> bytes:
         """Unreadable where not all of it is there."""
         try:
-            found = os.pread(self._file, size, address) if address < 2**63 and size <= _READ_MOST else b""
+            is_sound = 0 <= address < _ADDRESS_MOST and size <= _READ_MOST
+            found = os.pread(self._file, size, address) if is_sound else b""
         except OSError:
             found = b""
-        if len(found) != size:
+        if len(found) != size or not is_sound:
             raise Unreadable(f"there is no memory at {address:#x}, where hakmem's data should be")
         return found
 
@@ -130,18 +120,7 @@ class _Memory:
         return int.from_bytes(self.read(address, 4), "little")
 
 
-class _Layout:
-    """Where what is."""
-
-    def __init__(self, values: tuple[int, ...]) -> None:
-        self.at = dict(zip(ADDRESSES, values))
-        self.of = dict(zip(NUMBERS, values[len(ADDRESSES) :]))
-        known = {"region_bytes": 1 << 25, "chunk_bytes": 1 << 16, "region_chunks": 512}
-        if any(self.of[name] != value for name, value in known.items()) or not 1 < self.of["class_count"] <= 256:
-            raise Unreadable("hakmem's data in memory are of another version than this command")
-
-
-def _layout(memory: _Memory, mappings: list[Mapping]) -> _Layout | None:
+def _layout(memory: Memory, mappings: list[Mapping]) -> Layout | None:
     """In the pages of a file that are not code: hakmem is a library there, or linked into the program."""
     for one in mappings:
         if one.executable or not one.path.startswith("/") or one.end - one.start > 1 << 28:
@@ -150,16 +129,19 @@ def _layout(memory: _Memory, mappings: list[Mapping]) -> _Layout | None:
             text = memory.read(one.start, one.end - one.start)
         except Unreadable:
             continue
-        place = text.find(_MAGIC)
-        while place >= 0:
-            if place % 8 == 0 and place + _LAYOUT.size <= len(text):
-                return _Layout(_LAYOUT.unpack_from(text, place)[1:])
-            place = text.find(_MAGIC, place + 1)
+        found = memory_layout.find(text)
+        if found is not None:
+            return found
     return None
 
 
+def _overlap(spans: list[tuple[int, int]]) -> bool:
+    """Whether two of them, each a beginning and an end, have something in common. They are in order."""
+    return any(before[1] > after[0] for before, after in zip(spans, spans[1:]))
+
+
 class _Reader:
-    def __init__(self, memory: _Memory, layout: _Layout) -> None:
+    def __init__(self, memory: Memory, layout: Layout) -> None:
         self._memory, self._at, self._of = memory, layout.at, layout.of
         self._classes = self._read_classes()
         self.slabs: dict[int, Slab] = {}
@@ -184,9 +166,15 @@ class _Reader:
             )
             for index in range(of["class_count"])
         ]
-        for one in found[1:]:
-            if not 0 < one.blocks <= 64 * one.words or not 0 < one.blocks * one.block_size <= one.chunks << 16:
-                raise Unreadable("hakmem's table of size classes cannot be read")
+        for index, one in enumerate(found[1:], 1):
+            if not (
+                0 < one.blocks <= min(64 * one.words, of["live_places"])
+                and one.words <= of["bitmap_words"]
+                and 0 < one.blocks * one.block_size <= one.chunks << 16
+                and one.chunks <= of["region_chunks"]
+                and one.magazine <= of["slots"]
+            ):
+                raise Unreadable(f"hakmem's table of size classes is damaged: class {index} cannot be as it is there")
         return found
 
     def _turn(self, start: int, size_class: SizeClass) -> int:
@@ -195,33 +183,51 @@ class _Reader:
         place = ((page << 12) + size_class.block_size - 1) // size_class.block_size
         return place if place < size_class.blocks else 0
 
-    def _regions(self) -> Iterator[int]:
-        region = self._memory.word(self._at["regions"])
-        for _ in range(_REGIONS_MOST):
-            if region == 0:
-                return
-            yield region
-            region = self._memory.word(region + self._of["next"])
+    def _list(self, what: str, first: int, link: int, most: int) -> Iterator[int]:
+        """The structs of a list, each with the address of the next at `link`."""
+        seen: set[int] = set()
+        address = first
+        while address != 0:
+            if address in seen or len(seen) == most:
+                raise Unreadable(f"hakmem's list of {what} is damaged: it has no end")
+            seen.add(address)
+            yield address
+            address = self._memory.word(address + link)
 
     def read_slabs(self) -> None:
-        of = self._of
-        for region in self._regions():
-            chunks = of["region_chunks"]
+        for region in self._list("regions", self._memory.word(self._at["regions"]), self._of["next"], _REGIONS_MOST):
+            if region % REGION_BYTES:
+                raise Unreadable(f"hakmem's list of regions is damaged: none can be at {region:#x}")
+            for slab in self._slabs_of(region):
+                self.slabs[slab.start] = slab
+                for following in range(slab.size_class.chunks):
+                    self._first[(slab.start >> 16) + following] = slab.start
+
+    def _slabs_of(self, region: int) -> list[Slab]:
+        """By address."""
+        of, chunks = self._of, self._of["region_chunks"]
+        live_table = self._live_table(region)
+        for _ in range(_LOOKS):
             firsts = struct.unpack(f"={chunks}H", self._memory.read(region + of["span_first"], 2 * chunks))
             classes = self._memory.read(region + of["chunk_class"], chunks)
-            live_table = self._live_table(region)
+            found = []
             for chunk in range(chunks):
                 index = classes[chunk] & ~of["hidden"]
                 if 0 < index < of["class_count"] and firsts[chunk] == chunk:
-                    self._read_slab(region, chunk, live_table)
+                    found += self._slab(region, chunk, live_table)
+            spans = [(slab.start, slab.start + slab.bytes) for slab in found]
+            if not _overlap([*spans, (region + REGION_BYTES,) * 2]):
+                return found
+        raise Unreadable(f"hakmem's region at {region:#x} is damaged: its slabs overlap, or end behind it")
 
-    def _read_slab(self, region: int, chunk: int, live_table: int) -> None:
+    def _slab(self, region: int, chunk: int, live_table: int) -> list[Slab]:
+        """None where it is being made, or on its way back."""
         of, memory = self._of, self._memory
         slab = region + of["descriptors"] + chunk * of["descriptor_bytes"]
         control = memory.word(slab + of["control"])
         index = control >> 8 & 0xFF
         if control & 0x3F == _EMPTY or not 0 < index < of["class_count"]:
-            return  # being made, or on its way back
+            return []
         size_class = self._classes[index]
         if size_class.words <= of["inline_words"]:
             free_at, remote_at = slab + of["inline_free"], slab + of["inline_remote"]
@@ -245,9 +251,7 @@ class _Reader:
             for block, (entry,) in enumerate(struct.iter_unpack("=H", entries)):
                 if entry and live >> block & 1:
                     found.records[(block + turn) % blocks] = entry - 1
-        self.slabs[start] = found
-        for following in range(size_class.chunks):
-            self._first[(start >> 16) + following] = start
+        return [found]
 
     def _live_table(self, region: int) -> int:
         unit = region >> 25
@@ -298,39 +302,51 @@ class _Reader:
                 self._forget(parked)
 
     def forget_cached(self) -> None:
-        thread = self._memory.word(self._at["records"])
-        for _ in range(_THREADS_MOST):
-            if thread == 0:
-                return
+        first = self._memory.word(self._at["records"])
+        for thread in self._list("threads", first, self._of["older"], _THREADS_MOST):
             if self._memory.number(thread + self._of["tops"]) & 1:
                 try:
                     self._forget_thread(thread)
                 except Unreadable:
                     pass  # it ended meanwhile, and its magazines with it
-            thread = self._memory.word(thread + self._of["older"])
+
+    def _huge_entries(self) -> list[Huge]:
+        """By address."""
+        of, table = self._of, self._at["huge"]
+        entries, capacity = self._memory.word(table), self._memory.word(table + of["table_capacity"])
+        if capacity > _HUGE_MOST:
+            raise Unreadable(f"hakmem's table of huge blocks is damaged: it has {capacity} entries")
+        text = self._memory.read(entries, capacity * of["entry_bytes"]) if capacity else b""
+
+        def value(at: int) -> int:
+            return int.from_bytes(text[at : at + 8], "little")
+
+        places = range(0, len(text), of["entry_bytes"])
+        found = [Huge(value(at + of["entry_start"]), value(at + of["entry_size"])) for at in places]
+        return sorted((one for one in found if one.start), key=lambda one: one.start)
 
     def huge(self) -> list[Huge]:
-        of = self._of
-        entries, capacity = self._memory.word(self._at["huge"]), self._memory.word(
-            self._at["huge"] + of["table_capacity"]
-        )
-        if capacity > _HUGE_MOST:
-            raise Unreadable("hakmem's table of huge blocks cannot be read")
-        text = self._memory.read(entries, capacity * of["entry_bytes"]) if capacity else b""
-        found = []
-        for at in range(0, len(text), of["entry_bytes"]):
-            start = int.from_bytes(text[at + of["entry_start"] :][:8], "little")
-            size = int.from_bytes(text[at + of["entry_size"] :][:8], "little")
-            if start:
-                found.append(Huge(start, size))
-        return sorted(found, key=lambda one: one.start)
+        for _ in range(_LOOKS):
+            found = self._huge_entries()
+            if not _overlap([*((one.start, one.start + one.size) for one in found), (_ADDRESS_MOST,) * 2]):
+                return found
+        raise Unreadable("hakmem's table of huge blocks is damaged: they overlap, or are larger than memory")
+
+
+def blocks(pid: int, memory: Memory, layout: Layout) -> Map:
+    """Those that are live; Unreadable where something is not as it can be."""
+    reader = _Reader(memory, layout)
+    reader.read_slabs()
+    reader.forget_cached()
+    slabs = [reader.slabs[start] for start in sorted(reader.slabs)]
+    return Map(pid, slabs, reader.huge(), layout.of["guard"])
 
 
 def read(pid: int) -> Map:
     """The blocks that are live now. InputError says why it cannot be known."""
     mappings = samples.mappings(pid)
     try:
-        memory = _Memory(pid)
+        memory = Memory(pid)
     except PermissionError:
         raise Unreadable(
             f"process {pid} may not be looked into: it is another user's, or the system lets only a debugger read its children "
@@ -342,10 +358,6 @@ def read(pid: int) -> Map:
         layout = _layout(memory, mappings)
         if layout is None:
             raise Unreadable(f"process {pid} runs without hakmem, or with another version of it")
-        reader = _Reader(memory, layout)
-        reader.read_slabs()
-        reader.forget_cached()
-        slabs = [reader.slabs[start] for start in sorted(reader.slabs)]
-        return Map(pid, slabs, reader.huge(), layout.of["guard"])
+        return blocks(pid, memory, layout)
     finally:
         memory.close()
