@@ -97,6 +97,12 @@ class ReportsTest(FakeRunTest):
         for name in ("libraries/quick", "single/alone", "threads/pairs"):
             self.assertIn(name, done.stdout)
 
+    def test_list_takes_nothing_that_it_would_ignore(self) -> None:
+        for option in ("--format=csv", *(f"--{name}={self.folder / name}" for name in ("html", "json", "history"))):
+            done = self.run_it("--list", option)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), option)
+            self.assertIn("--list prints tables and measures nothing: no --format, ", done.stderr)
+
 
 class EndTest(FakeRunTest):
     def end(self, number: signal.Signals, runs: int) -> tuple[int, str, dict[str, Any]]:

@@ -96,6 +96,11 @@ def main() -> None:
     try:
         if parsed.compare is not None and parsed.format != "table":
             raise command_line.UsageError("--compare prints tables: it goes with no other --format")
+        results = (parsed.html, parsed.json, parsed.history, parsed.compare)
+        if parsed.list and (parsed.format != "table" or any(one is not None for one in results)):
+            raise command_line.UsageError(
+                "--list prints tables and measures nothing: no --format, --html, --json, --history or --compare goes with it"
+            )
         plan = command_line.make_plan(parsed)
     except command_line.UsageError as error:
         own.error(str(error))

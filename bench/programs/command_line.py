@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from bench.programs.entrants import GUARDS, GUARD_FULL, PEERS
 from bench.programs.measurement import Plan, WORKLOADS
 from tools.measure import arguments
+from tools.measure.paired import ROUNDS_MIN
 
 EPILOG = (
     "Programs get an environment of their own; nothing of the caller's reaches them.\n"
@@ -77,6 +78,8 @@ def plan(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> Plan:
     """What the arguments ask for; a usage error where it cannot be measured."""
     programs = getattr(parsed, "programs", list(WORKLOADS))
     _refuse_misuse(parser, programs, parsed.peers)
+    if getattr(parsed, "once", False) and parsed.rounds != ROUNDS_MIN:
+        parser.error("--once is one round: no --rounds goes with it")
     return Plan(
         programs=programs,
         peers=parsed.peers,

@@ -57,6 +57,7 @@ class ProgramsTest(unittest.TestCase):
         self.refuse(["--programs="], "'' is no program")
         self.refuse(["--peers=hoard"], "'hoard' is no peer", "glibc", "tcmalloc")
         self.refuse(["--rounds=3"], "--rounds", "15")
+        self.refuse(["--once", "--rounds=20"], "--once is one round: no --rounds goes with it")
         self.refuse(
             ["--peers=glibc,guard-full"], "stress_ng does not run under guard-full", "leave it out: --programs="
         )
