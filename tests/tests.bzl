@@ -36,7 +36,6 @@ ONE_THREAD = [
     "test_purge_poll",
     "test_purge_slabs",
     "test_purge_thread",
-    "test_purge_way",
     "test_realloc",
     "test_region_bitmap",
     "test_region_edges",

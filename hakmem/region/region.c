@@ -2,8 +2,8 @@
 /* Allocates spans of chunks from regions; see region.h.
  *
  * Called by the slab layer when a slab is made or given up, never on a fast path. One lock guards all regions. The only
- * system calls under it map regions, make their chunks writable, check how much of the first region is resident, and
- * give way (give_way.h). */
+ * system calls under it map regions, make their chunks writable, check how much of the first region is resident, give
+ * way (give_way.h), and say what the kernel is to do about huge pages. */
 #include "hakmem/region/region.h"
 
 #include <errno.h>

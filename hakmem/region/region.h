@@ -69,7 +69,7 @@ struct region {
     uint8_t class_before[HAK_REGION_CHUNKS];  /* region lock; the class of the span that was freed here last */
     uint16_t freed_before[HAK_REGION_CHUNKS]; /* region lock; the span of its class that was freed before it; 0: none */
     uint16_t freed_last[REGION_HIDDEN];       /* region lock; of each class the span that was freed last; 0: none */
-    uint32_t huge_pages;                      /* atomic; enum region_huge_pages */
+    uint32_t huge_pages;                      /* atomic, written under the region lock; enum region_huge_pages */
     struct region_descriptor descriptors[HAK_REGION_CHUNKS];
     uint64_t free_bits[HAK_REGION_CHUNKS][HAK_BITMAP_WORDS_MAX];
     uint64_t remote_bits[HAK_REGION_CHUNKS][HAK_BITMAP_WORDS_MAX];
@@ -145,7 +145,7 @@ bool hak_region_purge_piece(struct decay_pass *pass);
 int hak_region_purge_pages(struct region *region, void *start, size_t size, const struct decay_pass *pass);
 
 /* Turns huge pages off in a region after a purge. Otherwise khugepaged would populate the range that was just purged,
- * although the program uses only part of it. Thread-safe. */
+ * although the program uses only part of it. Thread-safe; takes the region lock once a region. */
 void hak_region_settle(struct region *region);
 
 /* Asks for huge pages in the regions that wait for that; where `now_ms` is too early, schedules a look for later. Thread-safe;

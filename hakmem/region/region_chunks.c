@@ -29,8 +29,10 @@ static void *chunks_huge_pages(struct region *region) {
     return (char *)region + (region->is_open ? 0 : OS_HUGE_PAGE_BYTES);
 }
 
-static size_t chunks_huge_pages_bytes(const struct region *region) {
-    return HAK_REGION_BYTES - (region->is_open ? 0 : OS_HUGE_PAGE_BYTES);
+/* Up to the end of so many chunks. */
+static size_t chunks_huge_pages_bytes(const struct region *region, unsigned chunks) {
+    const size_t start = region->is_open ? 0 : OS_HUGE_PAGE_BYTES, end = (size_t)chunks * HAK_CHUNK_BYTES;
+    return end > start ? end - start : 0;
 }
 
 /* Wall and header. */
@@ -186,7 +188,7 @@ bool hak_region_chunks_release(struct region *region) {
 #define LOOK_PAGES 512u
 
 bool hak_region_chunks_are_dense(struct region *region) {
-    const size_t page = hak_os_page_size(), pages = chunks_huge_pages_bytes(region) / page;
+    const size_t page = hak_os_page_size(), pages = chunks_huge_pages_bytes(region, HAK_REGION_CHUNKS) / page;
     size_t resident = 0;
     for (size_t first = 0; first < pages; first += LOOK_PAGES) {
         unsigned char look[LOOK_PAGES];
@@ -206,10 +208,11 @@ bool hak_region_chunks_ready_all(struct region *region) {
     return region->reserved == HAK_REGION_CHUNKS && hak_region_chunks_ready(region, HAK_REGION_CHUNKS) == 0;
 }
 
+/* Both for what the region has: where a limit was met its end was unmapped, and what lies there now is the program's, perhaps. */
 bool hak_region_chunks_ask_huge(struct region *region) {
-    return hak_os_huge_pages(chunks_huge_pages(region), chunks_huge_pages_bytes(region)) == 0;
+    return hak_os_huge_pages(chunks_huge_pages(region), chunks_huge_pages_bytes(region, region->reserved)) == 0;
 }
 
 void hak_region_chunks_refuse_huge(struct region *region) {
-    hak_os_no_huge_pages(chunks_huge_pages(region), chunks_huge_pages_bytes(region));
+    hak_os_no_huge_pages(chunks_huge_pages(region), chunks_huge_pages_bytes(region, region->reserved));
 }

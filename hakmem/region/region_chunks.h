@@ -52,7 +52,8 @@ bool hak_region_chunks_are_dense(struct region *region);
 /* Makes all of a new region ready, as one mapping; false if that cannot be. */
 bool hak_region_chunks_ready_all(struct region *region);
 
-/* Asks for huge pages in a region that is ready as a whole; false if there are none. */
+/* Asks for huge pages in a region that was made ready as a whole; false if there are none. pre: under the region lock, or nobody else
+ * knows the region; as below */
 bool hak_region_chunks_ask_huge(struct region *region);
 
 /* Asks the kernel to make no more huge pages in the region. */

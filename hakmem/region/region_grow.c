@@ -48,16 +48,11 @@ static enum region_huge_pages region_advise_locked(struct region *region) {
 }
 
 static void region_ask_locked(struct region *region) {
-    uint32_t waiting = REGION_HUGE_PAGES_WAITING;
-    if (hak_load_relaxed(&region->huge_pages) != waiting) { /* relaxed: the exchange below decides */
-        return;
-    }
-    const bool is_asked = hak_region_chunks_ask_huge(region);
-    /* Acquire-release: pairs with the exchange of a purge, which may settle the region meanwhile. Whoever comes second sees it and
-     * refuses huge pages last. */
-    if (!hak_compare_exchange_acq_rel(&region->huge_pages, &waiting,
-                                      is_asked ? REGION_HUGE_PAGES_ASKED : REGION_HUGE_PAGES_SETTLED)) {
-        hak_region_chunks_refuse_huge(region);
+    /* Relaxed, both: it changes under the lock alone. */
+    if (hak_load_relaxed(&region->huge_pages) == REGION_HUGE_PAGES_WAITING) {
+        const bool is_asked = hak_region_chunks_ask_huge(region);
+        hak_store_relaxed(&region->huge_pages,
+                          (uint32_t)(is_asked ? REGION_HUGE_PAGES_ASKED : REGION_HUGE_PAGES_SETTLED));
     }
 }
 

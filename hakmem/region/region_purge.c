@@ -13,15 +13,18 @@
 #include "hakmem/shadow/shadow.h"
 
 void hak_region_settle(struct region *region) {
-    /* Relaxed: nothing hangs on it but this call, which one thread is to make. */
-    uint32_t advice = hak_load_relaxed(&region->huge_pages);
-    while (advice == REGION_HUGE_PAGES_WAITING || advice == REGION_HUGE_PAGES_ASKED) {
-        /* Acquire-release: pairs with the exchange of region_ask_locked, which sees this one or is seen by it. */
-        if (hak_compare_exchange_acq_rel(&region->huge_pages, &advice, REGION_HUGE_PAGES_SETTLED)) {
-            hak_region_chunks_refuse_huge(region);
-            return;
-        }
+    /* Relaxed: these two are for good. */
+    const uint32_t advice = hak_load_relaxed(&region->huge_pages);
+    if (advice == REGION_HUGE_PAGES_NO_WORD || advice == REGION_HUGE_PAGES_SETTLED) {
+        return;
     }
+    /* Under the lock the region keeps its end, and nobody asks for huge pages after they were refused. */
+    lock_acquire(&hak_regions.lock);
+    if (hak_load_relaxed(&region->huge_pages) != REGION_HUGE_PAGES_SETTLED) {
+        hak_region_chunks_refuse_huge(region);
+        hak_store_relaxed(&region->huge_pages, (uint32_t)REGION_HUGE_PAGES_SETTLED);
+    }
+    lock_release(&hak_regions.lock);
 }
 
 int hak_region_purge_pages(struct region *region, void *start, size_t size, const struct decay_pass *pass) {

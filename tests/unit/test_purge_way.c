@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* By which call the pages of a region go back: a new mapping in the place of the old one where the process is alone with them, and
  * advice where the mapping is another than a new one would be. */
+#include <pthread.h>
+#include <sched.h>
+
 #include "hakmem/base/atomic.h"
 #include "hakmem/base/config.h"
+#include "hakmem/base/lock.h"
 #include "hakmem/flags/guard.h"
 #include "hakmem/guard/guard.h"
 #include "hakmem/hakmem.h"
@@ -31,18 +35,36 @@ int __wrap_hak_os_purge_by_mapping(void *start, size_t size) {
     return __real_hak_os_purge_by_mapping(start, size);
 }
 
-static struct region *purged_meanwhile; /* another thread's purge settles it while huge pages are asked for in it */
+static char *advised_end; /* of the range that advice was last given for */
+
+/* Another thread's purge, which settles a region while huge pages are asked for in it. Atomic, all. */
+static uint32_t purge_is_to_come, purge_may_come, purge_is_over;
+
+static void *settle(void *region) {
+    while (hak_load_acquire(&purge_may_come) == 0) sched_yield();
+    hak_region_settle(region);
+    hak_store_release(&purge_is_over, 1u);
+    return NULL;
+}
+
+/* Until the purge has gone as far as it can: it has settled the region, or sleeps on the lock. */
+static void purge_meanwhile(void) {
+    hak_store_release(&purge_may_come, 1u);
+    while (hak_load_acquire(&purge_is_over) == 0 && (hak_load_relaxed(&hak_regions.lock.word) & LOCK_WAITERS) == 0) {
+        sched_yield();
+    }
+}
 
 int __wrap_hak_os_huge_pages(void *start, size_t size) {
-    (void)start;
     HAK_EXPECT_GE(size, HAK_REGION_BYTES / 2);
-    if (purged_meanwhile != NULL) hak_region_settle(purged_meanwhile);
+    advised_end = (char *)start + size;
+    if (hak_load_relaxed(&purge_is_to_come) != 0) purge_meanwhile();
     return 0;
 }
 
 int __wrap_hak_os_no_huge_pages(void *start, size_t size) {
-    (void)start;
     HAK_EXPECT_GE(size, HAK_REGION_BYTES / 2);
+    advised_end = (char *)start + size;
     refused_huge++;
     return 0;
 }
@@ -97,18 +119,42 @@ HAK_TEST_ISOLATED(PurgeWay, ByAdviceWhereHugePagesWereAskedFor, KEEP) {
     HAK_EXPECT_EQ(refused_huge, 0);
 }
 
-/* Huge pages are refused after they were asked for, whichever of the two threads comes first. */
-HAK_TEST_ISOLATED(PurgeWay, APurgeWhileHugePagesAreAskedForHasTheLastWord, KEEP) {
+/* A region that waits for huge pages, with one span taken. */
+static struct span take_of_waiting_region(void) {
     struct span span;
     hak_process_begin();
-    HAK_ASSERT_TRUE(hak_region_span_alloc(1, 7, &span) == 0);
+    HAK_EXPECT_EQ(hak_region_span_alloc(1, 7, &span), 0);
     hak_store_relaxed(&span.region->huge_pages, (uint32_t)REGION_HUGE_PAGES_WAITING);
     hak_store_relaxed(&hak_regions.huge_pages_wait, true);
     refused_huge = 0;
-    purged_meanwhile = span.region;
+    return span;
+}
+
+/* Huge pages are refused after they were asked for, also where the purge comes while they are. */
+HAK_TEST_ISOLATED(PurgeWay, APurgeWhileHugePagesAreAskedForHasTheLastWord, KEEP) {
+    struct span span = take_of_waiting_region();
+    pthread_t purging;
+    HAK_ASSERT_TRUE(pthread_create(&purging, NULL, settle, span.region) == 0);
+    hak_store_relaxed(&purge_is_to_come, 1u);
     hak_region_ask_waiting(UINT64_MAX);
-    purged_meanwhile = NULL;
-    HAK_EXPECT_EQ(refused_huge, 2);
+    HAK_ASSERT_TRUE(pthread_join(purging, NULL) == 0);
+    HAK_EXPECT_EQ(refused_huge, 1);
     HAK_EXPECT_EQ(hak_load_relaxed(&span.region->huge_pages), REGION_HUGE_PAGES_SETTLED);
+    hak_region_span_free(span.region, span.first, 1);
+}
+
+/* Where a limit was met the end of a region is unmapped, and what the program maps there is none of ours. */
+HAK_TEST_ISOLATED(PurgeWay, AdviceIsForWhatTheRegionStillHas, KEEP) {
+    struct span span = take_of_waiting_region();
+    const uint32_t reserved = span.region->reserved, left = HAK_REGION_CHUNKS - 64;
+    span.region->reserved = left;
+    hak_region_ask_waiting(UINT64_MAX);
+    HAK_EXPECT_EQ(hak_load_relaxed(&span.region->huge_pages), REGION_HUGE_PAGES_ASKED);
+    HAK_EXPECT_PTR_EQ(advised_end, region_chunk_address(span.region, left));
+    advised_end = NULL;
+    hak_region_settle(span.region);
+    HAK_EXPECT_EQ(refused_huge, 1);
+    HAK_EXPECT_PTR_EQ(advised_end, region_chunk_address(span.region, left));
+    span.region->reserved = reserved;
     hak_region_span_free(span.region, span.first, 1);
 }
