@@ -185,6 +185,7 @@ void hak_purge_pass_fork_child(void) {
     hak_store_relaxed(&purge_is_child, true);
     hak_purge_bound_fork_child();
     /* A look that a thread had taken upon itself is lost with it. */
+    hak_region_fork_child();
     if (hak_purge_to_do_bytes() > 0 || record_unpurged_bytes() > 0) {
         hak_decay_note_freed(hak_os_clock_ms());
     }

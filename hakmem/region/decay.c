@@ -32,8 +32,8 @@ void hak_decay_note_freed(uint64_t now_ms) {
 /* Sequentially consistent: pairs with hak_decay_schedule. */
 bool hak_decay_is_due(void) { return hak_load_seq_cst(&hak_decay_due) != 0; }
 
-/* Acquire: pairs with hak_decay_schedule. Frees from now on schedule anew. */
-bool hak_decay_take(void) { return hak_exchange_acquire(&hak_decay_due, (uint64_t)0) != 0; }
+/* Sequentially consistent: pairs with hak_decay_schedule. Frees from now on schedule anew. */
+bool hak_decay_take(void) { return hak_exchange_seq_cst(&hak_decay_due, (uint64_t)0) != 0; }
 
 uint64_t hak_decay_pass_until(struct decay_pass *pass) {
     if (pass->begun_ms == 0) {

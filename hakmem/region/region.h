@@ -149,8 +149,11 @@ int hak_region_purge_pages(struct region *region, void *start, size_t size, cons
 void hak_region_settle(struct region *region);
 
 /* Asks for huge pages in the regions that wait for that; where `now_ms` is too early, schedules a look for later. Thread-safe;
- * takes the region lock once a region. */
+ * takes the region lock once a region. pre: the caller has just taken the look that was due (decay.h) */
 void hak_region_ask_waiting(uint64_t now_ms);
+
+/* In the child of a fork: schedules that look again, which a thread of the parent may have taken. */
+void hak_region_fork_child(void);
 
 /* Unmaps all unused address space: the flat tables, blocks of size 0, and the unused reservations of regions. Later
  * regions reserve nothing. false: there was nothing to unmap. See give_way.h */

@@ -40,7 +40,10 @@ static enum region_huge_pages region_advise_locked(struct region *region) {
         return REGION_HUGE_PAGES_NO_WORD;
     }
     if (hak_options.thp == HAK_THP_AUTO && region_is_early_locked()) {
-        hak_store_relaxed(&hak_regions.huge_pages_wait, true); /* a hint: who reads it takes the lock */
+        /* Sequentially consistent: pairs with the load of hak_region_ask_waiting. This side says that a region waits and then looks
+         * whether a look is due earlier than its own; that side takes the look and then looks whether a region waits. One of them
+         * sees. */
+        (void)hak_exchange_seq_cst(&hak_regions.huge_pages_wait, true);
         hak_decay_schedule(hak_regions.huge_pages_from_ms);
         return REGION_HUGE_PAGES_WAITING;
     }
@@ -57,24 +60,30 @@ static void region_ask_locked(struct region *region) {
 }
 
 void hak_region_ask_waiting(uint64_t now_ms) {
-    if (!hak_load_relaxed(&hak_regions.huge_pages_wait)) { /* relaxed: a hint, and seldom set */
+    /* Sequentially consistent: see region_advise_locked. */
+    if (!hak_load_seq_cst(&hak_regions.huge_pages_wait)) {
         return;
     }
     lock_acquire(&hak_regions.lock);
-    struct region *region = NULL;
     if (now_ms < hak_regions.huge_pages_from_ms) {
         hak_decay_schedule(hak_regions.huge_pages_from_ms);
     } else {
-        region = hak_regions.first;
-        hak_store_relaxed(&hak_regions.huge_pages_wait, false); /* relaxed: under the lock, under which it is set too */
-    }
-    while (region != NULL) {
-        region_ask_locked(region);
-        region = region->next;
-        lock_release(&hak_regions.lock); /* a fork, or who needs a region, waits for one system call */
-        lock_acquire(&hak_regions.lock);
+        for (struct region *region = hak_regions.first; region != NULL; region = region->next) {
+            region_ask_locked(region);
+            lock_release(&hak_regions.lock); /* a fork, or who needs a region, waits for one system call */
+            lock_acquire(&hak_regions.lock);
+        }
+        /* Relaxed: under the lock, under which it is set too. Last, for the child of a fork that comes in between. */
+        hak_store_relaxed(&hak_regions.huge_pages_wait, false);
     }
     lock_release(&hak_regions.lock);
+}
+
+void hak_region_fork_child(void) {
+    /* Relaxed, and without the lock, which a call may hold that the fork interrupted: the child has one thread. */
+    if (hak_load_relaxed(&hak_regions.huge_pages_wait)) {
+        hak_decay_schedule(hak_regions.huge_pages_from_ms);
+    }
 }
 
 /* What the tables need for a region. Refused: nothing is left of it. */

@@ -4,7 +4,7 @@
  * Threads of the program take a chunk, write to it, free it, and poll: a poll purges itself, starts a thread of our own, or leaves
  * it to the one that runs. That thread purges while something waits, then leaves. The last thread of the program ends it and waits
  * for it. One step is one access of the C code, or what is done under the region lock; sequentially consistent, since dekker.pml is
- * about the two pairs that need it.
+ * about the pairs that need it.
  *
  * What must hold, and where it is asserted:
  *     nobody's chunk is purged while it is in use                           use

@@ -7,6 +7,8 @@
 #include "hakmem/hakmem.h"
 #include "hakmem/process/fork.h"
 #include "hakmem/process/purge.h"
+#include "hakmem/region/decay.h"
+#include "hakmem/region/region_list.h"
 #include "tests/harness/harness.h"
 
 #define ALONE "HAKMEM_PURGE_DELAY_MS=-1 HAKMEM_PURGE_THREAD=0"
@@ -51,4 +53,15 @@ HAK_TEST_ISOLATED(ForkPurge, MakesWayAsLongAsThereIsAFork, ALONE) {
         HAK_EXPECT_EXIT_OK(HAK_EXPECT_EQ(sleeps_of_a_purge(), 0));
         HAK_EXPECT_EQ(sleeps_of_a_purge(), 0);
     }
+}
+
+/* A thread of the parent has taken the look, and asks for nothing in the child. */
+HAK_TEST_ISOLATED(ForkPurge, ChildLooksForRegionsThatWaitForHugePages, ALONE) {
+    hak_free(hak_alloc(16));
+    while (hak_decay_take()) {
+    }
+    HAK_EXPECT_EXIT_OK(HAK_EXPECT_EQ(decay_due_ms(), 0));
+    hak_regions.huge_pages_from_ms = 5;
+    hak_store_relaxed(&hak_regions.huge_pages_wait, true);
+    HAK_EXPECT_EXIT_OK(HAK_EXPECT_EQ(decay_due_ms(), 5));
 }

@@ -36,6 +36,7 @@ int __wrap_hak_os_purge_by_mapping(void *start, size_t size) {
 }
 
 static char *advised_end; /* of the range that advice was last given for */
+static bool some_waited;  /* when huge pages were last asked for */
 
 /* Another thread's purge, which settles a region while huge pages are asked for in it. Atomic, all. */
 static uint32_t purge_is_to_come, purge_may_come, purge_is_over;
@@ -58,6 +59,7 @@ static void purge_meanwhile(void) {
 int __wrap_hak_os_huge_pages(void *start, size_t size) {
     HAK_EXPECT_GE(size, HAK_REGION_BYTES / 2);
     advised_end = (char *)start + size;
+    some_waited = hak_load_relaxed(&hak_regions.huge_pages_wait);
     if (hak_load_relaxed(&purge_is_to_come) != 0) purge_meanwhile();
     return 0;
 }
@@ -150,6 +152,8 @@ HAK_TEST_ISOLATED(PurgeWay, AdviceIsForWhatTheRegionStillHas, KEEP) {
     span.region->reserved = left;
     hak_region_ask_waiting(UINT64_MAX);
     HAK_EXPECT_EQ(hak_load_relaxed(&span.region->huge_pages), REGION_HUGE_PAGES_ASKED);
+    HAK_EXPECT(some_waited); /* until all are asked for: the child of a fork would have to go on */
+    HAK_EXPECT(!hak_load_relaxed(&hak_regions.huge_pages_wait));
     HAK_EXPECT_PTR_EQ(advised_end, region_chunk_address(span.region, left));
     advised_end = NULL;
     hak_region_settle(span.region);
