@@ -33,8 +33,10 @@ void hak_purge_thread_nudge(void) {
     }
 }
 
-/* Purges what is too much beside what is in use, and sleeps until `due`, or until there is more to do. */
-static void purge_share_and_sleep(uint64_t now, uint64_t due) {
+/* Purges what is too much beside what is in use, and sleeps until `due`, or until there is more to do. No longer than a delay: what is
+ * freed meanwhile wakes nobody, and is due before a look that is further ahead, as one for huge pages is (region.h). true: such a
+ * look is, and the thread has not to end */
+static bool purge_share_and_sleep(uint64_t now, uint64_t due) {
     const int64_t delay_ms = hak_load_relaxed(&hak_options.purge_delay_ms); /* mallopt may have changed it to never */
     const size_t excess = delay_ms < 0 ? 0
                                        : hak_purge_share_excess(&purge_share, now, (uint64_t)delay_ms,
@@ -47,8 +49,10 @@ static void purge_share_and_sleep(uint64_t now, uint64_t due) {
     const size_t look_at = hak_purge_share_look_at(&purge_share, hak_purge_resident_bytes());
     const bool is_settled = look_at != SIZE_MAX && look_at == hak_load_relaxed(&purge_look_at);
     hak_store_relaxed(&purge_look_at, look_at);
-    const uint64_t left = due - now;
-    (void)hak_own_thread_sleep(OWN_THREAD_PURGE, is_settled || left < PURGE_SHARE_MS ? left : PURGE_SHARE_MS);
+    const uint64_t ahead = due - now, most = delay_ms < 0 ? ahead : (uint64_t)delay_ms + 1;
+    const uint64_t left = ahead < most ? ahead : most;
+    return hak_own_thread_sleep(OWN_THREAD_PURGE, is_settled || left < PURGE_SHARE_MS ? left : PURGE_SHARE_MS) &&
+           ahead > most;
 }
 
 static void purge_while_something_waits(void) {
@@ -57,8 +61,8 @@ static void purge_while_something_waits(void) {
         const uint64_t now = hak_os_clock_ms();
         if (now >= due) {
             hak_purge_aged(now, SIZE_MAX);
-        } else {
-            purge_share_and_sleep(now, due);
+        } else if (purge_share_and_sleep(now, due) && hak_idle_is_pending()) {
+            hak_purge_idle(hak_os_clock_ms()); /* who becomes idle does not wait for that look either */
         }
     }
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The thread that purges, step by step: what it purges, how long it sleeps, who wakes it and when it ends. Its main function runs on
  * the test's thread, by a clock that is told. */
+#include "hakmem/base/atomic.h"
 #include "hakmem/base/config.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/os/fake/fake.h"
@@ -8,6 +9,7 @@
 #include "hakmem/region/held.h"
 #include "hakmem/region/kept.h"
 #include "hakmem/region/region.h"
+#include "hakmem/region/region_list.h"
 #include "tests/harness/harness.h"
 #include "tests/unit/told_purge.h"
 
@@ -300,4 +302,46 @@ HAK_TEST_ISOLATED(PurgeThread, EndsWhileItWaitsForIdleThreads, WITH_THREAD) {
     run_thread();
     HAK_EXPECT_EQ(told_thread.sleeps, 1);
     HAK_EXPECT_EQ(told_thread.left, 1);
+}
+
+/* A region waits for huge pages, so that a look is further ahead than one for what is freed now. */
+static void run_before_far_look(void) {
+    begin_thread(4 * MIB);
+    told_now_ms += 1001;
+    hak_regions.huge_pages_from_ms = told_now_ms + 5000;
+    hak_store_relaxed(&hak_regions.huge_pages_wait, true);
+    run_thread();
+    HAK_EXPECT_GE(told_now_ms, begin_ms + 1001 + 5000);
+    HAK_EXPECT(!hak_load_relaxed(&hak_regions.huge_pages_wait));
+}
+
+static uint64_t freed_ms, woken_ms;
+
+static void free_in_far_sleep(void) {
+    if (told_thread.sleeps == 2) {
+        told_now_ms -= 500;
+        freed_ms = told_now_ms;
+        told_free(2 * MIB);
+        told_now_ms += 500;
+        waiting_next = hak_purge_waiting_bytes();
+    } else if (woken_ms != 0) {
+        waiting_next = hak_purge_waiting_bytes();
+    } else if (freed_ms != 0 && told_now_ms >= freed_ms + 1001) {
+        woken_ms = told_now_ms;
+    }
+}
+
+HAK_TEST_ISOLATED(PurgeThread, PurgesInTimeWhatIsFreedBeforeALookThatIsFarAhead, WITH_THREAD) {
+    told_thread.sleeping = free_in_far_sleep;
+    run_before_far_look();
+    HAK_EXPECT_LE(told_thread.slept_ms[1], 1001);
+    HAK_EXPECT_EQ(woken_ms, freed_ms + 1001);
+    HAK_EXPECT_EQ(waiting_next, 0);
+}
+
+/* Once for each look that was due, twice at the end, and each second between. */
+HAK_TEST_ISOLATED(PurgeThread, FindsThreadsIdleBeforeALookThatIsFarAhead, WITH_THREAD) {
+    told_idle_is_pending = true;
+    run_before_far_look();
+    HAK_EXPECT_GE(told_idle_looks, 2 + 2 + 4);
 }
