@@ -37,7 +37,8 @@ static struct own_page *own_page; /* atomic; NULL: there was never more than one
 static uint32_t own_users;        /* atomic */
 
 /* Atomic: as `owner` of the page, where the kernel does not clear it. A thread writes it after the page, so that nothing is taken for
- * a thread of the parent's that is this process's own. */
+ * a thread of the parent's that is this process's own. 0 when it has ended, since another thread may then get its storage, and be the
+ * same owner: in the parent, and in a child too. */
 static uintptr_t own_owner[OWN_THREAD_KINDS];
 
 static HAK_THREAD_LOCAL bool own_is_current;
@@ -139,11 +140,14 @@ __attribute__((destructor(101))) static void own_end_at_exit(void) {
 
 static void *own_main(void *argument) {
     struct own_thread *own = argument;
+    uintptr_t *const owner = &own_owner[own - hak_load_relaxed(&own_page)->threads], self = lock_self();
     own_is_current = true;
     /* Relaxed, then release: pairs with hak_own_thread_gone. */
-    hak_store_relaxed(&own->owner, lock_self());
-    hak_store_release(&own_owner[own - hak_load_relaxed(&own_page)->threads], lock_self());
+    hak_store_relaxed(&own->owner, self);
+    hak_store_release(owner, self);
     own->main();
+    /* Unless the next one has begun. Acquire-release, which nothing needs. */
+    (void)hak_compare_exchange_acq_rel(owner, &self, (uintptr_t)0);
     return NULL;
 }
 

@@ -72,14 +72,14 @@ static bool purge_look_for_idle_locked(struct decay_pass *pass) {
     return pass->has_idle;
 }
 
-/* In a child that no handler of fork saw, the parent's thread may have held the lock: most of what that thread does it does with it. A
- * piece that it was at is lost to the child, as what other threads had at hand. */
-static void purge_unlock_gone(void) { hak_lock_release_of(&purge_lock, hak_own_thread_gone(OWN_THREAD_PURGE)); }
+/* The parent's thread may have held the lock: most of what that thread does it does with it. A piece that it was at is lost to the
+ * child, as what other threads had at hand. */
+void hak_purge_unlock_gone(void) { hak_lock_release_of(&purge_lock, hak_own_thread_gone(OWN_THREAD_PURGE)); }
 
 /* The pass's next piece: slabs of idle threads, as long as there are any, and then so many bytes. true: the pass is over */
 static bool purge_piece(struct decay_pass *pass, size_t bytes) {
     pass->left = bytes;
-    purge_unlock_gone();
+    hak_purge_unlock_gone();
     lock_acquire(&purge_lock);
     /* Else slabs first: one that turns out to be free altogether joins the chunks. */
     const bool is_over = purge_look_for_idle_locked(pass) && (pass->chunks_first || hak_partial_purge_piece(pass)) &&
@@ -172,7 +172,7 @@ void hak_purge_idle_record(struct hak_thread *record) {
 /* Relaxed, both: a hint for the thread that purges. */
 void hak_purge_fork_begin(void) {
     (void)hak_fetch_add_relaxed(&purge_forks, 1u);
-    purge_unlock_gone();
+    hak_purge_unlock_gone();
 }
 
 void hak_purge_fork_end(void) { (void)hak_fetch_add_relaxed(&purge_forks, (uint32_t)-1); }

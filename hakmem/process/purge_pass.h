@@ -50,6 +50,10 @@ size_t hak_purge_all(void);
  * away (hak_exchange_flush_idle) */
 void hak_purge_idle_record(struct hak_thread *record);
 
+/* In a child that no handler of fork saw: releases the purge lock if the parent's thread held it. Before the child has a thread of
+ * its own, which takes that one's place in own_thread.h, and before each purge and fork; any thread. */
+void hak_purge_unlock_gone(void);
+
 /* Around fork: whoever purges lets the lock go for a moment, and no purge is in progress; and in the child. */
 void hak_purge_fork_begin(void);
 void hak_purge_fork_end(void);

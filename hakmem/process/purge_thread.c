@@ -127,6 +127,7 @@ bool hak_purge_thread_start(uint64_t now) {
     /* Relaxed: where two begin it at once, both know the moment. Not when the thread gets to run: on a busy machine the program may have
      * freed much by then. */
     hak_store_relaxed(&purge_begin_at, hak_purge_resident_bytes());
+    hak_purge_unlock_gone();
     const int error = hak_own_thread_start(OWN_THREAD_PURGE, purge_thread);
     if (error != 0 && error != EBUSY) { /* EBUSY: another call has begun it just now, or it is about to end */
         /* Relaxed: a hint. */

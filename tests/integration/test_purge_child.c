@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Children that no handler of fork sees, made while the allocator's own thread holds the purge lock, in the middle of a system call: they
  * do not have that thread, and purge and fork all the same. */
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -46,9 +47,16 @@ static void allocate_and_free(void) {
     for (unsigned i = 0; i < BLOCKS; i++) hak_free(blocks[i]);
 }
 
-static void live_as_child(void) {
+/* How a child is made, and what is special about it. */
+struct child {
+    pid_t (*make)(void);
+    bool has_thread; /* it begins a thread of the allocator's before it purges itself */
+};
+
+static void live_as_child(const struct child *child) {
     alarm(CHILD_SECONDS);
     allocate_and_free();
+    while (child->has_thread && hak_own_thread_gone(OWN_THREAD_PURGE) != 0) sched_yield();
     hak_trim();
     const pid_t inner = fork();
     if (inner == 0) {
@@ -60,15 +68,15 @@ static void live_as_child(void) {
 }
 
 static void copy_beside(void *copy, unsigned index) {
-    pid_t (*const make)(void) = *(pid_t(**)(void))copy;
+    const struct child *const how = copy;
     (void)index;
     sem_init(&has_come, 0, 0);
     sem_init(&may_go, 0, 0);
     atomic_store(&is_to_stay, true);
     allocate_and_free();
     sem_wait(&has_come);
-    const pid_t child = make();
-    if (child == 0) live_as_child();
+    const pid_t child = how->make();
+    if (child == 0) live_as_child(how);
     sem_post(&may_go);
     int status = 1;
     HAK_EXPECT_EQ(waitpid(child, &status, 0), child);
@@ -76,18 +84,32 @@ static void copy_beside(void *copy, unsigned index) {
 }
 
 /* Beside the first thread, which has a record too: so the allocator may have a thread. */
-static void expect_that_the_child_goes_on(pid_t (*make)(void)) {
+static void expect_that_the_child_goes_on(struct child child) {
     hak_free(hak_alloc(16));
-    threads_run(1, copy_beside, &make);
+    threads_run(1, copy_beside, &child);
 }
 
 static pid_t make_by_clone(void) { return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0); }
 
-HAK_TEST_ISOLATED(PurgeChild, OfARawCloneGoesOn, "HAKMEM_PURGE_DELAY_MS=1") {
-    expect_that_the_child_goes_on(make_by_clone);
+#define AT_ONCE "HAKMEM_PURGE_DELAY_MS=1"
+
+HAK_TEST_ISOLATED(PurgeChild, OfARawCloneGoesOn, AT_ONCE) {
+    expect_that_the_child_goes_on((struct child){.make = make_by_clone});
 }
 
-HAK_TEST_ISOLATED(PurgeChild, OfABareForkGoesOn, "HAKMEM_PURGE_DELAY_MS=1") {
+HAK_TEST_ISOLATED(PurgeChild, OfABareForkGoesOn, AT_ONCE) {
     if (_Fork == NULL) HAK_SKIP("the C library has no _Fork");
-    expect_that_the_child_goes_on(_Fork);
+    expect_that_the_child_goes_on((struct child){.make = _Fork});
+}
+
+/* Nothing is due yet in the child, but so much waits that it begins a thread. */
+#define LATER "HAKMEM_PURGE_DELAY_MS=1000 HAKMEM_PURGE_THREAD=1"
+
+HAK_TEST_ISOLATED(PurgeChild, OfARawCloneBeginsAThreadOfItsOwn, LATER) {
+    expect_that_the_child_goes_on((struct child){.make = make_by_clone, .has_thread = true});
+}
+
+HAK_TEST_ISOLATED(PurgeChild, OfABareForkBeginsAThreadOfItsOwn, LATER) {
+    if (_Fork == NULL) HAK_SKIP("the C library has no _Fork");
+    expect_that_the_child_goes_on((struct child){.make = _Fork, .has_thread = true});
 }

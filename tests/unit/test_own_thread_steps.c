@@ -2,8 +2,10 @@
 /* The allocator's own threads, step by step: who begins one, who joins it, and what ends it. The system's threads are the test's:
  * numbers, which run when the test says so. */
 #include <errno.h>
+#include <string.h>
 
 #include "hakmem/base/atomic.h"
+#include "hakmem/base/lock.h"
 #include "hakmem/os/os.h"
 #include "hakmem/process/begin.h"
 #include "hakmem/process/own_thread.h"
@@ -40,9 +42,16 @@ int __wrap_hak_os_map(size_t size, size_t alignment, void **out) {
     return refuses_map ? ENOMEM : __real_hak_os_map(size, alignment, out);
 }
 
+static void *wiped; /* what was mapped last; NULL: the kernel wipes nothing */
+
 int __wrap_hak_os_map_wiped(size_t size, void **out) {
-    return refuses_wiped ? EINVAL : __real_hak_os_map_wiped(size, out);
+    const int error = refuses_wiped ? EINVAL : __real_hak_os_map_wiped(size, out);
+    wiped = error == 0 ? *out : NULL;
+    return error;
 }
+
+/* What the kernel does in a child. */
+static void wipe(void) { memset(wiped, 0, hak_os_page_size()); }
 
 void __wrap_hak_os_join_thread(uintptr_t thread) {
     if (joins < sizeof joined / sizeof joined[0]) joined[joins] = thread;
@@ -206,4 +215,29 @@ HAK_TEST_ISOLATED(OwnThreadSteps, OwnThreadIsNoneOfTheProgram, "") {
     hak_own_thread_user_ended();
     HAK_EXPECT_EQ(hak_own_thread_users(), 1);
     HAK_EXPECT_EQ(joins, 0);
+}
+
+static uintptr_t gone_before, gone_in_child, gone_beside_another;
+
+static void become_a_child(void) {
+    gone_before = hak_own_thread_gone(OWN_THREAD_PURGE);
+    wipe();
+    gone_in_child = hak_own_thread_gone(OWN_THREAD_PURGE);
+    gone_beside_another = hak_own_thread_gone(OWN_THREAD_PUBLISH);
+}
+
+/* Also in a child that no handler of fork saw. */
+HAK_TEST_ISOLATED(OwnThreadSteps, IsGoneInAChildOnlyIfItRanInTheParent, "") {
+    hak_process_begin();
+    hak_own_thread_user_begun();
+    HAK_EXPECT_EQ(hak_own_thread_start(OWN_THREAD_PURGE, become_a_child), 0);
+    if (wiped == NULL) HAK_SKIP("the kernel wipes no page in a child");
+    HAK_EXPECT_EQ(hak_own_thread_gone(OWN_THREAD_PURGE), 0);
+    (void)system_main(system_argument);
+    HAK_EXPECT_EQ(gone_before, 0);
+    HAK_EXPECT_EQ(gone_in_child, lock_self());
+    HAK_EXPECT_EQ(gone_beside_another, 0);
+    /* It has ended, and what it was to locks may be a thread of the child's. */
+    wipe();
+    HAK_EXPECT_EQ(hak_own_thread_gone(OWN_THREAD_PURGE), 0);
 }
