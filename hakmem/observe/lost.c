@@ -229,7 +229,8 @@ static void answer_here(void *asked) {
     }
 }
 
-/* In the process. The copy, which alone writes there too, was not made or has ended. */
+/* In the process. The copy, which alone writes there too, was not made or has ended. Every lock is held, or a thread that samples could
+ * unmap the table meanwhile, where the program has closed its file. */
 static void answer_failed(void *asked, int error) {
     struct hak_profile_table *shared = answer_begin();
     if (shared != NULL) {

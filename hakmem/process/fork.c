@@ -138,7 +138,9 @@ void hak_fork_copy(void (*run)(void *argument), void (*fail)(void *argument, int
     }
     fork_parent();
     if (error == 0 && !hak_os_copy_wait(copy)) {
+        fork_acquire();            /* as where no copy was made */
         fail(argument, ECANCELED); /* something ended it */
+        fork_parent();
     }
 }
 

@@ -19,7 +19,7 @@ bool hak_fork_would_wait(void);
 
 /* Runs a function in a copy of the process, which has the calling thread alone and ends with it; waits for that. No handlers of
  * the program are called, and the program hears nothing of the copy's end. Where there can be none, or it did not come to its
- * end, `fail` is called: EAGAIN, ENOMEM, ECANCELED */
+ * end, `fail` is called, in the process and with every lock held, as in the copy: EAGAIN, ENOMEM, ECANCELED */
 void hak_fork_copy(void (*run)(void *argument), void (*fail)(void *argument, int error), void *argument);
 
 #endif

@@ -21,6 +21,7 @@ struct seen {
 
 static struct seen *seen;
 static int private_to_each, failures, last_error;
+static bool failed_with_locks;
 
 static void look(void *argument) {
     HAK_EXPECT_PTR_EQ(argument, &private_to_each);
@@ -39,6 +40,7 @@ static void note_failure(void *argument, int error) {
     HAK_EXPECT_PTR_EQ(argument, &private_to_each);
     failures++;
     last_error = error;
+    failed_with_locks = hak_fork_would_interrupt();
 }
 
 static void begin(void) {
@@ -72,6 +74,8 @@ HAK_TEST_ISOLATED(ForkCopy, SaysThatTheCopyWasKilled, "") {
     hak_fork_copy(be_killed, note_failure, &private_to_each);
     HAK_EXPECT_EQ(failures, 1);
     HAK_EXPECT_EQ(last_error, ECANCELED);
+    HAK_EXPECT(failed_with_locks);
+    HAK_EXPECT(!hak_fork_would_interrupt());
     HAK_EXPECT_EQ(hak_load_acquire(&seen->runs), 0);
     hak_free(hak_alloc((size_t)3 << 20));
 }
