@@ -35,6 +35,7 @@ static struct hak_thread_stats publish_threads[STATS_THREADS_MAX]; /* the publis
 static uint64_t publish_begun[STATS_THREADS_MAX];                  /* the publishing thread */
 
 static uint64_t publish_answered; /* the publishing thread; the last number that asked */
+static bool publish_has_warned;   /* the publishing thread; this process has said that there is no page */
 
 static struct publish_page *publish_page(void) { return publish_file.start; }
 
@@ -51,13 +52,17 @@ static void publish_drop_page(void) {
     }
 }
 
-/* false: it cannot be made, which is said */
+/* false: it cannot be made now, which is said once: what it takes may be short for long */
 static bool publish_make_page(void) {
     const int error = hak_os_shared_create(PUBLISH_LABEL, PUBLISH_PAGE_BYTES, &publish_file);
     if (error != 0) {
         publish_file.start = NULL;
-        hak_report_warning_to(hak_os_error_kept(), "HAKMEM_PUBLISH: nothing is published, the page cannot be made",
-                              NULL, hak_os_file_problem(error));
+        if (!publish_has_warned) {
+            hak_report_warning_to(hak_os_error_kept(),
+                                  "HAKMEM_PUBLISH: nothing is published until the page can be made", NULL,
+                                  hak_os_file_problem(error));
+        }
+        publish_has_warned = true;
         return false;
     }
     memcpy(publish_page()->magic, PUBLISH_MAGIC, sizeof publish_page()->magic);
@@ -113,17 +118,16 @@ static void publish_start(void);
 
 static void publish_thread(void) {
     /* What lives no longer than this costs no page: scripts start many such processes. */
-    bool goes_on = publish_wait(), has_page = true;
-    while (goes_on && (has_page = publish_has_page())) {
-        publish_once();
-        hak_switch_answer(publish_page());
-        publish_answer();
-        goes_on = publish_wait();
+    while (publish_wait()) {
+        /* Without one it is tried again: descriptors and memory are short for a time only. */
+        if (publish_has_page()) {
+            publish_once();
+            hak_switch_answer(publish_page());
+            publish_answer();
+        }
     }
     publish_drop_page();
-    if (has_page) {
-        hak_purge_start_later(publish_start);
-    }
+    hak_purge_start_later(publish_start);
     hak_own_thread_leave(OWN_THREAD_PUBLISH);
 }
 
@@ -146,6 +150,7 @@ void hak_publish_init(void) {
 void hak_publish_fork_child(void) {
     if (hak_options.publish) {
         publish_drop_page();
+        publish_has_warned = false;
         hak_purge_start_later(publish_start);
     }
 }

@@ -235,22 +235,36 @@ HAK_TEST_ISOLATED(PublishThread, MakesAPageAnewThatWasClosed, PUBLISHED) {
     HAK_EXPECT_EQ(page.sequence, 4);
 }
 
+/* Before the third write, the fourth and the seventh. */
 static void refuse_page(void) {
-    if (sleeps == 3) {
-        is_open = false;
-        create_error = EMFILE;
-    }
+    if (sleeps == 3 || sleeps == 7) is_open = false;
+    create_error = sleeps == 3 || sleeps == 4 || sleeps == 7 ? EMFILE : 0;
 }
 
-HAK_TEST_ISOLATED(PublishThread, SaysThatItHasNoPageAndGivesUp, PUBLISHED) {
+HAK_TEST_ISOLATED(PublishThread, SaysOnceThatItHasNoPageAndTriesAgain, PUBLISHED) {
     in_sleep = refuse_page;
     begin_thread(500, 9);
-    HAK_EXPECT_EQ(created, 1);
-    HAK_EXPECT_EQ(left_file, 1);
+    HAK_EXPECT_EQ(created, 3);
+    HAK_EXPECT_EQ(left_file, 3);
     HAK_EXPECT_EQ(warned, 1);
-    HAK_EXPECT_EQ(sleeps, 3);
+    HAK_EXPECT_EQ(switch_answered, 2 + 2 + 1);
+    HAK_EXPECT_EQ(page.clock_ms, 5000 + 8 * 500);
+    HAK_EXPECT_EQ(sleeps, 9);
     HAK_EXPECT_EQ(left, 1);
-    HAK_EXPECT_EQ(laters, 1);
+    HAK_EXPECT_EQ(laters, 2);
+}
+
+static void become_a_child_without_page(void) {
+    create_error = EMFILE;
+    if (sleeps == 3) hak_publish_fork_child();
+}
+
+HAK_TEST_ISOLATED(PublishThread, EachProcessSaysThatItHasNoPage, PUBLISHED) {
+    in_sleep = become_a_child_without_page;
+    begin_thread(500, 6);
+    HAK_EXPECT_EQ(created, 0);
+    HAK_EXPECT_EQ(left_file, 0);
+    HAK_EXPECT_EQ(warned, 2);
 }
 
 /* Each number once, as long as the page is the same; those before there is a profile when there is one. */
