@@ -14,11 +14,16 @@
 #include "hakmem/base/warning.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/observe/leaks.h"
+#include "hakmem/observe/write.h"
 #include "hakmem/os/os.h"
 #include "hakmem/process/fork.h"
 #include "hakmem/sample/profile.h"
 
 static uint32_t end_process; /* the process that was started with the options; a fork makes another */
+
+/* By who ends the process, once: a signal handler may, on a stack of its own of 8 KiB, and these take three times as much. */
+static struct stats_room end_room;
+static char end_stats_path[HAK_PATH_BYTES + 32];
 
 static bool end_writes_profile(void) { return hak_options.profile[0] != '\0'; }
 
@@ -43,14 +48,13 @@ static bool end_expand(const char *path, struct hak_text *out) {
 static int end_write_stats(int error_file) {
     const enum hak_stats_format format = (enum hak_stats_format)(hak_options.stats - HAK_STATS_AT_EXIT_TEXT);
     if (hak_options.stats_path[0] == '\0') {
-        return error_file < 0 ? 0 : hak_stats_write(error_file, format);
+        return error_file < 0 ? 0 : hak_stats_write_in(&end_room, error_file, format);
     }
-    char bytes[HAK_PATH_BYTES + 32];
-    struct hak_text path = text_memory(bytes, sizeof bytes);
+    struct hak_text path = text_memory(end_stats_path, sizeof end_stats_path);
     (void)end_expand(hak_options.stats_path, &path);
     int file, error = path.error != 0 ? ENAMETOOLONG : hak_os_file_create(hak_text_string(&path), &file);
     if (error == 0) {
-        error = hak_stats_write(file, format);
+        error = hak_stats_write_in(&end_room, file, format);
         const int close_error = hak_os_file_close(file);
         error = error != 0 ? error : close_error;
     }

@@ -18,7 +18,7 @@ const struct hak_pool_stats *hak_stats_pool(const struct hak_stats *stats, enum 
     return pools[pool];
 }
 
-int hak_stats_write(int fd, enum hak_stats_format format) {
+int hak_stats_write_in(struct stats_room *room, int fd, enum hak_stats_format format) {
     static void (*const writers[])(struct hak_text *, const struct stats_reading *) = {
         [HAK_STATS_TEXT] = hak_stats_write_text,
         [HAK_STATS_JSON] = hak_stats_write_json,
@@ -28,14 +28,18 @@ int hak_stats_write(int fd, enum hak_stats_format format) {
         return EINVAL;
     }
     const int saved_errno = errno;
-    struct hak_thread_stats threads[STATS_THREADS_MAX];
-    char text[4096];
-    uint64_t begun[STATS_THREADS_MAX];
-    struct stats_reading reading = {.threads = threads, .begun = begun, .thread_capacity = STATS_THREADS_MAX};
-    struct hak_text sink = text_file(text, sizeof text, fd);
-    hak_stats_read(&reading);
-    writers[format](&sink, &reading);
+    struct hak_text sink = text_file(room->text, sizeof room->text, fd);
+    room->reading.threads = room->threads;
+    room->reading.begun = room->begun;
+    room->reading.thread_capacity = STATS_THREADS_MAX;
+    hak_stats_read(&room->reading);
+    writers[format](&sink, &room->reading);
     const int error = hak_text_end(&sink);
     errno = saved_errno;
     return error;
+}
+
+int hak_stats_write(int fd, enum hak_stats_format format) {
+    struct stats_room room;
+    return hak_stats_write_in(&room, fd, format);
 }

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -165,6 +166,61 @@ HAK_TEST(AtExit, StatisticsAreWrittenToAFileWithTheProcesssNumber) {
     HAK_EXPECT(strstr(written, "\nhakmem_thread_frees_total{thread=\"") != NULL);
     HAK_EXPECT(value_of("hakmem_pool_cached_bytes{pool=\"l2\"}") != UINT64_MAX);
     HAK_EXPECT(strstr(written, "# TYPE hakmem_frees_total counter\n") != NULL);
+}
+
+static char *small_stack; /* the handler's, of STACK_BYTES */
+
+/* Ends the process with a page of stack less some 300 bytes, however large the frame is that the kernel made: of 8 KiB more is left. Below
+ * that nothing can be touched, as far as any frame reaches. */
+static void end_in_handler(int number) {
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), here = (uintptr_t)&number;
+    volatile char *const filler = __builtin_alloca((here & (page - 1)) + 256);
+    filler[0] = 0;
+    char *const end = (char *)((uintptr_t)filler & ~(page - 1));
+    if (mprotect(small_stack, (size_t)(end - small_stack), PROT_NONE) != 0) _exit(2);
+    exit(0);
+}
+
+static void end_on_small_stack(void) {
+    small_stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    const stack_t stack = {.ss_sp = small_stack, .ss_size = STACK_BYTES};
+    const struct sigaction action = {.sa_handler = end_in_handler, .sa_flags = SA_ONSTACK};
+    if (small_stack == MAP_FAILED || sigaltstack(&stack, NULL) != 0 || sigaction(SIGUSR1, &action, NULL) != 0) _exit(2);
+    (void)raise(SIGUSR1);
+    _exit(2);
+}
+
+/* Whether this process is the program of such a case; then it does not come back. */
+static bool ends_on_small_stack(void) {
+    if (!is_program()) return false;
+    end_on_small_stack();
+    return true;
+}
+
+#define BOUND "LD_BIND_NOW=1 " /* so that the loader looks up nothing on that stack */
+
+HAK_TEST(AtExit, StatisticsNeedLittleStack) {
+#if defined(HAK_TEST_TSAN) || defined(HAK_TEST_ASAN)
+    HAK_SKIP("what a sanitizer adds takes more stack");
+#endif
+    if (ends_on_small_stack()) return;
+    run_program("StatisticsNeedLittleStack", BOUND "HAKMEM_STATS=text");
+    expect_success();
+    expect_row("huge", 1, 0);
+}
+
+HAK_TEST(AtExit, StatisticsInAFileNeedLittleStack) {
+    char environment[1024];
+#if defined(HAK_TEST_TSAN) || defined(HAK_TEST_ASAN)
+    HAK_SKIP("what a sanitizer adds takes more stack");
+#endif
+    if (ends_on_small_stack()) return;
+    make_folder();
+    (void)snprintf(environment, sizeof environment, BOUND "HAKMEM_STATS=json:%s/%%p.json", folder);
+    run_program("StatisticsInAFileNeedLittleStack", environment);
+    expect_success();
+    take_written();
+    HAK_EXPECT(strstr(written, "\"pid\":") != NULL);
 }
 
 HAK_TEST(AtExit, AFileThatCannotBeMadeIsAWarning) {
