@@ -74,7 +74,8 @@ static void purge_poll_now(const struct purge_caller *caller) {
     const size_t to_do = hak_purge_to_do_bytes(), waited = hak_load_relaxed(&purge_waited);
     const size_t most = PURGE_POLL_BYTES(to_do > waited ? to_do - waited : 0);
     const uint64_t now = hak_os_clock_ms();
-    if (now >= due || delay_ms == 0) {
+    /* Without a delay what is freed now is due a millisecond later, for which nobody waits. */
+    if (now >= due || (delay_ms == 0 && now + 1 >= due)) {
         hak_purge_aged(now, most);
     }
     /* Also where a look was due: what was too young for it would wait for a poll that may never come. */

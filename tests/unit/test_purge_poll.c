@@ -70,6 +70,11 @@ HAK_TEST_ISOLATED(PurgePoll, DelayZeroLeavesNothing, "HAKMEM_PURGE_DELAY_MS=0 HA
         free_and_poll(mib * MIB);
         EXPECT_WAITING(0);
     }
+    hak_decay_schedule(told_now_ms + 2); /* as one for huge pages, which is for later whatever the delay */
+    told_poll();
+    HAK_EXPECT_EQ(decay_due_ms(), told_now_ms + 2);
+    free_and_poll(MIB);
+    EXPECT_WAITING(0);
     HAK_EXPECT_EQ(told_thread.asked, 0);
 }
 
