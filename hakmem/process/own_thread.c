@@ -35,6 +35,7 @@ struct own_page {
 
 static struct own_page *own_page; /* atomic; NULL: there was never more than one thread */
 static uint32_t own_users;        /* atomic */
+static bool own_is_unseen_child;  /* atomic; false too where the parent had one thread */
 
 /* Atomic: as `owner` of the page, where the kernel does not clear it. A thread writes it after the page, so that nothing is taken for
  * a thread of the parent's that is this process's own. 0 when it has ended, since another thread may then get its storage, and be the
@@ -76,6 +77,7 @@ static struct own_page *page_look(void) {
     if (page != NULL && HAK_UNLIKELY(hak_load_relaxed(&page->is_here) == 0) &&
         hak_compare_exchange_acq_rel(&page->is_here, &wiped, 1u)) {
         hak_store_relaxed(&own_users, 1u);
+        hak_store_relaxed(&own_is_unseen_child, true);
     }
     return page;
 }
@@ -90,6 +92,12 @@ uint32_t hak_own_thread_users(void) {
     (void)page_look();
     /* Relaxed: a hint; hak_own_thread_start looks again. */
     return hak_load_relaxed(&own_users);
+}
+
+bool hak_own_thread_is_unseen_child(void) {
+    (void)page_look();
+    /* Relaxed: a hint. */
+    return hak_load_relaxed(&own_is_unseen_child);
 }
 
 bool hak_own_thread_runs(enum own_thread_kind kind) {

@@ -49,7 +49,7 @@ size_t hak_purge_resident_bytes(void) {
 bool hak_purge_is_by_mapping(void) {
     /* In the child of a fork the kernel does not join the new mappings with what the parent wrote, and they would become too
      * many. Relaxed: the child had one thread when it was written. */
-    return hak_own_thread_users() <= 1 && !hak_load_relaxed(&purge_is_child);
+    return hak_own_thread_users() <= 1 && !hak_load_relaxed(&purge_is_child) && !hak_own_thread_is_unseen_child();
 }
 
 static struct decay_pass purge_pass(uint64_t freed_until_ms) {

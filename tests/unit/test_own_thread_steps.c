@@ -218,11 +218,14 @@ HAK_TEST_ISOLATED(OwnThreadSteps, OwnThreadIsNoneOfTheProgram, "") {
 }
 
 static uintptr_t gone_before, gone_in_child, gone_beside_another;
+static bool is_child_before, is_child_then;
 
 static void become_a_child(void) {
     gone_before = hak_own_thread_gone(OWN_THREAD_PURGE);
+    is_child_before = hak_own_thread_is_unseen_child();
     wipe();
     gone_in_child = hak_own_thread_gone(OWN_THREAD_PURGE);
+    is_child_then = hak_own_thread_is_unseen_child();
     gone_beside_another = hak_own_thread_gone(OWN_THREAD_PUBLISH);
 }
 
@@ -236,6 +239,8 @@ HAK_TEST_ISOLATED(OwnThreadSteps, IsGoneInAChildOnlyIfItRanInTheParent, "") {
     (void)system_main(system_argument);
     HAK_EXPECT_EQ(gone_before, 0);
     HAK_EXPECT_EQ(gone_in_child, lock_self());
+    HAK_EXPECT(!is_child_before);
+    HAK_EXPECT(is_child_then);
     HAK_EXPECT_EQ(gone_beside_another, 0);
     /* It has ended, and what it was to locks may be a thread of the child's. */
     wipe();
