@@ -53,8 +53,8 @@ struct hak_lock {
 
 void hak_lock_init(struct hak_lock *lock, enum hak_lock_rank rank);
 
-/* Releases the lock if `owner` holds it, as lock_self() there: a thread that does not exist in this process; 0: nobody. pre: what the lock guards
- * is whole whenever it is held */
+/* Releases the lock if `owner` holds it, which is lock_self() of a thread that this process does not have; 0 is nobody. pre: what the
+ * lock guards is whole whenever it is held */
 void hak_lock_release_of(struct hak_lock *lock, uintptr_t owner);
 
 /* Its address identifies the thread. Its value is the lock whose other waiters depend on this thread, because it is

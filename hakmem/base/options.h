@@ -22,7 +22,7 @@ enum hak_on_misuse {
 enum hak_thp {
     HAK_THP_NEVER,   /* never asks for huge pages */
     HAK_THP_MADVISE, /* asks for them wherever one fits: in regions, and in huge blocks of at least a huge page */
-    HAK_THP_AUTO,    /* in regions after the first, if most of the first is resident, after two seconds */
+    HAK_THP_AUTO,    /* asks in regions after the first, once most of the first is resident, two seconds later */
 };
 
 enum hak_purge_thread {

@@ -5,8 +5,9 @@
  * Every slow path of malloc and free ends in purge_poll. If more than PURGE_THREAD_BYTES wait, a poll starts a thread of our own
  * (own_thread.h), so that memory also goes back when the program stops allocating; HAKMEM_PURGE_THREAD says in which
  * processes. While no such thread runs, the polls purge themselves, a piece at a time. Then a bound holds for what waits, since a
- * program that sleeps polls no more: the larger of PURGE_BOUND_BYTES, less in the child of a fork, and the bytes in use. The bound grows for a program that
- * allocates again at once what was purged. For the thread another bound holds, as long as its allowance lasts (purge_share.h). */
+ * program that sleeps polls no more: the larger of PURGE_BOUND_BYTES, less in the child of a fork, and the bytes in use. It grows
+ * for a program that allocates again at once what was purged. For the thread another bound holds, as long as its allowance lasts
+ * (purge_share.h). */
 #ifndef HAKMEM_PROCESS_PURGE_H
 #define HAKMEM_PROCESS_PURGE_H
 

@@ -9,7 +9,8 @@
 #include "hakmem/region/region.h"
 #include "hakmem/slab/partial.h"
 
-static size_t purge_bound = PURGE_BOUND_BYTES; /* atomic, relaxed: written where the process has one thread */
+static size_t purge_least =
+    PURGE_BOUND_BYTES; /* atomic, relaxed: written where the process has one thread; the least bound */
 
 /* All atomic, relaxed: hints. */
 static struct {
@@ -59,7 +60,7 @@ void hak_purge_bound_note_given(uint64_t now, size_t bytes) {
 size_t hak_purge_bound_excess(uint64_t now, size_t to_do) {
     const size_t held = hak_held_bytes(), unpurged = hak_partial_unpurged_bytes();
     const size_t in_use = held > unpurged ? held - unpurged : 0;
-    const size_t least = hak_load_relaxed(&purge_bound);
+    const size_t least = hak_load_relaxed(&purge_least);
     size_t bound = in_use > least ? in_use : least;
     const size_t may_wait = hak_load_relaxed(&purge_learned.may_wait);
     bound = may_wait > bound ? may_wait : bound;
@@ -68,7 +69,7 @@ size_t hak_purge_bound_excess(uint64_t now, size_t to_do) {
 }
 
 void hak_purge_bound_fork_child(void) {
-    hak_store_relaxed(&purge_bound, PURGE_BOUND_CHILD_BYTES);
+    hak_store_relaxed(&purge_least, PURGE_BOUND_CHILD_BYTES);
     hak_store_relaxed(&purge_learned.may_wait, (size_t)0);
     hak_store_relaxed(&purge_learned.given, (size_t)0);
 }
