@@ -9,8 +9,8 @@
 #include "hakmem/region/region.h"
 #include "hakmem/slab/partial.h"
 
-static size_t purge_least =
-    PURGE_BOUND_BYTES; /* atomic, relaxed: written where the process has one thread; the least bound */
+/* The least bound. Atomic, relaxed: written where the process has one thread. */
+static size_t purge_least = PURGE_BOUND_BYTES;
 
 /* All atomic, relaxed: hints. */
 static struct {
