@@ -54,7 +54,7 @@ static void purge_start_waiting(const struct purge_caller *caller) {
 }
 
 static void purge_to_bound(uint64_t now, size_t most) {
-    const size_t excess = hak_purge_bound_excess(now, hak_purge_to_do_bytes());
+    const size_t excess = hak_purge_bound_excess(now, hak_purge_in_use_bytes(), hak_purge_to_do_bytes());
     if (excess > 0) {
         hak_purge_bound_note_given(now, hak_purge_oldest(now, excess < most ? excess : most));
     }

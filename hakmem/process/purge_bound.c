@@ -7,10 +7,10 @@
 #include "hakmem/region/held.h"
 #include "hakmem/region/kept.h"
 #include "hakmem/region/region.h"
-#include "hakmem/slab/partial.h"
 
-/* The least bound. Atomic, relaxed: written where the process has one thread. */
+/* The least bound, and what has to be in use before that is the bound. Atomic, relaxed: written where the process has one thread. */
 static size_t purge_least = PURGE_BOUND_BYTES;
+static size_t purge_counts_above;
 
 /* All atomic, relaxed: hints. */
 static struct {
@@ -57,11 +57,9 @@ void hak_purge_bound_note_given(uint64_t now, size_t bytes) {
     }
 }
 
-size_t hak_purge_bound_excess(uint64_t now, size_t to_do) {
-    const size_t held = hak_held_bytes(), unpurged = hak_partial_unpurged_bytes();
-    const size_t in_use = held > unpurged ? held - unpurged : 0;
-    const size_t least = hak_load_relaxed(&purge_least);
-    size_t bound = in_use > least ? in_use : least;
+size_t hak_purge_bound_excess(uint64_t now, size_t in_use, size_t to_do) {
+    const size_t least = hak_load_relaxed(&purge_least), above = hak_load_relaxed(&purge_counts_above);
+    size_t bound = in_use > least && in_use > above ? in_use : least;
     const size_t may_wait = hak_load_relaxed(&purge_learned.may_wait);
     bound = may_wait > bound ? may_wait : bound;
     purge_learn(now, bound, in_use);
@@ -70,6 +68,7 @@ size_t hak_purge_bound_excess(uint64_t now, size_t to_do) {
 
 void hak_purge_bound_fork_child(void) {
     hak_store_relaxed(&purge_least, PURGE_BOUND_CHILD_BYTES);
+    hak_store_relaxed(&purge_counts_above, PURGE_BOUND_CHILD_ABOVE);
     hak_store_relaxed(&purge_learned.may_wait, (size_t)0);
     hak_store_relaxed(&purge_learned.given, (size_t)0);
 }

@@ -94,6 +94,22 @@ HAK_TEST_ISOLATED(PurgeSlabs, FreePagesOfSlabsWaitToo, "HAKMEM_PURGE_DELAY_MS=-1
     HAK_EXPECT_EQ(hak_partial_purged_bytes(), 0);
 }
 
+/* Pages that were given back are not in use, though slabs hold them: of 64 MiB in slabs 8 are, and 16 may wait. */
+HAK_TEST_ISOLATED(PurgeSlabs, PagesThatAreGoneLetNothingWait, "HAKMEM_PURGE_DELAY_MS=-1 HAKMEM_PURGE_THREAD=0") {
+    leave_partial_slabs();
+    (void)hak_trim();
+    hak_store_relaxed(&hak_options.purge_delay_ms, (int64_t)1000);
+    HAK_EXPECT_GE(hak_partial_purged_bytes(), 50 * MIB);
+    told_begin(64 * MIB);
+    told_free(16 * MIB);
+    told_poll();
+    HAK_EXPECT_EQ(hak_purge_waiting_bytes(), 16 * MIB);
+    told_free(HAK_CHUNK_BYTES);
+    told_poll();
+    HAK_EXPECT_EQ(hak_purge_waiting_bytes(), 10 * MIB + HAK_CHUNK_BYTES);
+    expect_sums();
+}
+
 /* A fork waits for no more than a piece of what is taken of idle threads either, which is none of the bytes that are to go. */
 HAK_TEST_ISOLATED(PurgeSlabs, ThoseOfIdleThreadsArePiecesOfTheirOwn,
                   "HAKMEM_PURGE_DELAY_MS=1000 HAKMEM_PURGE_THREAD=0") {
