@@ -21,6 +21,9 @@
 
 #define PUBLISH_PERIOD_MS 500
 
+/* How long a refused thread is not asked for again. */
+#define PUBLISH_AGAIN_MS 1000
+
 /* The longest JSON: 14 members of at most 42 bytes a class, 10 a thread, 72 others; with `learn=elo` three more a class, which are
  * short: a player's name, a rating and matches. */
 #define PUBLISH_LEARNED_BYTES ((size_t)72)
@@ -36,6 +39,7 @@ static uint64_t publish_begun[STATS_THREADS_MAX];                  /* the publis
 
 static uint64_t publish_answered; /* the publishing thread; the last number that asked */
 static bool publish_has_warned;   /* the publishing thread; this process has said that there is no page */
+static bool publish_was_refused;  /* who starts it; this process has said that there is no thread */
 
 static struct publish_page *publish_page(void) { return publish_file.start; }
 
@@ -127,30 +131,36 @@ static void publish_thread(void) {
         }
     }
     publish_drop_page();
-    hak_purge_start_later(publish_start);
+    hak_purge_start_later(publish_start, PURGE_START_AT_ONCE);
     hak_own_thread_leave(OWN_THREAD_PUBLISH);
 }
 
+/* One at a time: what waits is taken by one poll. */
 static void publish_start(void) {
     const int error = hak_own_thread_start(OWN_THREAD_PUBLISH, publish_thread);
-    if (error == EBUSY || error == ESRCH) {
-        hak_purge_start_later(publish_start); /* it is about to end, or so are the program's threads */
-    } else if (error != 0) {
-        hak_report_warning_to(hak_os_error_kept(), "HAKMEM_PUBLISH: nothing is published, no thread can be started",
-                              NULL, c_library_error_text(error));
+    if (error == EBUSY || error == ESRCH) { /* it is about to end, or so are the program's threads */
+        hak_purge_start_later(publish_start, PURGE_START_AT_ONCE);
+    } else if (error != 0) { /* what a thread takes may be short for a time only */
+        if (!publish_was_refused) {
+            hak_report_warning_to(hak_os_error_kept(),
+                                  "HAKMEM_PUBLISH: nothing is published until a thread can be started", NULL,
+                                  c_library_error_text(error));
+        }
+        publish_was_refused = true;
+        hak_purge_start_later(publish_start, hak_os_clock_ms() + PUBLISH_AGAIN_MS);
     }
 }
 
 void hak_publish_init(void) {
     if (hak_options.publish) {
-        hak_purge_start_later(publish_start);
+        hak_purge_start_later(publish_start, PURGE_START_AT_ONCE);
     }
 }
 
 void hak_publish_fork_child(void) {
     if (hak_options.publish) {
         publish_drop_page();
-        publish_has_warned = false;
-        hak_purge_start_later(publish_start);
+        publish_has_warned = publish_was_refused = false;
+        hak_purge_start_later(publish_start, PURGE_START_AT_ONCE);
     }
 }

@@ -6,7 +6,8 @@
  * write reads the statistics as hak_stats_get does. That takes about 20 us for a small heap and a few ms for a GiB of small
  * blocks, and holds the region lock for the slabs of one region at a time.
  *
- * Where the shared memory cannot be made it is tried again with each write; a process says so once.
+ * Where the shared memory cannot be made it is tried again with each write, and where the thread cannot be started a second later; a
+ * process says either once.
  *
  * The thread ends when all threads that ever allocated have ended, so it does not keep the process alive. */
 #ifndef HAKMEM_OBSERVE_PUBLISH_H

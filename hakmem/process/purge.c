@@ -15,17 +15,20 @@
 
 void (*hak_purge_reentry)(void);
 static void (*purge_waiting_start)(void); /* atomic; see hak_purge_start_later */
+static uint64_t purge_waiting_from_ms;    /* atomic; not before that time */
 static size_t purge_waited;               /* atomic; hak_purge_to_do_bytes when a poll last looked */
 
 /* What a poll purges at most: as much as came since the last one, twice, so that a call pays for what it gave back itself
  * and what is too much gets less. */
 #define PURGE_POLL_BYTES(came) (PURGE_PIECE_BYTES + 2 * (came))
 
-void hak_purge_start_later(void (*start)(void)) {
+void hak_purge_start_later(void (*start)(void), uint64_t from_ms) {
+    /* Relaxed: a hint. */
+    hak_store_relaxed(&purge_waiting_from_ms, from_ms);
     /* Release: pairs with the exchange; what was written before is there for `start`. */
     hak_store_release(&purge_waiting_start, start);
-    /* A look is due at once, so that no poll has more to test than that. */
-    hak_decay_schedule(1);
+    /* A look is due then, so that no poll has more to test than that. */
+    hak_decay_schedule(from_ms);
 }
 
 /* Who polls: where the program's call returns to, NULL where a thread must not be begun. */
@@ -42,8 +45,9 @@ static bool purge_may_start(const struct purge_caller *caller) {
 }
 
 static void purge_start_waiting(const struct purge_caller *caller) {
-    /* Relaxed: a hint, and seldom anything. */
-    if (hak_load_relaxed(&purge_waiting_start) == NULL || hak_own_thread_users() == 0 || !purge_may_start(caller)) {
+    /* Relaxed, both: hints, and seldom anything. */
+    if (hak_load_relaxed(&purge_waiting_start) == NULL || hak_own_thread_users() == 0 ||
+        hak_os_clock_ms() < hak_load_relaxed(&purge_waiting_from_ms) || !purge_may_start(caller)) {
         return;
     }
     /* Acquire: one poll takes it. */
@@ -92,9 +96,9 @@ static void purge_poll_now(const struct purge_caller *caller) {
 static void purge_poll_from(struct purge_caller caller) {
     const int saved_errno = errno;
     purge_poll_now(&caller);
-    /* Relaxed: a hint; whoever takes it acquires. What could not be started here waits for the next poll. */
+    /* Relaxed, both: hints; whoever takes it acquires. What could not be started here waits for another poll. */
     if (hak_load_relaxed(&purge_waiting_start) != NULL) {
-        hak_decay_schedule(1);
+        hak_decay_schedule(hak_load_relaxed(&purge_waiting_from_ms));
     }
     errno = saved_errno;
 }

@@ -26,6 +26,7 @@
 static uint64_t now_ms = 5000;
 static struct publish_page page;
 static void (*later)(void); /* what waits for a poll that may begin a thread */
+static uint64_t later_from_ms;
 static unsigned laters, begun, left, warned;
 static void (*thread_main)(void);
 static int begin_error;
@@ -45,7 +46,7 @@ static bool is_told; /* by the test that runs; the constructor of the library co
 
 uint64_t __real_hak_os_clock_ms(void);
 uint64_t __wrap_hak_os_clock_ms(void);
-void __wrap_hak_purge_start_later(void (*start)(void));
+void __wrap_hak_purge_start_later(void (*start)(void), uint64_t from_ms);
 int __wrap_hak_own_thread_start(enum own_thread_kind kind, void (*main)(void));
 bool __wrap_hak_own_thread_sleep(enum own_thread_kind kind, uint64_t duration_ms);
 bool __wrap_hak_own_thread_must_end(enum own_thread_kind kind);
@@ -62,8 +63,9 @@ void __wrap_hak_report_warning_to(int descriptor, const char *text, const char *
 
 uint64_t __wrap_hak_os_clock_ms(void) { return is_told ? now_ms : __real_hak_os_clock_ms(); }
 
-void __wrap_hak_purge_start_later(void (*start)(void)) {
+void __wrap_hak_purge_start_later(void (*start)(void), uint64_t from_ms) {
     later = start;
+    later_from_ms = from_ms;
     laters++;
 }
 
@@ -182,6 +184,7 @@ HAK_TEST_ISOLATED(PublishThread, WritesTwiceASecond, PUBLISHED) {
     HAK_EXPECT_EQ(left, 1);
     HAK_EXPECT_EQ(laters, 2);
     HAK_EXPECT(later != NULL);
+    HAK_EXPECT_EQ(later_from_ms, PURGE_START_AT_ONCE);
 }
 
 /* What is published is what a reading of the same moment says. */
@@ -294,12 +297,34 @@ HAK_TEST_ISOLATED(PublishThread, BeginsLaterWhereItCannotBeginYet, PUBLISHED) {
     begin_error = ESRCH;
     later();
     HAK_EXPECT_EQ(laters, 3);
+    HAK_EXPECT_EQ(later_from_ms, PURGE_START_AT_ONCE);
     HAK_EXPECT_EQ(warned, 0);
-    begin_error = EAGAIN;
+    HAK_EXPECT_EQ(begun, 2);
+}
+
+/* A thread that the system refuses is asked for again, a second later, as often as it takes; each process says so once. */
+HAK_TEST_ISOLATED(PublishThread, BeginsASecondLaterWhereNoThreadIsToBeHad, PUBLISHED) {
+    const int refusals[] = {EAGAIN, ENOMEM, EPERM};
+    is_told = true;
+    for (unsigned i = 0; i < 3; i++) {
+        begin_error = refusals[i];
+        now_ms += 5000;
+        later();
+        HAK_EXPECT_EQ(laters, 2 + i);
+        HAK_EXPECT_EQ(later_from_ms, now_ms + 1000);
+        HAK_EXPECT_EQ(warned, 1);
+    }
+    hak_publish_fork_child();
+    HAK_EXPECT_EQ(laters, 5);
+    HAK_EXPECT_EQ(later_from_ms, PURGE_START_AT_ONCE);
     later();
-    HAK_EXPECT_EQ(laters, 3);
-    HAK_EXPECT_EQ(warned, 1);
-    HAK_EXPECT_EQ(begun, 3);
+    HAK_EXPECT_EQ(laters, 6);
+    HAK_EXPECT_EQ(warned, 2);
+    begin_error = 0;
+    later();
+    HAK_EXPECT_EQ(laters, 6);
+    HAK_EXPECT_EQ(begun, 5);
+    is_told = false;
 }
 
 static void become_a_child(void) {

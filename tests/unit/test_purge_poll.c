@@ -220,7 +220,7 @@ static void begin(void) { begun++; }
 
 HAK_TEST_ISOLATED(PurgePoll, WhatIsToBeginLaterBeginsOnce, ALONE) {
     told_begin(MIB);
-    hak_purge_start_later(begin);
+    hak_purge_start_later(begin, PURGE_START_AT_ONCE);
     HAK_EXPECT_EQ(decay_due_ms(), 1);
     told_poll(); /* nobody allocated yet */
     HAK_EXPECT_EQ(begun, 0);
@@ -233,6 +233,23 @@ HAK_TEST_ISOLATED(PurgePoll, WhatIsToBeginLaterBeginsOnce, ALONE) {
     told_poll();
     HAK_EXPECT_EQ(begun, 1);
     hak_decay_schedule(1);
+    told_poll();
+    HAK_EXPECT_EQ(begun, 1);
+    HAK_EXPECT_EQ(decay_due_ms(), 0);
+}
+
+HAK_TEST_ISOLATED(PurgePoll, WhatIsToBeginFromATimeOnBeginsThen, ALONE) {
+    hak_free(hak_alloc(16));
+    told_begin(MIB);
+    const uint64_t from_ms = told_now_ms + 700;
+    hak_purge_start_later(begin, from_ms);
+    for (unsigned i = 0; i < 3; i++) {
+        HAK_EXPECT_EQ(decay_due_ms(), from_ms);
+        told_poll();
+        HAK_EXPECT_EQ(begun, 0);
+        told_now_ms = i == 0 ? from_ms - 1 : told_now_ms;
+    }
+    told_now_ms = from_ms;
     told_poll();
     HAK_EXPECT_EQ(begun, 1);
     HAK_EXPECT_EQ(decay_due_ms(), 0);

@@ -34,7 +34,7 @@ static void calloc_meets_a_refill(size_t size, unsigned used) {
     for (unsigned i = 0; i < used; i++) hak_free(blocks[i]);
     hak_thread_flush();
     const unsigned before = refills;
-    hak_purge_start_later(refill);
+    hak_purge_start_later(refill, PURGE_START_AT_ONCE);
     unsigned char *p = hak_calloc(1, size);
     HAK_EXPECT_EQ(refills, before + 1);
     HAK_EXPECT(pattern_all_zero(p, size));

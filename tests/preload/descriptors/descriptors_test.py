@@ -75,7 +75,7 @@ class OwnFilesTest(DescriptorCase):
     def test_a_warning_of_a_program_that_runs_goes_into_no_file(self) -> None:
         self._warned_while_it_runs(
             "no_thread",
-            "HAKMEM_PUBLISH: nothing is published, no thread can be started",
+            "HAKMEM_PUBLISH: nothing is published until a thread can be started",
             {"HAKMEM_PUBLISH": "1"},
             forms.FORMS,
         )
