@@ -11,6 +11,7 @@
 #include "hakmem/base/assert.h"
 #include "hakmem/base/atomic.h"
 #include "hakmem/base/lock.h"
+#include "hakmem/magazine/thread.h"
 #include "hakmem/os/os.h"
 
 enum name_state { NAME_NONE, NAME_BUSY, NAME_VALID };
@@ -35,7 +36,7 @@ struct own_page {
 
 static struct own_page *own_page; /* atomic; NULL: there was never more than one thread */
 static uint32_t own_users;        /* atomic */
-static bool own_is_unseen_child;  /* atomic; false too where the parent had one thread */
+static uint32_t own_unseen;       /* atomic; see hak_own_thread_unseen_children */
 
 /* Atomic: as `owner` of the page, where the kernel does not clear it. A thread writes it after the page, so that nothing is taken for
  * a thread of the parent's that is this process's own. 0 when it has ended, since another thread may then get its storage, and be the
@@ -68,19 +69,28 @@ static struct own_page *page_get(void) {
     return page;
 }
 
-/* NULL: no thread was ever begun. In a child that no handler saw, makes it know that it has one thread of the program. */
-static struct own_page *page_look(void) {
+/* The threads with a record that a child has which no handler saw. It began with one thread, which may be without: that one knows. Of
+ * another thread, which it has begun since, nobody can tell; but whoever begins a thread allocates for it, in most programs. */
+static uint32_t page_users_of_child(bool had_record) {
+    return hak_os_thread_id() != hak_os_process_id() || had_record ? 1 : 0;
+}
+
+/* NULL: no thread was ever begun. A child that no handler saw learns here that it is one. `had_record`: whether the calling thread had
+ * one before the call that asks */
+static struct own_page *page_look_with(bool had_record) {
     /* Acquire, as above. */
     struct own_page *page = hak_load_acquire(&own_page);
     uint32_t wiped = 0;
-    /* Relaxed: 0 only where this is the first look of a child, which had one thread when it began. */
+    /* Relaxed: 0 only where this is the first look of a child. */
     if (page != NULL && HAK_UNLIKELY(hak_load_relaxed(&page->is_here) == 0) &&
         hak_compare_exchange_acq_rel(&page->is_here, &wiped, 1u)) {
-        hak_store_relaxed(&own_users, 1u);
-        hak_store_relaxed(&own_is_unseen_child, true);
+        hak_store_relaxed(&own_users, page_users_of_child(had_record));
+        (void)hak_fetch_add_relaxed(&own_unseen, 1u);
     }
     return page;
 }
+
+static struct own_page *page_look(void) { return page_look_with(hak_self != NULL); }
 
 /* pre: the kind has a page, since it runs */
 static struct own_thread *own_get(enum own_thread_kind kind) {
@@ -94,10 +104,10 @@ uint32_t hak_own_thread_users(void) {
     return hak_load_relaxed(&own_users);
 }
 
-bool hak_own_thread_is_unseen_child(void) {
+uint32_t hak_own_thread_unseen_children(void) {
     (void)page_look();
     /* Relaxed: a hint. */
-    return hak_load_relaxed(&own_is_unseen_child);
+    return hak_load_relaxed(&own_unseen);
 }
 
 bool hak_own_thread_runs(enum own_thread_kind kind) {
@@ -246,7 +256,7 @@ void hak_own_thread_user_begun(void) {
     if (own_is_current) {
         return;
     }
-    (void)page_look();
+    (void)page_look_with(false);
     /* Relaxed: see own_begin for the one who has to know of none. */
     if (hak_fetch_add_relaxed(&own_users, 1u) == 1) {
         (void)page_get(); /* before a fork, which is to wipe it; without, hak_own_thread_start tries again */
@@ -257,7 +267,7 @@ void hak_own_thread_user_ended(void) {
     if (own_is_current) {
         return;
     }
-    (void)page_look();
+    (void)page_look_with(true);
     /* Sequentially consistent: pairs with own_begin. */
     if (hak_fetch_add_seq_cst(&own_users, (uint32_t)-1) == 1) {
         DISTURB();

@@ -34,8 +34,9 @@ void hak_own_thread_fork_child(bool has_record);
 /* Number of the program's threads that have a record. */
 uint32_t hak_own_thread_users(void);
 
-/* Whether this process is the child of one of several threads, and no handler of fork saw that it began. */
-bool hak_own_thread_is_unseen_child(void);
+/* How often, from parent to child up to this process, no handler of fork saw that a child of several threads began. So it is 0 in most
+ * processes, and whoever notes it finds another number in such a child. */
+uint32_t hak_own_thread_unseen_children(void);
 
 /* Whether the calling thread is one of ours. */
 bool hak_own_thread_is_current(void);

@@ -20,7 +20,9 @@
 /* Held while a piece is purged, so that a fork finds nothing half-way: neither chunks nor slabs are in the
  * hands of a thread that the child does not have. */
 static struct hak_lock purge_lock = HAK_LOCK_INITIALIZER(HAK_RANK_PURGE);
-static uint32_t purge_forks;     /* atomic; threads that want the purge lock for a fork, or have it */
+static uint32_t purge_forks; /* atomic; threads that want the purge lock for a fork, or have it */
+static uint32_t
+    purge_forks_in; /* atomic; hak_own_thread_unseen_children when purge_forks was last known to be of this process */
 static bool purge_is_child;      /* atomic; this process is the child of a fork */
 static uint64_t purge_looked_ms; /* purge lock; when idle threads were last looked for */
 
@@ -49,7 +51,7 @@ size_t hak_purge_resident_bytes(void) {
 bool hak_purge_is_by_mapping(void) {
     /* In the child of a fork the kernel does not join the new mappings with what the parent wrote, and they would become too
      * many. Relaxed: the child had one thread when it was written. */
-    return hak_own_thread_users() <= 1 && !hak_load_relaxed(&purge_is_child) && !hak_own_thread_is_unseen_child();
+    return hak_own_thread_users() <= 1 && !hak_load_relaxed(&purge_is_child) && hak_own_thread_unseen_children() == 0;
 }
 
 static struct decay_pass purge_pass(uint64_t freed_until_ms) {
@@ -76,6 +78,25 @@ static bool purge_look_for_idle_locked(struct decay_pass *pass) {
  * child, as what other threads had at hand. */
 void hak_purge_unlock_gone(void) { hak_lock_release_of(&purge_lock, hak_own_thread_gone(OWN_THREAD_PURGE)); }
 
+/* In a child that no handler saw: the parent's threads that wanted to fork are not there. */
+static void purge_forget_forks(void) {
+    const uint32_t children = hak_own_thread_unseen_children();
+    uint32_t known = hak_load_relaxed(&purge_forks_in);
+    /* Acquire-release: one thread of the child does it, before its own forks count, but for those of other threads at that moment. */
+    if (known != children && hak_compare_exchange_acq_rel(&purge_forks_in, &known, children)) {
+        hak_store_relaxed(&purge_forks, 0u);
+    }
+}
+
+static bool purge_has_forks(void) {
+    /* Relaxed: a hint. */
+    if (hak_load_relaxed(&purge_forks) == 0) {
+        return false;
+    }
+    purge_forget_forks();
+    return hak_load_relaxed(&purge_forks) != 0;
+}
+
 /* The pass's next piece: slabs of idle threads, as long as there are any, and then so many bytes. true: the pass is over */
 static bool purge_piece(struct decay_pass *pass, size_t bytes) {
     pass->left = bytes;
@@ -86,8 +107,8 @@ static bool purge_piece(struct decay_pass *pass, size_t bytes) {
                          hak_region_purge_piece(pass) && hak_kept_purge_piece(pass) &&
                          (!pass->chunks_first || hak_partial_purge_piece(pass)) && hak_thread_purge_piece(pass);
     lock_release(&purge_lock);
-    /* Relaxed: a hint. Who waits for the lock is slower than who takes it again at once. */
-    if (hak_load_relaxed(&purge_forks) != 0) {
+    /* Who waits for the lock is slower than who takes it again at once. */
+    if (purge_has_forks()) {
         hak_os_sleep_ms(1);
     }
     return is_over;
@@ -171,11 +192,17 @@ void hak_purge_idle_record(struct hak_thread *record) {
 
 /* Relaxed, both: a hint for the thread that purges. */
 void hak_purge_fork_begin(void) {
+    purge_forget_forks();
     (void)hak_fetch_add_relaxed(&purge_forks, 1u);
     hak_purge_unlock_gone();
 }
 
-void hak_purge_fork_end(void) { (void)hak_fetch_add_relaxed(&purge_forks, (uint32_t)-1); }
+/* A fork that a handler of a signal interrupted, which made a child that no handler of fork saw, may have been forgotten there. */
+void hak_purge_fork_end(void) {
+    uint32_t forks = hak_load_relaxed(&purge_forks);
+    while (forks != 0 && !hak_compare_exchange_acq_rel(&purge_forks, &forks, forks - 1)) {
+    }
+}
 
 void hak_purge_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&purge_lock, fork); }
 

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* Whoever purges makes way for a fork as long as there is one, in the process, in its copy and in its child: between its pieces it
  * sleeps, which the linker sends through this file. */
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "hakmem/base/atomic.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/process/fork.h"
+#include "hakmem/process/own_thread.h"
 #include "hakmem/process/purge.h"
 #include "hakmem/region/decay.h"
 #include "hakmem/region/region_list.h"
@@ -53,6 +58,48 @@ HAK_TEST_ISOLATED(ForkPurge, MakesWayAsLongAsThereIsAFork, ALONE) {
         HAK_EXPECT_EXIT_OK(HAK_EXPECT_EQ(sleeps_of_a_purge(), 0));
         HAK_EXPECT_EQ(sleeps_of_a_purge(), 0);
     }
+}
+
+/* What a child says that no handler of fork saw. */
+static bool in_raw_child(bool (*check)(void)) {
+    const pid_t child = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    if (child == 0) _exit(check() ? 0 : 1);
+    int status = 1;
+    return waitpid(child, &status, 0) == child && status == 0;
+}
+
+static bool waits_for_no_fork(void) { return sleeps_of_a_purge() == 0; }
+
+/* The kernel's page tells it: without, there is nothing to see. */
+static bool waits_for_its_own_forks(void) {
+    if (hak_own_thread_unseen_children() == 0) return true;
+    if (!waits_for_no_fork()) return false;
+    hak_purge_fork_begin();
+    if (waits_for_no_fork() || !in_raw_child(waits_for_no_fork)) return false;
+    hak_purge_fork_end();
+    if (!waits_for_no_fork()) return false;
+    hak_purge_fork_end(); /* as where a handler of a signal made the child in the middle of a fork */
+    return waits_for_no_fork();
+}
+
+static bool counts_its_own_fork_first(void) {
+    hak_purge_fork_begin();
+    hak_purge_fork_end();
+    return hak_own_thread_unseen_children() == 0 || waits_for_no_fork();
+}
+
+/* Another thread is about to fork, which these children do not have. */
+HAK_TEST_ISOLATED(ForkPurge, ChildThatNoHandlerSawMakesWayForItsOwnForksOnly, ALONE) {
+    hak_free(hak_alloc((size_t)3 << 20));
+    hak_own_thread_user_begun();
+    hak_purge_fork_begin();
+    HAK_EXPECT_GE(sleeps_of_a_purge(), 1);
+    HAK_EXPECT(in_raw_child(waits_for_its_own_forks));
+    HAK_EXPECT(in_raw_child(counts_its_own_fork_first));
+    HAK_EXPECT_GE(sleeps_of_a_purge(), 1);
+    hak_purge_fork_end();
+    HAK_EXPECT_EQ(sleeps_of_a_purge(), 0);
+    hak_own_thread_user_ended();
 }
 
 /* A thread of the parent has taken the look, and asks for nothing in the child. */
