@@ -23,10 +23,14 @@ typedef void (*region_visitor)(struct region *region, unsigned first, void *argu
 void __real_hak_region_for_each_span(region_visitor visit, void *argument);
 void __wrap_hak_region_for_each_span(region_visitor visit, void *argument);
 
+static void (*beforehand)(void); /* once */
 static void (*meanwhile)(void);
 static void *small, *large; /* blocks that come or go meanwhile */
 
 void __wrap_hak_region_for_each_span(region_visitor visit, void *argument) {
+    void (*const first)(void) = beforehand;
+    beforehand = NULL;
+    if (first != NULL) first();
     __real_hak_region_for_each_span(visit, argument);
     if (meanwhile != NULL) meanwhile();
 }
@@ -188,5 +192,81 @@ HAK_TEST(Quiet, EachMoveIsCompared) {
     for (unsigned i = 0; i < 4; i++) {
         HAK_EXPECT(!hak_reading_is_quiet(&still, &other[i]));
         HAK_EXPECT(!hak_reading_is_quiet(&other[i], &still));
+    }
+}
+
+/* ---- What a walk finds ---- */
+
+#define SOME 600u
+#define SOME_LARGE 400u /* more than one region holds, with those of another one */
+#define LARGE ((size_t)500000)
+
+static void *some[SOME];
+static unsigned some_count, found[SOME];
+static uint64_t others_found;
+
+static void make_some(unsigned count, size_t size) {
+    for (unsigned i = 0; i < count; i++) HAK_EXPECT((some[i] = hak_alloc(size)) != NULL);
+    some_count = count;
+}
+
+static bool find_some(const struct hak_walk_block *block, void *argument) {
+    (void)argument;
+    others_found++;
+    for (unsigned i = 0; i < some_count; i++) {
+        if (block->start != some[i]) continue;
+        found[i]++;
+        others_found--;
+    }
+    return true;
+}
+
+static void expect_some_found(bool is_exact, uint64_t others) {
+    struct hak_walk_result result;
+    HAK_EXPECT_EQ(hak_walk(find_some, NULL, &result), 0);
+    HAK_EXPECT_EQ(result.exact, is_exact);
+    for (unsigned i = 0; i < some_count; i++) HAK_EXPECT_EQ(found[i], 1);
+    HAK_EXPECT_EQ(result.blocks, some_count + others_found);
+    if (others != UINT64_MAX) HAK_EXPECT_EQ(others_found, others);
+    for (unsigned i = 0; i < some_count; i++) hak_free(some[i]);
+}
+
+static void make_some_huge(void) { make_some(60, HUGE); }
+static void make_some_large(void) { make_some(SOME_LARGE, LARGE); }
+
+/* More blocks came, or regions, than there is room to note: the walk begins again, and passes each block once. */
+static void walk_beside_more(void (*more)(void)) {
+    void *const stays = hak_alloc(SMALL);
+    begin();
+    beforehand = more;
+    expect_some_found(HAK_P3_SENTINELS || HAK_GUARD_EXACT, 1);
+    hak_free(stays);
+}
+
+HAK_TEST_ISOLATED(Quiet, AWalkBeginsAgainWhereHugeBlocksCame, ENVIRONMENT) { walk_beside_more(make_some_huge); }
+
+HAK_TEST_ISOLATED(Quiet, AWalkBeginsAgainWhereRegionsCame, ENVIRONMENT) { walk_beside_more(make_some_large); }
+
+/* New slabs beside those that were noted, full magazines of their blocks, and the end of what was noted. */
+static void change_much(void) {
+    enum { BLOCKS = 3000 };
+    static void *blocks[BLOCKS];
+    static const size_t sizes[] = {16, SMALL, 1000, 5000};
+    for (unsigned k = 0; k < sizeof sizes / sizeof sizes[0]; k++) {
+        for (unsigned i = 0; i < BLOCKS; i++) blocks[i] = hak_alloc(sizes[k]);
+        for (unsigned i = 0; i < BLOCKS; i++) hak_free(blocks[i]);
+    }
+}
+
+/* Whatever changes meanwhile, what was there all along is passed once. */
+HAK_TEST_ISOLATED(Quiet, AWalkFindsWhatStaysBesideMuchThatChanges, ENVIRONMENT) {
+    static const size_t sizes[] = {SMALL, 16, 5000};
+    for (unsigned k = 0; k < sizeof sizes / sizeof sizes[0]; k++) {
+        make_some(SOME, sizes[k]);
+        for (unsigned i = 0; i < SOME; i++) found[i] = 0;
+        others_found = 0;
+        meanwhile = change_much;
+        expect_some_found(HAK_GUARD_EXACT, UINT64_MAX);
+        meanwhile = NULL;
     }
 }

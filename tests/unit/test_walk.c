@@ -140,6 +140,29 @@ HAK_TEST(Walk, BlocksInStashedMagazinesAreFree) {
     for (unsigned i = 400; i < 1500; i++) hak_free(blocks[i]);
 }
 
+/* However many magazines the stash has, from none on. */
+HAK_TEST(Walk, CountsWhatLivesWhateverTheStashHas) {
+    enum { BLOCKS = 1500, STEP = 60 };
+    static void *blocks[BLOCKS];
+    for (unsigned round = 0; round < 100; round++) {
+        for (unsigned i = 0; i < BLOCKS; i++) blocks[i] = hak_alloc(48);
+        for (unsigned i = 0; round < 99 && i < BLOCKS; i++) hak_free(blocks[i]);
+    }
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        hak_free(blocks[i]);
+        if (i % STEP != 0) continue;
+        walk(&all_after);
+        HAK_EXPECT_EQ(all_after.count, census_live_blocks());
+    }
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        blocks[i] = hak_alloc(48);
+        if (i % STEP != 0) continue;
+        walk(&all_after);
+        HAK_EXPECT_EQ(all_after.count, census_live_blocks());
+    }
+    for (unsigned i = 0; i < BLOCKS; i++) hak_free(blocks[i]);
+}
+
 #define BURST 1000 /* more than two magazines hold */
 #define WALKS 50
 
@@ -238,6 +261,32 @@ HAK_TEST(Walk, CallbackMayAllocateFreeAndWalk) {
     HAK_EXPECT_EQ(hak_walk(free_marked, &freed, NULL), 0);
     HAK_EXPECT_EQ(freed, 500);
     HAK_EXPECT_EQ(census_live_blocks(), live);
+}
+
+/* Of each class some blocks stay, first, last or all: a block that was freed waits wherever the build has it wait, and is not found. */
+HAK_TEST_ISOLATED(Walk, FindsOfEachClassWhatStays, "HAKMEM_PURGE_DELAY_MS=-1") {
+    enum { BLOCKS = 12, PATTERNS = 4 };
+    static void *blocks[BLOCKS];
+    static const unsigned stays[PATTERNS] = {0, 0xfff, 0x001, 0xa51};
+    struct hak_class_stats of_class;
+    for (unsigned c = 1; c < hak_class_count(); c++) {
+        HAK_ASSERT_TRUE(hak_class_get_stats(c, &of_class));
+        const size_t size = of_class.block_size > 64 ? of_class.block_size - 16 : of_class.block_size;
+        for (unsigned pattern = 0; pattern < PATTERNS; pattern++) {
+            for (unsigned i = 0; i < BLOCKS; i++) HAK_ASSERT_TRUE((blocks[i] = hak_alloc(size)) != NULL);
+            for (unsigned i = 0; i < BLOCKS; i++) {
+                if ((stays[pattern] >> i & 1) == 0) hak_free(blocks[i]);
+            }
+            walk(&all_after);
+            for (unsigned i = 0; i < BLOCKS; i++) {
+                HAK_EXPECT_EQ(find(&all_after, blocks[i]) != NULL, stays[pattern] >> i & 1);
+            }
+            HAK_EXPECT_EQ(all_after.count, census_live_blocks());
+            for (unsigned i = 0; i < BLOCKS; i++) {
+                if ((stays[pattern] >> i & 1) != 0) hak_free(blocks[i]);
+            }
+        }
+    }
 }
 
 /* Every block is sampled at rate 1: small ones, large ones, huge ones. */
