@@ -193,6 +193,40 @@ HAK_TEST_ISOLATED(PurgeBound, SeveralPollsGiveBackOnce, ALONE) {
     EXPECT_WAITING(12 * MIB); /* 18 may not wait */
 }
 
+/* What went long ago is no part of what goes now: half of this is enough. */
+HAK_TEST_ISOLATED(PurgeBound, WhatWasGivenLongAgoIsForgotten, ALONE) {
+    told_begin(512 * MIB);
+    hak_held_add(40 * MIB);
+    free_and_poll(40 * MIB);
+    give(2 * MIB);
+    EXPECT_WAITING(30 * MIB); /* 12 went */
+    told_now_ms += 1001;
+    for (unsigned poll = 0; poll < 6; poll++) told_poll(); /* too late, and all is due */
+    EXPECT_WAITING(0);
+    told_skip(MIB);
+    hak_held_subtract(20 * MIB);
+    free_and_poll(20 * MIB);
+    EXPECT_WAITING(12 * MIB); /* 8 went, of 18 that may wait */
+    take(5 * MIB);            /* more than half of that, and no half of 20 */
+    free_and_poll(33 * MIB);
+    EXPECT_WAITING(45 * MIB); /* twice the 23 that are in use may */
+}
+
+/* A child has given nothing, and learns nothing of what its parent gave. */
+HAK_TEST_ISOLATED(PurgeBound, ChildHasGivenNothing, ALONE) {
+    told_begin(256 * MIB);
+    free_and_poll(18 * MIB);
+    EXPECT_WAITING(12 * MIB); /* 6 went */
+    hak_purge_fork_child();
+    HAK_EXPECT_EQ(hak_purge_all(), 12 * MIB);
+    told_skip(MIB);
+    hak_held_add(20 * MIB); /* 8 more than the level at that time */
+    told_poll();
+    hak_held_subtract(20 * MIB);
+    free_and_poll(4 * MIB);
+    EXPECT_WAITING(0); /* of 2 that may wait half a MiB and 2 more are too much, in whole huge pages */
+}
+
 /* Who takes half of much again may keep as much more as that was. */
 HAK_TEST_ISOLATED(PurgeBound, AsMuchMoreMayWaitAsWasGiven, ALONE) {
     told_begin(512 * MIB);

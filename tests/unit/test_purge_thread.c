@@ -3,6 +3,7 @@
  * the test's thread, by a clock that is told. */
 #include "hakmem/base/atomic.h"
 #include "hakmem/base/config.h"
+#include "hakmem/base/options.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/os/fake/fake.h"
 #include "hakmem/process/purge.h"
@@ -292,6 +293,33 @@ HAK_TEST_ISOLATED(PurgeThread, DoesNotLookWhereNobodyCanBecomeIdle, WITH_THREAD)
     run_thread();
     HAK_EXPECT_EQ(told_idle_looks, 1);
     HAK_EXPECT_EQ(told_thread.sleeps, 0);
+}
+
+/* Looks for idle threads where the delay is another when the thread runs, as mallopt makes it. */
+static unsigned idle_looks_with(int64_t delay_ms) {
+    begin_thread(4 * MIB);
+    told_now_ms += 1001;
+    told_idle_is_pending = true;
+    hak_store_relaxed(&hak_options.purge_delay_ms, delay_ms);
+    run_thread();
+    HAK_EXPECT_EQ(told_now_ms, begin_ms + 1001 + (delay_ms > 0 ? 2 * (uint64_t)delay_ms : 0));
+    return told_idle_looks;
+}
+
+HAK_TEST_ISOLATED(PurgeThread, WaitsTwiceForIdleThreadsWithTheLeastDelayToo, WITH_THREAD) {
+    HAK_EXPECT_EQ(idle_looks_with(1), 1); /* a tenth of a second has not passed since */
+    HAK_EXPECT_EQ(told_thread.sleeps, 2);
+    EXPECT_WAITING(0);
+}
+
+HAK_TEST_ISOLATED(PurgeThread, WaitsForNoIdleThreadsWithoutADelay, WITH_THREAD) {
+    HAK_EXPECT_EQ(idle_looks_with(0), 1);
+    EXPECT_WAITING(0);
+}
+
+HAK_TEST_ISOLATED(PurgeThread, WaitsForNoIdleThreadsWhereNothingGoesBack, WITH_THREAD) {
+    HAK_EXPECT_EQ(idle_looks_with(-1), 0);
+    EXPECT_WAITING(4 * MIB);
 }
 
 HAK_TEST_ISOLATED(PurgeThread, EndsWhileItWaitsForIdleThreads, WITH_THREAD) {
