@@ -9,6 +9,7 @@
 #include "hakmem/hakmem.h"
 #include "hakmem/os/os.h"
 #include "hakmem/process/begin.h"
+#include "hakmem/sample/profile.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/threads.h"
 
@@ -64,6 +65,12 @@ HAK_TEST_ISOLATED(Begin, ProcessBeginsBeforeMain, "HAKMEM_PURGE_DELAY_MS=123") {
     HAK_EXPECT_EQ(hak_load_relaxed(&hak_options.purge_delay_ms), 123);
     HAK_EXPECT_EQ(hak_load_relaxed(&wakes), 0); /* nobody waited */
 }
+
+HAK_TEST_ISOLATED(Begin, ProfileBeginsWithTheProcess, "HAKMEM_PROFILE=/dev/null") {
+    HAK_EXPECT(hak_profile_table() != NULL);
+}
+
+HAK_TEST_ISOLATED(Begin, NoProfileBeginsThatNobodyWants, "") { HAK_EXPECT(hak_profile_table() == NULL); }
 
 static void call_first(void *unused, unsigned index) {
     (void)unused;

@@ -90,6 +90,9 @@ static bool counts_its_own_fork_first(void) {
 
 /* Another thread is about to fork, which these children do not have. */
 HAK_TEST_ISOLATED(ForkPurge, ChildThatNoHandlerSawMakesWayForItsOwnForksOnly, ALONE) {
+#ifdef HAK_TEST_TSAN
+    HAK_SKIP("ThreadSanitizer does not know such children");
+#endif
     hak_free(hak_alloc((size_t)3 << 20));
     hak_own_thread_user_begun();
     hak_purge_fork_begin();

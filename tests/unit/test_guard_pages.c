@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "hakmem/base/random.h"
+#include "hakmem/flags/debug.h"
 #include "hakmem/guard/clear.h"
 #include "hakmem/guard/metadata.h"
 #include "hakmem/guard/pages.h"
@@ -116,6 +117,58 @@ HAK_TEST(Pages, AfterARefusalNothingIsTakenForKnown) {
     HAK_EXPECT(is_readable(slab + HAK_CHUNK_BYTES - 1));
     HAK_EXPECT(!is_readable(slab + HAK_CHUNK_BYTES));
     hak_region_span_free(span.region, span.first, 1);
+}
+
+/* Debug builds: a block that is live anywhere in a range that goes back is found, and none beside it. */
+HAK_TEST(Pages, NoLiveBlockLiesInWhatGoesBack) {
+    const size_t within[] = {0, 112, 128, HAK_CHUNK_BYTES / 2, HAK_CHUNK_BYTES - 16};
+    struct span span;
+    if (!HAK_DEBUG) HAK_SKIP("no assertions");
+    hak_process_begin();
+    HAK_ASSERT_TRUE(hak_region_span_alloc(3, 1, &span) == 0);
+    char *const start = (char *)region_chunk_address(span.region, span.first) + HAK_CHUNK_BYTES;
+    for (unsigned i = 0; i < sizeof within / sizeof within[0]; i++) {
+        shadow_set(start + within[i], 1);
+        HAK_EXPECT_DEATH(hak_shadow_assert_dead(start, HAK_CHUNK_BYTES), "");
+        shadow_set(start + within[i], 0);
+    }
+    shadow_set(start - 16, 1);
+    shadow_set(start + HAK_CHUNK_BYTES, 1);
+    hak_shadow_assert_dead(start, HAK_CHUNK_BYTES);
+    shadow_set(start - 16, 0);
+    shadow_set(start + HAK_CHUNK_BYTES, 0);
+    hak_region_span_free(span.region, span.first, 3);
+}
+
+/* What is unmapped goes with the pages around it. */
+HAK_TEST(Metadata, UnmapTakesTheMarginsToo) {
+    struct os_counters before, after;
+    void *start;
+    hak_process_begin();
+    const size_t page = hak_os_page_size(), size = 3 * page;
+    hak_os_counters_get(&before);
+    HAK_ASSERT_TRUE(hak_metadata_map(size, &start) == 0);
+    memset(start, 1, size);
+    HAK_EXPECT(!is_readable((char *)start - 1) && !is_readable((char *)start + size));
+    HAK_EXPECT_EQ(hak_metadata_unmap(start, size), 0);
+    hak_os_counters_get(&after);
+    HAK_EXPECT_EQ(after.mapped_bytes, before.mapped_bytes);
+    for (size_t at = 0; at < size + 2 * page; at += page) HAK_EXPECT(!is_mapped((char *)start - page + at));
+}
+
+/* A mapping that is refused leaves what was there. */
+HAK_TEST(Metadata, ARefusedMappingIsNone) {
+    void *const kept = (void *)(uintptr_t)16;
+    void *out = kept;
+    hak_process_begin();
+    os_fake_reset();
+    os_fake_fail_only(OS_FAKE_MAP | OS_FAKE_RESERVE);
+    os_fake_fail_from(1);
+    HAK_EXPECT_NE(hak_metadata_map(4096, &out), 0);
+    HAK_EXPECT_PTR_EQ(out, kept);
+    HAK_EXPECT_NE(hak_metadata_reserve(4096, &out), 0);
+    HAK_EXPECT_PTR_EQ(out, kept);
+    os_fake_reset();
 }
 
 /* Lines of /proc/self/maps. */

@@ -2,10 +2,13 @@
 /* Guard full: once a canary was changed in any process of a family, the child of a fork has other ones, so that nobody guesses
  * again and again. What lives there holds, and what was damaged is damaged still. */
 #include <string.h>
+#include <sys/mman.h>
 
 #include "hakmem/guard/canary.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/huge/huge.h"
+#include "hakmem/magazine/exchange_levels.h"
+#include "hakmem/size_class/size_class.h"
 #include "tests/harness/harness.h"
 
 #define BLOCKS 600u
@@ -73,6 +76,32 @@ HAK_TEST_ISOLATED(Renew, ChildHasOtherCanariesOnceOneWasChanged, "") {
     HAK_EXPECT_EXIT_OK(expect_other_canaries(&former));
     expect_these_canaries(&former);
     free_blocks();
+}
+
+/* ---- What a child takes next ---- */
+
+enum { NEXT = 15, NEXT_SIZE = 48 };
+
+static void *(*orders)[NEXT]; /* shared with the children: what each takes next */
+
+static void take_next(unsigned child) {
+    for (unsigned i = 0; i < NEXT; i++) orders[child][i] = hak_alloc(NEXT_SIZE);
+}
+
+/* What the thread had at hand comes to each child in another order, but for the next block; so does what it had not. */
+HAK_TEST_ISOLATED(Renew, ChildrenTakeWhatIsAtHandInOrdersOfTheirOwn, "HAKMEM_GUARD=random") {
+    const unsigned class_index = size_class_of(NEXT_SIZE);
+    unsigned tries = 0, same = 0;
+    orders = mmap(NULL, 2 * sizeof *orders, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    HAK_ASSERT_TRUE(orders != MAP_FAILED);
+    do {
+        HAK_EXPECT(hak_alloc(NEXT_SIZE) != NULL);
+    } while (exchange_loaded_level(hak_self, class_index) <= NEXT && ++tries < 10000);
+    HAK_ASSERT_TRUE(exchange_loaded_level(hak_self, class_index) > NEXT);
+    for (unsigned child = 0; child < 2; child++) HAK_EXPECT_EXIT_OK(take_next(child));
+    HAK_EXPECT_PTR_EQ(orders[0][0], orders[1][0]);
+    for (unsigned i = 1; i < NEXT; i++) same += orders[0][i] == orders[1][i];
+    HAK_EXPECT_LT(same, NEXT / 2);
 }
 
 HAK_TEST_ISOLATED(Renew, NothingIsRenewedWithoutCanaries, "HAKMEM_GUARD=zero,check") {

@@ -9,6 +9,8 @@
 #include "hakmem/base/text.h"
 #include "hakmem/base/warning.h"
 #include "hakmem/hakmem.h"
+#include "hakmem/magazine/record.h"
+#include "hakmem/observe/layout.h"
 #include "hakmem/observe/lost.h"
 #include "hakmem/observe/page.h"
 #include "hakmem/observe/publish.h"
@@ -353,4 +355,17 @@ HAK_TEST_ISOLATED(PublishThread, NothingBeginsWithoutTheOption, "") {
     HAK_EXPECT_EQ(laters, 0);
     hak_publish_fork_child();
     HAK_EXPECT_EQ(laters, 0);
+}
+
+/* Tools find the block that is parked for the profile by a sum and a step. */
+HAK_TEST(PublishThread, LayoutSaysWhereParkedBlocksAre) {
+    static struct hak_thread record;
+    unsigned found = 0;
+    for (unsigned i = 0; i + 1 < sizeof hak_layout.numbers / sizeof hak_layout.numbers[0]; i++) {
+        if (hak_layout.numbers[i + 1] != sizeof(struct hak_thread_sample)) continue;
+        const char *const parked = (const char *)&record + hak_layout.numbers[i];
+        found += parked == (const char *)&record.samples[0].parked &&
+                 parked + hak_layout.numbers[i + 1] == (const char *)&record.samples[1].parked;
+    }
+    HAK_EXPECT_EQ(found, 1);
 }
