@@ -4,10 +4,12 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "hakmem/base/lock.h"
 #include "hakmem/guard/canary.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/huge/huge.h"
 #include "hakmem/magazine/exchange_levels.h"
+#include "hakmem/region/kept.h"
 #include "hakmem/size_class/size_class.h"
 #include "tests/harness/harness.h"
 
@@ -76,6 +78,29 @@ HAK_TEST_ISOLATED(Renew, ChildHasOtherCanariesOnceOneWasChanged, "") {
     HAK_EXPECT_EXIT_OK(expect_other_canaries(&former));
     expect_these_canaries(&former);
     free_blocks();
+}
+
+static struct hak_lock *kept_lock;
+
+static void note_lock(struct hak_lock *lock, struct lock_fork *fork) {
+    (void)fork;
+    kept_lock = lock;
+}
+
+static void expect_former(const struct canary_secrets *former) {
+    HAK_EXPECT_EQ(memcmp(&hak_canary, former, sizeof *former), 0);
+    lock_release(kept_lock);
+}
+
+/* What was interrupted goes on in the child, and may be about to read a canary. */
+HAK_TEST_ISOLATED(Renew, ChildWhoseForkInterruptedTheAllocatorKeepsItsCanaries, "") {
+    hak_free(hak_alloc(16));
+    const struct canary_secrets former = hak_canary;
+    hak_canary_note_changed();
+    hak_kept_fork_locks(note_lock, NULL);
+    lock_acquire(kept_lock);
+    HAK_EXPECT_EXIT_OK(expect_former(&former));
+    lock_release(kept_lock);
 }
 
 /* ---- What a child takes next ---- */

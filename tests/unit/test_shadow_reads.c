@@ -8,6 +8,7 @@
 #include "hakmem/hakmem.h"
 #include "hakmem/os/fake/fake.h"
 #include "hakmem/region/place.h"
+#include "hakmem/region/region.h"
 #include "hakmem/shadow/shadow.h"
 #include "tests/harness/harness.h"
 
@@ -68,4 +69,28 @@ HAK_TEST_ISOLATED(ShadowReads, NothingIsAskedForBelowTheFirstRegion, "") {
     HAK_EXPECT_EQ(calls_below(BELOW), 0);
     HAK_EXPECT_EQ(calls_below(BELOW + HAK_REGION_BYTES + 16), 1);
     HAK_EXPECT_EQ(calls_below(0), 1); /* below the shadow itself */
+}
+
+static unsigned calls_for_region(struct region *region) {
+    os_fake_reset();
+    os_fake_fail_only(OS_FAKE_NO_HUGE_PAGES);
+    HAK_EXPECT_EQ(hak_shadow_add_region(&region->shadow, false), 0);
+    const unsigned calls = os_fake_calls();
+    os_fake_reset();
+    return calls;
+}
+
+/* Entries of a region are to be no huge page, which the kernel is told of either half of one; but not in a process of one thread. */
+HAK_TEST_ISOLATED(ShadowReads, EntriesOfARegionAreNoHugePage, "") {
+    if (!HAK_GUARD_EXACT) HAK_SKIP("there is no shadow");
+    struct region *const region = region_of(hak_alloc(16));
+    if (hak_shadow.limit == 0) HAK_SKIP("the shadow is not flat");
+    pthread_t thread;
+    const bool had_threads = os_has_threads(); /* ThreadSanitizer's */
+    HAK_EXPECT_EQ(calls_for_region(region), had_threads ? 2 : 0);
+    HAK_ASSERT_TRUE(pthread_barrier_init(&end_of_thread, NULL, 2) == 0);
+    HAK_ASSERT_TRUE(pthread_create(&thread, NULL, wait_for_the_end, NULL) == 0);
+    HAK_EXPECT_EQ(calls_for_region(region), 2);
+    pthread_barrier_wait(&end_of_thread);
+    HAK_EXPECT_EQ(pthread_join(thread, NULL), 0);
 }
