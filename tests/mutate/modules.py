@@ -25,7 +25,12 @@ _MEMORY = (
 )
 
 # Of seconds each, and mostly of waiting.
-SLOW = (*_MEMORY, "tests/integration:test_fork", "tests/integration:test_published")
+SLOW = (
+    *_MEMORY,
+    "tests/integration:test_fork",
+    "tests/integration:test_published",
+    "tests/integration:test_purge_child",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,6 +194,7 @@ MODULES = {
                 *_unit("kept_model", "slab_purge", "region_purge", "decay", "kept", "region", "quiet", "idle", "base"),
                 "tests/integration:test_purge",
                 "tests/integration:test_own_thread",
+                "tests/integration:test_purge_child",
                 *_ALWAYS,
                 *_MEMORY,
                 "tests/integration:test_fork",
