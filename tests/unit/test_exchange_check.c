@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What came back is looked at: in full at first, in part later, and what is wrong is taken out where the policy is to go on. */
+#include <string.h>
+
 #include "hakmem/base/options.h"
+#include "hakmem/flags/flags.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/exchange.h"
 #include "hakmem/magazine/exchange_load.h"
@@ -186,4 +189,149 @@ HAK_TEST(ExchangeCheck, TheTableOfStampsGoesRound) {
     free_blocks(20);
     for (unsigned i = 0; i < 1000; i++) HAK_ASSERT_TRUE(look(IN_PART) == 20 && look(IN_FULL) == 20);
     end(20);
+}
+
+/* ---- Each depth, whatever is wrong and wherever it lies ---- */
+
+/* So many pointers are what came back, as if free had stored them and an exchange had counted them. */
+static void set_returned(void *const *values, uint32_t count) {
+    void **const base = hak_returned[class_index] - exchange_returned_level(hak_self, class_index);
+    memcpy(base, values, count * sizeof *values);
+    hak_returned[class_index] = base + count;
+    hak_self->classes[class_index].returned_level = (uint16_t)count;
+}
+
+/* Of two that are the same the later one is taken out, of an inner pointer that one alone. */
+static void expect_wrong_is_found(uint8_t checks, uint32_t count, uint32_t at, void *wrong) {
+    void *values[BLOCKS];
+    memcpy(values, blocks, count * sizeof *values);
+    values[at] = wrong;
+    set_returned(values, count);
+    HAK_EXPECT_EQ(look(checks), count - 1);
+    void **const base = hak_returned[class_index] - (count - 1);
+    HAK_EXPECT(memcmp(base, values, at * sizeof *values) == 0);
+    HAK_EXPECT(memcmp(base + at, values + at + 1, (count - 1 - at) * sizeof *values) == 0);
+}
+
+HAK_TEST_ISOLATED(ExchangeCheck, WhatIsWrongIsFoundInEachSlot, "") {
+    const uint8_t depths[] = {IN_FULL, IN_PART};
+    const unsigned inner[] = {1, 8, 16, SIZE / 2, SIZE - 16, SIZE - 1};
+    begin();
+    for (unsigned d = 0; d < 2; d++) {
+        for (uint32_t count = 1; count <= 9; count++) {
+            for (uint32_t at = 0; at < count && harness_failure_count() == 0; at++) {
+                for (uint32_t other = 0; other < at; other++)
+                    expect_wrong_is_found(depths[d], count, at, blocks[other]);
+                for (unsigned i = 0; i < sizeof inner / sizeof *inner; i++)
+                    expect_wrong_is_found(depths[d], count, at, (char *)blocks[at] + inner[i]);
+            }
+        }
+    }
+    set_returned(blocks, 0);
+    end(0);
+}
+
+enum depth { NOTHING, PART, FULL };
+
+/* A block that is there twice, which a look in part finds, and one of the loaded magazine, which only a full one does. */
+static enum depth depth_of_next_look(void *loaded) {
+    void *const values[] = {blocks[0], blocks[1], loaded, blocks[2], blocks[1]};
+    set_returned(values, 5);
+    exchange_enter(hak_self);
+    hak_exchange_check_returned(hak_self, class_index);
+    exchange_leave(hak_self);
+    const uint32_t left = exchange_returned_level(hak_self, class_index);
+    HAK_EXPECT(left == 5 || left == 3);
+    set_returned(blocks, 0);
+    return left == 5 ? NOTHING : FULL;
+}
+
+/* Whether a look that finds a fault in part looks in full then, as it does, is seen by the block of the loaded magazine alone. */
+static enum depth depth_of_next_look_alone(void *loaded, uint8_t checks) {
+    void *const values[] = {blocks[0], loaded};
+    hak_self->classes[class_index].checks = checks;
+    set_returned(values, 2);
+    exchange_enter(hak_self);
+    hak_exchange_check_returned(hak_self, class_index);
+    exchange_leave(hak_self);
+    const bool is_full = exchange_returned_level(hak_self, class_index) == 1;
+    set_returned(blocks, 0);
+    return is_full ? FULL : PART;
+}
+
+/* The first ones and every 64th in full, every fourth in part, for ever. Nothing that came back is no look at all. */
+static void expect_depths(size_t size, bool has_part) {
+    hak_options.on_misuse = HAK_ON_MISUSE_IGNORE;
+    class_index = size_class_of(size);
+    for (unsigned i = 0; i < 3; i++) blocks[i] = hak_alloc(size);
+    hak_thread_flush();
+    void *const first = hak_alloc(size), *const second = hak_alloc(size);
+    hak_free(second);
+    set_returned(blocks, 0);
+    void **const top = hak_loaded[class_index];
+    top[0] = second; /* in the loaded magazine, whatever a refill takes */
+    hak_loaded[class_index] = top + 1;
+    struct hak_thread_class *const own = &hak_self->classes[class_index];
+    own->checks = 0;
+    unsigned seen = 0;
+    for (unsigned i = 1; i <= 700 && harness_failure_count() == 0; i++) {
+        if (i % 50 == 0) {
+            hak_exchange_check_returned(hak_self, class_index);
+            HAK_EXPECT_EQ(own->checks, seen);
+        }
+        const uint8_t before = own->checks;
+        seen = seen == 255 ? CHECK_FIRST : seen + 1;
+        const bool is_full = seen < CHECK_FIRST || seen % CHECK_THOROUGH_EACH == 0,
+                   is_part = seen % CHECK_ORDINARY_EACH == 0;
+        HAK_EXPECT_EQ(depth_of_next_look(second), is_full || is_part ? FULL : NOTHING);
+        HAK_EXPECT_EQ(own->checks, seen);
+        if (is_full || is_part) {
+            HAK_EXPECT_EQ(depth_of_next_look_alone(second, before), is_full || !has_part ? FULL : PART);
+            HAK_EXPECT_EQ(own->checks, seen);
+        }
+    }
+    hak_loaded[class_index] = top;
+    (void)first;
+    hak_options.on_misuse = HAK_ON_MISUSE_ABORT;
+}
+
+HAK_TEST_ISOLATED(ExchangeCheck, EachLookIsAsDeepAsItIsToBe, "HAKMEM_PURGE_DELAY_MS=-1") {
+    hak_free(hak_alloc(1));
+    expect_depths(SIZE, true);
+    unsigned several = HAK_L2_CLASS_FIRST; /* chunks a slab */
+    while (hak_classes[several].chunks == 1) several++;
+    expect_depths(hak_classes[several].block_size, false);
+}
+
+/* At the end of the process all classes are looked at in full, in one exchange that is over then; in the middle of another one none is. */
+HAK_TEST_ISOLATED(ExchangeCheck, AtTheEndAllClassesAreLookedAt, "HAKMEM_PURGE_DELAY_MS=-1") {
+    const unsigned classes[] = {1, HAK_TINY_CLASS_LAST, HAK_L2_CLASS_FIRST, HAK_L25_CLASS_FIRST};
+    enum { COUNT = sizeof classes / sizeof *classes };
+    hak_options.on_misuse = HAK_ON_MISUSE_IGNORE;
+    for (unsigned i = 0; i < COUNT; i++) {
+        const size_t size = hak_classes[classes[i]].block_size;
+        void *const first = hak_alloc(size), *const second = hak_alloc(size);
+        hak_free(first);
+        hak_free(second);
+        hak_free(first);
+        hak_self->classes[classes[i]].checks = NOT_AT_ALL;
+        HAK_EXPECT_EQ(exchange_returned_level(hak_self, classes[i]), 3);
+    }
+    const uint64_t exchanges = hak_self->exchanges;
+    exchange_enter(hak_self);
+    hak_exchange_check_at_exit();
+    exchange_leave(hak_self);
+    for (unsigned i = 0; i < COUNT; i++) HAK_EXPECT_EQ(exchange_returned_level(hak_self, classes[i]), 3);
+    const uint32_t sequence = hak_self->sequence;
+    hak_exchange_check_at_exit();
+    HAK_EXPECT_EQ(hak_self->sequence, sequence + 2);
+    HAK_EXPECT_EQ(sequence % 2, 0);
+    HAK_EXPECT_EQ(hak_self->exchanges, exchanges + 2);
+    for (unsigned i = 0; i < COUNT; i++) {
+        HAK_EXPECT_EQ(exchange_returned_level(hak_self, classes[i]), 2);
+        HAK_EXPECT_EQ(hak_self->classes[classes[i]].returned_level, 2);
+        /* The wrong one too was freed. */
+        if (HAK_P1_BATCHED_STATS) HAK_EXPECT_EQ(hak_self->classes[classes[i]].frees, 3);
+    }
+    hak_options.on_misuse = HAK_ON_MISUSE_ABORT;
 }

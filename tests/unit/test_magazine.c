@@ -367,3 +367,22 @@ HAK_TEST(Magazine, CountsFollowFromTheLevelsAfterEveryCall) {
     if (!HAK_P1_BATCHED_STATS) HAK_SKIP("counts are estimated");
     in_fresh_thread(expect_counts);
 }
+
+/* The way of builds with guard whose shadow had to give way to a limit. */
+static void expect_taken_one_by_one(struct work *work) {
+    HAK_EXPECT_PTR_EQ(hak_record_take_limited(NULL, CLASS), NULL);
+    work->blocks[0] = class_block(CLASS);
+    void **const top = hak_self->loaded[CLASS];
+    const uint32_t level = loaded();
+    HAK_EXPECT_GT(level, 1);
+    for (uint32_t i = 0; i < level; i++) {
+        HAK_EXPECT_PTR_EQ(hak_record_take_limited(hak_self, CLASS), top[-1 - (ptrdiff_t)i]);
+        HAK_EXPECT_EQ(loaded(), level - 1 - i);
+    }
+    HAK_EXPECT_PTR_EQ(hak_record_take_limited(hak_self, CLASS), NULL);
+    HAK_EXPECT_EQ(loaded(), 0);
+    hak_self->loaded[CLASS] = top;
+    hak_free(work->blocks[0]);
+}
+
+HAK_TEST(Magazine, WhereTheShadowGaveWayTheTopBlockIsTakenToo) { in_fresh_thread(expect_taken_one_by_one); }

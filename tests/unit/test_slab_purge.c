@@ -189,9 +189,19 @@ static void free_into_what_was_purged(void) {
     }
 }
 
+/* Out of their lists and back, some times: how often that was does not matter later. */
+static void list_again(void) {
+    struct slab *slabs[BUSY];
+    for (unsigned round = 0; round < 20; round++) {
+        for (unsigned i = 0; i < BUSY; i++) HAK_ASSERT_TRUE((slabs[i] = hak_slab_claim(BUSY_CLASS, SELF)) != NULL);
+        for (unsigned i = 0; i < BUSY; i++) hak_slab_detach(slabs[i], BUSY_CLASS);
+    }
+}
+
 /* What was free when the purge began goes back, and no more than once for each list that a slab is in. */
 HAK_TEST_ISOLATED(SlabPurge, EndsWhereOthersFreeIntoWhatItPurged, "HAKMEM_PURGE_DELAY_MS=-1") {
     make_busy_slabs();
+    list_again();
     while_purging = free_into_what_was_purged;
     purge_all();
     while_purging = NULL;

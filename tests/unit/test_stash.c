@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The stash of full magazines: what goes in, what comes out, how much stays. */
+#include <string.h>
+
+#include "hakmem/base/random.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/exchange.h"
 #include "hakmem/magazine/stash.h"
@@ -185,4 +188,103 @@ HAK_TEST(Stash, ThreadThatOnlyFreesKeepsOneMagazine) {
     work_in_thread(&work);
     work.body = expect_nothing_to_stay;
     work_in_thread(&work);
+}
+
+/* ---- The two lists alone ---- */
+
+/* Beside arrays: the youngest or the oldest comes out, and storage that was emptied is filled again, the last of it first, before any
+ * that was never used. */
+static void expect_lists(struct work *work) {
+    void **full[MAGAZINE_SLOTS], **emptied[MAGAZINE_SLOTS];
+    uint32_t full_count = 0, emptied_count = 0;
+    uint64_t random = 5;
+    (void)work;
+    hak_free(class_block(CLASS)); /* the thread begins */
+    void **own = hak_stash_make_room(hak_self, CLASS);
+    HAK_ASSERT_TRUE(own != NULL && hak_classes[CLASS].stash >= 3);
+    for (unsigned step = 0; step < 1000 && harness_failure_count() == 0; step++) {
+        const unsigned kind = (unsigned)(random_xorshift64(&random) % 4);
+        const uint32_t used = hak_self->magazines_used, spares = hak_self->spares_used;
+        if (kind < 2) {
+            void **const storage = hak_stash_make_room(hak_self, CLASS);
+            const bool has_room = full_count < hak_classes[CLASS].stash, is_new = has_room && emptied_count == 0;
+            HAK_EXPECT_EQ(storage != NULL, has_room);
+            HAK_EXPECT_EQ(hak_self->magazines_used - used, is_new);
+            HAK_EXPECT_EQ(hak_self->spares_used - spares, is_new);
+            if (!has_room) continue;
+            HAK_EXPECT(is_new ? storage == hak_self->magazines[used] : storage == emptied[--emptied_count]);
+            hak_stash_put(hak_self, CLASS, storage);
+            full[full_count++] = storage;
+        } else if (kind == 2 && full_count > 0) {
+            void **const storage = hak_stash_take(hak_self, CLASS, own);
+            HAK_EXPECT(storage == full[--full_count]);
+            emptied[emptied_count++] = own;
+            own = storage;
+        } else if (full_count > 0) {
+            void **const storage = hak_stash_take_oldest(hak_self, CLASS);
+            HAK_EXPECT(storage == full[0]);
+            memmove(full, full + 1, --full_count * sizeof *full);
+            hak_stash_put_back(hak_self, CLASS, storage);
+            emptied[emptied_count++] = storage;
+        }
+        HAK_EXPECT_EQ(stashed(), full_count);
+    }
+    while (stashed() > 0) (void)hak_stash_take_oldest(hak_self, CLASS);
+}
+
+HAK_TEST(Stash, TheYoungestComesOutAndTheOldestWhereThatIsAskedFor) { in_fresh_thread(expect_lists); }
+
+/* Whatever the class; what it has emptied it may fill again all the same. */
+static void expect_so_many_spares(struct work *work) {
+    (void)work;
+    hak_free(class_block(CLASS));
+    const uint32_t used = hak_self->magazines_used;
+    hak_self->spares_used = THREAD_SPARES - 1;
+    void **const last = hak_stash_make_room(hak_self, CLASS);
+    HAK_EXPECT(last == hak_self->magazines[used]);
+    HAK_EXPECT_EQ(hak_self->spares_used, THREAD_SPARES);
+    HAK_EXPECT(hak_stash_make_room(hak_self, CLASS) == NULL);
+    HAK_EXPECT_EQ(hak_self->magazines_used, used + 1);
+    hak_stash_put_back(hak_self, CLASS, last);
+    HAK_EXPECT(hak_stash_make_room(hak_self, CLASS) == last);
+    HAK_EXPECT_EQ(hak_self->spares_used, THREAD_SPARES);
+    /* And none where a magazine has not all its room. */
+    hak_stash_put_back(hak_self, CLASS, last);
+    struct hak_thread_class *const own = &hak_self->classes[CLASS];
+    const uint8_t unused = own->unused_slots, loaded_unused = own->loaded_unused;
+    own->unused_slots = 1;
+    HAK_EXPECT(hak_stash_make_room(hak_self, CLASS) == NULL);
+    own->unused_slots = unused;
+    own->loaded_unused = 1;
+    HAK_EXPECT(hak_stash_make_room(hak_self, CLASS) == NULL);
+    own->loaded_unused = loaded_unused;
+    HAK_EXPECT(hak_stash_make_room(hak_self, CLASS) == last);
+}
+
+HAK_TEST(Stash, ARecordHasSoManySpares) { in_fresh_thread(expect_so_many_spares); }
+
+/* The last magazine of the record is one of its own, and what lies behind it is none; nor is what begins within one. */
+HAK_TEST(Stash, ALinkThatLeadsBehindTheLastMagazineIsFound) {
+    hak_free(class_block(CLASS));
+    void ***const full = &hak_self->stashes[CLASS].full;
+    void **const last = hak_self->magazines[THREAD_MAGAZINES - 1];
+    HAK_EXPECT_EXIT_OK({
+        *full = last;
+        last[0] = NULL;
+        hak_self->classes[CLASS].stashed = 1;
+        HAK_EXPECT(hak_stash_take_oldest(hak_self, CLASS) == last);
+        HAK_EXPECT_EQ(stashed(), 0);
+    });
+    HAK_EXPECT_DEATH(
+        {
+            *full = last + MAGAZINE_SLOTS;
+            (void)hak_stash_take(hak_self, CLASS, last);
+        },
+        "corrupted: its stash");
+    HAK_EXPECT_DEATH(
+        {
+            *full = last + 1;
+            (void)hak_stash_take(hak_self, CLASS, last);
+        },
+        "corrupted: its stash");
 }
