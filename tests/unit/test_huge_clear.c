@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "hakmem/base/config.h"
+#include "hakmem/base/random.h"
 #include "hakmem/huge/huge.h"
 #include "hakmem/os/os.h"
 #include "hakmem/process/begin.h"
@@ -229,4 +230,65 @@ HAK_TEST_ISOLATED(HugeClear, WhatWasAdvisedIsNotMappedAnew, KEEP " HAKMEM_THP=ma
     clear_left(2 * PIECE_PAGES * hak_os_page_size(), leave_rest);
     HAK_EXPECT_EQ(purges, 1);
     HAK_EXPECT_EQ(advised, 1);
+}
+
+/* ---- Against a model: which pages are read, and what follows from them ---- */
+
+static uint64_t random_state = 11;
+static bool is_zero[MOST_PIECES * PIECE_PAGES];
+
+static unsigned below(unsigned bound) { return (unsigned)(random_xorshift64(&random_state) % bound); }
+
+/* Of each piece another share of its pages is zero; the others hold one byte, or zeros and others by turns. */
+static void leave_random(size_t pages) {
+    const size_t page = hak_os_page_size();
+    unsigned percent = 0;
+    for (size_t at = 0; at < pages; at++) {
+        char *const start = block + at * page;
+        if (at % PIECE_PAGES == 0) percent = 10 + below(30);
+        is_zero[at] = below(100) < percent;
+        const unsigned kind = is_zero[at] ? 0 : 1 + below(2);
+        if (kind < 2) memset(start, 0, page);
+        if (kind == 1) start[below((unsigned)page)] = 1;
+        for (size_t i = 0; kind == 2 && i < page; i += 2) start[i] = 0;
+    }
+}
+
+/* Of so many pages from `first` on one is read of each sixteenth part, at another place in each. They are written if at most a quarter
+ * of those are zero. */
+static bool is_written(size_t first, size_t count) {
+    const size_t part = (count + 15) / 16;
+    size_t zero = 0, parts = 0;
+    for (size_t start = 0; start < count; start += part, parts++) {
+        const size_t at = start + parts * 11 % part;
+        zero += is_zero[first + (at < count ? at : count - 1)];
+    }
+    return 4 * zero <= parts;
+}
+
+HAK_TEST_ISOLATED(HugeClear, WhatIsReadDecidesOfEachPiece, KEEP) {
+    const size_t page = 4096;
+    unsigned written = 0, purged = 0;
+    hak_process_begin();
+    if (hak_os_page_size() != page) HAK_SKIP("the figures are of pages of 4 KiB");
+    may_ask = false;
+    by_mapping = true;
+    for (unsigned round = 0; round < 24 && harness_failure_count() == 0; round++) {
+        const size_t last = 1 + below(round % 2 == 0 ? 40 : PIECE_PAGES),
+                     pages = (MOST_PIECES - 1) * PIECE_PAGES + last;
+        unsigned runs = 0;
+        size_t run = 0; /* pages that go back, right before `at` */
+        clear_left(pages * page, leave_random);
+        for (size_t at = 0; at <= pages; at += PIECE_PAGES) {
+            const size_t count = pages - at < PIECE_PAGES ? pages - at : PIECE_PAGES;
+            const bool is_run = count > 0 && !is_written(at, count);
+            if (!is_run && run > 0) expect_purge(runs++, at - run, run);
+            run = is_run ? run + PIECE_PAGES : 0;
+            purged += is_run;
+            written += !is_run;
+        }
+        if (run > 0) expect_purge(runs++, (MOST_PIECES * PIECE_PAGES) - run, run - PIECE_PAGES + last);
+        HAK_EXPECT_EQ(purges, runs);
+    }
+    HAK_EXPECT(purged > 40 && written > 40);
 }

@@ -2,6 +2,7 @@
 /* Regions at the edges of their numbers: how much becomes ready at once, from how many free chunks on a region's end is given up, and
  * from how many purged ones on the header's pages go with them. */
 #include <string.h>
+#include <sys/mman.h>
 
 #include "hakmem/os/os.h"
 #include "hakmem/process/begin.h"
@@ -138,4 +139,79 @@ HAK_TEST_ISOLATED(RegionEdges, TheLastChunkIsTakenByTheClassThatFreedIt, ALONE) 
     const struct span again = take(1), next = take(1);
     HAK_EXPECT(again.region == last.region && again.first == last.first);
     HAK_EXPECT(next.region == early.region && next.first == early.first);
+}
+
+/* Where nothing is to be reserved any more an end is unmapped, if that is all that lies behind it; it is mapped again when it is wanted. */
+HAK_TEST_ISOLATED(RegionEdges, AnEndIsUnmappedWhereNothingIsToBeReserved, ALONE) {
+    /* The program's, behind the region: it stays. */
+    char *const behind = (char *)take(1).region + HAK_REGION_BYTES;
+    const bool is_ours = mmap(behind, HAK_CHUNK_BYTES, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == behind;
+    if (is_ours) *behind = 1;
+    struct region *const region = region_with_little_ready();
+    const unsigned end = REGION_CHUNK_FIRST + 100;
+    HAK_EXPECT_EQ(hak_region_chunks_ready(region, end), 0);
+    const unsigned ready = region->ready;
+    hak_region_chunks_stop_reserving();
+    HAK_EXPECT_EQ(region->reserved, HAK_REGION_CHUNKS);
+    HAK_EXPECT(!hak_region_chunks_shrink(region, end - 50)); /* what is reserved lies behind it */
+    HAK_EXPECT_EQ(region->ready, ready);
+    HAK_EXPECT_EQ(region->reserved, HAK_REGION_CHUNKS);
+    HAK_EXPECT_EQ(hak_region_chunks_ready(region, HAK_REGION_CHUNKS), 0);
+    HAK_EXPECT_EQ(region->ready, HAK_REGION_CHUNKS);
+    HAK_EXPECT(hak_region_chunks_shrink(region, end));
+    HAK_EXPECT_EQ(region->ready, end);
+    HAK_EXPECT_EQ(region->reserved, end);
+    /* Nothing lies there now, from its first chunk to its last. */
+    unsigned char look;
+    HAK_EXPECT_NE(hak_os_resident(region_chunk_address(region, end), hak_os_page_size(), &look), 0);
+    HAK_EXPECT_NE(hak_os_resident(region_chunk_address(region, HAK_REGION_CHUNKS - 1), hak_os_page_size(), &look), 0);
+    HAK_EXPECT(!hak_region_chunks_ready_all(region));
+    HAK_EXPECT_EQ(hak_region_chunks_ready(region, end + 1), 0);
+    HAK_EXPECT(region->ready > end && region->reserved == region->ready);
+    char *const again = region_chunk_address(region, region->ready);
+    again[-1] = 1;
+    HAK_EXPECT_EQ(again[-2], 0);
+    if (is_ours) HAK_EXPECT_EQ(*behind, 1);
+}
+
+/* ---- What huge pages are asked for ---- */
+
+static char *asked_start;
+static size_t asked_bytes;
+
+int __real_hak_os_huge_pages(void *start, size_t size);
+int __wrap_hak_os_huge_pages(void *start, size_t size);
+int __real_hak_os_no_huge_pages(void *start, size_t size);
+int __wrap_hak_os_no_huge_pages(void *start, size_t size);
+
+int __wrap_hak_os_huge_pages(void *start, size_t size) {
+    asked_start = start;
+    asked_bytes = size;
+    return 0;
+}
+
+int __wrap_hak_os_no_huge_pages(void *start, size_t size) { return __wrap_hak_os_huge_pages(start, size); }
+
+/* All that is reserved, but for the first huge page, which holds the header; of an open region that too. */
+HAK_TEST_ISOLATED(RegionEdges, HugePagesAreThoseBehindTheHeader, ALONE) {
+    const unsigned first = OS_HUGE_PAGE_BYTES / HAK_CHUNK_BYTES;
+    const unsigned ends[] = {REGION_CHUNK_FIRST, first - 1, first, first + 1, HAK_REGION_CHUNKS};
+    struct region *const region = take(1).region;
+    const uint32_t reserved = region->reserved;
+    const bool is_open = region->is_open;
+    for (unsigned i = 0; i < 2 * (sizeof ends / sizeof *ends); i++) {
+        const unsigned end = ends[i / 2], from = i % 2 == 0 ? first : 0;
+        region->reserved = end;
+        region->is_open = from == 0;
+        HAK_EXPECT(hak_region_chunks_ask_huge(region));
+        HAK_EXPECT_PTR_EQ(asked_start, (char *)region + from * (size_t)HAK_CHUNK_BYTES);
+        HAK_EXPECT_EQ(asked_bytes, end > from ? (end - from) * (size_t)HAK_CHUNK_BYTES : 0);
+        asked_bytes = 1;
+        hak_region_chunks_refuse_huge(region);
+        HAK_EXPECT_PTR_EQ(asked_start, (char *)region + from * (size_t)HAK_CHUNK_BYTES);
+        HAK_EXPECT_EQ(asked_bytes, end > from ? (end - from) * (size_t)HAK_CHUNK_BYTES : 0);
+    }
+    region->reserved = reserved;
+    region->is_open = is_open;
 }

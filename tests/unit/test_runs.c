@@ -3,6 +3,7 @@
  * in any, and no more of them where there are many. Each find of hak_runs_find is one look at a region. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "hakmem/base/random.h"
 #include "hakmem/process/begin.h"
@@ -135,4 +136,89 @@ HAK_TEST_ISOLATED(Runs, HugeBlocksLookAtRegionsThatHaveTheRoom, "") {
     }
     printf("%.2f regions looked at for a huge block\n", looks / 1000.0);
     HAK_EXPECT_LE(looks, 4000);
+}
+
+/* ---- The trees alone ---- */
+
+#define FAKES 600u /* more than the second table has room for */
+#define FAKE_NODE 1u
+
+static unsigned unmaps;
+
+int __real_hak_os_unmap(void *start, size_t size);
+int __wrap_hak_os_unmap(void *start, size_t size);
+
+int __wrap_hak_os_unmap(void *start, size_t size) {
+    unmaps++;
+    return __real_hak_os_unmap(start, size);
+}
+
+static struct region *fakes[FAKES];
+static uint16_t bounds[RUNS_KINDS][FAKES]; /* that each has */
+static unsigned fake_count;
+
+static struct region *lowest_with(unsigned kind, unsigned from, unsigned run) {
+    for (unsigned i = from; i < fake_count; i++) {
+        if (bounds[kind][i] >= run) return fakes[i];
+    }
+    return NULL;
+}
+
+/* Of the header alone the first pages are touched. */
+static void add_fake(char *memory) {
+    fakes[fake_count] = (struct region *)(memory + fake_count * sizeof(struct region));
+    fakes[fake_count]->node = FAKE_NODE;
+    unmaps = 0;
+    HAK_EXPECT_EQ(hak_runs_reserve(FAKE_NODE), 0);
+    /* A table for 64 regions, and then one eight times as large in its place. */
+    HAK_EXPECT_EQ(unmaps, fake_count == 64 || fake_count == 512 ? 1 : 0);
+    hak_runs_add(fakes[fake_count]);
+    HAK_EXPECT_EQ(fakes[fake_count]->number, fake_count);
+    fake_count++;
+}
+
+static void expect_found(void) {
+    const unsigned kind = random_below(RUNS_KINDS), run = 1 + random_below(random_below(4) == 0 ? 500 : 40);
+    const unsigned from = random_below(3) == 0 ? 0 : random_below(fake_count + 1);
+    HAK_EXPECT_PTR_EQ(hak_runs_find(kind, FAKE_NODE, from, run), lowest_with(kind, from, run));
+}
+
+static void change_bound(void) {
+    const unsigned kind = random_below(RUNS_KINDS), at = random_below(fake_count);
+    const unsigned run = random_below(random_below(8) == 0 ? 493 : 30);
+    const bool is_set = random_below(4) != 0;
+    if (is_set) {
+        hak_runs_set(kind, fakes[at], run);
+    } else {
+        hak_runs_raise(kind, fakes[at], run);
+    }
+    if (is_set || bounds[kind][at] < run) bounds[kind][at] = (uint16_t)run;
+}
+
+/* The regions of a node are added while their bounds change; at times all but a few have none. */
+HAK_TEST_ISOLATED(Runs, EachSearchFindsTheLowestNumber, "") {
+    hak_process_begin();
+    const size_t bytes = FAKES * sizeof(struct region);
+    char *const memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    HAK_ASSERT_TRUE(memory != MAP_FAILED);
+    HAK_EXPECT_PTR_EQ(hak_runs_find(RUNS_FREE, FAKE_NODE, 0, 1), NULL);
+    while (fake_count < FAKES && harness_failure_count() == 0) {
+        add_fake(memory);
+        for (unsigned i = 0; i < 40; i++) {
+            change_bound();
+            expect_found();
+        }
+        if (fake_count % 50 != 0) continue;
+        for (unsigned kind = 0; kind < RUNS_KINDS; kind++) {
+            for (unsigned at = 0; at < fake_count; at++) {
+                hak_runs_set(kind, fakes[at], 0);
+                bounds[kind][at] = 0;
+            }
+        }
+        for (unsigned i = 0; i < 200; i++) {
+            if (i % 50 == 0) change_bound();
+            expect_found();
+        }
+    }
+    HAK_EXPECT_EQ(fake_count, FAKES);
 }
