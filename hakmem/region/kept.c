@@ -3,7 +3,8 @@
  *
  * To map, fault in and unmap a block of 2 MiB costs some hundred microseconds; with the cache, a program that
  * alternately allocates and frees such blocks pays that once. The kernel places mappings side by side, so freed ones
- * are often adjacent and are joined to one span, from which blocks of any size are cut.
+ * are often adjacent and are joined to one span, from which blocks of any size are cut. A block that is longer than every span
+ * is made of the longest and what is mapped beside it.
  *
  * All sizes are multiples of a chunk, so a sparsely written block touches the same pages when it is reused. */
 #include "hakmem/region/kept.h"
@@ -24,6 +25,9 @@
 
 /* More spans than this at once are given back, the oldest first. */
 #define KEPT_MAX 64
+
+/* A block grows out of a span that is at least so many-th a part of it. */
+#define KEPT_GROWS_FROM 16
 
 struct kept_span {
     uintptr_t start, end;
@@ -178,8 +182,65 @@ static int kept_map(size_t size, size_t alignment, void **start) {
     return error;
 }
 
+/* Removes the longest span, unless it is shorter than that. pre: none has a place for the block. Empty: there is none */
+static struct kept_span kept_take_longest(size_t least) {
+    struct kept_span taken = {0};
+    unsigned longest = KEPT_MAX;
+    lock_acquire(&kept_lock);
+    for (unsigned i = 0; i < kept_count; i++) {
+        if (kept_size(&kept_spans[i]) >= least && kept_spans[i].freed_at_ms != DECAY_REFUSED_MS &&
+            (longest == KEPT_MAX || kept_size(&kept_spans[i]) > kept_size(&kept_spans[longest]))) {
+            longest = i;
+        }
+    }
+    if (longest < KEPT_MAX) {
+        taken = kept_remove_locked(longest);
+    }
+    lock_release(&kept_lock);
+    return taken;
+}
+
+/* Maps [added, added + size), which is one span with a kept one from `start` on. false: something is there, or it is not aligned */
+static bool kept_map_beside(uintptr_t added, size_t size, uintptr_t start, size_t alignment) {
+    if ((start & (alignment - 1)) != 0 || hak_os_map_at((void *)added, size) != 0) {
+        return false;
+    }
+    hak_units_note_given((void *)added, size);
+    if (HAK_GUARD_EXACT && hak_options.thp != HAK_THP_NEVER) {
+        hak_shadow_expect_reads((void *)added, size);
+    }
+    return true;
+}
+
+/* Maps what the longest kept span lacks, below it or behind it: beside a new mapping of the whole block it would only wait. Not where
+ * it is a small part. A span of an aligned block may be long enough and yet have no place. false: nothing was done */
+static bool kept_grow(size_t size, size_t alignment, void **start) {
+    if (kept_wants_huge_pages(size)) {
+        return false;
+    }
+    const struct kept_span longest = kept_take_longest(size / KEPT_GROWS_FROM);
+    const size_t has = kept_size(&longest), lacks = size - has;
+    if (has == 0) {
+        return false;
+    }
+    if (has < size && longest.start > lacks &&
+        kept_map_beside(longest.start - lacks, lacks, longest.start - lacks, alignment)) {
+        *start = (void *)(longest.start - lacks);
+        return true;
+    }
+    if (has < size && kept_map_beside(longest.end, lacks, longest.start, alignment)) {
+        *start = (void *)longest.start;
+        return true;
+    }
+    lock_acquire(&kept_lock);
+    const struct kept_span evicted = kept_keep_locked(longest);
+    lock_release(&kept_lock);
+    kept_unmap(&evicted);
+    return false;
+}
+
 int hak_kept_alloc(size_t size, size_t alignment, void **start, bool *zeroed) {
-    *zeroed = !kept_take_kept(size, alignment, start);
+    *zeroed = !kept_take_kept(size, alignment, start) && !kept_grow(size, alignment, start);
     if (!*zeroed) {
         return 0;
     }

@@ -53,6 +53,52 @@ HAK_TEST(Kept, FreedSpanIsUsedAgain) {
     hak_kept_purge(UINT64_MAX);
 }
 
+/* Three parts of 8 MiB side by side: the middle one is kept; `has_below`, `has_behind`: that one is mapped. Result: the first's start */
+static char *keep_between(bool has_below, bool has_behind) {
+    hak_kept_purge(UINT64_MAX);
+    char *const first = take(24 * MIB, CHUNK).start;
+    memset(first + 8 * MIB, 1, 8 * MIB);
+    hak_kept_free(first + 8 * MIB, 8 * MIB);
+    HAK_EXPECT(has_below || hak_os_unmap(first, 8 * MIB) == 0);
+    HAK_EXPECT(has_behind || hak_os_unmap(first + 16 * MIB, 8 * MIB) == 0);
+    return first;
+}
+
+static void expect_longer(char *start, bool is_first) {
+    struct mapping longer = take(16 * MIB, CHUNK);
+    HAK_EXPECT_PTR_EQ(longer.start, start);
+    HAK_EXPECT(!longer.zeroed);
+    HAK_EXPECT_EQ(hak_kept_dirty_bytes(), 0);
+    HAK_EXPECT(pattern_all_zero(is_first ? start : start + 8 * MIB, 8 * MIB));
+    hak_kept_free(longer.start, longer.size);
+    hak_kept_purge(UINT64_MAX);
+}
+
+HAK_TEST(Kept, LongerBlockIsMadeOfASpanAndWhatIsBesideIt) {
+    char *first = keep_between(false, true);
+    expect_longer(first, true);
+    HAK_EXPECT_EQ(hak_os_unmap(first + 16 * MIB, 8 * MIB), 0);
+    first = keep_between(true, false);
+    expect_longer(first + 8 * MIB, false);
+    HAK_EXPECT_EQ(hak_os_unmap(first, 8 * MIB), 0);
+}
+
+HAK_TEST(Kept, SpanStaysWhereNothingIsFreeBesideItOrItIsSmall) {
+    char *const first = keep_between(true, true);
+    struct mapping longer = take(16 * MIB, CHUNK);
+    HAK_EXPECT(longer.zeroed);
+    HAK_EXPECT_EQ(hak_kept_dirty_bytes(), 8 * MIB);
+    HAK_EXPECT(hak_kept_contains(first + 8 * MIB));
+    HAK_EXPECT_EQ(hak_os_unmap(longer.start, longer.size), 0);
+    HAK_EXPECT_EQ(hak_os_unmap(first, 8 * MIB), 0);
+    longer = take(8 * 16 * MIB + 16 * CHUNK, CHUNK);
+    HAK_EXPECT(longer.zeroed);
+    HAK_EXPECT_EQ(hak_kept_dirty_bytes(), 8 * MIB);
+    HAK_EXPECT_EQ(hak_os_unmap(longer.start, longer.size), 0);
+    HAK_EXPECT_EQ(hak_os_unmap(first + 16 * MIB, 8 * MIB), 0);
+    hak_kept_purge(UINT64_MAX);
+}
+
 HAK_TEST(Kept, WhatIsLeftOfASpanIsKept) {
     hak_kept_purge(UINT64_MAX);
     struct os_counters before, after;

@@ -264,9 +264,10 @@ static void step_refuse(uint64_t *random) {
 
 static void make_arena(void) {
     told_begin(CHUNK); /* the process has begun */
-    arena = mmap(NULL, (CHUNKS + HUGE_PAGE) * CHUNK, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    /* Something lies at either end, so that no block grows out of the arena. */
+    arena = mmap(NULL, (CHUNKS + 2 * HUGE_PAGE) * CHUNK, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     HAK_ASSERT_TRUE(arena != MAP_FAILED);
-    arena = (char *)(((uintptr_t)arena + HUGE_PAGE * CHUNK - 1) & ~(HUGE_PAGE * CHUNK - 1));
+    arena = (char *)(((uintptr_t)arena + HUGE_PAGE * CHUNK) & ~(HUGE_PAGE * CHUNK - 1));
 }
 
 /* With short ones there are more spans than are kept; with long ones they meet. */
