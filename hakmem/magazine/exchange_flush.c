@@ -8,6 +8,8 @@
 #include "hakmem/magazine/learning.h"
 #include "hakmem/magazine/sampling.h"
 #include "hakmem/magazine/stash.h"
+#include "hakmem/region/held.h"
+#include "hakmem/slab/partial.h"
 
 void hak_exchange_flush_blocks(struct hak_thread *thread, unsigned class_index, void *const *blocks, uint32_t count) {
     void *leaving[QUARANTINE_BATCH];
@@ -131,6 +133,17 @@ bool hak_exchange_keeps_too_much(const struct hak_thread *thread) {
     return hak_exchange_bytes_above_tiny(thread) > hak_share_kept_bytes();
 }
 
+/* Flushes the classes from `first` on whose mark is not set, but not `current`, and clears the mark of all of them. */
+static void exchange_flush_unmarked(struct hak_thread *thread, unsigned first, unsigned current, uint8_t mark) {
+    for (unsigned class_index = first; class_index < HAK_CLASS_COUNT; class_index++) {
+        struct hak_thread_class *own = &thread->classes[class_index];
+        if ((own->is_used & mark) == 0 && class_index != current && exchange_holds_any(thread, class_index)) {
+            exchange_flush_class(thread, class_index);
+        }
+        own->is_used &= (uint8_t)~mark;
+    }
+}
+
 void hak_exchange_flush_unused(struct hak_thread *thread, unsigned current) {
     /* The sum over all classes costs more than a refill, so it is made once for as many loaded bytes as a thread keeps. Meanwhile the
      * classes in use are exchanged, which marks them. */
@@ -141,11 +154,23 @@ void hak_exchange_flush_unused(struct hak_thread *thread, unsigned current) {
     if (!hak_exchange_keeps_too_much(thread)) {
         return;
     }
-    for (unsigned class_index = HAK_L2_CLASS_FIRST; class_index < HAK_CLASS_COUNT; class_index++) {
-        struct hak_thread_class *own = &thread->classes[class_index];
-        if (!own->is_used && class_index != current && exchange_holds_any(thread, class_index)) {
-            exchange_flush_class(thread, class_index);
-        }
-        own->is_used = false;
+    exchange_flush_unmarked(thread, HAK_L2_CLASS_FIRST, current, RECORD_USED_SINCE_LOADS);
+}
+
+/* A thread that grows looks once for so many bytes of slabs, or for a 16th of what the process holds if that is more. */
+#define FLUSH_GROWTH_BYTES ((size_t)256 << 10)
+#define FLUSH_GROWTH_OF 16
+/* And only where free blocks in listed slabs, whose pages were not purged, are this part of what the process holds. */
+#define FLUSH_GROWTH_FREE_OF 8
+
+void hak_exchange_flush_before_growth(struct hak_thread *thread, unsigned current) {
+    if (thread->grown < FLUSH_GROWTH_BYTES) {
+        return;
     }
+    const size_t held = hak_held_bytes();
+    if (thread->grown < held / FLUSH_GROWTH_OF || hak_partial_unpurged_bytes() < held / FLUSH_GROWTH_FREE_OF) {
+        return;
+    }
+    thread->grown = 0;
+    exchange_flush_unmarked(thread, 1, current, RECORD_USED_SINCE_GROWTH);
 }

@@ -44,6 +44,11 @@ bool hak_exchange_keeps_too_much(const struct hak_thread *thread);
  * Classes in use keep their blocks, or they would flush each other in turn. */
 void hak_exchange_flush_unused(struct hak_thread *thread, unsigned current);
 
+/* Called before the thread makes a slab. If it has made many of clean chunks since the last look, and much is free in slabs that
+ * nobody owns, flushes the classes other than `current` that were not exchanged meanwhile. A few blocks in a magazine may each
+ * keep a slab of an earlier phase of the program in use. Without them the slab is free, and its resident chunks serve the growth. */
+void hak_exchange_flush_before_growth(struct hak_thread *thread, unsigned current);
+
 /* Flushes the magazines of every class and detaches the active slabs, in an exchange of its own. */
 void hak_exchange_flush(struct hak_thread *thread);
 

@@ -85,6 +85,16 @@ void hak_exchange_drain(struct hak_thread *thread, unsigned class_index) {
     exchange_leave(thread);
 }
 
+/* NULL: no memory */
+static struct slab *exchange_new_slab(struct hak_thread *thread, unsigned class_index) {
+    hak_exchange_flush_before_growth(thread, class_index);
+    struct slab *slab = hak_slab_create(class_index, thread->number);
+    if (slab != NULL && slab->zeroed) {
+        thread->grown += (size_t)hak_classes[class_index].chunks * HAK_CHUNK_BYTES;
+    }
+    return slab;
+}
+
 /* A slab of the class with free blocks, which is active[0] afterwards. NULL: no memory, nothing changed */
 static struct slab *exchange_active_slab(struct hak_thread *thread, unsigned class_index) {
     struct slab **active = thread->classes[class_index].active;
@@ -107,7 +117,7 @@ static struct slab *exchange_active_slab(struct hak_thread *thread, unsigned cla
     }
     struct slab *slab = hak_slab_claim(class_index, thread->number);
     if (slab == NULL) {
-        slab = hak_slab_create(class_index, thread->number);
+        slab = exchange_new_slab(thread, class_index);
     }
     if (slab == NULL) {
         return NULL;

@@ -203,11 +203,13 @@ static void thread_clear(struct hak_thread *thread) {
         hak_store_relaxed(&own->loaded_level, (uint16_t)0);
         hak_store_relaxed(&own->returned_level, (uint16_t)0);
         hak_store_relaxed(&own->stashed, (uint8_t)0);
-        own->loaded_zeroed = own->is_used = false;
+        own->loaded_zeroed = false;
+        own->is_used = 0;
         own->batch = own->recent_exchanges = own->overflows = own->checks = 0;
         own->counted_from = (uint16_t)thread->exchanges;
     }
     thread->loaded_above_tiny = 0;
+    thread->grown = 0;
     for (unsigned class_index = 1; sampling_was_on() && class_index < HAK_CLASS_COUNT; class_index++) {
         hak_store_relaxed(&thread->samples[class_index].parked, NULL);
         thread->samples[class_index].epoch = 0;

@@ -255,6 +255,64 @@ HAK_TEST(Exchange, ClassAboveTinyIsGivenUpWhereTheThreadHoldsTooMuch) {
     in_fresh_thread(expect_large_class_to_give_up);
 }
 
+/* ---- What is given up before more memory is taken ---- */
+
+#define IN_USE (CLASS + 1)
+#define UNUSED (CLASS + 2)
+#define GROWING (HAK_L2_CLASS_FIRST - 1)
+#define GROWN_BYTES ((size_t)1 << 20)
+
+/* Full slabs of one class; each of them then gets most of its blocks back if `is_freed`. */
+static void make_full_slabs(bool is_freed) {
+    for (uint32_t i = 0; i < MANY; i++) many[i] = class_block(CLASS);
+    for (uint32_t i = 0; is_freed && i < MANY; i++) {
+        if (i % 16 != 0) hak_slab_free_blocks(SLAB_NOBODY, CLASS, &many[i], 1);
+    }
+}
+
+/* Blocks of a class that are not freed, while another class is exchanged all the time. */
+static void grow_beside_a_class_in_use(void) {
+    static void *blocks[2 * MAGAZINE_SLOTS];
+    for (size_t bytes = 0; bytes < GROWN_BYTES; bytes += hak_classes[GROWING].block_size) {
+        const uint32_t level = level_of(IN_USE);
+        HAK_ASSERT_TRUE(class_block(GROWING) != NULL);
+        HAK_EXPECT_EQ(level_of(IN_USE), level);
+        if (bytes % ((size_t)16 << 10) >= hak_classes[GROWING].block_size) continue;
+        for (uint32_t i = 0; i < 2 * MAGAZINE_SLOTS; i++) blocks[i] = class_block(IN_USE);
+        for (uint32_t i = 0; i < 2 * MAGAZINE_SLOTS; i++) hak_free(blocks[i]);
+    }
+}
+
+static void expect_growth_to_flush_the_unused(struct work *work) {
+    (void)work;
+    make_full_slabs(true);
+    hak_free(class_block(UNUSED));
+    HAK_EXPECT_GT(level_of(UNUSED), 0);
+    grow_beside_a_class_in_use();
+    HAK_EXPECT_EQ(level_of(UNUSED), 0);
+    HAK_EXPECT_PTR_EQ(hak_self->classes[UNUSED].active[0], NULL);
+    HAK_EXPECT_GT(level_of(IN_USE), 0);
+}
+
+static void expect_growth_to_flush_nothing(struct work *work) {
+    (void)work;
+    make_full_slabs(false);
+    hak_free(class_block(UNUSED));
+    const uint32_t level = level_of(UNUSED);
+    HAK_EXPECT_GT(level, 0);
+    grow_beside_a_class_in_use();
+    HAK_EXPECT_EQ(level_of(UNUSED), level);
+}
+
+/* Without purging, which would take the pages of what is free after a while. */
+HAK_TEST_ISOLATED(Exchange, GrowthFlushesUnusedClassesWhereMuchIsFree, "HAKMEM_PURGE_DELAY_MS=-1") {
+    in_fresh_thread(expect_growth_to_flush_the_unused);
+}
+
+HAK_TEST_ISOLATED(Exchange, GrowthFlushesNothingWhereLittleIsFree, "HAKMEM_PURGE_DELAY_MS=-1") {
+    in_fresh_thread(expect_growth_to_flush_nothing);
+}
+
 static void enter_and_call(void) {
     exchange_enter(hak_self);
     hak_thread_expect_outside();

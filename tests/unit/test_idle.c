@@ -41,9 +41,11 @@ static uint64_t slabs_owned(void) {
     return stats.tiny.slabs_owned + stats.l2.slabs_owned + stats.l25.slabs_owned;
 }
 
-/* Leaves active slabs of many classes, in which nearly all is free. */
+/* Leaves active slabs of many classes, in which nearly all is free. Large blocks come first: a thread that makes many slabs gives up
+ * those of the classes that it did not use meanwhile. */
 static void work(void) {
-    for (unsigned c = 1; c < HAK_CLASS_COUNT && !exchange_is_uncached(c); c++) {
+    for (unsigned c = HAK_CLASS_COUNT - 1; c > 0; c--) {
+        if (exchange_is_uncached(c)) continue;
         void *blocks[BLOCKS];
         for (unsigned i = 0; i < BLOCKS; i++) {
             blocks[i] = hak_alloc(hak_classes[c].block_size);
