@@ -318,6 +318,16 @@ class DocumentTest(unittest.TestCase):
             if before.startswith("|") and line.startswith("|"):
                 self.assertEqual(before.count("|"), line.count("|"), line)
 
+    def test_the_section_of_a_newer_system_stays_where_it_is_not_measured_again(self) -> None:
+        newer = simulated.make(simulated.results({"mimalloc": 2.0}))
+        newer["machine"] |= {"distribution": "Debian 13", "cpu_model": "Another Processor"}
+        both = result_pages.render(simulated.make(simulated.results(_FACTORS)), newer)
+        later = simulated.make(simulated.results({"mimalloc": 3.0}))
+        alone, standing = result_pages.render(later), result_pages.newer_section(both)
+        self.assertIn("Another Processor", standing)
+        self.assertEqual(result_pages.render(later, None, standing), f"{alone.rstrip()}\n\n{standing}\n")
+        self.assertEqual(result_pages.newer_section(alone), "")
+
     def section(self, results: Results, heading: str) -> str:
         """The text below a heading."""
         text = result_pages.render(simulated.make(results))

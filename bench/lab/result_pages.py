@@ -117,8 +117,19 @@ def _text(rendered: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
 
 
-def render(report: Row, newer: Row | None = None) -> str:
-    """docs/results.md; `newer` is a report beside the peers of a newer distribution."""
+_NEWER_HEADING = "## Beside the peers of "
+
+
+def newer_section(text: str) -> str:
+    """The end of docs/results.md that a report beside the peers of a newer distribution made; empty where it has none. It
+    names its own commit and processor, so that it may stand below a report that was made later."""
+    found = text.find(f"\n{_NEWER_HEADING}")
+    return text[found + 1 :].rstrip() if found >= 0 else ""
+
+
+def render(report: Row, newer: Row | None = None, standing: str = "") -> str:
+    """docs/results.md; `newer` is a report beside the peers of a newer distribution, `standing` in its place the section that
+    one made earlier."""
     environment = _environment()
     environment.globals.update(percent=table.percent, effect_name=views.effect_name, mib=MIB)
     own = [row for row in report["contenders"] if row["family"] == contenders.LIBRARIES]
@@ -127,6 +138,8 @@ def render(report: Row, newer: Row | None = None) -> str:
         **short,
         short=short,
         newer=None if newer is None else _short(newer),
+        newer_heading=_NEWER_HEADING,
+        standing=standing,
         command=_COMMAND,
         libraries=[row for row in own if not row["name"].endswith(contenders.AGAIN)],
         notes=table.notes(report),

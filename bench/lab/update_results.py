@@ -33,14 +33,20 @@ def _programs(text: str) -> Row:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def of_report(report: Row, programs: Row | None, newer: Row | None = None) -> dict[str, str]:
-    """Name below docs/ -> text: what is made of a report, of an outcome of real programs, and of a report of Debian 13."""
+def of_report(report: Row, programs: Row | None, newer: Row | None = None, standing: str = "") -> dict[str, str]:
+    """Name below docs/ -> text: what is made of a report, of an outcome of real programs, and of a report of Debian 13 or,
+    where there is none, the section that stands there."""
     return {
-        "results.md": result_pages.render(report, newer),
+        "results.md": result_pages.render(report, newer, standing),
         "targets.md": result_pages.render_targets(report, programs),
         "allocators.svg": overview.draw(report),
         **(documents.of_programs(programs) if programs is not None else {}),
     }
+
+
+def _standing(workspace: Path) -> str:
+    document = workspace / "docs" / "results.md"
+    return result_pages.newer_section(document.read_text(encoding="utf-8")) if document.exists() else ""
 
 
 def _report(own: argparse.ArgumentParser, parsed: argparse.Namespace) -> Row:
@@ -65,12 +71,13 @@ def _measured(own: argparse.ArgumentParser, parsed: argparse.Namespace, workspac
     parsed.json = arguments.kept(parsed.json, "report.json")
     kept = arguments.kept(parsed.programs_json, "programs.json") if not parsed.lab_only else None
     report, outcome = _report(own, parsed), parsed.programs
-    of_report(report, outcome, parsed.newer)  # what cannot be made of it is found out now
+    standing = _standing(workspace)
+    of_report(report, outcome, parsed.newer, standing)  # what cannot be made of it is found out now
     if kept is not None and outcome is None:
         outcome = documents.programs(parsed.seed)
         kept.write_text(json.dumps(outcome, allow_nan=False) + "\n")
         parsed.status = parsed.status or (program.FAILED if outcome["failures"] else 0)
-    written = of_report(report, outcome, parsed.newer)
+    written = of_report(report, outcome, parsed.newer, standing)
     if not parsed.lab_only:
         written |= documents.beside_the_laboratory(parsed.seed)
     documents.require_same_tree(tree, identity.sources(str(workspace)))
@@ -97,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
         dest="newer",
         type=command_line.kept_report,
         metavar="FILE",
-        help="what `bazel run //bench/debian13 -- lab --json=FILE` wrote: its tables stand at the end of docs/results.md",
+        help="what `bazel run //bench/debian13 -- lab --json=FILE` wrote: its tables stand at the end of docs/results.md; without, those that stand there stay",
     )
     own.add_argument("--lab-only", action="store_true", help="write the documents of the laboratory alone")
     own.add_argument("--programs-json", metavar="FILE", help="keep the outcome of real programs")
@@ -111,7 +118,10 @@ def main() -> None:
     parsed = own.parse_args()
     workspace = arguments.workspace(f"//bench:{NAME}")
     kept = parsed.kept
-    written = _measured(own, parsed, workspace) if kept is None else of_report(kept, parsed.programs, parsed.newer)
+    if kept is None:
+        written = _measured(own, parsed, workspace)
+    else:
+        written = of_report(kept, parsed.programs, parsed.newer, _standing(workspace))
     readme = workspace / "README.md"
     files = {workspace / "docs" / name: text for name, text in written.items()}
     files[readme] = documents.in_readme(readme.read_text(encoding="utf-8"), written)
