@@ -157,10 +157,11 @@ void hak_exchange_flush_unused(struct hak_thread *thread, unsigned current) {
     exchange_flush_unmarked(thread, HAK_L2_CLASS_FIRST, current, RECORD_USED_SINCE_LOADS);
 }
 
-/* A thread that grows looks once for so many bytes of slabs, or for a 16th of what the process holds if that is more. */
+/* A growing thread flushes at most once for so many bytes of slabs, or for a 16th of what the process holds if that is
+ * more. */
 #define FLUSH_GROWTH_BYTES ((size_t)256 << 10)
 #define FLUSH_GROWTH_OF 16
-/* And only where free blocks in listed slabs, whose pages were not purged, are this part of what the process holds. */
+/* And only where the unpurged free blocks of PARTIAL slabs are at least this part of what the process holds. */
 #define FLUSH_GROWTH_FREE_OF 8
 
 void hak_exchange_flush_before_growth(struct hak_thread *thread, unsigned current) {

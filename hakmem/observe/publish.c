@@ -21,7 +21,7 @@
 
 #define PUBLISH_PERIOD_MS 500
 
-/* How long a refused thread is not asked for again. */
+/* How long after a refusal the thread is asked for again. */
 #define PUBLISH_AGAIN_MS 1000
 
 /* The longest JSON: 14 members of at most 42 bytes a class, 10 a thread, 72 others; with `learn=elo` three more a class, which are
@@ -39,7 +39,7 @@ static uint64_t publish_begun[STATS_THREADS_MAX];                  /* the publis
 
 static uint64_t publish_answered; /* the publishing thread; the last number that asked */
 static bool publish_has_warned;   /* the publishing thread; this process has said that there is no page */
-static bool publish_was_refused;  /* who starts it; this process has said that there is no thread */
+static bool publish_was_refused;  /* who starts the thread; this process has said that there is none */
 
 static struct publish_page *publish_page(void) { return publish_file.start; }
 

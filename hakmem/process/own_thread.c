@@ -69,8 +69,9 @@ static struct own_page *page_get(void) {
     return page;
 }
 
-/* The threads with a record that a child has which no handler saw. It began with one thread, which may be without: that one knows. Of
- * another thread, which it has begun since, nobody can tell; but whoever begins a thread allocates for it, in most programs. */
+/* How many threads with a record there are in a child that no handler saw. It began with one thread. If that one asks, `had_record` says
+ * whether it has a record. If a thread asks that was begun since, nobody can tell, and 1 is assumed: in most programs the thread that
+ * begins another one allocates for it, and so has a record. */
 static uint32_t page_users_of_child(bool had_record) {
     return hak_os_thread_id() != hak_os_process_id() || had_record ? 1 : 0;
 }

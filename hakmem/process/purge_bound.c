@@ -8,7 +8,7 @@
 #include "hakmem/region/kept.h"
 #include "hakmem/region/region.h"
 
-/* The least bound, and what has to be in use before that is the bound. Atomic, relaxed: written where the process has one thread. */
+/* The least bound, and above how much what is in use counts. Atomic, relaxed: written where the process has one thread. */
 static size_t purge_least = PURGE_BOUND_BYTES;
 static size_t purge_counts_above;
 

@@ -18,9 +18,9 @@
 /* The same in the child of a fork. A server that forks for each connection has hundreds of them, most of which wait for their clients. */
 #define PURGE_BOUND_CHILD_BYTES ((size_t)2 << 20)
 
-/* In such a child, what has to be in use before as much may wait, bytes. Slabs and magazines count as in use, and in a small process most
- * of their blocks are free: a PostgreSQL connection that had sorted a table held 6 MiB in slabs, 2 MiB of it in live blocks, and 4 MiB
- * waited beside them. */
+/* In such a child as much as is in use may wait only where that is more than this, bytes. Slabs and magazines count as in use, and in a
+ * small process most of their blocks are free: a PostgreSQL connection that had sorted a table held 6 MiB in slabs, 1.8 MiB of it in live
+ * blocks, and 4 MiB waited beside them. */
 #define PURGE_BOUND_CHILD_ABOVE ((size_t)8 << 20)
 
 /* What may wait at most, bytes, where the program has shown that it takes it back at once; or twice what is in use. */

@@ -20,9 +20,8 @@
 /* Held while a piece is purged, so that a fork finds nothing half-way: neither chunks nor slabs are in the
  * hands of a thread that the child does not have. */
 static struct hak_lock purge_lock = HAK_LOCK_INITIALIZER(HAK_RANK_PURGE);
-static uint32_t purge_forks; /* atomic; threads that want the purge lock for a fork, or have it */
-static uint32_t
-    purge_forks_in; /* atomic; hak_own_thread_unseen_children when purge_forks was last known to be of this process */
+static uint32_t purge_forks;     /* atomic; threads that want the purge lock for a fork, or have it */
+static uint32_t purge_forks_in;  /* atomic; hak_own_thread_unseen_children of the process that purge_forks is of */
 static bool purge_is_child;      /* atomic; this process is the child of a fork */
 static uint64_t purge_looked_ms; /* purge lock; when idle threads were last looked for */
 
@@ -82,7 +81,8 @@ void hak_purge_unlock_gone(void) { hak_lock_release_of(&purge_lock, hak_own_thre
 static void purge_forget_forks(void) {
     const uint32_t children = hak_own_thread_unseen_children();
     uint32_t known = hak_load_relaxed(&purge_forks_in);
-    /* Acquire-release: one thread of the child does it, before its own forks count, but for those of other threads at that moment. */
+    /* Acquire-release: one thread of the child does it, before it counts a fork of its own. A fork that another thread begins at the same
+     * moment may be forgotten, which costs at most a longer wait. */
     if (known != children && hak_compare_exchange_acq_rel(&purge_forks_in, &known, children)) {
         hak_store_relaxed(&purge_forks, 0u);
     }
@@ -197,7 +197,8 @@ void hak_purge_fork_begin(void) {
     hak_purge_unlock_gone();
 }
 
-/* A fork that a handler of a signal interrupted, which made a child that no handler of fork saw, may have been forgotten there. */
+/* Never below 0: if a signal handler interrupts a fork and makes a child that no handler of fork saw, that child forgets the fork, and
+ * may end it all the same. */
 void hak_purge_fork_end(void) {
     uint32_t forks = hak_load_relaxed(&purge_forks);
     while (forks != 0 && !hak_compare_exchange_acq_rel(&purge_forks, &forks, forks - 1)) {

@@ -3,8 +3,8 @@
  *
  * To map, fault in and unmap a block of 2 MiB costs some hundred microseconds; with the cache, a program that
  * alternately allocates and frees such blocks pays that once. The kernel places mappings side by side, so freed ones
- * are often adjacent and are joined to one span, from which blocks of any size are cut. A block that is longer than every span
- * is made of the longest and what is mapped beside it.
+ * are often adjacent and are joined to one span, from which blocks of any size are cut. A block that fits in none
+ * grows out of the longest: what that lacks is mapped beside it.
  *
  * All sizes are multiples of a chunk, so a sparsely written block touches the same pages when it is reused. */
 #include "hakmem/region/kept.h"
@@ -26,7 +26,7 @@
 /* More spans than this at once are given back, the oldest first. */
 #define KEPT_MAX 64
 
-/* A block grows out of a span that is at least so many-th a part of it. */
+/* A block grows out of a span only if that is at least one part in so many of the block. */
 #define KEPT_GROWS_FROM 16
 
 struct kept_span {
@@ -182,7 +182,7 @@ static int kept_map(size_t size, size_t alignment, void **start) {
     return error;
 }
 
-/* Removes the longest span, unless it is shorter than that. pre: none has a place for the block. Empty: there is none */
+/* Removes the longest span of at least that size. Result: it; an empty one if there is none */
 static struct kept_span kept_take_longest(size_t least) {
     struct kept_span taken = {0};
     unsigned longest = KEPT_MAX;
@@ -212,8 +212,9 @@ static bool kept_map_beside(uintptr_t added, size_t size, uintptr_t start, size_
     return true;
 }
 
-/* Maps what the longest kept span lacks, below it or behind it: beside a new mapping of the whole block it would only wait. Not where
- * it is a small part. A span of an aligned block may be long enough and yet have no place. false: nothing was done */
+/* Maps what the longest kept span lacks, below it or behind it: beside a new mapping of the whole block the span would only wait. Not if
+ * the span is a small part of the block. A span that is long enough has no place for the block only because of its alignment, and stays.
+ * false: nothing was done */
 static bool kept_grow(size_t size, size_t alignment, void **start) {
     if (kept_wants_huge_pages(size)) {
         return false;

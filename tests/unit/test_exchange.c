@@ -304,7 +304,7 @@ static void expect_growth_to_flush_nothing(struct work *work) {
     HAK_EXPECT_EQ(level_of(UNUSED), level);
 }
 
-/* Without purging, which would take the pages of what is free after a while. */
+/* Nothing is purged, since only free blocks that were not purged let a growing thread flush. */
 HAK_TEST_ISOLATED(Exchange, GrowthFlushesUnusedClassesWhereMuchIsFree, "HAKMEM_PURGE_DELAY_MS=-1") {
     in_fresh_thread(expect_growth_to_flush_the_unused);
 }

@@ -193,7 +193,7 @@ HAK_TEST(ExchangeCheck, TheTableOfStampsGoesRound) {
 
 /* ---- Each depth, whatever is wrong and wherever it lies ---- */
 
-/* So many pointers are what came back, as if free had stored them and an exchange had counted them. */
+/* Makes these pointers the returned magazine's content, as if free had stored them and an exchange had counted them. */
 static void set_returned(void *const *values, uint32_t count) {
     void **const base = hak_returned[class_index] - exchange_returned_level(hak_self, class_index);
     memcpy(base, values, count * sizeof *values);
@@ -201,7 +201,7 @@ static void set_returned(void *const *values, uint32_t count) {
     hak_self->classes[class_index].returned_level = (uint16_t)count;
 }
 
-/* Of two that are the same the later one is taken out, of an inner pointer that one alone. */
+/* Exactly one pointer is taken out: of two that are the same the later one, or the one that points into a block. */
 static void expect_wrong_is_found(uint8_t checks, uint32_t count, uint32_t at, void *wrong) {
     void *values[BLOCKS];
     memcpy(values, blocks, count * sizeof *values);
@@ -233,7 +233,7 @@ HAK_TEST_ISOLATED(ExchangeCheck, WhatIsWrongIsFoundInEachSlot, "") {
 
 enum depth { NOTHING, PART, FULL };
 
-/* A block that is there twice, which a look in part finds, and one of the loaded magazine, which only a full one does. */
+/* One block is there twice, which a partial look finds; one is in the loaded magazine too, which only a full look finds. */
 static enum depth depth_of_next_look(void *loaded) {
     void *const values[] = {blocks[0], blocks[1], loaded, blocks[2], blocks[1]};
     set_returned(values, 5);
@@ -246,7 +246,8 @@ static enum depth depth_of_next_look(void *loaded) {
     return left == 5 ? NOTHING : FULL;
 }
 
-/* Whether a look that finds a fault in part looks in full then, as it does, is seen by the block of the loaded magazine alone. */
+/* A partial look that finds a fault goes on as a full one. So here the only fault is the block of the loaded magazine: a partial look
+ * leaves it. */
 static enum depth depth_of_next_look_alone(void *loaded, uint8_t checks) {
     void *const values[] = {blocks[0], loaded};
     hak_self->classes[class_index].checks = checks;

@@ -412,7 +412,7 @@ static void burst(struct model *model, unsigned longest) {
     }
 }
 
-/* Each of a few bursts is of the same class, or none would be hot. */
+/* A few bursts in a row are of the same class, or no class would get hot. */
 static void run_bursts(uint64_t seed, unsigned rounds, bool shares_change) {
     static const uint32_t threads[] = {1, 2, 16, 17, 40, 130, 2000};
     begin(seed);
@@ -425,7 +425,7 @@ static void run_bursts(uint64_t seed, unsigned rounds, bool shares_change) {
         if (round % 8 == 0) expect_counts();
     }
     expect_counts();
-    /* What the random calls have to meet, or nothing of it is tested here; fewer rounds than all need not. */
+    /* The random calls have to meet each of these, or it is not tested here. A shortened run need not. */
     if (HAK_TEST_SCALE(600) < 600) return;
     HAK_EXPECT(grown_seen > 0 && swaps_seen > 0 && given_up_seen > 0);
     HAK_EXPECT(stashes_seen > 0 && oldest_seen > 0 && unused_seen > 0);

@@ -28,7 +28,7 @@ bool __wrap_hak_os_has_swap(void) {
 
 static unsigned char *memory;
 static size_t page;
-static size_t hidden_first, hidden_count; /* pages that the system is to call not resident */
+static size_t hidden_first, hidden_count; /* pages that the system says are not resident */
 static bool refuses_resident, refuses_purge;
 
 int __real_hak_os_resident(void *start, size_t size, unsigned char *pages);

@@ -113,7 +113,7 @@ static void take_next(unsigned child) {
     for (unsigned i = 0; i < NEXT; i++) orders[child][i] = hak_alloc(NEXT_SIZE);
 }
 
-/* What the thread had at hand comes to each child in another order, but for the next block; so does what it had not. */
+/* The next block is the same in each child. The others that the thread had at hand come in another order in each. */
 HAK_TEST_ISOLATED(Renew, ChildrenTakeWhatIsAtHandInOrdersOfTheirOwn, "HAKMEM_GUARD=random") {
     const unsigned class_index = size_class_of(NEXT_SIZE);
     unsigned tries = 0, same = 0;

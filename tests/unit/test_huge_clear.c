@@ -239,7 +239,7 @@ static bool is_zero[MOST_PIECES * PIECE_PAGES];
 
 static unsigned below(unsigned bound) { return (unsigned)(random_xorshift64(&random_state) % bound); }
 
-/* Of each piece another share of its pages is zero; the others hold one byte, or zeros and others by turns. */
+/* Each piece has a share of zero pages of its own. Any other page holds one byte that is not 0, or has every second byte 0. */
 static void leave_random(size_t pages) {
     const size_t page = hak_os_page_size();
     unsigned percent = 0;
@@ -254,8 +254,8 @@ static void leave_random(size_t pages) {
     }
 }
 
-/* Of so many pages from `first` on one is read of each sixteenth part, at another place in each. They are written if at most a quarter
- * of those are zero. */
+/* Of `count` pages from `first` on, one is read in each sixteenth, at another place in each. All are cleared by writing if at most a
+ * quarter of those that were read are zero. */
 static bool is_written(size_t first, size_t count) {
     const size_t part = (count + 15) / 16;
     size_t zero = 0, parts = 0;

@@ -201,13 +201,13 @@ HAK_TEST_ISOLATED(PurgeBound, WhatWasGivenLongAgoIsForgotten, ALONE) {
     give(2 * MIB);
     EXPECT_WAITING(30 * MIB); /* 12 went */
     told_now_ms += 1001;
-    for (unsigned poll = 0; poll < 6; poll++) told_poll(); /* too late, and all is due */
+    for (unsigned poll = 0; poll < 6; poll++) told_poll(); /* the delay is over: all is due */
     EXPECT_WAITING(0);
     told_skip(MIB);
     hak_held_subtract(20 * MIB);
     free_and_poll(20 * MIB);
     EXPECT_WAITING(12 * MIB); /* 8 went, of 18 that may wait */
-    take(5 * MIB);            /* more than half of that, and no half of 20 */
+    take(5 * MIB);            /* more than half of 8, less than half of 12 + 8 */
     free_and_poll(33 * MIB);
     EXPECT_WAITING(45 * MIB); /* twice the 23 that are in use may */
 }

@@ -290,7 +290,7 @@ HAK_TEST(Slab, FreshBlocksAreZeroedUsedOnesAreNotClaimedToBe) {
     give_up(slab, c, 0);
 }
 
-/* Changes places, so that the first one is of that bit of a word. */
+/* Swaps two of `blocks`, so that the first one's bit is that bit of its word. */
 static void bring_first(unsigned c, unsigned bit) {
     struct slab_position position;
     uint32_t i = 0;

@@ -28,10 +28,10 @@ struct model {
     uint32_t live_count;
     uint8_t is_free[MOST_BLOCKS]; /* by index: 1: the owner knows it; 2: another freed it */
     uint32_t free_count, remote_count, fresh_from;
-    uint32_t purged_free, listed_free; /* while it is PARTIAL; else what it was last */
+    uint32_t purged_free, listed_free; /* while it is PARTIAL; else the last values */
     unsigned level;
     bool is_purged;     /* there is nothing to purge */
-    uint64_t listed_at; /* a number of its own each time */
+    uint64_t listed_at; /* another number each time */
 };
 
 static struct model models[MOST_SLABS];

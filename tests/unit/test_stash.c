@@ -234,7 +234,7 @@ static void expect_lists(struct work *work) {
 
 HAK_TEST(Stash, TheYoungestComesOutAndTheOldestWhereThatIsAskedFor) { in_fresh_thread(expect_lists); }
 
-/* Whatever the class; what it has emptied it may fill again all the same. */
+/* A record has a limited number of spare magazines for all classes. One that was emptied may be filled again all the same. */
 static void expect_so_many_spares(struct work *work) {
     (void)work;
     hak_free(class_block(CLASS));
@@ -248,7 +248,7 @@ static void expect_so_many_spares(struct work *work) {
     hak_stash_put_back(hak_self, CLASS, last);
     HAK_EXPECT(hak_stash_make_room(hak_self, CLASS) == last);
     HAK_EXPECT_EQ(hak_self->spares_used, THREAD_SPARES);
-    /* And none where a magazine has not all its room. */
+    /* And there is no room while a magazine of the class is smaller than its full capacity. */
     hak_stash_put_back(hak_self, CLASS, last);
     struct hak_thread_class *const own = &hak_self->classes[CLASS];
     const uint8_t unused = own->unused_slots, loaded_unused = own->loaded_unused;
