@@ -133,14 +133,16 @@ bool hak_exchange_keeps_too_much(const struct hak_thread *thread) {
     return hak_exchange_bytes_above_tiny(thread) > hak_share_kept_bytes();
 }
 
-/* Flushes the classes from `first` on whose mark is not set, but not `current`, and clears the mark of all of them. */
-static void exchange_flush_unmarked(struct hak_thread *thread, unsigned first, unsigned current, uint8_t mark) {
+/* Clears the mark of the classes from `first` on. Where `flushes`, flushes those on which it was not set, but not `current`. */
+static void exchange_look_at_marks(struct hak_thread *thread, unsigned first, unsigned current, uint8_t mark,
+                                   bool flushes) {
     for (unsigned class_index = first; class_index < HAK_CLASS_COUNT; class_index++) {
         struct hak_thread_class *own = &thread->classes[class_index];
-        if ((own->is_used & mark) == 0 && class_index != current && exchange_holds_any(thread, class_index)) {
+        const uint8_t used = own->is_used;
+        if (flushes && (used & mark) == 0 && class_index != current && exchange_holds_any(thread, class_index)) {
             exchange_flush_class(thread, class_index);
         }
-        own->is_used &= (uint8_t)~mark;
+        own->is_used = used & (uint8_t)~mark; /* a flush is an exchange, but no use */
     }
 }
 
@@ -154,14 +156,13 @@ void hak_exchange_flush_unused(struct hak_thread *thread, unsigned current) {
     if (!hak_exchange_keeps_too_much(thread)) {
         return;
     }
-    exchange_flush_unmarked(thread, HAK_L2_CLASS_FIRST, current, RECORD_USED_SINCE_LOADS);
+    exchange_look_at_marks(thread, HAK_L2_CLASS_FIRST, current, RECORD_USED_SINCE_LOADS, true);
 }
 
-/* A growing thread flushes at most once for so many bytes of slabs, or for a 16th of what the process holds if that is
- * more. */
+/* A growing thread looks once for so many bytes of slabs, or for a 16th of what the process holds if that is more. */
 #define FLUSH_GROWTH_BYTES ((size_t)256 << 10)
 #define FLUSH_GROWTH_OF 16
-/* And only where the unpurged free blocks of PARTIAL slabs are at least this part of what the process holds. */
+/* It flushes only where the unpurged free blocks of PARTIAL slabs are at least this part of what the process holds. */
 #define FLUSH_GROWTH_FREE_OF 8
 
 void hak_exchange_flush_before_growth(struct hak_thread *thread, unsigned current) {
@@ -169,9 +170,10 @@ void hak_exchange_flush_before_growth(struct hak_thread *thread, unsigned curren
         return;
     }
     const size_t held = hak_held_bytes();
-    if (thread->grown < held / FLUSH_GROWTH_OF || hak_partial_unpurged_bytes() < held / FLUSH_GROWTH_FREE_OF) {
+    if (thread->grown < held / FLUSH_GROWTH_OF) {
         return;
     }
     thread->grown = 0;
-    exchange_flush_unmarked(thread, 1, current, RECORD_USED_SINCE_GROWTH);
+    exchange_look_at_marks(thread, 1, current, RECORD_USED_SINCE_GROWTH,
+                           hak_partial_unpurged_bytes() >= held / FLUSH_GROWTH_FREE_OF);
 }

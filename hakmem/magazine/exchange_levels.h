@@ -85,7 +85,7 @@ HAK_ALWAYS_INLINE void exchange_note_levels(struct hak_thread *thread, unsigned 
     struct hak_thread_class *counts = &thread->classes[class_index];
     hak_store_release(&counts->loaded_level, (uint16_t)exchange_loaded_level(thread, class_index));
     hak_store_release(&counts->returned_level, (uint16_t)exchange_returned_level(thread, class_index));
-    counts->is_used = RECORD_USED_SINCE_LOADS | RECORD_USED_SINCE_GROWTH;
+    counts->is_used = RECORD_USED;
 }
 
 /* Whether the block that the calling thread just took from its loaded magazine reads zero. */

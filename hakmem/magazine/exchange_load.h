@@ -59,7 +59,7 @@ HAK_ALWAYS_INLINE bool exchange_swap_in(struct hak_thread *thread, unsigned clas
     hak_store_release(&own->loaded_level, (uint16_t)level);
     hak_store_release(&own->returned_level, (uint16_t)0);
     own->loaded_zeroed = false;
-    own->is_used = true;
+    own->is_used = RECORD_USED;
     own->overflows = 0;
     exchange_note_class(thread, class_index);
     exchange_leave(thread);

@@ -49,6 +49,7 @@ HAK_ALWAYS_INLINE int record_signed(uint8_t stored) {
 /* Bits of `is_used`. An exchange sets both; each of the two flushes clears its own. */
 #define RECORD_USED_SINCE_LOADS 1u  /* hak_exchange_flush_unused */
 #define RECORD_USED_SINCE_GROWTH 2u /* hak_exchange_flush_before_growth */
+#define RECORD_USED (RECORD_USED_SINCE_LOADS | RECORD_USED_SINCE_GROWTH)
 
 struct hak_thread_class {
     struct slab *active[2]; /* who holds the class (exchange_hold.h); slabs that refills take blocks from, [0] first */

@@ -33,7 +33,7 @@ struct model {
     struct half loaded, returned, stash[MOST_STASH]; /* of the stash the oldest first */
     uint32_t stashed, room, batch, overflows, recent;
     uint16_t counted_from;
-    bool is_used;
+    bool is_used, was_used; /* since unused classes were last looked for; ever */
     void *live[MOST_LIVE];
     uint32_t live_count, live_most;
     struct slab *active[2]; /* before the call */
@@ -250,7 +250,8 @@ static void expect_model(const struct model *model) {
     HAK_EXPECT_EQ(own->batch, model->batch);
     HAK_EXPECT_EQ(own->overflows, model->overflows);
     HAK_EXPECT_EQ(own->recent_exchanges, model->recent);
-    HAK_EXPECT_EQ(own->is_used, model->is_used);
+    HAK_EXPECT_EQ((own->is_used & RECORD_USED_SINCE_LOADS) != 0, model->is_used);
+    HAK_EXPECT_EQ((own->is_used & RECORD_USED_SINCE_GROWTH) != 0, model->was_used);
     HAK_EXPECT(is_alike(&model->loaded, hak_loaded[c], exchange_loaded_level(hak_self, c)));
     HAK_EXPECT(is_alike(&model->returned, hak_returned[c], exchange_returned_level(hak_self, c)));
     HAK_EXPECT_EQ(own->stashed, model->stashed);
@@ -258,10 +259,14 @@ static void expect_model(const struct model *model) {
 }
 
 static void expect_alike(void) {
-    for (unsigned k = 0; k < CLASSES; k++) expect_model(&models[k]);
+    for (unsigned k = 0; k < CLASSES; k++) {
+        models[k].was_used |= models[k].is_used;
+        expect_model(&models[k]);
+    }
     HAK_EXPECT_EQ(hak_self->exchanges, exchanges);
     HAK_EXPECT_EQ(hak_self->remote_frees, remote);
     HAK_EXPECT_EQ(hak_self->loaded_above_tiny, loaded_bytes);
+    hak_self->grown = 0; /* test_exchange has what growth leads to */
 }
 
 /* What was loaded of a slab: as much as was wanted, or all that it had; p of it is out. */
@@ -394,7 +399,8 @@ static void begin(uint64_t seed) {
         models[k].live_most = least_of(MOST_LIVE, MOST_LIVE_BYTES / hak_classes[c].block_size);
         models[k].counted_from = hak_self->classes[c].counted_from;
         models[k].recent = hak_self->classes[c].recent_exchanges;
-        models[k].is_used = hak_self->classes[c].is_used;
+        models[k].is_used = (hak_self->classes[c].is_used & RECORD_USED_SINCE_LOADS) != 0;
+        models[k].was_used = (hak_self->classes[c].is_used & RECORD_USED_SINCE_GROWTH) != 0;
     }
     exchanges = hak_self->exchanges;
     remote = hak_self->remote_frees;
