@@ -66,6 +66,9 @@ int hak_os_uncommit(void *start, size_t size);
 /* As hak_os_map, but at `start`. EEXIST: something is mapped there */
 int hak_os_map_at(void *start, size_t size);
 
+/* The same, beside what hak_os_map mapped at a multiple of more than a page: the next such mapping is tried below the lowest. */
+int hak_os_map_beside(void *start, size_t size);
+
 /* As hak_os_reserve_aligned, at a place where the addresses up to the next multiple of `alignment` appear to be free.
  * They are not reserved, so another mapping may take them. pre: size <= alignment. Errors as of hak_os_map */
 int hak_os_reserve_first(size_t size, size_t alignment, void **out);

@@ -182,13 +182,20 @@ static int kept_map(size_t size, size_t alignment, void **start) {
     return error;
 }
 
-/* Removes the longest span of at least that size. Result: it; an empty one if there is none */
-static struct kept_span kept_take_longest(size_t least) {
+/* Whether the block may be made of the span and what is mapped beside it. */
+static bool kept_may_grow(const struct kept_span *kept, size_t size, size_t alignment) {
+    const size_t has = kept_size(kept);
+    return has < size && has >= size / KEPT_GROWS_FROM && kept->freed_at_ms != DECAY_REFUSED_MS &&
+           (kept->start % alignment == 0 || (kept->end - size) % alignment == 0);
+}
+
+/* Removes the longest span of which the block may be made. Result: it; an empty one if there is none */
+static struct kept_span kept_take_longest(size_t size, size_t alignment) {
     struct kept_span taken = {0};
     unsigned longest = KEPT_MAX;
     lock_acquire(&kept_lock);
     for (unsigned i = 0; i < kept_count; i++) {
-        if (kept_size(&kept_spans[i]) >= least && kept_spans[i].freed_at_ms != DECAY_REFUSED_MS &&
+        if (kept_may_grow(&kept_spans[i], size, alignment) &&
             (longest == KEPT_MAX || kept_size(&kept_spans[i]) > kept_size(&kept_spans[longest]))) {
             longest = i;
         }
@@ -200,9 +207,9 @@ static struct kept_span kept_take_longest(size_t least) {
     return taken;
 }
 
-/* Maps [added, added + size), which is one span with a kept one from `start` on. false: something is there, or it is not aligned */
+/* Maps [added, added + size), so that the block begins at `start`. false: something is there, or it is not aligned */
 static bool kept_map_beside(uintptr_t added, size_t size, uintptr_t start, size_t alignment) {
-    if ((start & (alignment - 1)) != 0 || hak_os_map_at((void *)added, size) != 0) {
+    if (start % alignment != 0 || hak_os_map_beside((void *)added, size) != 0) {
         return false;
     }
     hak_units_note_given((void *)added, size);
@@ -213,23 +220,21 @@ static bool kept_map_beside(uintptr_t added, size_t size, uintptr_t start, size_
 }
 
 /* Maps what the longest kept span lacks, below it or behind it: beside a new mapping of the whole block the span would only wait. Not if
- * the span is a small part of the block. A span that is long enough has no place for the block only because of its alignment, and stays.
- * false: nothing was done */
+ * the span is a small part of the block. false: nothing was done */
 static bool kept_grow(size_t size, size_t alignment, void **start) {
     if (kept_wants_huge_pages(size)) {
         return false;
     }
-    const struct kept_span longest = kept_take_longest(size / KEPT_GROWS_FROM);
+    const struct kept_span longest = kept_take_longest(size, alignment);
     const size_t has = kept_size(&longest), lacks = size - has;
     if (has == 0) {
         return false;
     }
-    if (has < size && longest.start > lacks &&
-        kept_map_beside(longest.start - lacks, lacks, longest.start - lacks, alignment)) {
+    if (longest.start > lacks && kept_map_beside(longest.start - lacks, lacks, longest.start - lacks, alignment)) {
         *start = (void *)(longest.start - lacks);
         return true;
     }
-    if (has < size && kept_map_beside(longest.end, lacks, longest.start, alignment)) {
+    if (kept_map_beside(longest.end, lacks, longest.start, alignment)) {
         *start = (void *)longest.start;
         return true;
     }
@@ -237,6 +242,7 @@ static bool kept_grow(size_t size, size_t alignment, void **start) {
     const struct kept_span evicted = kept_keep_locked(longest);
     lock_release(&kept_lock);
     kept_unmap(&evicted);
+    hak_decay_note_freed(longest.freed_at_ms); /* a purge that came meanwhile did not find it */
     return false;
 }
 

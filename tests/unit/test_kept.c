@@ -83,6 +83,19 @@ HAK_TEST(Kept, LongerBlockIsMadeOfASpanAndWhatIsBesideIt) {
     HAK_EXPECT_EQ(hak_os_unmap(first, 8 * MIB), 0);
 }
 
+/* Where it grew downwards. Else every later mapping would be tried in the place that it took, and lie where the kernel puts libraries. */
+HAK_TEST_ISOLATED(Kept, NextMappingIsBelowABlockThatGrew, "") {
+    const struct mapping first = take(8 * MIB, CHUNK);
+    hak_kept_free(first.start, first.size);
+    const struct mapping longer = take(16 * MIB, CHUNK);
+    HAK_EXPECT(!longer.zeroed);
+    HAK_EXPECT_LT((uintptr_t)longer.start, (uintptr_t)first.start);
+    const struct mapping next = take(64 * MIB, CHUNK);
+    HAK_EXPECT_PTR_EQ((char *)next.start + next.size, longer.start);
+    HAK_EXPECT_EQ(hak_os_unmap(next.start, next.size), 0);
+    HAK_EXPECT_EQ(hak_os_unmap(longer.start, longer.size), 0);
+}
+
 HAK_TEST(Kept, SpanStaysWhereNothingIsFreeBesideItOrItIsSmall) {
     char *const first = keep_between(true, true);
     struct mapping longer = take(16 * MIB, CHUNK);

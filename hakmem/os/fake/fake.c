@@ -105,6 +105,7 @@ WRAP(OS_FAKE_RESERVE_ALIGNED, hak_os_reserve_aligned, (size_t size, size_t align
      (size, alignment, out))
 WRAP(OS_FAKE_COMMIT, hak_os_commit, (void *start, size_t size), (start, size))
 WRAP(OS_FAKE_MAP_AT, hak_os_map_at, (void *start, size_t size), (start, size))
+WRAP(OS_FAKE_MAP_AT, hak_os_map_beside, (void *start, size_t size), (start, size))
 WRAP(OS_FAKE_RESERVE_FIRST, hak_os_reserve_first, (size_t size, size_t alignment, void **out), (size, alignment, out))
 WRAP(OS_FAKE_MAKE_WRITABLE, hak_os_make_writable, (void *start, size_t size), (start, size))
 WRAP(OS_FAKE_MAKE_INACCESSIBLE, hak_os_make_inaccessible, (void *start, size_t size), (start, size))

@@ -181,6 +181,13 @@ int hak_linux_map_aligned(size_t size, size_t alignment, void **out) {
     return 0;
 }
 
+int hak_os_map_beside(void *start, size_t size) {
+    const int error = hak_os_map_at(start, size);
+    if (error == 0 && (uintptr_t)start < hak_load_relaxed(&chain_blocks.lowest))
+        chain_note_mapped(&chain_blocks, start);
+    return error;
+}
+
 int hak_os_map(size_t size, size_t alignment, void **out) {
     int error = hak_linux_map_aligned(size, alignment, out);
     if (error != 0) return error;
