@@ -104,7 +104,8 @@ def _parser() -> argparse.ArgumentParser:
         dest="newer",
         type=command_line.kept_report,
         metavar="FILE",
-        help="what `bazel run //bench/debian13 -- lab --json=FILE` wrote: its tables stand at the end of docs/results.md; without, those that stand there stay",
+        help="what `bazel run //bench/debian13 -- lab --json=FILE` wrote: its tables stand at the end of docs/results.md; "
+        "without, those that stand there stay",
     )
     own.add_argument("--lab-only", action="store_true", help="write the documents of the laboratory alone")
     own.add_argument("--programs-json", metavar="FILE", help="keep the outcome of real programs")
