@@ -121,4 +121,7 @@ bool hak_idle_take_slabs(struct decay_pass *pass) {
     return batch.count == 0;
 }
 
+/* Relaxed, both: a hint. */
 bool hak_idle_is_pending(void) { return hak_load_relaxed(&idle_is_pending); }
+
+void hak_idle_note_skipped(void) { hak_store_relaxed(&idle_is_pending, true); }

@@ -14,7 +14,10 @@
  * and none of a higher rank */
 bool hak_idle_take_slabs(struct decay_pass *pass);
 
-/* Whether the last pass found threads that had not been idle for long enough. Any thread; a hint. */
+/* Whether the last pass found threads that had not been idle for long enough, or did not look for any. Any thread; a hint. */
 bool hak_idle_is_pending(void);
+
+/* A pass did not look for idle threads: since the last one that did, some may have worked. Any thread. */
+void hak_idle_note_skipped(void);
 
 #endif

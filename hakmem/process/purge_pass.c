@@ -25,9 +25,6 @@ static uint32_t purge_forks_in;  /* atomic; hak_own_thread_unseen_children of th
 static bool purge_is_child;      /* atomic; this process is the child of a fork */
 static uint64_t purge_looked_ms; /* purge lock; when idle threads were last looked for */
 
-/* How long idle threads are not looked for again. */
-#define PURGE_IDLE_LOOK_MS 100
-
 size_t hak_purge_waiting_bytes(void) { return hak_region_dirty_bytes() + hak_kept_dirty_bytes(); }
 
 size_t hak_purge_to_do_bytes(void) {
@@ -67,6 +64,7 @@ static bool purge_look_for_idle_locked(struct decay_pass *pass) {
             purge_looked_ms = now;
         } else {
             pass->has_idle = true;
+            hak_idle_note_skipped();
         }
     }
     pass->has_idle = pass->has_idle || hak_idle_take_slabs(pass);

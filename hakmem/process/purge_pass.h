@@ -17,6 +17,9 @@
 /* What is purged, or looked at in vain, in one hold of the purge lock, bytes: some two milliseconds. */
 #define PURGE_PIECE_BYTES ((size_t)8 << 20)
 
+/* How long idle threads are not looked for again, ms. */
+#define PURGE_IDLE_LOOK_MS 100
+
 struct hak_thread;
 
 /* Bytes in whole chunks and mappings that still decay. */
@@ -37,7 +40,8 @@ void hak_purge_aged(uint64_t now_ms, size_t bytes);
 /* Purges so much, the oldest first, decayed or not. Result: how much. */
 size_t hak_purge_oldest(uint64_t now_ms, size_t bytes);
 
-/* Takes the slabs of threads that have become idle, and purges a piece of what has decayed. */
+/* Takes the slabs of threads that have become idle, and purges a piece of what has decayed. The threads are looked at only where no pass
+ * did so within the last PURGE_IDLE_LOOK_MS. */
 void hak_purge_idle(uint64_t now_ms);
 
 /* Whether memory goes back by mmap over it and not by madvise: the process has one thread, and is no child of a fork. */

@@ -89,10 +89,12 @@ static bool purge_sleep_idle(uint64_t duration_ms) {
 /* When nothing waits: whoever stopped allocating just now is found idle only later. true: more waits meanwhile than may */
 static bool purge_wait_for_idle(void) {
     const int64_t delay_ms = hak_load_relaxed(&hak_options.purge_delay_ms);
+    /* With a short delay as long as a look is not made again: one that is left out finds nobody. */
+    const uint64_t wait_ms = delay_ms > PURGE_IDLE_LOOK_MS ? (uint64_t)delay_ms : PURGE_IDLE_LOOK_MS;
     for (unsigned looks = 0; looks < 2 && delay_ms > 0 && decay_due_ms() == 0 && hak_idle_is_pending() &&
                              !hak_own_thread_must_end(OWN_THREAD_PURGE);
          looks++) {
-        if (purge_sleep_idle((uint64_t)delay_ms)) {
+        if (purge_sleep_idle(wait_ms)) {
             return true;
         }
         hak_purge_idle(hak_os_clock_ms());

@@ -115,6 +115,8 @@ static void expect_taken_once_idle(const struct sleeper *sleeper) {
     look_at(sleeper->record->idle_since_ms);
     HAK_EXPECT_EQ(slabs_owned(), 0);
     HAK_EXPECT(!hak_idle_is_pending());
+    hak_idle_note_skipped();
+    HAK_EXPECT(hak_idle_is_pending());
     look_at(sleeper->record->idle_since_ms - 1); /* it has nothing left to wait for, however long it is idle */
     HAK_EXPECT(!hak_idle_is_pending());
     is_looking = false;

@@ -296,29 +296,52 @@ HAK_TEST_ISOLATED(PurgeThread, DoesNotLookWhereNobodyCanBecomeIdle, WITH_THREAD)
 }
 
 /* Looks for idle threads where the delay is another when the thread runs, as mallopt makes it. */
-static unsigned idle_looks_with(int64_t delay_ms) {
+static unsigned idle_looks_with(int64_t delay_ms, uint64_t waits_ms) {
     begin_thread(4 * MIB);
     told_now_ms += 1001;
     told_idle_is_pending = true;
     hak_store_relaxed(&hak_options.purge_delay_ms, delay_ms);
     run_thread();
-    HAK_EXPECT_EQ(told_now_ms, begin_ms + 1001 + (delay_ms > 0 ? 2 * (uint64_t)delay_ms : 0));
+    HAK_EXPECT_EQ(told_now_ms, begin_ms + 1001 + waits_ms);
     return told_idle_looks;
 }
 
-HAK_TEST_ISOLATED(PurgeThread, WaitsTwiceForIdleThreadsWithTheLeastDelayToo, WITH_THREAD) {
-    HAK_EXPECT_EQ(idle_looks_with(1), 1); /* a tenth of a second has not passed since */
-    HAK_EXPECT_EQ(told_thread.sleeps, 2);
+/* Not before a tenth of a second has passed, since nobody is looked at sooner again. */
+HAK_TEST_ISOLATED(PurgeThread, LooksTwiceForIdleThreadsWithTheLeastDelayToo, WITH_THREAD) {
+    HAK_EXPECT_EQ(idle_looks_with(1, 200), 3);
+    HAK_EXPECT_EQ(told_thread.sleeps, 4);
     EXPECT_WAITING(0);
 }
 
+HAK_TEST_ISOLATED(PurgeThread, LooksTwiceForIdleThreadsWithAnyShortDelay, WITH_THREAD) {
+    HAK_EXPECT_EQ(idle_looks_with(99, 200), 3);
+}
+
+HAK_TEST_ISOLATED(PurgeThread, LooksForIdleThreadsADelayLaterWithALongerOne, WITH_THREAD) {
+    HAK_EXPECT_EQ(idle_looks_with(101, 202), 3);
+}
+
+/* Its first pass finds nobody to take slabs of. Where its last one comes too soon to look again, somebody may have worked meanwhile. */
+HAK_TEST_ISOLATED(PurgeThread, LooksForIdleThreadsAfterAPassThatCameTooSoon,
+                  "HAKMEM_PURGE_DELAY_MS=40 HAKMEM_PURGE_THREAD=1") {
+    begin_thread(4 * MIB);
+    told_skip(MIB);
+    told_now_ms += 31;
+    told_free(2 * MIB);
+    told_now_ms += 10;
+    run_thread();
+    EXPECT_WAITING(0);
+    HAK_EXPECT_EQ(told_idle_looks, 1 + 2);
+    HAK_EXPECT_EQ(told_thread.left, 1);
+}
+
 HAK_TEST_ISOLATED(PurgeThread, WaitsForNoIdleThreadsWithoutADelay, WITH_THREAD) {
-    HAK_EXPECT_EQ(idle_looks_with(0), 1);
+    HAK_EXPECT_EQ(idle_looks_with(0, 0), 1);
     EXPECT_WAITING(0);
 }
 
 HAK_TEST_ISOLATED(PurgeThread, WaitsForNoIdleThreadsWhereNothingGoesBack, WITH_THREAD) {
-    HAK_EXPECT_EQ(idle_looks_with(-1), 0);
+    HAK_EXPECT_EQ(idle_looks_with(-1, 0), 0);
     EXPECT_WAITING(4 * MIB);
 }
 

@@ -22,6 +22,7 @@ uint64_t __wrap_hak_os_clock_ms(void);
 void __wrap_hak_os_sleep_ms(uint64_t duration_ms);
 bool __wrap_hak_idle_take_slabs(struct decay_pass *pass);
 bool __wrap_hak_idle_is_pending(void);
+void __wrap_hak_idle_note_skipped(void);
 int __wrap_hak_own_thread_start(enum own_thread_kind kind, void (*main)(void));
 bool __wrap_hak_own_thread_runs(enum own_thread_kind kind);
 bool __wrap_hak_own_thread_is_current(void);
@@ -46,6 +47,8 @@ bool __wrap_hak_idle_take_slabs(struct decay_pass *pass) {
 }
 
 bool __wrap_hak_idle_is_pending(void) { return told_idle_is_pending; }
+
+void __wrap_hak_idle_note_skipped(void) { told_idle_is_pending = true; }
 
 int __wrap_hak_own_thread_start(enum own_thread_kind kind, void (*main)(void)) {
     HAK_EXPECT_EQ(kind, OWN_THREAD_PURGE);
