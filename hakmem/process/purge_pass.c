@@ -162,6 +162,8 @@ size_t hak_purge_oldest(uint64_t now, size_t bytes) {
     for (unsigned i = 0; i < sizeof ages / sizeof ages[0] && left > 0; i++) {
         struct decay_pass pass = purge_pass(ages[i] == 0 ? DECAY_ALL_NEW : now > ages[i] ? now - ages[i] : 0);
         pass.chunks_first = true;
+        /* Threads are idle after the whole delay: a pass over what has decayed looks for them. */
+        pass.has_idle = true;
         const bool is_over = purge_some(&pass, left);
         purged += pass.purged;
         left = is_over && left > pass.purged ? left - pass.purged : 0;

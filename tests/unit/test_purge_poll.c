@@ -271,6 +271,17 @@ HAK_TEST_ISOLATED(PurgePoll, IdleThreadsAreLookedForTenTimesASecond, "HAKMEM_PUR
     HAK_EXPECT_EQ(told_idle_looks, 3);
 }
 
+/* What is too much goes by its age, of which half a delay is much; a thread that made no exchange for so long may still work. */
+HAK_TEST_ISOLATED(PurgePoll, IdleThreadsAreNotLookedForWhereTooMuchWaits, ALONE) {
+    told_begin(64 * MIB);
+    free_and_poll(30 * MIB);
+    EXPECT_WAITING(12 * MIB);
+    HAK_EXPECT_EQ(told_idle_looks, 0);
+    told_now_ms += 1001;
+    told_poll();
+    HAK_EXPECT_EQ(told_idle_looks, 1);
+}
+
 /* Between its pieces of 8 MiB. */
 HAK_TEST_ISOLATED(PurgePoll, WhoeverPurgesMakesWayForAFork, ALONE) {
     told_begin(64 * MIB);
