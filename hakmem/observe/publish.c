@@ -16,7 +16,7 @@
 #include "hakmem/observe/write.h"
 #include "hakmem/os/os.h"
 #include "hakmem/process/own_thread.h"
-#include "hakmem/process/purge.h"
+#include "hakmem/process/purge_later.h"
 #include "hakmem/sample/profile.h"
 
 #define PUBLISH_PERIOD_MS 500

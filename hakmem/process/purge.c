@@ -9,27 +9,17 @@
 #include "hakmem/os/os.h"
 #include "hakmem/process/own_thread.h"
 #include "hakmem/process/purge_bound.h"
+#include "hakmem/process/purge_later.h"
 #include "hakmem/process/purge_pass.h"
 #include "hakmem/process/purge_thread.h"
 #include "hakmem/region/decay.h"
 
 void (*hak_purge_reentry)(void);
-static void (*purge_waiting_start)(void); /* atomic; see hak_purge_start_later */
-static uint64_t purge_waiting_from_ms;    /* atomic; not before that time */
-static size_t purge_waited;               /* atomic; hak_purge_to_do_bytes when a poll last looked */
+static size_t purge_waited; /* atomic; hak_purge_to_do_bytes when a poll last looked */
 
 /* What a poll purges at most: as much as came since the last one, twice, so that a call pays for what it gave back itself
  * and what is too much gets less. */
 #define PURGE_POLL_BYTES(came) (PURGE_PIECE_BYTES + 2 * (came))
-
-void hak_purge_start_later(void (*start)(void), uint64_t from_ms) {
-    /* Relaxed: a hint. */
-    hak_store_relaxed(&purge_waiting_from_ms, from_ms);
-    /* Release: pairs with the exchange; what was written before is there for `start`. */
-    hak_store_release(&purge_waiting_start, start);
-    /* A look is due then, so that no poll has more to test than that. */
-    hak_decay_schedule(from_ms);
-}
 
 /* Who polls: where the program's call returns to, NULL where a thread must not be begun. */
 struct purge_caller {
@@ -45,15 +35,8 @@ static bool purge_may_start(const struct purge_caller *caller) {
 }
 
 static void purge_start_waiting(const struct purge_caller *caller) {
-    /* Relaxed, both: hints, and seldom anything. */
-    if (hak_load_relaxed(&purge_waiting_start) == NULL || hak_own_thread_users() == 0 ||
-        hak_os_clock_ms() < hak_load_relaxed(&purge_waiting_from_ms) || !purge_may_start(caller)) {
-        return;
-    }
-    /* Acquire: one poll takes it. */
-    void (*const start)(void) = hak_exchange_acquire(&purge_waiting_start, (void (*)(void))NULL);
-    if (start != NULL) {
-        start();
+    if (hak_purge_later_is_due() && hak_own_thread_users() > 0 && purge_may_start(caller)) {
+        hak_purge_later_start();
     }
 }
 
@@ -96,10 +79,7 @@ static void purge_poll_now(const struct purge_caller *caller) {
 static void purge_poll_from(struct purge_caller caller) {
     const int saved_errno = errno;
     purge_poll_now(&caller);
-    /* Relaxed, both: hints; whoever takes it acquires. What could not be started here waits for another poll. */
-    if (hak_load_relaxed(&purge_waiting_start) != NULL) {
-        hak_decay_schedule(hak_load_relaxed(&purge_waiting_from_ms));
-    }
+    hak_purge_later_schedule(); /* what could not be started here waits for another poll */
     errno = saved_errno;
 }
 

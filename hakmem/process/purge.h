@@ -52,12 +52,6 @@ HAK_ALWAYS_INLINE void purge_poll_alloc(const void *caller) {
     }
 }
 
-#define PURGE_START_AT_ONCE 1
-
-/* Has the next poll from `from_ms` on that may start a thread call `start`, once: for what needs a thread of its own. Any thread; a
- * later call replaces what still waits. `from_ms`: as hak_os_clock_ms, or PURGE_START_AT_ONCE */
-void hak_purge_start_later(void (*start)(void), uint64_t from_ms);
-
 /* In the child of a fork, whose thread that purges is gone; the rest is in purge_pass.h. */
 void hak_purge_fork_child(void);
 

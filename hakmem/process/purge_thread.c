@@ -9,6 +9,7 @@
 #include "hakmem/magazine/idle.h"
 #include "hakmem/os/os.h"
 #include "hakmem/process/own_thread.h"
+#include "hakmem/process/purge_later.h"
 #include "hakmem/process/purge_pass.h"
 #include "hakmem/process/purge_share.h"
 #include "hakmem/region/decay.h"
@@ -114,6 +115,8 @@ static void purge_thread(void) {
         /* Whoever scheduled a look in between saw that this thread ran, or is seen here. */
         hak_own_thread_leave(OWN_THREAD_PURGE);
     } while (!hak_own_thread_must_end(OWN_THREAD_PURGE) && hak_decay_is_due() && hak_own_thread_stay(OWN_THREAD_PURGE));
+    /* It may have taken the look for what a poll has to start. Not before: it would stay for that look, and the next. */
+    hak_purge_later_schedule();
 }
 
 static bool purge_may_have_thread(uint64_t now) {

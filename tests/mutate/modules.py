@@ -181,6 +181,7 @@ MODULES = {
             (
                 "hakmem/process/purge.c",
                 "hakmem/process/purge_bound.c",
+                "hakmem/process/purge_later.c",
                 "hakmem/process/purge_pass.c",
                 "hakmem/process/purge_thread.c",
                 "hakmem/process/purge_share.c",

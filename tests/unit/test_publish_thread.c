@@ -19,7 +19,7 @@
 #include "hakmem/observe/write.h"
 #include "hakmem/os/os.h"
 #include "hakmem/process/own_thread.h"
-#include "hakmem/process/purge.h"
+#include "hakmem/process/purge_later.h"
 #include "hakmem/sample/profile.h"
 #include "tests/harness/harness.h"
 

@@ -6,6 +6,7 @@
 #include "hakmem/hakmem.h"
 #include "hakmem/os/fake/fake.h"
 #include "hakmem/process/purge.h"
+#include "hakmem/process/purge_later.h"
 #include "hakmem/region/held.h"
 #include "hakmem/region/kept.h"
 #include "hakmem/region/region.h"

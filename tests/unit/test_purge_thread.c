@@ -7,6 +7,7 @@
 #include "hakmem/hakmem.h"
 #include "hakmem/os/fake/fake.h"
 #include "hakmem/process/purge.h"
+#include "hakmem/process/purge_later.h"
 #include "hakmem/region/held.h"
 #include "hakmem/region/kept.h"
 #include "hakmem/region/region.h"
@@ -200,6 +201,26 @@ HAK_TEST_ISOLATED(PurgeThread, LeavesItToTheNextThatHasBegun, WITH_THREAD) {
     HAK_EXPECT_EQ(told_thread.left, 1);
     HAK_EXPECT_EQ(told_thread.stayed, 1);
     EXPECT_WAITING(3 * MIB);
+}
+
+/* A look that it takes may have been for a poll, to start what waits: it is scheduled again when the thread has ended. */
+static unsigned begun;
+
+static void begin(void) { begun++; }
+
+HAK_TEST_ISOLATED(PurgeThread, LeavesALookForWhatAPollHasToStart, WITH_THREAD) {
+    begin_thread(4 * MIB);
+    const uint64_t from_ms = begin_ms + 500;
+    hak_purge_start_later(begin, from_ms);
+    run_thread();
+    EXPECT_WAITING(0);
+    HAK_EXPECT_EQ(told_thread.left, 1);
+    HAK_EXPECT_GT(told_now_ms, from_ms);
+    HAK_EXPECT_EQ(begun, 0);
+    HAK_EXPECT_EQ(decay_due_ms(), from_ms);
+    told_poll();
+    HAK_EXPECT_EQ(begun, 1);
+    HAK_EXPECT_EQ(decay_due_ms(), 0);
 }
 
 /* Whoever has just stopped allocating is found idle a delay later, and if not then, once more. */

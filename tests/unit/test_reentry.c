@@ -5,6 +5,7 @@
 
 #include "hakmem/hakmem.h"
 #include "hakmem/process/purge.h"
+#include "hakmem/process/purge_later.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/pattern.h"
 
