@@ -84,6 +84,7 @@ UNSWITCHED = [
     "test_purge_poll",
     "test_purge_slabs",
     "test_purge_thread",
+    "test_purge_wait",
     "test_purge_way",
     # What is published and written, and the profile's tables.
     "test_at_exit",

@@ -21,7 +21,8 @@
  * hands of a thread that the child does not have. */
 static struct hak_lock purge_lock = HAK_LOCK_INITIALIZER(HAK_RANK_PURGE);
 static uint32_t purge_forks;     /* atomic; threads that want the purge lock for a fork, or have it */
-static uint32_t purge_forks_in;  /* atomic; hak_own_thread_unseen_children of the process that purge_forks is of */
+static uint32_t purge_waiters;   /* atomic; threads that want it to purge, or have just got it */
+static uint32_t purge_forks_in;  /* atomic; hak_own_thread_unseen_children of the process that both are of */
 static bool purge_is_child;      /* atomic; this process is the child of a fork */
 static uint64_t purge_looked_ms; /* purge lock; when idle threads were last looked for */
 
@@ -75,7 +76,7 @@ static bool purge_look_for_idle_locked(struct decay_pass *pass) {
  * child, as what other threads had at hand. */
 void hak_purge_unlock_gone(void) { hak_lock_release_of(&purge_lock, hak_own_thread_gone(OWN_THREAD_PURGE)); }
 
-/* In a child that no handler saw: the parent's threads that wanted to fork are not there. */
+/* In a child that no handler saw: the parent's threads that wanted to fork or to purge are not there. */
 static void purge_forget_forks(void) {
     const uint32_t children = hak_own_thread_unseen_children();
     uint32_t known = hak_load_relaxed(&purge_forks_in);
@@ -83,32 +84,48 @@ static void purge_forget_forks(void) {
      * moment may be forgotten, which costs at most a longer wait. */
     if (known != children && hak_compare_exchange_acq_rel(&purge_forks_in, &known, children)) {
         hak_store_relaxed(&purge_forks, 0u);
+        hak_store_relaxed(&purge_waiters, 0u);
     }
 }
 
-static bool purge_has_forks(void) {
-    /* Relaxed: a hint. */
-    if (hak_load_relaxed(&purge_forks) == 0) {
-        return false;
+/* `count`: purge_forks or purge_waiters. Who waits for the lock is slower than who takes it again at once, and would wait for all of its
+ * pieces. */
+static void purge_make_way(const uint32_t *count) {
+    /* Relaxed, both: a hint. */
+    if (hak_load_relaxed(count) != 0) {
+        purge_forget_forks();
+        if (hak_load_relaxed(count) != 0) {
+            hak_os_sleep_ms(1);
+        }
     }
-    purge_forget_forks();
-    return hak_load_relaxed(&purge_forks) != 0;
+}
+
+/* Never below 0: if a signal handler interrupts a fork or a wait and makes a child that no handler of fork saw, that child forgets it, and
+ * may end it all the same. */
+static void purge_count_down(uint32_t *count) {
+    uint32_t value = hak_load_relaxed(count);
+    while (value != 0 && !hak_compare_exchange_acq_rel(count, &value, value - 1)) {
+    }
+}
+
+static void purge_acquire(void) {
+    hak_purge_unlock_gone();
+    /* Relaxed: a hint for whoever has the lock. */
+    (void)hak_fetch_add_relaxed(&purge_waiters, 1u);
+    lock_acquire(&purge_lock);
+    purge_count_down(&purge_waiters);
 }
 
 /* The pass's next piece: slabs of idle threads, as long as there are any, and then so many bytes. true: the pass is over */
 static bool purge_piece(struct decay_pass *pass, size_t bytes) {
     pass->left = bytes;
-    hak_purge_unlock_gone();
-    lock_acquire(&purge_lock);
+    purge_acquire();
     /* Else slabs first: one that turns out to be free altogether joins the chunks. */
     const bool is_over = purge_look_for_idle_locked(pass) && (pass->chunks_first || hak_partial_purge_piece(pass)) &&
                          hak_region_purge_piece(pass) && hak_kept_purge_piece(pass) &&
                          (!pass->chunks_first || hak_partial_purge_piece(pass)) && hak_thread_purge_piece(pass);
     lock_release(&purge_lock);
-    /* Who waits for the lock is slower than who takes it again at once. */
-    if (purge_has_forks()) {
-        hak_os_sleep_ms(1);
-    }
+    purge_make_way(&purge_forks);
     return is_over;
 }
 
@@ -125,9 +142,10 @@ static bool purge_some(struct decay_pass *pass, size_t bytes) {
         if (pass->has_idle) { /* else it has only taken slabs of idle threads */
             spent += pass->left < piece ? piece - pass->left : piece;
         }
-        if (purge_is_to_stop()) {
+        if (spent >= bytes || purge_is_to_stop()) {
             break;
         }
+        purge_make_way(&purge_waiters);
     }
     return false;
 }
@@ -197,19 +215,14 @@ void hak_purge_fork_begin(void) {
     hak_purge_unlock_gone();
 }
 
-/* Never below 0: if a signal handler interrupts a fork and makes a child that no handler of fork saw, that child forgets the fork, and
- * may end it all the same. */
-void hak_purge_fork_end(void) {
-    uint32_t forks = hak_load_relaxed(&purge_forks);
-    while (forks != 0 && !hak_compare_exchange_acq_rel(&purge_forks, &forks, forks - 1)) {
-    }
-}
+void hak_purge_fork_end(void) { purge_count_down(&purge_forks); }
 
 void hak_purge_fork_locks(lock_visit *visit, struct lock_fork *fork) { visit(&purge_lock, fork); }
 
 void hak_purge_pass_fork_child(void) {
-    /* Relaxed, both: the child has one thread. Others of the parent may have wanted to fork too. */
+    /* Relaxed, all: the child has one thread. Others of the parent may have wanted to fork too, or to purge. */
     hak_store_relaxed(&purge_forks, 0u);
+    hak_store_relaxed(&purge_waiters, 0u);
     hak_store_relaxed(&purge_is_child, true);
     hak_purge_bound_fork_child();
     /* A look that a thread had taken upon itself is lost with it. */

@@ -190,7 +190,7 @@ MODULES = {
                 "hakmem/region/decay.c",
             ),
             (
-                *_unit("purge_bound", "purge_poll", "purge_slabs", "purge_thread", "purge_share"),
+                *_unit("purge_bound", "purge_poll", "purge_slabs", "purge_thread", "purge_share", "purge_wait"),
                 *_unit("own_thread_steps", "purge_way"),
                 *_unit("kept_model", "slab_purge", "region_purge", "decay", "kept", "region", "quiet", "idle", "base"),
                 "tests/integration:test_purge",
