@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What may wait where no thread of our own purges: the larger of PURGE_BOUND_BYTES, of what is in use, and of what the program has
  * shown that it takes back at once. In the child of a fork PURGE_BOUND_CHILD_BYTES stands for the first, and what is in use counts only
- * where it is more than PURGE_BOUND_CHILD_ABOVE. Pages that were given back are not in use, though a slab holds them.
+ * where it is more than PURGE_BOUND_CHILD_ABOVE. What was free in a slab when its pages were last given back is not in use, though
+ * the slab holds it: pages that went, and also free blocks in pages that stayed since a live block lies in them (hak_partial_purged_bytes).
  *
  * That is found out by what was given back as too much, when, and how much was in the allocator's hands then. A program that takes half
  * of it again within the delay loses more by the page faults than the memory is worth, and may keep twice as much from then on, or as much
