@@ -119,6 +119,19 @@ HAK_TEST(OsFake, OnlyTheKindsAskedForCountAndFail) {
     os_fake_reset();
 }
 
+/* hak_os_map_beside does what hak_os_map_at does, and is one call all the same. */
+HAK_TEST(OsFake, EachPrimitiveIsOneCall) {
+    void *mapped = NULL;
+    os_fake_reset();
+    os_fake_fail_only(OS_FAKE_MAP_AT);
+    HAK_EXPECT_EQ(hak_os_map(2 * MIB, MIB, &mapped), 0);
+    HAK_EXPECT_EQ(hak_os_unreserve(mapped, MIB), 0);
+    HAK_EXPECT_EQ(hak_os_map_beside(mapped, MIB), 0);
+    HAK_EXPECT_EQ(os_fake_calls(), 1);
+    os_fake_reset();
+    HAK_EXPECT_EQ(hak_os_unmap(mapped, 2 * MIB), 0);
+}
+
 HAK_TEST(OsFake, AFailedCallDoesNothing) {
     struct os_counters before, after;
     void *mapped = &before;

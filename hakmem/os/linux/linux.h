@@ -123,6 +123,9 @@ int hak_linux_reserve_aligned(size_t size, size_t alignment, void **out);
 /* As hak_os_commit, but does not count. */
 int hak_linux_commit(void *start, size_t size);
 
+/* As hak_os_map_at, with that protection, but does not pass through the fake. Counts, as the primitive does. */
+int hak_linux_map_at(void *start, size_t size, int protection);
+
 /* As hak_os_no_huge_pages, but does not pass through the fake. */
 int hak_linux_no_huge_pages(void *start, size_t size);
 

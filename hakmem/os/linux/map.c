@@ -182,7 +182,7 @@ int hak_linux_map_aligned(size_t size, size_t alignment, void **out) {
 }
 
 int hak_os_map_beside(void *start, size_t size) {
-    const int error = hak_os_map_at(start, size);
+    const int error = hak_linux_map_at(start, size, PROT_READ | PROT_WRITE);
     if (error == 0 && (uintptr_t)start < hak_load_relaxed(&chain_blocks.lowest))
         chain_note_mapped(&chain_blocks, start);
     return error;

@@ -62,7 +62,7 @@ int hak_os_uncommit(void *start, size_t size) {
 /* Places to try before a process is told that there is none. */
 #define PLACES_MAX 256
 
-static int map_there(void *start, size_t size, int protection) {
+int hak_linux_map_at(void *start, size_t size, int protection) {
     const int error = linux_mmap_there(start, size, protection);
     if (error != 0) return error;
     linux_count(maps, 1);
@@ -70,7 +70,7 @@ static int map_there(void *start, size_t size, int protection) {
     return 0;
 }
 
-int hak_os_map_at(void *start, size_t size) { return map_there(start, size, PROT_READ | PROT_WRITE); }
+int hak_os_map_at(void *start, size_t size) { return hak_linux_map_at(start, size, PROT_READ | PROT_WRITE); }
 
 /* In a range that the kernel has free, however far that lies from where it puts small mappings. EEXIST: it was taken meanwhile */
 static int reserve_in_room(size_t size, size_t alignment, void **out) {
@@ -79,7 +79,7 @@ static int reserve_in_room(size_t size, size_t alignment, void **out) {
     if (error == 0) error = linux_munmap(room, 2 * alignment);
     if (error != 0) return error;
     const uintptr_t place = ((uintptr_t)room + alignment - 1) & ~(uintptr_t)(alignment - 1);
-    error = map_there((void *)place, size, PROT_NONE);
+    error = hak_linux_map_at((void *)place, size, PROT_NONE);
     if (error == 0) *out = (void *)place;
     return error;
 }
@@ -93,7 +93,7 @@ int hak_os_reserve_first(size_t size, size_t alignment, void **out) {
     uintptr_t place = ((uintptr_t)end + size) & ~(uintptr_t)(alignment - 1);
     for (unsigned i = 0; i < PLACES_MAX && place > 2 * alignment; i++) {
         place -= alignment;
-        error = map_there((void *)place, size, PROT_NONE);
+        error = hak_linux_map_at((void *)place, size, PROT_NONE);
         if (error != EEXIST) break;
     }
     if (error == 0) *out = (void *)place;
