@@ -17,8 +17,9 @@
 #include "hakmem/base/warning.h"
 #include "hakmem/os/linux/linux.h"
 
-/* Where mappings of one kind lie, one below the other. Each field is atomic, relaxed: a stale value costs a few system
- * calls, no more, because the kernel treats an address as a wish and the result is tested. */
+/* Where mappings of one kind lie, one below the other. Each field is atomic, relaxed where it is not claimed: the kernel treats an
+ * address as a wish and the result is tested, so a stale value costs system calls only. A place below `lowest` is claimed before it is
+ * mapped, so that no two threads wish the same one. */
 struct chain {
     uintptr_t next;   /* end of the range to try first; 0: none */
     uintptr_t lowest; /* end of the range to try then: nothing of the chain lies below it */
@@ -39,12 +40,41 @@ void hak_os_visit_places(void (*visit)(void *start, size_t size, void *argument)
     visit(&chain_records, sizeof chain_records, argument);
 }
 
-static void chain_note_mapped(struct chain *chain, const void *start) {
+/* Whether what ends there may be a hole of the chain: not if the chain is in its place, and that is not. */
+static bool chain_may_have(const struct chain *chain, uintptr_t end) {
     const uintptr_t lowest = hak_load_relaxed(&chain->lowest);
-    hak_store_relaxed(&chain->next, (uintptr_t)start);
-    /* Where the kernel chose another place, the chain goes on there. */
-    if (lowest == 0 || (uintptr_t)start < lowest || (uintptr_t)start >= chain->top) {
-        hak_store_relaxed(&chain->lowest, (uintptr_t)start);
+    return chain->top == 0 || lowest > chain->top || (end > lowest && end <= chain->top);
+}
+
+/* Claims [start, *was), if the chain ends at *was. false: *was is where it ends */
+static bool chain_claim(struct chain *chain, uintptr_t start, uintptr_t *was) {
+    uintptr_t next = *was;
+    /* Acquire-release, both, which nothing needs: what counts is that one thread claims it. */
+    if (!hak_compare_exchange_acq_rel(&chain->lowest, was, start)) return false;
+    (void)hak_compare_exchange_acq_rel(&chain->next, &next, start); /* or what was claimed would look like a hole */
+    return true;
+}
+
+/* Claims what of [start, end) lies below the chain, if it lies right there. false: nothing does. *was: where the chain ended */
+static bool chain_claim_part(struct chain *chain, uintptr_t start, uintptr_t end, uintptr_t *was) {
+    *was = hak_load_relaxed(&chain->lowest);
+    while (start < *was && *was <= end) {
+        if (chain_claim(chain, start, was)) return true;
+    }
+    return false;
+}
+
+/* Unless others have claimed more meanwhile: then the addresses are lost until blocks beside them are unmapped. */
+static void chain_disclaim(struct chain *chain, uintptr_t start, uintptr_t was) {
+    uintptr_t next = start;
+    (void)hak_compare_exchange_acq_rel(&chain->next, &next, was);
+    (void)hak_compare_exchange_acq_rel(&chain->lowest, &start, was);
+}
+
+/* The kernel chose another place, and the chain goes on there; but not if it was moved since, by a thread that had its wish. */
+static void chain_move(struct chain *chain, uintptr_t lowest, const void *start) {
+    if (hak_compare_exchange_acq_rel(&chain->lowest, &lowest, (uintptr_t)start)) {
+        hak_store_relaxed(&chain->next, (uintptr_t)start);
     }
 }
 
@@ -54,8 +84,9 @@ void hak_linux_map_note_unmapped(const void *start, size_t size) {
     const uintptr_t first = (uintptr_t)start;
     const bool is_record = first >= hak_load_relaxed(&chain_records.lowest) && first < chain_records.top;
     struct chain *chain = is_record ? &chain_records : &chain_blocks;
+    if (!chain_may_have(chain, first + size)) return;
+    chain_disclaim(chain, first, first + size);
     hak_store_relaxed(&chain->next, first + size);
-    if (hak_load_relaxed(&chain->lowest) == first) hak_store_relaxed(&chain->lowest, first + size);
 }
 
 int hak_linux_refuse_high(void *start, size_t size) {
@@ -124,24 +155,80 @@ static int reserve_elsewhere(void *near, size_t size, size_t alignment, void **o
     return error == EAGAIN ? reserve_more_and_trim(size, alignment, out) : error;
 }
 
-/* Tries the chain's places. EAGAIN: *out was free a moment ago, and is not aligned */
-static int map_in_chain(struct chain *chain, size_t size, size_t alignment, int protection, void **out) {
-    const uintptr_t next = hak_load_relaxed(&chain->next), lowest = hak_load_relaxed(&chain->lowest);
-    void *wish = place_below(next, size, alignment);
+/* Claims the highest aligned place below the chain. NULL: there is none. *was: where the chain ended */
+static void *chain_claim_below(struct chain *chain, size_t size, size_t alignment, uintptr_t *was) {
+    *was = hak_load_relaxed(&chain->lowest);
+    void *place = place_below(*was, size, alignment);
+    while (place != NULL && !chain_claim(chain, (uintptr_t)place, was)) {
+        place = place_below(*was, size, alignment);
+    }
+    return place;
+}
+
+/* As map_near, and EAGAIN wherever it is not at `wish`: *out is given back then, unless it is aligned and `keeps`. */
+static int map_wish(void *wish, size_t size, size_t alignment, int protection, bool keeps, void **out) {
     int error = map_near(wish, size, alignment, protection, out);
-    if (lowest != next && (error == EAGAIN || (error == 0 && *out != wish))) {
-        if (error == 0) (void)linux_munmap(*out, size);
-        error = map_near(place_below(lowest, size, alignment), size, alignment, protection, out);
+    if (error != 0 || *out == wish || keeps) return error;
+    error = linux_munmap(*out, size);
+    return error != 0 ? error : EAGAIN;
+}
+
+/* Tries the hole. EAGAIN: it is taken, or there is none */
+static int map_in_hole(struct chain *chain, size_t size, size_t alignment, int protection, void **out) {
+    const uintptr_t next = hak_load_relaxed(&chain->next);
+    void *wish = place_below(next, size, alignment);
+    uintptr_t was;
+    if (wish == NULL || next == hak_load_relaxed(&chain->lowest) || !chain_may_have(chain, next)) {
+        return EAGAIN;
+    }
+    const bool claimed = chain_claim_part(chain, (uintptr_t)wish, next, &was);
+    const int error = map_wish(wish, size, alignment, protection, false, out);
+    if (error == 0) hak_store_relaxed(&chain->next, (uintptr_t)wish);
+    if (error != 0 && claimed) chain_disclaim(chain, (uintptr_t)wish, was);
+    return error;
+}
+
+/* Where a chain ended when there was no place for a mapping below it. */
+#define CHAIN_HAD_PLACE UINTPTR_MAX
+
+/* A place may be taken by another thread that fills a hole: then the next is tried. In a chain that has no place of its own it is
+ * mostly the program's mapping. */
+#define CHAIN_TRIES 3
+
+/* Maps below all of the chain; elsewhere if no place there is free. Results as of map_in_chain */
+static int map_below(struct chain *chain, size_t size, size_t alignment, int protection, uintptr_t *end, void **out) {
+    int error = EAGAIN;
+    for (unsigned tries = chain->top == 0 ? 1 : CHAIN_TRIES; error == EAGAIN && tries > 0; tries--) {
+        uintptr_t lowest;
+        void *wish = chain_claim_below(chain, size, alignment, &lowest);
+        error = map_wish(wish, size, alignment, protection, wish == NULL || tries == 1, out);
+        *end = lowest;
+        if (error == 0 && *out == wish) {
+            hak_store_relaxed(&chain->next, (uintptr_t)wish);
+            *end = CHAIN_HAD_PLACE;
+        } else if (wish != NULL && (error != EAGAIN || tries == 1)) {
+            chain_disclaim(chain, (uintptr_t)wish, lowest);
+        }
     }
     return error;
 }
 
+/* Tries the chain's places. EAGAIN: *out was free a moment ago, and is not aligned. *end: CHAIN_HAD_PLACE; or where the chain ended:
+ * it is to be moved from there to what is mapped in the end */
+static int map_in_chain(struct chain *chain, size_t size, size_t alignment, int protection, uintptr_t *end,
+                        void **out) {
+    *end = CHAIN_HAD_PLACE;
+    const int error = map_in_hole(chain, size, alignment, protection, out);
+    return error == EAGAIN ? map_below(chain, size, alignment, protection, end, out) : error;
+}
+
 static int reserve_aligned(struct chain *chain, size_t size, size_t alignment, void **out) {
     void *start = NULL;
-    int error = map_in_chain(chain, size, alignment, PROT_NONE, &start);
+    uintptr_t end;
+    int error = map_in_chain(chain, size, alignment, PROT_NONE, &end, &start);
     if (error == EAGAIN) error = reserve_elsewhere(start, size, alignment, &start);
     if (error != 0) return error;
-    chain_note_mapped(chain, start);
+    if (end != CHAIN_HAD_PLACE) chain_move(chain, end, start);
     *out = start;
     return 0;
 }
@@ -157,34 +244,38 @@ int hak_linux_commit(void *start, size_t size) {
 
 /* Mappings of pages: where hak_os_place chose no place, the kernel does. */
 static int map_record(size_t size, void **out) {
+    uintptr_t end;
     if (chain_records.top == 0) return linux_mmap(NULL, size, PROT_READ | PROT_WRITE, 0, out);
-    const int error = map_in_chain(&chain_records, size, hak_os_page_size(), PROT_READ | PROT_WRITE, out);
-    if (error == 0) chain_note_mapped(&chain_records, *out);
+    const int error = map_in_chain(&chain_records, size, hak_os_page_size(), PROT_READ | PROT_WRITE, &end, out);
+    if (error == 0 && end != CHAIN_HAD_PLACE) chain_move(&chain_records, end, *out);
     return error;
 }
 
 int hak_linux_map_aligned(size_t size, size_t alignment, void **out) {
     void *start = NULL;
+    uintptr_t end = CHAIN_HAD_PLACE;
     if (alignment <= hak_os_page_size()) return map_record(size, out);
     const bool hinted = hak_load_relaxed(&chain_blocks.next) != 0;
-    int error = hinted ? map_in_chain(&chain_blocks, size, alignment, PROT_READ | PROT_WRITE, &start) : EAGAIN;
-    if (error == EAGAIN) {
-        error = hinted ? reserve_elsewhere(start, size, alignment, &start)
+    int error = hinted ? map_in_chain(&chain_blocks, size, alignment, PROT_READ | PROT_WRITE, &end, &start)
                        : reserve_aligned(&chain_blocks, size, alignment, &start);
-        if (error != 0) return error;
+    const bool reserved = !hinted || error == EAGAIN;
+    if (error == EAGAIN) error = reserve_elsewhere(start, size, alignment, &start);
+    if (error == 0 && reserved) {
         error = hak_linux_commit(start, size);
         if (error != 0) (void)linux_munmap(start, size);
     }
     if (error != 0) return error;
-    chain_note_mapped(&chain_blocks, start);
+    if (end != CHAIN_HAD_PLACE) chain_move(&chain_blocks, end, start);
     *out = start;
     return 0;
 }
 
 int hak_os_map_beside(void *start, size_t size) {
+    uintptr_t was;
+    const bool claimed = chain_claim_part(&chain_blocks, (uintptr_t)start, (uintptr_t)start + size, &was);
     const int error = hak_linux_map_at(start, size, PROT_READ | PROT_WRITE);
-    if (error == 0 && (uintptr_t)start < hak_load_relaxed(&chain_blocks.lowest))
-        chain_note_mapped(&chain_blocks, start);
+    if (error == 0 && claimed) hak_store_relaxed(&chain_blocks.next, (uintptr_t)start);
+    if (error != 0 && claimed) chain_disclaim(&chain_blocks, (uintptr_t)start, was);
     return error;
 }
 

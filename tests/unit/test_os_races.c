@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/* Where mappings lie that are made while another is: in the middle of one call for the system another thread's work is done, so that
+ * the order is always the same. */
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "hakmem/os/os.h"
+#include "tests/harness/harness.h"
+#include "tests/unit/os_mapping.h"
+#include "tests/unit/wrapped_syscall.h"
+
+#define REGIONS ((char *)0x200000000000)
+#define BLOCKS ((char *)0x300000000000)
+#define RECORDS ((char *)0x380000000000)
+
+static void (*before_mmap)(void); /* runs once, before the kernel sees the next mmap; NULL: nothing does */
+static void *others;              /* what it mapped */
+static unsigned mmaps;            /* how many there were */
+static bool is_refused;           /* no mmap succeeds */
+
+static long answered_syscall(long number, const long *argument) {
+    void (*const work)(void) = before_mmap;
+    if (number != SYS_mmap) return real_syscall(number, argument);
+    mmaps++;
+    before_mmap = NULL;
+    if (work != NULL) work();
+    if (is_refused) {
+        errno = ENOMEM;
+        return -1;
+    }
+    return real_syscall(number, argument);
+}
+
+static void map_others(void) { others = map(MIB, MIB); }
+
+static void map_others_beside(void) {
+    others = BLOCKS - 8 * MIB;
+    HAK_EXPECT_EQ(hak_os_map_beside(others, 7 * MIB), 0);
+}
+
+static void map_other_record(void) { others = map(hak_os_page_size(), hak_os_page_size()); }
+
+#if defined(HAK_TEST_TSAN) || defined(HAK_TEST_ASAN)
+#define PLACE() HAK_SKIP("the sanitizer knows which addresses a program may use")
+#else
+#define PLACE() hak_os_place((uintptr_t)REGIONS, (uintptr_t)BLOCKS, (uintptr_t)RECORDS)
+#endif
+
+HAK_TEST_ISOLATED(OsRaces, TwoThatMapAtOnceBothMapInThePlace, "") {
+    PLACE();
+    HAK_EXPECT_PTR_EQ(map(MIB, MIB), BLOCKS - MIB);
+    mmaps = 0;
+    before_mmap = map_others;
+    HAK_EXPECT_PTR_EQ(map(MIB, MIB), BLOCKS - 2 * MIB);
+    HAK_EXPECT_PTR_EQ(others, BLOCKS - 3 * MIB);
+    HAK_EXPECT_EQ(mmaps, 2);
+    HAK_EXPECT_PTR_EQ(map(MIB, MIB), BLOCKS - 4 * MIB);
+}
+
+HAK_TEST_ISOLATED(OsRaces, TwoRecordsBothLieInThePlace, "") {
+    const size_t page = hak_os_page_size();
+    PLACE();
+    before_mmap = map_other_record;
+    HAK_EXPECT_PTR_EQ(map(page, page), RECORDS - page);
+    HAK_EXPECT_PTR_EQ(others, RECORDS - 2 * page);
+    HAK_EXPECT_PTR_EQ(map(page, page), RECORDS - 3 * page);
+}
+
+HAK_TEST_ISOLATED(OsRaces, TwoThatWishTheHoleBothMapInThePlace, "") {
+    PLACE();
+    for (size_t i = 1; i <= 3; i++) HAK_EXPECT_PTR_EQ(map(MIB, MIB), BLOCKS - i * MIB);
+    HAK_EXPECT_EQ(hak_os_unmap(BLOCKS - 2 * MIB, MIB), 0);
+    before_mmap = map_others;
+    HAK_EXPECT_PTR_EQ(map(MIB, MIB), BLOCKS - 4 * MIB);
+    HAK_EXPECT_PTR_EQ(others, BLOCKS - 2 * MIB);
+    HAK_EXPECT_PTR_EQ(map(MIB, MIB), BLOCKS - 5 * MIB);
+}
+
+/* The place was claimed, and the block beside it takes it first. */
+HAK_TEST_ISOLATED(OsRaces, WhatGrowsMeanwhileMovesNoOtherAway, "") {
+    PLACE();
+    HAK_EXPECT_PTR_EQ(map(MIB, MIB), BLOCKS - MIB);
+    before_mmap = map_others_beside;
+    HAK_EXPECT_PTR_EQ(map(MIB, MIB), BLOCKS - 9 * MIB);
+    HAK_EXPECT_PTR_EQ(map(MIB, MIB), BLOCKS - 10 * MIB);
+}
+
+HAK_TEST_ISOLATED(OsRaces, WhatTheKernelPlacedIsNoHole, "") {
+    PLACE();
+    void *wiped;
+    HAK_EXPECT_PTR_EQ(map(MIB, MIB), BLOCKS - MIB);
+    if (hak_os_map_wiped(32 * MIB, &wiped) != 0) HAK_SKIP("the kernel wipes nothing in a child");
+    HAK_EXPECT_EQ(hak_os_unmap(wiped, 32 * MIB), 0);
+    HAK_EXPECT_PTR_EQ(map(MIB, MIB), BLOCKS - 2 * MIB);
+}
+
+/* Where the place is taken the chain goes on elsewhere, and its holes there are filled. */
+HAK_TEST_ISOLATED(OsRaces, WhereThePlaceIsTakenTheKernelChooses, "") {
+    PLACE();
+    void *const taken = BLOCKS - 64 * MIB;
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
+    HAK_ASSERT_TRUE(mmap(taken, 64 * MIB, PROT_NONE, flags, -1, 0) == taken);
+    unsigned char *const first = map(MIB, MIB);
+    HAK_EXPECT((char *)first > BLOCKS || (char *)first < BLOCKS - 64 * MIB);
+    unsigned char *const second = map(MIB, MIB);
+    HAK_EXPECT_EQ(hak_os_unmap(first, MIB), 0);
+    HAK_EXPECT_PTR_EQ(map(MIB, MIB), first);
+    HAK_EXPECT(second != first);
+}
+
+/* What the system refuses takes no addresses. */
+HAK_TEST_ISOLATED(OsRaces, RefusedMappingClaimsNothing, "") {
+    PLACE();
+    void *start;
+    is_refused = true;
+    HAK_EXPECT_EQ(hak_os_map(MIB, MIB, &start), ENOMEM);
+    is_refused = false;
+    HAK_EXPECT_PTR_EQ(map(MIB, MIB), BLOCKS - MIB);
+    HAK_EXPECT_EQ(hak_os_map_beside(BLOCKS - 2 * MIB, 2 * MIB), EEXIST);
+    HAK_EXPECT_PTR_EQ(map(MIB, MIB), BLOCKS - 2 * MIB);
+}
