@@ -65,7 +65,7 @@ static struct own_page *page_get(void) {
     if (hak_compare_exchange_acq_rel(&own_page, &page, (struct own_page *)made)) {
         return made;
     }
-    hak_os_unmap(made, hak_os_page_size());
+    (void)hak_os_unreserve(made, hak_os_page_size()); /* it lies where the kernel chose: no place for blocks */
     return page;
 }
 

@@ -74,7 +74,7 @@ static int chunks_map(bool whole, struct region **out) {
     }
     error = chunks_commit_header(memory);
     if (error != 0) {
-        (void)hak_os_unmap(memory, bytes);
+        (void)hak_os_unreserve(memory, bytes);
         return error;
     }
     (*out)->ready = REGION_CHUNK_FIRST;

@@ -43,10 +43,14 @@ int __wrap_hak_os_map(size_t size, size_t alignment, void **out) {
     return refuses_map ? ENOMEM : __real_hak_os_map(size, alignment, out);
 }
 
-static void *wiped; /* what was mapped last; NULL: the kernel wipes nothing */
+static void (*meanwhile)(void); /* what another thread does while a page is mapped; NULL: nothing */
+static void *wiped;             /* what was mapped last; NULL: the kernel wipes nothing */
 
 int __wrap_hak_os_map_wiped(size_t size, void **out) {
     const int error = refuses_wiped ? EINVAL : __real_hak_os_map_wiped(size, out);
+    void (*const work)(void) = meanwhile;
+    meanwhile = NULL;
+    if (work != NULL) work();
     wiped = error == 0 ? *out : NULL;
     return error;
 }
@@ -92,6 +96,22 @@ HAK_TEST_ISOLATED(OwnThreadSteps, NoneBeginsWithoutAThreadOfTheProgram, "") {
     HAK_EXPECT_EQ(start(), 0);
     HAK_EXPECT_EQ(started, 1);
     HAK_EXPECT_EQ(joins, 0); /* there was none before */
+}
+
+static void begin_another(void) { HAK_EXPECT_EQ(start(), 0); }
+
+/* One of both pages goes back, and is no hole where the next block is tried: the kernel chose where it lies. */
+HAK_TEST_ISOLATED(OwnThreadSteps, TwoThatBeginOneAtOnceHaveOnePage, "") {
+    struct os_counters before, after;
+    hak_process_begin();
+    hak_own_thread_user_begun();
+    hak_os_counters_get(&before);
+    meanwhile = begin_another;
+    HAK_EXPECT_EQ(start(), EBUSY);
+    hak_os_counters_get(&after);
+    HAK_EXPECT_EQ(started, 1);
+    HAK_EXPECT_EQ(after.mapped_bytes, before.mapped_bytes + hak_os_page_size());
+    HAK_EXPECT_EQ(after.unmaps, before.unmaps);
 }
 
 HAK_TEST_ISOLATED(OwnThreadSteps, OneOfAKindRunsAtATime, "") {

@@ -242,6 +242,23 @@ HAK_TEST_ISOLATED(RegionPurge, RefusedChunksStayReserved, "HAKMEM_PURGE_DELAY_MS
     give_back(&span);
 }
 
+/* Or the next huge block would be tried where regions lie. */
+HAK_TEST_ISOLATED(RegionPurge, ARegionWithoutAHeaderIsNoHole, "HAKMEM_PURGE_DELAY_MS=-1") {
+    struct os_counters before, after;
+    struct span span = take(1), more;
+    hak_os_counters_get(&before);
+    os_fake_reset();
+    os_fake_fail_only(OS_FAKE_COMMIT);
+    os_fake_fail_from(1);
+    HAK_EXPECT_EQ(hak_region_span_alloc(HAK_REGION_CHUNKS - REGION_CHUNK_FIRST, CLASS, &more), ENOMEM);
+    os_fake_reset();
+    hak_os_counters_get(&after);
+    HAK_EXPECT_GT(after.maps, before.maps);
+    HAK_EXPECT_EQ(after.mapped_bytes, before.mapped_bytes);
+    HAK_EXPECT_EQ(after.unmaps, before.unmaps);
+    give_back(&span);
+}
+
 /* Whether huge pages would cost memory is not known where the system does not tell what is resident: then they are not asked for. */
 HAK_TEST_ISOLATED(RegionPurge, ARegionOfWhichNothingIsToldIsNotDense, "HAKMEM_PURGE_DELAY_MS=-1") {
     struct span span = take(1);
