@@ -187,6 +187,9 @@ void *hak_huge_realloc(void *p, size_t size) {
         huge_change_locked(block, moved, rounded);
     }
     lock_release(&huge_lock);
+    if (moved != p) {
+        hak_kept_note_pieces();
+    }
     if (HAK_GUARD_FULL && moved != p) {
         hak_mapping_leave(p, before.size);
     }

@@ -117,6 +117,7 @@ static void fork_child(void) {
         hak_renew_canaries();
     }
     hak_give_way_note_process();
+    hak_kept_note_pieces();
     hak_own_thread_fork_child(hak_self != NULL);
     hak_thread_fork_child(fork_own.is_whole);
     hak_purge_fork_child();

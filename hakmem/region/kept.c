@@ -39,6 +39,7 @@ static struct kept_span kept_spans[KEPT_MAX]; /* kept lock; by address, no two a
 static unsigned kept_count;                   /* kept lock */
 static size_t kept_bytes;                     /* atomic: read without the lock, written under it */
 static size_t kept_refused;                   /* atomic, likewise; of them, what the system does not take */
+static bool kept_is_in_pieces;                /* atomic; see hak_kept_note_pieces */
 
 static size_t kept_size(const struct kept_span *kept) { return kept->end - kept->start; }
 
@@ -222,7 +223,8 @@ static bool kept_map_beside(uintptr_t added, size_t size, uintptr_t start, size_
 /* Maps what the longest kept span lacks, below it or behind it: beside a new mapping of the whole block the span would only wait. Not if
  * the span is a small part of the block. false: nothing was done */
 static bool kept_grow(size_t size, size_t alignment, void **start) {
-    if (kept_wants_huge_pages(size)) {
+    /* Relaxed: a hint. */
+    if (kept_wants_huge_pages(size) || hak_load_relaxed(&kept_is_in_pieces)) {
         return false;
     }
     const struct kept_span longest = kept_take_longest(size, alignment);
@@ -257,6 +259,8 @@ int hak_kept_alloc(size_t size, size_t alignment, void **start, bool *zeroed) {
     }
     return error != 0 && hak_give_way_may_help() && hak_region_give_way() ? kept_map(size, alignment, start) : error;
 }
+
+void hak_kept_note_pieces(void) { hak_store_relaxed(&kept_is_in_pieces, true); }
 
 void hak_kept_free(void *start, size_t size) {
     struct kept_span freed = {.start = (uintptr_t)start, .end = (uintptr_t)start + size};

@@ -17,6 +17,10 @@ int hak_kept_alloc(size_t size, size_t alignment, void **start, bool *zeroed);
 /* Keeps the mapping for reuse until it decays; one from hak_options.map_threshold on is unmapped at once. */
 void hak_kept_free(void *start, size_t size);
 
+/* From now on the kernel may not join mappings that lie side by side: mremap has moved a block, or this is the child of a fork. A block
+ * that lies in two cannot be moved by mremap, so none is made of a kept span and a new mapping any more. Any thread. */
+void hak_kept_note_pieces(void);
+
 /* Whether p lies in a kept span. */
 bool hak_kept_contains(const void *p);
 

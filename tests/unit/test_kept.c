@@ -75,7 +75,7 @@ static void expect_longer(char *start, bool is_first) {
     hak_kept_purge(UINT64_MAX);
 }
 
-HAK_TEST(Kept, LongerBlockIsMadeOfASpanAndWhatIsBesideIt) {
+HAK_TEST_ISOLATED(Kept, LongerBlockIsMadeOfASpanAndWhatIsBesideIt, "") {
     char *first = keep_between(false, true);
     expect_longer(first, true);
     HAK_EXPECT_EQ(hak_os_unmap(first + 16 * MIB, 8 * MIB), 0);
@@ -126,7 +126,23 @@ HAK_TEST_ISOLATED(Kept, BurstsThatDecayInPiecesStayInOnePlace, "HAKMEM_PURGE_DEL
     }
 }
 
-HAK_TEST(Kept, SpanStaysWhereNothingIsFreeBesideItOrItIsSmall) {
+/* The kernel might not join it with what is mapped beside it, and the block could not be moved. */
+HAK_TEST_ISOLATED(Kept, NoBlockGrowsOutOfASpanOnceOneWasMoved, "") {
+    char *const first = hak_alloc(8 * MIB), *const below = hak_alloc(8 * MIB);
+    char *const moved = hak_realloc(below, 64 * MIB);
+    HAK_ASSERT_TRUE(first != NULL && moved != NULL);
+    HAK_ASSERT_TRUE(moved != below);
+    hak_kept_purge(UINT64_MAX);
+    const struct mapping span = take(8 * MIB, CHUNK);
+    hak_kept_free(span.start, span.size);
+    const struct mapping longer = take(16 * MIB, CHUNK);
+    HAK_EXPECT(longer.zeroed);
+    HAK_EXPECT_EQ(hak_os_unmap(longer.start, longer.size), 0);
+    hak_free(moved);
+    hak_free(first);
+}
+
+HAK_TEST_ISOLATED(Kept, SpanStaysWhereNothingIsFreeBesideItOrItIsSmall, "") {
     char *const first = keep_between(true, true);
     struct mapping longer = take(16 * MIB, CHUNK);
     HAK_EXPECT(longer.zeroed);
