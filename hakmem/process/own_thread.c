@@ -11,6 +11,7 @@
 #include "hakmem/base/assert.h"
 #include "hakmem/base/atomic.h"
 #include "hakmem/base/lock.h"
+#include "hakmem/base/options.h"
 #include "hakmem/magazine/thread.h"
 #include "hakmem/os/os.h"
 
@@ -26,6 +27,7 @@ struct own_thread {
     uint32_t asked;     /* atomic; the thread sleeps on it while it is 0 */
     uintptr_t thread;   /* who has made `name` busy */
     uintptr_t owner;    /* atomic: lock_self() in the thread */
+    uint64_t from_ms;   /* atomic; see hak_own_thread_from_ms */
     void (*main)(void); /* who has set `runs` */
 };
 
@@ -44,6 +46,10 @@ static uint32_t own_unseen;       /* atomic; see hak_own_thread_unseen_children 
 static uintptr_t own_owner[OWN_THREAD_KINDS];
 
 static HAK_THREAD_LOCAL bool own_is_current;
+
+/* See hak_own_thread_from_ms. A begin and an end cost as much as a thread of the program's does. Without a rest, a program that begins
+ * and joins one thread after the other would pay for both each time. */
+#define OWN_REST_MS 100
 
 bool hak_own_thread_is_current(void) { return own_is_current; }
 
@@ -125,11 +131,17 @@ uintptr_t hak_own_thread_gone(enum own_thread_kind kind) {
     return owner != 0 && hak_load_relaxed(&own_get(kind)->owner) == 0 ? owner : 0;
 }
 
+uint64_t hak_own_thread_from_ms(enum own_thread_kind kind) {
+    struct own_page *page = page_look();
+    /* Relaxed: a hint. */
+    return page != NULL ? hak_load_relaxed(&page->threads[kind].from_ms) : 0;
+}
+
 /* Makes the thread end, if there is one, and waits for it. */
 static void own_end(struct own_thread *own) {
     uint32_t valid = NAME_VALID;
     /* Acquire: pairs with the release in own_begin. Where it is busy, who made it so begins or joins the thread; it looks
-     * for the last user itself when it has begun one. */
+     * for users itself when it has begun one. */
     if (!hak_compare_exchange_acq_rel(&own->name, &valid, (uint32_t)NAME_BUSY)) {
         return;
     }
@@ -139,21 +151,30 @@ static void own_end(struct own_thread *own) {
     hak_os_wake(&own->asked);
     hak_os_join_thread(own->thread);
     hak_store_relaxed(&own->asked, 0u);
+    hak_store_relaxed(&own->from_ms, hak_os_clock_ms() + OWN_REST_MS);
     /* Release: pairs with the next who makes it busy. */
     hak_store_release(&own->name, (uint32_t)NAME_NONE);
 }
 
-static void own_end_all(void) {
+/* How many of the program's threads there have to be, or else none of that kind runs. */
+static uint32_t own_fewest(enum own_thread_kind kind) {
+    return kind == OWN_THREAD_PURGE && hak_options.purge_thread == HAK_PURGE_THREAD_AUTO ? 2 : 1;
+}
+
+/* Ends those that may not run beside so few threads of the program. */
+static void own_end_beside(uint32_t users) {
     struct own_page *page = page_look();
     for (unsigned kind = 0; page != NULL && kind < OWN_THREAD_KINDS; kind++) {
-        own_end(&page->threads[kind]);
+        if (users < own_fewest((enum own_thread_kind)kind)) {
+            own_end(&page->threads[kind]);
+        }
     }
 }
 
 /* At exit a thread of ours is left alone, so that the end takes no longer; ThreadSanitizer wants every thread joined. */
 __attribute__((destructor(101))) static void own_end_at_exit(void) {
     if (HAK_THREAD_SANITIZER) {
-        own_end_all();
+        own_end_beside(0);
     }
 }
 
@@ -171,7 +192,7 @@ static void *own_main(void *argument) {
 }
 
 /* pre: the caller has set `runs`, and made `name` busy */
-static int own_begin(struct own_thread *own, bool has_ended, void (*main)(void)) {
+static int own_begin(struct own_thread *own, uint32_t fewest, bool has_ended, void (*main)(void)) {
     if (has_ended) {
         hak_os_join_thread(own->thread); /* it has said that it leaves */
     }
@@ -181,18 +202,19 @@ static int own_begin(struct own_thread *own, bool has_ended, void (*main)(void))
         hak_store_relaxed(&own->runs, 0u);
     }
     DISTURB();
-    /* Sequentially consistent: pairs with the last user's end. This side notes the thread and looks whether a user is left,
+    /* Sequentially consistent: pairs with a user's end. This side notes the thread and looks whether users enough are left,
      * that side counts itself out and looks for a thread. One of them sees. */
     (void)hak_exchange_seq_cst(&own->name, (uint32_t)(error == 0 ? NAME_VALID : NAME_NONE));
     DISTURB();
-    if (error == 0 && hak_load_seq_cst(&own_users) == 0) {
+    if (error == 0 && hak_load_seq_cst(&own_users) < fewest) {
         own_end(own);
     }
     return error;
 }
 
 int hak_own_thread_start(enum own_thread_kind kind, void (*main)(void)) {
-    if (hak_own_thread_users() == 0) {
+    const uint32_t fewest = own_fewest(kind);
+    if (hak_own_thread_users() < fewest) {
         return ESRCH;
     }
     struct own_page *page = page_get();
@@ -216,7 +238,7 @@ int hak_own_thread_start(enum own_thread_kind kind, void (*main)(void)) {
             return EBUSY;
         }
     }
-    return own_begin(own, has_ended, main);
+    return own_begin(own, fewest, has_ended, main);
 }
 
 bool hak_own_thread_must_end(enum own_thread_kind kind) {
@@ -270,9 +292,10 @@ void hak_own_thread_user_ended(void) {
     }
     (void)page_look_with(true);
     /* Sequentially consistent: pairs with own_begin. */
-    if (hak_fetch_add_seq_cst(&own_users, (uint32_t)-1) == 1) {
+    const uint32_t left = hak_fetch_add_seq_cst(&own_users, (uint32_t)-1) - 1;
+    if (left <= 1) {
         DISTURB();
-        own_end_all();
+        own_end_beside(left);
     }
 }
 

@@ -2,7 +2,8 @@
 /* The allocator's own threads, at most one of each kind: when they may start, and how they end with the program's threads.
  *
  * Only a process with one thread may call unshare or setns, or fork without a warning. So the allocator starts no thread in such
- * a process unless an option asks for it.
+ * a process unless an option asks for it. Where a program goes on with one of several threads, the one that ends last but one ends
+ * the thread that purges: who joins it finds the process alone.
  *
  * A process ends when its last thread does, and that thread runs the program's exit handlers. Ours must never be the last one:
  * it has a small stack and blocks all signals. So the program's threads are counted by their records (magazine/thread.h), and
@@ -24,7 +25,7 @@ enum own_thread_kind {
 };
 
 /* Count the program's threads: called when a thread gets its record, and when it gives it up. The second may wait a few
- * milliseconds for our threads to end. pre: no lock is held */
+ * milliseconds for threads of ours to end. pre: no lock is held */
 void hak_own_thread_user_begun(void);
 void hak_own_thread_user_ended(void);
 
@@ -45,11 +46,15 @@ bool hak_own_thread_is_current(void);
  * child starts its own. Else 0. What it held it never releases here. */
 uintptr_t hak_own_thread_gone(enum own_thread_kind kind);
 
-/* Starts the thread of a kind. EBUSY: it runs, or is about to end; ESRCH: all of the program's threads have ended; ENOMEM,
+/* Starts the thread of a kind. EBUSY: it runs, or is about to end; ESRCH: too few of the program's threads are left; ENOMEM,
  * EAGAIN: as pthread_create. pre: no lock is held, since pthread_create may allocate */
 int hak_own_thread_start(enum own_thread_kind kind, void (*main)(void));
 
 bool hak_own_thread_runs(enum own_thread_kind kind);
+
+/* When a thread of that kind may be begun again, in the time of hak_os_clock_ms: a moment after the last one was ended here. A hint:
+ * hak_own_thread_start does not look at it. */
+uint64_t hak_own_thread_from_ms(enum own_thread_kind kind);
 
 /* Ends the sleep of the thread of that kind, or its next one. Any thread. pre: the kind runs */
 void hak_own_thread_nudge(enum own_thread_kind kind);

@@ -122,7 +122,7 @@ static void purge_thread(void) {
 static bool purge_may_have_thread(uint64_t now) {
     const enum hak_purge_thread option = hak_options.purge_thread;
     return option != HAK_PURGE_THREAD_NEVER && hak_own_thread_users() > (option == HAK_PURGE_THREAD_AUTO ? 1 : 0) &&
-           now >= hak_load_relaxed(&purge_thread_again_ms);
+           now >= hak_load_relaxed(&purge_thread_again_ms) && now >= hak_own_thread_from_ms(OWN_THREAD_PURGE);
 }
 
 bool hak_purge_thread_start(uint64_t now) {

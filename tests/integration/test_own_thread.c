@@ -94,6 +94,17 @@ HAK_TEST_ISOLATED(OwnThread, IsBegunWhereThereAreSeveral, LATER) {
     HAK_EXPECT_EQ(os_fake_calls(), 1);
 }
 
+HAK_TEST_ISOLATED(OwnThread, IsBegunOnlyNowAndThenWhereThreadsComeAndGo, LATER) {
+    count_calls(OS_FAKE_START_THREAD);
+    const uint64_t start = hak_os_clock_ms();
+    for (unsigned i = 0; i < 20; i++) {
+        beside_another(allocate_and_free);
+        HAK_EXPECT(!hak_own_thread_runs(OWN_THREAD_PURGE));
+    }
+    HAK_EXPECT_GE(os_fake_calls(), 1);
+    HAK_EXPECT_LE(os_fake_calls(), 1 + (hak_os_clock_ms() - start) / 100);
+}
+
 HAK_TEST_ISOLATED(OwnThread, IsNeverBegunWhereTheOptionSaysSo, LATER " HAKMEM_PURGE_THREAD=0") {
     count_calls(OS_FAKE_START_THREAD);
     beside_another(allocate_and_free);

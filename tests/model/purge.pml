@@ -2,9 +2,9 @@
  * purge_thread.c of process/, region_purge.c.
  *
  * Threads of the program take a chunk, write to it, free it, and poll: a poll purges itself, starts a thread of our own, or leaves
- * it to the one that runs. That thread purges while something waits, then leaves. The last thread of the program ends it and waits
- * for it. One step is one access of the C code, or what is done under the region lock; sequentially consistent, since dekker.pml is
- * about the pairs that need it.
+ * it to the one that runs. That thread purges while something waits, then leaves. The thread of the program that leaves fewer than FEWEST
+ * behind ends it and waits for it. One step is one access of the C code, or what is done under the region lock; sequentially consistent,
+ * since dekker.pml is about the pairs that need it.
  *
  * What must hold, and where it is asserted:
  *     nobody's chunk is purged while it is in use                           use
@@ -12,6 +12,7 @@
  *     a poll that leaves what is due to a thread of ours finds it done      own_thread, where it ends
  *     one thread of ours at a time, joined once, and none outlives the
  *     program's last                                                        start_thread, join, init
+ *     none is there where fewer than FEWEST of the program's threads are    user
  *     no deadlock                                                           spin's check of end states
  *
  * Each MUTANT_... makes one plausible mistake, which the search must find by the harm that it does. */
@@ -21,6 +22,9 @@
 #endif
 #ifndef ROUNDS
 #define ROUNDS 1 /* chunks that each takes and frees */
+#endif
+#ifndef FEWEST
+#define FEWEST 1 /* own_fewest */
 #endif
 
 /* own_thread.c: enum name_state */
@@ -40,6 +44,7 @@ bool must_end; /* own->must_end */
 byte users = USERS;
 
 /* Known to the model only. */
+byte living = USERS; /* users that have not ended, with a record or without */
 bool relied;     /* a poll saw that the thread runs, and left to it what is due */
 byte threads;    /* of ours, that were begun and have not ended */
 byte to_join;    /* of ours, that were begun and not joined */
@@ -147,9 +152,9 @@ again:
 /* hak_own_thread_start and own_begin */
 inline start_thread() {
     if
-    :: users == 0 -> skip
-    :: atomic { users != 0 && runs -> skip } /* EBUSY */
-    :: atomic { users != 0 && !runs -> runs = true };
+    :: users < FEWEST -> skip /* ESRCH */
+    :: atomic { users >= FEWEST && runs -> skip } /* EBUSY */
+    :: atomic { users >= FEWEST && !runs -> runs = true };
         if
         :: atomic { name == NAME_BUSY -> skip };
             atomic { runs = false; relied = false } /* purge_poll_now goes on with purge_to_bound */
@@ -164,8 +169,8 @@ inline start_thread() {
             name = NAME_VALID;
 #ifndef MUTANT_START_DOES_NOT_LOOK
             if
-            :: users == 0 -> own_end()
-            :: users != 0
+            :: users < FEWEST -> own_end()
+            :: users >= FEWEST
             fi
 #endif
         fi
@@ -205,11 +210,12 @@ proctype user() {
         schedule(); /* hak_decay_note_freed */
 #endif
         poll();
+        atomic { assert(living >= FEWEST || threads == 0) };
         rounds++;
         if
         :: rounds == ROUNDS ->
             /* hak_own_thread_user_ended. One round comes behind it, without a record: a destructor of the program. */
-            atomic { users--; was_last = (users == 0) };
+            atomic { users--; was_last = (users < FEWEST) };
 #ifndef MUTANT_LAST_DOES_NOT_LOOK
             if
             :: was_last -> own_end()
@@ -219,7 +225,8 @@ proctype user() {
         :: rounds > ROUNDS -> break
         :: rounds < ROUNDS
         fi
-    od
+    od;
+    living--
 }
 
 init {

@@ -27,7 +27,7 @@ PURGE = Model(
         "START_DOES_NOT_JOIN": Mutant(r"to_join==0"),
         "START_DOES_NOT_LOOK": Mutant(OUTLIVES_THE_LAST),
     },
-    configurations={"": [], "two rounds": ["ROUNDS=2"]},
+    configurations={"": [], "two rounds": ["ROUNDS=2"], "alone": ["FEWEST=2", "ROUNDS=2"]},
 )
 
 NOT_QUEUED = r"\(list==\d\)==\(\(\(free\|remote\)&resident\)!=0"

@@ -12,7 +12,11 @@
 #include "hakmem/process/own_thread.h"
 #include "tests/harness/harness.h"
 
+/* One that purges may run beside a single thread of the program. */
+#define ALWAYS "HAKMEM_PURGE_THREAD=1"
+
 static int start_error;
+static void (*starting)(void); /* while a thread is being started */
 static bool refuses_map, refuses_wiped;
 static unsigned started, woken, waits;
 static uintptr_t joined[8];
@@ -36,6 +40,7 @@ int __wrap_hak_os_start_thread(void *(*main)(void *), void *argument, uintptr_t 
     system_main = main;
     system_argument = argument;
     *thread = 100 + ++started;
+    if (starting != NULL) starting();
     return 0;
 }
 
@@ -86,7 +91,7 @@ static void other_main(void) {}
 
 static int start(void) { return hak_own_thread_start(OWN_THREAD_PURGE, own_main); }
 
-HAK_TEST_ISOLATED(OwnThreadSteps, NoneBeginsWithoutAThreadOfTheProgram, "") {
+HAK_TEST_ISOLATED(OwnThreadSteps, NoneBeginsWithoutAThreadOfTheProgram, ALWAYS) {
     hak_process_begin();
     HAK_EXPECT_EQ(hak_own_thread_users(), 0);
     HAK_EXPECT_EQ(start(), ESRCH);
@@ -101,7 +106,7 @@ HAK_TEST_ISOLATED(OwnThreadSteps, NoneBeginsWithoutAThreadOfTheProgram, "") {
 static void begin_another(void) { HAK_EXPECT_EQ(start(), 0); }
 
 /* One of both pages goes back, and is no hole where the next block is tried: the kernel chose where it lies. */
-HAK_TEST_ISOLATED(OwnThreadSteps, TwoThatBeginOneAtOnceHaveOnePage, "") {
+HAK_TEST_ISOLATED(OwnThreadSteps, TwoThatBeginOneAtOnceHaveOnePage, ALWAYS) {
     struct os_counters before, after;
     hak_process_begin();
     hak_own_thread_user_begun();
@@ -114,7 +119,7 @@ HAK_TEST_ISOLATED(OwnThreadSteps, TwoThatBeginOneAtOnceHaveOnePage, "") {
     HAK_EXPECT_EQ(after.unmaps, before.unmaps);
 }
 
-HAK_TEST_ISOLATED(OwnThreadSteps, OneOfAKindRunsAtATime, "") {
+HAK_TEST_ISOLATED(OwnThreadSteps, OneOfAKindRunsAtATime, ALWAYS) {
     hak_process_begin();
     hak_own_thread_user_begun();
     HAK_EXPECT_EQ(start(), 0);
@@ -138,7 +143,7 @@ HAK_TEST_ISOLATED(OwnThreadSteps, OneOfAKindRunsAtATime, "") {
     HAK_EXPECT_EQ(started, 3);
 }
 
-HAK_TEST_ISOLATED(OwnThreadSteps, LastThreadOfTheProgramEndsThemAll, "") {
+HAK_TEST_ISOLATED(OwnThreadSteps, LastThreadOfTheProgramEndsThemAll, ALWAYS) {
     hak_process_begin();
     hak_own_thread_user_begun();
     hak_own_thread_user_begun();
@@ -161,7 +166,44 @@ HAK_TEST_ISOLATED(OwnThreadSteps, LastThreadOfTheProgramEndsThemAll, "") {
     HAK_EXPECT(!hak_own_thread_must_end(OWN_THREAD_PURGE));
 }
 
-HAK_TEST_ISOLATED(OwnThreadSteps, RefusedThreadLeavesNothing, "") {
+/* Publishing was asked for, and goes on. */
+HAK_TEST_ISOLATED(OwnThreadSteps, OneThatPurgesEndsWhereTheProgramGoesOnWithOneThread, "") {
+    hak_process_begin();
+    hak_own_thread_user_begun();
+    HAK_EXPECT_EQ(start(), ESRCH);
+    hak_own_thread_user_begun();
+    hak_own_thread_user_begun();
+    HAK_EXPECT_EQ(start(), 0);
+    HAK_EXPECT_EQ(hak_own_thread_start(OWN_THREAD_PUBLISH, other_main), 0);
+    HAK_EXPECT_EQ(hak_own_thread_from_ms(OWN_THREAD_PURGE), 0);
+    hak_own_thread_user_ended();
+    HAK_EXPECT_EQ(joins, 0);
+    const uint64_t before_ms = hak_os_clock_ms();
+    hak_own_thread_user_ended();
+    const uint64_t after_ms = hak_os_clock_ms(), from_ms = hak_own_thread_from_ms(OWN_THREAD_PURGE);
+    HAK_EXPECT_EQ(joins, 1);
+    HAK_EXPECT_EQ(joined[0], 101);
+    HAK_EXPECT(!hak_own_thread_must_end(OWN_THREAD_PUBLISH));
+    /* A program whose threads come and go begins and ends one of ours only now and then. */
+    HAK_EXPECT(from_ms >= before_ms + 100 && from_ms <= after_ms + 100);
+    HAK_EXPECT_EQ(hak_own_thread_from_ms(OWN_THREAD_PUBLISH), 0);
+    hak_own_thread_user_ended();
+    HAK_EXPECT_EQ(joins, 2);
+    HAK_EXPECT_EQ(joined[1], 102);
+}
+
+/* Whoever begins it sees that, and ends it. */
+HAK_TEST_ISOLATED(OwnThreadSteps, OneThatPurgesEndsWhereOneThreadIsLeftMeanwhile, "") {
+    hak_process_begin();
+    hak_own_thread_user_begun();
+    hak_own_thread_user_begun();
+    starting = hak_own_thread_user_ended;
+    HAK_EXPECT_EQ(start(), 0);
+    HAK_EXPECT_EQ(joins, 1);
+    HAK_EXPECT_EQ(joined[0], 101);
+}
+
+HAK_TEST_ISOLATED(OwnThreadSteps, RefusedThreadLeavesNothing, ALWAYS) {
     hak_process_begin();
     hak_own_thread_user_begun();
     start_error = EAGAIN;
@@ -175,7 +217,7 @@ HAK_TEST_ISOLATED(OwnThreadSteps, RefusedThreadLeavesNothing, "") {
     HAK_EXPECT_EQ(joins, 0);
 }
 
-HAK_TEST_ISOLATED(OwnThreadSteps, RefusedPageLeavesNothing, "") {
+HAK_TEST_ISOLATED(OwnThreadSteps, RefusedPageLeavesNothing, ALWAYS) {
     hak_process_begin();
     hak_own_thread_user_begun();
     refuses_map = refuses_wiped = true;
@@ -188,7 +230,7 @@ HAK_TEST_ISOLATED(OwnThreadSteps, RefusedPageLeavesNothing, "") {
 }
 
 /* A sleep takes as long as it is told; a nudge ends one, once. */
-HAK_TEST_ISOLATED(OwnThreadSteps, NudgeIsAnsweredOnce, "") {
+HAK_TEST_ISOLATED(OwnThreadSteps, NudgeIsAnsweredOnce, ALWAYS) {
     hak_process_begin();
     hak_own_thread_user_begun();
     HAK_EXPECT_EQ(start(), 0);
@@ -206,7 +248,7 @@ HAK_TEST_ISOLATED(OwnThreadSteps, NudgeIsAnsweredOnce, "") {
     HAK_EXPECT_EQ(hak_load_acquire(asked), 0);
 }
 
-HAK_TEST_ISOLATED(OwnThreadSteps, ChildHasNone, "") {
+HAK_TEST_ISOLATED(OwnThreadSteps, ChildHasNone, ALWAYS) {
     hak_process_begin();
     hak_own_thread_user_begun();
     hak_own_thread_user_begun();
@@ -222,7 +264,7 @@ HAK_TEST_ISOLATED(OwnThreadSteps, ChildHasNone, "") {
 }
 
 /* What it allocates makes it no thread of the program. */
-HAK_TEST_ISOLATED(OwnThreadSteps, OwnThreadIsNoneOfTheProgram, "") {
+HAK_TEST_ISOLATED(OwnThreadSteps, OwnThreadIsNoneOfTheProgram, ALWAYS) {
     hak_process_begin();
     hak_own_thread_user_begun();
     HAK_EXPECT_EQ(start(), 0);
@@ -290,7 +332,7 @@ static void become_a_child(void) {
 }
 
 /* Also in a child that no handler of fork saw. */
-HAK_TEST_ISOLATED(OwnThreadSteps, IsGoneInAChildOnlyIfItRanInTheParent, "") {
+HAK_TEST_ISOLATED(OwnThreadSteps, IsGoneInAChildOnlyIfItRanInTheParent, ALWAYS) {
     hak_process_begin();
     hak_own_thread_user_begun();
     HAK_EXPECT_EQ(hak_own_thread_start(OWN_THREAD_PURGE, become_a_child), 0);

@@ -29,6 +29,13 @@ class OwnThreadTest(forms.FormTest):
             variables={"HAKMEM_PURGE_THREAD": "1", "HAKMEM_PURGE_DELAY_MS": "600000"},
         )
 
+    def test_process_is_alone_when_its_second_thread_has_ended(self) -> None:
+        last = "alone 3 of 3\nat last 1 alone\n"
+        variables = {"HAKMEM_PURGE_DELAY_MS": "600000"}
+        self.assertEqual(self.under_glibc("joined").stdout, f"at most 2, {last}")
+        self.in_forms("joined", forms=WITH_A_THREAD, stdout=f"at most 3, {last}", variables=variables)
+        self.in_forms("joined", stdout=f"at most 2, {last}", variables={**variables, "HAKMEM_PURGE_THREAD": "0"})
+
     def test_program_with_a_pthread_create_of_its_own(self) -> None:
         for delay in ("", "600000"):
             variables = {"HAKMEM_PURGE_DELAY_MS": delay} if delay else {}
