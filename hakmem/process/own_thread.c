@@ -89,10 +89,14 @@ static struct own_page *page_look_with(bool had_record) {
     struct own_page *page = hak_load_acquire(&own_page);
     uint32_t wiped = 0;
     /* Relaxed: 0 only where this is the first look of a child. */
-    if (page != NULL && HAK_UNLIKELY(hak_load_relaxed(&page->is_here) == 0) &&
-        hak_compare_exchange_acq_rel(&page->is_here, &wiped, 1u)) {
-        hak_store_relaxed(&own_users, page_users_of_child(had_record));
-        (void)hak_fetch_add_relaxed(&own_unseen, 1u);
+    if (page != NULL && HAK_UNLIKELY(hak_load_relaxed(&page->is_here) == 0)) {
+        /* Relaxed, all. Nobody counts before the exchange. Whoever counts after it may do so before this thread gets to add, and is not
+         * forgotten. */
+        const uint32_t parents = hak_load_relaxed(&own_users);
+        if (hak_compare_exchange_acq_rel(&page->is_here, &wiped, 1u)) {
+            (void)hak_fetch_add_relaxed(&own_users, page_users_of_child(had_record) - parents);
+            (void)hak_fetch_add_relaxed(&own_unseen, 1u);
+        }
     }
     return page;
 }
