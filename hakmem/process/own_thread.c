@@ -144,9 +144,9 @@ uint64_t hak_own_thread_from_ms(enum own_thread_kind kind) {
 /* Makes the thread end, if there is one, and waits for it. */
 static void own_end(struct own_thread *own) {
     uint32_t valid = NAME_VALID;
-    /* Acquire: pairs with the release in own_begin. Where it is busy, who made it so begins or joins the thread; it looks
-     * for users itself when it has begun one. */
-    if (!hak_compare_exchange_acq_rel(&own->name, &valid, (uint32_t)NAME_BUSY)) {
+    /* Sequentially consistent: pairs with own_begin, if one of the program's threads has counted itself out before. Where it is busy,
+     * who made it so begins or joins the thread; it looks for users itself when it has begun one. */
+    if (!hak_compare_exchange_seq_cst(&own->name, &valid, (uint32_t)NAME_BUSY)) {
         return;
     }
     DISTURB();
@@ -295,7 +295,7 @@ void hak_own_thread_user_ended(void) {
         return;
     }
     (void)page_look_with(true);
-    /* Sequentially consistent: pairs with own_begin. */
+    /* Sequentially consistent: pairs with own_begin, as the exchange in own_end that follows. */
     const uint32_t left = hak_fetch_add_seq_cst(&own_users, (uint32_t)-1) - 1;
     if (left <= 1) {
         DISTURB();
