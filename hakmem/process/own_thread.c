@@ -141,6 +141,15 @@ uint64_t hak_own_thread_from_ms(enum own_thread_kind kind) {
     return page != NULL ? hak_load_relaxed(&page->threads[kind].from_ms) : 0;
 }
 
+/* pre: the caller has made `name` busy */
+static void own_join(const struct own_thread *own) {
+    /* Relaxed: read once. 0 where a signal handler interrupted the caller and forked, and this is the child: it has no such thread. */
+    const uintptr_t thread = hak_load_relaxed(&own->thread);
+    if (thread != 0) {
+        hak_os_join_thread(thread);
+    }
+}
+
 /* Makes the thread end, if there is one, and waits for it. */
 static void own_end(struct own_thread *own) {
     uint32_t valid = NAME_VALID;
@@ -153,7 +162,7 @@ static void own_end(struct own_thread *own) {
     /* Release: nothing hangs on it but the end. */
     hak_fetch_or_release(&own->asked, ASKED_TO_END);
     hak_os_wake(&own->asked);
-    hak_os_join_thread(own->thread);
+    own_join(own);
     hak_store_relaxed(&own->asked, 0u);
     hak_store_relaxed(&own->from_ms, hak_os_clock_ms() + OWN_REST_MS);
     /* Release: pairs with the next who makes it busy. */
@@ -198,7 +207,7 @@ static void *own_main(void *argument) {
 /* pre: the caller has set `runs`, and made `name` busy */
 static int own_begin(struct own_thread *own, uint32_t fewest, bool has_ended, void (*main)(void)) {
     if (has_ended) {
-        hak_os_join_thread(own->thread); /* it has said that it leaves */
+        own_join(own); /* it has said that it leaves */
     }
     own->main = main;
     const int error = hak_os_start_thread(own_main, own, &own->thread);

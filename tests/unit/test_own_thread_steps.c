@@ -79,9 +79,12 @@ void __wrap_hak_os_join_thread(uintptr_t thread) {
     joins++;
 }
 
+static void (*waking)(void); /* before a thread is woken */
+
 void __wrap_hak_os_wake(const uint32_t *word) {
     waited_on = word;
     woken++;
+    if (waking != NULL) waking();
 }
 
 void __wrap_hak_os_wait(const uint32_t *word, uint32_t value, int64_t duration_ms) {
@@ -339,6 +342,18 @@ HAK_TEST_ISOLATED(OwnThreadSteps, UnseenChildForgetsNoThreadThatBeginsMeanwhile,
     naming = hak_own_thread_user_begun;
     HAK_EXPECT_EQ(hak_own_thread_users(), 2);
     HAK_EXPECT_EQ(hak_own_thread_unseen_children(), 1);
+}
+
+/* A signal handler forks while a thread of ours is being ended, and goes on in the child. */
+HAK_TEST_ISOLATED(OwnThreadSteps, ChildEndsNoThreadOfTheParents, "") {
+    begin_before_a_child();
+    HAK_EXPECT_EQ(start(), 0);
+    if (wiped == NULL) HAK_SKIP("the kernel wipes no page in a child");
+    waking = wipe;
+    hak_own_thread_user_ended();
+    HAK_EXPECT_EQ(woken, 1);
+    HAK_EXPECT_EQ(joins, 0);
+    HAK_EXPECT(!hak_own_thread_runs(OWN_THREAD_PURGE));
 }
 
 static uintptr_t gone_before, gone_in_child, gone_beside_another;
