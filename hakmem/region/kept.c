@@ -277,14 +277,12 @@ void hak_kept_free(void *start, size_t size) {
     hak_decay_note_freed(freed.freed_at_ms);
 }
 
-/* Leaves the start of a span that was just removed, and keeps the rest, where it is longer than `most`. `most` 0: any length goes.
- * The start, because kept_place takes the end: the coldest pages go first. And the next mapping is tried below the lowest one, which
- * is higher after each piece; were the ends given back, each burst of blocks would lie below the one before. */
+/* Keeps the start of a span that was just removed, where it is longer than `most`: its end is left. `most` 0: any length goes. */
 static void kept_put_back_locked(struct kept_span *removed, size_t most) {
     if (most != 0 && kept_size(removed) > most) {
         struct kept_span rest = *removed;
-        rest.start += most;
-        removed->end = rest.start;
+        rest.end -= most;
+        removed->start = rest.end;
         kept_insert_locked(rest);
     }
 }
@@ -307,7 +305,7 @@ static unsigned kept_oldest_due_locked(const struct decay_pass *pass, uint64_t f
     return oldest;
 }
 
-/* The oldest span that is due, or as much of its start as fits the piece. Due is also what others free in the millisecond in which the
+/* The oldest span that is due, or as much of its end as fits the piece. Due is also what others free in the millisecond in which the
  * pass came here, and what joins an older span while there is one. */
 static struct kept_span kept_take_decayed(struct decay_pass *pass) {
     const uint64_t freed_until_ms = hak_decay_pass_until(pass);

@@ -9,7 +9,6 @@
 #include "hakmem/hakmem.h"
 #include "hakmem/os/os.h"
 #include "hakmem/process/begin.h"
-#include "hakmem/region/decay.h"
 #include "hakmem/region/kept.h"
 #include "hakmem/region/region.h"
 #include "tests/harness/harness.h"
@@ -95,35 +94,6 @@ HAK_TEST_ISOLATED(Kept, NextMappingIsBelowABlockThatGrew, "") {
     HAK_EXPECT_PTR_EQ((char *)next.start + next.size, longer.start);
     HAK_EXPECT_EQ(hak_os_unmap(next.start, next.size), 0);
     HAK_EXPECT_EQ(hak_os_unmap(longer.start, longer.size), 0);
-}
-
-/* Blocks of 128 MiB in all. Result: where the lowest starts */
-static uintptr_t burst(struct mapping *blocks) {
-    uintptr_t lowest = UINTPTR_MAX;
-    for (unsigned i = 0; i < 8; i++) {
-        blocks[i] = take(16 * MIB, CHUNK);
-        lowest = (uintptr_t)blocks[i].start < lowest ? (uintptr_t)blocks[i].start : lowest;
-    }
-    return lowest;
-}
-
-/* What goes back in pieces makes room for the next burst, or each would lie below the one before. */
-HAK_TEST_ISOLATED(Kept, BurstsThatDecayInPiecesStayInOnePlace, "HAKMEM_PURGE_DELAY_MS=-1") {
-    struct mapping blocks[8];
-    uintptr_t lowest = 0;
-    for (unsigned round = 0; round < 4; round++) {
-        const uintptr_t start = burst(blocks);
-        lowest = round == 0 ? start : lowest;
-        HAK_EXPECT_GE(start, lowest);
-        for (unsigned i = 0; i < 8; i++) hak_kept_free(blocks[i].start, blocks[i].size);
-        unsigned pieces = 1;
-        for (; pieces < 100; pieces++) {
-            struct decay_pass pass = {.freed_until_ms = DECAY_EVERYTHING, .left = 8 * MIB};
-            if (hak_kept_purge_piece(&pass)) break;
-            HAK_EXPECT_EQ(pass.purged, 8 * MIB);
-        }
-        HAK_EXPECT_EQ(pieces, 17);
-    }
 }
 
 /* The kernel might not join it with what is mapped beside it, and the block could not be moved. */

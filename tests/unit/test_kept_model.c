@@ -146,7 +146,7 @@ static bool purge(uint64_t *freed_until_ms, unsigned left, unsigned *purged) {
         const unsigned most = (left + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
         struct run run = oldest_run(CHUNKS);
         if (length(run) == 0 || ages[run.first] > *freed_until_ms) return true;
-        if (length(run) > most) run.end = run.first + most;
+        if (length(run) > most) run.first = run.end - most;
         left = left > length(run) ? left - length(run) : 0;
         if (is_refused) {
             set_ages(run, 0);
