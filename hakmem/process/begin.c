@@ -14,6 +14,7 @@
 #include "hakmem/magazine/thread.h"
 #include "hakmem/os/os.h"
 #include "hakmem/process/own_thread.h"
+#include "hakmem/process/purge.h"
 #include "hakmem/process/sanitizer.h"
 #include "hakmem/region/node.h"
 #include "hakmem/region/page_map.h"
@@ -36,6 +37,13 @@ static void process_protect_tables(void) {
     }
 }
 
+/* No thread of ours comes any more, and perhaps no poll: what is more than may wait goes back now. */
+static void process_thread_ended(void) {
+    if (hak_own_thread_user_ended()) {
+        hak_purge_to_bound();
+    }
+}
+
 static void process_init(void) {
     hak_sanitizer_refuse();
     hak_place_init();
@@ -54,7 +62,7 @@ static void process_init(void) {
         process_protect_tables();
     }
     hak_profile_init();
-    hak_thread_init((struct hak_thread_watch){.begun = hak_own_thread_user_begun, .ended = hak_own_thread_user_ended});
+    hak_thread_init((struct hak_thread_watch){.begun = hak_own_thread_user_begun, .ended = process_thread_ended});
 }
 
 static HAK_COLD void process_begin_slow(void) {

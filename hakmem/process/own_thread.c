@@ -150,13 +150,13 @@ static void own_join(const struct own_thread *own) {
     }
 }
 
-/* Makes the thread end, if there is one, and waits for it. */
-static void own_end(struct own_thread *own) {
+/* Makes the thread end, if there is one, and waits for it. false: there is none, or somebody else begins or joins it */
+static bool own_end(struct own_thread *own) {
     uint32_t valid = NAME_VALID;
     /* Sequentially consistent: pairs with own_begin, if one of the program's threads has counted itself out before. Where it is busy,
      * who made it so begins or joins the thread; it looks for users itself when it has begun one. */
     if (!hak_compare_exchange_seq_cst(&own->name, &valid, (uint32_t)NAME_BUSY)) {
-        return;
+        return false;
     }
     DISTURB();
     /* Release: nothing hangs on it but the end. */
@@ -167,6 +167,7 @@ static void own_end(struct own_thread *own) {
     hak_store_relaxed(&own->from_ms, hak_os_clock_ms() + OWN_REST_MS);
     /* Release: pairs with the next who makes it busy. */
     hak_store_release(&own->name, (uint32_t)NAME_NONE);
+    return true;
 }
 
 /* How many of the program's threads there have to be, or else none of that kind runs. */
@@ -174,20 +175,22 @@ static uint32_t own_fewest(enum own_thread_kind kind) {
     return kind == OWN_THREAD_PURGE && hak_options.purge_thread == HAK_PURGE_THREAD_AUTO ? 2 : 1;
 }
 
-/* Ends those that may not run beside so few threads of the program. */
-static void own_end_beside(uint32_t users) {
+/* Ends those that may not run beside so few threads of the program. Result: whether there was any */
+static bool own_end_beside(uint32_t users) {
     struct own_page *page = page_look();
+    bool has_ended = false;
     for (unsigned kind = 0; page != NULL && kind < OWN_THREAD_KINDS; kind++) {
         if (users < own_fewest((enum own_thread_kind)kind)) {
-            own_end(&page->threads[kind]);
+            has_ended |= own_end(&page->threads[kind]);
         }
     }
+    return has_ended;
 }
 
 /* At exit a thread of ours is left alone, so that the end takes no longer; ThreadSanitizer wants every thread joined. */
 __attribute__((destructor(101))) static void own_end_at_exit(void) {
     if (HAK_THREAD_SANITIZER) {
-        own_end_beside(0);
+        (void)own_end_beside(0);
     }
 }
 
@@ -220,7 +223,8 @@ static int own_begin(struct own_thread *own, uint32_t fewest, bool has_ended, vo
     (void)hak_exchange_seq_cst(&own->name, (uint32_t)(error == 0 ? NAME_VALID : NAME_NONE));
     DISTURB();
     if (error == 0 && hak_load_seq_cst(&own_users) < fewest) {
-        own_end(own);
+        (void)own_end(own);
+        return EBUSY;
     }
     return error;
 }
@@ -299,17 +303,18 @@ void hak_own_thread_user_begun(void) {
     }
 }
 
-void hak_own_thread_user_ended(void) {
+bool hak_own_thread_user_ended(void) {
     if (own_is_current) {
-        return;
+        return false;
     }
     (void)page_look_with(true);
     /* Sequentially consistent: pairs with own_begin, as the exchange in own_end that follows. */
     const uint32_t left = hak_fetch_add_seq_cst(&own_users, (uint32_t)-1) - 1;
-    if (left <= 1) {
-        DISTURB();
-        own_end_beside(left);
+    if (left > 1) {
+        return false;
     }
+    DISTURB();
+    return own_end_beside(left) && left == 1;
 }
 
 void hak_own_thread_fork_child(bool has_record) {

@@ -27,7 +27,9 @@ enum own_thread_kind {
 /* Count the program's threads: called when a thread gets its record, and when it gives it up. The second may wait a few
  * milliseconds for threads of ours to end. pre: no lock is held */
 void hak_own_thread_user_begun(void);
-void hak_own_thread_user_ended(void);
+
+/* Result: whether one of ours was ended because one thread of the program goes on, which may never call the allocator again. */
+bool hak_own_thread_user_ended(void);
 
 /* Resets the count in the child of a fork, whose only thread calls this. */
 void hak_own_thread_fork_child(bool has_record);

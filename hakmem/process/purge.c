@@ -47,6 +47,12 @@ static void purge_to_bound(uint64_t now, size_t most) {
     }
 }
 
+void hak_purge_to_bound(void) {
+    if (hak_load_relaxed(&hak_options.purge_delay_ms) >= 0) {
+        purge_to_bound(hak_os_clock_ms(), SIZE_MAX);
+    }
+}
+
 static void purge_poll_now(const struct purge_caller *caller) {
     purge_start_waiting(caller);
     const int64_t delay_ms = hak_load_relaxed(&hak_options.purge_delay_ms);

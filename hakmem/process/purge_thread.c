@@ -9,6 +9,7 @@
 #include "hakmem/magazine/idle.h"
 #include "hakmem/os/os.h"
 #include "hakmem/process/own_thread.h"
+#include "hakmem/process/purge_bound.h"
 #include "hakmem/process/purge_later.h"
 #include "hakmem/process/purge_pass.h"
 #include "hakmem/process/purge_share.h"
@@ -122,7 +123,8 @@ static void purge_thread(void) {
 static bool purge_may_have_thread(uint64_t now) {
     const enum hak_purge_thread option = hak_options.purge_thread;
     return option != HAK_PURGE_THREAD_NEVER && hak_own_thread_users() > (option == HAK_PURGE_THREAD_AUTO ? 1 : 0) &&
-           now >= hak_load_relaxed(&purge_thread_again_ms) && now >= hak_own_thread_from_ms(OWN_THREAD_PURGE);
+           now >= hak_load_relaxed(&purge_thread_again_ms) &&
+           (now >= hak_own_thread_from_ms(OWN_THREAD_PURGE) || hak_purge_to_do_bytes() > PURGE_BOUND_BYTES);
 }
 
 bool hak_purge_thread_start(uint64_t now) {

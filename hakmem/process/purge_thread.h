@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The thread of our own that purges: it is begun by a poll, sleeps until something has decayed or more waits than may
- * (purge_share.h), and ends when nothing waits any more. */
+ * (purge_share.h), and ends when nothing waits any more, or when one thread of the program is left and HAKMEM_PURGE_THREAD is auto. */
 #ifndef HAKMEM_PROCESS_PURGE_THREAD_H
 #define HAKMEM_PROCESS_PURGE_THREAD_H
 

@@ -105,6 +105,39 @@ HAK_TEST_ISOLATED(OwnThread, IsBegunOnlyNowAndThenWhereThreadsComeAndGo, LATER) 
     HAK_EXPECT_LE(os_fake_calls(), 1 + (hak_os_clock_ms() - start) / 100);
 }
 
+/* Four mappings of 16 MiB each, as free_quietly does. */
+static void free_much_quietly(void) {
+    void *starts[4];
+    bool zeroed;
+    for (unsigned i = 0; i < 4; i++) {
+        HAK_ASSERT_TRUE(hak_kept_alloc(16 * MIB, HAK_CHUNK_BYTES, &starts[i], &zeroed) == 0);
+        memset(starts[i], 1, 16 * MIB);
+    }
+    for (unsigned i = 0; i < 4; i++) hak_kept_free(starts[i], 16 * MIB);
+}
+
+static void free_much_behind_its_back(void) {
+    allocate_and_free();
+    HAK_EXPECT(hak_own_thread_runs(OWN_THREAD_PURGE));
+    free_much_quietly();
+}
+
+/* The one that goes on may sleep for ever. */
+HAK_TEST_ISOLATED(OwnThread, WhatMayNotWaitGoesBackWhereOneThreadGoesOn, LATER) {
+    beside_another(free_much_behind_its_back);
+    HAK_EXPECT(!hak_own_thread_runs(OWN_THREAD_PURGE));
+    HAK_EXPECT_LE(hak_purge_waiting_bytes(), 16 * MIB);
+}
+
+/* Though one has just been ended. */
+HAK_TEST_ISOLATED(OwnThread, IsBegunAtOnceWhereMuchWaits, LATER) {
+    count_calls(OS_FAKE_START_THREAD);
+    beside_another(allocate_and_free);
+    free_much_quietly();
+    beside_another(allocate_and_free);
+    HAK_EXPECT_EQ(os_fake_calls(), 2);
+}
+
 HAK_TEST_ISOLATED(OwnThread, IsNeverBegunWhereTheOptionSaysSo, LATER " HAKMEM_PURGE_THREAD=0") {
     count_calls(OS_FAKE_START_THREAD);
     beside_another(allocate_and_free);

@@ -193,7 +193,7 @@ HAK_TEST_ISOLATED(OwnThreadSteps, OneThatPurgesEndsWhereTheProgramGoesOnWithOneT
     hak_own_thread_user_ended();
     HAK_EXPECT_EQ(joins, 0);
     const uint64_t before_ms = hak_os_clock_ms();
-    hak_own_thread_user_ended();
+    HAK_EXPECT(hak_own_thread_user_ended());
     const uint64_t after_ms = hak_os_clock_ms(), from_ms = hak_own_thread_from_ms(OWN_THREAD_PURGE);
     HAK_EXPECT_EQ(joins, 1);
     HAK_EXPECT_EQ(joined[0], 101);
@@ -201,18 +201,20 @@ HAK_TEST_ISOLATED(OwnThreadSteps, OneThatPurgesEndsWhereTheProgramGoesOnWithOneT
     /* A program whose threads come and go begins and ends one of ours only now and then. */
     HAK_EXPECT(from_ms >= before_ms + 100 && from_ms <= after_ms + 100);
     HAK_EXPECT_EQ(hak_own_thread_from_ms(OWN_THREAD_PUBLISH), 0);
-    hak_own_thread_user_ended();
+    HAK_EXPECT(!hak_own_thread_user_ended()); /* nobody goes on */
     HAK_EXPECT_EQ(joins, 2);
     HAK_EXPECT_EQ(joined[1], 102);
 }
+
+static void end_another(void) { HAK_EXPECT(!hak_own_thread_user_ended()); }
 
 /* Whoever begins it sees that, and ends it. */
 HAK_TEST_ISOLATED(OwnThreadSteps, OneThatPurgesEndsWhereOneThreadIsLeftMeanwhile, "") {
     hak_process_begin();
     hak_own_thread_user_begun();
     hak_own_thread_user_begun();
-    starting = hak_own_thread_user_ended;
-    HAK_EXPECT_EQ(start(), 0);
+    starting = end_another;
+    HAK_EXPECT_EQ(start(), EBUSY);
     HAK_EXPECT_EQ(joins, 1);
     HAK_EXPECT_EQ(joined[0], 101);
 }

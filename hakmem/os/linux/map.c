@@ -142,6 +142,7 @@ static int reserve_more_and_trim(size_t size, size_t alignment, void **out) {
 /* One try. 0: *out is aligned; EAGAIN: the kernel mapped it at *out, which is not, and took it back. */
 static int map_near(void *wish, size_t size, size_t alignment, int protection, void **out) {
     int error = linux_mmap(wish, size, protection, 0, out);
+    if (error == EAGAIN) return ENOMEM; /* the kernel's: more would be locked than may be */
     if (error != 0 || is_aligned(*out, alignment)) return error;
     /* Whether or not the kernel takes it back, it is of no use; it fails only where a trim would. */
     error = linux_munmap(*out, size);
@@ -198,7 +199,8 @@ static int map_in_hole(struct chain *chain, size_t size, size_t alignment, int p
 /* Maps below all of the chain; elsewhere if no place there is free. Results as of map_in_chain */
 static int map_below(struct chain *chain, size_t size, size_t alignment, int protection, uintptr_t *end, void **out) {
     int error = EAGAIN;
-    for (unsigned tries = chain->top == 0 ? 1 : CHAIN_TRIES; error == EAGAIN && tries > 0; tries--) {
+    for (unsigned tries = chain->top == 0 || hak_load_relaxed(&chain->lowest) > chain->top ? 1 : CHAIN_TRIES;
+         error == EAGAIN && tries > 0; tries--) {
         uintptr_t lowest;
         void *wish = chain_claim_below(chain, size, alignment, &lowest);
         error = map_wish(wish, size, alignment, protection, wish == NULL || tries == 1, out);
