@@ -177,7 +177,9 @@ class CallsTest(RecorderCase):
         frees = {event.block: event.thread for event in trace.events if event.kind == Kind.FREE}
         self.assertEqual([frees[event.number] for event in events], [1, 0])
         ends = [event.thread for event in trace.events if event.kind == Kind.THREAD_END]
-        self.assertEqual((ends, trace.end_threads), ([1], 2))
+        self.assertEqual(ends, [1])
+        # hakmem's own thread, which ends with the second one of the program, may free what the C library gave it.
+        self.assertIn(trace.end_threads, (2,) if self.library is None else (2, 3))
 
     def test_sites(self) -> None:
         """Each call has a site of its own, in the program; equal calls have the same one."""
