@@ -2,7 +2,6 @@
 /* A worker frees much, and main waits for its end; both several times. Then main is alone, and frees much itself. Prints how many
  * threads there were at most while a worker ran, after how many workers there was one, and whether the process may do at last what only
  * a process of one thread may. */
-#include <dirent.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -11,18 +10,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/preload/purge/tasks.h"
+
 #define ROUNDS 3
 #define BLOCKS 8
 
 static int most, alone; /* threads; workers */
-
-static int threads(void) {
-    int count = -2; /* . and .. */
-    DIR *tasks = opendir("/proc/self/task");
-    while (readdir(tasks) != NULL) count++;
-    closedir(tasks);
-    return count;
-}
 
 /* The kernel wakes who joins a thread a moment before it takes that thread from the list. */
 static bool is_alone(void) {

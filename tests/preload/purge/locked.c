@@ -3,7 +3,6 @@
  *
  * Two threads; a block is locked into memory and freed, among others. What the system does not take is not asked for again:
  * prints whether a thread of the allocator's came and went, within a minute. */
-#include <dirent.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,15 +10,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-static pthread_barrier_t barrier;
+#include "tests/preload/purge/tasks.h"
 
-static int threads(void) {
-    int count = -2; /* . and .. */
-    DIR *tasks = opendir("/proc/self/task");
-    while (readdir(tasks) != NULL) count++;
-    closedir(tasks);
-    return count;
-}
+static pthread_barrier_t barrier;
 
 static void *hold(void *unused) {
     free(malloc(100));

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A program of one thread frees much of all sizes and goes on a little. Prints how many threads it has then, and whether it may
  * still do what only a process of one thread may; the fork that follows finds one thread, too. */
-#include <dirent.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,13 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int threads(void) {
-    int count = -2; /* . and .. */
-    DIR *tasks = opendir("/proc/self/task");
-    while (readdir(tasks) != NULL) count++;
-    closedir(tasks);
-    return count;
-}
+#include "tests/preload/purge/tasks.h"
 
 static void allocate_and_free(size_t size, unsigned count) {
     static void *blocks[20000];
