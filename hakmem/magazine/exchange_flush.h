@@ -44,8 +44,8 @@ bool hak_exchange_keeps_too_much(const struct hak_thread *thread);
  * Classes in use keep their blocks, or they would flush each other in turn. */
 void hak_exchange_flush_unused(struct hak_thread *thread, unsigned current);
 
-/* Called before the thread makes a slab. If it has made many of clean chunks since its last such flush, and much is free in slabs
- * that nobody owns, flushes the classes other than `current` that were not exchanged since then. A few blocks in a magazine may each
+/* Called before the thread makes a slab. Once it has made many of clean chunks it looks: if much is free in slabs that nobody
+ * owns, it flushes the classes other than `current` that were not exchanged since the look before. A few blocks in a magazine may each
  * keep a slab of an earlier phase of the program in use. Without them the slab is free, and its resident chunks serve the growth. */
 void hak_exchange_flush_before_growth(struct hak_thread *thread, unsigned current);
 

@@ -46,7 +46,7 @@ HAK_ALWAYS_INLINE int record_signed(uint8_t stored) {
 /* The smallest page of any system. */
 #define RECORD_PAGE_BYTES 4096
 
-/* Bits of `is_used`. An exchange sets both; each of the two flushes clears its own. */
+/* Bits of `is_used`. An exchange sets both; each of the two looks for unused classes clears its own. */
 #define RECORD_USED_SINCE_LOADS 1u  /* hak_exchange_flush_unused */
 #define RECORD_USED_SINCE_GROWTH 2u /* hak_exchange_flush_before_growth */
 #define RECORD_USED (RECORD_USED_SINCE_LOADS | RECORD_USED_SINCE_GROWTH)
@@ -62,7 +62,7 @@ struct hak_thread_class {
     uint8_t loaded_unused;   /* atomic: written by the owner; for record_signed: RECORD_HALF_SLOTS less if packed */
     uint8_t stashed;         /* atomic: written by the owner; full magazines in the stash */
     bool loaded_zeroed;      /* owner; every block in the loaded magazine reads zero */
-    uint8_t is_used;         /* owner; RECORD_USED_*: exchanged since the last flush of that kind */
+    uint8_t is_used;         /* owner; RECORD_USED_*: exchanged since the last look of that kind */
     uint8_t batch;           /* owner; blocks that the last refill wanted; 0: none since the last flush */
     uint8_t recent_exchanges; /* owner; exchanges of the class since the thread's exchange number `counted_from` */
     uint8_t overflows;        /* owner; full returned magazines since the loaded one was last empty */
@@ -140,7 +140,7 @@ struct hak_thread {
     uint32_t spares_used;             /* owner; of the used ones, what the stashes took */
     uint8_t check_stamp;              /* owner; the current stamp of `check_stamps` */
     size_t loaded_above_tiny;         /* owner; bytes of classes above tiny, since unused ones were last looked for */
-    size_t grown; /* owner; bytes of slabs made of clean chunks since hak_exchange_flush_before_growth flushed */
+    size_t grown; /* owner; bytes of slabs made of clean chunks since hak_exchange_flush_before_growth looked */
     struct hak_thread_chance chance; /* touched only while the profile is on, as are `samples` */
     /* Guard builds, while the shadow has the limited form: the loaded magazines' tops. hak_loaded then holds empty
      * magazines, so that malloc takes the slow path without a further test. */

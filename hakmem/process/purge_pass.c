@@ -22,7 +22,7 @@
 static struct hak_lock purge_lock = HAK_LOCK_INITIALIZER(HAK_RANK_PURGE);
 static uint32_t purge_forks;     /* atomic; threads that want the purge lock for a fork, or have it */
 static uint32_t purge_waiters;   /* atomic; threads that want it to purge, or have just got it */
-static uint32_t purge_forks_in;  /* atomic; hak_own_thread_unseen_children of the process that both are of */
+static uint32_t purge_forks_in;  /* atomic; hak_own_thread_unseen_children when these two began at 0 */
 static bool purge_is_child;      /* atomic; this process is the child of a fork */
 static uint64_t purge_looked_ms; /* purge lock; when idle threads were last looked for */
 
