@@ -21,12 +21,17 @@ def parse(text: str) -> dict[str, int]:
     return found
 
 
+def command(out: Path) -> list[str]:
+    """What has to stand before a command so that its calls are counted in `out`; threads and children as well."""
+    # Signals would be lines of their own.
+    return [valgrind.tool("strace"), "-c", "-f", "-q", "-U", "calls,name", "-o", str(out), "--"]
+
+
 def counted(run: Callable[[list[str]], object]) -> dict[str, int]:
     """What `run` asked the kernel for; it gets the command that has to stand before its own."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "strace.out"
-        # -f: threads and children as well. Signals would be lines of their own.
-        run([valgrind.tool("strace"), "-c", "-f", "-q", "-U", "calls,name", "-o", str(out), "--"])
+        run(command(out))
         return parse(out.read_text(encoding="utf-8"))
 
 

@@ -7,10 +7,12 @@ No counter of the processor is needed.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -55,38 +57,54 @@ _EVENTS = {
 }
 
 
-def parse_totals(text: str) -> Counts:
-    """The counts that callgrind's output file holds; a ValueError where there are none."""
+def parse_events(text: str) -> dict[str, int]:
+    """Event -> how often, over all that callgrind's output file holds; a ValueError where there are none."""
     events = re.search(r"^events: (.+)$", text, re.MULTILINE)
     totals = re.search(r"^totals: (.+)$", text, re.MULTILINE)
     if events is None or totals is None:
         raise ValueError("no totals")
     # callgrind leaves out zeros at the end.
+    return dict(itertools.zip_longest(events[1].split(), map(int, totals[1].split()), fillvalue=0))
+
+
+def parse_totals(text: str) -> Counts:
+    """The counts that callgrind's output file holds; a ValueError where there are none."""
     sums = dict.fromkeys(_EVENTS.values(), 0)
-    for event, count in zip(events[1].split(), totals[1].split()):
+    for event, count in parse_events(text).items():
         if event in _EVENTS:
-            sums[_EVENTS[event]] += int(count)
+            sums[_EVENTS[event]] += count
     if sums["instructions"] == 0:
         raise ValueError("no instructions")
     return Counts(**sums)
 
 
-def parse_functions(text: str) -> dict[str, int]:
-    """Instructions of each function itself in callgrind's output file, whose names and lines are written out."""
-    found: dict[str, int] = {}
-    function, is_of_a_call = "", False
-    for line in text.splitlines():
-        if line.startswith("fn="):
-            function = line[len("fn=") :]
+def parse_costs(lines: Iterable[str]) -> Counter[tuple[str, str]]:
+    """(file, function) -> instructions of the function itself in callgrind's output, whose names and lines are written
+    out; the file is the program or the library that holds it, "" where callgrind names none."""
+    found: Counter[tuple[str, str]] = Counter()
+    file, function, is_of_a_call = "", "", False
+    for line in lines:
+        if line.startswith("ob="):
+            file = line[len("ob=") :].strip()
+        elif line.startswith("fn="):
+            function = line[len("fn=") :].strip()
         elif line.startswith("calls="):
             is_of_a_call = True  # the next line is what the called function took
         elif line[:1].isdigit():
             if not is_of_a_call:
-                found[function] = found.get(function, 0) + int(line.split()[1])
+                found[file, function] += int(line.split()[1])
             is_of_a_call = False
     if not found:
         raise ValueError("no functions")
     return found
+
+
+def parse_functions(text: str) -> dict[str, int]:
+    """Instructions of each function itself, wherever it lies; otherwise as parse_costs."""
+    found: Counter[str] = Counter()
+    for (_, function), count in parse_costs(text.splitlines()).items():
+        found[function] += count
+    return dict(found)
 
 
 def _count(contender: Contender, arguments: Sequence[str], read: Callable[[str], _Read]) -> _Read:

@@ -65,7 +65,7 @@ def add_choice_of_programs(result: argparse.ArgumentParser) -> None:
     )
 
 
-def _refuse_misuse(parser: argparse.ArgumentParser, programs: Sequence[str], peers: Sequence[str]) -> None:
+def refuse_misuse(parser: argparse.ArgumentParser, programs: Sequence[str], peers: Sequence[str]) -> None:
     """A program that guard full would end after some rounds, or not, is not measured under it."""
     for name in programs if GUARD_FULL in peers else ():
         if WORKLOADS[name].misuse is not None:
@@ -77,7 +77,7 @@ def _refuse_misuse(parser: argparse.ArgumentParser, programs: Sequence[str], pee
 def plan(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> Plan:
     """What the arguments ask for; a usage error where it cannot be measured."""
     programs = getattr(parsed, "programs", list(WORKLOADS))
-    _refuse_misuse(parser, programs, parsed.peers)
+    refuse_misuse(parser, programs, parsed.peers)
     if getattr(parsed, "once", False) and parsed.rounds != ROUNDS_MIN:
         parser.error("--once is one round: no --rounds goes with it")
     return Plan(

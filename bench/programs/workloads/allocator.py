@@ -38,7 +38,7 @@ def glibc() -> Contender:
     return Contender(GLIBC, library=Path(paths.pop()))
 
 
-def _publish(path: Path, folder: Path) -> Path:
+def publish(path: Path, folder: Path) -> Path:
     """A copy of the file in `folder` that every user may read and run."""
     copy = folder / path.name
     shutil.copyfile(path, copy)
@@ -52,14 +52,14 @@ def library(name: str, path: Path, folder: Path, version: str | None = None) -> 
     if not real.is_file():
         raise CheckError(f"the library {path} is missing")
     if not any(real.is_relative_to(public) for public in _PUBLIC):
-        real = _publish(path, folder)
+        real = publish(path, folder)
     return Contender(name, library=real, version=version)
 
 
 def tools(folder: Path) -> Tools:
     """launch.c, witness.c and jemalloc_calls.c as built, copied to `folder`."""
     built = ("launch", "libwitness.so", "libjemalloc_calls.so")
-    return Tools(*(_publish(_BUILT / name, folder) for name in built))
+    return Tools(*(publish(_BUILT / name, folder) for name in built))
 
 
 def public_folder(path: Path) -> Path:

@@ -2,7 +2,7 @@
 /* Starts one program, waits for it, and reports what it took: launch FD PRELOAD PROGRAM [ARGUMENT...].
  *
  * The report goes to the open descriptor FD as one line: wait status, nanoseconds from fork to end, microseconds of
- * user and of system time, most resident KiB. PRELOAD becomes the program's LD_PRELOAD, none where it is empty; this
+ * user and of system time, most resident KiB, page faults without input. PRELOAD becomes the program's LD_PRELOAD, none where it is empty; this
  * process does without.
  *
  * Why a process of its own: the kernel takes the size of a process before exec into its peak, so a program that a
@@ -88,8 +88,8 @@ int main(int argc, char **argv) {
         }
     }
     long long wall = nanoseconds() - started;
-    if (dprintf(report, "%d %lld %lld %lld %ld\n", status, wall, microseconds(used.ru_utime),
-                microseconds(used.ru_stime), used.ru_maxrss) < 0) {
+    if (dprintf(report, "%d %lld %lld %lld %ld %ld\n", status, wall, microseconds(used.ru_utime),
+                microseconds(used.ru_stime), used.ru_maxrss, used.ru_minflt) < 0) {
         fail("the report");
     }
     return 0;

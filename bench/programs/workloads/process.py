@@ -31,12 +31,15 @@ class Usage:
     """User and system time of the program and of every descendant that was waited for."""
     peak_bytes: int = 0
     """Most resident memory of a single process, as the kernel counts it."""
+    page_faults: int = 0
+    """Of the same processes as `cpu_seconds`; those that read no file."""
 
     def then(self, later: Usage) -> Usage:
         return Usage(
             self.wall_seconds + later.wall_seconds,
             self.cpu_seconds + later.cpu_seconds,
             max(self.peak_bytes, later.peak_bytes),
+            self.page_faults + later.page_faults,
         )
 
 
@@ -57,7 +60,8 @@ def _kill(processes: Iterable[psutil.Process]) -> None:
 
 
 class Process:
-    """A program under launch.c. The standard streams are open files or descriptors, its own to the end."""
+    """A program under launch.c. The standard streams are open files or descriptors, its own to the end. `prefix`
+    is a command that runs the program: a counter of what it does."""
 
     def __init__(
         self,
@@ -65,6 +69,7 @@ class Process:
         *,
         launcher: Path,
         preload: str,
+        prefix: Sequence[str] = (),
         environment: Mapping[str, str],
         folder: Path,
         stdin: int,
@@ -77,7 +82,7 @@ class Process:
         self._report, report_write = os.pipe()
         try:
             self._launch = subprocess.Popen(
-                [str(launcher), str(report_write), preload, *command],
+                [str(launcher), str(report_write), preload, *prefix, *command],
                 env=dict(environment),
                 cwd=folder,
                 stdin=stdin,
@@ -121,10 +126,10 @@ class Process:
         broken = self._launch.wait()
         with os.fdopen(self._report) as report:
             line = report.read().split()
-        if broken or len(line) != 5:
+        if broken or len(line) != 6:
             raise CheckError(f"{self._name}: launch {ending(broken)} and reported {line}")
-        status, wall, user, system, peak = (int(field) for field in line)
-        self.usage = Usage(wall / 1e9, (user + system) / 1e6, peak * _KIB)
+        status, wall, user, system, peak, faults = (int(field) for field in line)
+        self.usage = Usage(wall / 1e9, (user + system) / 1e6, peak * _KIB, faults)
         return os.waitstatus_to_exitcode(status)
 
     def kill(self) -> None:

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,9 +53,16 @@ class Runner:
         self._runs = 0
         workload.prepare(self._inputs, seed)
 
-    def run(self, allocator: Contender, *, watched: bool, padding: Mapping[str, str] | None = None) -> Run:
+    def run(
+        self,
+        allocator: Contender,
+        *,
+        watched: bool,
+        padding: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
+    ) -> Run:
         """One run in a fresh folder. `watched`: it is proven that the allocator answered; that costs time. `padding`
-        is added to the environment."""
+        is added to the environment. `prefix` runs each command that is measured."""
         self._runs += 1
         scratch = public_folder(self._folder / f"run{self._runs}")
         try:
@@ -66,6 +74,7 @@ class Runner:
                 watched=watched,
                 limit_seconds=self._limit_seconds,
                 padding=padding,
+                prefix=prefix,
             )
             outcome = self._workload.run(session)
             expect(bool(outcome.outputs), f"{self._workload.name} gave out nothing to compare")
@@ -76,7 +85,7 @@ class Runner:
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         peak = session.usage.peak_bytes if self._workload.memory is Memory.LARGEST else session.peak_sum_bytes
-        return Run(outcome, Usage(session.usage.wall_seconds, session.usage.cpu_seconds, peak))
+        return Run(outcome, dataclasses.replace(session.usage, peak_bytes=peak))
 
 
 def differences(found: Outcome, reference: Outcome) -> list[str]:

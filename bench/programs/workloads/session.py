@@ -9,7 +9,7 @@ import re
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,10 +83,11 @@ class Session:
         watched: bool,
         limit_seconds: float = LIMIT_SECONDS,
         padding: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
     ) -> None:
         """`scratch` is fresh. `watched`: the witness runs with every program and is asked in the end; a run that is
         timed does without. No command may take longer than `limit_seconds`. `padding` goes to the environment of all
-        that run under the allocator; it means nothing to them."""
+        that run under the allocator; it means nothing to them. `prefix` stands before each command that is measured."""
         self.allocator = allocator
         self.inputs = inputs
         self.folder = public_folder(scratch / "work")
@@ -105,6 +106,7 @@ class Session:
         self._look_seconds = INTERVAL_SECONDS
         self._limit_seconds = limit_seconds
         self._padding = dict(padding or {})
+        self._prefix = tuple(prefix)
 
     def run(
         self,
@@ -119,7 +121,8 @@ class Session:
 
         `user` is whom root gives the command to; anybody else runs it himself. `measured` commands add to `usage`.
         """
-        finished = self._finish(command, True, environment, stdin, status, user)
+        prefix = self._prefix if measured else ()
+        finished = self._finish(command, True, environment, stdin, status, user, prefix)
         if measured:
             self.usage = self.usage.then(finished.usage)
         return finished
@@ -139,7 +142,7 @@ class Session:
         """A server under the allocator, from `ready` on. It is stopped by the signal `stop`; where that is None the
         body has told it to end. It has to end well; its whole life is measured."""
         log = self._logs / str(self._commands)
-        process = self._start(command, True, None, None, user)
+        process = self._start(command, True, None, None, user, self._prefix)
         try:
             self._await(command[0], process, ready, log)
             with Sampler(process.pid, self._look_seconds) as sampler:
@@ -195,6 +198,7 @@ class Session:
         environment: Mapping[str, str] | None,
         stdin: Path | None,
         user: str | None,
+        prefix: Sequence[str] = (),
     ) -> Process:
         log = self._logs / str(self._commands)
         self._commands += 1
@@ -211,6 +215,7 @@ class Session:
                 command,
                 launcher=self._tools.launcher,
                 preload=self._preload() if preloaded else "",
+                prefix=prefix,
                 environment=whole,
                 folder=self.folder,
                 stdin=source.fileno(),
@@ -228,9 +233,10 @@ class Session:
         stdin: Path | None,
         status: int,
         user: str | None,
+        prefix: Sequence[str] = (),
     ) -> Finished:
         log = self._logs / str(self._commands)
-        process = self._start(command, preloaded, environment, stdin, user)
+        process = self._start(command, preloaded, environment, stdin, user, prefix)
         try:
             return self._end(command[0], process, log, status, self._limit_seconds)
         finally:

@@ -97,7 +97,13 @@ class ProcessTest(unittest.TestCase):
         self.assertLess(process.usage.cpu_seconds, 0.1)
 
     def test_usage_adds_up(self) -> None:
-        self.assertEqual(Usage(1.0, 2.0, 30).then(Usage(0.5, 0.25, 20)), Usage(1.5, 2.25, 30))
+        self.assertEqual(Usage(1.0, 2.0, 30, 7).then(Usage(0.5, 0.25, 20, 5)), Usage(1.5, 2.25, 30, 12))
+
+    def test_page_faults_of_the_whole_tree_count(self) -> None:
+        touch = f"x = bytearray({8 * _MIB}); x[::4096] = bytes(len(x[::4096]))"
+        process = self.start("sh", "-c", f"{_PYTHON} -S -c '{touch}'; {_PYTHON} -S -c '{touch}'")
+        process.wait(_SECONDS)
+        self.assertGreater(process.usage.page_faults, 2 * 8 * _MIB // os.sysconf("SC_PAGE_SIZE"))
 
     def test_limit_of_time_ends_the_whole_tree(self) -> None:
         process = self.start("sh", "-c", "sleep 6000 & setsid sleep 6000 & echo started; wait")
