@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tools.measure import files
+
 
 def render(template: Path, filters: Mapping[str, Callable[..., Any]] | None = None, **values: Any) -> str:
     """The template with `values`; a name that it does not find is an error."""
@@ -19,5 +21,5 @@ def render(template: Path, filters: Mapping[str, Callable[..., Any]] | None = No
 
 def write(path: Path, template: Path, filters: Mapping[str, Callable[..., Any]] | None = None, **values: Any) -> None:
     """Writes what render() returns to `path`, and says so."""
-    path.write_text(render(template, filters, **values), encoding="utf-8")
+    files.write_whole(path, render(template, filters, **values))
     print(f"{path} written")

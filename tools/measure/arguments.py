@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from tools.measure import files
 from tools.measure.paired import ROUNDS_MIN
 from tools.measure.program import BenchError
 
@@ -21,6 +22,9 @@ ENVIRONMENT = (
 """The end of a benchmark's --help."""
 
 FORMATS = ("table", "json", "csv")
+
+CALLER_FOLDER = "BUILD_WORKING_DIRECTORY"
+"""The variable by which `bazel run` says where it was called: it starts programs elsewhere."""
 
 # Above these a figure is a slip of the pen: years of running.
 _ITERATIONS_MAX = 10**12
@@ -44,8 +48,8 @@ def whole_number(low: int, high: int, why: str = "") -> Callable[[str], int]:
 iterations = whole_number(1, _ITERATIONS_MAX)
 
 
-def parser(name: str, description: str, epilog: str) -> argparse.ArgumentParser:
-    """A parser with what every benchmark has: rounds, format and seed."""
+def parser(name: str, description: str, epilog: str, has_format: bool = True) -> argparse.ArgumentParser:
+    """A parser with what every benchmark has: rounds, format and seed. What writes a document prints nothing in a format."""
     result = argparse.ArgumentParser(
         prog=name,
         description=description,
@@ -60,7 +64,8 @@ def parser(name: str, description: str, epilog: str) -> argparse.ArgumentParser:
         metavar="N",
         help="rounds in which every contender runs once (default and least: %(default)s)",
     )
-    result.add_argument("--format", choices=FORMATS, default="table", help="of the result (default: %(default)s)")
+    if has_format:
+        result.add_argument("--format", choices=FORMATS, default="table", help="of the result (default: %(default)s)")
     add_seed(result, "of the order within rounds, the workloads' random numbers and the intervals")
     return result
 
@@ -108,14 +113,24 @@ def workloads(parsed: argparse.Namespace) -> dict[str, int]:
 
 def caller_path(text: str) -> Path:
     """A path of the command line: relative to where `bazel run` was started."""
-    return Path(os.environ.get("BUILD_WORKING_DIRECTORY", "."), text)
+    return Path(os.environ.get(CALLER_FOLDER, "."), text)
+
+
+def output(text: str) -> Path:
+    """For argparse: a file to write. One that cannot be written is found out now, and not after an hour."""
+    path = caller_path(text)
+    try:
+        files.require_writable(path)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"'{text}' cannot be written: {error.strerror}") from error
+    return path
 
 
 def kept(given: str | Path | None, name: str) -> Path:
     """Where the outcome of a long run is kept: `given` by the command line, else `name` in a new folder, which is said. A file
     that cannot be written is found out now, and not after an hour."""
     path = caller_path(str(given)) if given else Path(tempfile.mkdtemp(prefix="hakmem-")) / name
-    path.touch()
+    files.require_writable(path)
     if not given:
         print(f"{name} will be kept as {path}", file=sys.stderr)
     return path

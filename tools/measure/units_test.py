@@ -7,6 +7,7 @@ import unittest
 
 from tools.measure import (
     conditions_test,
+    files_test,
     inference_test,
     paired_test,
     peers_test,
@@ -15,7 +16,16 @@ from tools.measure import (
     quiet_test,
 )
 
-_MODULES = (conditions_test, inference_test, paired_test, peers_test, process_test, progress_test, quiet_test)
+_MODULES = (
+    conditions_test,
+    files_test,
+    inference_test,
+    paired_test,
+    peers_test,
+    process_test,
+    progress_test,
+    quiet_test,
+)
 
 
 def load_tests(loader: unittest.TestLoader, _tests: unittest.TestSuite, _pattern: str | None) -> unittest.TestSuite:
