@@ -16,11 +16,15 @@ import random
 import resource
 import statistics
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from tools.measure import arguments, program
+from tools.measure.program import BenchError
+
+NAME = "tune"
 
 _LIBRARY = Path(__file__).absolute().parents[2] / "hakmem/preload/libhakmem.so"
 _SETTINGS = (
@@ -34,6 +38,7 @@ _SETTINGS = (
     "HAKMEM_THP=never",
 )
 _SECONDS_BETWEEN_LOOKS = 0.02
+_ROUNDS_MOST = 1000
 
 # Requests in bursts with pauses between them, beside a thread that waits: tens of MiB of objects come and go.
 _BURSTS = """
@@ -65,36 +70,65 @@ def _resident_mib(pid: int) -> float:
     return pages * resource.getpagesize() / 2**20
 
 
-def _run(program: Sequence[str], setting: str) -> Run:
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("HAKMEM_", "LD_"))}
+def _looks(process: subprocess.Popen[bytes]) -> list[float]:
+    """Its resident memory until its end; who is interrupted meanwhile leaves it ended."""
+    looks = []
+    try:
+        while process.poll() is None:
+            looks.append(_resident_mib(process.pid))
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+    except BaseException:
+        process.kill()
+        raise
+    return looks
+
+
+def _run(command: Sequence[str], setting: str) -> Run:
+    cleared = ("HAKMEM_", "LD_", arguments.CALLER_FOLDER)
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(cleared)}
     environment["LD_PRELOAD"] = str(_LIBRARY)
     if setting:
         name, _, value = setting.partition("=")
         environment[name] = value
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    looks = []
-    with subprocess.Popen(program, env=environment, stdout=subprocess.DEVNULL) as process:
-        while process.poll() is None:
-            looks.append(_resident_mib(process.pid))
-            time.sleep(_SECONDS_BETWEEN_LOOKS)
+    folder = arguments.caller_path(".")
+    try:
+        started = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, cwd=folder)
+    except OSError as error:
+        raise BenchError(f"{command[0]} cannot be started: {error.strerror}") from None
+    with started as process:
+        looks = _looks(process)
     if process.returncode != 0:
-        sys.exit(f"tune: {program[0]} ended with {process.returncode} under {setting or 'the defaults'}")
+        raise BenchError(f"{command[0]} ended with {process.returncode} under {setting or 'the defaults'}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Run(seconds, max(looks, default=0.0), statistics.mean(looks or [0.0]))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="tune", description=__doc__.split("\n")[0], allow_abbrev=False)
-    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="runs of each setting (default: 5)")
-    parser.add_argument("program", nargs=argparse.REMAINDER, metavar="PROGRAM", help="and its arguments")
+    parser = argparse.ArgumentParser(prog=NAME, description=(__doc__ or "").split("\n")[0], allow_abbrev=False)
+    parser.usage = "tune [options] [--] [PROGRAM [ARGUMENT ...]]"
+    parser.add_argument(
+        "--rounds",
+        type=arguments.whole_number(1, _ROUNDS_MOST),
+        default=5,
+        metavar="N",
+        help="runs of each setting (default: %(default)s)",
+    )
+    parser.add_argument(
+        "program",
+        nargs=argparse.REMAINDER,
+        metavar="PROGRAM",
+        help="and its arguments (default: a server's bursts, in Python)",
+    )
     parsed = parser.parse_args()
-    program = parsed.program or _DEFAULT_PROGRAM
+    given = parsed.program[1:] if parsed.program[:1] == ["--"] else parsed.program
+    command = given or _DEFAULT_PROGRAM
     chance = random.Random(1)
     runs: dict[str, list[Run]] = {setting: [] for setting in _SETTINGS}
-    for _ in range(max(1, parsed.rounds)):
+    for _ in range(parsed.rounds):
         for setting in chance.sample(_SETTINGS, len(_SETTINGS)):
-            runs[setting].append(_run(program, setting))
+            runs[setting].append(_run(command, setting))
     print(f"{'setting':28}{'time':>8}{'peak MiB':>10}{'mean MiB':>10}")
     for setting, its in runs.items():
         ratio = statistics.median(one.seconds / first.seconds for one, first in zip(its, runs[""]))
@@ -103,4 +137,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    program.run(NAME, main)
