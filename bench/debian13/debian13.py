@@ -111,7 +111,11 @@ def parser() -> argparse.ArgumentParser:
     )
     own.add_argument("bench", choices=tuple(BENCHES), help="what to run")
     own.add_argument(
-        "--root", type=Path, default=ROOT, metavar="DIR", help="where the root is, or is made (default: %(default)s)"
+        "--root",
+        type=arguments.caller_path,
+        default=ROOT,
+        metavar="DIR",
+        help="where the root is, or is made (default: %(default)s)",
     )
     own.add_argument("--json", type=arguments.caller_path, metavar="FILE", help="keep the report, or the outcome")
     return own

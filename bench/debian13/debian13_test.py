@@ -84,6 +84,13 @@ class Debian13Test(unittest.TestCase):
         parsed, passed = debian13.parser().parse_known_args(["lab", "--root=/r", "--quick", "--workload=pair"])
         self.assertEqual((parsed.bench, parsed.root, passed), ("lab", Path("/r"), ["--quick", "--workload=pair"]))
 
+    def test_a_root_is_where_the_caller_means(self) -> None:
+        """`bazel run` starts programs elsewhere."""
+        with mock.patch.dict("os.environ", BUILD_WORKING_DIRECTORY="/caller"):
+            own = debian13.parser()
+            roots = [own.parse_args(line).root for line in (["lab", "--root=d13"], ["lab"])]
+        self.assertEqual(roots, [Path("/caller/d13"), debian13.ROOT])
+
 
 if __name__ == "__main__":
     unittest.main()
