@@ -9,7 +9,7 @@ import sys
 import unittest
 from unittest import mock
 
-from bench.commands import benchmark, benchmarks, ladder, output
+from bench.commands import benchmark, benchmarks, ladder, output, update_guard, update_tradeoffs
 from bench.commands.benchmarks import BENCHMARKS
 from tools.measure import arguments
 
@@ -49,6 +49,19 @@ class RefusalTest(unittest.TestCase):
         self.refuse("tiny", ["--iter=5"], "--iter")
         self.refuse("tiny_mt", ["json"], "json")
         self.refuse("tiny", ["--format=xml"], "--format", "table", "json", "csv")
+
+    def test_a_format_where_a_document_is_written(self) -> None:
+        """It would be ignored, which nobody would notice."""
+        for module in (update_guard, update_tradeoffs):
+            error = io.StringIO()
+            with (
+                mock.patch.object(sys, "argv", [module.NAME, "--format=json"]),
+                contextlib.redirect_stderr(error),
+                self.assertRaises(SystemExit) as ended,
+            ):
+                module.main()
+            self.assertEqual(ended.exception.code, 2)
+            self.assertIn("unrecognized arguments: --format=json", error.getvalue())
 
     def test_threads_where_there_is_one(self) -> None:
         self.refuse("tiny", ["--threads=2"], "--threads=2")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """//bench:update_guard: writes docs/guard.md of the workspace, what guard exact and each feature of guard full cost.
 
-The text is driver/guard.md.j2; every figure in it is measured here: the worker under the library with guard full, with one
+The text is commands/guard.md.j2; every figure in it is measured here: the worker under the library with guard full, with one
 feature at a time, in interleaved rounds with the same library and none. Times are the processor's, of the process: half of
 what the features do is done by the system, and other programs of the machine have no part in it. --programs takes what
 `bazel run //bench/programs -- --peers=guard,guard-full --json=FILE` wrote, and adds what real programs see of it.
@@ -137,7 +137,7 @@ def page(rounds: int, seed: int, whole: dict[str, Any] | None) -> str:
 
 def main() -> None:
     """Measures and writes the page."""
-    parser = arguments.parser(NAME, __doc__ or "", arguments.ENVIRONMENT)
+    parser = arguments.parser(NAME, __doc__ or "", arguments.ENVIRONMENT, has_format=False)
     parser.add_argument(
         "--programs", metavar="FILE", help="an outcome of //bench/programs that has guard and guard-full"
     )

@@ -141,9 +141,11 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     contention.add_arguments(parser)
-    parser.add_argument("--output", metavar="FILE", help=f"(default: {_OUTPUT} of the workspace)")
+    parser.add_argument(
+        "--output", type=arguments.output, metavar="FILE", help=f"(default: {_OUTPUT} of the workspace)"
+    )
     parsed = parser.parse_args()
-    output = arguments.caller_path(parsed.output) if parsed.output else arguments.workspace(f"//bench:{NAME}") / _OUTPUT
+    output = parsed.output or arguments.workspace(f"//bench:{NAME}") / _OUTPUT
     workloads, threads = contention.chosen(parsed)
     grid.prepare()
     counted = contention.count(workloads, threads, parsed.seed)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """//bench:update_tradeoffs: writes docs/tradeoffs.md of the workspace, what each switch costs and buys.
 
-The text is driver/tradeoffs.md.j2; every figure in it is measured here, in one run: instructions by callgrind, time
+The text is commands/tradeoffs.md.j2; every figure in it is measured here, in one run: instructions by callgrind, time
 in interleaved rounds, sizes by nm.
 """
 
@@ -175,7 +175,7 @@ def page(rounds: int, seed: int) -> str:
 
 def main() -> None:
     """Measures and writes the page."""
-    parsed = arguments.parser(NAME, __doc__ or "", arguments.ENVIRONMENT).parse_args()
+    parsed = arguments.parser(NAME, __doc__ or "", arguments.ENVIRONMENT, has_format=False).parse_args()
     path = arguments.workspace(f"//bench:{NAME}") / OUTPUT
     grid.prepare()
     path.write_text(page(parsed.rounds, parsed.seed), encoding="utf-8")

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from bench.engine import variants
-from bench.lab import command_line, contenders, table as lab_table, workloads
+from bench.lab import command_line, contenders, lab, table as lab_table, workloads
 from bench.next import measurement, tables
 from bench.next.measurement import Plan
 from bench.programs.command_line import choice
 from bench.programs.measurement import WORKLOADS
-from tools.measure import arguments, paired, program, progress
+from tools.measure import arguments, files, paired, program, progress
 
 NAME = "next"
 
@@ -66,7 +66,7 @@ def parser(name: str, description: str) -> argparse.ArgumentParser:
         help="how often a line says how far it is where standard error is no terminal (default: %(default)s; 0: never)",
     )
     arguments.add_seed(result, "of all orders, layouts, random numbers and intervals")
-    add("--json", type=command_line.output, metavar="FILE", help="write the outcome")
+    add("--json", type=arguments.output, metavar="FILE", help="write the outcome")
     return result
 
 
@@ -119,15 +119,23 @@ def outcome(plan: Plan) -> dict[str, Any]:
 
 
 def measured(parsed: argparse.Namespace, own: argparse.ArgumentParser) -> dict[str, Any]:
-    """The outcome of the command line, written to its file as well."""
+    """The outcome of the command line."""
     try:
         plan = make_plan(parsed)
     except command_line.UsageError as error:
         own.error(str(error))
-    whole = outcome(plan)
+    return outcome(plan)
+
+
+def keep(parsed: argparse.Namespace, whole: dict[str, Any]) -> None:
+    """Writes the outcome to its file, if one is asked for."""
     if parsed.json:
-        parsed.json.write_text(json.dumps(whole, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    return whole
+        files.write_whole(parsed.json, json.dumps(whole, indent=1, allow_nan=False) + "\n")
+
+
+def status(whole: dict[str, Any]) -> int:
+    """The exit status of a run that gave this outcome."""
+    return lab.status(whole) or (program.FAILED if whole["programs"]["failures"] else 0)
 
 
 def main() -> None:
@@ -136,12 +144,13 @@ def main() -> None:
     own.add_argument(
         "--experiment", dest="experiments", action="append", default=[], metavar="GLOB", help="only these experiments"
     )
-    whole = measured(own.parse_args(), own)
-    tables.write(whole, sys.stdout)
+    parsed = own.parse_args()
+    whole = measured(parsed, own)
+    with files.written_first(lambda: keep(parsed, whole)):
+        tables.write(whole, sys.stdout)
     if not whole["complete"]:
         print(f"{NAME}: {whole['ended_by']}: the outcome is partial", file=sys.stderr)
-    if not whole["complete"] or whole["failures"] or whole["programs"]["failures"]:
-        sys.exit(program.FAILED)
+    sys.exit(status(whole))
 
 
 if __name__ == "__main__":

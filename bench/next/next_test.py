@@ -104,6 +104,27 @@ class ProgramTest(unittest.TestCase):
             self.assertIn("usage: ", done.stderr)
 
 
+class StatusTest(unittest.TestCase):
+    def test_it_says_who_ended_the_run(self) -> None:
+        whole: dict[str, Any] = {
+            "complete": True,
+            "ended_by": None,
+            "failures": [],
+            "programs": measurement.NO_PROGRAMS,
+        }
+        ended = whole | {"complete": False}
+        self.assertEqual(next_program.status(whole), 0)
+        self.assertEqual(next_program.status(ended | {"ended_by": "interrupted"}), 130)
+        self.assertEqual(next_program.status(ended | {"ended_by": "terminated"}), 143)
+        some: list[dict[str, Any]] = [
+            {"failures": ["one"]},
+            {"programs": {"failures": ["one"]}},
+            {"ended_by": "no room"},
+        ]
+        for failed in some:
+            self.assertEqual(next_program.status(whole | failed), 1)
+
+
 class DocumentArgumentsTest(unittest.TestCase):
     def test_what_can_give_no_document_is_refused_before_anything_is_measured(self) -> None:
         """An hour later it would have been refused all the same; and no file is not the wish to measure."""
@@ -125,6 +146,23 @@ class DocumentArgumentsTest(unittest.TestCase):
                 update_next.main()
             self.assertEqual(ended.exception.code, 2, argument)
             self.assertRegex(errors.getvalue(), why)
+
+    def test_an_outcome_that_gives_no_document_is_kept(self) -> None:
+        """It took an hour all the same."""
+        whole = {"complete": False, "ended_by": "interrupted"}
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            mock.patch.object(sys, "argv", [update_next.NAME]),
+            mock.patch.dict(os.environ, BUILD_WORKSPACE_DIRECTORY="/nowhere"),
+            mock.patch.object(tempfile, "mkdtemp", return_value=folder),
+            mock.patch.object(next_program, "measured", return_value=whole),
+            contextlib.redirect_stderr(io.StringIO()) as said,
+        ):
+            with self.assertRaisesRegex(BenchError, "this one is partial"):
+                update_next.main()
+            (kept,) = Path(folder).iterdir()
+            self.assertEqual(json.loads(kept.read_text()), whole)
+            self.assertIn(f"next.json will be kept as {kept}", said.getvalue())
 
 
 class VerdictTest(unittest.TestCase):

@@ -100,7 +100,13 @@ def main() -> None:
         own.error(f"argument --from: '{parsed.kept}' is no file")
     if parsed.kept is not None and (given := _given(parsed, own)):
         own.error(f"argument --from: measures nothing, and cannot go with {', '.join(given)}")
-    whole = measuring.measured(parsed, own) if parsed.kept is None else _loaded(parsed.kept)
+    if parsed.kept is None:
+        # Also of an outcome that gives no document, since something failed: it took an hour.
+        parsed.json = arguments.kept(parsed.json, "next.json")
+        whole = measuring.measured(parsed, own)
+        measuring.keep(parsed, whole)
+    else:
+        whole = _loaded(parsed.kept)
     text = page(whole)
     path = workspace / OUTPUT
     path.write_text(text, encoding="utf-8")

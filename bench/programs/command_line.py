@@ -32,9 +32,9 @@ def choice(what: str, known: Sequence[str]) -> Callable[[str], list[str]]:
     return convert
 
 
-def parser(name: str, description: str) -> argparse.ArgumentParser:
-    """A parser with what both programs have."""
-    result = arguments.parser(name, description, EPILOG)
+def parser(name: str, description: str, has_format: bool = True) -> argparse.ArgumentParser:
+    """A parser with what both programs have; the one that writes a document prints nothing in a format."""
+    result = arguments.parser(name, description, EPILOG, has_format)
     add_peers_and_file(result)
     return result
 

@@ -9,21 +9,23 @@ import sys
 from typing import Any
 
 from bench.programs import command_line, measurement, tables
-from tools.measure import arguments, program
+from tools.measure import arguments, files, program
 
 NAME = "programs"
 
 
 def measured(parser: argparse.ArgumentParser, parsed: Any) -> dict[str, Any]:
-    """Runs what the arguments ask for; writes the JSON file, if one is asked for."""
-    # A file that cannot be written is found out before an hour has gone.
-    path = arguments.caller_path(parsed.json) if parsed.json else None
-    if path is not None:
-        path.touch()
-    whole = tables.outcome_object(measurement.execute(command_line.plan(parser, parsed)))
-    if path is not None:
-        path.write_text(json.dumps(whole, indent=2, allow_nan=False) + "\n")
-    return whole
+    """Runs what the arguments ask for."""
+    plan = command_line.plan(parser, parsed)
+    if parsed.json:
+        files.require_writable(arguments.caller_path(parsed.json))  # found out before an hour has gone
+    return tables.outcome_object(measurement.execute(plan))
+
+
+def keep(parsed: Any, whole: dict[str, Any]) -> None:
+    """Writes the JSON file, if one is asked for."""
+    if parsed.json:
+        files.write_whole(arguments.caller_path(parsed.json), json.dumps(whole, indent=2, allow_nan=False) + "\n")
 
 
 def main() -> None:
@@ -34,7 +36,8 @@ def main() -> None:
     command_line.add_choice_of_programs(parser)
     parsed = parser.parse_args()
     whole = measured(parser, parsed)
-    tables.print_object(whole, parsed.format)
+    with files.written_first(lambda: keep(parsed, whole)):
+        tables.print_object(whole, parsed.format)
     for row in tables.failures(whole):
         print(f"{NAME}: {row['why']}", file=sys.stderr)
     if tables.failures(whole):

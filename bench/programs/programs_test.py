@@ -64,6 +64,11 @@ class ProgramsTest(unittest.TestCase):
         self.refuse(["--peers=guard-full", "--programs=stress_ng"], "8 bytes to blocks of fewer; leave it out\n")
         self.refuse(["lua"], "unrecognized arguments: lua")
 
+    def test_a_refusal_leaves_no_file(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            self.refuse(["--once", "--rounds=20", f"--json={folder}/outcome.json"], "no --rounds goes with it")
+            self.assertEqual(list(Path(folder).iterdir()), [])
+
     def test_file_that_cannot_be_written(self) -> None:
         """Said before anything is measured."""
         done = start("--programs=lua", "--json=/no/such/folder/file")

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
+import sys
 import unittest
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import jsonschema
 
@@ -133,6 +136,20 @@ class DocumentTest(unittest.TestCase):
             update_docs.page(outcome(["lua"]))
         with self.assertRaisesRegex(BenchError, "missing: ratios"):
             update_docs.page(outcome(list(WORKLOADS), 0))
+
+
+class ArgumentsTest(unittest.TestCase):
+    def test_what_writes_a_document_prints_in_no_format(self) -> None:
+        """It would be ignored, which nobody would notice."""
+        error = io.StringIO()
+        with (
+            mock.patch.object(sys, "argv", [update_docs.NAME, "--format=json"]),
+            contextlib.redirect_stderr(error),
+            self.assertRaises(SystemExit) as ended,
+        ):
+            update_docs.main()
+        self.assertEqual(ended.exception.code, 2)
+        self.assertIn("unrecognized arguments: --format=json", error.getvalue())
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def page(whole: dict[str, Any], newer: dict[str, Any] | None = None) -> str:
 
 def main() -> None:
     """Measures, or reads, and writes the page."""
-    parser = command_line.parser(NAME, __doc__ or "")
+    parser = command_line.parser(NAME, __doc__ or "", has_format=False)
     parser.add_argument(
         "--from", dest="earlier", metavar="FILE", help="what //bench/programs -- --json=FILE wrote; measures nothing"
     )
@@ -58,7 +58,10 @@ def main() -> None:
     if not earlier:
         parsed.json = str(arguments.kept(parsed.json, "programs.json"))
     path = workspace / _OUTPUT
-    path.write_text(page(earlier or programs.measured(parser, parsed), newer))
+    whole = earlier or programs.measured(parser, parsed)
+    if not earlier:
+        programs.keep(parsed, whole)
+    path.write_text(page(whole, newer))
     print(f"{path} written")
 
 

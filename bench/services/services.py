@@ -7,13 +7,14 @@ import argparse
 import contextlib
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 from bench.programs import command_line
 from bench.services import measurement, tables
 from bench.services.measurement import Plan, START_SECONDS
 from bench.services.registry import SERVICES
-from tools.measure import arguments, program, progress
+from tools.measure import arguments, files, program, progress
 
 NAME = "services"
 
@@ -22,8 +23,8 @@ _SECONDS_MOST = 3600
 _ROUNDS_MOST = 100
 
 
-def parser(name: str, description: str) -> argparse.ArgumentParser:
-    """The arguments of a run."""
+def parser(name: str, description: str, has_format: bool = True) -> argparse.ArgumentParser:
+    """The arguments of a run; the one that is for a document prints nothing in a format."""
     result = argparse.ArgumentParser(
         prog=name, description=description, epilog=command_line.EPILOG.replace("programs", "services"),
         allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -57,7 +58,8 @@ def parser(name: str, description: str) -> argparse.ArgumentParser:
         metavar="N",
         help="how often everything runs; figures are medians (default: %(default)s)",
     )
-    result.add_argument("--format", choices=arguments.FORMATS, default="table", help="of the result")
+    if has_format:
+        result.add_argument("--format", choices=arguments.FORMATS, default="table", help="of the result")
     arguments.add_seed(result, "of the allocators' order and the inputs")
     return result
 
@@ -74,25 +76,35 @@ def plan(own: argparse.ArgumentParser, parsed: argparse.Namespace) -> Plan:
 
 
 def measured(own: argparse.ArgumentParser, parsed: argparse.Namespace) -> dict[str, Any]:
-    """Runs what the arguments ask for; writes the JSON file, if one is asked for."""
+    """Runs what the arguments ask for; what is known so far stands beside the JSON file, if one is asked for."""
     wanted = plan(own, parsed)
-    # A file that cannot be written is found out before an hour has gone.
     path = arguments.caller_path(parsed.json) if parsed.json else None
     if path is not None:
-        path.touch()
+        files.require_writable(path)  # found out before an hour has gone
     progress.every(progress.SECONDS)
 
-    def keep(outcome: measurement.Outcome) -> None:
+    def keep_partial(outcome: measurement.Outcome) -> None:
         if path is not None:
-            text = json.dumps(tables.outcome_object(outcome), allow_nan=False) + "\n"
             with contextlib.suppress(OSError):  # a full disk ends no run
-                path.with_name(f"{path.name}.partial").write_text(text)
+                files.write_whole(_partial(path), _text(tables.outcome_object(outcome)))
 
-    whole = tables.outcome_object(measurement.execute(wanted, keep))
-    if path is not None:
-        path.write_text(json.dumps(whole, allow_nan=False) + "\n")
-        path.with_name(f"{path.name}.partial").unlink(missing_ok=True)
-    return whole
+    return tables.outcome_object(measurement.execute(wanted, keep_partial))
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f"{path.name}.partial")
+
+
+def _text(whole: dict[str, Any]) -> str:
+    return json.dumps(whole, allow_nan=False) + "\n"
+
+
+def keep(parsed: argparse.Namespace, whole: dict[str, Any]) -> None:
+    """Writes the JSON file, if one is asked for."""
+    if parsed.json:
+        path = arguments.caller_path(parsed.json)
+        files.write_whole(path, _text(whole))
+        _partial(path).unlink(missing_ok=True)
 
 
 def main() -> None:
@@ -100,7 +112,8 @@ def main() -> None:
     own = parser(NAME, "Services over time under hakmem and its peers, each allocator in turn.")
     parsed = own.parse_args()
     whole = measured(own, parsed)
-    tables.print_object(whole, parsed.format)
+    with files.written_first(lambda: keep(parsed, whole)):
+        tables.print_object(whole, parsed.format)
     for row in whole["failures"]:
         print(f"{NAME}: {row['why']}", file=sys.stderr)
     if whole["failures"]:

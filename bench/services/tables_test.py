@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import io
 import json
+import sys
 import unittest
 from pathlib import Path
 from typing import Any
+from unittest import mock
 from xml.etree import ElementTree
 
 import jsonschema
@@ -187,6 +190,20 @@ class PlotTest(unittest.TestCase):
 
     def test_ends_of_axes(self) -> None:
         self.assertEqual([plot.rounded(value) for value in (0.3, 1, 3, 30, 1100)], [1, 1, 5, 50, 2000])
+
+
+class ArgumentsTest(unittest.TestCase):
+    def test_what_writes_a_document_prints_in_no_format(self) -> None:
+        """It would be ignored, which nobody would notice."""
+        error = io.StringIO()
+        with (
+            mock.patch.object(sys, "argv", [update_docs.NAME, "--format=json"]),
+            contextlib.redirect_stderr(error),
+            self.assertRaises(SystemExit) as ended,
+        ):
+            update_docs.main()
+        self.assertEqual(ended.exception.code, 2)
+        self.assertIn("unrecognized arguments: --format=json", error.getvalue())
 
 
 if __name__ == "__main__":

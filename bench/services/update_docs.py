@@ -102,7 +102,7 @@ def marked(readme: str, text: str) -> str:
 
 def main() -> None:
     """Measures, or reads, and writes."""
-    own = services.parser(NAME, __doc__ or "")
+    own = services.parser(NAME, __doc__ or "", has_format=False)
     own.add_argument(
         "--from", dest="earlier", metavar="FILE", help="what //bench/services -- --json=FILE wrote; measures nothing"
     )
@@ -119,6 +119,8 @@ def main() -> None:
         if parsed.earlier
         else services.measured(own, parsed)
     )
+    if not parsed.earlier:
+        services.keep(parsed, whole)
     written = {
         workspace / "docs/services.md": page(whole),
         workspace / "docs/services.svg": plot.draw(whole),
