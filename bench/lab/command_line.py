@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from bench.lab import compare, contenders, plan as plans, traces, workloads
+from bench.lab import compare, contenders, history, plan as plans, traces, workloads
 from bench.lab.contenders import Family
 from bench.lab.plan import Plan
 from bench.lab.workloads import Workload
@@ -41,11 +41,14 @@ _MIB_MOST = 1 << 30
 _PROCESSES_MOST = 16
 
 
-def output(text: str) -> Path:
-    """A file to write: its folder must be there now, not after an hour."""
-    path = arguments.caller_path(text)
-    if path.is_dir() or not os.access(path.parent, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
-        raise argparse.ArgumentTypeError(f"'{text}' cannot be written: a file in a folder that exists is wanted")
+def _history(text: str) -> Path:
+    """A file that grows by a line a report: what it holds already has to be such lines, which is found out now as well."""
+    path = arguments.output(text)
+    try:
+        if path.is_file():
+            history.load(path)
+    except BenchError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
     return path
 
 
@@ -131,8 +134,8 @@ def parser(name: str, description: str) -> argparse.ArgumentParser:
         help="likewise one that holds more memory (default: three quarters of the machine's)",
     )
     arguments.add_seed(result, "of all orders, layouts, random numbers and intervals")
-    add("--html", type=output, metavar="FILE", help="write the report as a page")
-    add("--json", type=output, metavar="FILE", help="write the report with all raw samples")
+    add("--html", type=arguments.output, metavar="FILE", help="write the report as a page")
+    add("--json", type=arguments.output, metavar="FILE", help="write the report with all raw samples")
     return result
 
 
@@ -148,7 +151,7 @@ def add_own(result: argparse.ArgumentParser) -> None:
         help="of what is printed (default: %(default)s; csv has a line a comparison, markdown the tables)",
     )
     result.add_argument(
-        "--history", type=output, metavar="FILE", help="add a line to this file, for `bazel run //bench:trend`"
+        "--history", type=_history, metavar="FILE", help="add a line to this file, for `bazel run //bench:trend`"
     )
     result.add_argument(
         "--compare", type=kept_report, metavar="OLD.json", help="say what changed since the report in OLD.json"

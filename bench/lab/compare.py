@@ -24,6 +24,23 @@ from tools.measure.program import BenchError
 
 Row = dict[str, Any]
 
+_PARTS = {
+    *(
+        "baseline",
+        "calibration",
+        "commit",
+        "comparisons",
+        "compilation",
+        "complete",
+        "conditions",
+        "contenders",
+        "counts",
+    ),
+    *("created", "effects", "ended_by", "ended_in", "failures", "families", "hot_path", "latency", "load", "machine"),
+    *("memory", "mode", "noise", "notes", "rounds", "samples", "seconds", "seed", "system_calls", "times", "workloads"),
+}
+"""Of a report of any commit since the schema is this one."""
+
 _CONFIDENCE = paired.CONFIDENCE
 _RESAMPLES = 9999
 
@@ -42,6 +59,8 @@ def load(path: Path) -> Row:
         raise BenchError(f"{path} is not JSON: {error}") from error
     if not isinstance(report, dict) or report.get("schema") != SCHEMA:
         raise BenchError(f"{path} is not a report of the laboratory of schema {SCHEMA}")
+    if missing := sorted(_PARTS - report.keys()):
+        raise BenchError(f"{path} is no whole report of the laboratory: it has no {missing[0]}")
     # Figures that came later, under keys of their own: an older report does not have them.
     for row in report["memory"]:
         row.setdefault("rss_after_second_bytes", None)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from bench.lab import compare, compare_table, contenders
+from bench.lab.report import SCHEMA
 from bench.lab.testing import simulated
 from tools.measure.program import BenchError
 
@@ -101,7 +102,12 @@ class LoadTest(unittest.TestCase):
     def test_files_that_are_no_reports(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "x.json"
-            for text, wanted in (("{", "not JSON"), ("[]", "not a report"), ('{"schema": 99}', "not a report")):
+            for text, wanted in (
+                ("{", "not JSON"),
+                ("[]", "not a report"),
+                ('{"schema": 99}', "not a report"),
+                (json.dumps({"schema": SCHEMA}), "no whole report of the laboratory: it has no baseline"),
+            ):
                 path.write_text(text)
                 with self.assertRaisesRegex(BenchError, wanted):
                     compare.load(path)

@@ -215,6 +215,10 @@ class RefusalTest(FakeRunTest):
         self.refuse("--json=/nowhere/x.json", parts=("--json", "cannot be written"))
         self.refuse(f"--html={self.folder}", parts=("--html", "cannot be written"))
         self.refuse("--compare=/nowhere/x.json", parts=("--compare", "No such file"))
+        text = self.folder / "text"
+        text.write_text("text\n")
+        self.refuse(f"--history={text}", parts=("--history", "line 1, is none of the laboratory's"))
+        self.refuse("--history=/nowhere/x", parts=("--history", "cannot be written"))
 
     def test_words_and_options(self) -> None:
         self.refuse("--quik", parts=("--quik",))

@@ -3,17 +3,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
+import resource
+import signal
+import sys
 import tempfile
 import unittest
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
+from unittest import mock
 
-from bench.lab import contenders, forms, history, overview, page, report_test, table, trend, views
+from bench.lab import command_line, contenders, forms, history, lab, overview, page, report_test, table, trend, views
 from bench.lab.testing import simulated
+from tools.measure import files
 from tools.measure.program import BenchError
 
 _FACTORS = {"mimalloc": 1.2, "glibc": 0.9}
@@ -135,11 +141,44 @@ class HistoryTest(unittest.TestCase):
             history.add(self.file, made())
         self.assertEqual(self.file.read_text(), "text\n")
 
+    def test_a_part_of_a_line_is_taken_back(self) -> None:
+        """As on a full disk."""
+        history.add(self.file, made())
+        before = self.file.read_text()
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 10, limits[1]))
+        try:
+            with self.assertRaises(OSError):
+                history.add(self.file, made())
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+            signal.signal(signal.SIGXFSZ, ignored)
+        self.assertEqual(self.file.read_text(), before)
+        history.add(self.file, made())
+        self.assertEqual(len(history.load(self.file)), 2)
+
     def test_different_baselines_are_refused_and_different_machines_told(self) -> None:
         one = history.line(made())
         with self.assertRaisesRegex(BenchError, "baselines"):
             trend.render([one, one | {"baseline": "mimalloc"}])
         self.assertIn("of different machines: none, other", trend.render([one, one | {"machine": "other"}]))
+
+
+class UnwrittenTest(unittest.TestCase):
+    def test_a_report_that_cannot_be_written_any_more_is_printed(self) -> None:
+        out = io.StringIO()
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            mock.patch.object(sys, "argv", ["lab", f"--json={folder}/report.json"]),
+            mock.patch.object(command_line, "make_plan"),
+            mock.patch.object(lab, "measure", return_value=made()),
+            mock.patch.object(files, "write_whole", side_effect=OSError("no room")),
+            contextlib.redirect_stdout(out),
+            self.assertRaisesRegex(OSError, "no room"),
+        ):
+            lab.main()
+        self.assertIn("mimalloc", out.getvalue())
 
 
 if __name__ == "__main__":

@@ -51,11 +51,19 @@ def line(report: Row) -> Row:
 
 
 def add(path: Path, report: Row) -> None:
-    """Adds the report's line at the end; what the file holds already has to be such lines."""
+    """Adds the report's line at the end; what the file holds already has to be such lines. A part of a line, as a full disk
+    leaves one, would be none: it is taken back."""
     if path.exists():
         load(path)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line(report), allow_nan=False, separators=(",", ":")) + "\n")
+    text = (json.dumps(line(report), allow_nan=False, separators=(",", ":")) + "\n").encode("utf-8")
+    with path.open("ab", buffering=0) as file:
+        before = file.tell()
+        try:
+            while text:
+                text = text[file.write(text) :]
+        except OSError:
+            file.truncate(before)
+            raise
 
 
 def load(path: Path) -> list[Row]:

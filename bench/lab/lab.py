@@ -20,7 +20,7 @@ from bench.engine import identity
 from bench.lab import command_line, compare, compare_table, forms, history, page, phases, report as reports, table
 from bench.lab.plan import Plan
 from bench.lab.results import Results
-from tools.measure import conditions, peers, process, program
+from tools.measure import conditions, files, peers, process, program
 
 NAME = "lab"
 
@@ -59,22 +59,12 @@ def measure(plan: Plan) -> dict[str, Any]:
     return reports.make(results, around, datetime.datetime.now(datetime.timezone.utc))
 
 
-def _write(path: Path, text: str) -> None:
-    """All of `text` or nothing: a report that exists is replaced when the new one is there."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def write_files(parsed: argparse.Namespace, report: dict[str, Any]) -> None:
     """The files that the command line asks for."""
     if parsed.json:
-        _write(parsed.json, json.dumps(report, allow_nan=False, separators=(",", ":")) + "\n")
+        files.write_whole(parsed.json, json.dumps(report, allow_nan=False, separators=(",", ":")) + "\n")
     if parsed.html:
-        _write(parsed.html, page.render(report))
+        files.write_whole(parsed.html, page.render(report))
     if getattr(parsed, "history", None):
         history.add(parsed.history, report)
 
@@ -108,10 +98,10 @@ def main() -> None:
         command_line.print_list(plan, sys.stdout)
         return
     report = measure(plan)
-    write_files(parsed, report)
-    forms.write(report, parsed.format, sys.stdout)
-    if parsed.compare is not None:
-        compare_table.write(parsed.compare, report, compare.compare(parsed.compare, report), sys.stdout)
+    with files.written_first(lambda: write_files(parsed, report)):
+        forms.write(report, parsed.format, sys.stdout)
+        if parsed.compare is not None:
+            compare_table.write(parsed.compare, report, compare.compare(parsed.compare, report), sys.stdout)
     if not report["complete"]:
         print(f"{NAME}: {report['ended_by']} in '{report['ended_in']}': the report is partial", file=sys.stderr)
     for row in report["failures"]:

@@ -7,8 +7,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from bench.lab import command_line, history, page, panels
-from tools.measure import arguments, paired, program
+from bench.lab import history, page, panels
+from tools.measure import arguments, files, paired, program
 from tools.measure.program import BenchError
 
 NAME = "trend"
@@ -80,12 +80,12 @@ def main() -> None:
     parser.add_argument(
         "history", type=arguments.caller_path, help="the file that `bazel run //bench:lab -- --history=FILE` fills"
     )
-    parser.add_argument("--html", type=command_line.output, required=True, metavar="FILE", help="the page to write")
+    parser.add_argument("--html", type=arguments.output, required=True, metavar="FILE", help="the page to write")
     parsed = parser.parse_args()
     lines = history.load(parsed.history)
     if not lines:
         raise BenchError(f"{parsed.history} holds no report")
-    parsed.html.write_text(render(lines), encoding="utf-8")
+    files.write_whole(parsed.html, render(lines))
     print(f"{parsed.html} written")
 
 

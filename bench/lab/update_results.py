@@ -18,7 +18,7 @@ from typing import Any
 from bench.engine import identity
 from bench.lab import command_line, documents, lab, overview, result_pages, table
 from bench.programs import outcome_file
-from tools.measure import arguments, program
+from tools.measure import arguments, files, program
 from tools.measure.program import BenchError
 
 NAME = "update_results"
@@ -56,9 +56,9 @@ def _report(own: argparse.ArgumentParser, parsed: argparse.Namespace) -> Row:
     except command_line.UsageError as error:
         own.error(str(error))
     report = lab.measure(plan)
-    lab.write_files(parsed, report)
     parsed.status = lab.status(report)
-    table.write(report, sys.stdout)
+    with files.written_first(lambda: lab.write_files(parsed, report)):
+        table.write(report, sys.stdout)
     if not report["complete"]:
         print(f"{NAME}: {report['ended_by']} in '{report['ended_in']}': nothing is written", file=sys.stderr)
         sys.exit(lab.status(report))
@@ -75,7 +75,7 @@ def _measured(own: argparse.ArgumentParser, parsed: argparse.Namespace, workspac
     of_report(report, outcome, parsed.newer, standing)  # what cannot be made of it is found out now
     if kept is not None and outcome is None:
         outcome = documents.programs(parsed.seed)
-        kept.write_text(json.dumps(outcome, allow_nan=False) + "\n")
+        files.write_whole(kept, json.dumps(outcome, allow_nan=False) + "\n")
         parsed.status = parsed.status or (program.FAILED if outcome["failures"] else 0)
     written = of_report(report, outcome, parsed.newer, standing)
     if not parsed.lab_only:
