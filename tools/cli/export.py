@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import dataclass
 
+from tools.measure.program import BenchError
 from tools.cli import exposition, published, workload
 from tools.cli.command import Command, REFUSED, statuses
 from tools.cli.exposition import Exposition
@@ -107,8 +108,13 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _ready(addresses: list[str]) -> None:
-    for address in addresses:
-        print(f"http://{address}/metrics", flush=True)
+    try:
+        for address in addresses:
+            print(f"http://{address}/metrics", flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise BenchError(f"it listens, and cannot say where: {error.strerror}") from None
 
 
 def _run(parsed: argparse.Namespace) -> int:

@@ -248,6 +248,15 @@ class ServerTest(ExportCase):
         self.assertEqual(self.ask(where)[0].status, 200)
         self.end(signal.SIGTERM)
 
+    def test_an_address_that_cannot_be_printed_is_no_place_that_is_taken(self) -> None:
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run(
+                [COMMAND, "export", "--listen=127.0.0.1:0"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+            )
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("No space left on device", done.stderr)
+        self.assertNotIn("cannot listen", done.stderr)
+
     def test_a_place_that_is_taken(self) -> None:
         host, port = self.export()
         self.refuse(
