@@ -11,7 +11,7 @@ import sys
 import unittest
 from pathlib import Path
 
-from tests.profile.case import EXACT, PPROF, PROGRAM, by_function, parse
+from tests.profile.case import EXACT, PPROF, PROGRAM, SECONDS, by_function, parse
 from tests.profile.running import COMMAND, RunningCase
 
 
@@ -41,6 +41,42 @@ class RunningTest(CommandCase):
             check=True,
         )
         self.assertRegex(done.stdout, r"(?m)^ *5000 .* make_small$")
+
+    def test_an_output_that_cannot_be_written_is_said_before_the_wait(self) -> None:
+        _, pid = self.start_program("wait", HAKMEM_LEAKS="1")
+        for line in (("profile",), ("profile", "--view=tree"), ("snapshot",)):
+            done = self.hakmem(*line, str(pid), "--seconds=1000000", "-o", "none/a")
+            self.assertEqual((done.returncode, done.stdout), (2, ""), done.stderr)
+            self.assertRegex(done.stderr, r"none/a cannot be written: No such file or directory\n\Z")
+
+    def test_a_file_that_there_is_no_room_for_stays_as_it_was(self) -> None:
+        """As on a full disk: the command may write no byte to a file."""
+        _, pid = self.start_program("wait", HAKMEM_LEAKS="1")
+        (self.folder / "a").write_text("before")
+        script = "ulimit -f 0; trap '' XFSZ; exec \"$@\""
+        for line in (("profile",), ("profile", "--view=tree"), ("snapshot",)):
+            done = subprocess.run(
+                ["bash", "-c", script, "bash", COMMAND, *line, str(pid), "-o", str(self.folder / "a")],
+                env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},  # Python would leave empty files of its own
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=SECONDS,
+            )
+            self.assertEqual((done.returncode, done.stdout), (1, ""), done.stderr)
+            self.assertIn("File too large", done.stderr)
+            self.assertNotIn("Traceback", done.stderr)
+            self.assertEqual([(one.name, one.read_text()) for one in self.folder.iterdir()], [("a", "before")])
+
+    def test_a_view_does_not_take_the_place_of_its_profile(self) -> None:
+        _, pid = self.start_program("wait", HAKMEM_LEAKS="1")
+        self.answer("profile", str(pid), "-o", "a.pb.gz")
+        before = (self.folder / "a.pb.gz").read_bytes()
+        for line in (("a.pb.gz",), (str(pid), "--base=a.pb.gz")):
+            done = self.hakmem("profile", "--view=flame", "-o", "a.pb.gz", *line)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), done.stderr)
+            self.assertIn("is what is read", done.stderr)
+        self.assertEqual((self.folder / "a.pb.gz").read_bytes(), before)
 
     def test_leaks_of_a_running_program(self) -> None:
         _, pid = self.start_program("wait", HAKMEM_LEAKS="1")

@@ -282,17 +282,33 @@ class RunProfileTest(CommandCase):
 
     def test_one_that_cannot_be_kept_any_more_is_said(self) -> None:
         (self.folder / "sub").mkdir()
-        self.refuse(
-            "No such file or directory",
-            "run",
-            "--quiet",
-            "--profile=sub/a.heap",
-            "--",
-            "bash",
-            "-c",
-            "rmdir sub",
-            status=125,
+        done = self.run_command("run", "--quiet", "--profile=sub/a.heap", "--", "bash", "-c", "rmdir sub")
+        self.assertEqual((done.returncode, done.stdout), (125, ""), done.stderr)
+        found = re.search(r"cannot be written: No such file or directory; the profile is (.*)\n\Z", done.stderr)
+        assert found is not None, done.stderr
+        kept = Path(found[1])
+        self.addCleanup(shutil.rmtree, kept.parent)
+        self.assertRegex(kept.read_text(encoding="utf-8"), r"\Aheap profile: ")
+
+    def test_an_earlier_one_stays_where_there_is_no_room(self) -> None:
+        """As on a full disk: this command may write a KiB to a file, and the program any."""
+        (self.folder / "a.heap").write_text("before")
+        script = "ulimit -S -f 1; trap '' XFSZ; exec \"$@\""
+        inner = ("bash", "-c", "ulimit -S -f unlimited; sort /dev/null; true")
+        line = (COMMAND, "run", "--quiet", "--profile=a.heap", "--", *inner)
+        done = subprocess.run(
+            ["bash", "-c", script, "bash", *line],
+            # Python would leave the first KiB of its own files, for all that follow.
+            env={**os.environ, "BUILD_WORKING_DIRECTORY": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS,
         )
+        self.assertEqual((done.returncode, done.stdout), (125, ""), done.stderr)
+        self.assertRegex(done.stderr, r"a\.heap cannot be written: File too large\n\Z")
+        self.assertEqual(self.profile_of("a.heap"), "before")
+        self.assertEqual([one.name for one in self.folder.iterdir()], ["a.heap"])
 
     def test_what_is_no_regular_file_is_refused(self) -> None:
         os.mkfifo(self.folder / "fifo")

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.measure import program
-from tools.measure.arguments import whole_number
+from tools.measure import files, program
+from tools.measure.arguments import CALLER_FOLDER, whole_number
 
 FORMATS = ("table", "json")
 
@@ -24,12 +24,8 @@ _HELP_WIDTH = 100
 REFUSED = 2
 """The status for wrong arguments and for input that cannot be used."""
 
-
 TEXT_SUFFIX = ".heap"
 """A profile whose file ends so is text for google-pprof, as the library has it too."""
-
-CALLER_FOLDER = "BUILD_WORKING_DIRECTORY"
-"""The variable by which `bazel run` says where it was called: it starts programs elsewhere."""
 
 
 class InputError(Exception):
@@ -64,6 +60,17 @@ def statuses(own: str, interrupted: int = program.INTERRUPTED, terminated: int =
 def caller_path(text: str) -> Path:
     """A path as the caller meant it."""
     return Path(os.environ.get(CALLER_FOLDER, ".")) / text
+
+
+def require_writable(path: Path, *inputs: Path) -> None:
+    """InputError where a file cannot be written, or is one of those that are read: said before the work that it is to hold."""
+    try:
+        files.require_writable(path)
+        is_input = path.is_file() and any(path.samefile(one) for one in inputs)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}") from None
+    if is_input:
+        raise InputError(f"{path} is what is read: --output takes another file")
 
 
 def _is_file(path: Path, text: str) -> bool:

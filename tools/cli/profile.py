@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tools.measure import table
+from tools.measure import files, table
 from tools.measure.arguments import whole_number
 from tools.cli import flame, groups, pprof, published, samples, saved, show, switching, views
 from tools.cli.command import (
@@ -24,6 +24,7 @@ from tools.cli.command import (
     caller_path,
     existing_file,
     process_or_file,
+    require_writable,
     statuses,
 )
 from tools.cli.paths import say_what_has_no_names
@@ -114,9 +115,8 @@ def _is_text(parsed: argparse.Namespace) -> bool:
     return parsed.output is not None and str(parsed.output).endswith(TEXT_SUFFIX)
 
 
-def _write(parsed: argparse.Namespace, found: Samples) -> None:
-    output: Path = parsed.output or caller_path(f"hakmem.{found.pid}.pb.gz")
-    output.write_bytes(pprof.encode_text(found) if _is_text(parsed) else pprof.encode(found, parsed.symbols))
+def _write(parsed: argparse.Namespace, found: Samples, output: Path) -> None:
+    files.write_whole(output, pprof.encode_text(found) if _is_text(parsed) else pprof.encode(found, parsed.symbols))
     result: dict[str, Any] = {
         "pid": found.pid,
         "file": str(output),
@@ -181,8 +181,15 @@ def _view(parsed: argparse.Namespace, found: Samples, kind: str) -> str:
     return text.getvalue()
 
 
-def _page_of(what: int | Path) -> Path:
-    return caller_path(f"{what.name}.html" if isinstance(what, Path) else f"hakmem.{what}.html")
+def _output(parsed: argparse.Namespace) -> Path | None:
+    """Where the result goes; None: to standard output."""
+    given: Path | None = parsed.output
+    what: int | Path = parsed.what
+    if given is None and parsed.view is None:
+        return caller_path(f"hakmem.{what}.pb.gz")
+    if given is None and parsed.view == "flame":
+        return caller_path(f"{what.name}.html" if isinstance(what, Path) else f"hakmem.{what}.html")
+    return given
 
 
 def _check_switch(parsed: argparse.Namespace) -> None:
@@ -236,18 +243,20 @@ def _run(parsed: argparse.Namespace) -> int:
         _switch(parsed)
         return 0
     _check(parsed)
+    output = _output(parsed)
+    if output is not None:
+        require_writable(output, *(one for one in (parsed.what, parsed.base) if isinstance(one, Path)))
     found = _found(parsed)
     if found.pid and (parsed.view is not None or parsed.symbols):
         say_what_has_no_names(found, "profile")
-    if parsed.view is None:
-        _write(parsed, found)
+    if parsed.view is None and output is not None:
+        _write(parsed, found, output)
         return 0
     text = _view(parsed, found, parsed.value or views.DEFAULT_VALUE)
-    output = parsed.output or (_page_of(parsed.what) if parsed.view == "flame" else None)
     if output is None:
         sys.stdout.write(text)
     else:
-        output.write_text(text, encoding="utf-8")
+        files.write_whole(output, text)
         if parsed.view == "flame" and parsed.output is None:
             print(output)
     return 0
@@ -263,8 +272,8 @@ COMMAND = Command(
     "--on and --off switch the profile of a running program; --seconds does, for that time, where it is off. The\n"
     "program does so itself, at its next publication, within half a second.\n\n"
     + statuses(
-        f"0; 1 where FILE cannot be written or something else failed; {REFUSED} where there is no such process or profile, "
-        "it is another user's, runs without hakmem or without a profile, does not publish what is to be switched, or the "
+        f"0; 1 where something failed; {REFUSED} where there is no such process or profile, it is another user's, runs "
+        "without hakmem or without a profile, does not publish what is to be switched, FILE cannot be written, or the "
         "arguments are wrong"
     ),
     configure=_configure,

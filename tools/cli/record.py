@@ -12,7 +12,7 @@ from tools.measure import recording
 from tools.measure.arguments import whole_number
 from tools.measure.program import BenchError
 from tools.cli import show
-from tools.cli.command import Command, InputError, caller_path, existing_file
+from tools.cli.command import Command, InputError, caller_path, existing_file, require_writable
 from tools.cli.starting import Line, NOT_STARTED, StartError, line_of, own_statuses
 from tools.cli.untrusted import printable
 
@@ -77,12 +77,16 @@ def _record(parsed: argparse.Namespace, line: Line) -> int:
     output = caller_path(parsed.output).absolute()
     if not output.parent.is_dir():
         raise InputError(f"--output {parsed.output}: there is no folder {output.parent}")
+    if set(str(parsed.lib or "")) & set(" :"):
+        raise InputError(f"--lib {parsed.lib}: the loader takes no path with a colon or blank")
     settings = recording.Settings(output, parsed.max_events, not parsed.no_children, parsed.lib, parsed.frames)
     try:
+        environment = settings.environment(os.environ)
         with recording.alone(output):
-            recording.clear(output)
-            _, status = line.run(settings.environment(os.environ))
-            recording.require(output, line.words[0])
+            require_writable(output)
+            with recording.replaced(output):
+                _, status = line.run(environment)
+                recording.require(output, line.words[0])
             if not parsed.quiet:
                 _report(output)
     except (BenchError, OSError) as error:

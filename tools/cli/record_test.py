@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 import unittest
 from pathlib import Path
@@ -54,6 +55,30 @@ class RecordTest(CommandCase):
         self.refuse("is no trace: it is not overwritten", "record", "--output=a.trace", STEPS, status=125)
         self.assertEqual(self.trace.read_text(), "dear diary")
 
+    def test_an_earlier_recording_stays_where_nothing_is_recorded(self) -> None:
+        self.succeed("record", "--output=a.trace", "--", STEPS, "forks")
+        before = {path.name: path.read_bytes() for path in self.folder.iterdir()}
+        self.assertEqual(len(before), 2)
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            (folder / "text").write_text("text")
+            (folder / "text").chmod(0o755)
+            source = folder / "static.c"
+            source.write_text("int main(void) { return 0; }\n")
+            subprocess.run(["gcc", "-static", "-o", folder / "static", source], check=True)
+            for program, status, words in (
+                ("text", 126, "Exec format error"),
+                ("static", 125, "was not recorded: it is linked statically"),
+                ("none", 127, "was not found"),
+            ):
+                self.refuse(words, "record", "--output=a.trace", "--", str(folder / program), status=status)
+                self.assertEqual({path.name: path.read_bytes() for path in self.folder.iterdir()}, before)
+
+    def test_a_trace_that_cannot_be_written_is_said_before_the_program_runs(self) -> None:
+        self.refuse("/proc/a.trace cannot be written", "record", "--output=/proc/a.trace", "touch", "started")
+        self.refuse("cannot be written: Is a directory", "record", f"--output={self.folder}", "touch", "started")
+        self.assertEqual(list(self.folder.iterdir()), [])
+
     def test_a_recording_that_is_kept_under_another_name_stays(self) -> None:
         self.succeed("record", "--quiet", "--output=a.trace", "--", STEPS, "basic")
         kept = [self.folder / "a.trace.1", self.folder / "a.trace.2.3"]
@@ -74,6 +99,8 @@ class RecordTest(CommandCase):
         self.refuse("there is no folder", "record", "--output=none/a.trace", STEPS)
         self.refuse("whole number from 1", "record", "--max-events=0", STEPS)
         self.refuse("'none' is not a file", "record", "--lib=none", STEPS)
+        shutil.copy(_HAKMEM, self.folder / "a b.so")
+        self.refuse("the loader takes no path with a colon or blank", "record", "--lib=a b.so", STEPS)
         # A program that no loader starts.
         source = self.folder / "static.c"
         source.write_text("int main(void) { return 0; }\n")
@@ -151,6 +178,14 @@ class TraceTest(CommandCase):
         for words in ("complete", "3", f"{found['events']:,}", "malloc", "churn+0x", "Sizes", "Call sites"):
             self.assertIn(words, table)
         self.assertNotIn("\x1b", table)
+
+    def test_an_output_that_cannot_be_written_leaves_what_is_there(self) -> None:
+        self.succeed("record", "--quiet", "--output=a.trace", "--", STEPS, "basic")
+        before = self.trace.read_bytes()
+        for action in ("plot", "dhat"):
+            self.refuse("none/a cannot be written", "trace", action, "a.trace", "-o", "none/a")
+            self.refuse("is what is read: --output takes another", "trace", action, "a.trace", "-o", "a.trace")
+        self.assertEqual((list(self.folder.iterdir()), self.trace.read_bytes()), ([self.trace], before))
 
     def test_incomplete_and_damaged(self) -> None:
         self.succeed("record", "--quiet", "--output=a.trace", "--", _CHURN, "1", "20000")

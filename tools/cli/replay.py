@@ -94,7 +94,9 @@ def contenders(parsed: argparse.Namespace) -> list[Contender]:
         found.append(Contender(name, library=library))
     twice = [one.name for place, one in enumerate(found) if one.name in [other.name for other in found[:place]]]
     if twice:
-        raise InputError(f"two contenders with the name {twice[0]}")
+        raise InputError(
+            f"two contenders with the name {twice[0]}: each is named once, and libraries are told apart by their files' names"
+        )
     if any(set(str(one.library or "")) & set(" :") for one in found):
         raise InputError("the loader takes no path with a colon or blank")
     return found

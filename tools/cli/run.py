@@ -6,11 +6,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.measure import files
 from tools.measure.program import BenchError
 from tools.cli import parts, show
 from tools.cli.command import Command, InputError, TEXT_SUFFIX, caller_path
@@ -137,10 +139,23 @@ def _sum_up(parsed: argparse.Namespace, statistics: Path, pid: int, name: str) -
 
 
 def _keep_profile(written: Path, output: Path) -> None:
-    """Puts the profile of the program to its place, as the library makes files: for the user alone."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-    with os.fdopen(os.open(output, flags, 0o600), "wb") as file:
-        file.write(written.read_bytes())
+    """Puts the profile of the program to its place, as the library makes files: for the user alone. Where that cannot be done
+    any more, on a full disk say, it stays in another: the program's run may have been a long one."""
+    try:
+        files.write_whole(output, written.read_bytes(), 0o600)
+    except OSError as error:
+        raise BenchError(f"{output} cannot be written: {error.strerror}{_aside(written, output.name)}") from None
+
+
+def _aside(written: Path, name: str) -> str:
+    """Copies a file to a folder that stays, under that name; for a message. "" where there is no room for it either."""
+    folder = Path(tempfile.mkdtemp(prefix="hakmem-profile-"))
+    try:
+        shutil.copy(written, folder / name)
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
+        return ""
+    return f"; the profile is {folder / name}"
 
 
 def _report(parsed: argparse.Namespace, results: _Results, pid: int, name: str) -> None:

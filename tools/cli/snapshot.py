@@ -11,9 +11,10 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tools.measure import files
 from tools.measure.arguments import whole_number
 from tools.cli import memory_map, published, samples, show
-from tools.cli.command import REFUSED, Command, InputError, caller_path, process_id, statuses
+from tools.cli.command import REFUSED, Command, InputError, caller_path, process_id, require_writable, statuses
 from tools.cli.memory_map import Map, Slab
 from tools.cli.paths import Names
 
@@ -190,6 +191,8 @@ def summary(shot: Snapshot) -> str:
 
 
 def _run(parsed: argparse.Namespace) -> int:
+    output: Path = parsed.output or caller_path(f"hakmem.{parsed.pid}.snapshot.html")
+    require_writable(output)
     earlier: Map | None = None
     if parsed.seconds:
         earlier = memory_map.read(parsed.pid)
@@ -197,9 +200,8 @@ def _run(parsed: argparse.Namespace) -> int:
     found = memory_map.read(parsed.pid)
     profile = _profile(parsed.pid)
     shot = Snapshot(found, earlier)
-    output: Path = parsed.output or caller_path(f"hakmem.{parsed.pid}.snapshot.html")
     title = f"{published.program_of(parsed.pid)} ({parsed.pid}): live blocks by slab"
-    output.write_text(page(shot, profile, title, parsed.seconds), encoding="utf-8")
+    files.write_whole(output, page(shot, profile, title, parsed.seconds))
     print(f"{output}: {summary(shot)}")
     return 0
 
@@ -213,7 +215,7 @@ COMMAND = Command(
     "that come and go during the look may be told either way.\n\n"
     + statuses(
         f"0; 1 where something failed; {REFUSED} where there is no such process, it may not be looked into, runs without "
-        "hakmem, or the arguments are wrong"
+        "hakmem, FILE cannot be written, or the arguments are wrong"
     ),
     configure=_configure,
     run=_run,

@@ -13,7 +13,8 @@ from types import FrameType
 from typing import Any
 
 from tools.measure import program
-from tools.cli.command import CALLER_FOLDER, REFUSED, caller_path, statuses
+from tools.measure.arguments import CALLER_FOLDER
+from tools.cli.command import REFUSED, caller_path, statuses
 
 NOT_STARTED = 125
 """The status where the program did not do what this command is for."""

@@ -11,11 +11,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tools.measure import recording, table
+from tools.measure import files, recording, table
 from tools.measure.arguments import whole_number
 from tools.measure.table import Grid
 from tools.cli import heap_plot, show, trace_dhat, trace_time
-from tools.cli.command import Command, InputError, REFUSED, add_format, caller_path, existing_file, statuses
+from tools.cli.command import (
+    REFUSED,
+    Command,
+    InputError,
+    add_format,
+    caller_path,
+    existing_file,
+    require_writable,
+    statuses,
+)
 from tools.cli.trace_paths import Paths
 from tools.cli.untrusted import printable
 
@@ -23,7 +32,8 @@ from tools.cli.untrusted import printable
 _LINE_MOST = 4096
 
 _STATUSES = statuses(
-    f"0; 1 where something failed; {REFUSED} where the trace is damaged or none, or the arguments are wrong"
+    f"0; 1 where something failed; {REFUSED} where the trace is damaged or none, an output cannot be written, or the arguments "
+    "are wrong"
 )
 
 _PLOT = ".svg"
@@ -170,21 +180,29 @@ def _time(parsed: argparse.Namespace) -> int:
     return _show(parsed, {}, trace_time.grids(paths, parsed.most, depth), trace_time.caption(paths))
 
 
-def _write(parsed: argparse.Namespace, suffix: str, text: str, what: str) -> int:
+def _output(parsed: argparse.Namespace, suffix: str) -> Path:
+    """Where the result goes."""
     output: Path = parsed.output or caller_path(parsed.trace.name + suffix)
-    output.write_text(text, encoding="utf-8")
+    require_writable(output, parsed.trace)
+    return output
+
+
+def _write(output: Path, text: str, what: str) -> int:
+    files.write_whole(output, text)
     print(f"{output}: {what}")
     return 0
 
 
 def _plot(parsed: argparse.Namespace) -> int:
+    output = _output(parsed, _PLOT)
     paths = _read(parsed, Paths)
-    return _write(parsed, _PLOT, heap_plot.svg(paths), f"peak {show.size(paths.peak_bytes)}")
+    return _write(output, heap_plot.svg(paths), f"peak {show.size(paths.peak_bytes)}")
 
 
 def _dhat(parsed: argparse.Namespace) -> int:
+    output = _output(parsed, _DHAT)
     paths = _read(parsed, Paths)
-    return _write(parsed, _DHAT, trace_dhat.encode(paths), "to open in valgrind's dh_view.html")
+    return _write(output, trace_dhat.encode(paths), "to open in valgrind's dh_view.html")
 
 
 def _run(parsed: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ import os
 import re
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -89,14 +90,39 @@ def _is_trace(path: Path) -> bool:
         return file.read(len(trace_file.MAGIC)) == trace_file.MAGIC
 
 
+def _earlier(output: Path) -> list[Path]:
+    """The traces of an earlier recording to `output`. A file that is no trace is a BenchError."""
+    if not output.exists():
+        return processes(output)
+    if not output.is_file() or (output.stat().st_size > 0 and not _is_trace(output)):
+        raise BenchError(f"{output} is there and is no trace: it is not overwritten")
+    return [output, *processes(output)]
+
+
 def clear(output: Path) -> None:
     """Removes the traces of an earlier recording to `output`. A file that is no trace is left, and a BenchError."""
-    if output.exists():
-        if not output.is_file() or (output.stat().st_size > 0 and not _is_trace(output)):
-            raise BenchError(f"{output} is there and is no trace: it is not overwritten")
-        output.unlink()
-    for path in processes(output):
+    for path in _earlier(output):
         path.unlink()
+
+
+@contextmanager
+def replaced(output: Path) -> Iterator[None]:
+    """What is recorded within takes the place of an earlier recording to `output`, whose traces come back where nothing was
+    recorded. A file that is no trace is left, and a BenchError."""
+    earlier = _earlier(output)
+    if not earlier:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix=".hakmem-record-", dir=output.absolute().parent) as folder:
+        aside = {path: Path(folder) / path.name for path in earlier}
+        for path, kept in aside.items():
+            path.rename(kept)
+        try:
+            yield
+        finally:
+            if not output.exists() or not _is_trace(output):
+                for path, kept in aside.items():
+                    kept.rename(path)
 
 
 @contextmanager
