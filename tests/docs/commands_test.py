@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Each line `hakmem COMMAND ...` of the documents is one that the command's own parser takes."""
+"""Each line `hakmem COMMAND ...` of the documents is one that the command's own parser takes, and each option stands in one."""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import io
 import os
@@ -10,6 +11,7 @@ import re
 import shlex
 import tempfile
 import unittest
+from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
@@ -26,6 +28,16 @@ _VALUES = {"PID": "4711", "TRACE": __file__, "ADDRESS": "0x7f0000000000", "SECON
 def _arguments(line: str) -> list[str]:
     words = shlex.split(_PIPE.sub("", line).replace("…", ""))
     return [_VALUES.get(word, word) for word in words]
+
+
+def _options(parser: argparse.ArgumentParser) -> Iterator[str]:
+    """The longest name of each option of a command, and of those within it."""
+    for action in parser._actions:  # pylint: disable=protected-access
+        if isinstance(action.choices, dict):
+            for inner in action.choices.values():
+                yield from _options(inner)
+        if action.option_strings:
+            yield max(action.option_strings, key=len)
 
 
 class Commands(unittest.TestCase):
@@ -65,6 +77,13 @@ class Commands(unittest.TestCase):
                     except SystemExit as end:
                         self.assertEqual(0, end.code, said.getvalue())
         self.assertLessEqual({"run", "top", "stat", "leaks", "profile"}, seen)
+
+    def test_a_document_names_every_option(self) -> None:
+        known = documents.documents(documents.checkout())
+        text = "\n".join(text for name, text in known.items() if not documents.is_history(name))
+        for option in sorted({*_options(main.parser())} - {"--help"}):
+            with self.subTest(option):
+                self.assertRegex(text, rf"{re.escape(option)}\b")
 
 
 if __name__ == "__main__":

@@ -72,6 +72,25 @@ class Page(unittest.TestCase):
                     self.assertIn(cells[4], _WORDS)
                     self.assertNotEqual("", cells[3])
 
+    def test_every_column_of_the_text_is_named_and_no_other(self) -> None:
+        heads = "".join(line for line in _written("text").splitlines() if re.match(r"  pool |thread", line))
+        (row,) = [cells for cells in self._rows("What each figure means") if cells[0] == "text"]
+        own = dict(re.findall(r"`([\w ]+)` is `(\w+)`", row[2]))
+        fields = {*self.found["classes"][0], *self.found["threads"][0]}
+        self.assertLessEqual(set(own.values()), fields)
+        for name in own:
+            self.assertIn(name, heads)
+        left = heads
+        for name in sorted([*own, *(field.replace("_", " ") for field in fields)], key=len, reverse=True):
+            left = left.replace(name, "")
+        self.assertEqual(left.strip(), "")
+
+    def test_every_rate_of_top_is_named_and_no_other(self) -> None:
+        found = figures.rates({**self.found, "clock_ms": self.found["clock_ms"] - 1000}, self.found)
+        named = re.search(r"with `rates` besides: (.*?) a second", self.text, re.DOTALL)
+        assert named is not None
+        self.assertEqual(set(re.findall(r"`(\w+)`", named[1])), set(found))
+
     def test_every_column_of_the_screen_is_explained_and_no_other(self) -> None:
         before = {**self.found, "clock_ms": self.found["clock_ms"] - 1000}
         history = figures.history_of(before, resident=1)
