@@ -99,6 +99,8 @@ UNSWITCHED = [
     "test_interrupted",
     "test_packed",
     "test_soak",
+    # The parser of options.
+    "test_options",
 ]
 
 # Tests of code that guard exact does not change either.

@@ -148,10 +148,6 @@ static bool set_profile_rate(const char *value) {
     return hak_option_integer(value, 1, OPTIONS_PROFILE_RATE_MAX, &hak_options.profile_rate);
 }
 
-static bool set_leaks(const char *value) {
-    hak_options.leaks = strcmp(value, "1") == 0;
-    return hak_options.leaks || strcmp(value, "0") == 0;
-}
 /* FORMAT or FORMAT:FILE */
 static bool set_stats(const char *value) {
     static const char *const names[] = {"text", "json", "prometheus"};
@@ -185,6 +181,7 @@ static bool set_dump_signal(const char *value) {
     return true;
 }
 
+static bool set_leaks(const char *value) { return set_flag(value, &hak_options.leaks); }
 static bool set_numa(const char *value) { return set_flag(value, &hak_options.numa); }
 static bool set_publish(const char *value) { return set_flag(value, &hak_options.publish); }
 
