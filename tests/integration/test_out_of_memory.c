@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* The system refuses memory at every point in turn: each operation then gives NULL with ENOMEM or works, no
- * live block suffers, the counts stay consistent, and all works again afterwards. */
+ * live block suffers, every structure agrees with the others, and all works again afterwards. The same with a profile. */
 #include <errno.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "hakmem/hakmem.h"
 #include "hakmem/os/fake/fake.h"
 #include "tests/harness/census.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/pattern.h"
+#include "tests/harness/structures.h"
 #include "tests/harness/threads.h"
 
 #define LIVE_MAX 4096
@@ -19,6 +21,7 @@ static struct {
     size_t sizes[LIVE_MAX];
     unsigned count;
     unsigned refused; /* operations that gave NULL */
+    bool is_sampled;  /* with a profile, which is started while the system refuses */
 } script;
 
 /* p and errno as an allocation left them. */
@@ -93,9 +96,36 @@ static void expect_content(void) {
     for (unsigned i = 0; i < script.count; i++) HAK_EXPECT(pattern_pages_hold(script.blocks[i], script.sizes[i], i));
 }
 
+static unsigned live_of_script(void) {
+    unsigned live = 0;
+    for (unsigned i = 0; i < script.count; i++) live += script.blocks[i] != NULL;
+    return live;
+}
+
+static bool pass_by(const struct hak_walk_block *block, void *argument) {
+    (void)block;
+    (void)argument;
+    return true;
+}
+
+/* A walk has memory of its own, or none; what a thread has in its magazines goes back either way. */
+static void walk_and_flush(void) {
+    struct hak_walk_result walked = {0};
+    const int error = hak_walk(pass_by, NULL, &walked);
+    HAK_EXPECT(error == ENOMEM || (error == 0 && walked.blocks == live_of_script()));
+    hak_thread_idle();
+    hak_thread_flush();
+}
+
+static void start_profile(bool may_be_refused) {
+    const int error = hak_profile_start(1000);
+    HAK_EXPECT(error == 0 || (error == ENOMEM && may_be_refused));
+}
+
 /* Everything that may ask the system for something. */
 static void run_script(void) {
     script.count = script.refused = 0;
+    if (script.is_sampled) start_profile(true);
     allocate_in_every_pool();
     use_every_call();
     threads_run(1, use_in_thread, NULL);
@@ -108,21 +138,26 @@ static void run_script(void) {
     }
     hak_trim();
     allocate_in_every_pool();
+    walk_and_flush();
     expect_content();
 }
 
-static unsigned live_of_script(void) {
-    unsigned live = 0;
-    for (unsigned i = 0; i < script.count; i++) live += script.blocks[i] != NULL;
+static void add_live(const struct hak_profile_entry *entry, void *argument) { *(uint64_t *)argument += entry->live; }
+
+static uint64_t live_samples(void) {
+    uint64_t live = 0;
+    hak_profile_read(add_live, &live);
     return live;
 }
 
 static void end_script(void) {
     expect_content();
     HAK_EXPECT_EQ(census_live_blocks(), live_of_script());
+    STRUCTURES_EXPECT_SOUND();
     for (unsigned i = 0; i < script.count; i++) hak_free(script.blocks[i]);
     HAK_EXPECT_EQ(census_live_blocks(), 0);
-    CENSUS_EXPECT_CONSISTENT();
+    HAK_EXPECT_EQ(live_samples(), 0);
+    STRUCTURES_EXPECT_SOUND();
 }
 
 /* In a process in which the allocator does not exist yet, so that its start is refused memory too. */
@@ -133,8 +168,10 @@ static void expect_recovery(void (*plan)(uint64_t n), uint64_t n) {
     os_fake_reset();
     end_script();
     script.count = script.refused = 0;
+    if (script.is_sampled) start_profile(false);
     allocate_in_every_pool();
     HAK_EXPECT_EQ(script.refused, 0);
+    HAK_EXPECT_EQ(live_samples() != 0, script.is_sampled);
     end_script();
 }
 
@@ -157,7 +194,18 @@ static uint64_t calls_of_script(void) {
 /* The purge of decayed memory may come at another moment than in the counted run. */
 #define CALLS_MORE 3
 
-static void expect_recovery_from_each(void (*plan)(uint64_t n)) {
+/* Asked in a child: the next ones are to find a process without a profile. */
+static bool has_profile(void) {
+    struct process_result result;
+    struct process process;
+    const pid_t pid = process_fork(&process);
+    if (pid == 0) _exit(hak_profile_start(0) == ENOTSUP ? 1 : 0);
+    process_finish(&process, &result);
+    return result.exited && result.code == 0;
+}
+
+static void expect_recovery_from_each(void (*plan)(uint64_t n), bool is_sampled) {
+    script.is_sampled = is_sampled;
     uint64_t calls = calls_of_script();
     HAK_ASSERT_TRUE(calls > 5);
     uint64_t step = calls / HAK_TEST_SCALE(calls); /* every call, but under a sanitizer */
@@ -171,9 +219,20 @@ static void expect_recovery_from_each(void (*plan)(uint64_t n)) {
     }
 }
 
-HAK_TEST(OutOfMemory, OneRefusedCallAtEveryPoint) { expect_recovery_from_each(os_fake_fail_at); }
+HAK_TEST(OutOfMemory, OneRefusedCallAtEveryPoint) { expect_recovery_from_each(os_fake_fail_at, false); }
 
-HAK_TEST(OutOfMemory, NothingButRefusalsFromEveryPointOn) { expect_recovery_from_each(os_fake_fail_from); }
+HAK_TEST(OutOfMemory, NothingButRefusalsFromEveryPointOn) { expect_recovery_from_each(os_fake_fail_from, false); }
+
+/* A sample that there is no memory for is lost, and its block is given out all the same. */
+HAK_TEST(OutOfMemory, OneRefusedCallAtEveryPointWhileSampled) {
+    if (!has_profile()) HAK_SKIP("this build has no profile");
+    expect_recovery_from_each(os_fake_fail_at, true);
+}
+
+HAK_TEST(OutOfMemory, NothingButRefusalsFromEveryPointOnWhileSampled) {
+    if (!has_profile()) HAK_SKIP("this build has no profile");
+    expect_recovery_from_each(os_fake_fail_from, true);
+}
 
 static void expect_refusal_of(unsigned kind) {
     os_fake_fail_only(kind);
@@ -184,7 +243,10 @@ static void expect_refusal_of(unsigned kind) {
 }
 
 HAK_TEST(OutOfMemory, EachKindOfCallAlwaysRefused) {
-    for (unsigned kind = 1; kind < OS_FAKE_ALL; kind *= 2) HAK_EXPECT_EXIT_OK(expect_refusal_of(kind));
+    for (unsigned sampled = 0; sampled <= (has_profile() ? 1u : 0u); sampled++) {
+        script.is_sampled = sampled == 1;
+        for (unsigned kind = 1; kind < OS_FAKE_ALL; kind *= 2) HAK_EXPECT_EXIT_OK(expect_refusal_of(kind));
+    }
 }
 
 /* Without threads and purges of the system's, memory that is free is used before any is asked for. */
