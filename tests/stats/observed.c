@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define SLOTS 256
-#define THREADS_MAX 8
+#define THREADS_MAX 16
 
 static int ended; /* atomic */
 

@@ -7,6 +7,7 @@ import json
 import math
 import mmap
 import os
+import random
 import struct
 import subprocess
 import tempfile
@@ -21,6 +22,7 @@ from tools.cli.hostile_case import HEADER, HostileCase, example, with_value
 from tools.cli.observe_case import OBSERVED, SCHEMA
 
 _ESCAPE = "\x1b]0;title\a\x1b[31m"
+_SEED = 1
 
 
 _PAGES = {
@@ -44,6 +46,23 @@ _PAGES = {
 }
 
 
+def damaged(sound: bytes, draw: random.Random) -> bytes:
+    """With one to three changes, each of a byte, of a number's digit or of a part."""
+    text = bytearray(sound)
+    for _ in range(draw.randrange(1, 4)):
+        at = draw.randrange(len(text))
+        match draw.randrange(4):
+            case 0:
+                text[at] = draw.randrange(256)
+            case 1:
+                text[at] ^= 1 << draw.randrange(8)
+            case 2:
+                text[at:at] = draw.choice((b"0", b"-", b"9" * 30, b"e9", b'"', b"{", b"[", b"\0", b"\xff"))
+            case _:
+                del text[at : at + draw.randrange(1, 20)]
+    return bytes(text)
+
+
 class PageTest(HostileCase):
     def test_what_the_schema_takes_is_taken(self) -> None:
         self.publish(json.dumps(example()).encode())
@@ -65,6 +84,35 @@ class PageTest(HostileCase):
         )
         done = self.run_command("top", "--count=1", str(os.getpid()))
         self.assertEqual((done.returncode, done.stdout, done.stderr.count("\n")), (published.MALFORMED, "", 1))
+
+    def test_damage_anywhere_does_no_harm(self) -> None:
+        draw = random.Random(_SEED)
+        sound = json.dumps(example()).encode()
+        taken = 0
+        for _ in range(3000):
+            text = damaged(sound, draw)
+            try:
+                untrusted.statistics(text)
+                taken += 1
+            except untrusted.Malformed as refused:
+                self.assertTrue(str(refused).isprintable() and len(str(refused)) < 100, (text, str(refused)))
+        self.assertTrue(0 < taken < 3000)
+
+    def test_any_header_is_read_or_refused(self) -> None:
+        draw = random.Random(_SEED)
+        text = json.dumps(example()).encode()
+        descriptor = self.publish(text)
+        sound = os.pread(descriptor, HEADER.size, 0)
+        taken = 0
+        for _ in range(500):
+            os.pwrite(descriptor, sound, 0)
+            os.pwrite(descriptor, damaged(sound, draw)[: HEADER.size], 0)
+            try:
+                published.read(os.getpid(), attempts=1)
+                taken += 1
+            except published.Unreachable as refused:
+                self.assertTrue(str(refused).isprintable(), str(refused))
+        self.assertTrue(0 < taken < 500)
 
     def test_headers(self) -> None:
         wrong: tuple[tuple[str, dict[str, int]], ...] = (
@@ -316,6 +364,26 @@ class ProfileTest(HostileCase):
             self.doCleanups()
         self.table(rate=0)
         self.refuse(2, "what it shares is no profile", "leaks", str(os.getpid()))
+
+    def test_damage_anywhere_does_no_harm(self) -> None:
+        draw = random.Random(_SEED)
+        descriptor = self.table(callers=1 << 8 | 3, frames=(9, 0x2000, 0x3000, 0x4000, 10))
+        at = (range(80), range(80, 80 + 64), range(self._FRAMES_AT, self._FRAMES_AT + 40))
+        sound = [os.pread(descriptor, len(one), one.start) for one in at]
+        taken = 0
+        for _ in range(600):
+            for one, content in zip(at, sound):
+                os.pwrite(descriptor, content, one.start)
+            where = draw.choice(at)
+            word = draw.choice((draw.getrandbits(64), draw.getrandbits(8), 2**64 - 1, 1 << draw.randrange(64), 0))
+            os.pwrite(descriptor, struct.pack("=Q", word), draw.randrange(where.start, where.stop - 7))
+            try:
+                found = samples.read(os.getpid())
+                taken += 1
+                self.assertTrue(all(math.isfinite(one.scale) for one in found.records))
+            except InputError as refused:
+                self.assertTrue(str(refused).isprintable(), str(refused))
+        self.assertTrue(0 < taken < 600)
 
     def test_the_largest_numbers_are_written(self) -> None:
         self.table(
