@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A limit of the system, or a lock on memory, meets a program with hakmem where it does with the C library."""
 
+import platform
 import resource
 import unittest
 from pathlib import Path
@@ -11,6 +12,7 @@ from tests.preload.forms import FORMS
 from tests.preload.life import run
 
 # Full guard makes pages inaccessible by mprotect: that is what it is for.
+WITHOUT_FULL = tuple(form for form in FORMS if form != "guard_full")
 
 MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT = 1, 2, 4
 
@@ -26,6 +28,10 @@ MAPPINGS_MOST = {"preloaded": 76, "linked": 76, "guard": 110}
 # replaces, which are those of the reservation. A block of 10,000 bytes takes 10,240.
 DATA_MIB = 20
 DATA_MOST_MIB = (DATA_MIB + 1 + 4) * 10000 // 10240
+
+
+# System calls of x86-64 that give and take memory.
+REFUSED = {"mmap": 9, "mprotect": 10, "munmap": 11, "mremap": 25, "mincore": 27, "madvise": 28}
 
 
 class LimitsTest(forms.FormTest):
@@ -71,6 +77,25 @@ class LimitsTest(forms.FormTest):
             self.skipTest("nobody may lock 64 MiB")
         for flags in (MCL_CURRENT, MCL_FUTURE, MCL_CURRENT | MCL_FUTURE):
             self.as_under_glibc("lock_all", flags, "user")
+
+    def refused(self, *arguments: object, forms: tuple[str, ...] = FORMS) -> None:
+        self.in_forms(
+            "refusals",
+            *arguments,
+            forms=forms,
+            stderr=None,
+            check=lambda ended: self.assertIn(ended.stdout, ("alive\n", "not here\n")),
+        )
+
+    def test_no_mapping_is_left(self) -> None:
+        self.refused("mappings")
+
+    @unittest.skipUnless(platform.machine() == "x86_64", "the numbers known here are those of x86-64")
+    def test_a_filter_refuses_what_gives_memory(self) -> None:
+        for name, number in REFUSED.items():
+            # Full guard does not give out what it cannot make accessible again.
+            self.refused(number, forms=WITHOUT_FULL if name == "mprotect" else FORMS)
+        self.refused(*REFUSED.values(), forms=WITHOUT_FULL)
 
     def test_sizes_that_no_machine_has(self) -> None:
         self.as_under_glibc("impossible_sizes")
