@@ -91,7 +91,7 @@ class OwnFilesTest(DescriptorCase):
 
 class CancellationTest(DescriptorCase):
     def test_no_call_is_a_cancellation_point(self) -> None:
-        for what, words in (("misuse", "double free"), ("stats", "Arena 0:"), ("nothing", "")):
+        for what, words in (("misuse", "double free"), ("stats", "Arena 0:"), ("every", ""), ("nothing", "")):
             self.in_forms(
                 "cancelled_calls",
                 what,
