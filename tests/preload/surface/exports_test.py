@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What libhakmem.so shows to the dynamic linker: names, needs, thread-local storage, relocations."""
+"""What libhakmem.so shows to the dynamic linker: names, needs, thread-local storage, relocations; needs and relocations of
+the guard builds as well."""
 
 import re
 import subprocess
@@ -58,13 +59,14 @@ class Exports(unittest.TestCase):
 
 
 class Image(unittest.TestCase):
+    library = LIBRARY
     dynamic: list[str]
     segments: list[str]
 
     @classmethod
     def setUpClass(cls) -> None:
-        cls.dynamic = lines_of("readelf", "--wide", "--dynamic", LIBRARY)
-        cls.segments = lines_of("readelf", "--wide", "--program-headers", LIBRARY)
+        cls.dynamic = lines_of("readelf", "--wide", "--dynamic", cls.library)
+        cls.segments = lines_of("readelf", "--wide", "--program-headers", cls.library)
 
     def flags(self) -> set[str]:
         return {
@@ -101,7 +103,7 @@ class Image(unittest.TestCase):
         begin, size = int(protected[0][2], 16), int(protected[0][5], 16)
         relocated = {".dynamic", ".got", ".got.plt", ".init_array", ".fini_array", ".data.rel.ro"}
         found = set()
-        for line in lines_of("readelf", "--wide", "--sections", LIBRARY):
+        for line in lines_of("readelf", "--wide", "--sections", self.library):
             fields = re.sub(r"^\s*\[\s*\d+\]", "", line).split()
             if fields and fields[0] in relocated:
                 found.add(fields[0])
@@ -112,6 +114,14 @@ class Image(unittest.TestCase):
     def test_stack_is_not_executable(self) -> None:
         stack = next(line for line in self.segments if "GNU_STACK" in line)
         self.assertNotIn("E", stack.split()[6:-1])
+
+
+class GuardImage(Image):
+    library = "hakmem/preload/libhakmem-guard.so"
+
+
+class GuardFullImage(Image):
+    library = "hakmem/preload/libhakmem-guard-full.so"
 
 
 class ThreadLocalStorage(unittest.TestCase):
