@@ -4,6 +4,7 @@
 import contextlib
 import io
 import os
+import random
 import resource
 import subprocess
 import sys
@@ -177,6 +178,39 @@ class CommandLine(unittest.TestCase):
                 self.assertEqual(self.generate(self.spec, self.output), (0, ""))
                 rows = Header(self.output.read_text()).all_rows()
                 self.assertEqual(len(rows), sum(bool(line.partition("#")[0].strip()) for line in lines))
+
+    def test_a_damaged_spec_is_understood_or_refused(self) -> None:
+        """Whatever its bytes are: a header with all its rows, or one line that says what is wrong."""
+        draw = random.Random(1)
+        sound = "".join(line + "\n" for line in VALID).encode()
+        statuses = set()
+        for _ in range(400):
+            text = bytearray(sound)
+            for _ in range(draw.randrange(1, 4)):
+                at = draw.randrange(len(text))
+                match draw.randrange(5):
+                    case 0:
+                        text[at] = draw.randrange(256)
+                    case 1:
+                        text[at:at] = bytes([draw.choice(b"0123456789 \t\n\r#-+_.")])
+                    case 2:
+                        del text[at]
+                    case 3:
+                        text[at : at + draw.randrange(30)] = b""
+                    case _:
+                        lines = text.splitlines(keepends=True)
+                        lines.insert(draw.randrange(len(lines)), draw.choice(lines))
+                        text = bytearray(b"".join(lines))
+            self.spec.write_bytes(text)
+            self.output.unlink(missing_ok=True)
+            status, message = self.generate(self.spec, self.output)
+            self.assertIn(status, (0, 2), (text, message))
+            self.assertEqual(message.count("\n"), 1 if status else 0, (text, message))
+            self.assertEqual(self.output.exists(), status == 0, text)
+            if status == 0:
+                self.assertTrue(Header(self.output.read_text()).all_rows())
+            statuses.add(status)
+        self.assertEqual(statuses, {0, 2})
 
     def test_a_last_line_without_newline_counts(self) -> None:
         self.spec.write_text("\n".join(VALID))

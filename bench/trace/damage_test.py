@@ -271,7 +271,9 @@ class RecordTest(DamageTest):
 
 
 class FuzzTest(DamageTest):
-    """Any bytes behind a fitting CRC: understood or refused, nothing else."""
+    """Any bytes behind a fitting CRC: understood or refused, nothing else, whatever is asked of the trace."""
+
+    ASKED = (("--info",), ("--paths",), ("--touch=none",), ("--touch=none", "--incomplete"))
 
     def test_random_payloads(self) -> None:
         draw = random.Random(1)
@@ -294,7 +296,8 @@ class FuzzTest(DamageTest):
         ]
         self.accept(trace_file.encode(sound))
         statuses = set()
-        for _ in range(500):
+        for round_ in range(800):
+            asked = self.ASKED[round_ % len(self.ASKED)]
             place = draw.randrange(len(sound))
             payload = bytearray(sound[place].payload)
             for _ in range(draw.randrange(1, 4)):
@@ -309,14 +312,13 @@ class FuzzTest(DamageTest):
             chunks = [*sound[:place], replace(sound[place], payload=bytes(payload)), *sound[place + 1 :]]
             self.path.write_bytes(trace_file.encode(chunks))
             done = subprocess.run(
-                [str(recording.built("replay")), "--info", str(self.path)],
-                capture_output=True,
-                check=False,
-                timeout=600,
+                [str(recording.built("replay")), *asked, str(self.path)], capture_output=True, check=False, timeout=600
             )
-            self.assertIn(done.returncode, (0, 2), (payload, done.stderr))
-            statuses.add(done.returncode)
-        self.assertEqual(statuses, {0, 2})
+            # A block may be of a size that this machine has not.
+            is_too_large = done.returncode == 1 and b"no memory for a block" in done.stderr
+            self.assertTrue(done.returncode in (0, 2) or is_too_large, (asked, payload, done.returncode, done.stderr))
+            statuses.add((asked, done.returncode))
+        self.assertLessEqual({(asked, status) for asked in self.ASKED for status in (0, 2)}, statuses)
 
 
 class IncompleteTest(DamageTest):
