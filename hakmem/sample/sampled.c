@@ -80,7 +80,7 @@ static void *sampled_take_own(struct hak_thread *thread, unsigned class_index, c
     hak_store_release(&own->allocations, own->allocations + (p != NULL));
     exchange_note_class(thread, class_index);
     exchange_leave(thread);
-    if (own->loaded_zeroed && !zeroed && p != NULL) {
+    if (p != NULL && own->loaded_zeroed && !zeroed) {
         /* What is said of the blocks in the magazine holds for this one, too. */
         memset(p, 0, hak_classes[class_index].block_size);
     }
