@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Where mappings lie that are made while another is: in the middle of one call for the system another thread's work is done, so that
- * the order is always the same. */
+ * the order is always the same. And where they lie on kernels that this one is not. */
 #include <errno.h>
+#include <linux/mman.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
@@ -9,6 +10,10 @@
 #include "tests/harness/harness.h"
 #include "tests/unit/os_mapping.h"
 #include "tests/unit/wrapped_syscall.h"
+
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
 
 #define REGIONS ((char *)0x200000000000)
 #define BLOCKS ((char *)0x300000000000)
@@ -18,6 +23,23 @@ static void (*before_mmap)(void); /* runs once, before the kernel sees the next 
 static void *others;              /* what it mapped */
 static unsigned mmaps;            /* how many there were */
 static bool is_refused;           /* no mmap succeeds */
+static bool wants_room;           /* as Linux 6.7 to 6.12, see map_with_room */
+
+/* Follows the wish for 2 MiB or more only where as much is free behind it. */
+static long map_with_room(const long *argument) {
+    const long behind[] = {argument[0] + argument[1],
+                           2 * (long)MIB,
+                           PROT_NONE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE,
+                           -1,
+                           0};
+    const long anywhere[] = {0, argument[1], argument[2], argument[3], argument[4], argument[5]};
+    const int saved_errno = errno;
+    const bool is_free = real_syscall(SYS_mmap, behind) == behind[0];
+    if (is_free) (void)real_syscall(SYS_munmap, behind);
+    errno = saved_errno;
+    return real_syscall(SYS_mmap, is_free ? argument : anywhere);
+}
 
 static long answered_syscall(long number, const long *argument) {
     void (*const work)(void) = before_mmap;
@@ -29,7 +51,10 @@ static long answered_syscall(long number, const long *argument) {
         errno = ENOMEM;
         return -1;
     }
-    return real_syscall(number, argument);
+    return wants_room && argument[0] != 0 && argument[1] >= 2 * (long)MIB &&
+                   (argument[3] & (MAP_FIXED | MAP_FIXED_NOREPLACE)) == 0
+               ? map_with_room(argument)
+               : real_syscall(number, argument);
 }
 
 static void map_others(void) { others = map(MIB, MIB); }
@@ -84,6 +109,22 @@ HAK_TEST_ISOLATED(OsRaces, WhatGrowsMeanwhileMovesNoOtherAway, "") {
     before_mmap = map_others_beside;
     HAK_EXPECT_PTR_EQ(map(MIB, MIB), BLOCKS - 9 * MIB);
     HAK_EXPECT_PTR_EQ(map(MIB, MIB), BLOCKS - 10 * MIB);
+}
+
+/* What another kernel would do: a mapping directly below another one gets its place all the same. */
+HAK_TEST_ISOLATED(OsRaces, KernelThatWantsRoomBehindAWishIsToldThePlace, "") {
+    void *region;
+    PLACE();
+    wants_room = true;
+    for (size_t i = 1; i <= 4; i++) HAK_EXPECT_PTR_EQ(map(2 * MIB, MIB), BLOCKS - i * 2 * MIB);
+    HAK_EXPECT_EQ(mmaps, 4);
+    HAK_EXPECT_EQ(hak_os_unmap(BLOCKS - 6 * MIB, 2 * MIB), 0);
+    HAK_EXPECT_PTR_EQ(map(2 * MIB, MIB), BLOCKS - 6 * MIB);
+    for (size_t i = 1; i <= 3; i++) {
+        HAK_EXPECT_EQ(hak_os_reserve_aligned(32 * MIB, 32 * MIB, &region), 0);
+        HAK_EXPECT_PTR_EQ(region, REGIONS - i * 32 * MIB);
+    }
+    HAK_EXPECT_EQ(mmaps, 8);
 }
 
 HAK_TEST_ISOLATED(OsRaces, WhatTheKernelPlacedIsNoHole, "") {

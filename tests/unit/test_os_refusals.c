@@ -49,15 +49,12 @@ static void unmap_first(void *destination, size_t size) {
     memset(mapped_meanwhile, 5, size);
 }
 
-/* The next mapping lies behind the addresses that there are tables for. */
+/* Mappings lie behind the addresses that there are tables for. */
 static bool maps_high;
 static long unmapped_high; /* the address that was given back then */
 
 static long answered_syscall(long number, const long *argument) {
-    if (number == SYS_mmap && maps_high) {
-        maps_high = false;
-        return (long)1 << HAK_ADDRESS_BITS;
-    }
+    if (number == SYS_mmap && maps_high) return (long)1 << HAK_ADDRESS_BITS;
     if (number == SYS_munmap && argument[0] == (long)1 << HAK_ADDRESS_BITS) {
         unmapped_high = argument[0];
         return 0;
@@ -154,8 +151,8 @@ static void map_high(void) {
     void *start = NULL;
     struct os_counters before, after;
     hak_os_counters_get(&before);
+    maps_high = true;
     for (unsigned i = 0; i < 2; i++) {
-        maps_high = true;
         unmapped_high = 0;
         if (hak_os_map(MIB, MIB, &start) != ENOMEM || start != NULL || unmapped_high == 0) _exit(0);
     }

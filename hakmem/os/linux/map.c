@@ -166,9 +166,19 @@ static void *chain_claim_below(struct chain *chain, size_t size, size_t alignmen
     return place;
 }
 
-/* As map_near, and EAGAIN wherever it is not at `wish`: *out is given back then, unless it is aligned and `keeps`. */
+/* As map_near, and EAGAIN wherever it is not at `wish`: *out is given back then, unless it is aligned and `keeps`.
+ *
+ * The place itself is asked for first. Linux 6.7 to 6.12 follow a wish of 2 MiB or more only where 2 MiB behind it are free as well, and
+ * behind it lies the chain (mended by "mm: respect mmap hint address when aligning for THP"). And nothing is mapped elsewhere, and made
+ * resident where the process locks its memory, only to be given back. Where the kernel refuses the flag or the address, the wish may do. */
 static int map_wish(void *wish, size_t size, size_t alignment, int protection, bool keeps, void **out) {
-    int error = map_near(wish, size, alignment, protection, out);
+    int error = wish == NULL ? EINVAL : linux_mmap_there(wish, size, protection);
+    if (error == EEXIST && !keeps) return EAGAIN;
+    if (error == 0) {
+        *out = wish;
+        return 0;
+    }
+    error = map_near(wish, size, alignment, protection, out);
     if (error != 0 || *out == wish || keeps) return error;
     error = linux_munmap(*out, size);
     return error != 0 ? error : EAGAIN;
