@@ -23,8 +23,9 @@
 /* Not under sanitizers: their copies of a process take milliseconds, and ThreadSanitizer moves signals. */
 #if defined(__x86_64__) && !defined(HAK_TEST_TSAN) && !defined(HAK_TEST_ASAN)
 
-#define TRAP_FLAG 0x100 /* of EFLAGS: a SIGTRAP after each instruction (AMD64 manual, volume 2, 13.1.4) */
-#define BLOCKS 400      /* fill and empty two magazines and the stash of every class here */
+#include "tests/unit/trap_flag.h"
+
+#define BLOCKS 400 /* fill and empty two magazines and the stash of every class here */
 #define BURST 300
 #define DEADLINE_SECONDS 120
 #define PLACES 65536 /* instructions that are told apart, a power of 2 */
@@ -81,21 +82,6 @@ static void step(int signal, siginfo_t *info, void *interrupted) {
     while (waitpid((pid_t)pid, &status, 0) < 0 && errno == EINTR) continue;
     copies++;
     harmed += status != 0;
-}
-
-/* The function may have put something below the stack pointer, where the ABI lets it have 128 bytes. */
-#define CHANGE_FLAGS(instruction, value)                                                                               \
-    __asm__ volatile("leaq -128(%%rsp), %%rsp\n pushfq\n " instruction " %0, (%%rsp)\n popfq\n leaq 128(%%rsp), %%rsp" \
-                     :                                                                                                 \
-                     : "i"(value)                                                                                      \
-                     : "memory", "cc")
-
-static void set_trap_flag(bool is_on) {
-    if (is_on) {
-        CHANGE_FLAGS("orq", TRAP_FLAG);
-    } else {
-        CHANGE_FLAGS("andq", ~TRAP_FLAG);
-    }
 }
 
 static void look_at(char *p, char byte) {

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* Where mappings lie that are made while another is: in the middle of one call for the system another thread's work is done, so that
  * the order is always the same. And where they lie on kernels that this one is not. */
+#define _GNU_SOURCE /* REG_EFL */
 #include <errno.h>
 #include <linux/mman.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <ucontext.h>
+#include <unistd.h>
 
 #include "hakmem/os/os.h"
 #include "tests/harness/harness.h"
@@ -64,6 +70,8 @@ static void map_others_beside(void) {
     HAK_EXPECT_EQ(hak_os_map_beside(others, 7 * MIB), 0);
 }
 
+static void unmap_lowest(void) { HAK_EXPECT_EQ(hak_os_unmap(BLOCKS - 10 * MIB, 8 * MIB), 0); }
+
 static void map_other_record(void) { others = map(hak_os_page_size(), hak_os_page_size()); }
 
 #if defined(HAK_TEST_TSAN) || defined(HAK_TEST_ASAN)
@@ -110,6 +118,80 @@ HAK_TEST_ISOLATED(OsRaces, WhatGrowsMeanwhileMovesNoOtherAway, "") {
     HAK_EXPECT_PTR_EQ(map(MIB, MIB), BLOCKS - 9 * MIB);
     HAK_EXPECT_PTR_EQ(map(MIB, MIB), BLOCKS - 10 * MIB);
 }
+
+/* What lay below the block goes, and the block grows there before the chain's end is moved: the end is below both. */
+HAK_TEST_ISOLATED(OsRaces, NextMappingIsBelowABlockThatGrewWhereTheLowestWas, "") {
+    PLACE();
+    HAK_EXPECT_PTR_EQ(map(2 * MIB, MIB), BLOCKS - 2 * MIB);
+    HAK_EXPECT_PTR_EQ(map(8 * MIB, MIB), BLOCKS - 10 * MIB);
+    before_mmap = unmap_lowest;
+    HAK_EXPECT_EQ(hak_os_map_beside(BLOCKS - 10 * MIB, 8 * MIB), 0);
+    HAK_EXPECT_PTR_EQ(map(MIB, MIB), BLOCKS - 11 * MIB);
+}
+
+/* The same of a hole that is long enough only when what lay below it has gone. */
+HAK_TEST_ISOLATED(OsRaces, NextMappingIsBelowAHoleThatTheLowestBecamePartOf, "") {
+    PLACE();
+    for (size_t i = 1; i <= 2; i++) HAK_EXPECT_PTR_EQ(map(MIB, MIB), BLOCKS - i * MIB);
+    HAK_EXPECT_PTR_EQ(map(8 * MIB, MIB), BLOCKS - 10 * MIB);
+    HAK_EXPECT_EQ(hak_os_unmap(BLOCKS - 2 * MIB, MIB), 0);
+    before_mmap = unmap_lowest;
+    HAK_EXPECT_PTR_EQ(map(8 * MIB, MIB), BLOCKS - 9 * MIB);
+    HAK_EXPECT_PTR_EQ(map(MIB, MIB), BLOCKS - 10 * MIB);
+}
+
+/* Not under sanitizers: they have no place. */
+#if defined(__x86_64__) && !defined(HAK_TEST_TSAN) && !defined(HAK_TEST_ASAN)
+
+#include "tests/unit/trap_flag.h"
+
+static volatile bool is_copy;
+static unsigned copies, strayed;
+
+/* After one instruction another thread maps what fits just where the lowest mapping is: in a copy of the process, which goes on from
+ * there. */
+static void map_in_a_copy(int signal, siginfo_t *info, void *interrupted) {
+    greg_t *registers = ((ucontext_t *)interrupted)->uc_mcontext.gregs;
+    int status = 0;
+    (void)signal;
+    (void)info;
+    const long pid = __real_syscall(SYS_fork, 0L, 0L, 0L, 0L, 0L, 0L);
+    if (pid == 0) {
+        is_copy = true;
+        registers[REG_EFL] &= ~TRAP_FLAG;
+        others = map(8 * MIB, MIB);
+        return;
+    }
+    while (waitpid((pid_t)pid, &status, 0) < 0 && errno == EINTR) continue;
+    copies++;
+    strayed += status != 0;
+}
+
+/* The copy's last act. */
+static void end_copy(void) {
+    bool all_lie_there = true;
+    for (unsigned i = 0; i < 8; i++) {
+        const char *const start = (const char *)map(MIB, MIB);
+        all_lie_there &= start < BLOCKS && start >= BLOCKS - 64 * MIB;
+    }
+    _exit(all_lie_there ? 0 : 1);
+}
+
+HAK_TEST_ISOLATED(OsRaces, WhateverInstructionOfAnUnmappingIsInterruptedAllMapInThePlace, "") {
+    struct sigaction action = {.sa_sigaction = map_in_a_copy, .sa_flags = SA_SIGINFO};
+    PLACE();
+    HAK_ASSERT_TRUE(sigaction(SIGTRAP, &action, NULL) == 0);
+    HAK_EXPECT_PTR_EQ(map(8 * MIB, MIB), BLOCKS - 8 * MIB);
+    set_trap_flag(true);
+    const int error = hak_os_unmap(BLOCKS - 8 * MIB, 8 * MIB);
+    set_trap_flag(false);
+    if (is_copy) end_copy();
+    HAK_EXPECT_EQ(error, 0);
+    HAK_EXPECT_GE(copies, 30);
+    HAK_EXPECT_EQ(strayed, 0);
+}
+
+#endif
 
 /* What another kernel would do: a mapping directly below another one gets its place all the same. */
 HAK_TEST_ISOLATED(OsRaces, KernelThatWantsRoomBehindAWishIsToldThePlace, "") {

@@ -64,11 +64,20 @@ static bool chain_claim_part(struct chain *chain, uintptr_t start, uintptr_t end
     return false;
 }
 
-/* Unless others have claimed more meanwhile: then the addresses are lost until blocks beside them are unmapped. */
+/* After [start, end) was mapped, of which nothing lay below the chain: another thread may have unmapped the chain's end meanwhile. */
+static void chain_claim_late(struct chain *chain, uintptr_t start, uintptr_t end) {
+    uintptr_t was;
+    (void)chain_claim_part(chain, start, end, &was);
+}
+
+/* Unless others have claimed more meanwhile: then the addresses are lost until blocks beside them are unmapped.
+ *
+ * Acquire-release, both: `lowest` is the first that others see. Were it `next`, [start, was) would look like a hole, which nobody claims,
+ * and what another thread mapped there would lie below `lowest` in the end. */
 static void chain_disclaim(struct chain *chain, uintptr_t start, uintptr_t was) {
-    uintptr_t next = start;
+    uintptr_t lowest = start, next = start;
+    (void)hak_compare_exchange_acq_rel(&chain->lowest, &lowest, was);
     (void)hak_compare_exchange_acq_rel(&chain->next, &next, was);
-    (void)hak_compare_exchange_acq_rel(&chain->lowest, &start, was);
 }
 
 /* The kernel chose another place, and the chain goes on there; but not if it was moved since, by a thread that had its wish. */
@@ -81,12 +90,13 @@ static void chain_move(struct chain *chain, uintptr_t lowest, const void *start)
 /* The hole is tried first: chains that only ever went down would spread a program that maps and unmaps in turn over the
  * whole address space, and the page map with it. */
 void hak_linux_map_note_unmapped(const void *start, size_t size) {
-    const uintptr_t first = (uintptr_t)start;
+    const uintptr_t first = (uintptr_t)start, end = first + size;
     const bool is_record = first >= hak_load_relaxed(&chain_records.lowest) && first < chain_records.top;
     struct chain *chain = is_record ? &chain_records : &chain_blocks;
-    if (!chain_may_have(chain, first + size)) return;
-    chain_disclaim(chain, first, first + size);
-    hak_store_relaxed(&chain->next, first + size);
+    if (!chain_may_have(chain, end)) return;
+    chain_disclaim(chain, first, end);
+    /* Release: as in chain_disclaim. */
+    hak_store_release(&chain->next, end);
 }
 
 int hak_linux_refuse_high(void *start, size_t size) {
@@ -186,7 +196,8 @@ static int map_wish(void *wish, size_t size, size_t alignment, int protection, b
 
 /* Tries the hole. EAGAIN: it is taken, or there is none */
 static int map_in_hole(struct chain *chain, size_t size, size_t alignment, int protection, void **out) {
-    const uintptr_t next = hak_load_relaxed(&chain->next);
+    /* Acquire: whoever sees the hole that chain_disclaim left sees where it moved the chain's end before. */
+    const uintptr_t next = hak_load_acquire(&chain->next);
     void *wish = place_below(next, size, alignment);
     uintptr_t was;
     if (wish == NULL || next == hak_load_relaxed(&chain->lowest) || !chain_may_have(chain, next)) {
@@ -194,6 +205,7 @@ static int map_in_hole(struct chain *chain, size_t size, size_t alignment, int p
     }
     const bool claimed = chain_claim_part(chain, (uintptr_t)wish, next, &was);
     const int error = map_wish(wish, size, alignment, protection, false, out);
+    if (error == 0 && !claimed) chain_claim_late(chain, (uintptr_t)wish, next);
     if (error == 0) hak_store_relaxed(&chain->next, (uintptr_t)wish);
     if (error != 0 && claimed) chain_disclaim(chain, (uintptr_t)wish, was);
     return error;
@@ -283,10 +295,12 @@ int hak_linux_map_aligned(size_t size, size_t alignment, void **out) {
 }
 
 int hak_os_map_beside(void *start, size_t size) {
+    const uintptr_t end = (uintptr_t)start + size;
     uintptr_t was;
-    const bool claimed = chain_claim_part(&chain_blocks, (uintptr_t)start, (uintptr_t)start + size, &was);
+    const bool claimed = chain_claim_part(&chain_blocks, (uintptr_t)start, end, &was);
     const int error = hak_linux_map_at(start, size, PROT_READ | PROT_WRITE);
     if (error == 0 && claimed) hak_store_relaxed(&chain_blocks.next, (uintptr_t)start);
+    if (error == 0 && !claimed) chain_claim_late(&chain_blocks, (uintptr_t)start, end);
     if (error != 0 && claimed) chain_disclaim(&chain_blocks, (uintptr_t)start, was);
     return error;
 }
