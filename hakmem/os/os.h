@@ -69,6 +69,9 @@ int hak_os_map_at(void *start, size_t size);
 /* The same, beside what hak_os_map mapped at a multiple of more than a page: the next such mapping is tried below the lowest. */
 int hak_os_map_beside(void *start, size_t size);
 
+/* Whether what hak_os_unmap unmapped last begins at `start` and has `size` bytes or more. Something else may be mapped there by now. */
+bool hak_os_is_hole(const void *start, size_t size);
+
 /* As hak_os_reserve_aligned, at a place where the addresses up to the next multiple of `alignment` appear to be free.
  * They are not reserved, so another mapping may take them. pre: size <= alignment. Errors as of hak_os_map */
 int hak_os_reserve_first(size_t size, size_t alignment, void **out);

@@ -220,8 +220,18 @@ static bool kept_map_beside(uintptr_t added, size_t size, uintptr_t start, size_
     return true;
 }
 
+/* The block that begins at the span's start and goes on behind it. */
+static bool kept_grow_behind(const struct kept_span *span, size_t lacks, size_t alignment, void **start) {
+    if (!kept_map_beside(span->end, lacks, span->start, alignment)) {
+        return false;
+    }
+    *start = (void *)span->start;
+    return true;
+}
+
 /* Maps what the longest kept span lacks, below it or behind it: beside a new mapping of the whole block the span would only wait. Not if
- * the span is a small part of the block. false: nothing was done */
+ * the span is a small part of the block. Behind it first where its own end was unmapped: else each burst, of which all but the start
+ * decayed, would go on below the one before. false: nothing was done */
 static bool kept_grow(size_t size, size_t alignment, void **start) {
     /* Relaxed: a hint. */
     if (kept_wants_huge_pages(size) || hak_load_relaxed(&kept_is_in_pieces)) {
@@ -232,12 +242,14 @@ static bool kept_grow(size_t size, size_t alignment, void **start) {
     if (has == 0) {
         return false;
     }
+    if (hak_os_is_hole((void *)longest.end, lacks) && kept_grow_behind(&longest, lacks, alignment, start)) {
+        return true;
+    }
     if (longest.start > lacks && kept_map_beside(longest.start - lacks, lacks, longest.start - lacks, alignment)) {
         *start = (void *)(longest.start - lacks);
         return true;
     }
-    if (kept_map_beside(longest.end, lacks, longest.start, alignment)) {
-        *start = (void *)longest.start;
+    if (kept_grow_behind(&longest, lacks, alignment, start)) {
         return true;
     }
     lock_acquire(&kept_lock);

@@ -9,6 +9,7 @@
 #include "hakmem/hakmem.h"
 #include "hakmem/os/os.h"
 #include "hakmem/process/begin.h"
+#include "hakmem/region/decay.h"
 #include "hakmem/region/kept.h"
 #include "hakmem/region/region.h"
 #include "tests/harness/harness.h"
@@ -94,6 +95,25 @@ HAK_TEST_ISOLATED(Kept, NextMappingIsBelowABlockThatGrew, "") {
     HAK_EXPECT_PTR_EQ((char *)next.start + next.size, longer.start);
     HAK_EXPECT_EQ(hak_os_unmap(next.start, next.size), 0);
     HAK_EXPECT_EQ(hak_os_unmap(longer.start, longer.size), 0);
+}
+
+/* Of a burst that decays the last piece to go is the start, or that stays. Else each burst would lie below the one before. */
+HAK_TEST_ISOLATED(Kept, WhatDecayedInPiecesIsMappedAgainInItsPlace, "") {
+    if (HAK_THREAD_SANITIZER || HAK_ADDRESS_SANITIZER) HAK_SKIP("the sanitizer maps in the hole");
+    const struct mapping first = take(128 * MIB, CHUNK);
+    struct mapping next = first;
+    for (unsigned pieces = 14; pieces <= 16; pieces++) {
+        struct decay_pass pass = {.freed_until_ms = DECAY_EVERYTHING};
+        hak_kept_free(next.start, next.size);
+        for (unsigned i = 0; i < pieces; i++) {
+            pass.left = 8 * MIB;
+            (void)hak_kept_purge_piece(&pass);
+        }
+        HAK_EXPECT_EQ(hak_kept_dirty_bytes(), (16 - pieces) * 8 * MIB);
+        next = take(128 * MIB, CHUNK);
+        HAK_EXPECT_PTR_EQ(next.start, first.start);
+    }
+    HAK_EXPECT_EQ(hak_os_unmap(next.start, next.size), 0);
 }
 
 /* The kernel might not join it with what is mapped beside it, and the block could not be moved. */

@@ -93,6 +93,37 @@ HAK_TEST_ISOLATED(OsPlace, KeepsEachKindTogetherAndFillsItsHoles, "") {
     HAK_EXPECT_PTR_EQ(region, regions - 64 * MIB);
 }
 
+#if defined(HAK_TEST_TSAN) || defined(HAK_TEST_ASAN)
+#define PLACE_EACH(regions, blocks, records) HAK_SKIP("the sanitizer knows which addresses a program may use")
+#else
+#define PLACE_EACH(regions, blocks, records) \
+    hak_os_place((uintptr_t)(regions), (uintptr_t)(blocks), (uintptr_t)(records))
+#endif
+#define PLACE_BELOW(end) PLACE_EACH(end, end, end)
+
+/* From the last on, as kept mappings go. */
+static void unmap_in_pieces(char *start, size_t bytes) {
+    for (size_t left = bytes; left > 0; left -= 8 * MIB) {
+        HAK_EXPECT_EQ(hak_os_unmap(start + left - 8 * MIB, 8 * MIB), 0);
+    }
+}
+
+HAK_TEST_ISOLATED(OsPlace, WhatGoesInPiecesIsOneHole, "") {
+    char *const end = (char *)0x300000000000;
+    PLACE_BELOW(end);
+    for (unsigned round = 0; round < 4; round++) {
+        HAK_EXPECT_PTR_EQ(map(128 * MIB, MIB), end - 128 * MIB);
+        unmap_in_pieces(end - 128 * MIB, 128 * MIB);
+    }
+    /* Also where a block grew below what is left of one. */
+    HAK_EXPECT_PTR_EQ(map(64 * MIB, MIB), end - 64 * MIB);
+    unmap_in_pieces(end - 32 * MIB, 32 * MIB);
+    HAK_EXPECT_EQ(hak_os_map_beside(end - 96 * MIB, 32 * MIB), 0);
+    unmap_in_pieces(end - 96 * MIB, 64 * MIB);
+    HAK_EXPECT_PTR_EQ(map(96 * MIB, MIB), end - 96 * MIB);
+    HAK_EXPECT_PTR_EQ(map(MIB, MIB), end - 97 * MIB);
+}
+
 HAK_TEST(OsMappingsMost, IsWhatTheSystemSays) {
     char text[32] = {0};
     FILE *file = fopen("/proc/sys/vm/max_map_count", "r");

@@ -21,7 +21,8 @@
  * address as a wish and the result is tested, so a stale value costs system calls only. A place below `lowest` is claimed before it is
  * mapped, so that no two threads wish the same one. */
 struct chain {
-    uintptr_t next;   /* end of the range to try first; 0: none */
+    uintptr_t next;   /* end of the range to try first, a hole; 0: none */
+    uintptr_t hole;   /* where that hole begins: what is unmapped right below it belongs to it */
     uintptr_t lowest; /* end of the range to try then: nothing of the chain lies below it */
     uintptr_t top;    /* constant after hak_os_place; where the chain began; 0: where the kernel chose */
 };
@@ -88,15 +89,18 @@ static void chain_move(struct chain *chain, uintptr_t lowest, const void *start)
 }
 
 /* The hole is tried first: chains that only ever went down would spread a program that maps and unmaps in turn over the
- * whole address space, and the page map with it. */
+ * whole address space, and the page map with it. What goes piece by piece, the last one first, is one hole in the end. */
 void hak_linux_map_note_unmapped(const void *start, size_t size) {
     const uintptr_t first = (uintptr_t)start, end = first + size;
     const bool is_record = first >= hak_load_relaxed(&chain_records.lowest) && first < chain_records.top;
     struct chain *chain = is_record ? &chain_records : &chain_blocks;
     if (!chain_may_have(chain, end)) return;
+    const uintptr_t next = hak_load_relaxed(&chain->next);
+    const bool is_longer = next > end && hak_load_relaxed(&chain->hole) == end;
     chain_disclaim(chain, first, end);
+    hak_store_relaxed(&chain->hole, first);
     /* Release: as in chain_disclaim. */
-    hak_store_release(&chain->next, end);
+    hak_store_release(&chain->next, is_longer ? next : end);
 }
 
 int hak_linux_refuse_high(void *start, size_t size) {
@@ -294,12 +298,17 @@ int hak_linux_map_aligned(size_t size, size_t alignment, void **out) {
     return 0;
 }
 
+/* Relaxed, both: a hint, and what is mapped there is tested. */
+bool hak_os_is_hole(const void *start, size_t size) {
+    const uintptr_t end = (uintptr_t)start + size;
+    return hak_load_relaxed(&chain_blocks.hole) == (uintptr_t)start && end <= hak_load_relaxed(&chain_blocks.next);
+}
+
 int hak_os_map_beside(void *start, size_t size) {
     const uintptr_t end = (uintptr_t)start + size;
     uintptr_t was;
     const bool claimed = chain_claim_part(&chain_blocks, (uintptr_t)start, end, &was);
     const int error = hak_linux_map_at(start, size, PROT_READ | PROT_WRITE);
-    if (error == 0 && claimed) hak_store_relaxed(&chain_blocks.next, (uintptr_t)start);
     if (error == 0 && !claimed) chain_claim_late(&chain_blocks, (uintptr_t)start, end);
     if (error != 0 && claimed) chain_disclaim(&chain_blocks, (uintptr_t)start, was);
     return error;
