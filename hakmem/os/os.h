@@ -88,8 +88,8 @@ void hak_os_place(uintptr_t regions_end, uintptr_t blocks_end, uintptr_t records
 /* Calls visit for the variables that say so: the start of the last mapping is among them, which may be a block. */
 void hak_os_visit_places(void (*visit)(void *start, size_t size, void *argument), void *argument);
 
-/* Unmaps what hak_os_map did not map, or a part of it, and does not make it the hint where hak_os_map tries first. Errors
- * as of hak_os_unmap */
+/* Unmaps what hak_os_map did not map, or a part of it, and does not make it the hint where hak_os_map tries first. Where it
+ * is the lowest that hak_os_reserve_aligned reserved, the next one is tried there. Errors as of hak_os_unmap */
 int hak_os_unreserve(void *start, size_t size);
 
 /* Makes a part of a reservation writable and keeps its content. Does nothing if it is writable. ENOMEM */

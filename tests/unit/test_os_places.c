@@ -124,6 +124,23 @@ HAK_TEST_ISOLATED(OsPlace, WhatGoesInPiecesIsOneHole, "") {
     HAK_EXPECT_PTR_EQ(map(MIB, MIB), end - 97 * MIB);
 }
 
+/* As regions that were refused their header: each refusal took the next one's address. */
+HAK_TEST_ISOLATED(OsPlace, UnreservedRegionLeavesItsPlace, "") {
+    char *const end = (char *)0x300000000000;
+    void *region;
+    PLACE_BELOW(end);
+    HAK_EXPECT_EQ(hak_os_reserve_aligned(32 * MIB, 32 * MIB, &region), 0);
+    for (unsigned i = 0; i < 3; i++) {
+        HAK_EXPECT_EQ(hak_os_reserve_aligned(32 * MIB, 32 * MIB, &region), 0);
+        HAK_EXPECT_PTR_EQ(region, end - 64 * MIB);
+        HAK_EXPECT_EQ(hak_os_unreserve(region, 32 * MIB), 0);
+    }
+    /* A part of one that stays is none. */
+    HAK_EXPECT_EQ(hak_os_unreserve(end - 16 * MIB, 16 * MIB), 0);
+    HAK_EXPECT_EQ(hak_os_reserve_aligned(32 * MIB, 32 * MIB, &region), 0);
+    HAK_EXPECT_PTR_EQ(region, end - 64 * MIB);
+}
+
 HAK_TEST(OsMappingsMost, IsWhatTheSystemSays) {
     char text[32] = {0};
     FILE *file = fopen("/proc/sys/vm/max_map_count", "r");

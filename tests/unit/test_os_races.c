@@ -29,6 +29,7 @@ static void (*before_mmap)(void); /* runs once, before the kernel sees the next 
 static void *others;              /* what it mapped */
 static unsigned mmaps;            /* how many there were */
 static bool is_refused;           /* no mmap succeeds */
+static bool moves_are_refused;    /* no mremap that moves does */
 static bool wants_room;           /* as Linux 6.7 to 6.12, see map_with_room */
 
 /* Follows the wish for 2 MiB or more only where as much is free behind it. */
@@ -49,6 +50,10 @@ static long map_with_room(const long *argument) {
 
 static long answered_syscall(long number, const long *argument) {
     void (*const work)(void) = before_mmap;
+    if (number == SYS_mremap && moves_are_refused && (argument[3] & MREMAP_MAYMOVE) != 0) {
+        errno = ENOMEM;
+        return -1;
+    }
     if (number != SYS_mmap) return real_syscall(number, argument);
     mmaps++;
     before_mmap = NULL;
@@ -230,6 +235,17 @@ HAK_TEST_ISOLATED(OsRaces, WhereThePlaceIsTakenTheKernelChooses, "") {
     HAK_EXPECT_EQ(hak_os_unmap(first, MIB), 0);
     HAK_EXPECT_PTR_EQ(map(MIB, MIB), first);
     HAK_EXPECT(second != first);
+}
+
+/* A move that the system refuses takes no addresses either. */
+HAK_TEST_ISOLATED(OsRaces, RefusedMoveLeavesItsPlace, "") {
+    void *moved = NULL;
+    PLACE();
+    HAK_EXPECT_PTR_EQ(map(MIB, MIB), BLOCKS - MIB);
+    unsigned char *const block = map(MIB, MIB);
+    moves_are_refused = true;
+    HAK_EXPECT_EQ(hak_os_remap(block, MIB, 8 * MIB, MIB, &moved), ENOMEM);
+    HAK_EXPECT_PTR_EQ(map(MIB, MIB), BLOCKS - 3 * MIB);
 }
 
 /* What the system refuses takes no addresses. */

@@ -158,4 +158,7 @@ void hak_linux_purge_init(void);
 /* Notes that [start, start + size) was unmapped: the next mapping of its kind is tried there. */
 void hak_linux_map_note_unmapped(const void *start, size_t size);
 
+/* Notes that [start, start + size) was unreserved: if it was the lowest region, the next is tried there. */
+void hak_linux_map_note_unreserved(const void *start, size_t size);
+
 #endif

@@ -103,6 +103,11 @@ void hak_linux_map_note_unmapped(const void *start, size_t size) {
     hak_store_release(&chain->next, is_longer ? next : end);
 }
 
+/* A region is given back only where it was refused what it needs, and is the lowest then. */
+void hak_linux_map_note_unreserved(const void *start, size_t size) {
+    chain_disclaim(&chain_regions, (uintptr_t)start, (uintptr_t)start + size);
+}
+
 int hak_linux_refuse_high(void *start, size_t size) {
     static bool was_said; /* atomic */
     (void)linux_munmap(start, size);

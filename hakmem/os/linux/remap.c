@@ -38,7 +38,9 @@ static int move(void *start, size_t old_size, size_t new_size, size_t alignment,
     hak_store_relaxed((uint32_t *)destination, mark);
     error = linux_mremap(start, old_size, new_size, destination);
     if (error != 0) {
-        if (has_mark(destination, mark)) (void)linux_munmap(destination, new_size);
+        if (has_mark(destination, mark) && linux_munmap(destination, new_size) == 0) {
+            hak_linux_map_note_unmapped(destination, new_size);
+        }
         return error;
     }
     *out = destination;

@@ -7,6 +7,7 @@
 int hak_os_unreserve(void *start, size_t size) {
     int error = linux_munmap(start, size);
     if (error != 0) return error;
+    hak_linux_map_note_unreserved(start, size);
     linux_count(mapped_bytes, -(uint64_t)size);
     return 0;
 }
