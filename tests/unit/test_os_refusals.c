@@ -53,7 +53,20 @@ static void unmap_first(void *destination, size_t size) {
 static bool maps_high;
 static long unmapped_high; /* the address that was given back then */
 
+/* The next mapping without a wish lies there, as if all other addresses were taken. */
+#define LOW ((char *)(70 * MIB))
+static bool maps_low;
+
+static long map_low(const long *argument) {
+    const long map_fixed_noreplace = 0x100000;
+    const long there[] = {(long)LOW,   argument[1], argument[2], argument[3] | map_fixed_noreplace,
+                          argument[4], argument[5]};
+    maps_low = false;
+    return real_syscall(SYS_mmap, there);
+}
+
 static long answered_syscall(long number, const long *argument) {
+    if (number == SYS_mmap && maps_low && argument[0] == 0) return map_low(argument);
     if (number == SYS_mmap && maps_high) return (long)1 << HAK_ADDRESS_BITS;
     if (number == SYS_munmap && argument[0] == (long)1 << HAK_ADDRESS_BITS) {
         unmapped_high = argument[0];
@@ -167,6 +180,19 @@ HAK_TEST(OsMap, AnAddressBeyondTheTablesIsRefusedWithAWord) {
     HAK_EXPECT_DEATH(map_high(),
                      "^hakmem: warning: the system maps memory at addresses that this build has no tables for; "
                      "build hakmem with a larger HAK_ADDRESS_BITS\n$");
+}
+
+/* Below the only free addresses there is no place to try: what it said it had mapped was what lay there. */
+HAK_TEST(OsReserveFirst, LowestAddressesAreNoPlace) {
+    void *first = NULL;
+    if (HAK_THREAD_SANITIZER || HAK_ADDRESS_SANITIZER) HAK_SKIP("a sanitizer's functions map");
+    if (!is_free(LOW, MIB)) HAK_SKIP("something lies there");
+    maps_low = true;
+    HAK_ASSERT_TRUE(hak_os_reserve_first(MIB, 32 * MIB, &first) == 0);
+    HAK_EXPECT(!maps_low);
+    HAK_EXPECT(!is_free(first, MIB));
+    HAK_EXPECT_EQ((uintptr_t)first % (32 * MIB), 0);
+    HAK_EXPECT_EQ(hak_os_unmap(first, MIB), 0);
 }
 
 HAK_TEST(OsReserve, RefusedAdviceGivesTheReservationBack) {

@@ -91,6 +91,7 @@ int hak_os_reserve_first(size_t size, size_t alignment, void **out) {
     if (error == 0) error = linux_munmap(end, size);
     if (error != 0) return error;
     uintptr_t place = ((uintptr_t)end + size) & ~(uintptr_t)(alignment - 1);
+    error = EEXIST; /* if nothing below is tried, since only the lowest addresses are free */
     for (unsigned i = 0; i < PLACES_MAX && place > 2 * alignment; i++) {
         place -= alignment;
         error = hak_linux_map_at((void *)place, size, PROT_NONE);
