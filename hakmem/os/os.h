@@ -30,6 +30,9 @@ extern "C" {
  * exceed RLIMIT_MEMLOCK */
 int hak_os_map(size_t size, size_t alignment, void **out);
 
+/* The same, among the blocks also where the alignment is a page (on kernels with pages of 64 KiB). */
+int hak_os_map_block(size_t size, size_t alignment, void **out);
+
 /* Reserves `size` bytes that read as zero and cannot be written until hak_os_make_writable. The range is left out of
  * core dumps, and gets no huge pages, because with them a single touched byte would cost 2 MiB. ENOMEM */
 int hak_os_reserve(size_t size, void **out);
@@ -66,7 +69,7 @@ int hak_os_uncommit(void *start, size_t size);
 /* As hak_os_map, but at `start`. EEXIST: something is mapped there */
 int hak_os_map_at(void *start, size_t size);
 
-/* The same, beside what hak_os_map mapped at a multiple of more than a page: the next such mapping is tried below the lowest. */
+/* The same, beside what hak_os_map_block mapped: the next such mapping is tried below the lowest. */
 int hak_os_map_beside(void *start, size_t size);
 
 /* Whether what hak_os_unmap unmapped last begins at `start` and has `size` bytes or more. Something else may be mapped there by now. */
@@ -81,8 +84,8 @@ int hak_os_reserve_first(size_t size, size_t alignment, void **out);
 bool hak_os_places_vary(void);
 
 /* Says where mappings are tried from now on, each below the one before of its kind: what hak_os_reserve_aligned
- * reserves, what hak_os_map maps at a multiple of more than a page, and the rest of what it maps. Where something else
- * lies there the kernel chooses. pre: called once, before there are other threads */
+ * reserves, what hak_os_map_block maps, or hak_os_map at a multiple of more than a page, and the rest of what that maps.
+ * Where something else lies there the kernel chooses. pre: called once, before there are other threads */
 void hak_os_place(uintptr_t regions_end, uintptr_t blocks_end, uintptr_t records_end);
 
 /* Calls visit for the variables that say so: the start of the last mapping is among them, which may be a block. */

@@ -169,7 +169,8 @@ static bool kept_wants_huge_pages(size_t size) {
 /* A new mapping, with huge pages where they are wanted. */
 static int kept_map(size_t size, size_t alignment, void **start) {
     const bool huge_pages = kept_wants_huge_pages(size);
-    int error = hak_os_map(size, huge_pages && alignment < OS_HUGE_PAGE_BYTES ? OS_HUGE_PAGE_BYTES : alignment, start);
+    const size_t least = huge_pages ? OS_HUGE_PAGE_BYTES : 1;
+    int error = hak_os_map_block(size, alignment < least ? least : alignment, start);
     if (error == 0 && huge_pages) {
         /* Refusal costs time only. */
         hak_os_huge_pages(*start, size);

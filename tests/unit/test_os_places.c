@@ -124,6 +124,18 @@ HAK_TEST_ISOLATED(OsPlace, WhatGoesInPiecesIsOneHole, "") {
     HAK_EXPECT_PTR_EQ(map(MIB, MIB), end - 97 * MIB);
 }
 
+/* A page may be as large as what blocks are aligned to. */
+HAK_TEST_ISOLATED(OsPlace, BlocksOfPagesLieAmongTheBlocks, "") {
+    char *const blocks = (char *)0x300000000000, *const records = (char *)0x380000000000;
+    const size_t page = hak_os_page_size();
+    void *block;
+    PLACE_EACH(0x200000000000, blocks, records);
+    HAK_EXPECT_PTR_EQ(map(page, page), records - page);
+    HAK_EXPECT_EQ(hak_os_map_block(MIB, page, &block), 0);
+    HAK_EXPECT_PTR_EQ(block, blocks - MIB);
+    HAK_EXPECT_PTR_EQ(map(page, page), records - 2 * page);
+}
+
 /* As regions that were refused their header: each refusal took the next one's address. */
 HAK_TEST_ISOLATED(OsPlace, UnreservedRegionLeavesItsPlace, "") {
     char *const end = (char *)0x300000000000;

@@ -98,6 +98,7 @@ unsigned __wrap_hak_os_address_bits(void) {
     }
 
 WRAP(OS_FAKE_MAP, hak_os_map, (size_t size, size_t alignment, void **out), (size, alignment, out))
+WRAP(OS_FAKE_MAP, hak_os_map_block, (size_t size, size_t alignment, void **out), (size, alignment, out))
 WRAP(OS_FAKE_MAP_LEFT, hak_os_map_left, (void *start, size_t size), (start, size))
 WRAP(OS_FAKE_MAP_WIPED, hak_os_map_wiped, (size_t size, void **out), (size, out))
 WRAP(OS_FAKE_RESERVE, hak_os_reserve, (size_t size, void **out), (size, out))

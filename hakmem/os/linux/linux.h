@@ -114,7 +114,7 @@ bool hak_linux_identity_equal(const struct hak_linux_identity *one, const struct
 /* Duplicates a descriptor to LINUX_DESCRIPTOR_FIRST or above, closed on exec. Negative with errno on failure. */
 int hak_linux_descriptor_high(int descriptor);
 
-/* As hak_os_map, but does not count. */
+/* As hak_os_map_block, but does not count. */
 int hak_linux_map_aligned(size_t size, size_t alignment, void **out);
 
 /* As hak_os_reserve_aligned, but does not count. */

@@ -9,7 +9,7 @@
  * 3. map at the next lower multiple of the address that the kernel would choose, which is usually free;
  * 4. map too much and unmap both ends, which always works.
  *
- * The kinds are regions (hak_os_reserve_aligned), blocks (hak_os_map), and hakmem's own records (hak_os_map of pages).
+ * The kinds are regions (hak_os_reserve_aligned), blocks (hak_os_map_block), and hakmem's own records (hak_os_map).
  * hak_os_place gives each a place of its own, else the kernel chooses where each begins.
  *
  * A mapping that will be trimmed is inaccessible until then, so it neither counts for RLIMIT_DATA nor is populated in a
@@ -287,7 +287,6 @@ static int map_record(size_t size, void **out) {
 int hak_linux_map_aligned(size_t size, size_t alignment, void **out) {
     void *start = NULL;
     uintptr_t end = CHAIN_HAD_PLACE;
-    if (alignment <= hak_os_page_size()) return map_record(size, out);
     const bool hinted = hak_load_relaxed(&chain_blocks.next) != 0;
     int error = hinted ? map_in_chain(&chain_blocks, size, alignment, PROT_READ | PROT_WRITE, &end, &start)
                        : reserve_aligned(&chain_blocks, size, alignment, &start);
@@ -319,10 +318,18 @@ int hak_os_map_beside(void *start, size_t size) {
     return error;
 }
 
-int hak_os_map(size_t size, size_t alignment, void **out) {
-    int error = hak_linux_map_aligned(size, alignment, out);
+static int map_counted(int error, size_t size) {
     if (error != 0) return error;
     linux_count(maps, 1);
     linux_count(mapped_bytes, size);
     return 0;
+}
+
+int hak_os_map(size_t size, size_t alignment, void **out) {
+    const bool is_record = alignment <= hak_os_page_size();
+    return map_counted(is_record ? map_record(size, out) : hak_linux_map_aligned(size, alignment, out), size);
+}
+
+int hak_os_map_block(size_t size, size_t alignment, void **out) {
+    return map_counted(hak_linux_map_aligned(size, alignment, out), size);
 }
