@@ -39,6 +39,14 @@ void hak_quiet_end(const struct quiet *quiet) {
     errno = saved_errno;
 }
 
+bool hak_quiet_blocks(int number) {
+    const int saved_errno = errno;
+    uint64_t blocked = 0;
+    (void)syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &blocked, sizeof blocked);
+    errno = saved_errno;
+    return (blocked & QUIET_BIT(number)) != 0;
+}
+
 int hak_quiet_write(int descriptor, const void *bytes, size_t count) {
     const int saved_errno = errno;
     const char *from = bytes;

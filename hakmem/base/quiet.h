@@ -25,6 +25,9 @@ struct quiet {
 void hak_quiet_begin(struct quiet *quiet);
 void hak_quiet_end(const struct quiet *quiet);
 
+/* Whether the thread blocks that signal. */
+bool hak_quiet_blocks(int number);
+
 /* Writes all bytes. Returns 0 or an errno value: EFBIG, EPIPE, ENOSPC, EAGAIN (a non-blocking descriptor), EBADF */
 int hak_quiet_write(int descriptor, const void *bytes, size_t count);
 

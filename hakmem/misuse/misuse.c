@@ -5,10 +5,13 @@
  * and says "abort" before that. */
 #include "hakmem/misuse/misuse.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "hakmem/base/atomic.h"
 #include "hakmem/base/options.h"
+#include "hakmem/base/quiet.h"
 #include "hakmem/base/text.h"
 #include "hakmem/flags/guard.h"
 #include "hakmem/os/maps.h"
@@ -109,8 +112,24 @@ static void line_details(struct hak_text *line, const struct hak_misuse_report *
     hak_maps_free(&maps);
 }
 
+/* Atomic: the number of the thread that last came to abort here; 0: none did. */
+static uint32_t misuse_aborts;
+
+/* A late report aborts in the middle of an exchange. Where the program handles SIGABRT and allocates there, as those do that print a
+ * backtrace, that exchange finds the same block again. So whatever the thread finds in its handler, which blocks the signal, it leaves
+ * alone, and the handler goes on. Else it would call abort, and that the handler again, as long as the stack lasts. */
+static bool misuse_is_handled(void) {
+    /* Relaxed: a thread finds its own number only where it stored that itself. */
+    return hak_load_relaxed(&misuse_aborts) == hak_os_thread_id() && hak_quiet_blocks(SIGABRT);
+}
+
+static void misuse_abort(void) {
+    hak_store_relaxed(&misuse_aborts, hak_os_thread_id());
+    abort();
+}
+
 void hak_report_misuse_of(const struct hak_misuse_report *report) {
-    if (hak_options.on_misuse == HAK_ON_MISUSE_IGNORE) return;
+    if (hak_options.on_misuse == HAK_ON_MISUSE_IGNORE || misuse_is_handled()) return;
     TEXT_LINE(line);
     hak_text_add(&line, "hakmem: ");
     hak_text_add(&line, report->operation);
@@ -121,7 +140,7 @@ void hak_report_misuse_of(const struct hak_misuse_report *report) {
     if (report->is_late) hak_text_add(&line, ", found at a later exchange");
     if (HAK_GUARD_EXACT) line_details(&line, report);
     hak_text_write_line(&line, STDERR_FILENO);
-    if (hak_options.on_misuse == HAK_ON_MISUSE_ABORT) abort();
+    if (hak_options.on_misuse == HAK_ON_MISUSE_ABORT) misuse_abort();
 }
 
 void hak_report_corruption(const char *what, const void *where, const char *how) {

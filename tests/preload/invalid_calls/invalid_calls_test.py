@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import unittest
 from pathlib import Path
@@ -14,7 +15,7 @@ PROGRAM = "invalid_calls"
 LATE = ", found at a later exchange"
 
 
-class InvalidCalls(FormTest):
+class InvalidCallsTest(FormTest):
     folder = Path("tests/preload/invalid_calls")
 
     def cases(self) -> list[str]:
@@ -22,9 +23,11 @@ class InvalidCalls(FormTest):
         self.assertGreater(len(cases), 20)
         return cases
 
-    def stopped(self, case: str, form: str, **variables: str) -> run.Ended:
-        return run_form(self.folder / PROGRAM, form, case, variables=variables)
+    def stopped(self, case: str, form: str, *how: str, **variables: str) -> run.Ended:
+        return run_form(self.folder / PROGRAM, form, case, *how, variables=variables)
 
+
+class InvalidCalls(InvalidCallsTest):
     def test_what_the_c_library_stops_every_form_stops(self) -> None:
         """In every case that is a wrong call of free or realloc, by whatever signal the C library ends it."""
         for case in self.cases():
@@ -56,6 +59,20 @@ class InvalidCalls(FormTest):
                 ended = self.stopped(case, "preloaded", HAKMEM_ON_MISUSE="report")
                 self.assertEqual((ended.status, ended.stdout), (0, "done\n"), str(ended))
                 self.assertIn("hakmem: ", ended.stderr)
+
+
+class HandledAborts(InvalidCallsTest):
+    """With assertions a handler that interrupts the allocator may not call it."""
+
+    def test_a_handler_of_the_abort_allocates(self) -> None:
+        """There is one report, whatever the handler comes upon again."""
+        for case in self.cases():
+            for form in FORMS:
+                with self.subTest(case=case, form=form):
+                    ended = self.stopped(case, form, "handled")
+                    self.assertEqual(ended.status, 7, str(ended))
+                    self.assertTrue(ended.stdout.endswith("handled\n"), str(ended))
+                    self.assertEqual(len(re.findall(r"^hakmem: \w+\(0x", ended.stderr, re.MULTILINE)), 1, str(ended))
 
 
 if __name__ == "__main__":
