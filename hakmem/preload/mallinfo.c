@@ -23,6 +23,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "hakmem/base/atomic.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/preload/preload.h"
 #include "hakmem/size_class/size_class.h"
@@ -70,39 +71,78 @@ PRELOAD_API struct mallinfo mallinfo(void) {
 /* Written out, because to name mallinfo, which the headers call deprecated, is a warning. */
 extern struct mallinfo __libc_mallinfo(void) __attribute__((visibility("default"), nothrow, leaf, alias("mallinfo")));
 
-/* No cancellation point, as glibc's is none, though stdio's functions are. */
+/* Bytes of what malloc_stats writes, with the largest figures. */
+#define REPORT_BYTES 512
+
+/* No cancellation point, as glibc's is none, though stdio's functions are. Put together first: for a stream without a buffer, as this is
+ * mostly, fprintf takes 8 KiB of the stack. */
 PRELOAD_API void malloc_stats(void) {
     struct hak_stats stats;
+    char text[REPORT_BYTES];
     int cancel_state;
     hak_stats_get(&stats);
     const struct mallinfo2 info = report_info(&stats);
+    (void)snprintf(text, sizeof text,
+                   "Arena 0:\n"
+                   "system bytes     = %10zu\n"
+                   "in use bytes     = %10zu\n"
+                   "Total (incl. mmap):\n"
+                   "system bytes     = %10zu\n"
+                   "in use bytes     = %10zu\n"
+                   "max mmap regions = %10ju\n"
+                   "max mmap bytes   = %10ju\n",
+                   info.arena, info.uordblks, info.arena + info.hblkhd, info.uordblks + info.hblkhd,
+                   (uintmax_t)stats.huge_blocks_most, (uintmax_t)stats.huge_bytes_most);
     (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-    fprintf(stderr,
-            "Arena 0:\n"
-            "system bytes     = %10zu\n"
-            "in use bytes     = %10zu\n"
-            "Total (incl. mmap):\n"
-            "system bytes     = %10zu\n"
-            "in use bytes     = %10zu\n"
-            "max mmap regions = %10ju\n"
-            "max mmap bytes   = %10ju\n",
-            info.arena, info.uordblks, info.arena + info.hblkhd, info.uordblks + info.hblkhd,
-            (uintmax_t)stats.huge_blocks_most, (uintmax_t)stats.huge_bytes_most);
+    (void)fputs(text, stderr);
     (void)pthread_setcancelstate(cancel_state, &cancel_state);
 }
 
+/* Free blocks of each class. Not whole statistics of classes, which would take half of the smallest stack that a thread may have. */
+struct report_sizes {
+    uint64_t free_blocks[HAK_CLASS_COUNT];
+};
+
+static void report_count(struct report_sizes *sizes, const struct hak_class_stats *classes) {
+    for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
+        sizes->free_blocks[class_index] = classes[class_index].free_blocks + classes[class_index].cached_blocks;
+    }
+}
+
+static HAK_NOINLINE void report_read_on_stack(struct hak_stats *stats, struct report_sizes *sizes) {
+    struct hak_class_stats classes[HAK_CLASS_COUNT];
+    (void)hak_stats_get_classes(stats, classes, HAK_CLASS_COUNT);
+    report_count(sizes, classes);
+}
+
+/* In static storage; on the stack where another call has that, as in observe/stats.c. */
+static void report_read(struct hak_stats *stats, struct report_sizes *sizes) {
+    static struct hak_class_stats classes[HAK_CLASS_COUNT]; /* who has set is_taken */
+    static uint32_t is_taken;                               /* atomic */
+    uint32_t was_taken = 0;
+    /* Acquire-release: pairs with the release below. */
+    if (!hak_compare_exchange_acq_rel(&is_taken, &was_taken, 1u)) {
+        report_read_on_stack(stats, sizes);
+        return;
+    }
+    (void)hak_stats_get_classes(stats, classes, HAK_CLASS_COUNT);
+    report_count(sizes, classes);
+    /* Release: pairs with the exchange of the next one. */
+    hak_store_release(&is_taken, 0u);
+}
+
 /* A line a class that has free blocks. */
-static void report_sizes(const struct hak_class_stats *classes, FILE *file) {
+static void report_classes(const struct report_sizes *sizes, FILE *file) {
     fputs("<sizes>\n", file);
     size_t smaller = 0;
     for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
-        const struct hak_class_stats *one = &classes[class_index];
-        const uint64_t count = one->free_blocks + one->cached_blocks;
+        const size_t block_size = hak_classes[class_index].block_size;
+        const uint64_t count = sizes->free_blocks[class_index];
         if (count != 0) {
-            fprintf(file, "  <size from=\"%zu\" to=\"%zu\" total=\"%ju\" count=\"%ju\"/>\n", smaller + 1,
-                    one->block_size, (uintmax_t)(count * one->block_size), (uintmax_t)count);
+            fprintf(file, "  <size from=\"%zu\" to=\"%zu\" total=\"%ju\" count=\"%ju\"/>\n", smaller + 1, block_size,
+                    (uintmax_t)(count * block_size), (uintmax_t)count);
         }
-        smaller = one->block_size;
+        smaller = block_size;
     }
     fputs("</sizes>\n", file);
 }
@@ -129,11 +169,11 @@ PRELOAD_API int malloc_info(int options, FILE *file) {
         return EINVAL;
     }
     struct hak_stats stats;
-    struct hak_class_stats classes[HAK_CLASS_COUNT];
-    (void)hak_stats_get_classes(&stats, classes, HAK_CLASS_COUNT);
+    struct report_sizes sizes;
+    report_read(&stats, &sizes);
     const struct mallinfo2 info = report_info(&stats);
     fputs("<malloc version=\"1\">\n<heap nr=\"0\">\n", file);
-    report_sizes(classes, file);
+    report_classes(&sizes, file);
     report_free(&info, file);
     report_system(&info, (size_t)stats.held_bytes_most, file);
     fputs("</heap>\n", file);

@@ -100,6 +100,9 @@ class LimitsTest(forms.FormTest):
     def test_sizes_that_no_machine_has(self) -> None:
         self.as_under_glibc("impossible_sizes")
 
+    def test_the_smallest_stack_of_a_thread(self) -> None:
+        self.as_under_glibc("small_stack")
+
     def test_many_regions_take_few_mappings(self) -> None:
         for form, most in MAPPINGS_MOST.items():
 
