@@ -303,10 +303,25 @@ static void apply(const char *entry) {
  * kernel left on the stack. */
 static char **environment(void) { return environ != NULL ? environ : c_library_environment(); }
 
+static bool is_option(const char *entry) { return strncmp(entry, PREFIX, sizeof PREFIX - 1) == 0; }
+
+/* Some options name files, which the programs that this one starts would write as its user. The C library takes such variables of its
+ * own away likewise. */
+static void forget_options(void) {
+    char **kept = environment();
+    for (char **entry = kept; *entry != NULL; entry++) {
+        if (!is_option(*entry)) *kept++ = *entry;
+    }
+    *kept = NULL;
+}
+
 void hak_options_init(void) {
     /* Whoever starts a set-user-id program must not switch its checks off. */
-    if (getauxval(AT_SECURE) != 0) return;
+    if (getauxval(AT_SECURE) != 0) {
+        forget_options();
+        return;
+    }
     for (char **entry = environment(); *entry != NULL; entry++) {
-        if (strncmp(*entry, PREFIX, sizeof PREFIX - 1) == 0) apply(*entry);
+        if (is_option(*entry)) apply(*entry);
     }
 }

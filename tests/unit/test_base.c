@@ -416,6 +416,37 @@ HAK_TEST_ISOLATED(Options, TheKernelsEnvironmentStandsInForOneThatIsNotSetYet, "
     HAK_EXPECT_EQ(run(init_without_environment)->code, 7);
 }
 
+static bool is_secure;
+
+/* In the place of the C library's: a test cannot rely on being able to start a set-user-ID program. */
+unsigned long getauxval(unsigned long type) {
+    unsigned long pair[2] = {AT_NULL, 0}, value = 0;
+    if (type == AT_SECURE) return is_secure;
+    const int file = open("/proc/self/auxv", O_RDONLY);
+    while (read(file, pair, sizeof pair) == sizeof pair && pair[0] != AT_NULL) {
+        if (pair[0] == type) value = pair[1];
+    }
+    close(file);
+    return value;
+}
+
+static void init_securely(void) {
+    static char *mixed[] = {(char *)"HAKMEM_ON_MISUSE=ignore",
+                            (char *)"PATH=/bin",
+                            (char *)"HAKMEM_STATS=text:/etc/passwd",
+                            (char *)"HAKMEM_",
+                            (char *)"HAKME=1",
+                            NULL};
+    environ = mixed;
+    is_secure = true;
+    hak_options_init();
+    const bool left = environ[0] != NULL && environ[1] != NULL && environ[2] == NULL &&
+                      strcmp(environ[0], "PATH=/bin") == 0 && strcmp(environ[1], "HAKME=1") == 0;
+    _exit(left && hak_options.on_misuse == HAK_ON_MISUSE_ABORT && hak_options.stats_path[0] == '\0' ? 7 : 8);
+}
+
+HAK_TEST(Options, ASetUserIdProgramIgnoresThemAndHandsNoneOn) { HAK_EXPECT_EQ(run(init_securely)->code, 7); }
+
 /* ---- Random numbers ---------------------------------------------------------------------------------- */
 
 HAK_TEST(Random, FollowsTheDefinition) {
