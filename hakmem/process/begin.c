@@ -37,10 +37,11 @@ static void process_protect_tables(void) {
     }
 }
 
-/* No thread of ours comes any more, and perhaps no poll: what is more than may wait goes back now. */
+/* No thread of ours comes any more, and perhaps no poll: what is more than may wait goes back now. Unless another thread of the program has
+ * begun meanwhile. */
 static void process_thread_ended(void) {
     if (hak_own_thread_user_ended()) {
-        hak_purge_to_bound();
+        hak_purge_thread_was_ended();
     }
 }
 

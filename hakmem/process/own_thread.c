@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* See own_thread.h.
  *
- * Two words a kind. `runs` is 1 from before a thread is begun until it says that it leaves; who changes 0 to 1 has the right
- * to begin it, or, in the thread itself, to go on. `name` guards the thread's name for pthread_join: whoever changes it to
- * BUSY begins or joins, nobody else does meanwhile. */
+ * Two words a kind. `name` guards the thread's name for pthread_join: whoever changes it to BUSY begins or joins, nobody else does
+ * meanwhile. `runs` is 1 from before a thread is begun until it says that it leaves; who changes 0 to 1 begins it, or, in the thread
+ * itself, goes on. Only who has made the name busy changes it to begin one. */
 #include "hakmem/process/own_thread.h"
 
 #include <errno.h>
@@ -165,8 +165,9 @@ static bool own_end(struct own_thread *own) {
     own_join(own);
     hak_store_relaxed(&own->asked, 0u);
     hak_store_relaxed(&own->from_ms, hak_os_clock_ms() + OWN_REST_MS);
-    /* Release: pairs with the next who makes it busy. */
-    hak_store_release(&own->name, (uint32_t)NAME_NONE);
+    /* Sequentially consistent: pairs with hak_own_thread_start. A poll schedules a look and then is refused, since the name is busy; this
+     * side frees the name, and the caller then looks whether anything is due. One of them sees. */
+    (void)hak_exchange_seq_cst(&own->name, (uint32_t)NAME_NONE);
     return true;
 }
 
@@ -207,7 +208,22 @@ static void *own_main(void *argument) {
     return NULL;
 }
 
-/* pre: the caller has set `runs`, and made `name` busy */
+/* The name is no longer busy; a thread that may not run is ended. Result: `error`, or EBUSY where it was ended. pre: the caller has made
+ * `name` busy */
+static int own_settle(struct own_thread *own, enum name_state name, uint32_t fewest, int error) {
+    DISTURB();
+    /* Sequentially consistent: pairs with a user's end. This side notes the thread and looks whether users enough are left,
+     * that side counts itself out and looks for a thread. One of them sees. */
+    (void)hak_exchange_seq_cst(&own->name, (uint32_t)name);
+    DISTURB();
+    if (name == NAME_VALID && hak_load_seq_cst(&own_users) < fewest) {
+        (void)own_end(own);
+        return EBUSY;
+    }
+    return error;
+}
+
+/* pre: the caller has made `name` busy, and then set `runs` */
 static int own_begin(struct own_thread *own, uint32_t fewest, bool has_ended, void (*main)(void)) {
     if (has_ended) {
         own_join(own); /* it has said that it leaves */
@@ -217,16 +233,7 @@ static int own_begin(struct own_thread *own, uint32_t fewest, bool has_ended, vo
     if (error != 0) {
         hak_store_relaxed(&own->runs, 0u);
     }
-    DISTURB();
-    /* Sequentially consistent: pairs with a user's end. This side notes the thread and looks whether users enough are left,
-     * that side counts itself out and looks for a thread. One of them sees. */
-    (void)hak_exchange_seq_cst(&own->name, (uint32_t)(error == 0 ? NAME_VALID : NAME_NONE));
-    DISTURB();
-    if (error == 0 && hak_load_seq_cst(&own_users) < fewest) {
-        (void)own_end(own);
-        return EBUSY;
-    }
-    return error;
+    return own_settle(own, error == 0 ? NAME_VALID : NAME_NONE, fewest, error);
 }
 
 int hak_own_thread_start(enum own_thread_kind kind, void (*main)(void)) {
@@ -239,23 +246,19 @@ int hak_own_thread_start(enum own_thread_kind kind, void (*main)(void)) {
         return ENOMEM;
     }
     struct own_thread *own = &page->threads[kind];
-    uint32_t stopped = 0;
-    /* Acquire-release: one thread begins it; pairs with hak_own_thread_leave. */
-    if (!hak_compare_exchange_acq_rel(&own->runs, &stopped, 1u)) {
+    uint32_t name = NAME_NONE, stopped = 0;
+    /* Sequentially consistent, both: pair with own_end. The name first: who finds that `runs` is set relies on it, so nobody sets that
+     * who may have to give up since another has the name. */
+    if (!hak_compare_exchange_seq_cst(&own->name, &name, (uint32_t)NAME_BUSY) &&
+        (name != NAME_VALID || !hak_compare_exchange_seq_cst(&own->name, &name, (uint32_t)NAME_BUSY))) {
         return EBUSY;
     }
     DISTURB();
-    uint32_t name = NAME_NONE;
-    bool has_ended = false;
-    /* Acquire, both: pair with the release of who joined or began it before. */
-    if (!hak_compare_exchange_acq_rel(&own->name, &name, (uint32_t)NAME_BUSY)) {
-        has_ended = name == NAME_VALID && hak_compare_exchange_acq_rel(&own->name, &name, (uint32_t)NAME_BUSY);
-        if (!has_ended) {
-            hak_store_release(&own->runs, 0u);
-            return EBUSY;
-        }
+    /* Acquire-release: one thread begins it; pairs with hak_own_thread_leave. */
+    if (!hak_compare_exchange_acq_rel(&own->runs, &stopped, 1u)) {
+        return own_settle(own, (enum name_state)name, fewest, EBUSY);
     }
-    return own_begin(own, fewest, has_ended, main);
+    return own_begin(own, fewest, name == NAME_VALID, main);
 }
 
 bool hak_own_thread_must_end(enum own_thread_kind kind) {

@@ -47,9 +47,17 @@ static void purge_to_bound(uint64_t now, size_t most) {
     }
 }
 
-void hak_purge_to_bound(void) {
-    if (hak_load_relaxed(&hak_options.purge_delay_ms) >= 0) {
-        purge_to_bound(hak_os_clock_ms(), SIZE_MAX);
+/* A poll of a thread that began meanwhile may have seen that ours ran, and have left to it what is due. Whoever waited for the end of ours
+ * sees here that something is due, since the poll scheduled it before, and that there are two threads. */
+void hak_purge_thread_was_ended(void) {
+    const int64_t delay_ms = hak_load_relaxed(&hak_options.purge_delay_ms);
+    const uint64_t now = hak_os_clock_ms();
+    if (delay_ms > 0 && hak_decay_is_due() && hak_purge_to_do_bytes() > PURGE_THREAD_BYTES &&
+        hak_purge_thread_start(now)) {
+        return;
+    }
+    if (delay_ms >= 0) {
+        purge_to_bound(now, SIZE_MAX);
     }
 }
 

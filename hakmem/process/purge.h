@@ -52,8 +52,9 @@ HAK_ALWAYS_INLINE void purge_poll_alloc(const void *caller) {
     }
 }
 
-/* Gives back what is more than may wait where no thread of ours purges (purge_bound.h). pre: no lock is held */
-void hak_purge_to_bound(void);
+/* Called by a thread of the program that has ended ours and leaves one thread behind. Gives back what is more than may wait where no thread
+ * of ours purges (purge_bound.h); or begins another, where one of the program's has begun meanwhile. pre: no lock is held */
+void hak_purge_thread_was_ended(void);
 
 /* In the child of a fork, whose thread that purges is gone; the rest is in purge_pass.h. */
 void hak_purge_fork_child(void);

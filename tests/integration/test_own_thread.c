@@ -3,6 +3,8 @@
  * of what is asked of the system, never by time: what is freed is due in ten minutes, or at once. */
 #include <dlfcn.h>
 #include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -234,6 +236,52 @@ HAK_TEST_ISOLATED(OwnThread, LooksOnceMoreWhenItHasSaidThatItEnds, "HAKMEM_PURGE
         purge_poll(&free_quietly);
     }
     HAK_EXPECT(system_wait_until(it_looked, NULL, SECONDS));
+}
+
+static sem_t may_free, has_freed, may_end;
+static void *freed_late;
+
+/* A thread that begins when ours has been told to end. */
+static void *free_late(void *unused) {
+    sem_wait(&may_free);
+    hak_free(hak_alloc(100));
+    hak_free(freed_late);
+    sem_post(&has_freed);
+    sem_wait(&may_end);
+    return unused;
+}
+
+static void have_it_freed(void) {
+    hak_store_release(&before_leaving, (void (*)(void))NULL);
+    sem_post(&may_free);
+    sem_wait(&has_freed);
+}
+
+static void *begin_it_and_end(void *unused) {
+    allocate_and_free();
+    HAK_EXPECT(hak_own_thread_runs(OWN_THREAD_PURGE));
+    hak_store_release(&before_leaving, &have_it_freed);
+    return unused;
+}
+
+/* What it left to ours, which ran and did nothing any more, would wait for a poll, and nobody calls the allocator again. */
+HAK_TEST_ISOLATED(OwnThread, IsBegunAgainWhereAThreadBeganWhileItWasEnded, LATER) {
+    pthread_t ending, beginning;
+    hak_free(hak_alloc(100));
+    void *const in_use = hak_alloc(100 * MIB); /* so much may wait */
+    freed_late = hak_alloc(40 * MIB);
+    HAK_ASSERT_TRUE(in_use != NULL && freed_late != NULL);
+    HAK_ASSERT_TRUE(sem_init(&may_free, 0, 0) == 0 && sem_init(&has_freed, 0, 0) == 0 && sem_init(&may_end, 0, 0) == 0);
+    HAK_ASSERT_TRUE(pthread_create(&beginning, NULL, free_late, NULL) == 0);
+    HAK_ASSERT_TRUE(pthread_create(&ending, NULL, begin_it_and_end, NULL) == 0);
+    HAK_EXPECT_EQ(pthread_join(ending, NULL), 0);
+    HAK_EXPECT(hak_own_thread_runs(OWN_THREAD_PURGE));
+    HAK_EXPECT_EQ(hak_own_thread_users(), 2);
+    HAK_EXPECT_GE(hak_purge_waiting_bytes(), 40 * MIB);
+    sem_post(&may_end);
+    HAK_EXPECT_EQ(pthread_join(beginning, NULL), 0);
+    HAK_EXPECT(!hak_own_thread_runs(OWN_THREAD_PURGE));
+    hak_free(in_use);
 }
 
 /* ---- Children ---- */

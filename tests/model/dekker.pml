@@ -1,5 +1,5 @@
 /* Two threads that each store to their own word and then read the other's, where a store becomes visible later than the loads that
- * follow it: arm64 and x86-64 both do that. One of the two must see the other's store. There are three such pairs in
+ * follow it: arm64 and x86-64 both do that. One of the two must see the other's store. There are four such pairs in
  * process/own_thread.c, region/decay.c and region/region_grow.c:
  *
  *     own_begin                    name = valid         then reads own_users
@@ -7,6 +7,9 @@
  *
  *     hak_own_thread_leave         runs = 0             then reads whether a purge is due
  *     hak_decay_note_freed         due = a time         then reads runs           what was freed is purged by somebody
+ *
+ *     own_end                      name = none          then reads whether a purge is due
+ *     hak_decay_note_freed         due = a time         then reads name           so is what was left to a thread that was ended
  *
  *     region_advise_locked         waits = true         then reads whether a purge is due earlier
  *     hak_decay_take               due = 0              then reads waits          a region that waits is looked for

@@ -149,30 +149,38 @@ again:
     atomic { assert(must_end || !relied || !due || runs); threads-- }
 }
 
+/* own_settle, where the name is that of a thread */
+inline settle() {
+    name = NAME_VALID;
+#ifndef MUTANT_START_DOES_NOT_LOOK
+    if
+    :: users < FEWEST -> own_end()
+    :: users >= FEWEST
+    fi
+#endif
+}
+
 /* hak_own_thread_start and own_begin */
 inline start_thread() {
     if
     :: users < FEWEST -> skip /* ESRCH */
-    :: atomic { users >= FEWEST && runs -> skip } /* EBUSY */
-    :: atomic { users >= FEWEST && !runs -> runs = true };
+    :: users >= FEWEST ->
         if
-        :: atomic { name == NAME_BUSY -> skip };
-            atomic { runs = false; relied = false } /* purge_poll_now goes on with purge_to_bound */
+        :: atomic { name == NAME_BUSY -> skip } /* EBUSY */
         :: atomic { name != NAME_BUSY -> has_ended = (name == NAME_VALID); name = NAME_BUSY };
             if
+            :: atomic { runs -> assert(has_ended) }; /* EBUSY: it has said that it stays */
+                settle()
+            :: atomic { !runs -> runs = true };
+                if
 #ifndef MUTANT_START_DOES_NOT_JOIN
-            :: has_ended -> join()
+                :: has_ended -> join()
 #endif
-            :: else
-            fi;
-            atomic { assert(to_join == 0); to_join++; threads++; run own_thread() };
-            name = NAME_VALID;
-#ifndef MUTANT_START_DOES_NOT_LOOK
-            if
-            :: users < FEWEST -> own_end()
-            :: users >= FEWEST
+                :: else
+                fi;
+                atomic { assert(to_join == 0); to_join++; threads++; run own_thread() };
+                settle()
             fi
-#endif
         fi
     fi
 }
