@@ -92,6 +92,7 @@ UNSWITCHED = [
     "test_at_exit",
     "test_hooks_cxx",
     "test_profile_child",
+    "test_publish_child",
     "test_publish_thread",
     "test_published",
     "test_read_threads",

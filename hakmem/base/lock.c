@@ -95,11 +95,23 @@ static bool lock_spin(struct hak_lock *lock, uintptr_t flags) {
     return false;
 }
 
+bool (*hak_lock_was_left)(const struct hak_lock *lock, uintptr_t word);
+
+static bool lock_release_left(struct hak_lock *lock, uintptr_t word) {
+    /* Acquire: pairs with the release that sets it. */
+    bool (*const was_left)(const struct hak_lock *, uintptr_t) = hak_load_acquire(&hak_lock_was_left);
+    if (was_left == NULL || !was_left(lock, word)) {
+        return false;
+    }
+    hak_lock_release_of(lock, lock_owner(word));
+    return true;
+}
+
 /* Says that there are waiters, and sleeps until the lock may be free. */
 static void lock_wait(struct hak_lock *lock, const struct timespec *timeout) {
     uintptr_t word = lock_look(lock);
     /* Acquire-release, as everything that changes the word. */
-    if (word != 0 &&
+    if (word != 0 && !lock_release_left(lock, word) &&
         ((word & LOCK_WAITERS) != 0 || hak_compare_exchange_acq_rel(&lock->word, &word, word | LOCK_WAITERS))) {
         lock_sleep(lock, word | LOCK_WAITERS, timeout);
     }
@@ -156,6 +168,11 @@ void hak_lock_release_of(struct hak_lock *lock, uintptr_t owner) {
             return;
         }
     }
+}
+
+void hak_lock_release_left(struct hak_lock *lock, struct lock_fork *fork) {
+    (void)fork;
+    (void)lock_release_left(lock, lock_look(lock));
 }
 
 /* ---- Around fork ---- */

@@ -53,9 +53,14 @@ struct hak_lock {
 
 void hak_lock_init(struct hak_lock *lock, enum hak_lock_rank rank);
 
-/* Releases the lock if `owner` holds it, which is lock_self() of a thread that this process does not have; 0 is nobody. pre: what the
- * lock guards is whole whenever it is held */
+/* Releases the lock if `owner` holds it, which is lock_self() of a thread that this process does not have; 0 is nobody. pre: that
+ * thread left what the lock guards whole */
 void hak_lock_release_of(struct hak_lock *lock, uintptr_t owner);
+
+/* Whether the holder that a lock's word names is a thread that this process does not have, and left what the lock guards whole. NULL: no.
+ * Atomic. A child that no handler of fork saw has none of the parent's other threads. Those of our own are known (process/own_thread.c,
+ * which sets this before the first of them begins): whoever would wait for one that is not there releases the lock in its place. */
+extern bool (*hak_lock_was_left)(const struct hak_lock *lock, uintptr_t word);
 
 /* Its address identifies the thread. Its value is the lock whose other waiters depend on this thread, because it is
  * about to wake one of them or was the one that was woken. */
@@ -139,6 +144,9 @@ void hak_lock_fork_acquire(struct hak_lock *lock, struct lock_fork *fork);
  * for their own forks. `fork` is not used. */
 void hak_lock_fork_release(struct hak_lock *lock, struct lock_fork *fork);
 void hak_lock_fork_release_child(struct hak_lock *lock, struct lock_fork *fork);
+
+/* Releases the lock where hak_lock_was_left says so. `fork` is not used. */
+void hak_lock_release_left(struct hak_lock *lock, struct lock_fork *fork);
 
 /* Called in the child: whether the lock can be acquired. It cannot if the fork interrupted its holder, or if its holder
  * does not exist in the child. */

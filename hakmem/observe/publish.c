@@ -15,6 +15,7 @@
 #include "hakmem/observe/switch.h"
 #include "hakmem/observe/write.h"
 #include "hakmem/os/os.h"
+#include "hakmem/process/fork.h"
 #include "hakmem/process/own_thread.h"
 #include "hakmem/process/purge_later.h"
 #include "hakmem/sample/profile.h"
@@ -137,6 +138,7 @@ static void publish_thread(void) {
 
 /* One at a time: what waits is taken by one poll. */
 static void publish_start(void) {
+    hak_fork_release_left();
     const int error = hak_own_thread_start(OWN_THREAD_PUBLISH, publish_thread);
     if (error == EBUSY || error == ESRCH) { /* it is about to end, or so are the program's threads */
         hak_purge_start_later(publish_start, PURGE_START_AT_ONCE);

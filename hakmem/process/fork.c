@@ -75,7 +75,10 @@ static void fork_acquire(void) {
     if (fork_own.depth++ > 0) {
         return;
     }
-    fork_own.has_streams = os_has_threads() && _IO_list_lock != NULL && _IO_list_resetlock != NULL;
+    /* Not for a thread of ours, which only copies the process, and blocks all signals: no fork comes within that wants the lock later. A
+     * child that no handler saw, made by another thread meanwhile, finds it free. */
+    fork_own.has_streams =
+        os_has_threads() && !hak_own_thread_is_current() && _IO_list_lock != NULL && _IO_list_resetlock != NULL;
     if (fork_own.has_streams) {
         _IO_list_lock();
     }
@@ -124,6 +127,8 @@ static void fork_child(void) {
     hak_hooks_fork_child();
     observer_note_fork_child(hak_profile_is_whole());
 }
+
+void hak_fork_release_left(void) { fork_visit(hak_lock_release_left, NULL); }
 
 void hak_fork_copy(void (*run)(void *argument), void (*fail)(void *argument, int error), void *argument) {
     uint32_t copy = 0;

@@ -17,6 +17,10 @@ bool hak_fork_would_interrupt(void);
  * waits for ever. Every lock of the allocator is among those that are looked at. */
 bool hak_fork_would_wait(void);
 
+/* In a child that no handler of fork saw: releases the locks that threads of ours hold which the child does not have, as far as these left
+ * whole what they guard (own_thread.c). Before the child has a thread of its own that publishes; any thread, with no lock held. */
+void hak_fork_release_left(void);
+
 /* Runs a function in a copy of the process, which has the calling thread alone and ends with it; waits for that. No handlers of
  * the program are called, and the program hears nothing of the copy's end. Where there can be none, or it did not come to its
  * end, `fail` is called, in the process and with every lock held, as in the copy: EAGAIN, ENOMEM, ECANCELED */

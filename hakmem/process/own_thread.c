@@ -171,6 +171,20 @@ static bool own_end(struct own_thread *own) {
     return true;
 }
 
+/* What the parent's threads of ours leave whole in a child that no handler of fork saw. The one that publishes only reads what the locks of
+ * huge blocks, of regions and of blocks of size 0 guard; when it copies the process (hak_fork_copy) it holds every lock, each of them as a
+ * fork does. Of the one that purges it is the purge lock. */
+static bool own_has_left(const struct hak_lock *lock, uintptr_t word) {
+    const uintptr_t owner = word & ~LOCK_FLAGS;
+    if (owner == 0 || owner == lock_self()) {
+        return false;
+    }
+    if (owner == hak_own_thread_gone(OWN_THREAD_PUBLISH)) {
+        return (word & LOCK_FORK) != 0 || lock->rank >= HAK_RANK_HUGE;
+    }
+    return lock->rank == HAK_RANK_PURGE && owner == hak_own_thread_gone(OWN_THREAD_PURGE);
+}
+
 /* How many of the program's threads there have to be, or else none of that kind runs. */
 static uint32_t own_fewest(enum own_thread_kind kind) {
     return kind == OWN_THREAD_PURGE && hak_options.purge_thread == HAK_PURGE_THREAD_AUTO ? 2 : 1;
@@ -245,6 +259,8 @@ int hak_own_thread_start(enum own_thread_kind kind, void (*main)(void)) {
     if (page == NULL) {
         return ENOMEM;
     }
+    /* Release: pairs with the acquire of whoever waits for a lock. */
+    hak_store_release(&hak_lock_was_left, own_has_left);
     struct own_thread *own = &page->threads[kind];
     uint32_t name = NAME_NONE, stopped = 0;
     /* Sequentially consistent, both: pair with own_end. The name first: who finds that `runs` is set relies on it, so nobody sets that

@@ -49,7 +49,8 @@ bool hak_own_thread_is_current(void);
 uintptr_t hak_own_thread_gone(enum own_thread_kind kind);
 
 /* Starts the thread of a kind. EBUSY: it runs, or is about to end; ESRCH: too few of the program's threads are left; ENOMEM,
- * EAGAIN: as pthread_create. pre: no lock is held, since pthread_create may allocate */
+ * EAGAIN: as pthread_create. pre: no lock is held, since pthread_create may allocate. In a child that no handler of fork saw, what the
+ * parent's thread of the kind left locked was released (hak_purge_unlock_gone, hak_fork_release_left): hak_own_thread_gone forgets it */
 int hak_own_thread_start(enum own_thread_kind kind, void (*main)(void));
 
 bool hak_own_thread_runs(enum own_thread_kind kind);

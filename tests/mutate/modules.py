@@ -29,6 +29,7 @@ SLOW = (
     *_MEMORY,
     "tests/integration:test_fork",
     "tests/integration:test_published",
+    "tests/integration:test_publish_child",
     "tests/integration:test_purge_child",
 )
 

@@ -116,6 +116,42 @@ HAK_TEST(Lock, ForkWithEveryLockOfARankLeavesThemUsableInTheChild) {
     HAK_EXPECT_EQ(status, 0);
 }
 
+/* Of a thread that is not in this process. */
+static uint64_t not_here __attribute__((aligned(8)));
+
+static bool left_regions(const struct hak_lock *lock, uintptr_t word) {
+    return (word & ~LOCK_FLAGS) == (uintptr_t)&not_here && lock->rank == HAK_RANK_REGION;
+}
+
+HAK_TEST(Lock, WhatAThreadLeftThatIsNotHereIsTaken) {
+    static struct hak_lock left = HAK_LOCK_INITIALIZER(HAK_RANK_REGION), other = HAK_LOCK_INITIALIZER(HAK_RANK_CLASS);
+    struct lock_fork state;
+    alarm(300); /* who waits for that thread waits for ever */
+    hak_lock_was_left = left_regions;
+    left.word = (uintptr_t)&not_here;
+    lock_acquire(&left);
+    lock_release(&left);
+    HAK_EXPECT(hak_lock_is_free(&left));
+    left.word = (uintptr_t)&not_here | LOCK_WAITERS;
+    hak_lock_fork_begin(&state);
+    hak_lock_fork_note(&left, &state);
+    hak_lock_fork_acquire(&left, &state);
+    HAK_EXPECT(!state.is_half);
+    hak_lock_fork_release(&left, NULL);
+    HAK_EXPECT(hak_lock_is_free(&left));
+    left.word = other.word = (uintptr_t)&not_here | LOCK_FORK;
+    hak_lock_release_left(&left, NULL);
+    hak_lock_release_left(&other, NULL);
+    HAK_EXPECT(hak_lock_is_free(&left));
+    HAK_EXPECT(!hak_lock_is_free(&other));
+    hak_lock_was_left = NULL;
+    left.word = (uintptr_t)&not_here;
+    hak_lock_release_left(&left, NULL);
+    HAK_EXPECT(!hak_lock_is_free(&left));
+    left.word = other.word = 0;
+    alarm(0);
+}
+
 static struct hak_lock counter_lock;
 static uint64_t counter; /* counter_lock */
 
