@@ -19,6 +19,8 @@ struct hak_observer {
     void (*whole)(const struct hak_profile_table *table);
     /* This process is the child of a fork. `is_whole`: the fork did not interrupt a change of the profile. */
     void (*fork_child)(bool is_whole);
+    /* This process is a child that no handler of fork saw. Called once, by one of its threads, from a poll that may be its first. */
+    void (*unseen_child)(void);
     /* The process ends by exit; nothing of the program runs any more but other threads. */
     void (*end)(void);
 };
@@ -51,6 +53,13 @@ HAK_ALWAYS_INLINE void observer_note_fork_child(bool is_whole) {
     const struct hak_observer *observer = hak_load_acquire(&hak_observer);
     if (observer != NULL) {
         observer->fork_child(is_whole);
+    }
+}
+
+HAK_ALWAYS_INLINE void observer_note_unseen_child(void) {
+    const struct hak_observer *observer = hak_load_acquire(&hak_observer);
+    if (observer != NULL) {
+        observer->unseen_child();
     }
 }
 

@@ -19,6 +19,7 @@ static const struct hak_observer observe_table = {
     .record = hak_profile_page_record,
     .whole = hak_profile_page_whole,
     .fork_child = observe_fork_child,
+    .unseen_child = hak_publish_unseen_child,
     .end = hak_observe_end,
 };
 

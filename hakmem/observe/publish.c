@@ -38,6 +38,8 @@ static uint64_t publish_text[PUBLISH_TEXT_WORDS]; /* the publishing thread */
 static struct hak_thread_stats publish_threads[STATS_THREADS_MAX]; /* the publishing thread */
 static uint64_t publish_begun[STATS_THREADS_MAX];                  /* the publishing thread */
 
+static uint32_t
+    publish_children; /* the publishing thread; hak_own_thread_unseen_children of the process that made the page */
 static uint64_t publish_answered; /* the publishing thread; the last number that asked */
 static bool publish_has_warned;   /* the publishing thread; this process has said that there is no page */
 static bool publish_was_refused;  /* who starts the thread; this process has said that there is none */
@@ -72,15 +74,18 @@ static bool publish_make_page(void) {
     }
     memcpy(publish_page()->magic, PUBLISH_MAGIC, sizeof publish_page()->magic);
     publish_page()->layout = PUBLISH_LAYOUT;
+    publish_children = hak_own_thread_unseen_children();
     publish_answered = 0;
     hak_switch_begin(publish_page());
     publish_page()->pid = hak_os_process_id();
     return true;
 }
 
-/* Programs close descriptors that they do not know, as daemons do when they start: then the page is made again. */
+/* Programs close descriptors that they do not know, as daemons do when they start: then the page is made again. A child that no handler of
+ * fork saw has its parent's. */
 static bool publish_has_page(void) {
-    if (publish_page() != NULL && hak_os_shared_is_open(&publish_file)) {
+    if (publish_page() != NULL && publish_children == hak_own_thread_unseen_children() &&
+        hak_os_shared_is_open(&publish_file)) {
         return true;
     }
     publish_drop_page();
@@ -162,6 +167,14 @@ void hak_publish_init(void) {
 void hak_publish_fork_child(void) {
     if (hak_options.publish) {
         publish_drop_page();
+        publish_has_warned = publish_was_refused = false;
+        hak_purge_start_later(publish_start, PURGE_START_AT_ONCE);
+    }
+}
+
+/* Where the parent's thread was about to end, what that had asked for begins the child's. A copy of the process (hak_fork_copy) has none. */
+void hak_publish_unseen_child(void) {
+    if (hak_options.publish && !hak_own_thread_is_current() && hak_own_thread_gone(OWN_THREAD_PUBLISH) != 0) {
         publish_has_warned = publish_was_refused = false;
         hak_purge_start_later(publish_start, PURGE_START_AT_ONCE);
     }

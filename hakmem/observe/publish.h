@@ -19,4 +19,7 @@ void hak_publish_init(void);
 /* In the child of a fork: leaves the page to the parent and has a new one made. */
 void hak_publish_fork_child(void);
 
+/* In a child that no handler of fork saw: has its own thread begun where the parent had one, which makes a page of its own. Any thread. */
+void hak_publish_unseen_child(void);
+
 #endif

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "hakmem/base/atomic.h"
+#include "hakmem/base/observer.h"
 #include "hakmem/base/options.h"
 #include "hakmem/os/os.h"
 #include "hakmem/process/own_thread.h"
@@ -15,7 +16,8 @@
 #include "hakmem/region/decay.h"
 
 void (*hak_purge_reentry)(void);
-static size_t purge_waited; /* atomic; hak_purge_to_do_bytes when a poll last looked */
+static size_t purge_waited;     /* atomic; hak_purge_to_do_bytes when a poll last looked */
+static uint32_t purge_children; /* atomic; hak_own_thread_unseen_children when observers were last told of one */
 
 /* What a poll purges at most: as much as came since the last one, twice, so that a call pays for what it gave back itself
  * and what is too much gets less. */
@@ -61,7 +63,18 @@ void hak_purge_thread_was_ended(void) {
     }
 }
 
+/* In a child that no handler of fork saw, nobody else begins again what the parent's threads did. */
+static void purge_note_child(void) {
+    const uint32_t children = hak_own_thread_unseen_children();
+    uint32_t known = hak_load_relaxed(&purge_children);
+    /* Acquire-release: one thread of the child tells. */
+    if (HAK_UNLIKELY(known != children) && hak_compare_exchange_acq_rel(&purge_children, &known, children)) {
+        observer_note_unseen_child();
+    }
+}
+
 static void purge_poll_now(const struct purge_caller *caller) {
+    purge_note_child();
     purge_start_waiting(caller);
     const int64_t delay_ms = hak_load_relaxed(&hak_options.purge_delay_ms);
     const uint64_t due = decay_due_ms();

@@ -5,11 +5,14 @@
  * The page is found as others find it, by its name, but among the process's own mappings. */
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -147,6 +150,38 @@ HAK_TEST_ISOLATED(Published, ChildHasAPageOfItsOwn, "HAKMEM_PUBLISH=1") {
         expect_page_after(forked);
         HAK_EXPECT(found.page != NULL && found.page->pid == (uint32_t)getpid());
     });
+    expect_page_after(now_ms());
+    HAK_EXPECT(found.page != NULL && found.page->pid == (uint32_t)getpid());
+}
+
+/* The parent goes on writing to its own. */
+static bool is_own_and_written_after(void *since) {
+    return is_written_after(since) && found.mappings == 1 && found.page->pid == (uint32_t)getpid();
+}
+
+static void live_as_raw_child(void) {
+    uint64_t cloned = now_ms();
+    look();
+    HAK_EXPECT_EQ(found.mappings, 1); /* its parent's */
+    HAK_EXPECT(system_wait_until(is_own_and_written_after, &cloned, SECONDS));
+}
+
+HAK_TEST_ISOLATED(Published, ChildThatNoHandlerSawHasAPageOfItsOwn, "HAKMEM_PUBLISH=1") {
+#ifdef HAK_TEST_TSAN
+    HAK_SKIP("ThreadSanitizer does not know such children");
+#endif
+    expect_page_after(0);
+    fflush(stdout);
+    const unsigned failures = harness_failure_count();
+    const pid_t child = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    if (child == 0) {
+        live_as_raw_child();
+        fflush(stdout);
+        _exit(harness_failure_count() == failures ? 0 : 1);
+    }
+    int status = -1;
+    HAK_EXPECT_EQ(waitpid(child, &status, 0), child);
+    HAK_EXPECT_EQ(status, 0);
     expect_page_after(now_ms());
     HAK_EXPECT(found.page != NULL && found.page->pid == (uint32_t)getpid());
 }
