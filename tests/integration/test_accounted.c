@@ -2,7 +2,9 @@
 /* The figures of hak_stats_get account for everything that is resident, in small heaps and in large ones, with one thread
  * and with a thousand (docs/design.md, "Memory back to the system"). */
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -146,20 +148,38 @@ static void *thread_body(void *unused) {
 
 #define STACK_BYTES ((size_t)128 << 10)
 
-/* With stacks of the test's own, so that none of them is resident once they have ended. */
-HAK_TEST_ISOLATED(Accounted, AThousandThreads, "") {
-    SKIP_WITH_SANITIZER();
-    static pthread_t threads[THREADS];
+/* Threads with stacks of the test's own, so that none of them is resident once they have ended. */
+static struct crowd {
+    pthread_t threads[THREADS];
+    unsigned count;
+    char *stacks;
+} crowd;
+
+/* Whether the system has so many. */
+static bool crowd_begin(unsigned count, void *(*body)(void *)) {
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
-    pthread_barrier_init(&turn, NULL, THREADS + 1);
-    const size_t at_start = system_resident_bytes();
-    char *stacks = mmap(NULL, THREADS * STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    HAK_ASSERT_TRUE(stacks != MAP_FAILED);
-    for (unsigned i = 0; i < THREADS; i++) {
-        HAK_ASSERT_TRUE(pthread_attr_setstack(&attributes, stacks + i * STACK_BYTES, STACK_BYTES) == 0);
-        HAK_ASSERT_TRUE(pthread_create(&threads[i], &attributes, thread_body, NULL) == 0);
+    pthread_barrier_init(&turn, NULL, count + 1);
+    crowd.count = 0;
+    crowd.stacks = mmap(NULL, count * STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    bool has_all = crowd.stacks != MAP_FAILED;
+    for (; has_all && crowd.count < count; crowd.count++) {
+        has_all = pthread_attr_setstack(&attributes, crowd.stacks + crowd.count * STACK_BYTES, STACK_BYTES) == 0 &&
+                  pthread_create(&crowd.threads[crowd.count], &attributes, body, NULL) == 0;
     }
+    return has_all;
+}
+
+static void crowd_end(void) {
+    for (unsigned i = 0; i < crowd.count; i++) pthread_join(crowd.threads[i], NULL);
+    munmap(crowd.stacks, crowd.count * STACK_BYTES);
+    pthread_barrier_destroy(&turn);
+}
+
+HAK_TEST_ISOLATED(Accounted, AThousandThreads, "") {
+    SKIP_WITH_SANITIZER();
+    const size_t at_start = system_resident_bytes();
+    HAK_ASSERT_TRUE(crowd_begin(THREADS, thread_body));
     pthread_barrier_wait(&turn);
     const size_t before = system_resident_bytes();
     pthread_barrier_wait(&turn);
@@ -173,8 +193,34 @@ HAK_TEST_ISOLATED(Accounted, AThousandThreads, "") {
     pthread_barrier_wait(&turn);
     expect_accounted(before, THREADS * 4096, "all freed");
     pthread_barrier_wait(&turn);
-    for (unsigned i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
-    munmap(stacks, THREADS * STACK_BYTES);
+    crowd_end();
     hak_trim();
     expect_accounted(at_start, 0, "all ended");
+}
+
+#define ENDED 300u
+#define ENDED_BYTES ((size_t)16 << 10) /* of each, at most */
+
+/* Some forty sizes to 32 KiB; all threads are there at once, so that each has a record of its own. */
+static void *use_many_sizes(void *unused) {
+    for (size_t size = 16; size <= 32768; size += size / 5) {
+        void *blocks[8];
+        for (unsigned i = 0; i < 8; i++) blocks[i] = hak_alloc(size);
+        for (unsigned i = 0; i < 8; i++) hak_free(blocks[i]);
+    }
+    pthread_barrier_wait(&turn);
+    return unused;
+}
+
+/* Their records, which the next threads get, and what is left of the regions that they used. */
+HAK_TEST_ISOLATED(Accounted, ThreadsThatEndedHoldLittleAfterATrim, "") {
+    SKIP_WITH_SANITIZER();
+    const size_t before = system_resident_bytes();
+    HAK_ASSERT_TRUE(crowd_begin(ENDED, use_many_sizes));
+    pthread_barrier_wait(&turn);
+    crowd_end();
+    hak_trim();
+    const size_t now = system_resident_bytes(), held = now > before ? now - before : 0;
+    printf("%u threads that ended: %.1f KiB each\n", ENDED, (double)held / ENDED / 1024);
+    HAK_EXPECT_LE(held, ENDED * ENDED_BYTES);
 }

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "hakmem/base/random.h"
+#include "hakmem/hakmem.h"
 #include "hakmem/process/begin.h"
 #include "hakmem/region/bitmap.h"
 #include "hakmem/region/region.h"
@@ -106,6 +107,44 @@ HAK_TEST_ISOLATED(Runs, FewRegionsAreLookedAtHoweverManyThereAre, "") {
         const double seen = looks_a_span(regions[i]);
         printf("%zu regions: %.2f looked at for a span\n", regions[i], seen);
         HAK_EXPECT(seen >= 1);
+        HAK_EXPECT(seen <= 4);
+    }
+}
+
+#define EIGHTH 80u /* regions: 2.5 GiB */
+
+/* A heap that only grows: the last eighth of it takes as few looks as the first. */
+HAK_TEST_ISOLATED(Runs, EachEighthOfAHeapThatGrowsTakesAsFewLooks, "") {
+    for (unsigned eighth = 1; eighth <= 8; eighth++) {
+        const unsigned before = span_count;
+        looks = 0;
+        grow_to(eighth * EIGHTH);
+        printf("eighth %u: %.2f looked at for a span\n", eighth, (double)looks / (span_count - before));
+        HAK_EXPECT_LE(looks, 2 * (span_count - before));
+    }
+}
+
+#define LARGE ((size_t)200000)
+#define LARGE_BLOCKS 2000u
+
+/* Made and freed, some times. Result: looks for each malloc with its free, the purges among them. */
+static double looks_a_large_block(void) {
+    static void *blocks[LARGE_BLOCKS];
+    const unsigned rounds = 5;
+    looks = 0;
+    for (unsigned round = 0; round < rounds; round++) {
+        for (unsigned i = 0; i < LARGE_BLOCKS; i++) HAK_CHECK((blocks[i] = hak_alloc(LARGE)) != NULL);
+        for (unsigned i = 0; i < LARGE_BLOCKS; i++) hak_free(blocks[i]);
+    }
+    return (double)looks / (rounds * LARGE_BLOCKS);
+}
+
+HAK_TEST_ISOLATED(Runs, LargeBlocksTakeFewLooksBesideMuchThatStands, "") {
+    const size_t regions[] = {1, 256, 768}; /* 8 and 24 GiB */
+    for (unsigned i = 0; i < sizeof regions / sizeof regions[0]; i++) {
+        grow_to(regions[i]);
+        const double seen = looks_a_large_block();
+        printf("beside %zu regions: %.2f looked at for a large block\n", regions[i], seen);
         HAK_EXPECT(seen <= 4);
     }
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What many threads may hold above tiny in their magazines, counted in blocks and bytes. */
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "hakmem/hakmem.h"
@@ -9,6 +10,7 @@
 #include "hakmem/region/held.h"
 #include "tests/harness/census.h"
 #include "tests/harness/harness.h"
+#include "tests/harness/system.h"
 #include "tests/harness/threads.h"
 
 #define POOL_THREADS 32
@@ -71,6 +73,12 @@ static uint64_t next_random(uint64_t *state) {
     return *state;
 }
 
+/* Makes all of it resident. */
+static void touch(volatile char *block, size_t bytes) {
+    for (size_t at = 0; at < bytes; at += 4096) block[at] = 1;
+    block[bytes - 1] = 1;
+}
+
 /* Builds and drops requests: 20 to 119 blocks of 16 bytes to 64 KiB, each power of two as often. */
 static void serve_requests(uint64_t seed, unsigned requests) {
     uint64_t random = 0x9E3779B97F4A7C15u * (seed + 1);
@@ -79,7 +87,9 @@ static void serve_requests(uint64_t seed, unsigned requests) {
         const unsigned count = 20 + (unsigned)(next_random(&random) % 100);
         for (unsigned i = 0; i < count; i++) {
             const size_t least = (size_t)16 << next_random(&random) % 12;
-            blocks[i] = hak_alloc(least + next_random(&random) % (least + 1));
+            const size_t size = least + next_random(&random) % (least + 1);
+            blocks[i] = hak_alloc(size);
+            touch((volatile char *)blocks[i], size);
         }
         for (unsigned i = 0; i < count; i++) hak_free(blocks[i]);
     }
@@ -118,6 +128,55 @@ HAK_TEST_ISOLATED(Share, PoolThatWaitsHoldsLessThanTheBudget, "HAKMEM_PURGE_DELA
     HAK_EXPECT_EQ(pool.share, share_of(POOL_THREADS + 1));
     HAK_EXPECT_EQ(share_magazine_bytes(), SIZE_MAX);
     CENSUS_EXPECT_CONSISTENT();
+}
+
+#define MIB ((size_t)1 << 20)
+#define POOL_THREADS_MOST 128
+
+struct pool_thread {
+    pthread_t thread;
+    struct pool *pool;
+    unsigned index;
+};
+
+static void *serve_in_pool(void *argument) {
+    struct pool_thread *self = (struct pool_thread *)argument;
+    serve_and_wait(self->pool, self->index);
+    return NULL;
+}
+
+/* What the process holds more than before the pool, stacks included, after its last free and once all has gone back that may. */
+static void expect_pool_holds_at_most(unsigned count, size_t bytes) {
+    static struct pool_thread threads[POOL_THREADS_MOST];
+    struct pool pool;
+    if (HAK_THREAD_SANITIZER || HAK_ADDRESS_SANITIZER) HAK_SKIP("the sanitizer's memory is resident too");
+    if (HAK_GUARD_EXACT || !HAK_P3_SENTINELS || HAK_CAPACITY != 0)
+        HAK_SKIP("large blocks pass through a magazine, or room does not vary");
+    hak_free(hak_alloc(1));
+    pthread_barrier_init(&pool.turn, NULL, count + 1);
+    const size_t before = system_resident_bytes();
+    for (unsigned i = 0; i < count; i++) {
+        threads[i].pool = &pool;
+        threads[i].index = i;
+        HAK_ASSERT_TRUE(pthread_create(&threads[i].thread, NULL, serve_in_pool, &threads[i]) == 0);
+    }
+    pthread_barrier_wait(&pool.turn);
+    pthread_barrier_wait(&pool.turn);
+    hak_trim();
+    const size_t now = system_resident_bytes(), held = now > before ? now - before : 0;
+    printf("%u threads that wait: %.1f MiB\n", count, (double)held / (double)MIB);
+    HAK_EXPECT_LE(held, bytes);
+    pthread_barrier_wait(&pool.turn);
+    for (unsigned i = 0; i < count; i++) pthread_join(threads[i].thread, NULL);
+    pthread_barrier_destroy(&pool.turn);
+}
+
+HAK_TEST_ISOLATED(Share, PoolOf32ThreadsThatWaitsHoldsLittle, "HAKMEM_PURGE_DELAY_MS=-1") {
+    expect_pool_holds_at_most(32, 32 * MIB);
+}
+
+HAK_TEST_ISOLATED(Share, PoolOf128ThreadsThatWaitsHoldsLittle, "HAKMEM_PURGE_DELAY_MS=-1") {
+    expect_pool_holds_at_most(POOL_THREADS_MOST, 85 * MIB);
 }
 
 /* Whatever free stores without an exchange finds no more room than that: not even if a thread fills every class. */

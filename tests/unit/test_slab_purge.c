@@ -14,7 +14,7 @@
 
 #define SELF 1001u
 #define OTHER 1002u
-#define SLABS_MAX 8000u
+#define SLABS_MAX 32000u
 
 static struct seen {
     unsigned visits;                  /* looks at slabs */
@@ -122,6 +122,8 @@ static void expect_few_looks(unsigned count) {
 HAK_TEST_ISOLATED(SlabPurge, LooksAtFewSlabs2000, "HAKMEM_PURGE_DELAY_MS=-1") { expect_few_looks(2000); }
 
 HAK_TEST_ISOLATED(SlabPurge, LooksAtFewSlabs8000, "HAKMEM_PURGE_DELAY_MS=-1") { expect_few_looks(8000); }
+
+HAK_TEST_ISOLATED(SlabPurge, LooksAtFewSlabs32000, "HAKMEM_PURGE_DELAY_MS=-1") { expect_few_looks(32000); }
 
 /* What was purged and not freed into since is not looked at. What was freed into is, though that moved it to no other list of
  * its class. */
