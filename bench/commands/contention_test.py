@@ -116,9 +116,11 @@ class PageTest(unittest.TestCase):
         load = update_scale.load(100, [counts], {2: counts})
         seen = {"local": {4: {"hakmem": Seen(1, 2, 3), "glibc": Seen(4, 5, 6)}}}
         values = update_scale.page([2], {"local": {2: counts}}, {"local": load}, seen)
+        values["commit"] = {"id": "0123456789abcdef", "modified": False}
         text = document.render(update_scale.TEMPLATE, update_scale.FILTERS, **values)
         self.assertIn("**The first lock** that bends a curve is the region lock, at", text)
         self.assertIn("| 4 | futex calls | 1.0 | 4.0 |", text)
+        self.assertIn("\nCommit 0123456789ab.\n", text)
         self.assertNotIn("\n\n\n", text)
 
 

@@ -8,6 +8,7 @@ that contention_model.py cites.
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 from bench.commands import contention, contention_model
 from bench.commands.contention import Counts, Seen
 from bench.commands.contention_model import COSTS, Bend, Load, Station
-from bench.engine import document, grid, worker
+from bench.engine import document, grid, identity, worker
 from tools.measure import arguments, conditions, program, progress
 
 NAME = "update_scale"
@@ -118,6 +119,7 @@ def page(
     return {
         "command": f"bazel run //bench:{NAME}",
         "machine": conditions.machine(),
+        "commit": identity.commit(os.environ.get("BUILD_WORKSPACE_DIRECTORY")),
         "threads": threads,
         "pools": contention.POOLS,
         "tables": {workload: contention.rows(by_threads) for workload, by_threads in counted.items()},
