@@ -22,6 +22,7 @@
     X(calloc)                \
     X(aligned)               \
     X(large_churn)           \
+    X(standing)              \
     X(json)                  \
     X(mir)                   \
     X(vm)                    \
