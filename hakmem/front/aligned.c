@@ -5,6 +5,7 @@
 #include "hakmem/base/bits.h"
 #include "hakmem/front/guarded.h"
 #include "hakmem/front/sized.h"
+#include "hakmem/front/watched.h"
 #include "hakmem/pool/huge.h"
 #include "hakmem/sample/profile.h"
 
@@ -21,12 +22,15 @@ static HAK_NOINLINE void *aligned_alloc_slow(size_t alignment, size_t size) {
     if (HAK_GUARD_FULL) {
         return hak_guarded_aligned_alloc(alignment, size, __builtin_return_address(0));
     }
+    if (MEMCHECK_RUNS()) {
+        return hak_watched_alloc(alignment, size, __builtin_return_address(0));
+    }
     bool zeroed;
     return hak_pool_alloc_huge(size, alignment, &zeroed, profile_call(__builtin_return_address(0)));
 }
 
 void *hak_aligned_alloc(size_t alignment, size_t size) {
-    const unsigned class_index =
-        !HAK_GUARD_FULL && bits_is_power_of_two(alignment) ? front_aligned_class(alignment, size) : 0;
+    const bool has_class = !HAK_GUARD_FULL && !MEMCHECK_RUNS() && bits_is_power_of_two(alignment);
+    const unsigned class_index = has_class ? front_aligned_class(alignment, size) : 0;
     return HAK_LIKELY(class_index != 0) ? pool_alloc(class_index, size) : aligned_alloc_slow(alignment, size);
 }

@@ -4,6 +4,7 @@
 
 #include "hakmem/front/front_fast.h"
 #include "hakmem/front/guarded.h"
+#include "hakmem/front/watched.h"
 #include "hakmem/l2/l2_fast.h"
 #include "hakmem/l25/l25_fast.h"
 #include "hakmem/observe/site.h"
@@ -30,6 +31,9 @@ HAK_ALWAYS_INLINE void *alloc_above_tiny(size_t size) {
 HAK_ALWAYS_INLINE void *alloc_missed(size_t size) {
     if (HAK_GUARD_FULL) {
         return hak_guarded_alloc(size, __builtin_return_address(0));
+    }
+    if (MEMCHECK_RUNS()) {
+        return hak_watched_alloc(1, size, __builtin_return_address(0));
     }
     return size <= HAK_TINY_MAX ? pool_alloc_missed(size_class_tiny(size), size) : alloc_above_tiny(size);
 }

@@ -5,6 +5,7 @@
 
 #include "hakmem/front/front_fast.h"
 #include "hakmem/front/guarded.h"
+#include "hakmem/front/watched.h"
 #include "hakmem/huge/huge.h"
 #include "hakmem/magazine/exchange.h"
 #include "hakmem/pool/huge.h"
@@ -33,6 +34,9 @@ void *hak_calloc(size_t count, size_t size) {
     }
     if (HAK_GUARD_FULL) {
         return hak_guarded_calloc(bytes, __builtin_return_address(0));
+    }
+    if (MEMCHECK_RUNS()) {
+        return hak_watched_calloc(bytes, __builtin_return_address(0));
     }
     bool zeroed;
     const unsigned class_index = bytes <= HAK_L25_MAX ? size_class_of(bytes) : 0;

@@ -6,6 +6,7 @@
 #include "hakmem/front/guarded.h"
 #include "hakmem/front/guarded_fast.h"
 #include "hakmem/front/misuse.h"
+#include "hakmem/front/watched.h"
 #include "hakmem/magazine/exchange.h"
 #include "hakmem/pool/huge.h"
 #include "hakmem/process/begin.h"
@@ -16,6 +17,9 @@
  * function on the way here is inlined or ends in a jump, so the return address is the program's. */
 HAK_ALWAYS_INLINE void free_missed(void *p, const void *caller) {
     p = bits_untagged(p);
+    if (MEMCHECK_RUNS()) {
+        p = hak_watched_take(p);
+    }
     if (p == NULL) {
         return;
     }
@@ -43,6 +47,10 @@ static HAK_NOINLINE void free_block_slow(void *p) {
         if (HAK_UNLIKELY(!guarded_free(p))) {
             free_guarded_missed(p, __builtin_return_address(0));
         }
+        return;
+    }
+    if (MEMCHECK_RUNS()) {
+        free_missed(p, __builtin_return_address(0));
         return;
     }
     struct hak_thread *thread = hak_self;

@@ -3,6 +3,7 @@
 #include "hakmem/front/block_class.h"
 #include "hakmem/front/front_fast.h"
 #include "hakmem/front/guarded.h"
+#include "hakmem/front/watched.h"
 #include "hakmem/guard/zero_size.h"
 #include "hakmem/huge/huge.h"
 #include "hakmem/region/region.h"
@@ -16,6 +17,9 @@ size_t hak_usable_size(const void *p) {
     p = bits_untagged(p);
     if (HAK_GUARD_FULL) {
         return hak_guarded_usable_size(p, __builtin_return_address(0));
+    }
+    if (MEMCHECK_RUNS()) {
+        return hak_watched_usable_size(p);
     }
     return front_block_bytes(p, front_block_class(p));
 }

@@ -5,6 +5,7 @@
 #ifndef HAKMEM_TINY_TINY_FAST_H
 #define HAKMEM_TINY_TINY_FAST_H
 
+#include "hakmem/base/memcheck.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/ladder/branches.h"
 #include "hakmem/pool/pool.h"
@@ -12,8 +13,8 @@
 
 /* A block of at least `size` bytes, any size, from the loaded magazine. NULL: it is empty, or the size is above the pool. */
 HAK_FAST_PATH void *tiny_pop(size_t size) {
-    if (HAK_GUARD_FULL) {
-        return NULL; /* front/guarded.h */
+    if (HAK_GUARD_FULL || MEMCHECK_RUNS()) {
+        return NULL; /* front/guarded.h, front/watched.h */
     }
     if (ladder_refuses_tiny(&size)) {
         return NULL;

@@ -205,6 +205,34 @@ hak_disturb_binary = rule(
     doc = "A program built with --//hakmem/flags:disturb, otherwise as it ships.",
 )
 
+# What ships, with all assertions.
+def _debug_transition_impl(_settings, _attr):
+    values = {FLAGS + name: value for name, value in SHIPPED.items()}
+    values[FLAGS + "debug"] = True
+    return values
+
+_debug_transition = transition(
+    implementation = _debug_transition_impl,
+    inputs = [],
+    outputs = [FLAGS + name for name in SHIPPED] + [FLAGS + "debug"],
+)
+
+hak_debug_binary = rule(
+    implementation = _variant_impl,
+    attrs = {
+        "actual": attr.label(
+            mandatory = True,
+            executable = True,
+            cfg = _debug_transition,
+            doc = "The program to build with assertions.",
+        ),
+        "env": attr.string_dict(doc = "Environment of a test."),
+        "_allowlist_function_transition": attr.label(default = _ALLOWLIST),
+    },
+    executable = True,
+    doc = "A program built with --//hakmem/flags:debug, otherwise as it ships.",
+)
+
 def _usdt_transition_impl(_settings, _attr):
     return {FLAGS + "usdt": "on"}
 
