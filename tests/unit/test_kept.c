@@ -148,6 +148,18 @@ HAK_TEST_ISOLATED(Kept, SpanStaysWhereNothingIsFreeBesideItOrItIsSmall, "") {
     hak_kept_purge(UINT64_MAX);
 }
 
+/* Beside a block of many times its size it would only wait. */
+HAK_TEST_ISOLATED(Kept, ShortSpanIsUnmappedWhereNothingIsFreeBesideIt, "") {
+    char *const first = keep_between(true, true);
+    const struct mapping longer = take(32 * MIB, CHUNK);
+    HAK_EXPECT(longer.zeroed);
+    HAK_EXPECT_EQ(hak_kept_dirty_bytes(), 0);
+    HAK_EXPECT(!hak_kept_contains(first + 8 * MIB));
+    HAK_EXPECT_EQ(hak_os_unmap(longer.start, longer.size), 0);
+    HAK_EXPECT_EQ(hak_os_unmap(first, 8 * MIB), 0);
+    HAK_EXPECT_EQ(hak_os_unmap(first + 16 * MIB, 8 * MIB), 0);
+}
+
 HAK_TEST(Kept, WhatIsLeftOfASpanIsKept) {
     hak_kept_purge(UINT64_MAX);
     struct os_counters before, after;
