@@ -9,7 +9,6 @@ Whoever is slower with as many instructions and page faults waits for memory.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -18,14 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from bench.engine import system_calls, valgrind
-from bench.programs import command_line, entrants
+from bench.programs import command_line, entrants, programs
 from bench.programs.measurement import WORKLOADS
 from bench.programs.workloads import allocator, runner
 from bench.programs.workloads.errors import FAILURES, CheckError, reason
 from bench.programs.workloads.runner import Run, Runner
 from bench.programs.workloads.session import LIMIT_SECONDS
 from bench.programs.workloads.workload import Workload
-from tools.measure import arguments, conditions, program, progress, table
+from tools.measure import arguments, conditions, files, program, progress, table
 from tools.measure.contender import Contender
 from tools.measure.program import BenchError
 
@@ -172,7 +171,7 @@ class Counting:
         return Cost(contender, plain.usage.page_faults, _read_strace(traced), *_read_callgrind(counted))
 
 
-def counted(programs: Sequence[str], peers: Sequence[str], seed: int) -> dict[str, list[Cost]]:
+def counted(names: Sequence[str], peers: Sequence[str], seed: int) -> dict[str, list[Cost]]:
     """Program -> its cost under hakmem and each peer; a BenchError where a program fails under one."""
     conditions.randomise_layout()
     found: dict[str, list[Cost]] = {}
@@ -181,8 +180,8 @@ def counted(programs: Sequence[str], peers: Sequence[str], seed: int) -> dict[st
             public = allocator.public_folder(scratch / "public")
             contenders = entrants.contenders(peers, {}, public)
             tools = allocator.tools(public)
-            counting = {name: Counting(WORKLOADS[name], tools, scratch / name, seed) for name in programs}
-            turns = [(name, contender) for name in programs for contender in contenders]
+            counting = {name: Counting(WORKLOADS[name], tools, scratch / name, seed) for name in names}
+            turns = [(name, contender) for name in names for contender in contenders]
             for name, contender in progress.shown(f"{NAME}: counts", turns):
                 found.setdefault(name, []).append(counting[name].cost(contender))
     except FAILURES as error:
@@ -251,16 +250,14 @@ def main() -> None:
     parser = _parser()
     parsed = parser.parse_args()
     command_line.refuse_misuse(parser, parsed.programs, parsed.peers)
-    path = arguments.caller_path(parsed.json) if parsed.json else None
-    if path is not None:
-        path.touch()  # one that cannot be written is found out now
+    if parsed.json:
+        files.require_writable(arguments.caller_path(parsed.json))
     whole = as_object(counted(parsed.programs, parsed.peers, parsed.seed), parsed.seed)
-    if path is not None:
-        path.write_text(json.dumps(whole, indent=2) + "\n")
-    if parsed.format == "json":
-        table.print_json(whole, sys.stdout)
-    else:
-        table.print_grids(f"{NAME}: seed {parsed.seed}", grids(whole), CAPTION, sys.stdout)
+    with files.written_first(lambda: programs.keep(parsed, whole)):
+        if parsed.format == "json":
+            table.print_json(whole, sys.stdout)
+        else:
+            table.print_grids(f"{NAME}: seed {parsed.seed}", grids(whole), CAPTION, sys.stdout)
 
 
 if __name__ == "__main__":
