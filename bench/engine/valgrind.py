@@ -7,7 +7,6 @@ No counter of the processor is needed.
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import re
 import shutil
 import tempfile
@@ -63,8 +62,8 @@ def parse_events(text: str) -> dict[str, int]:
     totals = re.search(r"^totals: (.+)$", text, re.MULTILINE)
     if events is None or totals is None:
         raise ValueError("no totals")
-    # callgrind leaves out zeros at the end.
-    return dict(itertools.zip_longest(events[1].split(), map(int, totals[1].split()), fillvalue=0))
+    names, counts = events[1].split(), [int(count) for count in totals[1].split()]
+    return dict(zip(names, counts + [0] * (len(names) - len(counts))))  # callgrind leaves out zeros at the end
 
 
 def parse_totals(text: str) -> Counts:

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import unittest
+from collections import Counter
 from pathlib import Path
 
 from bench.programs import costs, entrants
@@ -87,9 +88,9 @@ class CountsTest(unittest.TestCase):
         cost = costs.Cost(
             contender,
             0,
-            costs.Counter(),
-            costs.Counter(Ir=7),
-            costs.Counter({("/usr/lib/liba.so", "malloc"): 4, ("/usr/bin/p", "malloc"): 3}),
+            Counter(),
+            Counter(Ir=7),
+            Counter({("/usr/lib/liba.so", "malloc"): 4, ("/usr/bin/p", "malloc"): 3}),
         )
         self.assertEqual(cost.of_allocator(), {"malloc": 4})
 
@@ -113,9 +114,9 @@ class CommandTest(unittest.TestCase):
         cost = costs.Cost(
             Contender("glibc", library=Path("/lib/libc.so.6"), version="2.36"),
             12,
-            costs.Counter(brk=3, mmap=4),
-            costs.Counter(Ir=100, D1mr=5, D1mw=6, DLmr=1, DLmw=2),
-            costs.Counter({("/lib/libc.so.6", "malloc"): 40}),
+            Counter(brk=3, mmap=4),
+            Counter(Ir=100, D1mr=5, D1mw=6, DLmr=1, DLmw=2),
+            Counter({("/lib/libc.so.6", "malloc"): 40}),
         )
         whole = json.loads(json.dumps(costs.as_object({"lua": [cost]}, 9)))
         self.assertEqual(
