@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """//bench/programs:costs: where a real program's time goes under each allocator, in counts and not in seconds.
 
-Each program runs three times under each allocator: as it is, for its page faults; by strace, for its system calls; by
-callgrind, for its instructions, those in the allocator's own file, and the misses of a model of the processor's caches.
-Whoever is slower with as many instructions and page faults waits for memory.
+Each program runs four times under each allocator: once to see that the allocator answers; as it is, for its page
+faults; by strace, for its system calls; by callgrind, for its instructions, those in the file of the allocator, and
+the misses of a model of the processor's caches. Whoever is slower with as many instructions and page faults waits for
+memory.
 """
 
 from __future__ import annotations
@@ -171,6 +172,13 @@ class Counting:
         return Cost(contender, plain.usage.page_faults, _read_strace(traced), *_read_callgrind(counted))
 
 
+def _cost(counting: Counting, name: str, contender: Contender) -> Cost:
+    try:
+        return counting.cost(contender)
+    except FAILURES as error:
+        raise BenchError(reason(name, contender.name, error)) from error
+
+
 def counted(names: Sequence[str], peers: Sequence[str], seed: int) -> dict[str, list[Cost]]:
     """Program -> its cost under hakmem and each peer; a BenchError where a program fails under one."""
     conditions.randomise_layout()
@@ -183,9 +191,9 @@ def counted(names: Sequence[str], peers: Sequence[str], seed: int) -> dict[str, 
             counting = {name: Counting(WORKLOADS[name], tools, scratch / name, seed) for name in names}
             turns = [(name, contender) for name in names for contender in contenders]
             for name, contender in progress.shown(f"{NAME}: counts", turns):
-                found.setdefault(name, []).append(counting[name].cost(contender))
-    except FAILURES as error:
-        raise BenchError(reason(name, contender.name, error)) from error
+                found.setdefault(name, []).append(_cost(counting[name], name, contender))
+    except CheckError as error:
+        raise BenchError(str(error)) from error
     return found
 
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "hakmem/base/atomic.h"
+#include "hakmem/base/compiler.h"
 #include "hakmem/base/options.h"
 #include "hakmem/base/quiet.h"
 #include "hakmem/base/text.h"
@@ -112,19 +112,22 @@ static void line_details(struct hak_text *line, const struct hak_misuse_report *
     hak_maps_free(&maps);
 }
 
-/* Atomic: the number of the thread that last came to abort here; 0: none did. */
-static uint32_t misuse_aborts;
+/* Where the thread's stack was when it came to abort here; 0: it did not. A child of fork has its parent's. */
+static HAK_THREAD_LOCAL uintptr_t misuse_aborts_at;
 
 /* A late report aborts in the middle of an exchange. Where the program handles SIGABRT and allocates there, as those do that print a
  * backtrace, that exchange finds the same block again. So whatever the thread finds in its handler, which blocks the signal, it leaves
- * alone, and the handler goes on. Else it would call abort, and that the handler again, as long as the stack lasts. */
+ * alone, and the handler goes on. Else it would call abort, and that the handler again, as long as the stack lasts. A thread that has
+ * left its handler by longjmp is higher up its stack again. */
 static bool misuse_is_handled(void) {
-    /* Relaxed: a thread finds its own number only where it stored that itself. */
-    return hak_load_relaxed(&misuse_aborts) == hak_os_thread_id() && hak_quiet_blocks(SIGABRT);
+    stack_t stack;
+    if (misuse_aborts_at == 0 || !hak_quiet_blocks(SIGABRT)) return false;
+    return (uintptr_t)__builtin_frame_address(0) < misuse_aborts_at ||
+           (sigaltstack(NULL, &stack) == 0 && (stack.ss_flags & SS_ONSTACK) != 0);
 }
 
 static void misuse_abort(void) {
-    hak_store_relaxed(&misuse_aborts, hak_os_thread_id());
+    misuse_aborts_at = (uintptr_t)__builtin_frame_address(0);
     abort();
 }
 

@@ -26,11 +26,11 @@
 /* More spans than this at once are given back, the oldest first. */
 #define KEPT_MAX 64
 
-/* A span that is one part in so many of a block, or less, is unmapped where that cannot grow out of it. */
-#define KEPT_WAITS_FROM 4
-
 /* A block grows out of a span only if that is at least one part in so many of the block. */
 #define KEPT_GROWS_FROM 16
+
+/* The span that a block could not grow out of is unmapped if it is at most one part in so many of the block. */
+#define KEPT_WAITS_FROM 4
 
 struct kept_span {
     uintptr_t start, end;
@@ -235,7 +235,7 @@ static bool kept_grow_behind(const struct kept_span *span, size_t lacks, size_t 
 
 /* Maps what the longest kept span lacks, below it or behind it: beside a new mapping of the whole block the span would only wait. Not if
  * the span is a small part of the block. Behind it first where its own end was unmapped: else each burst, of which all but the start
- * decayed, would go on below the one before. false: it could not, and a short span is unmapped, since it would only wait */
+ * decayed, would go on below the one before. false: there is no such span, or nothing can be mapped beside it */
 static bool kept_grow(size_t size, size_t alignment, void **start) {
     /* Relaxed: a hint. */
     if (kept_wants_huge_pages(size) || hak_load_relaxed(&kept_is_in_pieces)) {
@@ -256,8 +256,7 @@ static bool kept_grow(size_t size, size_t alignment, void **start) {
     if (kept_grow_behind(&longest, lacks, alignment, start)) {
         return true;
     }
-    if (has <= size / KEPT_WAITS_FROM) {
-        kept_unmap(&longest);
+    if (has <= size / KEPT_WAITS_FROM && hak_os_unmap((void *)longest.start, has) == 0) {
         return false;
     }
     lock_acquire(&kept_lock);

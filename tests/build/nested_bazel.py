@@ -21,7 +21,7 @@ from types import FrameType, TracebackType
 _NOT_CLONED_AT_THE_TOP = shutil.ignore_patterns(".git", "bazel-*")
 _NOT_CLONED = shutil.ignore_patterns("__pycache__", "*.pyc")
 
-_SECONDS_OF_A_COMMAND = 600
+_SECONDS_OF_A_COMMAND = 1800
 _SECONDS_TO_END = 60
 _POLL_SECONDS = 0.05
 

@@ -16,7 +16,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
         if (strncmp((*argv)[i], OPTION, sizeof OPTION - 1) != 0) continue;
         const double minutes = strtod(value, &end);
         if (end == value || *end != '\0' || !(minutes > 0 && minutes < 1e6)) {
-            fprintf(stderr, "%s is a number of minutes above 0\n", (*argv)[i]);
+            fprintf(stderr, "%s: --minutes takes a number above 0 and below 1000000\n", (*argv)[i]);
             exit(2);
         }
         snprintf(seconds, sizeof seconds, "-max_total_time=%.0f", minutes * 60 < 1 ? 1 : minutes * 60);

@@ -163,9 +163,10 @@ static bool crowd_begin(unsigned count, void *(*body)(void *)) {
     crowd.count = 0;
     crowd.stacks = mmap(NULL, count * STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     bool has_all = crowd.stacks != MAP_FAILED;
-    for (; has_all && crowd.count < count; crowd.count++) {
+    while (has_all && crowd.count < count) {
         has_all = pthread_attr_setstack(&attributes, crowd.stacks + crowd.count * STACK_BYTES, STACK_BYTES) == 0 &&
                   pthread_create(&crowd.threads[crowd.count], &attributes, body, NULL) == 0;
+        if (has_all) crowd.count++;
     }
     return has_all;
 }

@@ -24,7 +24,15 @@ _IN_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY)
 
 
 def _place(path: Path) -> Path:
-    return Path(os.path.realpath(path))
+    """Where a file is to be put. A descriptor that is open, as /dev/stdout, has no place: it is written to."""
+    followed = path
+    while followed.is_symlink() and not _is_descriptor(followed):
+        followed = followed.parent / os.readlink(followed)
+    return followed if _is_descriptor(followed) else Path(os.path.realpath(followed))
+
+
+def _is_descriptor(path: Path) -> bool:
+    return str(Path(os.path.realpath(path.parent), path.name)).startswith("/proc/") and path.parent.name == "fd"
 
 
 def require_writable(path: Path) -> None:
@@ -32,11 +40,13 @@ def require_writable(path: Path) -> None:
     place = _place(path)
     if place.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if place.exists() and not place.is_file():
+    if _is_descriptor(place) or place.exists() and not place.is_file():
         return
-    was_there = place.exists()
-    os.close(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, _NEW_MODE))
-    if not was_there:
+    try:
+        os.close(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _NEW_MODE))
+    except FileExistsError:
+        os.close(os.open(place, os.O_WRONLY | os.O_CLOEXEC))
+    else:
         place.unlink()
 
 
@@ -51,7 +61,7 @@ def _like(descriptor: int, found: os.stat_result | None, mode: int) -> None:
     if found is None:
         os.fchmod(descriptor, mode & ~_umask())
         return
-    with suppress(PermissionError):
+    with suppress(OSError):  # not allowed, or an owner that this name space does not know
         os.fchown(descriptor, found.st_uid, found.st_gid)
     os.fchmod(descriptor, stat.S_IMODE(found.st_mode))
 
@@ -79,7 +89,7 @@ def write_whole(path: Path, data: bytes | str, mode: int = _NEW_MODE) -> None:
     content = data.encode("utf-8") if isinstance(data, str) else data
     place = _place(path)
     found = place.stat() if place.exists() else None
-    if found is not None and not stat.S_ISREG(found.st_mode):
+    if _is_descriptor(place) or found is not None and not stat.S_ISREG(found.st_mode):
         place.write_bytes(content)
         return
     try:

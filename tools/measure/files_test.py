@@ -77,6 +77,24 @@ class FilesTest(unittest.TestCase):
         self.assertTrue(pipe.is_fifo())
         self.assertEqual(self.names(), ["pipe"])
 
+    def test_a_descriptor_is_written_to(self) -> None:
+        """/dev/stdout leads to a pipe, which has no place, or to a file, which its owner goes on writing to."""
+        script = (
+            "from pathlib import Path\n"
+            "from tools.measure import files\n"
+            "for path in (Path('/dev/stdout'), Path('/dev/fd/1'), Path('/proc/self/fd/1')):\n"
+            "    files.require_writable(path)\n"
+            "    files.write_whole(path, 'line\\n')\n"
+        )
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        done = subprocess.run([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, check=True)
+        self.assertEqual(done.stdout, b"line\n" * 3)
+        with open(self.file, "ab") as out:
+            inode = os.fstat(out.fileno()).st_ino
+            subprocess.run([sys.executable, "-c", script], env=environment, stdout=out, check=True)
+        self.assertEqual((self.file.stat().st_ino, self.names()), (inode, ["file"]))
+        self.assertTrue(self.file.read_bytes().endswith(b"line\n"))
+
     def test_a_file_in_a_folder_that_takes_no_other(self) -> None:
         """As another user than root, who may write anywhere."""
         self.file.write_text("before")

@@ -113,16 +113,22 @@ def replaced(output: Path) -> Iterator[None]:
     if not earlier:
         yield
         return
-    with tempfile.TemporaryDirectory(prefix=".hakmem-record-", dir=output.absolute().parent) as folder:
-        aside = {path: Path(folder) / path.name for path in earlier}
+    folder = Path(tempfile.mkdtemp(prefix=".hakmem-record-", dir=output.absolute().parent))
+    aside = {path: folder / path.name for path in earlier}
+    is_recorded = False
+    try:
         for path, kept in aside.items():
             path.rename(kept)
-        try:
-            yield
-        finally:
-            if not output.exists() or not _is_trace(output):
-                for path, kept in aside.items():
-                    kept.rename(path)
+        yield
+        is_recorded = output.exists() and _is_trace(output)
+    finally:
+        # What cannot be put back stays in the folder.
+        for path, kept in aside.items():
+            if is_recorded:
+                kept.unlink()
+            elif kept.exists():
+                kept.rename(path)
+        folder.rmdir()
 
 
 @contextmanager

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* Calls that a program must not make, as small programs that show it do: invalid_calls CASE. Each says "done" where nobody stopped
- * it. With "handled" behind the case, SIGABRT is handled as by programs that print a backtrace. */
+ * it. With "handled" behind the case, SIGABRT is handled as by programs that print a backtrace; with "forks" a child does that as well;
+ * with "left" the handler is left by longjmp, and another wrong call is made. */
 #include <malloc.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { SMALL = 40, MIDDLE = 200, LARGE = 2000, LARGER = 100000, HUGE_BLOCK = 3000000, MANY = 4000 };
@@ -187,6 +191,26 @@ static void handle(int number) {
     _exit(write(STDOUT_FILENO, "handled\n", 8) == 8 ? 7 : 3);
 }
 
+static void fork_and_handle(int number) {
+    int status;
+    const pid_t child = fork();
+    if (child > 0 && (waitpid(child, &status, 0) != child || !WIFEXITED(status) || WEXITSTATUS(status) != 7)) _exit(4);
+    handle(number);
+}
+
+static jmp_buf before;
+
+static void leave(int number) {
+    (void)number;
+    longjmp(before, 1);
+}
+
+static void call_again(void) {
+    signal(SIGABRT, handle);
+    of_a_global();
+    _exit(5);
+}
+
 #define CASE(name) \
     { #name, name }
 
@@ -222,7 +246,11 @@ static const struct {
 };
 
 int main(int argc, char **argv) {
-    if (argc > 2) signal(SIGABRT, handle);
+    if (argc > 2) {
+        const bool forks = strcmp(argv[2], "forks") == 0, is_left = strcmp(argv[2], "left") == 0;
+        signal(SIGABRT, forks ? fork_and_handle : is_left ? leave : handle);
+        if (setjmp(before) != 0) call_again();
+    }
     for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         if (argc < 2) {
             puts(cases[i].name);

@@ -72,7 +72,25 @@ class HandledAborts(InvalidCallsTest):
                     ended = self.stopped(case, form, "handled")
                     self.assertEqual(ended.status, 7, str(ended))
                     self.assertTrue(ended.stdout.endswith("handled\n"), str(ended))
-                    self.assertEqual(len(re.findall(r"^hakmem: \w+\(0x", ended.stderr, re.MULTILINE)), 1, str(ended))
+                    self.assertEqual(self.reports(ended), 1, str(ended))
+
+    def test_a_child_of_the_handler_allocates(self) -> None:
+        for case in ("twice_small", "after_many_frees", "twice_huge"):
+            for form in FORMS:
+                with self.subTest(case=case, form=form):
+                    ended = self.stopped(case, form, "forks")
+                    self.assertEqual((ended.status, self.reports(ended)), (7, 1), str(ended))
+
+    def test_a_handler_that_is_left_hides_nothing(self) -> None:
+        """SIGABRT stays blocked there."""
+        for case in ("of_the_stack", "interior_of_huge"):
+            for form in FORMS:
+                with self.subTest(case=case, form=form):
+                    ended = self.stopped(case, form, "left")
+                    self.assertEqual((ended.status, self.reports(ended)), (7, 2), str(ended))
+
+    def reports(self, ended: run.Ended) -> int:
+        return len(re.findall(r"^hakmem: \w+\(0x", ended.stderr, re.MULTILINE))
 
 
 if __name__ == "__main__":

@@ -84,8 +84,13 @@ class LimitsTest(forms.FormTest):
             *arguments,
             forms=forms,
             stderr=None,
-            check=lambda ended: self.assertIn(ended.stdout, ("alive\n", "not here\n")),
+            check=self.lives,
         )
+
+    def lives(self, ended: run.Ended) -> None:
+        if ended.stdout == "not here\n":
+            self.skipTest("the system has no such limit, or refuses a filter")
+        self.assertEqual(ended.stdout, "alive\n", str(ended))
 
     def test_no_mapping_is_left(self) -> None:
         self.refused("mappings")
