@@ -139,6 +139,17 @@ static void take_place(struct run place) {
     if (length(behind) > 0) (void)keep(behind, age);
 }
 
+/* Nothing lies free beside a span of the arena. So the longest one that the block might have grown out of stays, or goes if it is short. */
+static void map_elsewhere(unsigned count, unsigned alignment) {
+    struct run longest = {0, 0};
+    for (struct run run = next_run(0); length(run) > 0; run = next_run(run.end)) {
+        const bool has_place = run.first % alignment == 0 || (run.end + CHUNKS - count) % alignment == 0;
+        const bool may_grow = length(run) < count && 16 * length(run) >= count && ages[run.first] != REFUSED;
+        if (has_place && may_grow && length(run) > length(longest)) longest = run;
+    }
+    if (4 * length(longest) <= count) give_back(longest);
+}
+
 /* A pass's piece of so many chunks. Result: whether the pass is over; `purged` is what went, chunks */
 static bool purge(uint64_t *freed_until_ms, unsigned left, unsigned *purged) {
     *purged = 0;
@@ -225,6 +236,7 @@ static void step_take(uint64_t *random, unsigned longest) {
     if (zeroed) {
         HAK_EXPECT_EQ((uintptr_t)start % (alignment * CHUNK), 0);
         HAK_EXPECT_EQ(hak_os_unmap(start, count * CHUNK), 0);
+        map_elsewhere(count, alignment);
         return;
     }
     HAK_EXPECT_PTR_EQ(start, arena + place.first * CHUNK);
