@@ -2,12 +2,14 @@
 /* hak_calloc: zeroed whatever lay in the block before, overflow of the product found. */
 #include <errno.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "hakmem/hakmem.h"
 #include "tests/harness/census.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/pattern.h"
+#include "tests/harness/process.h"
 #include "tests/harness/system.h"
 
 HAK_TEST(Calloc, FreshBlocksAreZero) {
@@ -57,9 +59,13 @@ HAK_TEST(Calloc, RecycledHugeBlocksAreZeroWhereverTheyWereWritten) {
 #define SPARSE_BYTES ((size_t)400 << 20)
 #define SPARSE_RESIDENT_MOST ((size_t)4 << 20)
 
+/* An emulator of another processor translates what runs for the first time, into memory of this process. */
+#define TRANSLATED_BYTES ((size_t)16 << 20)
+
 /* Alone: pages that other tests have only read count as resident. */
 HAK_TEST_ISOLATED(Calloc, RecycledSparseBlocksStaySparse, "") {
-    const size_t before = system_resident_bytes();
+    const bool is_emulated = getenv(PROCESS_EMULATOR_VARIABLE) != NULL;
+    const size_t before = system_resident_bytes() + (is_emulated ? TRANSLATED_BYTES : 0);
     for (unsigned round = 0; round < 3; round++) {
         char *volatile p = hak_calloc(1, SPARSE_BYTES);
         HAK_ASSERT_TRUE(p != NULL);
