@@ -256,12 +256,10 @@ def chosen(parsed: argparse.Namespace) -> tuple[dict[str, int], tuple[int, ...]]
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=NAME,
-        description="Lock acquisitions and shared lines per million operations, by the number of threads.",
-        epilog=arguments.ENVIRONMENT,
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = arguments.bare_parser(
+        NAME,
+        "Lock acquisitions and shared lines per million operations, by the number of threads.",
+        arguments.ENVIRONMENT,
     )
     add_arguments(parser)
     parser.add_argument(

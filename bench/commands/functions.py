@@ -44,12 +44,10 @@ def shown(functions: dict[str, float]) -> dict[str, float]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=NAME,
-        description="Instructions of a malloc and a free by function.",
-        epilog=arguments.ENVIRONMENT,
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = arguments.bare_parser(
+        NAME,
+        "Instructions of a malloc and a free by function.",
+        arguments.ENVIRONMENT,
     )
     arguments.add_workloads(parser, "--workload", _COUNTED, ("pair", "burst", "sizes_compiler"))
     parser.add_argument("--library", choices=tuple(_LIBRARIES), default="hakmem", help="(default: %(default)s)")

@@ -55,8 +55,8 @@ _FIGURES = {
 CAPTION = (
     "Page faults are the kernel's count, without those that read a file; system calls strace's; all else is callgrind's: "
     "instructions, and misses in its model of this processor's first and last cache, both for data only. In the "
-    "allocator: in functions of its own file; for glibc that is the whole C library. Counts of a process of one thread "
-    "repeat to some thousands; they depend on the clock where memory goes back by age."
+    "allocator: in functions of its own file; for glibc that is the whole C library. Counts depend on the clock where "
+    "memory goes back by age."
 )
 
 
@@ -233,12 +233,10 @@ def grids(found: Row) -> list[table.Grid]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=NAME,
-        description="Where a real program's time goes under each allocator: instructions, cache misses, page faults, calls.",
-        epilog=command_line.EPILOG,
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = arguments.bare_parser(
+        NAME,
+        "Where a real program's time goes under each allocator: instructions, cache misses, page faults, calls.",
+        command_line.EPILOG,
     )
     parser.add_argument(
         "--programs",

@@ -38,8 +38,8 @@ static uint64_t publish_text[PUBLISH_TEXT_WORDS]; /* the publishing thread */
 static struct hak_thread_stats publish_threads[STATS_THREADS_MAX]; /* the publishing thread */
 static uint64_t publish_begun[STATS_THREADS_MAX];                  /* the publishing thread */
 
-static uint32_t
-    publish_children; /* the publishing thread; hak_own_thread_unseen_children of the process that made the page */
+/* hak_own_thread_unseen_children of the process that made the page. */
+static uint32_t publish_children; /* the publishing thread */
 static uint64_t publish_answered; /* the publishing thread; the last number that asked */
 static bool publish_has_warned;   /* the publishing thread; this process has said that there is no page */
 static bool publish_was_refused;  /* who starts the thread; this process has said that there is none */

@@ -20,7 +20,7 @@ struct stats_reading {
     size_t thread_count;    /* those filled */
 };
 
-/* Fills everything but the caller's fields. Some 16 KiB: the caller needs as much stack, or static storage and a lock. */
+/* Fills everything but the caller's fields. Some 8 KiB: the caller needs as much stack, or static storage and a lock. */
 void hak_stats_read(struct stats_reading *reading);
 
 /* The pool of a class other than 0. */

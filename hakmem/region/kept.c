@@ -246,14 +246,15 @@ static bool kept_grow(size_t size, size_t alignment, void **start) {
     if (has == 0) {
         return false;
     }
-    if (hak_os_is_hole((void *)longest.end, lacks) && kept_grow_behind(&longest, lacks, alignment, start)) {
+    const bool ends_at_hole = hak_os_is_hole((void *)longest.end, lacks);
+    if (ends_at_hole && kept_grow_behind(&longest, lacks, alignment, start)) {
         return true;
     }
     if (longest.start > lacks && kept_map_beside(longest.start - lacks, lacks, longest.start - lacks, alignment)) {
         *start = (void *)(longest.start - lacks);
         return true;
     }
-    if (kept_grow_behind(&longest, lacks, alignment, start)) {
+    if (!ends_at_hole && kept_grow_behind(&longest, lacks, alignment, start)) {
         return true;
     }
     if (has <= size / KEPT_WAITS_FROM && hak_os_unmap((void *)longest.start, has) == 0) {

@@ -176,11 +176,12 @@ hak_contention_test = rule(
     doc = "A test built with --//hakmem/flags:contention.",
 )
 
+def _shipped_but(**others):
+    return {FLAGS + name: value for name, value in dict(SHIPPED, **others).items()}
+
 # What ships, with the rule's guard, and disturbed.
 def _disturb_transition_impl(_settings, attr):
-    values = {FLAGS + name: value for name, value in SHIPPED.items()}
-    values.update({FLAGS + "guard": attr.guard, FLAGS + "disturb": True})
-    return values
+    return _shipped_but(guard = attr.guard, disturb = True)
 
 _disturb_transition = transition(
     implementation = _disturb_transition_impl,
@@ -190,26 +191,23 @@ _disturb_transition = transition(
 
 hak_disturb_binary = rule(
     implementation = _variant_impl,
-    attrs = {
-        "actual": attr.label(
+    attrs = dict(
+        _CONTENTION_ATTRS,
+        actual = attr.label(
             mandatory = True,
             executable = True,
             cfg = _disturb_transition,
             doc = "The program to build with delays.",
         ),
-        "guard": attr.string(default = "off", values = CHOICES["guard"]),
-        "env": attr.string_dict(doc = "Environment of a test."),
-        "_allowlist_function_transition": attr.label(default = _ALLOWLIST),
-    },
+        guard = attr.string(default = "off", values = CHOICES["guard"]),
+    ),
     executable = True,
     doc = "A program built with --//hakmem/flags:disturb, otherwise as it ships.",
 )
 
 # What ships, with all assertions.
 def _debug_transition_impl(_settings, _attr):
-    values = {FLAGS + name: value for name, value in SHIPPED.items()}
-    values[FLAGS + "debug"] = True
-    return values
+    return _shipped_but(debug = True)
 
 _debug_transition = transition(
     implementation = _debug_transition_impl,
@@ -219,16 +217,15 @@ _debug_transition = transition(
 
 hak_debug_binary = rule(
     implementation = _variant_impl,
-    attrs = {
-        "actual": attr.label(
+    attrs = dict(
+        _CONTENTION_ATTRS,
+        actual = attr.label(
             mandatory = True,
             executable = True,
             cfg = _debug_transition,
             doc = "The program to build with assertions.",
         ),
-        "env": attr.string_dict(doc = "Environment of a test."),
-        "_allowlist_function_transition": attr.label(default = _ALLOWLIST),
-    },
+    ),
     executable = True,
     doc = "A program built with --//hakmem/flags:debug, otherwise as it ships.",
 )

@@ -48,15 +48,20 @@ def whole_number(low: int, high: int, why: str = "") -> Callable[[str], int]:
 iterations = whole_number(1, _ITERATIONS_MAX)
 
 
-def parser(name: str, description: str, epilog: str, has_format: bool = True) -> argparse.ArgumentParser:
-    """A parser with what every benchmark has: rounds, format and seed. What writes a document prints nothing in a format."""
-    result = argparse.ArgumentParser(
+def bare_parser(name: str, description: str, epilog: str) -> argparse.ArgumentParser:
+    """A parser without any option but --help."""
+    return argparse.ArgumentParser(
         prog=name,
         description=description,
         epilog=epilog,
         allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+
+
+def parser(name: str, description: str, epilog: str, has_format: bool = True) -> argparse.ArgumentParser:
+    """A parser with what every benchmark has: rounds, format and seed. What writes a document prints nothing in a format."""
+    result = bare_parser(name, description, epilog)
     result.add_argument(
         "--rounds",
         type=whole_number(ROUNDS_MIN, _ROUNDS_MAX, f"an interval needs {ROUNDS_MIN} pairs"),

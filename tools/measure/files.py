@@ -32,7 +32,8 @@ def _place(path: Path) -> Path:
 
 
 def _is_descriptor(path: Path) -> bool:
-    return str(Path(os.path.realpath(path.parent), path.name)).startswith("/proc/") and path.parent.name == "fd"
+    folder = os.path.realpath(path.parent)
+    return folder.startswith("/proc/") and folder.endswith("/fd")
 
 
 def require_writable(path: Path) -> None:

@@ -103,7 +103,7 @@ void hak_linux_map_note_unmapped(const void *start, size_t size) {
     hak_store_release(&chain->next, is_longer ? next : end);
 }
 
-/* A region is given back only where it was refused what it needs, and is the lowest then. */
+/* A region is given back only where it was refused what it needs, and mostly is the lowest then; else its addresses are lost. */
 void hak_linux_map_note_unreserved(const void *start, size_t size) {
     chain_disclaim(&chain_regions, (uintptr_t)start, (uintptr_t)start + size);
 }
