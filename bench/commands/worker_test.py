@@ -20,10 +20,8 @@ from bench.engine import worker
 _WORKER = str(worker.executable("worker_hakmem"))
 _SCHEMA = json.loads((Path(__file__).parent.parent / "worker.schema.json").read_text())
 
-# Two units of 300 would be handed over at once; these wrap the rings many times. Of large blocks fewer, by what takes a
-# moment.
+# Two units of 300 would be handed over at once; these wrap the rings many times. Of large blocks fewer: what takes a moment.
 _OPERATIONS = 6000
-_QUICK_RUNS = 4
 
 _THREADS_MOST = 3
 
@@ -35,7 +33,7 @@ def run(*line: str) -> subprocess.CompletedProcess[str]:
 def operations_of(workload: dict[str, Any]) -> int:
     """Operations of each thread that a test asks for."""
     quick: int = workload["quick_operations"]
-    return min(_OPERATIONS, _QUICK_RUNS * quick)
+    return min(_OPERATIONS, quick)
 
 
 def workloads() -> list[dict[str, Any]]:
