@@ -34,6 +34,7 @@ class Attacks(unittest.TestCase):
             return {attack: verdicts.most_common(1)[0][0] for attack, verdicts in found.items()}
 
         attacks = outcome.attacks_of(kinds())
+        print(f"{build}: {len(kinds())} kinds, {len(attacks)} attacks")
         found = run([attack for attack in attacks if not attack.kind.is_race], 1)
         again = [attack for attack in attacks if attack.kind.is_race or found[attack] not in expected[attack]]
         for attack, verdict in (found | run(again, _REPEATED)).items():

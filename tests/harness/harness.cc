@@ -26,7 +26,15 @@ harness_test **next_link = &first_test;
 
 std::atomic<unsigned> failures{0};
 
-// Runs the test in a new process of this program and hands its failures on.
+// What the test itself printed: that lies between two lines of GoogleTest's.
+void PassOn(const char *output) {
+    const char *begin = strstr(output, "[ RUN      ]");
+    begin = begin != nullptr ? strchr(begin, '\n') : nullptr;
+    const char *end = begin != nullptr ? strstr(begin, "[       OK ]") : nullptr;
+    if (end != nullptr) printf("%.*s", static_cast<int>(end - begin - 1), begin + 1);
+}
+
+// Runs the test in a new process of this program and hands on its failures, and what it printed.
 void RunIsolated(const harness_test &test) {
     std::string filter = std::string("--gtest_filter=") + test.suite + "." + test.name;
     char program[] = "/proc/self/exe";
@@ -40,6 +48,7 @@ void RunIsolated(const harness_test &test) {
     if (result->exited && result->code == 0) {
         if (strstr(result->output.bytes, "[  SKIPPED ]") != nullptr)
             harness_skip(test.file, test.line, result->output.bytes);
+        PassOn(result->output.bytes);
         return;
     }
     harness_fail(test.file, test.line, "in its own process (%s %d), with %s:\n%s%s",

@@ -108,6 +108,12 @@ class HarnessSelftest(unittest.TestCase):
             self.assertEqual(case.get("result"), "skipped")
             self.assertEqual(case.findall("failure"), [])
 
+    def test_what_an_isolated_test_prints_is_passed_on(self) -> None:
+        done = subprocess.run(
+            [CASES, "--gtest_filter=Passes.Isolated"], stdout=subprocess.PIPE, text=True, timeout=300, check=True
+        )
+        self.assertEqual(done.stdout.count("\nsaid in a process of its own\n"), 1, done.stdout)
+
     def test_the_list_names_every_test(self) -> None:
         done = subprocess.run([CASES, "--gtest_list_tests"], stdout=subprocess.PIPE, text=True, check=True)
         self.assertIn("  EveryFailureIsReported\n", done.stdout)

@@ -99,6 +99,7 @@ HAK_TEST(Fails, ExitOkReturnInTheChild) { HAK_EXPECT_EXIT_OK(HAK_ASSERT_TRUE(1 >
 HAK_TEST_ISOLATED(Passes, Isolated, "HAK_SELFTEST_A=1 HAK_SELFTEST_B=two") {
     HAK_EXPECT_STREQ(getenv("HAK_SELFTEST_A"), "1");
     HAK_EXPECT_STREQ(getenv("HAK_SELFTEST_B"), "two");
+    printf("said in a process of its own\n");
 }
 HAK_TEST(Passes, NotIsolated) { HAK_EXPECT_STREQ(getenv("HAK_SELFTEST_A"), NULL); }
 HAK_TEST_ISOLATED(Fails, IsolatedFails, "") { HAK_EXPECT_EQ(21, 22); }

@@ -30,6 +30,8 @@ static void expect_accounted(size_t resident_before, size_t slack, const char *w
                      s.slab_free_bytes + s.metadata_bytes + s.decaying_bytes;
     const size_t now = system_resident_bytes();
     size_t resident = now > resident_before ? now - resident_before : 0;
+    printf("%s: %.1f MiB are resident, %.1f MiB accounted for\n", when, (double)resident / (double)MIB,
+           (double)bound / (double)MIB);
     if (resident > bound + MIB / 2 + slack)
         harness_fail(__FILE__, __LINE__, "%s: %zu bytes are resident, %llu accounted for", when, resident,
                      (unsigned long long)bound);
@@ -107,6 +109,7 @@ HAK_TEST_ISOLATED(Accounted, TwentyGigabytesThatNobodyTouches, "") {
     static void *blocks[40960];
     for (unsigned i = 0; i < 40960; i++) HAK_ASSERT_TRUE((blocks[i] = hak_alloc(500000)) != NULL);
     const size_t untouched = system_resident_bytes() - before;
+    printf("20 GiB that nobody touches: %.1f MiB are resident\n", (double)untouched / (double)MIB);
     HAK_EXPECT_LT(untouched, 256 * MIB);
     /* Headers, which metadata_bytes bounds, and the table above. */
     HAK_EXPECT_LT(untouched, census_all().metadata_bytes + sizeof blocks + MIB / 2);

@@ -3,6 +3,7 @@
  * live block suffers, every structure agrees with the others, and all works again afterwards. The same with a profile. */
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -217,6 +218,7 @@ static void expect_recovery_from_each(void (*plan)(uint64_t n), bool is_sampled)
                      (unsigned long long)calls);
         return;
     }
+    printf("refused at each of %llu system calls\n", (unsigned long long)calls);
 }
 
 HAK_TEST(OutOfMemory, OneRefusedCallAtEveryPoint) { expect_recovery_from_each(os_fake_fail_at, false); }

@@ -2,6 +2,7 @@
 /* After a warm-up the allocator lives on what it has: a million rounds over tiny, L2 and L2.5 take no page
  * fault and map nothing. Each test has a process of its own, whose page faults are counted. */
 #include <stdint.h>
+#include <stdio.h>
 
 #include "hakmem/base/random.h"
 #include "hakmem/hakmem.h"
@@ -80,6 +81,7 @@ static void expect_steady_state(void (*round)(uint64_t *random), unsigned warm_u
     for (unsigned attempt = 1; attempt < ATTEMPTS && faults > allowed; attempt++) {
         faults = faults_of_rounds(round, rounds, &random);
     }
+    printf("%llu faults in %u rounds\n", (unsigned long long)faults, rounds);
     HAK_EXPECT_LE(faults, allowed);
 #endif
     hak_os_counters_get(&after);

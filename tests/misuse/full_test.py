@@ -44,6 +44,7 @@ class Full(unittest.TestCase):
     def runs(self) -> list[Run]:
         runs = outcome.runs_of(case for case in outcome.cases_of(parsed.cases) if case.kind == "full")
         self.assertGreater(len(runs), 10)
+        print(f"{len(runs)} runs over pools")
         return runs
 
     def run_with(self, run: Run, features: str, on_misuse: str = "abort") -> outcome.Result:

@@ -59,7 +59,9 @@ class Guard(unittest.TestCase):
     def runs(self) -> list[Run]:
         cases = [case for case in outcome.cases_of(parsed.cases) if case.kind != "full"]
         self.assertGreater(len(cases), 50)
-        return outcome.runs_of(cases)
+        runs = outcome.runs_of(cases)
+        print(f"{len(cases)} wrong calls, {len(runs)} runs over pools and threads")
+        return runs
 
     def check_report(self, run: Run, result: outcome.Result) -> None:
         """One report: the line, and what is known, each line indented."""

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Slabs of threads that are idle are taken from them, and the threads go on as if nothing had happened. */
 #include <pthread.h>
+#include <stdio.h>
 
 #include "hakmem/base/atomic.h"
 #include "hakmem/base/lock.h"
@@ -210,6 +211,7 @@ HAK_TEST_ISOLATED(Idle, OneHoldOfThePurgeLockTakesFewSlabs, "HAKMEM_PURGE_DELAY_
     hak_free(hak_alloc(1));
     hak_purge_fork_locks(note_lock, NULL);
     trim_beside_sleepers(count_in_hold);
+    printf("%u slabs taken, %u in one hold at most\n", detached, in_hold_most);
     HAK_EXPECT_GE(detached, 4 * 64);
     HAK_EXPECT_LE(in_hold_most, 64);
 }

@@ -2,6 +2,7 @@
 /* The sampling profile: what is sampled, and that it is seen again. */
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "hakmem/flags/flags.h"
@@ -271,6 +272,7 @@ static void expect_a_third_more(size_t size) {
         bytes += hak_usable_size(block);
     }
     const size_t now = system_resident_bytes(), resident = now > before ? now - before : 0;
+    printf("blocks of %zu bytes, each sampled: %.2f times their bytes\n", size, (double)resident / (double)bytes);
     if (resident > bytes / 3 * 4 + MIB / 2)
         harness_fail(__FILE__, __LINE__, "blocks of %zu bytes: %zu bytes, and %zu are resident", size, bytes, resident);
     for (void **block = last, **next; block != NULL; block = next) {

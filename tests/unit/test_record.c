@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a thread's record keeps resident: while its thread is idle, when the thread said so, and after its end. */
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "hakmem/hakmem.h"
@@ -61,10 +62,12 @@ HAK_TEST_ISOLATED(Record, IdleThreadKeepsPagesOfTheClassesThatItUsed, "") {
     if (!HAK_P3_SENTINELS || hak_os_page_size() != 4 * KIB) HAK_SKIP("every class has magazines, or pages are large");
     hak_free(hak_alloc(1)); /* or the first thread takes the record of a thread of the harness */
     threads_run(1, use_four, &resident);
+    printf("four sizes: %zu KiB\n", resident / KIB);
     HAK_EXPECT_LE(resident, 24 * KIB);
     HAK_EXPECT_GE(resident, 8 * KIB);
     hak_trim();
     threads_run(1, use_forty, &resident);
+    printf("forty sizes: %zu KiB\n", resident / KIB);
     HAK_EXPECT_LE(resident, 64 * KIB);
     HAK_EXPECT_GE(resident, head_bytes() + 40 * KIB);
 }

@@ -3,6 +3,8 @@
  *
  * A look at a slab is a call of list.c for it, which the test counts. The slabs belong to a thread number that no thread
  * of the test has. */
+#include <stdio.h>
+
 #include "hakmem/hakmem.h"
 #include "hakmem/process/begin.h"
 #include "hakmem/process/purge.h"
@@ -112,6 +114,7 @@ static void purge_all(void) {
 static void expect_few_looks(unsigned count) {
     make_slabs(count, 1);
     purge_all();
+    printf("%u slabs: %u looked at, %u in one hold at most\n", count, seen.visits, seen.in_hold_most);
     HAK_EXPECT_EQ(seen.purged, count);
     HAK_EXPECT_LE(seen.visits, 4 * count);
     HAK_EXPECT_LE(seen.in_hold_most, 64);
