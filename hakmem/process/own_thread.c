@@ -316,8 +316,9 @@ void hak_own_thread_user_begun(void) {
         return;
     }
     (void)page_look_with(false);
-    /* Relaxed: see own_begin for the one who has to know of none. */
-    if (hak_fetch_add_relaxed(&own_users, 1u) == 1) {
+    /* Sequentially consistent: pairs with hak_own_thread_user_ended. This side counts itself in, and later leaves to our thread what is due,
+     * since that still runs; the other has ended our thread and then counts. See own_begin for the one who has to know of none. */
+    if (hak_fetch_add_seq_cst(&own_users, 1u) == 1) {
         (void)page_get(); /* before a fork, which is to wipe it; without, hak_own_thread_start tries again */
     }
 }
@@ -333,7 +334,8 @@ bool hak_own_thread_user_ended(void) {
         return false;
     }
     DISTURB();
-    return own_end_beside(left) && left == 1;
+    /* Sequentially consistent: pairs with hak_own_thread_user_begun. */
+    return own_end_beside(left) && (left == 1 || hak_load_seq_cst(&own_users) > 0);
 }
 
 void hak_own_thread_fork_child(bool has_record) {

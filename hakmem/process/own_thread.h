@@ -28,7 +28,8 @@ enum own_thread_kind {
  * milliseconds for threads of ours to end. pre: no lock is held */
 void hak_own_thread_user_begun(void);
 
-/* Result: whether one of ours was ended because one thread of the program goes on, which may never call the allocator again. */
+/* Result: whether one of ours was ended and a thread of the program goes on, the only one or one that began meanwhile, which may never call
+ * the allocator again. */
 bool hak_own_thread_user_ended(void);
 
 /* Resets the count in the child of a fork, whose only thread calls this. */

@@ -50,7 +50,7 @@ static void purge_to_bound(uint64_t now, size_t most) {
 }
 
 /* A poll of a thread that began meanwhile may have seen that ours ran, and have left to it what is due. Whoever waited for the end of ours
- * sees here that something is due, since the poll scheduled it before, and that there are two threads. */
+ * sees here that something is due, since the poll scheduled it before, and that there are threads enough. */
 void hak_purge_thread_was_ended(void) {
     const int64_t delay_ms = hak_load_relaxed(&hak_options.purge_delay_ms);
     const uint64_t now = hak_os_clock_ms();

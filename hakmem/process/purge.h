@@ -52,7 +52,7 @@ HAK_ALWAYS_INLINE void purge_poll_alloc(const void *caller) {
     }
 }
 
-/* Called by a thread of the program that has ended ours and leaves one thread behind. Gives back what is more than may wait where no thread
+/* Called by a thread of the program that has ended ours and leaves a thread behind. Gives back what is more than may wait where no thread
  * of ours purges (purge_bound.h); or begins another, where one of the program's has begun meanwhile. pre: no lock is held */
 void hak_purge_thread_was_ended(void);
 

@@ -239,7 +239,14 @@ HAK_TEST_ISOLATED(OwnThread, LooksOnceMoreWhenItHasSaidThatItEnds, "HAKMEM_PURGE
 }
 
 static sem_t may_free, has_freed, may_end;
-static void *freed_late;
+static void *in_use, *freed_late;
+
+/* What another thread frees, and beside what it may wait. */
+static void prepare_late(void) {
+    in_use = hak_alloc(100 * MIB);
+    freed_late = hak_alloc(40 * MIB);
+    HAK_ASSERT_TRUE(in_use != NULL && freed_late != NULL);
+}
 
 /* A thread that begins when ours has been told to end. */
 static void *free_late(void *unused) {
@@ -264,24 +271,38 @@ static void *begin_it_and_end(void *unused) {
     return unused;
 }
 
-/* What it left to ours, which ran and did nothing any more, would wait for a poll, and nobody calls the allocator again. */
-HAK_TEST_ISOLATED(OwnThread, IsBegunAgainWhereAThreadBeganWhileItWasEnded, LATER) {
+/* `end` ends our thread, while another of the program's begins and leaves to ours, which runs and does nothing any more, what it frees. That
+ * would wait for a poll, and nobody calls the allocator again. */
+static void expect_that_it_is_begun_again(void *(*end)(void *), uint32_t users) {
     pthread_t ending, beginning;
-    hak_free(hak_alloc(100));
-    void *const in_use = hak_alloc(100 * MIB); /* so much may wait */
-    freed_late = hak_alloc(40 * MIB);
-    HAK_ASSERT_TRUE(in_use != NULL && freed_late != NULL);
     HAK_ASSERT_TRUE(sem_init(&may_free, 0, 0) == 0 && sem_init(&has_freed, 0, 0) == 0 && sem_init(&may_end, 0, 0) == 0);
+    HAK_ASSERT_TRUE(pthread_create(&ending, NULL, end, NULL) == 0);
     HAK_ASSERT_TRUE(pthread_create(&beginning, NULL, free_late, NULL) == 0);
-    HAK_ASSERT_TRUE(pthread_create(&ending, NULL, begin_it_and_end, NULL) == 0);
     HAK_EXPECT_EQ(pthread_join(ending, NULL), 0);
     HAK_EXPECT(hak_own_thread_runs(OWN_THREAD_PURGE));
-    HAK_EXPECT_EQ(hak_own_thread_users(), 2);
+    HAK_EXPECT_EQ(hak_own_thread_users(), users);
     HAK_EXPECT_GE(hak_purge_waiting_bytes(), 40 * MIB);
     sem_post(&may_end);
     HAK_EXPECT_EQ(pthread_join(beginning, NULL), 0);
     HAK_EXPECT(!hak_own_thread_runs(OWN_THREAD_PURGE));
     hak_free(in_use);
+}
+
+HAK_TEST_ISOLATED(OwnThread, IsBegunAgainWhereAThreadBeganWhileItWasEnded, LATER) {
+    hak_free(hak_alloc(100));
+    prepare_late();
+    expect_that_it_is_begun_again(begin_it_and_end, 2);
+}
+
+static void *begin_it_alone_and_end(void *unused) {
+    prepare_late();
+    return begin_it_and_end(unused);
+}
+
+/* The main thread has no record here: none is left when the one ends that has. */
+HAK_TEST_ISOLATED(OwnThread, IsBegunAgainWhereTheFirstOfTheNextThreadsBeganWhileItWasEnded,
+                  LATER " HAKMEM_PURGE_THREAD=1") {
+    expect_that_it_is_begun_again(begin_it_alone_and_end, 1);
 }
 
 /* ---- Children ---- */

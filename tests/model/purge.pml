@@ -9,7 +9,7 @@
  * What must hold, and where it is asserted:
  *     nobody's chunk is purged while it is in use                           use
  *     what was freed is purged, or a look for it is scheduled               init
- *     a poll that leaves what is due to a thread of ours finds it done      own_thread, where it ends
+ *     a poll that leaves what is due to a thread of ours finds it done      own_thread, where it ends; init, if the thread was ended
  *     one thread of ours at a time, joined once, and none outlives the
  *     program's last                                                        start_thread, join, init
  *     none is there where fewer than FEWEST of the program's threads are    user
@@ -24,7 +24,10 @@
 #define ROUNDS 1 /* chunks that each takes and frees */
 #endif
 #ifndef FEWEST
-#define FEWEST 1 /* own_fewest */
+#define FEWEST 1 /* own_fewest: 1 or 2. With 3 a user may see a thread that another has just begun and is about to end */
+#endif
+#ifndef SLEEPERS
+#define SLEEPERS 0 /* users that begin later, take and free one chunk, and never call the allocator again */
 #endif
 
 /* own_thread.c: enum name_state */
@@ -70,8 +73,9 @@ inline own_end() {
         join();
 #endif
         must_end = false;
-        name = NAME_NONE
-    :: atomic { name != NAME_VALID -> skip }
+        name = NAME_NONE;
+        ended_it = true
+    :: atomic { name != NAME_VALID -> ended_it = false }
     fi
 }
 
@@ -154,7 +158,9 @@ inline settle() {
     name = NAME_VALID;
 #ifndef MUTANT_START_DOES_NOT_LOOK
     if
-    :: users < FEWEST -> own_end()
+    :: users < FEWEST ->
+        own_end();
+        purge_run() /* purge_poll_now goes on */
     :: users >= FEWEST
     fi
 #endif
@@ -196,15 +202,20 @@ inline poll() {
             if
             :: purge_run()
             :: start_thread()
-            :: skip /* it is too young, and too little */
+            :: !hands_over -> skip /* it is too young, and too little */
             fi
         fi
     fi
 }
 
-proctype user() {
-    byte rounds = 0;
-    bool has_ended, was_last;
+/* `sleeps`: it begins later, and never calls the allocator again when it has polled once. */
+proctype user(bool sleeps) {
+    byte rounds = 0, left;
+    bool has_ended, ended_it, hands_over;
+    if
+    :: sleeps -> atomic { users++; living++ } /* hak_own_thread_user_begun */
+    :: !sleeps
+    fi;
     do
     :: true ->
         atomic { chunk == clean || chunk == dirty -> chunk = in_use }; /* hak_region_span_alloc */
@@ -217,34 +228,59 @@ proctype user() {
 #ifndef MUTANT_NOTE_BEFORE_FREE
         schedule(); /* hak_decay_note_freed */
 #endif
+polls:
         poll();
         atomic { assert(living >= FEWEST || threads == 0) };
-        rounds++;
+        if
+        :: sleeps -> goto asleep
+        :: hands_over && due && !runs -> goto polls /* none was begun: purge_to_bound */
+        :: hands_over && (!due || runs) -> hands_over = false
+        :: !sleeps && !hands_over -> rounds++
+        fi;
         if
         :: rounds == ROUNDS ->
             /* hak_own_thread_user_ended. One round comes behind it, without a record: a destructor of the program. */
-            atomic { users--; was_last = (users < FEWEST) };
+            atomic { users--; left = users };
+            rounds++;
 #ifndef MUTANT_LAST_DOES_NOT_LOOK
             if
-            :: was_last -> own_end()
+            :: left < FEWEST ->
+                own_end();
+                atomic {
+                    if
+#ifdef MUTANT_LAST_OF_ALL_HANDS_NOTHING_OVER
+                    :: ended_it && left == 1 -> hands_over = true
+#else
+                    :: ended_it && (left == 1 || users > 0) -> hands_over = true
+#endif
+                    :: else -> relied = relied && users > 0 /* without users nobody relies on it */
+                    fi
+                };
+                if
+                :: hands_over -> goto polls /* hak_purge_thread_was_ended */
+                :: !hands_over
+                fi
             :: else
             fi
 #endif
-        :: rounds > ROUNDS -> break
-        :: rounds < ROUNDS
+        :: rounds > ROUNDS + 1 -> break
+        :: rounds != ROUNDS && rounds <= ROUNDS + 1
         fi
     od;
-    living--
+    living--;
+asleep:
+    skip
 }
 
 init {
     byte i = 0;
     atomic {
-        for (i : 1 .. USERS) {
-            run user()
+        for (i : 1 .. USERS + SLEEPERS) {
+            run user(i > USERS)
         }
     }
     _nr_pr == 1;
-    assert(threads == 0 && to_join == 0);
+    assert(threads == 0 && (to_join == 0 || users >= FEWEST));
+    assert(!relied || !due);
     assert(chunk != dirty || due)
 }

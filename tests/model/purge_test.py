@@ -13,13 +13,17 @@ from tests.model.model_case import Model, ModelCase, Mutant  # noqa: E402
 
 NOBODY_PURGES = r"\(chunk!=\d\)\|\|due"
 NOBODY_PURGES_WHAT_WAS_LEFT_TO_IT = r"must_end\|\| !\(relied\)"
-OUTLIVES_THE_LAST = r"\(threads==0\)&&\(to_join==0\)"
+OUTLIVES_THE_LAST = r"\(threads==0\)&&\(\(to_join==0\)"
+NOBODY_PURGES_WHAT_WAS_LEFT_TO_ONE_THAT_WAS_ENDED = r"!\(relied\)\|\| !\(due\)"
+
+SLEEPER = ["USERS=1", "SLEEPERS=1"]
 
 PURGE = Model(
     "purge.pml",
     mutants={
         "END_DOES_NOT_WAIT": Mutant(NOBODY_PURGES_WHAT_WAS_LEFT_TO_IT),
         "LAST_DOES_NOT_LOOK": Mutant(OUTLIVES_THE_LAST),
+        "LAST_OF_ALL_HANDS_NOTHING_OVER": Mutant(NOBODY_PURGES_WHAT_WAS_LEFT_TO_ONE_THAT_WAS_ENDED, SLEEPER),
         "LEAVE_AFTER_LOOK": Mutant(NOBODY_PURGES_WHAT_WAS_LEFT_TO_IT),
         "LOOK_BEFORE_TAKE": Mutant(NOBODY_PURGES),
         "NOTE_BEFORE_FREE": Mutant(NOBODY_PURGES),
@@ -27,7 +31,13 @@ PURGE = Model(
         "START_DOES_NOT_JOIN": Mutant(r"to_join==0"),
         "START_DOES_NOT_LOOK": Mutant(OUTLIVES_THE_LAST),
     },
-    configurations={"": [], "two rounds": ["ROUNDS=2"], "alone": ["FEWEST=2", "ROUNDS=2"]},
+    configurations={
+        "": [],
+        "two rounds": ["ROUNDS=2"],
+        "alone": ["FEWEST=2", "ROUNDS=2"],
+        "sleeper": SLEEPER,
+        "alone, sleeper": [*SLEEPER, "FEWEST=2"],
+    },
 )
 
 NOT_QUEUED = r"\(list==\d\)==\(\(\(free\|remote\)&resident\)!=0"
