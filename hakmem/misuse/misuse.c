@@ -126,7 +126,7 @@ static bool misuse_is_handled(void) {
            (sigaltstack(NULL, &stack) == 0 && (stack.ss_flags & SS_ONSTACK) != 0);
 }
 
-static void misuse_abort(void) {
+__attribute__((noreturn)) static void misuse_abort(void) {
     misuse_aborts_at = (uintptr_t)__builtin_frame_address(0);
     abort();
 }
@@ -155,7 +155,9 @@ void hak_report_corruption(const char *what, const void *where, const char *how)
     hak_text_add(&line, "): corrupted: ");
     hak_text_add(&line, how);
     hak_text_write_line(&line, STDERR_FILENO);
-    abort();
+    /* The handler cannot go on with such data as with a wrong call, and abort would call it again. */
+    if (misuse_is_handled()) (void)signal(SIGABRT, SIG_DFL);
+    misuse_abort();
 }
 
 void hak_report_misuse(enum hak_misuse kind, const char *operation, const void *p, size_t block_size) {

@@ -56,7 +56,8 @@ HAK_COLD void hak_report_misuse_of(const struct hak_misuse_report *report);
 
 /* Says that hakmem's own data contradict each other, and aborts, whatever hak_options.on_misuse says: the program wrote
  * where it must not, and to go on would give its blocks out again. `what` at the address `where` ("slab", "thread") is
- * what contradicts itself, and `how` says how. */
+ * what contradicts itself, and `how` says how. A handler of SIGABRT runs once: if it comes here again, the process ends in it, by
+ * that signal. */
 HAK_COLD __attribute__((noreturn)) void hak_report_corruption(const char *what, const void *where, const char *how);
 
 /* Says what `operation` ("free", "realloc", ...) was asked to do with p; `block_size` is in bytes, 0 where it

@@ -3,6 +3,7 @@
  * child, which has to report it and abort before it gives a block out by it.
  *
  * The slabs belong to thread numbers that no thread of the test has. */
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -71,6 +72,24 @@ static void free_half(uint32_t self, unsigned c) { hak_slab_free_blocks(self, c,
 HAK_TEST(Corruption, IsReportedInOneLineWhateverThePolicy) {
     HAK_EXPECT_DEATH(hak_report_corruption("slab", (void *)0x1230, "a and b"),
                      "^hakmem: slab\\(0x1230\\): corrupted: a and b\n$");
+}
+
+static void find_more(int number) {
+    char local[64] __attribute__((aligned(16)));
+    (void)number;
+    hak_free(local); /* a wrong call, of which nothing is said */
+    if (write(STDERR_FILENO, "handled\n", 8) != 8) _exit(3);
+    hak_report_corruption("slab", (void *)0x4560, "c and d");
+}
+
+/* Else it would be called again and again, as long as the stack lasts. */
+HAK_TEST(Corruption, EndsTheProcessInAHandlerOfTheAbortThatComesUponMore) {
+    HAK_EXPECT_DEATH(
+        {
+            signal(SIGABRT, find_more);
+            hak_report_corruption("slab", (void *)0x1230, "a and b");
+        },
+        "^hakmem: slab\\(0x1230\\): corrupted: a and b\nhandled\nhakmem: slab\\(0x4560\\): corrupted: c and d\n$");
 }
 
 HAK_TEST(Corruption, OfAnOwnedSlabIsFoundByTheRefill) {
