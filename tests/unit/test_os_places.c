@@ -124,6 +124,22 @@ HAK_TEST_ISOLATED(OsPlace, WhatGoesInPiecesIsOneHole, "") {
     HAK_EXPECT_PTR_EQ(map(MIB, MIB), end - 97 * MIB);
 }
 
+/* At either end of it. */
+HAK_TEST_ISOLATED(OsPlace, WhatABlockGrewIntoIsNoHole, "") {
+    char *const end = (char *)0x300000000000;
+    PLACE_BELOW(end);
+    for (size_t i = 1; i <= 4; i++) HAK_EXPECT_PTR_EQ(map(8 * MIB, MIB), end - i * 8 * MIB);
+    HAK_EXPECT_EQ(hak_os_unmap(end - 16 * MIB, 8 * MIB), 0);
+    HAK_EXPECT_EQ(hak_os_map_beside(end - 12 * MIB, 4 * MIB), 0);
+    HAK_EXPECT_PTR_EQ(map(MIB, MIB), end - 13 * MIB);
+    HAK_EXPECT_EQ(hak_os_unmap(end - 16 * MIB + 3 * MIB, 5 * MIB), 0);
+    HAK_EXPECT_EQ(hak_os_map_beside(end - 13 * MIB, 2 * MIB), 0);
+    HAK_EXPECT(!hak_os_is_hole(end - 13 * MIB, MIB));
+    /* What is unmapped below that is a hole of its own. */
+    HAK_EXPECT_EQ(hak_os_unmap(end - 24 * MIB, 11 * MIB), 0);
+    HAK_EXPECT_PTR_EQ(map(11 * MIB, MIB), end - 24 * MIB);
+}
+
 /* A page may be as large as what blocks are aligned to. */
 HAK_TEST_ISOLATED(OsPlace, BlocksOfPagesLieAmongTheBlocks, "") {
     char *const blocks = (char *)0x300000000000, *const records = (char *)0x380000000000;

@@ -81,6 +81,13 @@ static void chain_disclaim(struct chain *chain, uintptr_t start, uintptr_t was) 
     (void)hak_compare_exchange_acq_rel(&chain->next, &next, was);
 }
 
+/* After [start, end) was mapped at one end of the hole. Acquire-release, both, which nothing needs: unless the hole is another by now. */
+static void chain_narrow_hole(struct chain *chain, uintptr_t start, uintptr_t end) {
+    uintptr_t hole = start, next = end;
+    (void)hak_compare_exchange_acq_rel(&chain->hole, &hole, end);
+    (void)hak_compare_exchange_acq_rel(&chain->next, &next, start);
+}
+
 /* The kernel chose another place, and the chain goes on there; but not if it was moved since, by a thread that had its wish. */
 static void chain_move(struct chain *chain, uintptr_t lowest, const void *start) {
     if (hak_compare_exchange_acq_rel(&chain->lowest, &lowest, (uintptr_t)start)) {
@@ -314,6 +321,7 @@ int hak_os_map_beside(void *start, size_t size) {
     const bool claimed = chain_claim_part(&chain_blocks, (uintptr_t)start, end, &was);
     const int error = hak_linux_map_at(start, size, PROT_READ | PROT_WRITE);
     if (error == 0 && !claimed) chain_claim_late(&chain_blocks, (uintptr_t)start, end);
+    if (error == 0) chain_narrow_hole(&chain_blocks, (uintptr_t)start, end);
     if (error != 0 && claimed) chain_disclaim(&chain_blocks, (uintptr_t)start, was);
     return error;
 }
