@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What os.h promises about time and threads: the clock, waiting for a word, threads of the allocator's own. */
+#define _GNU_SOURCE /* cpu_set_t */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -94,6 +96,37 @@ HAK_TEST(OsStartThread, RunsWithAllSignalsBlockedAndWakesItsStarter) {
     }
     hak_os_join_thread(thread);
     HAK_EXPECT_EQ(errno, EDOM);
+}
+
+/* How a thread is scheduled. */
+struct scheduling {
+    int policy;
+    cpu_set_t processors;
+};
+
+static void *note_scheduling(void *argument) {
+    struct scheduling *const noted = argument;
+    noted->policy = sched_getscheduler(0);
+    HAK_EXPECT_EQ(sched_getaffinity(0, sizeof noted->processors, &noted->processors), 0);
+    return NULL;
+}
+
+/* As every new thread, and as docs/preload.md says. */
+HAK_TEST_ISOLATED(OsStartThread, HasThePolicyAndTheProcessorsOfItsStarter, "") {
+    const struct sched_param priority = {0};
+    struct scheduling own, started;
+    uintptr_t thread;
+    (void)note_scheduling(&own);
+    int processor = 0;
+    while (!CPU_ISSET(processor, &own.processors)) processor++;
+    CPU_ZERO(&own.processors);
+    CPU_SET(processor, &own.processors);
+    HAK_ASSERT_TRUE(sched_setaffinity(0, sizeof own.processors, &own.processors) == 0);
+    HAK_ASSERT_TRUE(sched_setscheduler(0, SCHED_BATCH, &priority) == 0);
+    HAK_ASSERT_TRUE(hak_os_start_thread(note_scheduling, &started, &thread) == 0);
+    hak_os_join_thread(thread);
+    HAK_EXPECT_EQ(started.policy, SCHED_BATCH);
+    HAK_EXPECT(CPU_EQUAL(&started.processors, &own.processors));
 }
 
 static void *wait_for_ever(void *word) {
