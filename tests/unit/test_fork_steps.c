@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "hakmem/base/atomic.h"
+#include "hakmem/base/config.h"
 #include "hakmem/base/observer.h"
 #include "hakmem/flags/debug.h"
 #include "hakmem/hakmem.h"
@@ -164,6 +165,12 @@ static void expect_whole(bool is_whole, struct hak_lock *held, bool is_inside) {
     if (is_inside) exchange_leave(hak_self);
 }
 
+/* What lies on the stack where the fork has its variables is not 0. */
+__attribute__((noinline)) static void soil_stack(void) {
+    volatile unsigned char bytes[16384];
+    for (unsigned i = 0; i < sizeof bytes; i++) bytes[i] = 0xA5;
+}
+
 static void fork_with(struct hak_lock *lock) {
     lock_acquire(lock);
     HAK_EXPECT_EXIT_OK(expect_whole(false, lock, false));
@@ -173,6 +180,7 @@ static void fork_with(struct hak_lock *lock) {
 HAK_TEST_ISOLATED(ForkSteps, ChildEndsOnlyWhatItsForkDidNotInterrupt, ALONE) {
     hak_free(hak_alloc(16));
     hak_moving_begin();
+    soil_stack();
     HAK_EXPECT_EXIT_OK(expect_whole(true, NULL, false));
     exchange_enter(hak_self);
     HAK_EXPECT(hak_fork_would_interrupt());
@@ -281,4 +289,56 @@ HAK_TEST_ISOLATED(ForkSteps, ChildCountsItsThread, ALONE) {
     HAK_EXPECT_EXIT_OK(expect_child(1));
     hak_own_thread_user_ended();
     HAK_EXPECT(hak_purge_is_by_mapping());
+}
+
+/* ---- A thread of ours ---- */
+
+static void wait_in_own_thread(void) { (void)wait_for_the_end(NULL); }
+
+/* What the parent's thread was to locks is nobody in the child. */
+static void expect_no_own_thread(void) {
+    HAK_EXPECT(!hak_own_thread_runs(OWN_THREAD_PUBLISH));
+    HAK_EXPECT_EQ(hak_own_thread_gone(OWN_THREAD_PUBLISH), 0);
+    HAK_EXPECT_EQ(hak_own_thread_gone(OWN_THREAD_PURGE), 0);
+    HAK_EXPECT_EQ(hak_own_thread_unseen_children(), 0);
+}
+
+HAK_TEST_ISOLATED(ForkSteps, ChildKnowsOfNoThreadOfItsParents, ALONE) {
+    hak_free(hak_alloc(16));
+    HAK_ASSERT_TRUE(pthread_barrier_init(&has_begun, NULL, 2) == 0 && pthread_barrier_init(&may_end, NULL, 2) == 0);
+    HAK_ASSERT_TRUE(hak_own_thread_start(OWN_THREAD_PUBLISH, wait_in_own_thread) == 0);
+    pthread_barrier_wait(&has_begun);
+    HAK_EXPECT(hak_own_thread_runs(OWN_THREAD_PUBLISH));
+    HAK_EXPECT_EXIT_OK(expect_no_own_thread());
+    HAK_EXPECT(hak_own_thread_runs(OWN_THREAD_PUBLISH));
+    pthread_barrier_wait(&may_end);
+    hak_own_thread_user_ended(); /* which waits for it */
+    hak_own_thread_user_begun();
+}
+
+/* ---- What is kept ---- */
+
+#define MIB ((size_t)1 << 20)
+
+/* Whether a span of 12 MiB is made of 8 that are kept, and 4 beside them. */
+static bool grows_what_is_kept(void) {
+    struct os_counters before, after;
+    void *start;
+    bool zeroed;
+    HAK_EXPECT_EQ(hak_kept_alloc(8 * MIB, HAK_CHUNK_BYTES, &start, &zeroed), 0);
+    hak_kept_free(start, 8 * MIB);
+    hak_os_counters_get(&before);
+    HAK_EXPECT_EQ(hak_kept_alloc(12 * MIB, HAK_CHUNK_BYTES, &start, &zeroed), 0);
+    hak_os_counters_get(&after);
+    hak_kept_free(start, 12 * MIB);
+    (void)hak_kept_purge(UINT64_MAX);
+    return after.mapped_bytes - before.mapped_bytes == 4 * MIB;
+}
+
+/* The kernel does not join new mappings of a child with those of its parent. */
+HAK_TEST_ISOLATED(ForkSteps, ChildMapsWholeSpans, ALONE " HAKMEM_THP=never") {
+    hak_free(hak_alloc(16));
+    if (!grows_what_is_kept()) HAK_SKIP("nothing lies free beside what is kept");
+    HAK_EXPECT_EXIT_OK(HAK_EXPECT(!grows_what_is_kept()));
+    HAK_EXPECT(grows_what_is_kept());
 }

@@ -6,6 +6,8 @@
 #include "hakmem/base/random.h"
 #include "hakmem/guard/quarantine.h"
 #include "hakmem/guard/zero_size.h"
+#include "hakmem/os/fake/fake.h"
+#include "hakmem/os/os.h"
 #include "hakmem/process/begin.h"
 #include "hakmem/size_class/size_class.h"
 #include "tests/harness/harness.h"
@@ -243,4 +245,24 @@ HAK_TEST_ISOLATED(ZeroSize, GivesNoWayWhereMoreWereTaken, ALL) {
     take_zero(ZERO_FEW);
     HAK_EXPECT(!hak_zero_size_give_way());
     HAK_EXPECT_PTR_EQ(hak_zero_size_alloc(), first_zero + (size_t)ZERO_FEW * ZERO_SIZE_ALIGNMENT);
+}
+
+/* Where the system refuses any of what it takes, nothing of it stays. */
+HAK_TEST_ISOLATED(ZeroSize, ARefusedRangeLeavesNothing, ALL) {
+    const unsigned kinds[] = {OS_FAKE_RESERVE, OS_FAKE_MAKE_INACCESSIBLE, OS_FAKE_MAP};
+    struct os_counters before, after;
+    take_zero(1);
+    for (unsigned i = 0; i < 3; i++) {
+        hak_os_counters_get(&before);
+        os_fake_reset();
+        os_fake_fail_only(kinds[i]);
+        os_fake_fail_at(1);
+        HAK_EXPECT_NE(hak_zero_size_init(), 0);
+        HAK_EXPECT_EQ(os_fake_calls(), 1);
+        os_fake_reset();
+        hak_os_counters_get(&after);
+        HAK_EXPECT_EQ(after.unmaps - before.unmaps, kinds[i] == OS_FAKE_RESERVE ? 0 : 1);
+        HAK_EXPECT_EQ(after.mapped_bytes, before.mapped_bytes);
+    }
+    HAK_EXPECT(hak_zero_size_is_live(first_zero));
 }

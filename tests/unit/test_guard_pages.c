@@ -7,6 +7,7 @@
 
 #include "hakmem/base/random.h"
 #include "hakmem/flags/debug.h"
+#include "hakmem/guard/block.h"
 #include "hakmem/guard/clear.h"
 #include "hakmem/guard/metadata.h"
 #include "hakmem/guard/pages.h"
@@ -46,14 +47,18 @@ HAK_TEST(Pages, NobodyTouchesWhatLiesBehindASlabOrAHugeBlock) {
     }
 }
 
+static void expect_inaccessible_once_free(size_t size) {
+    char *p = (char *)hak_alloc(size);
+    memset(p, 1, size);
+    hak_free(p);
+    HAK_EXPECT_DEATH(touch(p), "");
+    HAK_EXPECT_DEATH(touch(p + size - 1), "");
+}
+
 HAK_TEST(Pages, LargeBlocksAreInaccessibleWhileTheyAreFree) {
+    expect_inaccessible_once_free(GUARD_LARGE_BYTES - 8); /* with its canary the least of them */
     for (unsigned i = 0; i < SIZE_COUNT; i++) {
-        if (sizes[i] < GUARD_LARGE_BYTES) continue;
-        char *p = (char *)hak_alloc(sizes[i]);
-        memset(p, 1, sizes[i]);
-        hak_free(p);
-        HAK_EXPECT_DEATH(touch(p), "");
-        HAK_EXPECT_DEATH(touch(p + sizes[i] - 1), "");
+        if (sizes[i] >= GUARD_LARGE_BYTES) expect_inaccessible_once_free(sizes[i]);
     }
 }
 
@@ -190,6 +195,7 @@ HAK_TEST_ISOLATED(Pages, SlabsUseAShareOfTheMappingsAndThenGoWithout, "") {
     hak_process_begin();
     const size_t before = mappings();
     const uint64_t most = hak_pages_places_most();
+    HAK_EXPECT_EQ(most, hak_os_mappings_most() / 32);
     unsigned spans = 0, without = 0;
     for (unsigned more = 0; more < MORE && spans < SPANS_MOST; spans++) {
         HAK_ASSERT_TRUE(hak_region_span_alloc(1, class_index, &span) == 0);
@@ -204,6 +210,52 @@ HAK_TEST_ISOLATED(Pages, SlabsUseAShareOfTheMappingsAndThenGoWithout, "") {
     HAK_EXPECT_GT(without, most);
     /* Two each, and some a region for its header and in the tables. */
     HAK_EXPECT_LT(mappings() - before, 2 * most + (spans * 2 / HAK_REGION_CHUNKS + 2) * 10);
+}
+
+/* Huge blocks have as large a share of their own. */
+HAK_TEST_ISOLATED(Pages, HugeBlocksUseAShareOfTheMappingsAndThenGoWithout, "") {
+    void *memory;
+    hak_process_begin();
+    const uint64_t most = hak_pages_places_most();
+    const size_t bytes = 2 * HAK_CHUNK_BYTES, behind = (size_t)pages_chunks_behind() * HAK_CHUNK_BYTES;
+    HAK_ASSERT_TRUE(hak_os_map(bytes + behind, HAK_CHUNK_BYTES, &memory) == 0);
+    char *const start = (char *)memory, *const end = start + bytes;
+    for (uint64_t i = 0; i < most; i++) {
+        hak_pages_protect_huge(start, bytes);
+        if (i < 2 || i + 2 >= most)
+            HAK_EXPECT(is_readable(end - 1) && !is_readable(end) && !is_readable(end + behind - 1));
+        HAK_EXPECT_EQ(hak_os_make_writable(end, behind), 0);
+    }
+    hak_pages_protect_huge(start, bytes);
+    HAK_EXPECT(is_readable(end));
+    hak_pages_forget_huge();
+    hak_pages_protect_huge(start, bytes); /* as many are there as before */
+    HAK_EXPECT(is_readable(end));
+    hak_pages_forget_huge();
+    hak_pages_forget_huge();
+    hak_pages_protect_huge(start, bytes);
+    HAK_EXPECT(!is_readable(end));
+    HAK_EXPECT_EQ(hak_os_unmap(memory, bytes + behind), 0);
+}
+
+/* A block that cannot be opened is not given out, and can be once it is. */
+static void give_refused_block(char *p, size_t block_bytes) {
+    os_fake_reset();
+    os_fake_fail_only(OS_FAKE_MAKE_WRITABLE);
+    os_fake_fail_at(1);
+    HAK_EXPECT_EQ(hak_guard_block_give(p, block_bytes, 100, false), GUARD_NOT_GIVEN);
+    HAK_EXPECT(!is_readable(p));
+    HAK_EXPECT_EQ(hak_guard_block_give(p, block_bytes, 100, false), GUARD_GIVEN);
+    HAK_EXPECT(is_readable(p) && is_readable(p + block_bytes - 1));
+    os_fake_reset();
+}
+
+HAK_TEST_ISOLATED(Pages, ABlockThatCannotBeOpenedIsNotGivenOut, "") {
+    struct hak_owner_info info;
+    char *const p = (char *)hak_alloc(600000);
+    HAK_ASSERT_TRUE(p != NULL && hak_owner(p, &info));
+    hak_free(p);
+    HAK_EXPECT_EXIT_OK(give_refused_block(p, info.block_size));
 }
 
 /* Of a chunk that is no place any more another can be made. */

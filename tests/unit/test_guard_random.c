@@ -2,6 +2,7 @@
 /* The random choices of guard full: the function behind them, the children of a fork, and a kernel that gives no bytes. */
 #include <signal.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -210,6 +211,22 @@ HAK_TEST_ISOLATED(Guard, WhatIsRefusedIsSwitchedOff, "") {
     hak_options.guard = all;
 }
 
+static void begin_refused(unsigned from) {
+    os_fake_reset();
+    os_fake_fail_only(OS_FAKE_RESERVE);
+    os_fake_fail_from(from);
+    hak_guard_init();
+    abort();
+}
+
+/* And says so. */
+HAK_TEST_ISOLATED(Guard, WhatIsSwitchedOffIsSaid, "") {
+    hak_process_begin();
+    HAK_EXPECT_DEATH(begin_refused(1), "goes on without.*HAKMEM_GUARD=pages|HAKMEM_GUARD=pages.*goes on without");
+    HAK_EXPECT_DEATH(begin_refused(2),
+                     "goes on without.*HAKMEM_GUARD=zero_size|HAKMEM_GUARD=zero_size.*goes on without");
+}
+
 /* ---- What is chosen ---- */
 
 HAK_TEST(Random, TheBlockOfAWordIsAnyOfThoseThatAreFree) {
@@ -277,5 +294,24 @@ HAK_TEST_ISOLATED(Quarantine, ChildrenLetBlocksOutInAnotherOrder, "") {
     unsigned same = 0;
     for (unsigned i = 0; i < NEXT; i++) same += order[0][i] == order[1][i];
     HAK_EXPECT_LT(same, NEXT / 2);
+    while (hak_quarantine_drain(class_index, leaving) != 0) continue;
+}
+
+/* Each block of a batch has a place of its own choice: wherever it stands in the batch, it may wait long. */
+HAK_TEST_ISOLATED(Quarantine, EachOfABatchWaitsAtRandom, "") {
+    enum { BATCH = 5, PASSED = 25000, LONG = 1000 };
+    const unsigned class_index = 3;
+    void *batch[BATCH], *leaving[QUARANTINE_BATCH];
+    unsigned waited_long[BATCH] = {0};
+    for (uintptr_t i = 0; i < PASSED; i += BATCH) {
+        for (unsigned k = 0; k < BATCH; k++) batch[k] = (void *)(16 * (i + k + 1));
+        uint32_t left = hak_quarantine_pass(class_index, 2, batch, BATCH, leaving);
+        while (left > 0) {
+            const uintptr_t number = (uintptr_t)leaving[--left] / 16 - 1;
+            waited_long[number % BATCH] += i > number + LONG;
+        }
+    }
+    /* 256 in the queue, and as many in its place on average: of 5,000 blocks some 270 wait as long as that. */
+    for (unsigned k = 0; k < BATCH; k++) HAK_EXPECT(waited_long[k] > 100 && waited_long[k] < 600);
     while (hak_quarantine_drain(class_index, leaving) != 0) continue;
 }

@@ -51,9 +51,11 @@ int __wrap_hak_os_map(size_t size, size_t alignment, void **out) {
 }
 
 static void (*meanwhile)(void); /* what another thread does while a page is mapped; NULL: nothing */
+static unsigned wiped_calls;    /* how often one was asked for */
 static void *wiped;             /* what was mapped last; NULL: the kernel wipes nothing */
 
 int __wrap_hak_os_map_wiped(size_t size, void **out) {
+    wiped_calls++;
     const int error = refuses_wiped ? EINVAL : __real_hak_os_map_wiped(size, out);
     void (*const work)(void) = meanwhile;
     meanwhile = NULL;
@@ -299,8 +301,11 @@ HAK_TEST_ISOLATED(OwnThreadSteps, OwnThreadIsNoneOfTheProgram, ALWAYS) {
 /* Two threads have a record, or so it seems, and a child that no handler of fork saw has one of them or none. */
 static void begin_before_a_child(void) {
     hak_process_begin();
+    wiped_calls = 0;
     hak_own_thread_user_begun();
+    HAK_EXPECT_EQ(wiped_calls, 0);
     hak_own_thread_user_begun();
+    HAK_EXPECT_EQ(wiped_calls, 1); /* before there is a child of two threads */
     HAK_EXPECT_EQ(hak_own_thread_unseen_children(), 0);
 }
 

@@ -53,6 +53,8 @@ int __wrap_hak_own_thread_start(enum own_thread_kind kind, void (*main)(void));
 bool __wrap_hak_own_thread_sleep(enum own_thread_kind kind, uint64_t duration_ms);
 bool __wrap_hak_own_thread_must_end(enum own_thread_kind kind);
 void __wrap_hak_own_thread_leave(enum own_thread_kind kind);
+uintptr_t __wrap_hak_own_thread_gone(enum own_thread_kind kind);
+bool __wrap_hak_own_thread_is_current(void);
 int __wrap_hak_os_shared_create(const char *label, size_t size, struct os_shared *out);
 bool __wrap_hak_os_shared_is_open(const struct os_shared *shared);
 void __wrap_hak_os_shared_leave(const struct os_shared *shared);
@@ -95,6 +97,13 @@ void __wrap_hak_own_thread_leave(enum own_thread_kind kind) {
     HAK_EXPECT_EQ(kind, OWN_THREAD_PUBLISH);
     left++;
 }
+
+static uintptr_t gone; /* who published in the parent; 0: nobody */
+static bool is_own;
+
+uintptr_t __wrap_hak_own_thread_gone(enum own_thread_kind kind) { return kind == OWN_THREAD_PUBLISH ? gone : 0; }
+
+bool __wrap_hak_own_thread_is_current(void) { return is_own; }
 
 int __wrap_hak_os_shared_create(const char *label, size_t size, struct os_shared *out) {
     HAK_EXPECT_STREQ(label, PUBLISH_LABEL);
@@ -354,7 +363,28 @@ HAK_TEST_ISOLATED(PublishThread, ChildOfAForkAmidTheDropLeavesWhatIsThere, PUBLI
 HAK_TEST_ISOLATED(PublishThread, NothingBeginsWithoutTheOption, "") {
     HAK_EXPECT_EQ(laters, 0);
     hak_publish_fork_child();
+    gone = 4096;
+    hak_publish_unseen_child();
     HAK_EXPECT_EQ(laters, 0);
+}
+
+/* Where the parent published, and not in a copy of it. It says anew what it is refused. */
+HAK_TEST_ISOLATED(PublishThread, ChildThatNoHandlerSawHasAThreadOfItsOwn, PUBLISHED) {
+    begin_error = EAGAIN;
+    later();
+    HAK_EXPECT_EQ(laters, 2);
+    hak_publish_unseen_child();
+    gone = 4096;
+    is_own = true;
+    hak_publish_unseen_child();
+    HAK_EXPECT_EQ(laters, 2);
+    is_own = false;
+    hak_publish_unseen_child();
+    HAK_EXPECT_EQ(laters, 3);
+    HAK_EXPECT_EQ(later_from_ms, PURGE_START_AT_ONCE);
+    HAK_EXPECT_EQ(warned, 1);
+    later();
+    HAK_EXPECT_EQ(warned, 2);
 }
 
 /* Tools find the block that is parked for the profile by a sum and a step. */

@@ -2,7 +2,9 @@
 /* What a poll gives back where no thread purges, and when it begins one: in bytes and milliseconds, by a clock that is told. */
 #include <errno.h>
 
+#include "hakmem/base/atomic.h"
 #include "hakmem/base/config.h"
+#include "hakmem/base/options.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/os/fake/fake.h"
 #include "hakmem/process/purge.h"
@@ -212,6 +214,100 @@ HAK_TEST_ISOLATED(PurgePoll, NoThreadInAProcessOfOne, "HAKMEM_PURGE_DELAY_MS=100
     told_begin(64 * MIB);
     free_and_poll(8 * MIB);
     HAK_EXPECT_EQ(told_thread.asked, 0);
+}
+
+/* A while after the last one has ended only where more waits than may. */
+HAK_TEST_ISOLATED(PurgePoll, NoThreadIsBegunSoonAfterAnotherWhereLittleWaits, WITH_THREAD) {
+    hak_free(hak_alloc(16));
+    told_begin(64 * MIB);
+    told_thread.from_ms = told_now_ms + 100;
+    free_and_poll(16 * MIB);
+    told_now_ms += 99;
+    told_poll();
+    HAK_EXPECT_EQ(told_thread.asked, 0);
+    told_now_ms++;
+    told_poll();
+    HAK_EXPECT_EQ(told_thread.asked, 1);
+    told_thread.runs = false;
+    told_thread.from_ms = told_now_ms + 100;
+    free_and_poll(CHUNK);
+    HAK_EXPECT_EQ(told_thread.asked, 2);
+    EXPECT_WAITING(16 * MIB + CHUNK);
+}
+
+/* Whether a poll of the C library's begins one, where it is known that it is, and where it is not. */
+static bool begins(void (*poll)(const void *caller), bool is_known, bool is_library) {
+    told_library = (struct told_library){true, is_known, is_library};
+    told_thread.runs = false;
+    told_thread.asked = 0;
+    poll(&told_library);
+    return told_thread.asked == 1;
+}
+
+HAK_TEST_ISOLATED(PurgePoll, PollsOfTheCLibraryBeginNoThreadWhereThatIsKnown, WITH_THREAD) {
+    hak_free(hak_alloc(16));
+    told_begin(64 * MIB);
+    told_free(4 * MIB);
+    HAK_EXPECT(begins(hak_purge_poll_due, true, false) && begins(hak_purge_poll_due_alloc, true, false));
+    HAK_EXPECT(!begins(hak_purge_poll_due, true, true) && !begins(hak_purge_poll_due_alloc, true, true));
+    HAK_EXPECT(!begins(hak_purge_poll_due, false, true) && begins(hak_purge_poll_due_alloc, false, true));
+}
+
+/* ---- Where ours has ended, and where the delay changes ---- */
+
+HAK_TEST_ISOLATED(PurgePoll, WhoWaitedForTheEndOfAThreadBeginsAnother, WITH_THREAD) {
+    hak_free(hak_alloc(16));
+    told_begin(64 * MIB);
+    told_free(MIB);
+    hak_purge_thread_was_ended();
+    told_free(CHUNK);
+    HAK_EXPECT(hak_decay_take()); /* somebody looks just now */
+    hak_purge_thread_was_ended();
+    HAK_EXPECT_EQ(told_thread.asked, 0);
+    told_poll();
+    HAK_EXPECT_EQ(told_thread.asked, 0);
+    told_free(20 * MIB);
+    hak_purge_thread_was_ended();
+    HAK_EXPECT_EQ(told_thread.asked, 1);
+    EXPECT_WAITING(21 * MIB + CHUNK);
+}
+
+HAK_TEST_ISOLATED(PurgePoll, WhoWaitedForTheEndOfAThreadPurgesWhatIsTooMuch, ALONE) {
+    told_begin(128 * MIB);
+    told_free(100 * MIB);
+    hak_purge_thread_was_ended();
+    EXPECT_WAITING(12 * MIB);
+    HAK_EXPECT_EQ(told_thread.asked, 0);
+}
+
+/* As mallopt changes it while 20 MiB wait. */
+static void change_delay(int64_t delay_ms, void (*then)(void), unsigned asked, size_t waiting) {
+    hak_free(hak_alloc(16));
+    told_begin(64 * MIB);
+    told_free(20 * MIB);
+    hak_store_relaxed(&hak_options.purge_delay_ms, delay_ms);
+    then();
+    HAK_EXPECT_EQ(told_thread.asked, asked);
+    EXPECT_WAITING(waiting);
+}
+
+HAK_TEST_ISOLATED(PurgePoll, WithoutADelayAPollBeginsNone, WITH_THREAD) { change_delay(0, told_poll, 0, 12 * MIB); }
+
+HAK_TEST_ISOLATED(PurgePoll, WithTheLeastDelayAPollBeginsOne, WITH_THREAD) { change_delay(1, told_poll, 1, 20 * MIB); }
+
+HAK_TEST_ISOLATED(PurgePoll, WithoutADelayNoOtherIsBegun, WITH_THREAD) {
+    change_delay(0, hak_purge_thread_was_ended, 0, 12 * MIB);
+}
+
+HAK_TEST_ISOLATED(PurgePoll, WithTheLeastDelayAnotherIsBegun, WITH_THREAD) {
+    change_delay(1, hak_purge_thread_was_ended, 1, 20 * MIB);
+}
+
+HAK_TEST_ISOLATED(PurgePoll, WhereNothingMayGoNothingGoes, WITH_THREAD) {
+    change_delay(-1, hak_purge_thread_was_ended, 0, 20 * MIB);
+    told_poll();
+    HAK_EXPECT_EQ(told_thread.asked, 0);
+    EXPECT_WAITING(20 * MIB);
 }
 
 /* What needs a thread of its own is begun by a poll that may, once, and only where the program has a thread. */

@@ -146,3 +146,68 @@ HAK_TEST(PurgeShare, WhatTheSystemDoesNotTakeIsNotAskedForAgainAtOnce) {
     const size_t committed = program.in_use + program.waiting;
     HAK_EXPECT_GE(hak_purge_share_look_at(&program.share, committed), committed + MIB);
 }
+
+/* Two looks of the same moment. */
+static size_t excess_of(struct program *program) {
+    return hak_purge_share_excess(&program->share, program->now_ms, DELAY_MS, program->in_use, program->waiting);
+}
+
+/* What is more than the most and an eighth of it goes, and a quarter of that eighth. */
+HAK_TEST(PurgeShare, AQuarterMoreGoesThanIsTooMuch) {
+    struct program program = begin(800 * MIB);
+    program.waiting = 100 * MIB;
+    HAK_EXPECT_EQ(excess_of(&program), 0);
+    program.waiting = 100 * MIB + 1;
+    HAK_EXPECT_EQ(excess_of(&program), 25 * MIB + 1);
+    program.waiting = 150 * MIB;
+    HAK_EXPECT_EQ(excess_of(&program), 75 * MIB);
+    HAK_EXPECT_EQ(hak_purge_share_look_at(&program.share, 900 * MIB), 900 * MIB);
+    HAK_EXPECT_EQ(hak_purge_share_look_at(&program.share, 900 * MIB + 1), 925 * MIB + 1);
+}
+
+/* Less than a pass is worth does not go, and nobody looks for it. */
+HAK_TEST(PurgeShare, ThePassIsWorthAMiB) {
+    struct program program = begin(800 * MIB);
+    program.waiting = 400 * MIB;
+    HAK_EXPECT_GT(excess_of(&program), 0);
+    hak_purge_share_spend(&program.share, 799 * MIB);
+    HAK_EXPECT_EQ(excess_of(&program), MIB);
+    HAK_EXPECT_LT(hak_purge_share_look_at(&program.share, 0), SIZE_MAX);
+    hak_purge_share_spend(&program.share, 1);
+    HAK_EXPECT_EQ(excess_of(&program), 0);
+    HAK_EXPECT_EQ(hak_purge_share_look_at(&program.share, 0), SIZE_MAX);
+}
+
+/* By 64 KiB a millisecond, or a 16th of what is in use a second, up to all of it. */
+HAK_TEST(PurgeShare, AllowanceGrowsWithTime) {
+    const size_t in_use[] = {200 * MIB, 4096 * MIB}, a_ms[] = {64 << 10, 256 << 10};
+    for (unsigned i = 0; i < 2; i++) {
+        struct program program = begin(in_use[i]);
+        HAK_EXPECT_EQ(program.share.allowance, in_use[i]);
+        hak_purge_share_spend(&program.share, 10 * a_ms[i] + 5);
+        program.now_ms += 9;
+        (void)excess_of(&program);
+        HAK_EXPECT_EQ(program.share.allowance, in_use[i] - a_ms[i] - 5);
+        program.now_ms++;
+        (void)excess_of(&program);
+        HAK_EXPECT_EQ(program.share.allowance, in_use[i] - 5);
+        program.now_ms++;
+        (void)excess_of(&program);
+        HAK_EXPECT_EQ(program.share.allowance, in_use[i]);
+    }
+}
+
+/* A period is one delay, and not over before that. */
+HAK_TEST(PurgeShare, APeriodEndsWithTheDelay) {
+    struct program program = begin(300 * MIB);
+    const uint64_t begin_ms = program.now_ms;
+    program.in_use = 10 * MIB;
+    program.now_ms += DELAY_MS;
+    (void)excess_of(&program);
+    HAK_EXPECT_EQ(program.share.period_ms, begin_ms);
+    program.now_ms++;
+    (void)excess_of(&program);
+    HAK_EXPECT_EQ(program.share.period_ms, program.now_ms);
+    HAK_EXPECT_EQ(program.share.most[0], 10 * MIB);
+    HAK_EXPECT_EQ(program.share.most[1], 300 * MIB);
+}

@@ -127,3 +127,25 @@ HAK_TEST_ISOLATED(PurgeSlabs, ThoseOfIdleThreadsArePiecesOfTheirOwn,
     HAK_EXPECT_GE(told_yielded_ms, 5 + 1);
     hak_purge_fork_end();
 }
+
+/* Of each class: those of a pass's first and last class too. */
+HAK_TEST_ISOLATED(PurgeSlabs, ATrimTakesThePagesOfEachClass, "HAKMEM_PURGE_DELAY_MS=-1 HAKMEM_PURGE_THREAD=0") {
+    enum { SLABS = 4, MOST = SLABS * HAK_CHUNK_BYTES / 8 };
+    static void *some[MOST];
+    hak_free(hak_alloc(16));
+    for (unsigned class_index = 1; class_index < HAK_CLASS_COUNT; class_index++) {
+        const struct hak_class *const constants = &hak_classes[class_index];
+        const size_t size = constants->block_size > 64 ? constants->block_size - 16 : constants->block_size;
+        const unsigned count = SLABS * constants->blocks < MOST ? SLABS * constants->blocks : MOST;
+        for (unsigned i = 0; i < count; i++) HAK_ASSERT_TRUE((some[i] = hak_alloc(size)) != NULL);
+        for (unsigned i = 0; i < count; i++) {
+            if (i % constants->blocks != 0) hak_free(some[i]);
+        }
+        hak_thread_flush();
+        if (class_index == 1) HAK_EXPECT_GT(hak_partial_unpurged_bytes(), 0);
+        (void)hak_trim();
+        HAK_EXPECT_EQ(hak_partial_unpurged_bytes(), 0);
+        expect_sums();
+        for (unsigned i = 0; i < count; i += constants->blocks) hak_free(some[i]);
+    }
+}

@@ -16,9 +16,15 @@ struct told_thread told_thread;
 unsigned told_idle_looks, told_idle_batches;
 bool told_idle_is_pending;
 uint64_t told_yielded_ms;
+struct told_library told_library;
 static char *told_next, *told_freed;
 
 uint64_t __wrap_hak_os_clock_ms(void);
+bool __real_hak_os_is_c_library(const void *address);
+bool __wrap_hak_os_is_c_library(const void *address);
+bool __real_hak_os_knows_c_library(void);
+bool __wrap_hak_os_knows_c_library(void);
+uint64_t __wrap_hak_own_thread_from_ms(enum own_thread_kind kind);
 void __wrap_hak_os_sleep_ms(uint64_t duration_ms);
 bool __wrap_hak_idle_take_slabs(struct decay_pass *pass);
 bool __wrap_hak_idle_is_pending(void);
@@ -49,6 +55,19 @@ bool __wrap_hak_idle_take_slabs(struct decay_pass *pass) {
 bool __wrap_hak_idle_is_pending(void) { return told_idle_is_pending; }
 
 void __wrap_hak_idle_note_skipped(void) { told_idle_is_pending = true; }
+
+bool __wrap_hak_os_is_c_library(const void *address) {
+    return told_library.is_told ? told_library.has_caller : __real_hak_os_is_c_library(address);
+}
+
+bool __wrap_hak_os_knows_c_library(void) {
+    return told_library.is_told ? told_library.is_known : __real_hak_os_knows_c_library();
+}
+
+uint64_t __wrap_hak_own_thread_from_ms(enum own_thread_kind kind) {
+    HAK_EXPECT_EQ(kind, OWN_THREAD_PURGE);
+    return told_thread.from_ms;
+}
 
 int __wrap_hak_own_thread_start(enum own_thread_kind kind, void (*main)(void)) {
     HAK_EXPECT_EQ(kind, OWN_THREAD_PURGE);

@@ -18,6 +18,7 @@ extern uint64_t told_now_ms;
 /* The thread that purges, as purge.c and purge_thread.c of process/ see it. */
 extern struct told_thread {
     int refusal;               /* what beginning one returns */
+    uint64_t from_ms;          /* one may be begun from then on, where little waits */
     bool runs, is_current;     /* also set by a successful beginning */
     unsigned asked, nudged;    /* how often one was to be begun, and woken */
     unsigned left, stayed;     /* how often it said that it leaves, and asked whether it may stay */
@@ -39,6 +40,13 @@ extern bool told_idle_is_pending;
 
 /* How often whoever purges slept for a fork, ms in all. */
 extern uint64_t told_yielded_ms;
+
+/* What is said of whoever polls. */
+extern struct told_library {
+    bool is_told;    /* else the system says */
+    bool is_known;   /* which addresses are the C library's */
+    bool has_caller; /* the caller's is one */
+} told_library;
 
 /* One mapping of so many bytes, of which told_free frees the next piece, from its start on. */
 void told_begin(size_t bytes);
