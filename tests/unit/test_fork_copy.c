@@ -17,6 +17,7 @@
 struct seen {
     uint32_t runs; /* atomic */
     uint64_t live_blocks;
+    bool interrupts; /* the copy holds a lock */
 };
 
 static struct seen *seen;
@@ -27,6 +28,7 @@ static void look(void *argument) {
     HAK_EXPECT_PTR_EQ(argument, &private_to_each);
     private_to_each++;
     seen->live_blocks = census_live_blocks();
+    seen->interrupts = hak_fork_would_interrupt();
     hak_free(hak_alloc(100));
     (void)hak_fetch_add_acq_rel(&seen->runs, 1u);
 }
@@ -58,6 +60,7 @@ HAK_TEST_ISOLATED(ForkCopy, LooksAtTheProcessAndLeavesItAsItWas, "") {
         hak_fork_copy(look, note_failure, &private_to_each);
         HAK_EXPECT_EQ(hak_load_acquire(&seen->runs), round);
         HAK_EXPECT_EQ(seen->live_blocks, live);
+        HAK_EXPECT(!seen->interrupts);
     }
     HAK_EXPECT_EQ(failures, 0);
     HAK_EXPECT_EQ(private_to_each, 0);

@@ -93,8 +93,11 @@ HAK_TEST_ISOLATED(ForkPurge, ChildThatNoHandlerSawMakesWayForItsOwnForksOnly, AL
 #ifdef HAK_TEST_TSAN
     HAK_SKIP("ThreadSanitizer does not know such children");
 #endif
+    hak_free(
+        hak_alloc(16)); /* so that this thread counts, and the next one is the second, which makes the kernel's page */
     hak_free(hak_alloc((size_t)3 << 20));
     hak_own_thread_user_begun();
+    HAK_EXPECT_EQ(hak_own_thread_users(), 2);
     hak_purge_fork_begin();
     HAK_EXPECT_GE(sleeps_of_a_purge(), 1);
     HAK_EXPECT(in_raw_child(waits_for_its_own_forks));

@@ -192,7 +192,7 @@ HAK_TEST_ISOLATED(OwnThreadSteps, OneThatPurgesEndsWhereTheProgramGoesOnWithOneT
     HAK_EXPECT_EQ(start(), 0);
     HAK_EXPECT_EQ(hak_own_thread_start(OWN_THREAD_PUBLISH, other_main), 0);
     HAK_EXPECT_EQ(hak_own_thread_from_ms(OWN_THREAD_PURGE), 0);
-    hak_own_thread_user_ended();
+    HAK_EXPECT(!hak_own_thread_user_ended());
     HAK_EXPECT_EQ(joins, 0);
     const uint64_t before_ms = hak_os_clock_ms();
     HAK_EXPECT(hak_own_thread_user_ended());
@@ -293,7 +293,7 @@ HAK_TEST_ISOLATED(OwnThreadSteps, OwnThreadIsNoneOfTheProgram, ALWAYS) {
     HAK_EXPECT(hak_own_thread_is_current());
     hak_own_thread_user_begun();
     HAK_EXPECT_EQ(hak_own_thread_users(), 1);
-    hak_own_thread_user_ended();
+    HAK_EXPECT(!hak_own_thread_user_ended()); /* nobody waited for the end of one */
     HAK_EXPECT_EQ(hak_own_thread_users(), 1);
     HAK_EXPECT_EQ(joins, 0);
 }

@@ -11,6 +11,7 @@
 #include "hakmem/region/bitmap.h"
 #include "hakmem/region/region.h"
 #include "hakmem/region/region_chunks.h"
+#include "hakmem/region/runs.h"
 #include "hakmem/slab/slab.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/pattern.h"
@@ -57,6 +58,16 @@ HAK_TEST_ISOLATED(RegionPurge, RefusedPurgeLeavesChunksDirty, "HAKMEM_PURGE_DELA
     again = take(40);
     HAK_EXPECT(again.zeroed && pattern_all_zero(address_of(&again), bytes_of(&again)));
     give_back(&again);
+}
+
+/* A region of which nothing waits is no more looked at than one of which nothing ever did. */
+HAK_TEST_ISOLATED(RegionPurge, NoPurgeLooksWhereNothingIsLeft, "HAKMEM_PURGE_DELAY_MS=-1") {
+    const struct span span = take(40);
+    HAK_EXPECT_PTR_EQ(hak_runs_find(RUNS_DIRTY, span.region->node, 0, 1), NULL);
+    give_back(&span);
+    HAK_EXPECT_PTR_EQ(hak_runs_find(RUNS_DIRTY, span.region->node, 0, 1), span.region);
+    HAK_EXPECT_EQ(hak_region_purge(UINT64_MAX), bytes_of(&span));
+    HAK_EXPECT_PTR_EQ(hak_runs_find(RUNS_DIRTY, span.region->node, 0, 1), NULL);
 }
 
 HAK_TEST_ISOLATED(RegionPurge, RefusedPurgeOfASlabsPagesCountsNothing, "HAKMEM_PURGE_DELAY_MS=-1") {

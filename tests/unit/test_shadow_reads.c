@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Builds with guard: for which addresses huge pages are asked for the shadow's entries, which are read wherever blocks are. By the
  * number of calls. */
+#include <errno.h>
 #include <pthread.h>
+#include <string.h>
 
 #include "hakmem/base/options.h"
 #include "hakmem/flags/guard.h"
@@ -93,4 +95,27 @@ HAK_TEST_ISOLATED(ShadowReads, EntriesOfARegionAreNoHugePage, "") {
     HAK_EXPECT_EQ(calls_for_region(region), 2);
     pthread_barrier_wait(&end_of_thread);
     HAK_EXPECT_EQ(pthread_join(thread, NULL), 0);
+}
+
+/* Where there is no flat form each region has a mapping of its own, without its header's entries, or none where that is refused. */
+HAK_TEST_ISOLATED(ShadowReads, EntriesOfTheLimitedFormAreTheRegionsOwn, "") {
+    if (!HAK_GUARD_EXACT) HAK_SKIP("there is no shadow");
+    hak_free(hak_alloc(1));
+    uint8_t *const flat = hak_shadow.classes;
+    struct shadow_region region = {NULL};
+    hak_shadow.classes = NULL; /* nothing is allocated meanwhile */
+    os_fake_reset();
+    os_fake_fail_only(OS_FAKE_MAP);
+    os_fake_fail_at(1);
+    const int refused = hak_shadow_add_region(&region, false);
+    const uint8_t *const none = region.classes;
+    os_fake_reset();
+    const int error = hak_shadow_add_region(&region, false);
+    hak_shadow.classes = flat;
+    HAK_EXPECT_EQ(refused, ENOMEM);
+    HAK_EXPECT_PTR_EQ(none, NULL);
+    HAK_EXPECT_EQ(error, 0);
+    HAK_ASSERT_TRUE(region.classes != NULL);
+    memset(region.classes + (SHADOW_HEADER_BYTES >> SHADOW_SHIFT), 1,
+           (HAK_REGION_BYTES - SHADOW_HEADER_BYTES) >> SHADOW_SHIFT);
 }
