@@ -212,6 +212,21 @@ HAK_TEST_ISOLATED(Pages, SlabsUseAShareOfTheMappingsAndThenGoWithout, "") {
     HAK_EXPECT_LT(mappings() - before, 2 * most + (spans * 2 / HAK_REGION_CHUNKS + 2) * 10);
 }
 
+/* What is said once the share is used up goes to the file that standard error was at the start, for which no descriptor is kept. */
+HAK_TEST_ISOLATED(Pages, StandardErrorIsNotedAndNotCopied, "HAKMEM_GUARD=pages") {
+    hak_process_begin();
+    const int own = dup(STDERR_FILENO), other = open("/dev/null", O_RDONLY);
+    HAK_ASSERT_TRUE(own >= 0 && other >= 0);
+    const int at_start = hak_os_error_kept();
+    HAK_ASSERT_TRUE(dup2(other, STDERR_FILENO) == STDERR_FILENO);
+    const int elsewhere = hak_os_error_kept();
+    HAK_ASSERT_TRUE(dup2(own, STDERR_FILENO) == STDERR_FILENO);
+    HAK_EXPECT_EQ(at_start, STDERR_FILENO);
+    HAK_EXPECT_EQ(elsewhere, -1);
+    close(own);
+    close(other);
+}
+
 /* Huge blocks have as large a share of their own. */
 HAK_TEST_ISOLATED(Pages, HugeBlocksUseAShareOfTheMappingsAndThenGoWithout, "") {
     void *memory;
