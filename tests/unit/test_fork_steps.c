@@ -130,6 +130,22 @@ HAK_TEST_ISOLATED(ForkSteps, AForkWithinAForkLeavesTheLocksToTheOuterOne, ALONE)
     HAK_EXPECT_EXIT_OK(HAK_EXPECT(!hak_fork_would_interrupt()));
 }
 
+/* And what it took: a list of streams that is taken twice is released once. */
+HAK_TEST_ISOLATED(ForkSteps, AForkWithinAForkTakesNothingAgain, ALONE) {
+    pthread_t thread;
+    hak_free(hak_alloc(16));
+    HAK_ASSERT_TRUE(pthread_barrier_init(&has_begun, NULL, 2) == 0 && pthread_barrier_init(&may_end, NULL, 2) == 0);
+    HAK_ASSERT_TRUE(pthread_create(&thread, NULL, wait_for_the_end, NULL) == 0);
+    pthread_barrier_wait(&has_begun);
+    within_copy = fork_within;
+    hak_fork_copy(run, fail, NULL);
+    HAK_EXPECT_EQ(failures, 0);
+    HAK_EXPECT_EQ(list_locks, 1);
+    HAK_EXPECT_EQ(list_unlocks, 1);
+    pthread_barrier_wait(&may_end);
+    HAK_EXPECT_EQ(pthread_join(thread, NULL), 0);
+}
+
 HAK_TEST_ISOLATED(ForkSteps, ACopyThatIsRefusedFailsOnce, ALONE) {
     hak_free(hak_alloc(16));
     copy_refusal = EAGAIN;
