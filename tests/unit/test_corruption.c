@@ -14,6 +14,7 @@
 #include "hakmem/misuse/misuse.h"
 #include "hakmem/process/begin.h"
 #include "hakmem/process/purge.h"
+#include "hakmem/region/page_map.h"
 #include "hakmem/region/runs.h"
 #include "hakmem/shadow/shadow.h"
 #include "hakmem/slab/list.h"
@@ -164,7 +165,8 @@ static void check_links(struct slab_list *list, struct slab *const *slabs, unsig
     for (unsigned i = 0; i < count; i++) {
         struct slab *slab = slabs[i];
         struct slab_link *const link = &slab->link;
-        const uint32_t wrong[] = {NOWHERE, number_of(slab), number_of(slab) + 7, 16, UINT32_MAX};
+        const uint32_t wrong[] = {NOWHERE, number_of(slab), number_of(slab) + 7,
+                                  16,      UINT32_MAX,      number_of(slab) ^ HAK_REGION_CHUNKS};
         for (unsigned k = 0; k < sizeof wrong / sizeof wrong[0]; k++) {
             EXPECT_FOUND(link->next = wrong[k], hak_list_unlink(list, slab));
             EXPECT_FOUND(link->previous = wrong[k], hak_list_unlink(list, slab));
@@ -227,6 +229,7 @@ HAK_TEST(Corruption, OfAStashIsFound) {
     static void *storage[2 * MAGAZINE_SLOTS];
     struct hak_thread_stash *stash = &hak_self->stashes[3];
     EXPECT_FOUND(stash->full = storage, hak_stash_take(hak_self, 3, storage));
+    EXPECT_FOUND(stash->full = hak_self->magazines[THREAD_MAGAZINES], hak_stash_take(hak_self, 3, storage));
     EXPECT_FOUND(hak_self->magazines[0][0] = storage;
                  stash->full = hak_self->magazines[0], hak_stash_take(hak_self, 3, storage));
     EXPECT_FOUND(stash->full = &hak_self->magazines[0][1];
@@ -255,6 +258,18 @@ HAK_TEST(Corruption, OfARegionsHeaderIsFound) {
     }
     hak_slab_detach(slab, c);
     free_half(OTHER, c);
+}
+
+/* It is in two places of which class a chunk is. */
+HAK_TEST(Corruption, OfAFreeChunksClassIsFound) {
+    enum { TAKEN = 7, OTHER_CLASS = 3 };
+    struct span span;
+    hak_process_begin();
+    HAK_ASSERT_TRUE(hak_region_span_alloc(1, TAKEN, &span) == 0);
+    const void *const chunk = region_chunk_address(span.region, span.first);
+    hak_region_span_free(span.region, span.first, 1); /* the next one of the class gets it */
+    EXPECT_FOUND(span.region->chunk_class[span.first] = OTHER_CLASS, (void)hak_region_span_alloc(1, TAKEN, &span));
+    EXPECT_FOUND(hak_page_map_set(chunk, 1, OTHER_CLASS), (void)hak_region_span_alloc(1, TAKEN, &span));
 }
 
 /* ---- Bits that say of a live block that it is free ---- */

@@ -254,6 +254,10 @@ static void expect_model(const struct model *model) {
     HAK_EXPECT_EQ((own->is_used & RECORD_USED_SINCE_GROWTH) != 0, model->was_used);
     HAK_EXPECT(is_alike(&model->loaded, hak_loaded[c], exchange_loaded_level(hak_self, c)));
     HAK_EXPECT(is_alike(&model->returned, hak_returned[c], exchange_returned_level(hak_self, c)));
+    if (hak_loaded[c] != RECORD_NO_ROOM) {
+        HAK_EXPECT_PTR_EQ((hak_loaded[c] - exchange_loaded_level(hak_self, c))[-1], NULL);
+        HAK_EXPECT_PTR_EQ((hak_returned[c] - exchange_returned_level(hak_self, c))[-1], NULL);
+    }
     HAK_EXPECT_EQ(own->stashed, model->stashed);
     if (own->stashed == model->stashed) expect_stash(model);
 }
@@ -392,6 +396,8 @@ static void begin(uint64_t seed) {
     random_state = random_mix(seed);
     hak_free(hak_alloc(8)); /* the thread has begun */
     hak_exchange_flush_idle(hak_self);
+    memset(hak_self->magazines, 0x11,
+           sizeof hak_self->magazines); /* as another thread of the record may have left them */
     for (unsigned k = 0; k < CLASSES; k++) {
         const unsigned c = classes[k];
         HAK_ASSERT_TRUE(hak_classes[c].stash <= MOST_STASH && !exchange_is_uncached(c));

@@ -6,9 +6,14 @@
 #include "hakmem/base/random.h"
 #include "hakmem/guard/quarantine.h"
 #include "hakmem/guard/zero_size.h"
+#include "hakmem/hakmem.h"
+#include "hakmem/magazine/exchange.h"
+#include "hakmem/magazine/shared.h"
 #include "hakmem/os/fake/fake.h"
 #include "hakmem/os/os.h"
+#include "hakmem/pool/pool.h"
 #include "hakmem/process/begin.h"
+#include "hakmem/slab/slab.h"
 #include "hakmem/size_class/size_class.h"
 #include "tests/harness/harness.h"
 
@@ -98,6 +103,112 @@ HAK_TEST_ISOLATED(Quarantine, BatchesComeOutOnce, "") {
         while (count > 0) out[(uintptr_t)leaving[--count] / 16 - 1]++;
     }
     for (unsigned i = 0; i < BLOCKS; i++) HAK_EXPECT_EQ(out[i], 1);
+}
+
+/* ---- Exchanges, whose blocks pass through a quarantine ---- */
+
+#define EXCHANGED 3u
+#define MOST_LIVE 4000u
+
+static void *live[MOST_LIVE];
+static unsigned live_count;
+
+static void take_one(void) {
+    live[live_count] = pool_alloc(EXCHANGED, hak_classes[EXCHANGED].block_size);
+    HAK_EXPECT(live[live_count++] != NULL);
+}
+
+static void free_one(void) { hak_free(live[--live_count]); }
+
+static uint32_t loaded_level(void) { return exchange_loaded_level(hak_self, EXCHANGED); }
+
+static uint32_t returned_level(void) { return exchange_returned_level(hak_self, EXCHANGED); }
+
+/* Every place of the quarantine is used. So many blocks are in the returned magazine, and none in the loaded one. */
+static void return_so_many(uint32_t level) {
+    const uint64_t most = (uint64_t)2 * half_of(EXCHANGED);
+    for (unsigned round = 0; round == 0 || (round < 100 && hak_quarantine_blocks(EXCHANGED) < most); round++) {
+        while (live_count < MOST_LIVE - 1000) take_one();
+        while (live_count > 1000) free_one();
+        hak_thread_flush();
+    }
+    HAK_EXPECT_EQ(hak_quarantine_blocks(EXCHANGED), most);
+    HAK_EXPECT_EQ(returned_level() + loaded_level(), 0);
+    take_one();
+    while (loaded_level() > 0) take_one();
+    while (returned_level() < level) free_one();
+}
+
+/* What was returned waits, and what has waited as long as that takes is loaded in its place: no slab is touched. */
+HAK_TEST_ISOLATED(Quarantine, WhatHasWaitedIsLoadedForWhatIsReturned,
+                  "HAKMEM_PURGE_DELAY_MS=-1 HAKMEM_GUARD=quarantine") {
+    hak_process_begin();
+    hak_free(hak_alloc(1));
+    return_so_many(0); /* the class has magazines of all their room */
+    const uint32_t level = exchange_swap_least(hak_self, EXCHANGED) + 10;
+    return_so_many(level);
+    struct hak_thread_class *const own = &hak_self->classes[EXCHANGED];
+    const uint32_t free_in_slab = own->active[0]->free_count;
+    const uint64_t allocations = own->allocations;
+    own->loaded_zeroed = true;
+    take_one();
+    HAK_EXPECT_EQ(loaded_level(), level - 1);
+    HAK_EXPECT_EQ(returned_level(), 0);
+    HAK_EXPECT_EQ(own->active[0]->free_count, free_in_slab);
+    HAK_EXPECT_EQ(hak_quarantine_blocks(EXCHANGED), (uint64_t)2 * half_of(EXCHANGED));
+    HAK_EXPECT(!own->loaded_zeroed);
+    HAK_EXPECT_GE(own->allocations, allocations);
+}
+
+/* Of fewer than are worth it none waits, and a slab is asked. */
+HAK_TEST_ISOLATED(Quarantine, LittleThatIsReturnedStays, "HAKMEM_PURGE_DELAY_MS=-1 HAKMEM_GUARD=quarantine") {
+    hak_process_begin();
+    hak_free(hak_alloc(1));
+    take_one(); /* the class has magazines */
+    for (unsigned enough = 0; enough < 2; enough++) {
+        return_so_many(0);
+        const uint32_t level = exchange_swap_least(hak_self, EXCHANGED) - 1 + enough;
+        while (returned_level() < level) free_one();
+        const uint32_t free_in_slab = hak_self->classes[EXCHANGED].active[0]->free_count;
+        take_one();
+        HAK_EXPECT_EQ(returned_level(), enough ? 0 : level);
+        if (enough) HAK_EXPECT_EQ(loaded_level(), level - 1);
+        if (enough) HAK_EXPECT_EQ(hak_self->classes[EXCHANGED].active[0]->free_count, free_in_slab);
+        if (!enough) HAK_EXPECT_NE(hak_self->classes[EXCHANGED].active[0]->free_count, free_in_slab);
+    }
+}
+
+/* What a thread without magazines frees waits too. */
+HAK_TEST_ISOLATED(Quarantine, WhatThreadsWithoutARecordFreeWaits, "HAKMEM_PURGE_DELAY_MS=-1 HAKMEM_GUARD=quarantine") {
+    hak_process_begin();
+    void *const p = hak_shared_alloc(EXCHANGED);
+    HAK_ASSERT_TRUE(p != NULL);
+    const struct slab *const slab = slab_of(p);
+    const uint32_t free_in_slab = hak_slab_count_free(slab, EXCHANGED);
+    hak_shared_free(EXCHANGED, p);
+    HAK_EXPECT_EQ(hak_quarantine_blocks(EXCHANGED), 1);
+    HAK_EXPECT_EQ(hak_slab_count_free(slab, EXCHANGED), free_in_slab);
+    HAK_EXPECT_EQ(drain(EXCHANGED), 1);
+}
+
+/* Whatever waits is given out before memory counts as exhausted. */
+HAK_TEST_ISOLATED(Quarantine, NothingWaitsWhereMemoryIsExhausted, "HAKMEM_PURGE_DELAY_MS=-1 HAKMEM_GUARD=quarantine") {
+    const unsigned class_index = HAK_L2_CLASS_LAST;
+    const size_t size = hak_classes[class_index].block_size;
+    hak_process_begin();
+    hak_free(hak_alloc(1));
+    live[live_count++] = pool_alloc(class_index, size);
+    os_fake_reset();
+    os_fake_fail_from(1);
+    while (live_count < MOST_LIVE && (live[live_count] = pool_alloc(class_index, size)) != NULL) live_count++;
+    HAK_ASSERT_TRUE(live_count < MOST_LIVE && live_count > 3);
+    for (unsigned i = 0; i < 3; i++) hak_free(live[--live_count]);
+    hak_thread_flush();
+    HAK_EXPECT_EQ(hak_quarantine_blocks(class_index), 3);
+    for (unsigned i = 0; i < 3; i++) HAK_EXPECT(pool_alloc(class_index, size) != NULL);
+    HAK_EXPECT_EQ(hak_quarantine_blocks(class_index), 0);
+    HAK_EXPECT_PTR_EQ(pool_alloc(class_index, size), NULL);
+    os_fake_reset();
 }
 
 /* ---- Huge blocks ---- */

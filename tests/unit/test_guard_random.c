@@ -16,6 +16,9 @@
 #include "hakmem/guard/quarantine.h"
 #include "hakmem/guard/random.h"
 #include "hakmem/hakmem.h"
+#include "hakmem/magazine/exchange_levels.h"
+#include "hakmem/magazine/shuffle.h"
+#include "hakmem/pool/pool.h"
 #include "hakmem/os/fake/fake.h"
 #include "hakmem/process/begin.h"
 #include "hakmem/size_class/size_class.h"
@@ -314,4 +317,73 @@ HAK_TEST_ISOLATED(Quarantine, EachOfABatchWaitsAtRandom, "") {
     /* 256 in the queue, and as many in its place on average: of 5,000 blocks some 270 wait as long as that. */
     for (unsigned k = 0; k < BATCH; k++) HAK_EXPECT(waited_long[k] > 100 && waited_long[k] < 600);
     while (hak_quarantine_drain(class_index, leaving) != 0) continue;
+}
+
+/* ---- The order of what a child has loaded ---- */
+
+static unsigned shuffled_class;
+static void *order_before[MAGAZINE_SLOTS];
+
+static void **loaded_base(void) { return hak_loaded[shuffled_class] - exchange_loaded_level(hak_self, shuffled_class); }
+
+static void *take_shuffled(void) { return pool_alloc(shuffled_class, hak_classes[shuffled_class].block_size); }
+
+/* So many blocks are loaded, and what lies in the slots is noted. */
+static void load_and_note(uint32_t level) {
+    while (exchange_loaded_level(hak_self, shuffled_class) < level) HAK_ASSERT_TRUE(take_shuffled() != NULL);
+    while (exchange_loaded_level(hak_self, shuffled_class) > level) HAK_ASSERT_TRUE(take_shuffled() != NULL);
+    memcpy(order_before, loaded_base(), level * sizeof *order_before);
+}
+
+static bool is_in_order(uint32_t level) { return memcmp(loaded_base(), order_before, level * sizeof(void *)) == 0; }
+
+/* The same blocks are there, and in those slots that may not change the same ones. */
+static void expect_shuffled(uint32_t level, uint32_t parked) {
+    void **const base = loaded_base();
+    HAK_EXPECT_EQ(exchange_loaded_level(hak_self, shuffled_class), level);
+    HAK_EXPECT_PTR_EQ(base[-1], NULL);
+    HAK_EXPECT_PTR_EQ(base[level - 1], order_before[level - 1]);
+    for (uint32_t i = 0; i < level; i++) {
+        unsigned found = 0;
+        for (uint32_t k = 0; k < level; k++) found += base[k] == order_before[i];
+        HAK_EXPECT_EQ(found, 1);
+    }
+    if (parked < level) HAK_EXPECT_PTR_EQ(base[parked], NULL);
+}
+
+/* Each of the others is moved sooner or later. */
+static void shuffle_often(uint32_t level, uint32_t parked) {
+    bool moved[MAGAZINE_SLOTS] = {false};
+    load_and_note(level);
+    void **const base = loaded_base();
+    void *const block = parked < level ? base[parked] : NULL;
+    if (parked < level) base[parked] = order_before[parked] = NULL;
+    for (unsigned round = 0; round < 300 && harness_failure_count() == 0; round++) {
+        hak_shuffle_own();
+        expect_shuffled(level, parked);
+        for (uint32_t i = 0; i < level; i++) moved[i] |= base[i] != order_before[i];
+    }
+    for (uint32_t i = 0; i + 1 < level; i++) HAK_EXPECT(moved[i] || i == parked);
+    if (parked < level) base[parked] = block;
+}
+
+HAK_TEST_ISOLATED(Random, AnyBlockOfAChildsMagazineButTheTopMayComeNext, "HAKMEM_PURGE_DELAY_MS=-1") {
+    enum { NOT_PARKED = MAGAZINE_SLOTS };
+    hak_process_begin();
+    hak_shuffle_own(); /* without a record there is nothing to do */
+    hak_free(hak_alloc(64));
+    shuffled_class = size_class_of(64);
+    shuffle_often(16, 7);
+    shuffle_often(16, NOT_PARKED);
+    shuffle_often(3, NOT_PARKED);
+    /* Not within an exchange, which goes on in the child; nor without the feature. */
+    load_and_note(16);
+    exchange_enter(hak_self);
+    for (unsigned round = 0; round < 20; round++) hak_shuffle_own();
+    exchange_leave(hak_self);
+    HAK_EXPECT(is_in_order(16));
+    hak_options.guard &= ~(unsigned)HAK_FEATURE_RANDOM;
+    for (unsigned round = 0; round < 20; round++) hak_shuffle_own();
+    HAK_EXPECT(is_in_order(16));
+    hak_options.guard |= HAK_FEATURE_RANDOM;
 }

@@ -101,6 +101,7 @@ static void visit(void *start, size_t size, void *argument) {
 static void expect_alike(void) {
     struct hak_huge_totals totals;
     unsigned visited = 0;
+    size_t none;
     hak_huge_totals(&totals);
     HAK_EXPECT_EQ(totals.allocations, expected.allocations);
     HAK_EXPECT_EQ(totals.frees, expected.frees);
@@ -112,6 +113,7 @@ static void expect_alike(void) {
     HAK_EXPECT_EQ(totals.metadata_bytes, capacity * sizeof *hak_huge_blocks.entries);
     HAK_EXPECT_EQ(hak_held_bytes(), held_before + expected.live_bytes);
     HAK_EXPECT_EQ(expected.live_blocks, count);
+    HAK_EXPECT_PTR_EQ(hak_huge_find(&totals, &none), NULL);
     hak_huge_for_each(visit, &visited);
     HAK_EXPECT_EQ(visited, count);
     for (unsigned i = 0; i < count; i++) {
@@ -120,6 +122,9 @@ static void expect_alike(void) {
         HAK_EXPECT_EQ(hak_huge_usable_size(block->start), block->size);
         HAK_EXPECT_PTR_EQ(hak_huge_find(block->start + block->size - 1, &size), block->start);
         HAK_EXPECT_EQ(size, block->size);
+        HAK_EXPECT_PTR_EQ(hak_huge_find(block->start, &size), block->start);
+        HAK_EXPECT(hak_huge_find(block->start - 1, &size) != block->start);
+        HAK_EXPECT(hak_huge_find(block->start + block->size, &size) != block->start);
         if (block->size > CHUNK) HAK_EXPECT_EQ(hak_huge_usable_size(block->start + CHUNK), 0);
     }
 }
@@ -256,6 +261,21 @@ static void run_steps(uint64_t seed, unsigned most, unsigned steps) {
 HAK_TEST_ISOLATED(HugeModel, FewBlocks, KEEP) { run_steps(1, 6, HAK_TEST_SCALE(1500)); }
 
 HAK_TEST_ISOLATED(HugeModel, ManyBlocks, KEEP) { run_steps(2, MOST_BLOCKS, HAK_TEST_SCALE(1500)); }
+
+static void expect_table(void *start, size_t size, void *argument) {
+    HAK_EXPECT_PTR_EQ(start, hak_huge_blocks.entries);
+    HAK_EXPECT_EQ(size, hak_huge_blocks.capacity * sizeof *hak_huge_blocks.entries);
+    ++*(unsigned *)argument;
+}
+
+HAK_TEST_ISOLATED(HugeModel, TheTableItselfIsVisited, KEEP) {
+    unsigned visits = 0;
+    bool zeroed;
+    hak_process_begin();
+    HAK_ASSERT_TRUE(hak_huge_alloc(CHUNK, 1, &zeroed) != NULL);
+    hak_huge_visit_table(expect_table, &visits);
+    HAK_EXPECT_EQ(visits, 1);
+}
 
 /* It would have to stay a mapping of its own to be unmapped when it is freed, as mallopt may want it. */
 HAK_TEST_ISOLATED(HugeModel, WhatIsToBeUnmappedTakesNoChunks, KEEP) {

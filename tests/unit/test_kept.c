@@ -12,6 +12,7 @@
 #include "hakmem/region/decay.h"
 #include "hakmem/region/kept.h"
 #include "hakmem/region/region.h"
+#include "hakmem/space/units.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/pattern.h"
 
@@ -308,6 +309,55 @@ static void expect_resize(size_t size) {
 HAK_TEST_ISOLATED(Kept, BlockOfTwoMappingsGrows, "") { expect_resize(12 * MIB); }
 
 HAK_TEST_ISOLATED(Kept, BlockOfTwoMappingsShrinks, "") { expect_resize(2 * MIB); }
+
+/* ---- Addresses that were given out ---- */
+
+static void expect_given(const void *start, size_t size) {
+    for (size_t at = 0; at < size; at += MIB) HAK_EXPECT(hak_units_any_is_kept((uintptr_t)start + at, 1));
+    HAK_EXPECT(hak_units_any_is_kept((uintptr_t)start + size - 1, 1));
+}
+
+/* What the tables keep when they give way: each unit of a mapping, of what was mapped beside it, of where it moved, and of a region. */
+HAK_TEST_ISOLATED(Kept, EveryAddressOfABlockCountsAsGiven, "HAKMEM_PURGE_DELAY_MS=-1") {
+    struct span span;
+    const struct mapping first = take(100 * MIB, CHUNK), second = take(100 * MIB, CHUNK);
+    hak_kept_free(second.start, second.size);
+    const struct mapping longer = take(300 * MIB, CHUNK);
+    char *const moved = hak_realloc(hak_alloc(100 * MIB), 500 * MIB);
+    HAK_ASSERT_TRUE(moved != NULL && hak_region_span_alloc(1, 7, &span) == 0);
+    hak_units_keep();
+    expect_given(first.start, first.size);
+    expect_given(second.start, second.size);
+    expect_given(longer.start, longer.size);
+    expect_given(moved, 500 * MIB);
+    expect_given(span.region, HAK_REGION_BYTES);
+    HAK_EXPECT(!hak_units_any_is_kept((uintptr_t)1 << (HAK_ADDRESS_BITS - 7), 1)); /* where nothing is placed */
+}
+
+/* ---- The table of spans ---- */
+
+struct looked {
+    const void *span;
+    unsigned tables, spans;
+};
+
+static void look_at(void *start, size_t size, void *argument) {
+    struct looked *looked = argument;
+    looked->spans += start == looked->span && size == 8 * MIB;
+    looked->tables += start != looked->span && size >= 64 * 2 * sizeof(uintptr_t) && *(void **)start == looked->span;
+}
+
+/* Who looks for lost blocks has to know that the table's own addresses are no pointers of the program. */
+HAK_TEST(Kept, VisitsTheTableOfSpansToo) {
+    hak_kept_purge(UINT64_MAX);
+    const struct mapping mapping = take(8 * MIB, CHUNK);
+    hak_kept_free(mapping.start, mapping.size);
+    struct looked looked = {.span = mapping.start};
+    hak_kept_for_each(look_at, &looked);
+    HAK_EXPECT_EQ(looked.spans, 1);
+    HAK_EXPECT_EQ(looked.tables, 1);
+    hak_kept_purge(UINT64_MAX);
+}
 
 /* So many chunks side by side that were slabs, written all over, and decay now. */
 static void make_dirty_chunks(unsigned count) {

@@ -234,3 +234,17 @@ HAK_TEST_ISOLATED(Node, AWalkFindsTheBlocksOfAllNodes, NUMA) {
     HAK_EXPECT_EQ(hak_walk(note_walked, NULL, &result), 0);
     HAK_EXPECT_EQ(result.blocks, 0);
 }
+
+HAK_TEST_ISOLATED(Node, ARegionOfNoNodeIsFound, NUMA) {
+    begin_with(2);
+    os_fake_run_on(0);
+    const struct slab *const slab = make_partial(hak_classes[CLASS].blocks * 7 / 8, first_blocks);
+    for (unsigned node = 2; node < 256; node += 253) {
+        HAK_EXPECT_DEATH(
+            {
+                region_of(slab)->node = (uint8_t)node;
+                hak_slab_claim(CLASS, SELF);
+            },
+            "corrupted: its region is of no node");
+    }
+}

@@ -12,6 +12,7 @@
 #include "hakmem/hakmem.h"
 #include "hakmem/os/os.h"
 #include "hakmem/process/begin.h"
+#include "hakmem/region/decay.h"
 #include "hakmem/region/region.h"
 #include "hakmem/region/region_list.h"
 #include "tests/harness/harness.h"
@@ -37,6 +38,7 @@ int __wrap_hak_os_purge_by_mapping(void *start, size_t size) {
 
 static char *advised_end; /* of the range that advice was last given for */
 static bool some_waited;  /* when huge pages were last asked for */
+static int refusal;       /* what asking for them returns */
 
 /* Another thread's purge, which settles a region while huge pages are asked for in it. Atomic, all. */
 static uint32_t purge_is_to_come, purge_may_come, purge_is_over;
@@ -61,7 +63,7 @@ int __wrap_hak_os_huge_pages(void *start, size_t size) {
     advised_end = (char *)start + size;
     some_waited = hak_load_relaxed(&hak_regions.huge_pages_wait);
     if (hak_load_relaxed(&purge_is_to_come) != 0) purge_meanwhile();
-    return 0;
+    return refusal;
 }
 
 int __wrap_hak_os_no_huge_pages(void *start, size_t size) {
@@ -160,5 +162,56 @@ HAK_TEST_ISOLATED(PurgeWay, AdviceIsForWhatTheRegionStillHas, KEEP) {
     HAK_EXPECT_EQ(refused_huge, 1);
     HAK_EXPECT_PTR_EQ(advised_end, region_chunk_address(span.region, left));
     span.region->reserved = reserved;
+    hak_region_span_free(span.region, span.first, 1);
+}
+
+static void forget_schedule(void) {
+    while (hak_decay_take()) continue;
+}
+
+/* At the time that was said, and not a moment before it: then a look is scheduled for that time. */
+HAK_TEST_ISOLATED(PurgeWay, HugePagesAreAskedForWhenTheTimeHasCome, KEEP) {
+    const uint64_t from_ms = 5000;
+    struct span span = take_of_waiting_region();
+    hak_regions.huge_pages_from_ms = from_ms;
+    forget_schedule();
+    hak_region_ask_waiting(from_ms - 1);
+    HAK_EXPECT_EQ(hak_load_relaxed(&span.region->huge_pages), REGION_HUGE_PAGES_WAITING);
+    HAK_EXPECT(hak_load_relaxed(&hak_regions.huge_pages_wait));
+    HAK_EXPECT_EQ(decay_due_ms(), from_ms);
+    forget_schedule();
+    hak_region_ask_waiting(from_ms);
+    HAK_EXPECT_EQ(hak_load_relaxed(&span.region->huge_pages), REGION_HUGE_PAGES_ASKED);
+    HAK_EXPECT(!hak_load_relaxed(&hak_regions.huge_pages_wait));
+    HAK_EXPECT_EQ(decay_due_ms(), 0);
+    /* Nothing waits any more, whatever its word says. */
+    hak_store_relaxed(&span.region->huge_pages, (uint32_t)REGION_HUGE_PAGES_WAITING);
+    hak_region_ask_waiting(from_ms);
+    HAK_EXPECT_EQ(hak_load_relaxed(&span.region->huge_pages), REGION_HUGE_PAGES_WAITING);
+    hak_region_span_free(span.region, span.first, 1);
+}
+
+/* It is not asked again, nor told that it is not to make any. */
+HAK_TEST_ISOLATED(PurgeWay, ASystemThatRefusesHugePagesIsAskedOnce, KEEP) {
+    struct span span = take_of_waiting_region();
+    refusal = 1;
+    hak_region_ask_waiting(UINT64_MAX);
+    HAK_EXPECT_EQ(hak_load_relaxed(&span.region->huge_pages), REGION_HUGE_PAGES_SETTLED);
+    hak_region_settle(span.region);
+    HAK_EXPECT_EQ(refused_huge, 0);
+    hak_region_span_free(span.region, span.first, 1);
+}
+
+/* The child of a fork has its own look to come. */
+HAK_TEST_ISOLATED(PurgeWay, AChildLooksAsLateAsItsParent, KEEP) {
+    struct span span = take_of_waiting_region();
+    hak_regions.huge_pages_from_ms = 7000;
+    forget_schedule();
+    hak_region_fork_child();
+    HAK_EXPECT_EQ(decay_due_ms(), 7000);
+    forget_schedule();
+    hak_store_relaxed(&hak_regions.huge_pages_wait, false);
+    hak_region_fork_child();
+    HAK_EXPECT_EQ(decay_due_ms(), 0);
     hak_region_span_free(span.region, span.first, 1);
 }

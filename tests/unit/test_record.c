@@ -2,13 +2,19 @@
 /* What a thread's record keeps resident: while its thread is idle, when the thread said so, and after its end. */
 #include <pthread.h>
 #include <stdio.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "hakmem/hakmem.h"
 #include "hakmem/magazine/exchange.h"
 #include "hakmem/magazine/record_list.h"
 #include "hakmem/magazine/thread.h"
 #include "hakmem/os/os.h"
+#include "hakmem/sample/profile.h"
 #include "tests/harness/census.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/process.h"
@@ -191,6 +197,64 @@ HAK_TEST_ISOLATED(Record, IdleThreadThatSaysSoKeepsHardlyAnything, "") {
     CENSUS_EXPECT_CONSISTENT();
 }
 
+/* ---- What the next thread of a record finds ---- */
+
+/* As if its last thread had left all of it in the middle of something. */
+static void soil(struct hak_thread *record) {
+    static struct slab *const nowhere = (struct slab *)16;
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
+        struct hak_thread_class *const own = &record->classes[c];
+        own->active[0] = own->active[1] = nowhere;
+        own->loaded_level = own->returned_level = own->counted_from = 0x7777;
+        own->stashed = own->is_used = own->batch = own->recent_exchanges = own->overflows = own->checks = 7;
+        own->loaded_zeroed = true;
+        record->samples[c] = (struct hak_thread_sample){.parked = nowhere, .epoch = 7};
+    }
+    record->loaded_above_tiny = record->grown = 7;
+}
+
+static void expect_clean(const struct hak_thread *record) {
+    static const struct slab *const none[2];
+    for (unsigned c = 1; c < HAK_CLASS_COUNT; c++) {
+        const struct hak_thread_class *const own = &record->classes[c];
+        HAK_EXPECT_EQ(memcmp(own->active, none, sizeof none), 0);
+        HAK_EXPECT_EQ(own->loaded_level, 0);
+        HAK_EXPECT_EQ(own->returned_level, 0);
+        HAK_EXPECT_EQ(own->stashed, 0);
+        HAK_EXPECT_EQ(own->is_used, 0);
+        HAK_EXPECT_EQ(own->batch, 0);
+        HAK_EXPECT_EQ(own->recent_exchanges, 0);
+        HAK_EXPECT_EQ(own->overflows, 0);
+        HAK_EXPECT_EQ(own->checks, 0);
+        HAK_EXPECT_EQ(own->counted_from, (uint16_t)record->exchanges);
+        HAK_EXPECT(!own->loaded_zeroed);
+        if (sampling_was_on()) {
+            HAK_EXPECT_PTR_EQ(record->samples[c].parked, NULL);
+            HAK_EXPECT_EQ(record->samples[c].epoch, 0);
+        }
+    }
+    HAK_EXPECT_EQ(record->loaded_above_tiny, 0);
+    HAK_EXPECT_EQ(record->grown, 0);
+}
+
+static void begin_in_soil(void *record, unsigned index) {
+    (void)index;
+    soil(record);
+    HAK_EXPECT_PTR_EQ(hak_thread_begin(), record);
+    expect_clean(record);
+}
+
+HAK_TEST_ISOLATED(Record, NothingOfTheLastThreadIsLeft, "HAKMEM_PURGE_DELAY_MS=-1") {
+    struct ended ended = {NULL, 0};
+    hak_free(hak_alloc(1));
+    threads_run(1, end_a_record, &ended);
+    threads_run(1, begin_in_soil, ended.record);
+    if (HAK_GUARD_FULL) return; /* it has no profile */
+    HAK_ASSERT_TRUE(hak_profile_start((size_t)1 << 40) == 0);
+    threads_run(1, begin_in_soil, ended.record);
+    hak_profile_stop();
+}
+
 /* ---- In the child of a fork, which does not have the thread ---- */
 
 static struct {
@@ -250,4 +314,34 @@ HAK_TEST_ISOLATED(Record, OfAThreadThatAForkLeftBehindServesTheNextIfItIsWhole, 
     threads_join(&threads);
     pthread_barrier_destroy(&other.turn);
     CENSUS_EXPECT_CONSISTENT();
+}
+
+/* In a child that no handler of fork saw, which has interrupted the holder of the lock: others are retired when it lets go, and nothing is
+ * flushed. */
+static int retire_late(void) {
+    (void)hak_thread_list_acquire();
+    hak_thread_fork_child(false);
+    if (other.record->link != NULL || other.record->tops != RECORD_HAS_TOPS) return 1;
+    if (hak_self->tid != (uint32_t)syscall(SYS_gettid)) return 2;
+    hak_thread_list_release();
+    return other.record->link == &other.record->next && other.record->tops == 0 ? 0 : 3;
+}
+
+HAK_TEST_ISOLATED(Record, OfAThreadIsRetiredOnceTheInterruptedHolderLetsGo, "HAKMEM_PURGE_DELAY_MS=-1") {
+    struct threads threads;
+    int status = 1;
+    if (HAK_THREAD_SANITIZER || getenv(PROCESS_EMULATOR_VARIABLE) != NULL) {
+        HAK_SKIP("ThreadSanitizer and qemu-user know no such child of several threads");
+    }
+    hak_free(hak_alloc(1));
+    pthread_barrier_init(&other.turn, NULL, 2);
+    threads_start(&threads, 1, use_and_wait, NULL);
+    pthread_barrier_wait(&other.turn);
+    const pid_t child = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    if (child == 0) _exit(retire_late());
+    HAK_EXPECT(waitpid(child, &status, 0) == child);
+    HAK_EXPECT_EQ(status, 0);
+    pthread_barrier_wait(&other.turn);
+    threads_join(&threads);
+    pthread_barrier_destroy(&other.turn);
 }

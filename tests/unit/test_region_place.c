@@ -10,9 +10,11 @@
 #include "hakmem/process/begin.h"
 #include "hakmem/region/bitmap.h"
 #include "hakmem/region/give_way.h"
+#include "hakmem/region/page_map.h"
 #include "hakmem/region/place.h"
 #include "hakmem/region/region.h"
 #include "hakmem/region/region_chunks.h"
+#include "hakmem/shadow/shadow.h"
 #include "tests/harness/harness.h"
 #include "tests/harness/system.h"
 
@@ -198,4 +200,15 @@ HAK_TEST(RegionPlace, TablesGiveWayToALimitThatTheyDoNotFitBelow) {
     HAK_EXPECT(hak_give_way_is_process());
     HAK_EXPECT(!hak_give_way_is_due(UINT64_MAX));
     HAK_EXPECT(hak_give_way_is_due((uint64_t)1 << 20));
+}
+
+/* Map and shadow together are to be a quarter of it at most. */
+HAK_TEST(RegionPlace, TablesGiveWayIfTheirSumIsMoreThanAQuarterOfALimit) {
+    hak_process_begin();
+    const uint64_t map = hak_page_map.mask, shadow = HAK_GUARD_EXACT ? hak_shadow.limit : 0, sum = map + shadow;
+    const uint64_t limits[] = {map, shadow, 4 * map, 4 * shadow, 4 * sum - 1, 4 * sum, 4 * sum + 4};
+    if (map == 0) HAK_SKIP("the tables have given way already");
+    for (unsigned i = 0; i < sizeof limits / sizeof *limits; i++) {
+        HAK_EXPECT_EQ(hak_give_way_is_due(limits[i]), limits[i] / 4 < sum);
+    }
 }

@@ -250,6 +250,8 @@ HAK_TEST(SlabEdges, AnAddressWithHighBitsIsForeign) {
     void *far = (void *)((uintptr_t)blocks[0] | (uintptr_t)1 << HAK_ADDRESS_BITS);
     HAK_EXPECT(!hak_slab_is_taken(far, c, &wrong));
     HAK_EXPECT_EQ(wrong, HAK_MISUSE_FOREIGN);
+    HAK_EXPECT_EQ(hak_region_chunk_class(far), 0);
+    HAK_EXPECT_EQ(hak_region_chunk_class(blocks[0]), c);
     HAK_EXPECT_DEATH(hak_slab_free_blocks(SELF, c, &far, 1), "foreign pointer");
     hak_slab_free_blocks(SELF, c, blocks, hak_classes[c].blocks);
     HAK_EXPECT(hak_slab_release_if_empty(slab, c));
