@@ -95,7 +95,7 @@ MODULES = {
                 ),
                 *_unit("quiet", "sites", "hooks", "profile_threads", "profile_estimates", "reentry", "packed"),
                 *_unit("first_frees", "interrupted", "share_changes", "thinning", "thread_refused"),
-                *_unit("freed_notes", "guard_random", "fork_copy", "guard_renew", "node", "profile"),
+                *_unit("freed_notes", "guard_random", "fork_copy", "guard_renew", "node"),
                 *_ALWAYS,
                 *_MEMORY,
                 "tests/integration:test_fork",
