@@ -5,6 +5,7 @@
 
 #include "hakmem/base/config.h"
 #include "hakmem/guard/guard.h"
+#include "hakmem/guard/pages.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/huge/mapping.h"
 #include "hakmem/os/fake/fake.h"
@@ -226,4 +227,16 @@ HAK_TEST_ISOLATED(GuardMapping, NothingLiesBehindWithoutPages, QUARANTINE_ALONE)
     hak_mapping_leave(start, SIZE / 2); /* nothing is left, and nothing happens */
     HAK_EXPECT_EQ(start[SIZE / 2 - 1], 7);
     HAK_EXPECT_EQ(hak_mapping_drain(), 0);
+}
+
+/* So many mappings have a chunk behind them that nobody can touch, and no more: one that is gone does not count among them. */
+HAK_TEST_ISOLATED(GuardMapping, CountsAsLongAsItIsThere, PAGES_ALONE) {
+    bool zeroed;
+    hak_process_begin();
+    for (uint64_t i = 0; i <= hak_pages_places_most(); i++) {
+        hak_mapping_free_guarded(make(CHUNK, &zeroed), CHUNK);
+    }
+    char *const last = make(SIZE, &zeroed);
+    HAK_EXPECT(is_closed_all_over(last + SIZE, CHUNK));
+    hak_mapping_free_guarded(last, SIZE);
 }

@@ -9,6 +9,7 @@
 #include "hakmem/magazine/exchange.h"
 #include "hakmem/magazine/exchange_hold.h"
 #include "hakmem/magazine/idle.h"
+#include "hakmem/magazine/thread.h"
 #include "hakmem/os/os.h"
 #include "hakmem/process/purge.h"
 #include "tests/harness/census.h"
@@ -125,6 +126,34 @@ static void expect_taken_once_idle(const struct sleeper *sleeper) {
 
 HAK_TEST_ISOLATED(Idle, SlabsAreTakenAfterTheDecayTime, "HAKMEM_PURGE_DELAY_MS=-1") {
     while_it_sleeps(expect_taken_once_idle);
+}
+
+static void begin_and_wait(void *argument, unsigned index) {
+    struct sleeper *sleeper = (struct sleeper *)argument;
+    (void)index;
+    sleeper->record = hak_thread_begin();
+    pthread_barrier_wait(&sleeper->turn);
+    pthread_barrier_wait(&sleeper->turn);
+}
+
+/* A later thread, which a pass comes to first, has no slab: that is not the end of the pass. */
+static void expect_taken_behind_one_without(const struct sleeper *sleeper) {
+    struct sleeper bare;
+    struct threads threads;
+    pthread_barrier_init(&bare.turn, NULL, 2);
+    threads_start(&threads, 1, begin_and_wait, &bare);
+    pthread_barrier_wait(&bare.turn);
+    HAK_EXPECT(bare.record != sleeper->record);
+    HAK_EXPECT_GT(slabs_owned(), 0);
+    look_at(DECAY_EVERYTHING);
+    HAK_EXPECT_EQ(slabs_owned(), 0);
+    pthread_barrier_wait(&bare.turn);
+    threads_join(&threads);
+    pthread_barrier_destroy(&bare.turn);
+}
+
+HAK_TEST_ISOLATED(Idle, APassGoesOnBehindAThreadWithoutSlabs, "HAKMEM_PURGE_DELAY_MS=-1") {
+    while_it_sleeps(expect_taken_behind_one_without);
 }
 
 static void expect_held_class_left(const struct sleeper *sleeper) {
