@@ -259,7 +259,7 @@ HAK_TEST_ISOLATED(Record, NothingOfTheLastThreadIsLeft, "HAKMEM_PURGE_DELAY_MS=-
 
 static struct {
     pthread_barrier_t turn;
-    struct hak_thread *record;
+    struct hak_thread *record, *ended; /* of the thread, and one that nobody has */
 } other;
 
 static void use_and_wait(void *unused, unsigned index) {
@@ -282,6 +282,7 @@ static void expect_retired(bool was_whole) {
     struct hak_thread *next = NULL;
     HAK_EXPECT_EQ(other.record->sequence % 2, 0);
     HAK_EXPECT_EQ(other.record->tops, 0);
+    HAK_EXPECT_EQ(other.ended->tops, 0); /* as before */
     HAK_EXPECT(other.record->link != NULL);
     HAK_EXPECT_EQ(other.record->link == &other.record->next, !was_whole);
     HAK_EXPECT_EQ(census_all().threads, 1);
@@ -305,6 +306,7 @@ HAK_TEST_ISOLATED(Record, OfAThreadThatAForkLeftBehindServesTheNextIfItIsWhole, 
     pthread_barrier_init(&other.turn, NULL, 2);
     threads_start(&threads, 1, use_and_wait, NULL);
     pthread_barrier_wait(&other.turn);
+    threads_run(1, note_record, &other.ended);
     HAK_EXPECT_EXIT_OK(expect_retired(true));
     /* As if it had been in an exchange, which is only seen by this. */
     hak_store_relaxed(&other.record->sequence, other.record->sequence + 1);
