@@ -125,6 +125,17 @@ class TreeTest(unittest.TestCase):
         for name in consumer.needed(shared):
             self.assertRegex(name, _ALLOWED_NEEDED)
 
+    def test_all_is_said_to_be_right_under_shadow_stacks(self) -> None:
+        """A program has them only if each object that it is linked of says so."""
+        archive = self.prefix / "lib/libhakmem.a"
+        if "X86-64" not in consumer.run("readelf", "--file-header", archive):
+            raise unittest.SkipTest("shadow stacks are x86-64's")
+        for library in sorted((self.prefix / "lib").rglob("libhakmem*")):
+            with self.subTest(library.name):
+                said = consumer.run("readelf", "--notes", "--wide", library)
+                members = consumer.run("ar", "t", library).split() if library.suffix == ".a" else [library.name]
+                self.assertEqual(len(members), said.count("x86 feature: SHSTK"), said)
+
     def test_both_libraries_offer_the_same_names(self) -> None:
         shared = exported(self.prefix / "lib" / _SHARED)
         archive, hidden = offered(self.prefix / "lib/libhakmem.a")

@@ -4,6 +4,7 @@
 The library is built once, without Python. Its fast paths have to be those of the library that ships.
 """
 
+import platform
 import re
 import shutil
 import sys
@@ -62,6 +63,14 @@ class CMakeTest(unittest.TestCase):
         built = unpacked.fast_paths(self.prefix / f"lib/libhakmem.so.{VERSION}")
         self.assertGreater(len(expected["malloc"]), 10)
         self.assertEqual(expected, built)
+
+    def test_both_libraries_are_said_to_be_right_under_shadow_stacks(self) -> None:
+        if platform.machine() != "x86_64":
+            raise unittest.SkipTest("shadow stacks are x86-64's")
+        for name in ("libhakmem.a", f"libhakmem.so.{VERSION}"):
+            library = self.prefix / "lib" / name
+            members = unpacked.run(f"ar t '{library}'", self.source).split() if name.endswith(".a") else [name]
+            self.assertEqual(len(members), unpacked.shadow_stack_marks(library), name)
 
     def test_c_programs_do_without_the_runtime_of_cxx(self) -> None:
         for form in ("shared", "static"):

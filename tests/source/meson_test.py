@@ -2,6 +2,7 @@
 """The source tarball as Meson builds it: alone, with its tests and its installation; and below subprojects/ of a project, by
 its wrap file."""
 
+import platform
 import re
 import shutil
 import sys
@@ -29,6 +30,8 @@ class MesonTest(unittest.TestCase):
         self.assertRegex(said, r"Ok: +1\b")
         library = next(prefix.rglob(f"libhakmem.so.{VERSION}"))
         self.assertEqual(unpacked.fast_paths(Path(SHIPPED)), unpacked.fast_paths(library))
+        if platform.machine() == "x86_64":
+            self.assertEqual(1, unpacked.shadow_stack_marks(library))
         said = unpacked.run(
             "pkg-config --modversion hakmem; gcc -o program tests/dist/owned.c $(pkg-config --cflags --libs hakmem); ./program",
             source,

@@ -82,6 +82,11 @@ def fast_paths(library: Path) -> dict[str, list[str]]:
     return found
 
 
+def shadow_stack_marks(library: Path) -> int:
+    """How many members of an archive, or of the one that a shared library is, say that they are right under shadow stacks."""
+    return _said("readelf", "--notes", "--wide", library).count("x86 feature: SHSTK")
+
+
 def _said(*command: str | Path) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import platform
 import shutil
 import subprocess
 import sys
@@ -15,13 +16,17 @@ COMPILER = "musl-gcc"
 # As .bazelrc and tools/bazel/copts.bzl.
 _FLAGS = (
     "-O2 -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wundef -Wconversion -fPIC -fvisibility=hidden -fno-builtin -fno-plt "
-    "-foptimize-sibling-calls -fexceptions -ffunction-sections -fdata-sections -fno-stack-protector -fcf-protection=none"
+    "-foptimize-sibling-calls -fexceptions -ffunction-sections -fdata-sections -fno-stack-protector"
 ).split()
+# As tools/bazel/copts.bzl: marks for shadow stacks.
+_IS_X86_64 = platform.machine() == "x86_64"
+_FLAGS += ["-fcf-protection=return"] if _IS_X86_64 else []
 # What ships: hakmem/flags/flags.bzl.
 _SWITCHES = (
     "HAK_DEBUG=0 HAK_GUARD=0 HAK_P0_CLASS_TABLE=1 HAK_P1_BATCHED_STATS=1 HAK_P2_INLINE_FAST_PATH=1 HAK_P3_SENTINELS=1"
 ).split()
 _LINK = "-shared -Wl,-soname,libhakmem.so -Wl,-z,nodelete,-z,now,-z,defs -Wl,--gc-sections -Wl,--eh-frame-hdr -static-libgcc"
+_LINK += " -Wl,-z,shstk" if _IS_X86_64 else ""
 
 
 def main() -> int:

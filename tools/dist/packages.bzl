@@ -130,19 +130,19 @@ def hakmem_packages(tree, tarball, deb, notices):
     _tree(name = tree, tarball = tarball)
     _pack(deb, "hakmem.deb", "//tools/dist:deb", notices, ["'--maintainer=%s'" % HAKMEM_MAINTAINER])
 
-# `others`: more of _INPUTS, which only a build for this machine's processor has.
+# `others`: more of _INPUTS, which only a build for this machine's processor has: there is no musl-gcc for others.
 def _pack(name, out, tool, notices, arguments, others = {}):
     command = ["$(execpath %s)" % tool] + packing_arguments(notices, "execpath") + arguments + ["--output=$@"]
     named = ["--%s=$(execpath %s)" % (other, label) for other, label in others.items()]
     native.genrule(
         name = name,
         srcs = packing_inputs(notices) + select({
-            "//tools/dist:is_cross": [],
+            "//tools/bazel:is_cross": [],
             "//conditions:default": others.values(),
         }),
         outs = [out],
         cmd = select({
-            "//tools/dist:is_cross": " ".join(command),
+            "//tools/bazel:is_cross": " ".join(command),
             "//conditions:default": " ".join(command + named),
         }),
         tools = [tool],

@@ -115,6 +115,14 @@ class Image(unittest.TestCase):
         stack = next(line for line in self.segments if "GNU_STACK" in line)
         self.assertNotIn("E", stack.split()[6:-1])
 
+    def test_shadow_stacks_stay_on(self) -> None:
+        """The C library has them in a process only if each of its libraries says that it is right under them. Indirect branches
+        are not said to be tracked: nothing here is where they may lead."""
+        if "X86-64" not in "".join(lines_of("readelf", "--file-header", self.library)):
+            raise unittest.SkipTest("shadow stacks are x86-64's")
+        notes = "\n".join(lines_of("readelf", "--notes", "--wide", self.library))
+        self.assertEqual(["SHSTK"], re.findall(r"x86 feature: ([\w, ]+)", notes), notes)
+
 
 class GuardImage(Image):
     library = "hakmem/preload/libhakmem-guard.so"
