@@ -14,6 +14,7 @@ _ALWAYS = (
     "tests/fuzz:test_calls",
     "tests/integration:test_remote_free",
     "tests/integration:test_thread_exit",
+    "tests/stress:test_hostile",
     "tests/stress:test_stress",
 )
 # Without test_accounted: where the system has no thousand threads to give it fails for another reason.
