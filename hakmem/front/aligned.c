@@ -22,7 +22,7 @@ static HAK_NOINLINE void *aligned_alloc_slow(size_t alignment, size_t size) {
     if (HAK_GUARD_FULL) {
         return hak_guarded_aligned_alloc(alignment, size, __builtin_return_address(0));
     }
-    if (MEMCHECK_RUNS()) {
+    if (WATCHER_RUNS()) {
         return hak_watched_alloc(alignment, size, __builtin_return_address(0));
     }
     bool zeroed;
@@ -30,7 +30,7 @@ static HAK_NOINLINE void *aligned_alloc_slow(size_t alignment, size_t size) {
 }
 
 void *hak_aligned_alloc(size_t alignment, size_t size) {
-    const bool has_class = !HAK_GUARD_FULL && !MEMCHECK_RUNS() && bits_is_power_of_two(alignment);
+    const bool has_class = !HAK_GUARD_FULL && !WATCHER_RUNS() && bits_is_power_of_two(alignment);
     const unsigned class_index = has_class ? front_aligned_class(alignment, size) : 0;
     return HAK_LIKELY(class_index != 0) ? pool_alloc(class_index, size) : aligned_alloc_slow(alignment, size);
 }

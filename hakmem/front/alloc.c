@@ -32,7 +32,7 @@ HAK_ALWAYS_INLINE void *alloc_missed(size_t size) {
     if (HAK_GUARD_FULL) {
         return hak_guarded_alloc(size, __builtin_return_address(0));
     }
-    if (MEMCHECK_RUNS()) {
+    if (WATCHER_RUNS()) {
         return hak_watched_alloc(1, size, __builtin_return_address(0));
     }
     return size <= HAK_TINY_MAX ? pool_alloc_missed(size_class_tiny(size), size) : alloc_above_tiny(size);

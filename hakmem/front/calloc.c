@@ -35,7 +35,7 @@ void *hak_calloc(size_t count, size_t size) {
     if (HAK_GUARD_FULL) {
         return hak_guarded_calloc(bytes, __builtin_return_address(0));
     }
-    if (MEMCHECK_RUNS()) {
+    if (WATCHER_RUNS()) {
         return hak_watched_calloc(bytes, __builtin_return_address(0));
     }
     bool zeroed;

@@ -17,8 +17,8 @@
  * function on the way here is inlined or ends in a jump, so the return address is the program's. */
 HAK_ALWAYS_INLINE void free_missed(void *p, const void *caller) {
     p = bits_untagged(p);
-    if (MEMCHECK_RUNS()) {
-        p = hak_watched_take(p);
+    if (WATCHER_RUNS()) {
+        p = hak_watched_take(p, caller);
     }
     if (p == NULL) {
         return;
@@ -49,7 +49,7 @@ static HAK_NOINLINE void free_block_slow(void *p) {
         }
         return;
     }
-    if (MEMCHECK_RUNS()) {
+    if (WATCHER_RUNS()) {
         free_missed(p, __builtin_return_address(0));
         return;
     }

@@ -8,7 +8,7 @@
 #define HAKMEM_FRONT_FRONT_FAST_H
 
 #include "hakmem/base/bits.h"
-#include "hakmem/base/memcheck.h"
+#include "hakmem/base/watcher.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/ladder/branches.h"
 #include "hakmem/ladder/paths.h"
@@ -45,7 +45,7 @@ HAK_FAST_PATH bool front_is_others(const struct hak_thread *self, const void *p)
 HAK_FAST_PATH bool front_free_hot(void *pointer) {
     void *const p = bits_untagged(pointer);
     thread_expect_outside();
-    if (HAK_GUARD_FULL || MEMCHECK_RUNS()) {
+    if (HAK_GUARD_FULL || WATCHER_RUNS()) {
         return false; /* guarded.h, watched.h */
     }
     if (ladder_ignores(p)) {

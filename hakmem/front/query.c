@@ -18,7 +18,7 @@ size_t hak_usable_size(const void *p) {
     if (HAK_GUARD_FULL) {
         return hak_guarded_usable_size(p, __builtin_return_address(0));
     }
-    if (MEMCHECK_RUNS()) {
+    if (WATCHER_RUNS()) {
         return hak_watched_usable_size(p);
     }
     return front_block_bytes(p, front_block_class(p));

@@ -31,9 +31,9 @@ static void *realloc_move(void *p, size_t usable, size_t size) {
 }
 
 /* The common cases: the block stays, or it and its new place are tiny and that one is at hand. NULL: it is another case; with
- * guard every case is, and under memcheck. */
+ * guard every case is, and where somebody watches. */
 HAK_ALWAYS_INLINE void *realloc_hot(void *p, size_t size) {
-    if (HAK_GUARD_EXACT || MEMCHECK_RUNS() || HAK_UNLIKELY(size == 0 || (uintptr_t)p >> HAK_ADDRESS_BITS != 0)) {
+    if (HAK_GUARD_EXACT || WATCHER_RUNS() || HAK_UNLIKELY(size == 0 || (uintptr_t)p >> HAK_ADDRESS_BITS != 0)) {
         return NULL;
     }
     const unsigned class_index = page_map_class(p);
@@ -68,7 +68,7 @@ static void *realloc_block(void *p, size_t size, const void *caller) {
     if (HAK_GUARD_FULL) {
         return hak_guarded_realloc(p, size, caller);
     }
-    if (MEMCHECK_RUNS()) {
+    if (WATCHER_RUNS()) {
         return hak_watched_realloc(p, size, caller);
     }
     const unsigned class_index = front_block_class(p);

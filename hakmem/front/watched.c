@@ -2,24 +2,37 @@
 /* See watched.h. */
 #include "hakmem/front/watched.h"
 
-#include "hakmem/base/memcheck.h"
+#include "hakmem/base/watcher.h"
 
-#if HAK_MEMCHECK
+#if HAK_WATCHED
 
 #include <errno.h>
 #include <string.h>
 
 #include "hakmem/base/bits.h"
+#include "hakmem/base/options.h"
+#include "hakmem/front/misuse.h"
 #include "hakmem/front/sized.h"
 #include "hakmem/hakmem.h"
+#include "hakmem/huge/huge.h"
 #include "hakmem/pool/huge.h"
 #include "hakmem/pool/pool.h"
 #include "hakmem/sample/profile.h"
 
+/* Without memcheck's header nobody is asked. */
+#if !HAK_MEMCHECK
+#define VALGRIND_DISABLE_ERROR_REPORTING ((void)0)
+#define VALGRIND_ENABLE_ERROR_REPORTING ((void)0)
+#define VALGRIND_MAKE_MEM_DEFINED(start, size) ((void)(start), (void)(size), 0)
+#define VALGRIND_MAKE_MEM_NOACCESS(start, size) ((void)(start), (void)(size), 0)
+#define VALGRIND_MALLOCLIKE_BLOCK(start, size, red_zone, zeroed) ((void)0)
+#define VALGRIND_FREELIKE_BLOCK(start, red_zone) ((void)0)
+#endif
+
 /* Where hakmem's block begins. Inaccessible, but for this file. */
 struct watched_header {
     size_t size;    /* bytes that the program asked for */
-    uintptr_t mark; /* watched_mark() while the program's block is live */
+    uintptr_t mark; /* watched_mark() while the program's block is live, its complement when it is freed */
 };
 
 /* Inaccessible bytes between the header and the program's block, and after that: at least so many, as in memcheck's own malloc. */
@@ -28,16 +41,28 @@ struct watched_header {
 /* All watched blocks are aligned to this. */
 #define WATCHED_ALIGNMENT ((size_t)16)
 
-/* A live block. */
+enum watched_state {
+    WATCHED_NONE, /* no block of the program starts there, as far as is known */
+    WATCHED_LIVE,
+    WATCHED_FREED,
+};
+
+/* What a pointer leads to; the rest is for those that are not WATCHED_NONE. */
 struct watched {
+    enum watched_state state;
     struct watched_header *header;
-    size_t size;
+    size_t own_bytes; /* of hakmem's block */
+    size_t size;      /* of the program's */
+    bool is_huge;
 };
 
 static uintptr_t watched_mark(const void *p, size_t size) { return ~((uintptr_t)p ^ size); }
 
-/* What stands there, without a word from memcheck. */
-static struct watched_header watched_read(const struct watched_header *from) {
+/* AddressSanitizer lets them touch what is poisoned, where hakmem is compiled with it. */
+#define WATCHED_UNSEEN __attribute__((no_sanitize("address"), noinline))
+
+/* What stands there, without a word from a watcher. */
+WATCHED_UNSEEN static struct watched_header watched_read(const struct watched_header *from) {
     struct watched_header header;
     VALGRIND_DISABLE_ERROR_REPORTING;
     header = *from;
@@ -46,21 +71,67 @@ static struct watched_header watched_read(const struct watched_header *from) {
     return header;
 }
 
-static void watched_write(struct watched_header *to, struct watched_header header) {
+WATCHED_UNSEEN static void watched_write(struct watched_header *to, struct watched_header header) {
     VALGRIND_DISABLE_ERROR_REPORTING;
     *to = header;
     VALGRIND_ENABLE_ERROR_REPORTING;
 }
 
-/* Whether a live block starts at p, any p; fills *found. */
-static bool watched_find(const void *p, struct watched *found) {
+/* Of any p. */
+static struct watched watched_find(const void *p) {
     struct hak_owner_info info;
     if (!hak_owner(p, &info)) {
-        return false;
+        return (struct watched){.state = WATCHED_NONE};
     }
     const struct watched_header header = watched_read(info.block);
-    *found = (struct watched){.header = info.block, .size = header.size};
-    return header.mark == watched_mark(p, header.size);
+    const uintptr_t mark = watched_mark(p, header.size);
+    return (struct watched){
+        .state = header.mark == mark    ? WATCHED_LIVE
+                 : header.mark == ~mark ? WATCHED_FREED
+                                        : WATCHED_NONE,
+        .header = info.block,
+        .own_bytes = info.block_size,
+        .size = header.size,
+        .is_huge = info.pool == HAK_POOL_HUGE,
+    };
+}
+
+/* From now on the program may touch its block at p, and nothing else of hakmem's `own` around it. */
+static void watched_begin(char *own, size_t own_bytes, bool is_huge, char *p, size_t size) {
+    (void)VALGRIND_MAKE_MEM_NOACCESS(own, own_bytes);
+    VALGRIND_MALLOCLIKE_BLOCK(p, size, 0, 0);
+    if (ASAN_WORKS()) {
+        hak_asan_show(p, size);
+        hak_asan_hide(own, (size_t)(p - own));
+        hak_asan_hide(p + size, own_bytes - size - (size_t)(p - own));
+        if (is_huge) {
+            hak_asan_add_root(own, own_bytes); /* regions are roots themselves */
+        }
+    }
+}
+
+/* From now on it may not. memcheck reports a p at which no block starts; of the sanitizer that cannot be asked, so that hakmem reports
+ * it, and below the sanitizer's list of the calls. */
+static void watched_end(const char *operation, void *p, const struct watched *found, const void *caller) {
+    VALGRIND_FREELIKE_BLOCK(p, 0);
+    if (p == NULL || !ASAN_WORKS()) {
+        return;
+    }
+    if (found->state == WATCHED_LIVE) {
+        hak_asan_hide(p, found->size);
+        if (found->is_huge) {
+            hak_asan_remove_root(found->header, found->own_bytes);
+        }
+        return;
+    }
+    if (hak_options.on_misuse != HAK_ON_MISUSE_IGNORE) {
+        hak_asan_print_calls();
+    }
+    if (found->state == WATCHED_FREED) {
+        hak_report_misuse(HAK_MISUSE_DOUBLE_FREE, operation, p, found->size);
+    } else {
+        hak_misuse_stop(HAK_MISUSE_DOUBLE_FREE, operation, p, caller);
+    }
 }
 
 void *hak_watched_alloc(size_t alignment, size_t size, const void *caller) {
@@ -80,12 +151,10 @@ void *hak_watched_alloc(size_t alignment, size_t size, const void *caller) {
     if (own == NULL) {
         return NULL;
     }
-    const size_t own_bytes =
-        class_index != 0 ? hak_classes[class_index].block_size : bits_round_up(bytes, HAK_CHUNK_BYTES);
+    const size_t own_bytes = class_index != 0 ? hak_classes[class_index].block_size : hak_huge_usable_size(own);
     char *p = own + before;
     watched_write((struct watched_header *)own, (struct watched_header){.size = size, .mark = watched_mark(p, size)});
-    (void)VALGRIND_MAKE_MEM_NOACCESS(own, own_bytes);
-    VALGRIND_MALLOCLIKE_BLOCK(p, size, 0, 0);
+    watched_begin(own, own_bytes, class_index == 0, p, size);
     return p;
 }
 
@@ -96,14 +165,17 @@ void *hak_watched_calloc(size_t bytes, const void *caller) {
 
 /* Always moves the block, so that a pointer to where it was is found, as memcheck's own realloc does. */
 void *hak_watched_realloc(void *p, size_t size, const void *caller) {
-    struct watched found;
-    if (!watched_find(p, &found)) {
-        VALGRIND_FREELIKE_BLOCK(p, 0); /* memcheck reports it */
+    const struct watched found = watched_find(p);
+    if (found.state != WATCHED_LIVE) {
+        watched_end("realloc", p, &found, caller);
         errno = EINVAL;
         return NULL;
     }
     void *moved = hak_watched_alloc(1, size, caller);
     if (moved != NULL) {
+        if (ASAN_WORKS()) {
+            hak_asan_show(p, found.size); /* the program may have poisoned a part that it did not use */
+        }
         memcpy(moved, p, found.size < size ? found.size : size);
         hak_free(p);
     }
@@ -111,18 +183,17 @@ void *hak_watched_realloc(void *p, size_t size, const void *caller) {
 }
 
 size_t hak_watched_usable_size(const void *p) {
-    struct watched found;
-    return watched_find(p, &found) ? found.size : 0;
+    const struct watched found = watched_find(p);
+    return found.state == WATCHED_LIVE ? found.size : 0;
 }
 
-void *hak_watched_take(void *p) {
-    struct watched found;
-    const bool is_live = watched_find(p, &found);
-    VALGRIND_FREELIKE_BLOCK(p, 0); /* memcheck reports a p at which no block starts */
-    if (!is_live) {
+void *hak_watched_take(void *p, const void *caller) {
+    const struct watched found = watched_find(p);
+    watched_end("free", p, &found, caller);
+    if (found.state != WATCHED_LIVE) {
         return NULL;
     }
-    watched_write(found.header, (struct watched_header){0});
+    watched_write(found.header, (struct watched_header){.size = found.size, .mark = ~watched_mark(p, found.size)});
     return found.header;
 }
 

@@ -34,9 +34,9 @@ PRELOAD_API void *reallocarray(void *p, size_t count, size_t size) {
 
 PRELOAD_API size_t malloc_usable_size(void *p) {
     const size_t usable = hak_usable_size(p);
-    /* Without guard, blocks of another malloc are none of ours: libraries opened with RTLD_DEEPBIND have some. Under memcheck a
-     * block of size 0 has no usable byte. */
-    if (HAK_UNLIKELY(usable == 0) && p != NULL && !MEMCHECK_RUNS() && !(HAK_GUARD_FULL && hak_guarded_is_live(p)) &&
+    /* Without guard, blocks of another malloc are none of ours: libraries opened with RTLD_DEEPBIND have some. Where somebody
+     * watches, a block of size 0 has no usable byte. */
+    if (HAK_UNLIKELY(usable == 0) && p != NULL && !WATCHER_RUNS() && !(HAK_GUARD_FULL && hak_guarded_is_live(p)) &&
         (HAK_GUARD_EXACT || !hak_misuse_is_foreign(p))) {
         hak_misuse_stop(HAK_MISUSE_FREED, "malloc_usable_size", p, CALLER);
     }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "hakmem/base/asan.h"
 #include "hakmem/base/bits.h"
 #include "hakmem/flags/guard.h"
 #include "hakmem/os/os.h"
@@ -130,6 +131,9 @@ bool hak_region_chunks_shrink(struct region *region, unsigned end) {
     const size_t bytes = (size_t)(region->ready - end) * HAK_CHUNK_BYTES;
     if (region->ready < end + READY_LEAST) {
         return false;
+    }
+    if (ASAN_WORKS()) {
+        hak_asan_show(start, bytes); /* here or later they are unmapped */
     }
     if (!chunks_reserve_no_more) {
         if (hak_os_uncommit(start, bytes) != 0) {

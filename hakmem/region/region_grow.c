@@ -2,6 +2,7 @@
 /* Makes regions, one whenever the others have no room; see region.h. Called by region.c, under the region lock. */
 #include <errno.h>
 
+#include "hakmem/base/asan.h"
 #include "hakmem/base/options.h"
 #include "hakmem/guard/pages.h"
 #include "hakmem/os/os.h"
@@ -145,6 +146,9 @@ static int region_grow_locked(unsigned node) {
     hak_runs_raise(RUNS_FREE, region, HAK_REGION_CHUNKS - first);
     hak_units_note_given(region, HAK_REGION_BYTES);
     hak_units_note_region(region);
+    if (ASAN_WORKS()) {
+        hak_asan_add_root(region, HAK_REGION_BYTES);
+    }
     if (hak_regions.last != NULL) {
         hak_regions.last->next = region;
     } else {

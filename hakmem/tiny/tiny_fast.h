@@ -5,7 +5,7 @@
 #ifndef HAKMEM_TINY_TINY_FAST_H
 #define HAKMEM_TINY_TINY_FAST_H
 
-#include "hakmem/base/memcheck.h"
+#include "hakmem/base/watcher.h"
 #include "hakmem/hakmem.h"
 #include "hakmem/ladder/branches.h"
 #include "hakmem/pool/pool.h"
@@ -13,7 +13,7 @@
 
 /* A block of at least `size` bytes, any size, from the loaded magazine. NULL: it is empty, or the size is above the pool. */
 HAK_FAST_PATH void *tiny_pop(size_t size) {
-    if (HAK_GUARD_FULL || MEMCHECK_RUNS()) {
+    if (HAK_GUARD_FULL || WATCHER_RUNS()) {
         return NULL; /* front/guarded.h, front/watched.h */
     }
     if (ladder_refuses_tiny(&size)) {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """valgrind's memcheck finds what a program does wrong with blocks of a debug build of hakmem, and nothing in one that is right.
 
-Run as a test: --program PROGRAM [--library LIBRARY], the program of memcheck.c in a debug build, and what ships.
+Run as a test: --program PROGRAM [--library LIBRARY], the program of watched.c in a debug build, and what ships.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 FOUND = 9
 """The exit status that valgrind is asked for where it finds an error."""
 
-# Of memcheck.c: how many blocks a case goes wrong with, one for each pool, and bytes of the first and of all.
+# Of watched.c: how many blocks a case goes wrong with, one for each pool, and bytes of the first and of all.
 BLOCKS, FIRST, ALL = 4, 100, 3_210_100
 
 _INVALID_FREE = r"Invalid free\(\) / delete / delete\[\] / realloc\(\)"
@@ -73,7 +73,7 @@ class Memcheck(unittest.TestCase):
             with self.subTest(case):
                 status, said = memcheck(case)
                 # Below the message stands where: in functions of hakmem, called by the program's.
-                where = rf"(?:   .*\n)*?   (?:at|by) .*: {case} \(memcheck\.c:"
+                where = rf"(?:   .*\n)*?   (?:at|by) .*: {case} \(watched\.c:"
                 self.assertIsNotNone(re.search(rf"^{message}\n{where}", said, re.MULTILINE), said)
                 self.assertIn(block, said)
                 self.assertEqual((status, errors(said)), (FOUND, 1 if case == "leak" else BLOCKS), said)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "hakmem/base/random.h"
+#include "hakmem/base/watcher.h"
 #include "hakmem/flags/flags.h"
 #include "hakmem/hakmem.h"
 #include "tests/harness/census.h"
@@ -125,9 +126,13 @@ static void ask(const struct held *held) {
     struct hak_owner_info info;
     if (held->p == NULL) return;
     HAK_ASSERT_TRUE(hak_owner((char *)held->p + held->size / 2, &info));
-    HAK_EXPECT_PTR_EQ(info.block, held->p);
-    if (HAK_GUARD_FULL) {
-        /* What was asked for, and behind it room for the canary. */
+    if (WATCHER_RUNS()) {
+        HAK_EXPECT((char *)info.block < (char *)held->p);
+    } else {
+        HAK_EXPECT_PTR_EQ(info.block, held->p);
+    }
+    if (HAK_GUARD_FULL || WATCHER_RUNS()) {
+        /* What was asked for, and behind it room for the canary, or bytes that are watched. */
         HAK_EXPECT_EQ(hak_usable_size(held->p), held->size);
     } else {
         HAK_EXPECT_EQ(info.block_size, hak_usable_size(held->p));
@@ -211,3 +216,9 @@ HAK_TEST(Stress, ManyThreads) { run(WORKERS); }
 
 HAK_TEST_ISOLATED(Stress, ManyThreadsWithoutDecay, "HAKMEM_PURGE_DELAY_MS=0") { run(WORKERS); }
 HAK_TEST_ISOLATED(Stress, ManyThreadsWithShortDecay, "HAKMEM_PURGE_DELAY_MS=5") { run(WORKERS); }
+
+/* .bazelrc has the other tests under AddressSanitizer without. */
+HAK_TEST_ISOLATED(Stress, ManyThreadsWatched, "ASAN_OPTIONS=allow_user_poisoning=1") {
+    HAK_EXPECT_EQ(WATCHER_RUNS(), HAK_ADDRESS_SANITIZER && HAK_WATCHED);
+    run(WORKERS);
+}

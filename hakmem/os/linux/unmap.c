@@ -2,6 +2,7 @@
 /* Unmapping.
  *
  * Thread-safe. The range may be a part of one mapping or span several adjacent ones. */
+#include "hakmem/base/asan.h"
 #include "hakmem/os/linux/linux.h"
 
 int hak_os_unreserve(void *start, size_t size) {
@@ -13,6 +14,7 @@ int hak_os_unreserve(void *start, size_t size) {
 }
 
 int hak_os_unmap(void *start, size_t size) {
+    if (ASAN_WORKS()) hak_asan_show(start, size); /* before another mapping can lie there */
     int error = linux_munmap(start, size);
     if (error != 0) return error;
     hak_linux_map_note_unmapped(start, size);
