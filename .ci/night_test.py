@@ -34,13 +34,33 @@ class NightTest(unittest.TestCase):
         return lines
 
     def test_all_of_it(self) -> None:
-        lines = "\n".join(self.asked())
-        for part in ("--seeds=300", "--forks=10000", "--minutes=60", "--minutes=30", "SEEDS=1000", "--count=100"):
-            self.assertIn(part, lines)
+        parts = (
+            "run --config=tsan //tests/races -- .*--seeds=300",
+            "run //tests/preload/life:forks -- --forks=10000",
+            "run //tests/soak -- --minutes=60 .*--judge-speed",
+            "run --config=fuzz //tests/fuzz:calls_fuzzer -- --minutes=30",
+            "run --config=fuzz //tests/fuzz:options_fuzzer -- --minutes=30",
+            "test --nocache_test_results .*SEEDS=1000 //tests/stress:test_hostile",
+            "run //tests/mutate -- .*--count=100 --least=95 --kind=operator --kind=boundary",
+            "run //tests/mutate:broken",
+            "run //tests/coverage",
+            "test --nocache_test_results //tests/model:slab_state_wide_test",
+        )
+        lines = self.asked()
+        self.assertEqual(len(lines), len(parts))
+        for part, line in zip(parts, lines):
+            self.assertRegex(line, part)
 
     def test_a_share_of_it_is_one_at_least(self) -> None:
         lines = "\n".join(self.asked("--percent=1"))
-        for part in ("--seeds=3\n", "--forks=100\n", "--minutes=1 ", "--minutes=1\n", "SEEDS=10 ", "--count=1 "):
+        for part in (
+            "--seeds=3\n",
+            "--forks=100\n",
+            "--minutes=1 ",
+            "--minutes=1\n",
+            "SEEDS=10 ",
+            "--count=1 --least=0 ",
+        ):
             self.assertIn(part, lines)
 
     def test_one_failure_is_counted_and_the_others_run(self) -> None:

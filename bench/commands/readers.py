@@ -14,6 +14,7 @@ import contextlib
 import functools
 import json
 import os
+import statistics
 import subprocess
 import sys
 import threading
@@ -46,8 +47,9 @@ _SECONDS = 2
 _THREADS = 2
 _THREADS_MOST = 64
 
-# Until a program publishes, which takes one.
+# Until a program publishes, which takes one; and until a tool is through, which takes a fraction of one.
 _PUBLISHED_SECONDS = 60
+_ANSWER_SECONDS = 600
 
 CAPTION = (
     "Ratios of processor time of the allocating threads, by the operation, medians over rounds with the 95 % interval. floor: "
@@ -99,8 +101,11 @@ class Program:
     def say(self) -> None:
         """A line, which begins or ends what is counted."""
         assert self.process.stdin is not None
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
+        try:
+            self.process.stdin.write("\n")
+            self.process.stdin.flush()
+        except BrokenPipeError as error:
+            raise BenchError("the program that allocates has ended") from error
 
     def result(self) -> dict[str, int]:
         """What was done."""
@@ -116,7 +121,8 @@ class Program:
         self.process.kill()
         for stream in (self.process.stdin, self.process.stdout):
             if stream is not None:
-                stream.close()
+                with contextlib.suppress(OSError):  # what was not read is nobody's any more
+                    stream.close()
         self.process.wait()
 
 
@@ -128,6 +134,7 @@ def _answer(*line: str) -> str:
         stderr=subprocess.PIPE,
         text=True,
         check=False,
+        timeout=_ANSWER_SECONDS,
     )
     return "" if done.returncode == 0 else done.stderr.strip() or f"{line[0]} ended with {done.returncode}"
 
@@ -147,7 +154,10 @@ class _Reading:
     def _read(self, name: str, pid: str) -> None:
         while not self._is_over.is_set():
             for line in READERS[name]:
-                said = _answer(*line, pid)
+                try:
+                    said = _answer(*line, pid)
+                except (OSError, subprocess.TimeoutExpired) as error:
+                    said = str(error)
                 if said:
                     self._said.append(f"{name}: {said}")
                     return
@@ -230,7 +240,7 @@ def row(readers: Sequence[str], runs: Mapping[str, Sequence[Run]], seed: int) ->
 
     return Row(
         ", ".join(readers),
-        sorted(times[ALONE])[len(times[ALONE]) // 2],
+        statistics.median(times[ALONE]),
         floor=ratio(AGAIN, ELSEWHERE),
         load=ratio(ELSEWHERE, ALONE),
         reading=ratio(BESIDE, ELSEWHERE),

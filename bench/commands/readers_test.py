@@ -148,7 +148,8 @@ class InstructionsTest(unittest.TestCase):
         self.assertGreater(same, 50 * _OPERATIONS)
         different = {key[1]: (alone.get(key), published.get(key)) for key in alone | published}
         self.assertEqual({name: each for name, each in different.items() if each[0] != each[1]}, {})
-        self.assertLess(abs(counts[1].total() - counts[0].total()), same / 1000)
+        # What places change is a few thousand of some 60 million.
+        self.assertLess(abs(counts[1].total() - counts[0].total()), same / 100)
 
 
 if __name__ == "__main__":

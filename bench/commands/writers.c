@@ -98,7 +98,10 @@ static void *walk_again_and_again(void *function) {
     walk_function *walk;
     memcpy(&walk, &function, sizeof walk);
     do {
-        if (walk(pass_by, NULL, NULL) != 0) exit(1);
+        if (walk(pass_by, NULL, NULL) != 0) {
+            fputs("writers: hak_walk failed\n", stderr);
+            exit(1);
+        }
         __atomic_add_fetch(&walks, 1, __ATOMIC_RELAXED);
     } while (__atomic_load_n(&is_over, __ATOMIC_RELAXED) == 0);
     return NULL;

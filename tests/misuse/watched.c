@@ -317,10 +317,13 @@ int main(int argc, char **argv) {
     for (size_t i = 0; argc >= 2 && i < sizeof cases / sizeof *cases; i++) {
         if (strcmp(cases[i].name, argv[1]) == 0) {
             /* volatile: one call, which makes one path of calls for all sizes. */
+            bool has_run = false;
             for (volatile size_t k = 0; k < SIZES; k++) {
-                if (only == 0 || sizes[k] == only) cases[i].run(sizes[k]);
+                if (only != 0 && sizes[k] != only) continue;
+                cases[i].run(sizes[k]);
+                has_run = true;
             }
-            return 0;
+            if (has_run) return 0;
         }
     }
     fprintf(stderr, "usage: watched CASE [SIZE]\n");

@@ -4,7 +4,7 @@
  * allocator writes into no byte that it has not just given out; meanwhile a walk finds the live blocks and no other, and every bitmap,
  * count and list agrees with the others.
  *
- * HAK_HOSTILE_SEEDS in the environment says how many seeds. Each has a process of its own. With guard full the damage is reported,
+ * HAK_HOSTILE_SEEDS in the environment says how many seeds, HAK_HOSTILE_FIRST the first of them. Each has a process of its own. With guard full the damage is reported,
  * and the process goes on. */
 #include <stdint.h>
 #include <stdlib.h>
@@ -261,7 +261,8 @@ static void run(unsigned seed) {
 
 /* Nothing goes back to the system, so that what was freed can be written. */
 HAK_TEST_ISOLATED(Hostile, WritesGainNothing, "HAKMEM_PURGE_DELAY_MS=-1 HAKMEM_ON_MISUSE=report") {
-    const char *const wanted = getenv("HAK_HOSTILE_SEEDS");
+    const char *const wanted = getenv("HAK_HOSTILE_SEEDS"), *const from = getenv("HAK_HOSTILE_FIRST");
     const unsigned seeds = wanted != NULL ? (unsigned)strtoul(wanted, NULL, 10) : SEEDS;
-    for (unsigned seed = 1; seed <= seeds; seed++) HAK_EXPECT_EXIT_OK(run(seed));
+    const unsigned first = from != NULL ? (unsigned)strtoul(from, NULL, 10) : 1;
+    for (unsigned seed = first; seed < first + seeds; seed++) HAK_EXPECT_EXIT_OK(run(seed));
 }

@@ -233,6 +233,7 @@ HAK_TEST_ISOLATED(GuardMapping, NothingLiesBehindWithoutPages, QUARANTINE_ALONE)
 HAK_TEST_ISOLATED(GuardMapping, CountsAsLongAsItIsThere, PAGES_ALONE) {
     bool zeroed;
     hak_process_begin();
+    if (hak_pages_places_most() > 100000) HAK_SKIP("the system lets a process have very many mappings");
     for (uint64_t i = 0; i <= hak_pages_places_most(); i++) {
         hak_mapping_free_guarded(make(CHUNK, &zeroed), CHUNK);
     }

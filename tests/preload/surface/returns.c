@@ -64,7 +64,7 @@ static void allocate_and_free(void) {
 }
 
 /* The bytes below the stack pointer may be in use. */
-static void return_elsewhere(void) {
+static inline __attribute__((always_inline)) void return_elsewhere(void) {
     __asm__ volatile("leaq -128(%%rsp), %%rsp\n leaq 1f(%%rip), %%rax\n pushq %%rax\n ret\n 1: leaq 128(%%rsp), %%rsp"
                      :
                      :
