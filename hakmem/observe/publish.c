@@ -160,7 +160,6 @@ static void publish_start(void) {
 
 void hak_publish_init(void) {
     if (hak_options.publish) {
-        hak_purge_later_look_for_children();
         hak_purge_start_later(publish_start, PURGE_START_AT_ONCE);
     }
 }

@@ -3,16 +3,11 @@
 #include "hakmem/process/purge_later.h"
 
 #include "hakmem/base/atomic.h"
-#include "hakmem/base/options.h"
 #include "hakmem/os/os.h"
 #include "hakmem/region/decay.h"
 
 static void (*later_start)(void); /* atomic; NULL: nothing waits */
 static uint64_t later_from_ms;    /* atomic; not before that time */
-static bool later_has_children;   /* constant when the process has a second thread */
-
-/* The look for children: in 35,000 years. A thread that sleeps until then sleeps as it would without an end. */
-#define LATER_NEVER_MS ((uint64_t)1 << 50)
 
 void hak_purge_start_later(void (*start)(void), uint64_t from_ms) {
     /* Relaxed: a hint. */
@@ -40,10 +35,4 @@ void hak_purge_later_schedule(void) {
     if (hak_load_relaxed(&later_start) != NULL) {
         hak_decay_schedule(hak_load_relaxed(&later_from_ms));
     }
-    /* Relaxed: see options.h. */
-    if (later_has_children && hak_load_relaxed(&hak_options.purge_delay_ms) < 0) {
-        hak_decay_schedule(LATER_NEVER_MS);
-    }
 }
-
-void hak_purge_later_look_for_children(void) { later_has_children = true; }

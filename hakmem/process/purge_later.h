@@ -19,11 +19,7 @@ bool hak_purge_later_is_due(void);
 /* Calls what waits, if no other poll does. pre: the calling thread may start a thread */
 void hak_purge_later_start(void);
 
-/* Schedules a look for what waits, if anything does, or for children (below): by whoever has taken the look that was scheduled. */
+/* Schedules a look for what waits, if anything does: by whoever has taken the look that was scheduled and could not start it. */
 void hak_purge_later_schedule(void);
-
-/* A child that no handler of fork saw finds out in a poll, and polls look only where something is scheduled. Where the delay is -1 nothing
- * is for long: from now on a look is, which never becomes due. Called while the process has one thread */
-void hak_purge_later_look_for_children(void);
 
 #endif

@@ -166,7 +166,7 @@ static void live_as_raw_child(void) {
     HAK_EXPECT(system_wait_until(is_own_and_written_after, &cloned, SECONDS));
 }
 
-static void expect_that_a_raw_child_has_a_page(void) {
+HAK_TEST_ISOLATED(Published, ChildThatNoHandlerSawHasAPageOfItsOwn, "HAKMEM_PUBLISH=1") {
 #ifdef HAK_TEST_TSAN
     HAK_SKIP("ThreadSanitizer does not know such children");
 #endif
@@ -184,15 +184,6 @@ static void expect_that_a_raw_child_has_a_page(void) {
     HAK_EXPECT_EQ(status, 0);
     expect_page_after(now_ms());
     HAK_EXPECT(found.page != NULL && found.page->pid == (uint32_t)getpid());
-}
-
-HAK_TEST_ISOLATED(Published, ChildThatNoHandlerSawHasAPageOfItsOwn, "HAKMEM_PUBLISH=1") {
-    expect_that_a_raw_child_has_a_page();
-}
-
-HAK_TEST_ISOLATED(Published, ChildThatNoHandlerSawHasAPageWhereNothingDecays,
-                  "HAKMEM_PUBLISH=1 HAKMEM_PURGE_DELAY_MS=-1") {
-    expect_that_a_raw_child_has_a_page();
 }
 
 static bool is_gone(void *unused) {
