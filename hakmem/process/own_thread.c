@@ -153,7 +153,7 @@ static void own_join(const struct own_thread *own) {
 /* Makes the thread end, if there is one, and waits for it. false: there is none, or somebody else begins or joins it */
 static bool own_end(struct own_thread *own) {
     uint32_t valid = NAME_VALID;
-    /* Sequentially consistent: pairs with own_begin, if one of the program's threads has counted itself out before. Where it is busy,
+    /* Sequentially consistent: pairs with own_settle, if one of the program's threads has counted itself out before. Where it is busy,
      * who made it so begins or joins the thread; it looks for users itself when it has begun one. */
     if (!hak_compare_exchange_seq_cst(&own->name, &valid, (uint32_t)NAME_BUSY)) {
         return false;
@@ -317,7 +317,7 @@ void hak_own_thread_user_begun(void) {
     }
     (void)page_look_with(false);
     /* Sequentially consistent: pairs with hak_own_thread_user_ended. This side counts itself in, and later leaves to our thread what is due,
-     * since that still runs; the other has ended our thread and then counts. See own_begin for the one who has to know of none. */
+     * since that still runs; the other has ended our thread and then counts. See own_settle for who has to know that no user is left. */
     if (hak_fetch_add_seq_cst(&own_users, 1u) == 1) {
         (void)page_get(); /* before a fork, which is to wipe it; without, hak_own_thread_start tries again */
     }
@@ -328,7 +328,7 @@ bool hak_own_thread_user_ended(void) {
         return false;
     }
     (void)page_look_with(true);
-    /* Sequentially consistent: pairs with own_begin, as the exchange in own_end that follows. */
+    /* Sequentially consistent: pairs with own_settle, as the exchange in own_end that follows. */
     const uint32_t left = hak_fetch_add_seq_cst(&own_users, (uint32_t)-1) - 1;
     if (left > 1) {
         return false;

@@ -146,7 +146,7 @@ static int region_grow_locked(unsigned node) {
     hak_runs_raise(RUNS_FREE, region, HAK_REGION_CHUNKS - first);
     hak_units_note_given(region, HAK_REGION_BYTES);
     hak_units_note_region(region);
-    if (ASAN_WORKS()) {
+    if (!HAK_GUARD_FULL && ASAN_WORKS()) {
         hak_asan_add_root(region, HAK_REGION_BYTES);
     }
     if (hak_regions.last != NULL) {

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "hakmem/base/asan.h"
 #include "hakmem/magazine/exchange.h"
 #include "hakmem/magazine/exchange_hold.h"
 #include "hakmem/magazine/shared.h"
@@ -82,6 +83,9 @@ static void *sampled_take_own(struct hak_thread *thread, unsigned class_index, c
     exchange_leave(thread);
     if (p != NULL && own->loaded_zeroed && !zeroed) {
         /* What is said of the blocks in the magazine holds for this one, too. */
+        if (ASAN_WORKS()) {
+            hak_asan_show(p, hak_classes[class_index].block_size);
+        }
         memset(p, 0, hak_classes[class_index].block_size);
     }
     return p;

@@ -6,7 +6,7 @@
 
 void *hak_tiny_alloc_slow(size_t size) {
     HAK_CHECK(size <= HAK_TINY_MAX);
-    /* Full guard builds have one way to a block, front's; so have debug builds under valgrind. */
+    /* Full guard builds have one way to a block, front's; so have debug builds where somebody watches. */
     return HAK_GUARD_FULL || WATCHER_RUNS() ? hak_alloc(size) : hak_pool_alloc_slow(size_class_tiny(size), size);
 }
 
