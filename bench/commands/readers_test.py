@@ -21,9 +21,9 @@ from tools.measure.rounds import Turn
 # Of each run below callgrind: some seconds, in which the page is written several times.
 _OPERATIONS = 1_000_000
 
-# The program's loop, malloc, free, and the functions of the front and of magazines behind them. What those of slabs and regions
-# do depends on where blocks lie, which is drawn at random for each process.
-_COMPARED = re.compile(r"(replace_blocks|malloc|free|(hak_)?(exchange|front|pool|share|stash)_\w+)(\.|$)")
+# The program's loop, malloc and free. What an exchange and those behind it do depends on where blocks lie, which is drawn at random
+# for each process.
+_COMPARED = re.compile(r"(replace_blocks|malloc|free)(\.|$)")
 
 
 def _runs(times: Sequence[float]) -> list[Run]:
@@ -143,12 +143,12 @@ class InstructionsTest(unittest.TestCase):
         alone, published = ({key: n for key, n in each.items() if _COMPARED.match(key[1])} for each in counts)
         same = sum(alone.values())
         print(
-            f"{same:,} instructions of {_OPERATIONS:,} operations; {counts[0].total() - same:,} more in slabs and regions"
+            f"{same:,} instructions of {_OPERATIONS:,} operations; {counts[0].total() - same:,} more in exchanges, slabs and regions"
         )
         self.assertGreater(same, 50 * _OPERATIONS)
         different = {key[1]: (alone.get(key), published.get(key)) for key in alone | published}
         self.assertEqual({name: each for name, each in different.items() if each[0] != each[1]}, {})
-        # What places change is a few thousand of some 60 million.
+        # What places change is a few thousandths.
         self.assertLess(abs(counts[1].total() - counts[0].total()), same / 100)
 
 

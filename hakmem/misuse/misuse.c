@@ -118,21 +118,22 @@ static HAK_THREAD_LOCAL uintptr_t misuse_aborts_at;
 /* A late report aborts in the middle of an exchange. Where the program handles SIGABRT and allocates there, as those do that print a
  * backtrace, that exchange finds the same block again. So whatever the thread finds in its handler, which blocks the signal, it leaves
  * alone, and the handler goes on. Else it would call abort, and that the handler again, as long as the stack lasts. A thread that has
- * left its handler by longjmp is higher up its stack again. */
-static bool misuse_is_handled(void) {
+ * left its handler by longjmp is higher up its stack again. `here` is the frame of whoever was called from outside, for both functions: of
+ * functions of this file the compiler may make one, whose frame is another. */
+static bool misuse_is_handled(uintptr_t here) {
     stack_t stack;
     if (misuse_aborts_at == 0 || !hak_quiet_blocks(SIGABRT)) return false;
-    return (uintptr_t)__builtin_frame_address(0) < misuse_aborts_at ||
-           (sigaltstack(NULL, &stack) == 0 && (stack.ss_flags & SS_ONSTACK) != 0);
+    return here < misuse_aborts_at || (sigaltstack(NULL, &stack) == 0 && (stack.ss_flags & SS_ONSTACK) != 0);
 }
 
-__attribute__((noreturn)) static void misuse_abort(void) {
-    misuse_aborts_at = (uintptr_t)__builtin_frame_address(0);
+__attribute__((noreturn)) static void misuse_abort(uintptr_t here) {
+    misuse_aborts_at = here;
     abort();
 }
 
 void hak_report_misuse_of(const struct hak_misuse_report *report) {
-    if (hak_options.on_misuse == HAK_ON_MISUSE_IGNORE || misuse_is_handled()) return;
+    const uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+    if (hak_options.on_misuse == HAK_ON_MISUSE_IGNORE || misuse_is_handled(here)) return;
     TEXT_LINE(line);
     hak_text_add(&line, "hakmem: ");
     hak_text_add(&line, report->operation);
@@ -143,10 +144,11 @@ void hak_report_misuse_of(const struct hak_misuse_report *report) {
     if (report->is_late) hak_text_add(&line, ", found at a later exchange");
     if (HAK_GUARD_EXACT) line_details(&line, report);
     hak_text_write_line(&line, STDERR_FILENO);
-    if (hak_options.on_misuse == HAK_ON_MISUSE_ABORT) misuse_abort();
+    if (hak_options.on_misuse == HAK_ON_MISUSE_ABORT) misuse_abort(here);
 }
 
 void hak_report_corruption(const char *what, const void *where, const char *how) {
+    const uintptr_t here = (uintptr_t)__builtin_frame_address(0);
     TEXT_LINE(line);
     hak_text_add(&line, "hakmem: ");
     hak_text_add(&line, what);
@@ -156,8 +158,8 @@ void hak_report_corruption(const char *what, const void *where, const char *how)
     hak_text_add(&line, how);
     hak_text_write_line(&line, STDERR_FILENO);
     /* The handler cannot go on with such data as with a wrong call, and abort would call it again. */
-    if (misuse_is_handled()) (void)signal(SIGABRT, SIG_DFL);
-    misuse_abort();
+    if (misuse_is_handled(here)) (void)signal(SIGABRT, SIG_DFL);
+    misuse_abort(here);
 }
 
 void hak_report_misuse(enum hak_misuse kind, const char *operation, const void *p, size_t block_size) {
