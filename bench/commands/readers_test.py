@@ -21,8 +21,8 @@ from tools.measure.rounds import Turn
 # Of each run below callgrind: some seconds, in which the page is written several times.
 _OPERATIONS = 1_000_000
 
-# The program's loop, malloc and free. What an exchange and those behind it do depends on where blocks lie, which is drawn at random
-# for each process.
+# The program's loop, malloc and free. What an exchange and those behind it do depends on where blocks lie, which is drawn at
+# random for each process.
 _COMPARED = re.compile(r"(replace_blocks|malloc|free)(\.|$)")
 
 
@@ -142,9 +142,8 @@ class InstructionsTest(unittest.TestCase):
         counts = [self.counted(publishes) for publishes in (False, True)]
         alone, published = ({key: n for key, n in each.items() if _COMPARED.match(key[1])} for each in counts)
         same = sum(alone.values())
-        print(
-            f"{same:,} instructions of {_OPERATIONS:,} operations; {counts[0].total() - same:,} more in exchanges, slabs and regions"
-        )
+        more = counts[0].total() - same
+        print(f"{same:,} instructions of {_OPERATIONS:,} operations; {more:,} more in exchanges, slabs and regions")
         self.assertGreater(same, 40 * _OPERATIONS)
         different = {key[1]: (alone.get(key), published.get(key)) for key in alone | published}
         self.assertEqual({name: each for name, each in different.items() if each[0] != each[1]}, {})

@@ -60,8 +60,8 @@ def has_sanitizer(compiler: str, folder: Path) -> bool:
 def run(program: str | Path, *arguments: str | Path, options: str = "") -> tuple[int, str]:
     """The exit status, and what it says."""
     variables = {name: value for name, value in os.environ.items() if not name.startswith("HAKMEM_")}
-    # Memory stays, so that a huge block can still be read when it is free. Names of functions come from binutils, where LLVM's program
-    # for them is not installed.
+    # Memory stays, so that a huge block can still be read when it is free. Names of functions come from binutils, where LLVM's
+    # program for them is not installed.
     sanitizer = f"detect_leaks=0:allow_addr2line=1:{options}"
     variables.update({"HAKMEM_PURGE_DELAY_MS": "-1", "ASAN_OPTIONS": sanitizer})
     done = subprocess.run(
