@@ -40,7 +40,7 @@ class NightTest(unittest.TestCase):
             "run //tests/soak -- --minutes=60 .*--judge-speed",
             "run --config=fuzz //tests/fuzz:calls_fuzzer -- --minutes=30",
             "run --config=fuzz //tests/fuzz:options_fuzzer -- --minutes=30",
-            "test --nocache_test_results .*SEEDS=1000 //tests/stress:test_hostile",
+            "test --nocache_test_results .*SEEDS=1000 //tests/stress:test_hostile_variants .*guard_full",
             "run //tests/mutate -- .*--count=100 --least=95 --kind=operator --kind=boundary",
             "run //tests/mutate:broken",
             "run //tests/coverage",
