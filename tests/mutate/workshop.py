@@ -29,7 +29,16 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 from tests.mutate.build_files import BuildFiles, Test  # noqa: E402
 from tools.source import generated  # noqa: E402
 
-_COMMON = ("-O1", "-g0", "-w", "-fno-stack-protector", "-fcf-protection=none", "-pthread", "-D_GNU_SOURCE")
+_COMMON = (
+    "-O1",
+    "-g0",
+    "-w",
+    "-fno-stack-protector",
+    "-fcf-protection=none",
+    "-pthread",
+    "-D_GNU_SOURCE",
+    "-DHAK_TEST_WORKSHOP",
+)
 _MOST_RESIDENT_BYTES = 6 << 30  # a mutant that allocates without end
 _PROCESSOR_SECONDS_TO_END = 5  # between the signal that can be caught and the one that cannot
 
