@@ -118,8 +118,8 @@ static HAK_THREAD_LOCAL uintptr_t misuse_aborts_at;
 /* A late report aborts in the middle of an exchange. Where the program handles SIGABRT and allocates there, as those do that print a
  * backtrace, that exchange finds the same block again. So whatever the thread finds in its handler, which blocks the signal, it leaves
  * alone, and the handler goes on. Else it would call abort, and that the handler again, as long as the stack lasts. A thread that has
- * left its handler by longjmp is higher up its stack again. `here` is the frame of whoever was called from outside, for both functions: of
- * functions of this file the compiler may make one, whose frame is another. */
+ * left its handler by longjmp is higher up its stack again. `here` is the frame of the reporting function, and so it is in misuse_abort: a
+ * frame of their own would depend on which functions the compiler makes one. */
 static bool misuse_is_handled(uintptr_t here) {
     stack_t stack;
     if (misuse_aborts_at == 0 || !hak_quiet_blocks(SIGABRT)) return false;

@@ -4,8 +4,8 @@
  * allocator writes into no byte that it has not just given out; meanwhile a walk finds the live blocks and no other, and every bitmap,
  * count and list agrees with the others.
  *
- * HAK_HOSTILE_SEEDS in the environment says how many seeds, HAK_HOSTILE_FIRST the first of them. Each has a process of its own. With guard full the damage is reported,
- * and the process goes on. */
+ * HAK_HOSTILE_SEEDS in the environment says how many seeds, HAK_HOSTILE_FIRST the first of them. Each has a process of its own. With
+ * guard full the damage is reported, and the process goes on. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -81,7 +81,8 @@ static void chain_disclaim(struct chain *chain, uintptr_t start, uintptr_t was) 
     (void)hak_compare_exchange_acq_rel(&chain->next, &next, was);
 }
 
-/* After [start, end) was mapped at one end of the hole. Acquire-release, both, which nothing needs: unless the hole is another by now. */
+/* [start, end) was mapped: where the hole began or ended with it, it is shorter by that. Compared, since the hole may be another by now;
+ * acquire-release, which nothing needs. */
 static void chain_narrow_hole(struct chain *chain, uintptr_t start, uintptr_t end) {
     uintptr_t hole = start, next = end;
     (void)hak_compare_exchange_acq_rel(&chain->hole, &hole, end);
